@@ -1,0 +1,472 @@
+#!/usr/bin/python3
+"""make_cores.py - build, run and dump the native corpus cases.
+
+	make_cores.py list
+	make_cores.py make OUTDIR [CASE...]	without a case: all but the large and foreign ones
+	make_cores.py pack OUTDIR CASE...	into corpus/elf/CASE, for those that are committed
+
+Each case leaves NAME.core, NAME.truth, NAME.maps and its executable NAME in OUTDIR.  From pytest:
+
+	import make_cores
+	case = make_cores.make_case("leakzoo", outdir)	# remade only when a source is newer
+
+The truth is what the program noted about its blocks, completed by what recorder.c saw of the whole
+process: see ../README.md.  A case that this machine cannot make raises CannotMake, with the reason.
+"""
+import argparse
+import dataclasses
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SRC = HERE / "src"
+ELF_CORPUS = HERE.parent / "elf"
+sys.path.insert(0, str(HERE))
+import glibc_root  # noqa: E402
+
+RECORDER_FD = 198		# as in src/recorder.c
+MASK = 0xA5A5A5A5A5A5A5A5
+EVENT = struct.Struct("<QQ")
+OP_ALLOC, OP_FREE, OP_FREE_UNDONE = 1, 2, 3
+WRAPPED = ("malloc calloc realloc free memalign aligned_alloc posix_memalign reallocarray "
+	"valloc pvalloc").split()
+
+
+class CannotMake(Exception):
+	"""This machine lacks something; the message names it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+	"""How to build, run and dump one process."""
+	program: str			# src/PROGRAM.c or .cpp
+	args: tuple = ("TRUTH",)	# TRUTH stands for the file to write
+	capture: str = "gcore"		# gcore | kernel | qemu
+	build: str = "dynamic"		# dynamic | static | stripped | aarch64
+	flags: tuple = ()		# more compiler flags
+	suite: str = None		# run under the glibc of this Debian suite
+	coredump_filter: int = 0x33
+	stack_kib: int = None		# ulimit -s, which is also the size of thread stacks
+	record: bool = True		# log every allocation of the process
+	max_events: int = 1 << 20
+	about: str = ""			# what the case is for
+	large: bool = False		# made only when asked for by name
+	wrong_build: bool = False	# the executable beside the core is of another build
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+	"""The files of one case."""
+	name: str
+	core: pathlib.Path
+	truth: pathlib.Path
+	maps: pathlib.Path
+	exe: pathlib.Path
+	sysroot: pathlib.Path = None	# the libraries it ran with, unless this machine's
+
+
+WAIT = ("TRUTH", "wait")
+SMALL = {"capture": "kernel", "stack_kib": 256}
+SUITES = ("bullseye", "bookworm", "trixie", "sid")
+
+CASES = {
+	"leakzoo": Case("leakzoo", WAIT, about="every leak kind of valgrind, by gcore"),
+	"leakzoo.kernel": Case("leakzoo", WAIT, **SMALL, about="the same, dumped by the kernel"),
+	"leakzoo.stripped": Case("leakzoo", WAIT, build="stripped", about="no symbols"),
+	"leakzoo.static": Case("leakzoo", WAIT, build="static", about="glibc linked in"),
+	"leakzoo.static-stripped": Case("leakzoo", WAIT, build="static", flags=("-s",),
+		about="glibc linked in, no symbols at all"),
+	"leakzoo.wrong-build": Case("leakzoo", WAIT, **SMALL, wrong_build=True,
+		about="the executable beside the core has another build id"),
+	"leakzoo.static-small": Case("leakzoo", WAIT, build="static", **SMALL,
+		about="glibc linked in, dumped by the kernel"),
+	"leakzoo.aarch64": Case("leakzoo", WAIT, capture="qemu", build="aarch64", stack_kib=256,
+		about="an aarch64 core, written by qemu-user"),
+	"zoo_cpp": Case("zoo_cpp", about="C++ shapes: shared_ptr rings, inheritance, new[]"),
+	"heapshapes": Case("heapshapes", ("TRUTH", "plain"), about="every kind of glibc chunk and bin"),
+	"heapshapes.foreign": Case("heapshapes", ("TRUTH", "foreign"),
+		about="main arena in pieces, sbrk() of others between them"),
+	"heapshapes.noncontig": Case("heapshapes", ("TRUTH", "noncontig"),
+		about="main arena in mappings, for brk is blocked"),
+	"heapshapes.kernel": Case("heapshapes", ("TRUTH", "plain"), **SMALL,
+		about="the same, dumped by the kernel"),
+	"longchain": Case("longchain", max_events=1 << 22,
+		about="a million nodes in a chain held, a million in one dropped"),
+	"demo": Case("demo", ("--truth", "TRUTH"), about="the leaking service of make demo"),
+	"arenas64": Case("arenas", ("64", "8", "TRUTH"), max_events=1 << 23,
+		about="64 MiB of small blocks in 8 threads"),
+	"arenas1g": Case("arenas", ("1024", "16", "TRUTH"), record=False, large=True,
+		about="1 GiB in 16 threads, for the benchmark"),
+	"arenas4g": Case("arenas", ("4096", "16", "TRUTH"), record=False, large=True,
+		about="4 GiB in 16 threads, for the benchmark"),
+}
+for _suite in SUITES:
+	_foreign = dict(SMALL, suite=_suite, large=True)
+	CASES[f"leakzoo.{_suite}"] = Case("leakzoo", WAIT, **_foreign,
+		about=f"the glibc of Debian {_suite}")
+	for _mode in ("plain", "foreign", "noncontig"):
+		CASES[f"heapshapes.{_suite}" + ("" if _mode == "plain" else f".{_mode}")] = Case(
+			"heapshapes", ("TRUTH", _mode), **_foreign,
+			about=f"the glibc of Debian {_suite}, {_mode}")
+	CASES[f"leakzoo.{_suite}.gcore"] = Case("leakzoo", WAIT, suite=_suite, large=True,
+		about=f"the glibc of Debian {_suite}, by gcore")
+
+
+def run_tool(*argv, **kwargs):
+	done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE,
+		stderr=subprocess.STDOUT, text=True, check=False, **kwargs)
+	if done.returncode:
+		raise RuntimeError(f"{' '.join(map(str, argv))}: status {done.returncode}\n{done.stdout}")
+	return done.stdout
+
+
+def need(*tools):
+	for tool in tools:
+		if not shutil.which(tool):
+			raise CannotMake(f"{tool} is not installed (tools/deps.sh test)")
+
+
+# --- building ---------------------------------------------------------------------------------
+
+def source_of(program):
+	for suffix in (".c", ".cpp"):
+		path = SRC / (program + suffix)
+		if path.exists():
+			return path
+	raise KeyError(program)
+
+
+def compiler_for(case, source):
+	"""The compiler and the flags that choose its target and its C library."""
+	cxx = source.suffix == ".cpp"
+	if case.build == "aarch64":
+		need("aarch64-linux-gnu-gcc", "qemu-aarch64-static")
+		return ["aarch64-linux-gnu-gcc"], []
+	need("g++" if cxx else "gcc")
+	flags = []
+	if case.suite:
+		flags = glibc_root.oldest_sysroot_flags()
+	return ["g++" if cxx else "gcc"], flags
+
+
+# Paths of the machine that made a core stay out of it.
+REPRODUCIBLE = ["-O1", "-g", "-pthread", f"-ffile-prefix-map={SRC}=.", "-fdebug-prefix-map=/=."]
+
+
+def build(case, exe):
+	"""Builds the program, and the recorder: returns the library to preload, if any."""
+	source = source_of(case.program)
+	compiler, target = compiler_for(case, source)
+	static = case.build == "static"
+	common = [*target, *REPRODUCIBLE, f"-I{SRC}", *case.flags]
+	objects = []
+	for unit in [SRC / "truth.c"] + ([SRC / "recorder.c"] if static and case.record else []):
+		obj = exe.with_name(f"{exe.name}.{unit.stem}.o")
+		cc = "gcc" if case.build != "aarch64" else compiler[0]
+		run_tool(cc, *common, "-std=gnu17", "-c", "-o", obj, unit,
+			*(["-DCORPUS_STATIC", "-DRECORDER_WRAP", "-fno-builtin"] if static else []))
+		objects.append(obj)
+	link = ["-ldl"]
+	if static:
+		link += ["-static"]
+		if case.record:
+			link += [f"-Wl,--wrap={name}" for name in WRAPPED]
+	standard = "-std=c++17" if source.suffix == ".cpp" else "-std=gnu17"
+	run_tool(*compiler, *common, standard, "-o", exe, source, *objects, *link)
+	for obj in objects:
+		obj.unlink()
+	if case.build == "stripped":
+		run_tool("strip", "-s", exe)
+	if static or not case.record:
+		return None
+	preload = exe.with_name(exe.name + ".recorder.so")
+	run_tool(compiler[0] if case.build == "aarch64" else "gcc", *target, *REPRODUCIBLE, "-O2",
+		"-std=gnu17", "-fno-builtin", "-fPIC", "-shared", "-o", preload, SRC / "recorder.c")
+	return preload
+
+
+# --- running ----------------------------------------------------------------------------------
+
+def command_of(case, exe, preload, raw_truth):
+	argv = [str(raw_truth) if a == "TRUTH" else a for a in case.args]
+	# Nothing of this machine's environment may end up in a core.
+	env = {"PATH": "/usr/bin:/bin"}
+	if case.build == "aarch64":
+		argv = ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", str(exe), *argv]
+		if preload:
+			argv[1:1] = ["-E", f"LD_PRELOAD={preload}"]
+		return argv, env
+	if preload:
+		env["LD_PRELOAD"] = str(preload)
+	if case.suite:
+		return [*glibc_root.loader_command(case.suite), str(exe), *argv], env
+	return [str(exe), *argv], env
+
+
+class Process:
+	"""A corpus program that has said "ready", with the log of its allocations."""
+
+	def __init__(self, case, argv, env, cwd):
+		self.log_fd = -1
+		if case.record:
+			memfd = os.memfd_create("allocations")
+			os.ftruncate(memfd, 16 + case.max_events * EVENT.size)
+			self.log_fd = RECORDER_FD
+			os.dup2(memfd, RECORDER_FD, inheritable=True)
+			os.close(memfd)
+
+		def limits():
+			resource.setrlimit(resource.RLIMIT_CORE,
+				(resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+				if case.capture in ("kernel", "qemu") else (0, 0))
+			if case.stack_kib:
+				resource.setrlimit(resource.RLIMIT_STACK, (case.stack_kib << 10,) * 2)
+
+		self.child = subprocess.Popen(argv, env=env, cwd=cwd, stdout=subprocess.PIPE, text=True,
+			stdin=subprocess.DEVNULL, preexec_fn=limits,
+			pass_fds=[self.log_fd] if case.record else [])
+		self.pid = self.child.pid
+		for line in self.child.stdout:
+			if line.startswith("ready "):
+				break
+		else:
+			self.kill()
+			raise RuntimeError(f"{argv}: ended before it was ready ({self.child.returncode})")
+		time.sleep(0.05)	# the last thread may still be on its way into pause()
+
+	def events(self):
+		"""(address, size, op) of every allocation event, in order."""
+		n, _pid = EVENT.unpack(os.pread(self.log_fd, 16, 0))
+		raw = b""
+		while len(raw) < n * EVENT.size:
+			piece = os.pread(self.log_fd, n * EVENT.size - len(raw), 16 + len(raw))
+			if not piece:
+				raise RuntimeError(f"{n} events do not fit: raise max_events")
+			raw += piece
+		for masked, size_op in EVENT.iter_unpack(raw):
+			yield masked ^ MASK, size_op >> 8, size_op & 0xFF
+
+	def kill(self):
+		if self.child.poll() is None:
+			self.child.kill()
+		self.child.wait()
+		self.child.stdout.close()
+
+	def close(self):
+		self.kill()
+		if self.log_fd >= 0:
+			os.close(self.log_fd)
+			self.log_fd = -1
+
+
+def live_blocks(events):
+	"""Replays the recorder's log: {address: size} of what was allocated at the end."""
+	live, freed = {}, {}
+	for address, size, op in events:
+		if op == OP_ALLOC:
+			live[address] = size
+		elif op == OP_FREE:
+			freed[address] = live.pop(address, None)
+		elif op == OP_FREE_UNDONE:
+			live[address] = freed[address]
+	return live
+
+
+# --- truth ------------------------------------------------------------------------------------
+
+def read_truth(path):
+	"""({address: (size, kind, state)}, {total: value}) of a truth file; the last row wins."""
+	blocks, totals = {}, {}
+	with open(path, encoding="ascii") as rows:
+		for row in rows:
+			cells = row.rstrip("\n").split("\t")
+			if cells[0] == "#total":
+				totals[cells[1]] = int(cells[2])
+			elif cells[0].startswith("#"):
+				continue
+			elif cells[2] == "-":
+				blocks.pop(int(cells[0], 16), None)
+			else:
+				blocks[int(cells[0], 16)] = (int(cells[1]), cells[2], cells[3])
+	return blocks, totals
+
+
+def write_truth(path, blocks, totals):
+	with open(path, "w", encoding="ascii") as out:
+		for address, (size, kind, state) in sorted(blocks.items()):
+			out.write(f"{address:x}\t{size}\t{kind}\t{state}\n")
+		for key, value in totals.items():
+			out.write(f"#total\t{key}\t{value}\n")
+
+
+def complete_truth(raw_truth, truth, live):
+	"""Merges the program's own notes with every block that the recorder saw alive."""
+	noted, totals = read_truth(raw_truth)
+	totals["noted_blocks"] = len(noted)
+	totals["noted_bytes"] = sum(size for size, _kind, _state in noted.values())
+	totals["complete"] = int(live is not None)
+	if live is not None:
+		gone = [a for a, (size, _kind, _state) in noted.items() if live.get(a) != size]
+		if gone:
+			raise RuntimeError(f"{len(gone)} noted blocks are not in the log: {gone[0]:#x}")
+		for address, size in live.items():
+			noted.setdefault(address, (size, "OTHER", "unknown"))
+		totals["live_blocks"] = len(live)
+		totals["live_bytes"] = sum(live.values())
+	write_truth(truth, noted, totals)
+
+
+# --- dumping ----------------------------------------------------------------------------------
+
+def dump_gcore(process, core):
+	need("gdb")
+	prefix = core.with_name(core.name + ".tmp")
+	run_tool("gdb", "-batch", "-nx", "-p", process.pid, "-ex", "set debuginfod enabled off",
+		"-ex", f"gcore {prefix}", env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+	if not prefix.exists():
+		raise RuntimeError(f"gdb wrote no core of {process.pid}")
+	prefix.rename(core)
+
+
+def dump_by_abort(process, core, cwd, pattern):
+	"""Kills the process with SIGABRT and takes the core from its directory."""
+	os.kill(process.pid, signal.SIGABRT)
+	process.child.wait()
+	found = list(cwd.glob(pattern))
+	if not found:
+		raise CannotMake("no core appeared; see ulimit -c and /proc/sys/kernel/core_pattern")
+	shutil.move(found[0], core)
+	for other in cwd.glob("*core*"):
+		other.unlink()
+
+
+def check_core_pattern():
+	with open("/proc/sys/kernel/core_pattern", encoding="ascii") as f:
+		pattern = f.read().strip()
+	if pattern.startswith("|") or "/" in pattern:
+		raise CannotMake(f"the kernel sends cores elsewhere: core_pattern is {pattern}")
+	return pattern.split("%")[0] + "*"
+
+
+def dump(case, process, core, cwd):
+	if case.capture == "qemu":
+		dump_by_abort(process, core, cwd, "qemu_*.core")
+		return
+	with open(f"/proc/{process.pid}/coredump_filter", "w", encoding="ascii") as f:
+		f.write(hex(case.coredump_filter))
+	if case.capture == "kernel":
+		dump_by_abort(process, core, cwd, check_core_pattern())
+	else:
+		dump_gcore(process, core)
+
+
+# --- cases ------------------------------------------------------------------------------------
+
+def made_paths(name, outdir):
+	outdir = pathlib.Path(outdir)
+	suite = CASES[name].suite
+	return Made(name, outdir / f"{name}.core", outdir / f"{name}.truth", outdir / f"{name}.maps",
+		outdir / name, glibc_root.path_of(suite) if suite else None)
+
+
+def is_fresh(made):
+	sources = [*SRC.iterdir(), HERE / "make_cores.py", HERE / "glibc_root.py"]
+	newest = max(path.stat().st_mtime for path in sources)
+	return all(p.exists() and p.stat().st_mtime >= newest for p in (made.core, made.truth))
+
+
+def make_case(name, outdir):
+	"""Makes the case unless OUTDIR has it already, newer than its sources; returns its paths."""
+	case = CASES[name]
+	made = made_paths(name, outdir)
+	if is_fresh(made):
+		return made
+	made.core.parent.mkdir(parents=True, exist_ok=True)
+	if case.capture == "kernel":
+		check_core_pattern()
+	cwd = made.core.with_name(name + ".run")
+	shutil.rmtree(cwd, ignore_errors=True)
+	cwd.mkdir()
+	raw_truth = cwd / "truth"
+	preload = build(case, made.exe)
+	argv, env = command_of(case, made.exe, preload, raw_truth)
+	process = Process(case, argv, env, cwd)
+	try:
+		shutil.copyfile(f"/proc/{process.pid}/maps", made.maps)
+		live = live_blocks(process.events()) if case.record else None
+		dump(case, process, made.core, cwd)
+	finally:
+		process.close()
+	complete_truth(raw_truth, made.truth, live)
+	shutil.rmtree(cwd)
+	if case.wrong_build:
+		build(dataclasses.replace(case, flags=(*case.flags, "-O0")), made.exe)
+	return made
+
+
+def pack(name, outdir):
+	"""Copies one case, packed, to where the committed ones are."""
+	need("zstd")
+	made = make_case(name, outdir)
+	case = CASES[name]
+	home = ELF_CORPUS / name
+	home.mkdir(parents=True, exist_ok=True)
+	run_tool("zstd", "-q", "-f", "-19", "--long", made.core, "-o", home / "dump.zst")
+	shutil.copyfile(made.truth, home / "truth.tsv")
+	if case.wrong_build:
+		run_tool("zstd", "-q", "-f", "-19", made.exe, "-o", home / "wrong-executable.zst")
+	glibc = glibc_root.version_of(case.suite) if case.suite else None
+	if case.build == "aarch64":
+		glibc = "the cross package's, 2.36"
+	glibc = glibc or f"{os.confstr('CS_GNU_LIBC_VERSION').split()[1]} (Debian)"
+	with open(home / "README", "w", encoding="ascii") as f:
+		f.write(f"""{name}: {case.about}
+
+program   corpus/native/src/{source_of(case.program).name} {' '.join(case.args)}
+build     {case.build}{' ' if case.flags else ''}{' '.join(case.flags)}
+glibc     {glibc}
+dumped by {case.capture}, coredump_filter {case.coredump_filter:#x}, thread stacks of \
+{case.stack_kib or 8192} KiB
+again     corpus/native/make_cores.py pack OUTDIR {name}
+""")
+	return home
+
+
+def main():
+	parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+	parser.add_argument("what", choices=("list", "make", "pack"))
+	parser.add_argument("outdir", nargs="?")
+	parser.add_argument("cases", nargs="*")
+	args = parser.parse_args()
+	if args.what == "list":
+		for name, case in CASES.items():
+			print(f"{name:32} {case.about}{' (only by name)' if case.large else ''}")
+		return 0
+	if not args.outdir:
+		parser.error("no OUTDIR")
+	unknown = [name for name in args.cases if name not in CASES]
+	if unknown:
+		parser.error(f"no such case: {' '.join(unknown)}")
+	status = 0
+	for name in args.cases or [n for n, c in CASES.items() if not c.large]:
+		try:
+			if args.what == "pack":
+				print(pack(name, args.outdir), flush=True)
+			else:
+				made = make_case(name, args.outdir)
+				print(f"{made.core} {made.core.stat().st_size}", flush=True)
+		except CannotMake as reason:
+			print(f"{name}: skipped: {reason}", file=sys.stderr)
+			status = 77
+	return status
+
+
+if __name__ == "__main__":
+	sys.exit(main())
