@@ -157,7 +157,7 @@ def compiler_for(case, source):
 
 
 # Paths of the machine that made a core stay out of it.
-REPRODUCIBLE = ["-O1", "-g", "-pthread", f"-ffile-prefix-map={SRC}=.", "-fdebug-prefix-map=/=."]
+COMMON_FLAGS = ["-O1", "-Wall", "-Wextra", "-Werror", "-g", "-pthread", f"-ffile-prefix-map={SRC}=.", "-fdebug-prefix-map=/=."]
 
 
 def build(case, exe):
@@ -165,7 +165,7 @@ def build(case, exe):
 	source = source_of(case.program)
 	compiler, target = compiler_for(case, source)
 	static = case.build == "static"
-	common = [*target, *REPRODUCIBLE, f"-I{SRC}", *case.flags]
+	common = [*target, *COMMON_FLAGS, f"-I{SRC}", *case.flags]
 	objects = []
 	for unit in [SRC / "truth.c"] + ([SRC / "recorder.c"] if static and case.record else []):
 		obj = exe.with_name(f"{exe.name}.{unit.stem}.o")
@@ -187,7 +187,7 @@ def build(case, exe):
 	if static or not case.record:
 		return None
 	preload = exe.with_name(exe.name + ".recorder.so")
-	run_tool(compiler[0] if case.build == "aarch64" else "gcc", *target, *REPRODUCIBLE, "-O2",
+	run_tool(compiler[0] if case.build == "aarch64" else "gcc", *target, *COMMON_FLAGS, "-O2",
 		"-std=gnu17", "-fno-builtin", "-fPIC", "-shared", "-o", preload, SRC / "recorder.c")
 	return preload
 
