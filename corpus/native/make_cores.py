@@ -157,7 +157,8 @@ def compiler_for(case, source):
 
 
 # Paths of the machine that made a core stay out of it.
-COMMON_FLAGS = ["-O1", "-Wall", "-Wextra", "-Werror", "-g", "-pthread", f"-ffile-prefix-map={SRC}=.", "-fdebug-prefix-map=/=."]
+COMMON_FLAGS = ["-O1", "-g", "-pthread", "-Wall", "-Wextra", "-Werror",
+	f"-ffile-prefix-map={SRC}=.", "-fdebug-prefix-map=/=."]
 
 
 def build(case, exe):
@@ -332,6 +333,7 @@ def dump_gcore(process, core):
 		"-ex", f"gcore {prefix}", env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
 	if not prefix.exists():
 		raise RuntimeError(f"gdb wrote no core of {process.pid}")
+	run_tool("fallocate", "-d", prefix)	# gdb writes reserved memory out as zeros
 	prefix.rename(core)
 
 

@@ -81,7 +81,7 @@ void truth_open(const char *path, size_t max)
 		die("cannot map the log");
 	max_notes = max;
 #ifdef CORPUS_STATIC
-	mallinfo2_here = (struct heap_figures (*)(void))mallinfo2;
+	*(void **)&mallinfo2_here = (void *)mallinfo2;
 #else
 	*(void **)&mallinfo2_here = dlsym(RTLD_DEFAULT, "mallinfo2");
 #endif
