@@ -3,7 +3,7 @@
 
 	make_cores.py list
 	make_cores.py make OUTDIR [CASE...]	without a case: all but the large and foreign ones
-	make_cores.py pack OUTDIR CASE...	into corpus/elf/CASE, for those that are committed
+	make_cores.py pack OUTDIR [CASE...]	into corpus/elf/CASE; without a case: the committed ones
 
 Each case leaves NAME.core, NAME.truth, NAME.maps and its executable NAME in OUTDIR.  From pytest:
 
@@ -115,8 +115,10 @@ for _suite in SUITES:
 		CASES[f"heapshapes.{_suite}" + ("" if _mode == "plain" else f".{_mode}")] = Case(
 			"heapshapes", ("TRUTH", _mode), **_foreign,
 			about=f"the glibc of Debian {_suite}, {_mode}")
-	CASES[f"leakzoo.{_suite}.gcore"] = Case("leakzoo", WAIT, suite=_suite, large=True,
-		about=f"the glibc of Debian {_suite}, by gcore")
+	CASES[f"leakzoo.{_suite}.gcore"] = Case("leakzoo", WAIT, suite=_suite, stack_kib=256,
+		large=True, about=f"the glibc of Debian {_suite}, by gcore")
+	CASES[f"leakzoo.{_suite}.text"] = Case("leakzoo", WAIT, **_foreign, coredump_filter=0x37,
+		about=f"the glibc of Debian {_suite}, its code in the core")
 
 
 def run_tool(*argv, **kwargs):
@@ -386,14 +388,20 @@ def is_fresh(made):
 
 def make_case(name, outdir):
 	"""Makes the case unless OUTDIR has it already, newer than its sources; returns its paths."""
-	case = CASES[name]
 	made = made_paths(name, outdir)
-	if is_fresh(made):
-		return made
+	if not is_fresh(made):
+		try:
+			make_anew(CASES[name], made)
+		except glibc_root.NoRoot as reason:
+			raise CannotMake(str(reason)) from reason
+	return made
+
+
+def make_anew(case, made):
 	made.core.parent.mkdir(parents=True, exist_ok=True)
 	if case.capture == "kernel":
 		check_core_pattern()
-	cwd = made.core.with_name(name + ".run")
+	cwd = made.core.with_name(made.name + ".run")
 	shutil.rmtree(cwd, ignore_errors=True)
 	cwd.mkdir()
 	raw_truth = cwd / "truth"
@@ -410,7 +418,6 @@ def make_case(name, outdir):
 	shutil.rmtree(cwd)
 	if case.wrong_build:
 		build(dataclasses.replace(case, flags=(*case.flags, "-O0")), made.exe)
-	return made
 
 
 def pack(name, outdir):
@@ -421,6 +428,7 @@ def pack(name, outdir):
 	home = ELF_CORPUS / name
 	home.mkdir(parents=True, exist_ok=True)
 	run_tool("zstd", "-q", "-f", "-19", "--long", made.core, "-o", home / "dump.zst")
+	(home / "dump.zst").chmod(0o644)
 	shutil.copyfile(made.truth, home / "truth.tsv")
 	if case.wrong_build:
 		run_tool("zstd", "-q", "-f", "-19", made.exe, "-o", home / "wrong-executable.zst")
@@ -441,6 +449,12 @@ again     corpus/native/make_cores.py pack OUTDIR {name}
 	return home
 
 
+def default_cases(what):
+	if what == "pack":
+		return [path.parent.name for path in sorted(ELF_CORPUS.glob("*/dump.zst"))]
+	return [name for name, case in CASES.items() if not case.large]
+
+
 def main():
 	parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
 	parser.add_argument("what", choices=("list", "make", "pack"))
@@ -457,7 +471,7 @@ def main():
 	if unknown:
 		parser.error(f"no such case: {' '.join(unknown)}")
 	status = 0
-	for name in args.cases or [n for n, c in CASES.items() if not c.large]:
+	for name in args.cases or default_cases(args.what):
 		try:
 			if args.what == "pack":
 				print(pack(name, args.outdir), flush=True)
