@@ -119,9 +119,8 @@ static std::size_t add_to_tree(Store *store, uint64_t &seed)
 static std::size_t add_to_table(Store *store, uint64_t i, uint64_t &seed)
 {
 	auto &numbers = store->table["key-" + std::to_string(i) + "-padding-padding"];
-	int n = (int)(next_random(seed) % 12);
 
-	for (int k = 0; k < n; k++)
+	for (int k = 0; k < (int)(next_random(seed) % 12); k++)
 		numbers.push_back(k);
 	return 160;
 }
