@@ -41,7 +41,7 @@ CASES = {}
 
 
 def case(name, status, says):
-	"""Registers a builder.  A damaged input is the normal case: status 0 and a listed problem."""
+	"""Registers a builder.  Damage is the normal case: status 0 and a listed problem."""
 	def register(build):
 		allowed = frozenset((status,) if isinstance(status, int) else status)
 		CASES[name] = Case(name, build, allowed, says)
@@ -104,7 +104,7 @@ STACK = Segment(0x7FFF00000000, b"\0" * (2 * PAGE))
 
 def elf(segments, notes=NOTES, kind=ET_CORE, machine=EM_X86_64, ident=b"\x02\x01\x01",
 	phnum=None, sh_info=None, phentsize=56, phoff=64):
-	"""A little-endian ELF64 file: header, program headers, an optional section header 0, bytes."""
+	"""A little-endian ELF64 file: header, program headers, section header 0 if asked, bytes."""
 	segments = ([Segment(0, notes, PT_NOTE, 0, 0)] if notes else []) + list(segments)
 	count = len(segments)
 	where = 64 + 56 * count
@@ -122,7 +122,8 @@ def elf(segments, notes=NOTES, kind=ET_CORE, machine=EM_X86_64, ident=b"\x02\x01
 		bodies.append(s.data)
 		where += len(s.data)
 	header = b"\x7fELF" + ident + bytes(9) + struct.pack("<HHIQQQIHHHHHH", kind, machine, 1, 0,
-		phoff, shoff, 0, 64, phentsize, count if phnum is None else phnum, 64, bool(section), 0)
+		phoff, shoff, 0, 64, phentsize, count if phnum is None else phnum, 64,
+		bool(section), 0)
 	return header + b"".join(headers) + section + b"".join(bodies)
 
 
@@ -156,15 +157,17 @@ def executable():
 @case("elf32", 3, "a 32-bit core, refused by name")
 def elf32():
 	header = b"\x7fELF\x01\x01\x01" + bytes(9)
-	return header + struct.pack("<HHIIIIIHHHHHH", ET_CORE, EM_386, 1, 0, 52, 0, 0, 52, 32, 1, 0, 0,
-		0) + struct.pack("<IIIIIIII", PT_LOAD, 84, 0x8048000, 0, 16, 16, 6, 1) + bytes(16)
+	return header + struct.pack("<HHIIIIIHHHHHH", ET_CORE, EM_386, 1, 0, 52, 0, 0, 52, 32, 1,
+		0, 0, 0) + struct.pack(
+		"<IIIIIIII", PT_LOAD, 84, 0x8048000, 0, 16, 16, 6, 1) + bytes(16)
 
 
 @case("big-endian", 3, "a big-endian core, refused by name")
 def big_endian():
 	header = b"\x7fELF\x02\x02\x01" + bytes(9)
-	return header + struct.pack(">HHIQQQIHHHHHH", ET_CORE, EM_PPC64, 1, 0, 64, 0, 0, 64, 56, 1, 0,
-		0, 0) + struct.pack(">IIQQQQQQ", PT_LOAD, 6, 120, 0x10000, 0, 16, 16, 1) + bytes(16)
+	return header + struct.pack(">HHIQQQIHHHHHH", ET_CORE, EM_PPC64, 1, 0, 64, 0, 0, 64, 56, 1,
+		0, 0, 0) + struct.pack(
+		">IIQQQQQQ", PT_LOAD, 6, 120, 0x10000, 0, 16, 16, 1) + bytes(16)
 
 
 @case("other-machine", 3, "a core of an architecture that heapfx does not read, by its number")
@@ -257,7 +260,7 @@ def truncated():
 	return elf([DATA, STACK])[:-PAGE]
 
 
-# --- notes -----------------------------------------------------------------------------------------
+# --- notes ------------------------------------------------------------------------------------
 
 @case("no-threads", 0, "a core without NT_PRSTATUS: no threads, so no stacks or registers as roots")
 def no_threads():
@@ -329,8 +332,8 @@ def link_map_loop():
 	struct.pack_into("<QQQQ", image, 256, 21, base + 512, 0, 0)	# DT_DEBUG -> r_debug
 	struct.pack_into("<QQ", image, 512, 1, base + 640)
 	for at, following in ((640, 768), (768, 640)):			# two link maps in a ring
-		struct.pack_into("<QQQQQ", image, at, base, base + 1024, base + 256, base + following,
-			base + following)
+		struct.pack_into("<QQQQQ", image, at, base, base + 1024, base + 256,
+			base + following, base + following)
 	entries = [(3, base + 64), (4, 56), (5, 2), (6, PAGE), (9, base)]
 	return elf([Segment(base, bytes(image)), STACK], notes=NOTES + auxv(entries))
 
@@ -356,7 +359,7 @@ def zstd_bomb():
 
 
 def deflate_bomb(size):
-	"""A raw deflate stream: the head, then the same self-contained piece of zeros many times."""
+	"""A raw deflate stream: the head, then one self-contained piece of zeros many times."""
 	piece = 16 << 20
 	packer = zlib.compressobj(9, zlib.DEFLATED, -15)
 	stream = packer.compress(bomb_head()) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -419,7 +422,7 @@ class Patient:
 		return self.get(block - 8) & ~7
 
 	def tcache(self):
-		"""The main thread's: in the first chunk of the heap, 0x290 bytes before the next."""
+		"""The main thread's: the first chunk of the heap, 0x290 bytes before the next."""
 		return min(self.live) - 0x290
 
 	def first_cached(self):
@@ -453,7 +456,7 @@ class Patient:
 		return found
 
 	def fast_pair(self):
-		"""Two blocks of one size, neither live nor binned, the first linked to the second."""
+		"""Two blocks of one size, not live and in no bin, the first linked to the other."""
 		idle = set(self.chunks()) - self.live - set(self.binned())
 		cached = set()
 		for i in range(64):
@@ -526,7 +529,7 @@ def bin_loop():
 	return bytes(core.file)
 
 
-@case("overrun", 0, "heap/corrupt: a size overwritten by the block before it; the walk goes on after")
+@case("overrun", 0, "heap/corrupt: a size overwritten by the block before; the walk goes on after")
 def overrun():
 	"""A live block written 16 bytes too far with 'A's: the size behind it is gone."""
 	core = Patient("leakzoo.bookworm")
@@ -579,7 +582,8 @@ def real_cut_notes():
 def main():
 	if sys.argv[1:2] == ["list"]:
 		for entry in CASES.values():
-			print(f"{entry.name:22} {'/'.join(map(str, sorted(entry.status))):8} {entry.says}")
+			status = "/".join(map(str, sorted(entry.status)))
+			print(f"{entry.name:22} {status:8} {entry.says}")
 		return 0
 	if sys.argv[1:2] == ["write"] and len(sys.argv) > 2:
 		outdir = pathlib.Path(sys.argv[2])

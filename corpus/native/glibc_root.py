@@ -39,11 +39,10 @@ def path_of(suite):
 
 
 def debian_mirror():
-	"""The URI that this machine's apt uses for Debian itself, and the key it trusts for it."""
-	done = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE) $(REPO_URI) $(RELEASE)",
+	"""The URI that this machine's apt uses for Debian itself."""
+	done = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)",
 		"Created-By: Packages"], capture_output=True, text=True, check=False)
-	for line in done.stdout.splitlines():
-		_site, uri, _release = line.split(" ", 2)
+	for uri in done.stdout.splitlines():
 		if re.search(r"/debian/?$", uri):
 			return uri
 	raise NoRoot("apt on this machine knows no Debian mirror")
@@ -59,7 +58,7 @@ def run(*argv, cwd=None):
 
 def private_apt(suite, state):
 	"""An apt-get command line whose every file lies under `state`."""
-	for folder in ("lists/partial", "cache/archives/partial", "etc/preferences.d", "etc/trusted"):
+	for folder in ("lists/partial", "cache/archives/partial"):
 		(state / folder).mkdir(parents=True, exist_ok=True)
 	(state / "status").touch()
 	keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -78,7 +77,7 @@ def private_apt(suite, state):
 
 
 def mend_links(root):
-	"""Absolute symbolic links and linker scripts of the packages, made to stay inside the root."""
+	"""Makes the absolute symbolic links of the packages stay inside the root."""
 	for link in root.rglob("*"):
 		if link.is_symlink() and os.readlink(link).startswith("/"):
 			target = os.path.relpath(root / os.readlink(link).lstrip("/"), link.parent)

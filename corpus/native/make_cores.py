@@ -3,7 +3,7 @@
 
 	make_cores.py list
 	make_cores.py make OUTDIR [CASE...]	without a case: all but the large and foreign ones
-	make_cores.py pack OUTDIR [CASE...]	into corpus/elf/CASE; without a case: the committed ones
+	make_cores.py pack OUTDIR [CASE...]	into ../elf/CASE; without a case: the committed ones
 
 Each case leaves NAME.core, NAME.truth, NAME.maps and its executable NAME in OUTDIR.  From pytest:
 
@@ -93,7 +93,8 @@ CASES = {
 	"leakzoo.aarch64": Case("leakzoo", WAIT, capture="qemu", build="aarch64", stack_kib=256,
 		about="an aarch64 core, written by qemu-user"),
 	"zoo_cpp": Case("zoo_cpp", about="C++ shapes: shared_ptr rings, inheritance, new[]"),
-	"heapshapes": Case("heapshapes", ("TRUTH", "plain"), about="every kind of glibc chunk and bin"),
+	"heapshapes": Case("heapshapes", ("TRUTH", "plain"),
+		about="every kind of glibc chunk and bin"),
 	"heapshapes.foreign": Case("heapshapes", ("TRUTH", "foreign"),
 		about="main arena in pieces, sbrk() of others between them"),
 	"heapshapes.noncontig": Case("heapshapes", ("TRUTH", "noncontig"),
@@ -129,7 +130,8 @@ def run_tool(*argv, **kwargs):
 	done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE,
 		stderr=subprocess.STDOUT, text=True, check=False, **kwargs)
 	if done.returncode:
-		raise RuntimeError(f"{' '.join(map(str, argv))}: status {done.returncode}\n{done.stdout}")
+		command = " ".join(map(str, argv))
+		raise RuntimeError(f"{command}: status {done.returncode}\n{done.stdout}")
 	return done.stdout
 
 
@@ -234,10 +236,11 @@ class Process:
 				(resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 				if case.capture in ("kernel", "qemu") else (0, 0))
 			if case.stack_kib:
-				resource.setrlimit(resource.RLIMIT_STACK, (case.stack_kib << 10,) * 2)
+				size = case.stack_kib << 10
+				resource.setrlimit(resource.RLIMIT_STACK, (size, size))
 
-		self.child = subprocess.Popen(argv, env=env, cwd=cwd, stdout=subprocess.PIPE, text=True,
-			stdin=subprocess.DEVNULL, preexec_fn=limits,
+		self.child = subprocess.Popen(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL,
+			stdout=subprocess.PIPE, text=True, preexec_fn=limits,
 			pass_fds=[self.log_fd] if case.record else [])
 		self.pid = self.child.pid
 		for line in self.child.stdout:
@@ -245,7 +248,7 @@ class Process:
 				break
 		else:
 			self.kill()
-			raise RuntimeError(f"{argv}: ended before it was ready ({self.child.returncode})")
+			raise RuntimeError(f"{argv}: status {self.child.returncode}, never ready")
 		time.sleep(0.05)	# the last thread may still be on its way into pause()
 
 	def events(self):
@@ -322,7 +325,7 @@ def complete_truth(raw_truth, truth, live):
 	if live is not None:
 		gone = [a for a, (size, _kind, _state) in noted.items() if live.get(a) != size]
 		if gone:
-			raise RuntimeError(f"{len(gone)} noted blocks are not in the log: {gone[0]:#x}")
+			raise RuntimeError(f"{len(gone)} noted blocks not in the log: {gone[0]:#x}")
 		for address, size in live.items():
 			noted.setdefault(address, (size, "OTHER", "unknown"))
 		totals["live_blocks"] = len(live)
@@ -349,7 +352,7 @@ def dump_by_abort(process, core, cwd, pattern):
 	process.child.wait()
 	found = list(cwd.glob(pattern))
 	if not found:
-		raise CannotMake("no core appeared; see ulimit -c and /proc/sys/kernel/core_pattern")
+		raise CannotMake("no core: see ulimit -c and /proc/sys/kernel/core_pattern")
 	shutil.move(found[0], core)
 	for other in cwd.glob("*core*"):
 		other.unlink()
@@ -380,18 +383,19 @@ def dump(case, process, core, cwd):
 def made_paths(name, outdir):
 	outdir = pathlib.Path(outdir)
 	suite = CASES[name].suite
-	return Made(name, outdir / f"{name}.core", outdir / f"{name}.truth", outdir / f"{name}.maps",
-		outdir / name, glibc_root.path_of(suite) if suite else None)
+	files = [outdir / f"{name}.{what}" for what in ("core", "truth", "maps")]
+	return Made(name, *files, outdir / name, glibc_root.path_of(suite) if suite else None)
 
 
 def is_fresh(made):
-	sources = [*SRC.iterdir(), HERE / "make_cores.py", HERE / "glibc_root.py"]
+	sources = [source_of(CASES[made.name].program), HERE / "make_cores.py",
+		*(SRC / name for name in ("truth.h", "truth.c", "recorder.c"))]
 	newest = max(path.stat().st_mtime for path in sources)
 	return all(p.exists() and p.stat().st_mtime >= newest for p in (made.core, made.truth))
 
 
 def make_case(name, outdir):
-	"""Makes the case unless OUTDIR has it already, newer than its sources; returns its paths."""
+	"""Makes the case unless OUTDIR has it, newer than its sources; returns its paths."""
 	made = made_paths(name, outdir)
 	if not is_fresh(made):
 		try:

@@ -59,7 +59,8 @@ def run_under_valgrind(name, folder):
 	valgrind = ["valgrind", "-q", "--leak-check=no", "--fair-sched=yes",
 		"--soname-synonyms=somalloc=nouserintercepts",
 		f"--vgdb-prefix={prefix}", f"--log-file={folder / 'log'}"]
-	with subprocess.Popen([*valgrind, *argv], env=env, stdout=subprocess.PIPE, text=True) as child:
+	with subprocess.Popen([*valgrind, *argv], env=env, stdout=subprocess.PIPE,
+			text=True) as child:
 		try:
 			if not any(line.startswith("ready ") for line in child.stdout):
 				raise RuntimeError(f"{name} ended under valgrind")

@@ -1,7 +1,7 @@
 /*
  * arenas.cpp - a large heap in many threads: lists, hash tables, maps, vectors, strings, objects.
  *
- *	arenas MIB THREADS TRUTH	fills about MIB MiB, writes the truth, prints "ready PID", waits
+ *	arenas MIB THREADS TRUTH	fills MIB MiB, writes the truth, prints "ready PID", waits
  *
  * Each thread fills a store of its own, in an arena of its own, and drops a short chain now and
  * then.  The truth notes those chains; everything else is held.  No time, no address and no order

@@ -2,7 +2,7 @@
  * heapshapes.c - every kind of chunk, bin and arena that glibc's malloc knows, with truth.
  *
  *	heapshapes TRUTH plain		the main arena in one piece
- *	heapshapes TRUTH foreign	pieces of brk that malloc did not ask for lie between its own
+ *	heapshapes TRUTH foreign	pieces of brk that are not malloc's lie between its own
  *	heapshapes TRUTH noncontig	brk is blocked, so that the main arena goes on in mappings
  *
  * One maker a shape.  What is freed on purpose is freed last, in an order that leaves it in the
@@ -125,7 +125,7 @@ static NOINLINE void make_possibly_lost(void)
 	g_held[n_held++] = &outer->payload[2];
 }
 
-/* --- free chunks: allocated first, freed last -------------------------------------------------- */
+/* --- free chunks: allocated first, freed last --------------------------------------------- */
 
 enum { FASTBIN_SIZES = 7, BIN_CHUNKS = 12 };
 
@@ -184,7 +184,7 @@ static NOINLINE void free_planned(void)
 	plan = NULL;
 }
 
-/* --- threads with arenas of their own ----------------------------------------------------------- */
+/* --- threads with arenas of their own --------------------------------------------- */
 
 /* A fragmented arena: of every four blocks one is kept. */
 static NOINLINE void fill_arena(int number)

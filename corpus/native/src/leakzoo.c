@@ -248,8 +248,9 @@ static void *register_thread(void *unused)
 static void make_lost_and_held(void)
 {
 	static void (*const makers[])(void) = {
-		hold_list, drop_blocks, drop_lists, hold_by_interior_pointers, drop_pairs, drop_ring,
-		hold_by_freed_block, hold_inverted, hold_in_mapping, hold_unaligned, make_dead,
+		hold_list, drop_blocks, drop_lists, hold_by_interior_pointers, drop_pairs,
+		drop_ring, hold_by_freed_block, hold_inverted, hold_in_mapping, hold_unaligned,
+		make_dead,
 	};
 
 	for (size_t i = 0; i < sizeof makers / sizeof *makers; i++) {

@@ -51,7 +51,8 @@ struct note {
 
 /* mallinfo2() as of glibc 2.33; the older mallinfo() has the same fields as int. */
 struct heap_figures {
-	size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
+	size_t arena, ordblks, smblks, hblks, hblkhd;
+	size_t usmblks, fsmblks, uordblks, fordblks, keepcost;
 };
 
 static struct note *notes;
@@ -124,7 +125,8 @@ static void put_total(const char *key, uint64_t value)
 {
 	char line[96];
 
-	put(line, snprintf(line, sizeof line, "#total\t%s\t%llu\n", key, (unsigned long long)value));
+	put(line, snprintf(line, sizeof line, "#total\t%s\t%llu\n", key,
+			   (unsigned long long)value));
 }
 
 static void put_mallinfo(void)

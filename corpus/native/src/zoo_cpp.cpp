@@ -168,7 +168,8 @@ static NOINLINE void hold_arrays_by_first_element()
 static NOINLINE void hold_cow_strings()
 {
 	for (auto &text : g_cow_strings) {
-		const std::size_t length = 40, capacity = 64, size = sizeof(CowHeader) + capacity + 1;
+		const std::size_t length = 40, capacity = 64;
+		const std::size_t size = sizeof(CowHeader) + capacity + 1;
 		auto *header = static_cast<CowHeader *>(noted_alloc(size, COWSTRING));
 
 		*header = CowHeader{ length, capacity, 0 };
@@ -180,7 +181,8 @@ static NOINLINE void hold_length_prefixed()
 {
 	for (auto &text : g_length_prefixed) {
 		const uint64_t length = 100;
-		auto *prefix = static_cast<uint64_t *>(noted_alloc(sizeof length + length, LENGTH64));
+		void *block = noted_alloc(sizeof length + length, LENGTH64);
+		auto *prefix = static_cast<uint64_t *>(block);
 
 		*prefix = length;
 		text = reinterpret_cast<char *>(prefix + 1);
