@@ -4,6 +4,7 @@
 	make_cores.py list
 	make_cores.py make OUTDIR [CASE...]	without a case: all but the large and foreign ones
 	make_cores.py pack OUTDIR [CASE...]	into ../elf/CASE; without a case: the committed ones
+	make_cores.py record OUTDIR NAME COMMAND...	any program, by gcore, when it has come to rest
 
 Each case leaves NAME.core, NAME.truth, NAME.maps and its executable NAME in OUTDIR.  From pytest:
 
@@ -195,9 +196,13 @@ def build(case, exe):
 		run_tool("strip", "-s", exe)
 	if static or not case.record:
 		return None
+	return build_recorder(exe, compiler[0] if case.build == "aarch64" else "gcc", target)
+
+
+def build_recorder(exe, compiler, target):
 	preload = exe.with_name(exe.name + ".recorder.so")
-	run_tool(compiler[0] if case.build == "aarch64" else "gcc", *target, *COMMON_FLAGS, "-O2",
-		"-std=gnu17", "-fno-builtin", "-fPIC", "-shared", "-o", preload, SRC / "recorder.c")
+	run_tool(compiler, *target, *COMMON_FLAGS, "-O2", "-std=gnu17", "-fno-builtin", "-fPIC",
+		"-shared", "-o", preload, SRC / "recorder.c")
 	return preload
 
 
@@ -220,9 +225,9 @@ def command_of(case, exe, preload, raw_truth):
 
 
 class Process:
-	"""A corpus program that has said "ready", with the log of its allocations."""
+	"""A running program with the log of its allocations."""
 
-	def __init__(self, case, argv, env, cwd):
+	def __init__(self, case, argv, env, cwd, **streams):
 		self.log_fd = -1
 		if case.record:
 			memfd = os.memfd_create("allocations")
@@ -239,21 +244,36 @@ class Process:
 				size = case.stack_kib << 10
 				resource.setrlimit(resource.RLIMIT_STACK, (size, size))
 
-		self.child = subprocess.Popen(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL,
-			stdout=subprocess.PIPE, text=True, preexec_fn=limits,
-			pass_fds=[self.log_fd] if case.record else [])
+		streams = streams or {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+		self.child = subprocess.Popen(argv, env=env, cwd=cwd, text=True, preexec_fn=limits,
+			pass_fds=[self.log_fd] if case.record else [], **streams)
 		self.pid = self.child.pid
+
+	def wait_until_ready(self):
+		"""A corpus program says so itself."""
 		for line in self.child.stdout:
 			if line.startswith("ready "):
 				break
 		else:
 			self.kill()
-			raise RuntimeError(f"{argv}: status {self.child.returncode}, never ready")
+			raise RuntimeError(f"status {self.child.returncode}, never ready")
 		time.sleep(0.05)	# the last thread may still be on its way into pause()
+
+	def n_events(self):
+		return EVENT.unpack(os.pread(self.log_fd, 16, 0))[0]
+
+	def wait_until_idle(self, seconds=1.0):
+		"""Any other program: until it has allocated nothing for a while."""
+		before = -1
+		while before != self.n_events():
+			before = self.n_events()
+			time.sleep(seconds)
+			if self.child.poll() is not None:
+				raise RuntimeError(f"ended with status {self.child.returncode}")
 
 	def events(self):
 		"""(address, size, op) of every allocation event, in order."""
-		n, _pid = EVENT.unpack(os.pread(self.log_fd, 16, 0))
+		n = self.n_events()
 		raw = b""
 		while len(raw) < n * EVENT.size:
 			piece = os.pread(self.log_fd, n * EVENT.size - len(raw), 16 + len(raw))
@@ -267,7 +287,8 @@ class Process:
 		if self.child.poll() is None:
 			self.child.kill()
 		self.child.wait()
-		self.child.stdout.close()
+		if self.child.stdout:
+			self.child.stdout.close()
 
 	def close(self):
 		self.kill()
@@ -417,6 +438,7 @@ def make_anew(case, made):
 	argv, env = command_of(case, made.exe, preload, raw_truth)
 	process = Process(case, argv, env, cwd)
 	try:
+		process.wait_until_ready()
 		shutil.copyfile(f"/proc/{process.pid}/maps", made.maps)
 		live = live_blocks(process.events()) if case.record else None
 		dump(case, process, made.core, cwd)
@@ -426,6 +448,36 @@ def make_anew(case, made):
 	shutil.rmtree(cwd)
 	if case.wrong_build:
 		build(dataclasses.replace(case, flags=(*case.flags, "-O0")), made.exe)
+
+
+def record(name, outdir, command):
+	"""Dumps a program that nobody here wrote; its truth is every block that it holds."""
+	outdir = pathlib.Path(outdir).absolute()
+	outdir.mkdir(parents=True, exist_ok=True)
+	need("gcc", command[0])
+	exe = pathlib.Path(shutil.which(command[0])).resolve()
+	files = [outdir / f"{name}.{what}" for what in ("core", "truth", "maps")]
+	made = Made(name, *files, exe)
+	case = Case(name, max_events=1 << 24)
+	env = {"PATH": "/usr/bin:/bin", "TERM": "xterm", "HOME": str(outdir),
+		"LD_PRELOAD": str(build_recorder(outdir / name, "gcc", []))}
+	keyboard, terminal = os.openpty()	# vim and its like want one
+	process = Process(case, [str(exe), *command[1:]], env, outdir, stdin=terminal,
+		stdout=terminal, stderr=terminal)
+	try:
+		process.wait_until_idle()
+		shutil.copyfile(f"/proc/{process.pid}/maps", made.maps)
+		n = process.n_events()
+		dump(case, process, made.core, outdir)
+		if n != process.n_events():
+			raise RuntimeError(f"{name} allocated while it was dumped")
+		live = live_blocks(process.events())
+	finally:
+		process.close()
+		os.close(keyboard)
+		os.close(terminal)
+	complete_truth(os.devnull, made.truth, live)
+	return made
 
 
 def pack(name, outdir):
@@ -467,9 +519,9 @@ def default_cases(what):
 
 def main():
 	parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-	parser.add_argument("what", choices=("list", "make", "pack"))
+	parser.add_argument("what", choices=("list", "make", "pack", "record"))
 	parser.add_argument("outdir", nargs="?")
-	parser.add_argument("cases", nargs="*")
+	parser.add_argument("cases", nargs=argparse.REMAINDER)
 	args = parser.parse_args()
 	if args.what == "list":
 		for name, case in CASES.items():
@@ -477,6 +529,11 @@ def main():
 		return 0
 	if not args.outdir:
 		parser.error("no OUTDIR")
+	if args.what == "record":
+		if len(args.cases) < 2:
+			parser.error("no NAME and COMMAND")
+		print(record(args.cases[0], args.outdir, args.cases[1:]).core)
+		return 0
 	unknown = [name for name in args.cases if name not in CASES]
 	if unknown:
 		parser.error(f"no such case: {' '.join(unknown)}")
