@@ -3,7 +3,7 @@
 
 	make_cores.py list
 	make_cores.py make OUTDIR [CASE...]	without a case: all but the large and foreign ones
-	make_cores.py pack OUTDIR [CASE...]	into ../elf/CASE; without a case: the committed ones
+	make_cores.py pack OUTDIR [CASE...]	into ../elf; without a case: the committed ones
 	make_cores.py record OUTDIR NAME COMMAND...	any program, by gcore, when it has come to rest
 
 Each case leaves NAME.core, NAME.truth, NAME.maps and its executable NAME in OUTDIR.  From pytest:
