@@ -1,0 +1,23 @@
+/*
+ * base/arena.h - memory for things that die together: allocate, never free one, free all.
+ *
+ * For names, rows of reports and other small things; never for what is counted in millions.
+ */
+#ifndef HEAPFX_BASE_ARENA_H
+#define HEAPFX_BASE_ARENA_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct arena {
+	struct arena_chunk *chunks;
+};
+
+void *arena_alloc(struct arena *a, size_t n);			/* zeroed, 16-aligned; NULL if out of memory */
+char *arena_strndup(struct arena *a, const char *s, size_t n); /* terminated copy; NULL if out of memory */
+char *arena_strdup(struct arena *a, const char *s);		/* NULL in, NULL out */
+char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
+void arena_fini(struct arena *a); /* a zeroed arena is a valid empty one */
+
+#endif

@@ -1,0 +1,85 @@
+/* base/bits.h - bit sets in uint64_t words, alignment, overflow-checked arithmetic. */
+#ifndef HEAPFX_BASE_BITS_H
+#define HEAPFX_BASE_BITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline bool bit_get(const uint64_t *set, uint64_t i)
+{
+	return set[i >> 6] >> (i & 63) & 1;
+}
+
+static inline void bit_set(uint64_t *set, uint64_t i)
+{
+	set[i >> 6] |= 1ull << (i & 63);
+}
+
+static inline void bit_clear(uint64_t *set, uint64_t i)
+{
+	set[i >> 6] &= ~(1ull << (i & 63));
+}
+
+static inline uint64_t bits_words(uint64_t n_bits)
+{
+	return n_bits / 64 + (n_bits % 64 != 0);
+}
+
+static inline bool is_pow2(uint64_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+static inline uint64_t align_down(uint64_t n, uint64_t align) /* align: a power of two */
+{
+	return n & ~(align - 1);
+}
+
+static inline uint64_t align_up(uint64_t n, uint64_t align) /* may wrap to 0 at the top */
+{
+	return (n + align - 1) & ~(align - 1);
+}
+
+static inline bool checked_add(uint64_t a, uint64_t b, uint64_t *ret)
+{
+	return !__builtin_add_overflow(a, b, ret);
+}
+
+static inline bool checked_mul(uint64_t a, uint64_t b, uint64_t *ret)
+{
+	return !__builtin_mul_overflow(a, b, ret);
+}
+
+/* [start, start + len) lies inside [0, end). */
+static inline bool range_fits(uint64_t start, uint64_t len, uint64_t end)
+{
+	return start <= end && len <= end - start;
+}
+
+/* Little-endian loads from bytes that a caller has bounds-checked. */
+static inline uint64_t load_u64(const void *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t load_u32(const void *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint16_t load_u16(const void *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * base/col.h - one column: an append-only array counted in millions.
+ *
+ * Life: open -> append -> seal -> read through `base`.  The memory is a private
+ * reservation that grows in place (no copy on growth, no malloc), taken from
+ * env->mem_budget as it is touched.  Random writes are not offered before the
+ * seal; col_fixed() is for columns whose length is known and that are filled in
+ * any order.
+ */
+#ifndef HEAPFX_BASE_COL_H
+#define HEAPFX_BASE_COL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/env.h"
+
+struct col {
+	void *base;	/* elements; never moves between open and close */
+	uint64_t n;	/* elements */
+	uint64_t cap;	/* elements committed (counted against the budget) */
+	uint64_t max;	/* elements reserved in the address space */
+	uint32_t elem_size;
+	bool sealed;
+	struct env *env;
+	const char *what; /* for the ERR_LIMIT message; a literal */
+};
+
+/* `max` elements at most are ever appended: an upper bound that costs address space only. */
+struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const char *what,
+		     struct col *ret) MUST_CHECK;
+/* A zeroed column of exactly n elements, writable in place. */
+struct err *col_fixed(struct env *env, uint32_t elem_size, uint64_t n, const char *what,
+		      struct col *ret) MUST_CHECK;
+struct err *col_append(struct col *col, const void *elems, uint64_t n) MUST_CHECK;
+/* Room for n more elements at the end, to be filled by the caller; then col->n += written. */
+struct err *col_reserve(struct col *col, uint64_t n, void *ret_room) MUST_CHECK;
+void col_seal(struct col *col);	 /* gives back what lies past n; read-only by convention */
+void col_close(struct col *col); /* safe on a zeroed, half-built or closed column */
+
+#endif

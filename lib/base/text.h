@@ -1,0 +1,49 @@
+/*
+ * base/text.h - text that grows, is born with a limit, and can hold hostile bytes safely.
+ *
+ * Sticky failure: after an allocation fails or the limit is hit, appends do nothing and
+ * `bad` stays set; text_str() always answers a terminated string.
+ */
+#ifndef HEAPFX_BASE_TEXT_H
+#define HEAPFX_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct text {
+	char *s; /* NULL until the first append */
+	size_t n, cap, max;
+	bool bad;
+};
+
+enum { TEXT_MAX = 1 << 20 };
+
+#define TEXT_INIT { .max = TEXT_MAX }
+
+void text_fini(struct text *t);
+void text_reset(struct text *t); /* empty again, memory kept */
+const char *text_str(const struct text *t);
+char *text_take(struct text *t); /* malloc'd string, caller frees; the text is empty again; NULL if bad */
+void text_add(struct text *t, const char *s);
+void text_add_n(struct text *t, const char *s, size_t n);
+void text_printf(struct text *t, const char *fmt, ...) PRINTF(2, 3);
+
+/*
+ * Bytes from a dump, for a terminal or a text file: valid printable UTF-8 stays, everything
+ * else (controls, escapes, bidi overrides, invalid bytes) becomes \xNN or \u{NNNN}.
+ */
+void text_add_escaped(struct text *t, const char *s, size_t n);
+
+/* "412 B", "3.2 KiB", "96.0 MiB", "1.31 GiB" */
+void text_add_bytes(struct text *t, uint64_t n);
+/* "1,234,567" */
+void text_add_count(struct text *t, uint64_t n);
+/* malloc'd; NULL if out of memory */
+char *text_format(const char *fmt, ...) PRINTF(1, 2);
+/* "512M", "4G", "123", "1.5GiB" -> bytes; false if it is not a size. */
+bool text_parse_size(const char *s, uint64_t *ret);
+
+#endif

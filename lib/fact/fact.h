@@ -1,0 +1,89 @@
+/*
+ * fact/fact.h - derived columns of a graph: computed once, kept beside it.
+ *
+ * Every algorithm is exact, iterative (nothing recurses on data) and deterministic for any
+ * number of threads; its paper is named in its file.  facts_compute() may be called again to add
+ * facts; facts_drop() gives memory back as soon as an analysis is done with one.
+ */
+#ifndef HEAPFX_FACT_FACT_H
+#define HEAPFX_FACT_FACT_H
+
+#include "graph/graph.h"
+
+enum fact {
+	FACT_REACH = 1 << 0,   /* reach: memcheck's four kinds, and the heads of lost groups */
+	FACT_CYCLES = 1 << 1,  /* unreachable rings: strongly connected components of lost nodes; needs REACH */
+	FACT_DOM = 1 << 2,     /* idom and retained; needs REACH */
+	FACT_PARENT = 1 << 3,  /* breadth-first tree from the roots: the shortest chain to each node */
+	FACT_REVERSE = 1 << 4, /* incoming edges, compressed sparse rows */
+};
+
+/*
+ * In memcheck's words and by its rules.  A lost node is definitely lost when no lost node outside
+ * its own strongly connected component points at it and it has the lowest key of that component;
+ * the other lost nodes are indirectly lost.
+ */
+enum reach {
+	REACH_DEAD,	   /* not live: free memory */
+	REACH_REACHABLE,
+	REACH_POSSIBLE,
+	REACH_INDIRECT,
+	REACH_DEFINITE,
+	REACH_KINDS
+};
+const char *reach_name(enum reach reach); /* "reachable", "possibly-lost", ... */
+
+struct total {
+	uint64_t count, bytes;
+};
+
+/* A definitely lost node and what is lost with it. */
+struct lost_head {
+	node_id node;
+	uint64_t bytes;	       /* of the head alone */
+	uint64_t held_count;   /* lost nodes it dominates among the lost, without itself */
+	uint64_t held_bytes;
+};
+
+/* A strongly connected component of lost nodes with more than one node, or one that points at itself. */
+struct cycle {
+	node_id node;	     /* lowest key of its nodes */
+	uint64_t nodes, bytes;
+	uint64_t held_count, held_bytes; /* lost nodes outside it that it keeps */
+	uint64_t first_member; /* in cycle_members: `nodes` of them, ascending */
+};
+
+#define PARENT_ROOT (1u << 31) /* in parent[]: the low bits are a root index */
+
+struct facts {
+	unsigned have; /* enum fact bits */
+	/* REACH */
+	const uint8_t *reach; /* n, enum reach */
+	struct total reach_total[REACH_KINDS];
+	const struct lost_head *lost; /* ascending by node; held_* filled by FACT_DOM, 0 before */
+	uint64_t n_lost;
+	/* CYCLES */
+	const struct cycle *cycles; /* by bytes descending, then by node */
+	uint64_t n_cycles;
+	const node_id *cycle_members;
+	/*
+	 * DOM: immediate dominator under a super-root that points at all roots and at every lost head.
+	 * idom NODE_NONE: the super-root itself (or not live).  retained: bytes of the dominator subtree.
+	 */
+	const node_id *idom;
+	const uint64_t *retained;
+	/* PARENT: parent node, or PARENT_ROOT | root index; NODE_NONE when no root reaches it */
+	const uint32_t *parent;
+	/* REVERSE */
+	const uint32_t *in_row;
+	const uint64_t *in_row_base;
+	const uint32_t *in_src; /* source node, EDGE_INTERIOR */
+	struct col cols[12];
+};
+
+/* Adds what `needs` names and what that needs, in turn. */
+struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs, struct facts *facts) MUST_CHECK;
+void facts_drop(struct facts *facts, unsigned which);
+void facts_fini(struct facts *facts);
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * graph/graph.h - the narrow waist: everything before it builds this, everything after it reads
+ * only this.
+ *
+ * A core gives one node per block (free ones and fillers too: they are not `live`, have no edges
+ * and cost two bits); a snapshot gives one node per object.  Immutable once built.  graph/ does
+ * not know that keys are addresses.
+ */
+#ifndef HEAPFX_GRAPH_GRAPH_H
+#define HEAPFX_GRAPH_GRAPH_H
+
+#include "base/bits.h"
+#include "base/col.h"
+#include "base/grains.h"
+#include "base/text.h"
+
+typedef uint32_t node_id; /* dense, < 2^31 */
+typedef uint64_t edge_id;
+typedef uint32_t type_id; /* 0 = unknown */
+
+#define NODE_NONE UINT32_MAX
+#define EDGE_INTERIOR (1u << 31) /* in dst[] and root_node[]: points inside the block, not at its start */
+#define EDGE_NODE(d) ((d) & ~EDGE_INTERIOR)
+
+/* In the order chains prefer them: a global explains more than a stack slot. */
+enum root_kind {
+	ROOT_GLOBAL,	/* .data/.bss of a module */
+	ROOT_TLS,	/* thread-local storage, thread control block, pthread keys */
+	ROOT_STACK,	/* live part of a stack */
+	ROOT_REGISTER,
+	ROOT_ANON,	/* an anonymous mapping that no heap claims */
+	ROOT_KINDS
+};
+const char *root_kind_name(enum root_kind kind); /* "global", "tls", "stack", "register", "mapping" */
+
+/* Where roots of one kind lie together: a module's data, a thread's stack. Few; roots refer to it. */
+struct root_source {
+	uint8_t kind;	  /* enum root_kind */
+	uint32_t thread;  /* index of the thread, UINT32_MAX if none */
+	int32_t module;	  /* index of the module, -1 if none */
+	uint64_t start, end; /* addresses it covers; 0, 0 for registers */
+};
+
+/* How one edge or root is called; strings live as long as the graph, NULL where unknown. */
+struct edge_label {
+	uint64_t offset;     /* of the pointer inside the source block */
+	uint64_t into;	     /* offset of where it points inside the target: 0 for a start */
+	const char *name;    /* field, element, key */
+	bool exact;	     /* by type information; false = conservative scan */
+};
+
+struct graph;
+
+/* What only the producer of the graph can tell; called for output, not in loops. Absent ops are NULL. */
+struct graph_ops {
+	/* The first slot of src that points at dst: false if there is none. */
+	bool (*edge)(void *ctx, node_id src, node_id dst, struct edge_label *ret);
+	/* "main.sessions", "stack of thread 12 in worker+0x40": a root in words, demangled, not escaped. */
+	void (*root)(void *ctx, uint32_t root, struct text *ret);
+	/* A short word for the block when no type is known, NULL if there is none. */
+	const char *(*label)(void *ctx, node_id node);
+};
+
+struct graph {
+	struct env *env;
+	node_id n;
+	edge_id m;
+	/* nodes, ascending by key */
+	const struct grains *grains; /* keys and sizes, for cores; borrowed from the producer */
+	const uint64_t *key;	     /* keys, for snapshots (sorted); NULL with grains */
+	const uint64_t *size;	     /* bytes, for snapshots; NULL with grains */
+	const uint64_t *live;	     /* one bit a node: a used block; the others have no edges */
+	node_id n_live;
+	uint64_t live_bytes;
+	const type_id *type;	     /* NULL: no types known */
+	/*
+	 * edges, compressed sparse rows: dst[graph_row(i)] .. dst[graph_row(i + 1) - 1], in order of
+	 * their slots, adjacent duplicates and self edges dropped.  Row starts are 32-bit, relative to
+	 * a 64-bit base for each ROW_BLOCK nodes.
+	 */
+	const uint32_t *row;	  /* n + 1 */
+	const uint64_t *row_base; /* n / ROW_BLOCK + 1 */
+	const uint32_t *dst;	  /* m: node, EDGE_INTERIOR */
+	/* roots, in order of source, then of slot */
+	uint32_t n_roots;
+	const uint32_t *root_node;   /* node, EDGE_INTERIOR */
+	const uint32_t *root_source; /* index in sources */
+	const uint64_t *root_at;     /* address of the slot, or DWARF register number */
+	const struct root_source *sources;
+	uint32_t n_sources;
+
+	const struct graph_ops *ops;
+	void *ctx; /* for ops */
+	struct col cols[8]; /* owners of the columns above; graph_free closes them */
+	unsigned n_cols;
+};
+
+enum { ROW_BLOCK_SHIFT = 16 };
+
+static inline edge_id graph_row(const struct graph *g, node_id i) /* 0 <= i <= n */
+{
+	return g->row_base[i >> ROW_BLOCK_SHIFT] + g->row[i];
+}
+static inline bool graph_is_live(const struct graph *g, node_id i)
+{
+	return bit_get(g->live, i);
+}
+uint64_t graph_key(const struct graph *g, node_id i);  /* a select for cores: output only */
+uint64_t graph_size(const struct graph *g, node_id i); /* likewise */
+node_id graph_node_at(const struct graph *g, uint64_t key); /* containing; NODE_NONE; live or not */
+
+/* In id order, for passes over all nodes; skips what is not live. */
+struct graph_iter {
+	const struct graph *g;
+	struct grains_iter grains;
+	node_id id;
+	uint64_t key, size;
+};
+struct graph_iter graph_iter(const struct graph *g, node_id first); /* on the first live node >= first */
+void graph_next(struct graph_iter *it);				    /* id >= g->n at the end */
+
+void graph_free(struct graph *g); /* NULL is fine */
+
+/*
+ * A builder for graphs given edge by edge in source order (snapshots, tests); the conservative
+ * scan of cores fills the columns itself (type/scan.c).
+ */
+struct graph_builder;
+struct err *graph_builder_new(struct env *env, struct graph_builder **ret) MUST_CHECK;
+void graph_builder_free(struct graph_builder *b); /* NULL is fine */
+struct err *graph_add_node(struct graph_builder *b, uint64_t key, uint64_t size) MUST_CHECK; /* keys ascend */
+struct err *graph_add_edge(struct graph_builder *b, node_id src, uint32_t dst_and_flags) MUST_CHECK; /* src never goes down */
+struct err *graph_add_root(struct graph_builder *b, const struct root_source *source, uint32_t node_and_flags, uint64_t at) MUST_CHECK;
+struct err *graph_build_finish(struct graph_builder *b, struct graph **ret) MUST_CHECK; /* b must still be freed */
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * heap/blocks.h - every block of every heap: bitmaps with rank, not rows.
+ *
+ * Ids are dense, in address order, over all blocks: used ones, free ones and fillers (headers,
+ * gaps, fence posts: never used).  Start and size come from the index (base/grains.h); one bit
+ * an id says used.
+ */
+#ifndef HEAPFX_HEAP_BLOCKS_H
+#define HEAPFX_HEAP_BLOCKS_H
+
+#include "base/bits.h"
+#include "base/grains.h"
+#include "heap/walker.h"
+
+struct heap {
+	const struct walker_ops *ops;
+	void *ctx;
+	struct walker_bid bid;
+	const struct heap_info *info; /* the walker's own totals */
+};
+
+struct blocks {
+	struct env *env;
+	const struct image *img;
+	struct grains grains;
+	uint64_t *used;	  /* one bit an id */
+	uint64_t *filler; /* one bit an id: neither used nor free memory of the allocator */
+	struct col used_col, filler_col;
+	struct heap *heaps;
+	size_t n_heaps;
+	struct claim *claims; /* of all heaps, ascending, disjoint */
+	uint16_t *claim_heap; /* index in heaps of each claim */
+	uint32_t *claim_no;   /* the walker's own number of each claim: the order it added them in */
+	size_t n_claims;
+};
+
+/* The sink of one claim; used from one thread. */
+struct block_sink {
+	struct grains *grains;
+	uint64_t *used;		/* by grain while walking */
+	uint64_t *filler;	/* by grain */
+	const struct claim *claim;
+};
+
+static inline void block_sink_add(struct block_sink *s, taddr at, bool is_used)
+{
+	uint64_t grain = grain_of(s->grains, at);
+
+	grains_set_start(s->grains, grain);
+	if (is_used)
+		bit_set(s->used, grain);
+}
+/* [at, next start) is no block: a header, a fence post, damage. */
+static inline void block_sink_gap(struct block_sink *s, taddr at)
+{
+	uint64_t grain = grain_of(s->grains, at);
+
+	grains_set_start(s->grains, grain);
+	bit_set(s->filler, grain);
+}
+/* A block that turned out to be free after it was added as used (tcache, fastbins). */
+static inline void block_sink_free(struct block_sink *s, taddr at)
+{
+	bit_clear(s->used, grain_of(s->grains, at));
+}
+
+struct err *blocks_build(struct env *env, const struct image *img, struct blocks *ret) MUST_CHECK;
+void blocks_fini(struct blocks *b);
+
+/* Containing block, interior pointers too; BLOCK_NONE outside every claim. O(1). */
+static inline uint32_t block_at(const struct blocks *b, taddr addr)
+{
+	return grains_at(&b->grains, addr);
+}
+static inline bool block_is_used(const struct blocks *b, uint32_t id)
+{
+	return bit_get(b->used, id);
+}
+static inline bool block_is_filler(const struct blocks *b, uint32_t id)
+{
+	return bit_get(b->filler, id);
+}
+const struct claim *blocks_claim_at(const struct blocks *b, taddr addr); /* NULL outside */
+const struct heap *blocks_heap_at(const struct blocks *b, taddr addr);	 /* NULL outside */
+
+/* Everything about one block, for output (slow path: a select and a claim search). */
+struct block {
+	uint32_t id;
+	taddr addr;
+	uint64_t size;	 /* bytes the allocator spends, header included */
+	uint64_t usable; /* bytes the program may use from addr on */
+	bool used, filler;
+	const char *where; /* free ones: "tcache", "smallbin", ...; NULL for used */
+	const struct heap *heap;
+	const struct claim *claim;
+};
+void block_get(const struct blocks *b, uint32_t id, struct block *ret);
+
+#endif

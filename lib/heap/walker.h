@@ -1,0 +1,108 @@
+/*
+ * heap/walker.h - one allocator: find its heaps in an image, claim their ranges, list their blocks.
+ *
+ * Several walkers may win: each claims the ranges it proves (real processes mix allocators).
+ * Order of calls: bid -> open -> claim -> walk (any thread, once a claim) -> explain... -> close.
+ */
+#ifndef HEAPFX_HEAP_WALKER_H
+#define HEAPFX_HEAP_WALKER_H
+
+#include "base/env.h"
+#include "base/text.h"
+#include "image/image.h"
+
+struct walker_bid {
+	unsigned score; /* 0 = not here; >= 50 = symbols or structure agree */
+	char why[160];	/* "main_arena at 0x7f.. by structure and disassembly, glibc 2.36" */
+};
+
+/* A range of addresses one heap owns: from its first block's first byte to its last one's end. */
+struct claim {
+	taddr start, end;
+	uint32_t arena;	    /* index in heap_info.arenas; UINT32_MAX: none (mmapped) */
+	uint16_t kind;	    /* the walker's own: main arena piece, heap, mmapped chunk */
+	/*
+	 * Blocks are indexed by the pointer the program holds: `bias` bytes past the block's own start.
+	 * The index covers keys [start + bias, end + bias), so that a block's size is the distance to
+	 * the next key; the last `overhead` bytes of it are not the program's to use.
+	 */
+	uint8_t bias, overhead;
+};
+
+struct claim_sink {
+	struct err *(*add)(struct claim_sink *sink, const struct claim *claim);
+};
+
+/*
+ * Takes the blocks of one claim by the address the program holds (malloc's return value), 16-aligned,
+ * in any order; each reaches to the next.  Ranges that are no blocks (arena headers, fence posts,
+ * damaged stretches) are added as gaps.  Inline functions in heap/blocks.h, for they run hundreds of
+ * millions of times.
+ */
+struct block_sink;
+
+enum arena_kind { ARENA_MAIN, ARENA_THREAD, ARENA_MMAP, ARENA_OTHER };
+
+/* Totals by the allocator's own free lists: "tcache", "fastbin", "smallbin", "unsorted", "top" ... */
+struct where_total {
+	const char *where; /* a literal, in the allocator's own words */
+	uint64_t count, bytes;
+};
+
+struct heap_arena {
+	taddr addr;	    /* the arena's own structure; 0 if it has none */
+	uint8_t kind;	    /* enum arena_kind */
+	uint64_t bytes;	    /* taken from the system */
+	uint64_t used, free, overhead; /* bytes; used + free + overhead == bytes */
+	uint64_t n_used, n_free;
+	uint64_t top;	    /* bytes at its end that could go back at once */
+	uint64_t largest_free;
+	uint32_t attached;  /* threads that use it, when the allocator says */
+};
+
+/* What a walker knows about the whole heap, after the walk. */
+struct heap_info {
+	const char *allocator;	/* "glibc" */
+	char version[32];	/* "2.36", "2.35-2.41" when the structures do not tell them apart, "" if unknown */
+	char how[32];		/* "debug-info|symbols|disassembly|layout", joined by "+" when several agree */
+	char why[160];		/* the bid's sentence */
+	struct heap_arena *arenas;
+	size_t n_arenas;
+	uint64_t n_used, used, n_free, free, overhead; /* bytes: used + free + overhead == the sum of all claims */
+	struct where_total wheres[16];
+	size_t n_wheres;
+	uint64_t checks_passed, checks_failed; /* invariants evaluated */
+	/* Damage, each with a place: also diag()'ed by the walker under code "heap/corrupt". */
+	struct heap_damage {
+		taddr at;
+		char *what; /* "chunk at 0x..: size 0x31 runs past top 0x..; likely an overrun of the block at 0x.." */
+	} *damage;
+	size_t n_damage;
+};
+
+struct walker_ops {
+	const char *name; /* "glibc", "jemalloc", "go", ... */
+	void (*bid)(struct env *env, const struct image *img, struct walker_bid *ret);
+	struct err *(*open)(struct env *env, const struct image *img, void **ret_ctx);
+	/* Every range this heap owns, in any order; never two in one 4-KiB page. */
+	struct err *(*claim)(void *ctx, struct claim_sink *sink);
+	/* Lists one claim's blocks. Any thread; the ctx is shared, so per-claim results go to a slot of the claim. */
+	struct err *(*walk)(void *ctx, uint32_t claim, struct block_sink *sink);
+	/* After all claims are walked, once: totals, in a struct the ctx owns. */
+	const struct heap_info *(*info)(void *ctx);
+	/*
+	 * One block in words: arena, bin, header bytes, the list it hangs on.  Returns the literal
+	 * that `where` shows for a free block, NULL for a used one.
+	 */
+	const char *(*explain)(void *ctx, taddr block, struct text *ret);
+	/*
+	 * Ranges outside its claims that are the allocator's own data (arenas in .data, mp_, tcache
+	 * structs are blocks of their own): never roots.  NULL: none.
+	 */
+	struct err *(*metadata)(void *ctx, struct claim_sink *sink);
+	void (*close)(void *ctx);
+};
+
+extern const struct walker_ops *const walker_registry[]; /* heap/registry.c; NULL-terminated */
+
+#endif

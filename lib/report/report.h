@@ -1,0 +1,220 @@
+/*
+ * report/report.h - the second narrow waist: what was found, before anyone renders it.
+ *
+ * Analyses fill it, writers read it; neither includes the other, so A analyses and W writers are
+ * A + W pieces of code.  The core vocabulary of the contract (breakdown, heaps, reachability,
+ * categories, suspects, cycles) is typed; what a single runtime or analysis adds is a generic
+ * table, which every writer can render without knowing it.  A report holds the top of things and
+ * totals, never the graph: a few MB for any dump.
+ *
+ * Strings are borrowed from the report's arena (report->mem) or are literals; they are raw bytes
+ * of the dump: each writer escapes for its format.  "Unknown" is NULL, or has_x == false.
+ */
+#ifndef HEAPFX_REPORT_REPORT_H
+#define HEAPFX_REPORT_REPORT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/env.h"
+
+enum severity { SEV_NOTE, SEV_WARNING, SEV_ERROR };
+const char *severity_name(enum severity severity);
+
+/* One rule of docs/rules.md; the table is report/rules.c. */
+struct rule {
+	const char *id; /* "lost/definite" */
+	enum severity severity;
+	const char *means;  /* one line */
+	const char *advice; /* one line: what to do about it */
+};
+const struct rule *rule_get(const char *id); /* asserts that it exists */
+extern const struct rule rules[];
+extern const size_t n_rules;
+
+enum category { CAT_LOST, CAT_CYCLE, CAT_UNCOLLECTED, CAT_PARKED, CAT_SLACK, CAT_FREE_HELD, CAT_STUCK, CAT_DUPLICATE, CAT_COUNT };
+const char *category_name(enum category category); /* "lost", "cycle", ... */
+
+struct rp_input {
+	const char *path, *kind, *arch, *command, *args, *exe, *made_by;
+	uint32_t pid; /* 0 = unknown */
+	int signal;
+	uint64_t bytes;
+	bool complete;
+};
+
+struct rp_thread {
+	uint32_t tid;
+	const char *name, *function;
+	uint64_t pc;
+};
+
+struct rp_module {
+	const char *path, *build_id, *symbols;
+	uint64_t base;
+};
+
+/* One line of "where it went"; lines of all groups add up to memory.dumped (or resident). */
+struct rp_breakdown {
+	const char *category; /* stable id: "heap/used", "stack", "module/data", "free-held/tcache", ... */
+	const char *label;    /* for people: "C heap (glibc): reachable" */
+	const char *detail;   /* NULL if none */
+	uint64_t bytes;
+};
+
+struct rp_where {
+	const char *where;
+	uint64_t count, bytes;
+};
+
+struct rp_arena {
+	uint64_t addr, bytes, used, free, overhead, top, largest_free, n_used, n_free;
+	const char *kind; /* "main", "thread", "mmapped" */
+};
+
+struct rp_heap {
+	const char *allocator, *version, *how, *why;
+	uint64_t n_used, used, n_free, free, overhead, checks_passed, checks_failed;
+	struct rp_where *wheres;
+	size_t n_wheres;
+	struct rp_arena *arenas;
+	size_t n_arenas;
+};
+
+struct rp_total {
+	bool known;
+	uint64_t count, bytes;
+};
+
+struct rp_root {
+	const char *kind, *module, *symbol, *source, *thread, *frame, *function;
+	uint64_t address;
+};
+
+struct rp_hop {
+	uint64_t address, size;
+	const char *type;	/* NULL = unknown */
+	const char *via_kind;	/* "field", "element", "interior", "scanned", ... how it was reached from the hop before */
+	const char *via_name;	/* NULL = unknown */
+	uint64_t via_offset;
+	uint64_t repeat;	/* 1, or how many hops alike were folded into this one */
+};
+
+/* From a root to the suspect. For a lost one root.kind is NULL: it starts at the head of its group. */
+struct rp_chain {
+	struct rp_root root;
+	struct rp_hop *hops;
+	size_t n_hops;
+};
+
+struct rp_evidence {
+	const char *what, *value;
+};
+
+struct rp_suspect {
+	const char *id;	   /* stable for one input: "s1" */
+	const char *rule;  /* rules[].id */
+	const char *title; /* one line for people */
+	const char *type;  /* NULL = unknown */
+	uint64_t count, bytes, retained;
+	enum confidence confidence;
+	uint64_t *addresses; /* some of them, ascending */
+	size_t n_addresses;
+	bool has_chain;
+	struct rp_chain chain;
+	struct rp_evidence *evidence;
+	size_t n_evidence;
+	const char *advice;
+};
+
+struct rp_cycle {
+	uint64_t nodes, bytes, retained;
+	bool reachable;
+	const char *kind; /* "unreachable" */
+	struct rp_member {
+		uint64_t address;
+		const char *type, *via; /* via: how this one points at the next */
+	} *members; /* the shortest ring through its lowest node, at most 64 */
+	size_t n_members;
+};
+
+struct rp_finding {
+	const char *rule, *message;
+	int64_t suspect; /* index in suspects, -1 if none */
+};
+
+struct rp_type {
+	const char *name, *language;
+	uint64_t count, bytes, retained;
+};
+
+enum cell_kind { CELL_COUNT, CELL_BYTES, CELL_ADDR, CELL_TEXT, CELL_RATIO };
+struct rp_cell {
+	union {
+		uint64_t u;
+		double d;
+		const char *text; /* NULL = unknown */
+	};
+};
+struct rp_table {
+	const char *name; /* key in the JSON */
+	const char *title;
+	const struct rp_column {
+		const char *name;
+		enum cell_kind kind;
+	} *columns;
+	size_t n_columns;
+	struct rp_cell *rows; /* n_rows * n_columns */
+	size_t n_rows;
+};
+
+#define RP_LIST(type, name) \
+	struct {            \
+		type *v;    \
+		size_t n, cap; \
+	} name
+
+struct report {
+	struct arena mem;
+	struct rp_input input;
+	RP_LIST(struct rp_thread, threads);
+	RP_LIST(struct rp_module, modules);
+	uint64_t virtual_bytes, dumped_bytes;
+	bool has_resident;
+	uint64_t resident_bytes;
+	RP_LIST(struct rp_breakdown, breakdown); /* in the order to print */
+	RP_LIST(struct rp_heap, heaps);
+	struct rp_total reach[5]; /* by enum reach of fact/fact.h: 1 reachable .. 4 definitely lost */
+	struct rp_total categories[CAT_COUNT];
+	RP_LIST(struct rp_type, types);
+	RP_LIST(struct rp_suspect, suspects); /* ranked: the first is the worst */
+	RP_LIST(struct rp_cycle, cycles);
+	uint64_t n_cycles; /* of all, when `cycles` holds the largest alone */
+	RP_LIST(struct rp_finding, findings);
+	RP_LIST(struct rp_table, tables);
+	const char *verdict;  /* one sentence */
+	const char *next[8];  /* "heapfx explain core 0x..": commands worth typing, with what they show */
+	const char *next_why[8];
+	size_t n_next;
+	const struct diags *problems; /* of the run's env */
+};
+
+void report_fini(struct report *r);
+
+/* Rendering options that writers share. */
+struct writer_options {
+	unsigned top;	/* suspects to print in full */
+	bool color;
+	unsigned width; /* columns of text */
+};
+
+/* One format. `out` is buffered; the writer checks ferror() at the end. */
+struct writer_ops {
+	const char *name, *extension; /* "json", "json" */
+	struct err *(*write)(const struct report *r, const struct writer_options *opt, FILE *out);
+};
+extern const struct writer_ops *const writer_registry[]; /* NULL-terminated; the first is the default */
+const struct writer_ops *writer_by_name(const char *name); /* NULL if unknown */
+
+#endif

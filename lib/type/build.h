@@ -1,0 +1,35 @@
+/*
+ * type/build.h - blocks + rooters (+ typers) -> the graph.
+ *
+ * Every used block's aligned words are looked up among the blocks; a hit at a start is a plain
+ * edge, one inside is EDGE_INTERIOR unless one of memcheck's heuristics explains it (old
+ * std::string, length-prefixed block, new[] cookie, multiple inheritance: mc_leakcheck.c of
+ * Valgrind 3.19).  Free blocks are never scanned.
+ */
+#ifndef HEAPFX_TYPE_BUILD_H
+#define HEAPFX_TYPE_BUILD_H
+
+#include "graph/graph.h"
+#include "heap/blocks.h"
+#include "image/image.h"
+
+/* `img` and `blocks` must outlive the graph. */
+struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
+			      struct graph **ret) MUST_CHECK;
+
+/*
+ * Places that hold a pointer to a block but are no roots and no used blocks: freed memory and the
+ * dead part of stacks.  Evidence of who had a lost block last.  One pass over that memory for the
+ * given nodes; each place once, ascending, at most `max_per_node` a node.
+ */
+enum stale_kind { STALE_FREE_BLOCK, STALE_DEAD_STACK };
+struct stale {
+	node_id node;
+	uint8_t kind;	 /* enum stale_kind */
+	taddr at;	 /* address of the slot */
+	uint32_t thread; /* index, for a dead stack */
+};
+struct err *find_stale(struct env *env, const struct image *img, const struct blocks *blocks, const node_id *nodes,
+		       size_t n_nodes, unsigned max_per_node, struct stale **ret, size_t *ret_n) MUST_CHECK;
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * type/rooter.h - where reachability starts: ranges of memory and registers that hold pointers.
+ *
+ * A rooter names ranges; type/scan.c reads them.  Never roots: free memory, allocator metadata,
+ * the dead part of a stack, read-only memory that was never relocated.
+ */
+#ifndef HEAPFX_TYPE_ROOTER_H
+#define HEAPFX_TYPE_ROOTER_H
+
+#include "graph/graph.h"
+#include "heap/blocks.h"
+#include "image/image.h"
+
+struct root_sink {
+	/* Scan [source->start, source->end), 8-aligned words. Later ranges do not rescan what an earlier one covers. */
+	struct err *(*range)(struct root_sink *sink, const struct root_source *source);
+	/* One value, not in memory: a register. */
+	struct err *(*value)(struct root_sink *sink, const struct root_source *source, uint64_t value, uint64_t where);
+	/* Never a root, whatever another rooter says: allocator metadata, dead stacks. */
+	struct err *(*exclude)(struct root_sink *sink, taddr start, taddr end);
+};
+
+struct rooter_ops {
+	const char *name; /* "threads", "globals", "mappings" */
+	struct err *(*find)(struct env *env, const struct image *img, const struct blocks *blocks, struct root_sink *sink);
+};
+extern const struct rooter_ops *const rooter_registry[]; /* in this order; NULL-terminated */
+
+#endif
