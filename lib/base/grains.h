@@ -32,7 +32,7 @@ enum {
 struct grain_word {
 	uint64_t start; /* bit i: a block starts at grain i of this word */
 	uint32_t rank;	/* starts in all words before this one */
-	uint32_t prev;	/* reserved: keeps the record at 16 bytes */
+	uint32_t pad;	/* keeps the record at 16 bytes, four to a cache line */
 };
 
 /* Units of [0, 2^48) by addr >> 32 and addr >> 20; keys above 2^48 are never in the set. */
@@ -43,7 +43,7 @@ struct grains {
 	uint64_t *unit_base;	  /* key of each unit, ascending */
 	uint32_t n_units;
 	uint32_t n;	      /* ids given; set by grains_seal() */
-	struct col words_col; /* owner of `words` */
+	struct col words_col, base_col; /* owners of words and unit_base */
 };
 
 /* [start, end) ranges, ascending and disjoint: every unit they touch gets words. */
@@ -56,7 +56,10 @@ static inline void grains_set_start(struct grains *g, uint64_t grain)
 {
 	g->words[grain >> 6].start |= 1ull << (grain & 63);
 }
-/* Adds the filler start at each unit base that none covers and computes the ranks. ERR_LIMIT past 2^31 ids. */
+/*
+ * Computes the ranks; starts a filler at the base of each unit that does not follow the one before
+ * it at once.  ERR_LIMIT past 2^31 ids.
+ */
 struct err *grains_seal(struct grains *g) MUST_CHECK;
 void grains_close(struct grains *g);
 

@@ -1,0 +1,165 @@
+/* base/grains.c - the block index: dense units, start bits, ranks. */
+#include "base/grains.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { DIR_PAGES = 1 << 16, DIR_UNITS = 1 << 12, MAX_UNITS = 1u << 28 };
+
+static struct err *add_unit(struct grains *g, struct col *bases, uint64_t unit_no)
+{
+	uint64_t base = unit_no << UNIT_SHIFT;
+	uint32_t **page = &g->dir[base >> 32];
+	uint32_t *slot;
+
+	if (!*page)
+		*page = calloc(DIR_UNITS, sizeof(**page));
+	if (!*page)
+		return &err_nomem;
+	slot = &(*page)[unit_no & (DIR_UNITS - 1)];
+	if (*slot)
+		return NULL;
+	if (g->n_units == MAX_UNITS)
+		return err_new(ERR_LIMIT, "heaps of more than 256 TiB");
+	*slot = ++g->n_units;
+	return col_append(bases, &base, 1);
+}
+
+static struct err *add_units(struct grains *g, struct col *bases, const struct grain_range *ranges, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t first = ranges[i].start >> UNIT_SHIFT, last = (ranges[i].end - 1) >> UNIT_SHIFT;
+
+		assert(ranges[i].start < ranges[i].end && ranges[i].end <= 1ull << 48);
+		assert(!i || ranges[i].start >= ranges[i - 1].end);
+		for (uint64_t u = first; u <= last; u++) {
+			struct err *err = add_unit(g, bases, u);
+
+			if (err)
+				return err;
+		}
+	}
+	return NULL;
+}
+
+struct err *grains_open(struct env *env, const struct grain_range *ranges, uint64_t n, struct grains *ret)
+{
+	struct grains g = { .env = env };
+	uint64_t max_units = 0;
+	struct err *err;
+
+	for (uint64_t i = 0; i < n; i++)
+		max_units += ((ranges[i].end - ranges[i].start) >> UNIT_SHIFT) + 2;
+	g.dir = calloc(DIR_PAGES, sizeof(*g.dir));
+	if (!g.dir)
+		return &err_nomem;
+	err = col_open(env, sizeof(uint64_t), max_units + 1, "block index", &g.base_col);
+	if (!err)
+		err = add_units(&g, &g.base_col, ranges, n);
+	if (!err)
+		err = col_fixed(env, sizeof(struct grain_word), (uint64_t)g.n_units * UNIT_WORDS + 1, "block index",
+				&g.words_col);
+	if (err) {
+		grains_close(&g);
+		return err;
+	}
+	g.unit_base = g.base_col.base;
+	g.words = g.words_col.base;
+	*ret = g;
+	return NULL;
+}
+
+struct err *grains_seal(struct grains *g)
+{
+	uint64_t n_words = (uint64_t)g->n_units * UNIT_WORDS, rank = 0;
+
+	/* A block may run on into the next unit when that follows at once; any other unit begins anew. */
+	for (uint64_t u = 0; u < g->n_units; u++)
+		if (!u || g->unit_base[u] != g->unit_base[u - 1] + (1ull << UNIT_SHIFT))
+			g->words[u * UNIT_WORDS].start |= 1;
+	g->words[n_words].start = 1; /* the guard: a next start for the last block */
+	for (uint64_t i = 0; i < n_words; i++) {
+		g->words[i].rank = (uint32_t)rank;
+		rank += (uint64_t)__builtin_popcountll(g->words[i].start);
+		if (rank >= 1ull << 31)
+			return err_new(ERR_LIMIT, "more than 2^31 blocks: this version numbers no more");
+	}
+	g->words[n_words].rank = (uint32_t)rank;
+	g->n = (uint32_t)rank;
+	return NULL;
+}
+
+void grains_close(struct grains *g)
+{
+	if (g->dir)
+		for (unsigned i = 0; i < DIR_PAGES; i++)
+			free(g->dir[i]);
+	free(g->dir);
+	col_close(&g->words_col);
+	col_close(&g->base_col);
+	*g = (struct grains){};
+}
+
+static uint64_t nth_bit(uint64_t word, uint32_t n)
+{
+	while (n--)
+		word &= word - 1;
+	return (uint64_t)__builtin_ctzll(word);
+}
+
+uint64_t grains_select(const struct grains *g, uint32_t id)
+{
+	uint64_t lo = 0, hi = (uint64_t)g->n_units * UNIT_WORDS;
+
+	assert(id < g->n);
+	while (hi - lo > 1) { /* words[lo].rank <= id < words[hi].rank */
+		uint64_t mid = lo + (hi - lo) / 2;
+
+		if (g->words[mid].rank <= id)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo << 6 | nth_bit(g->words[lo].start, id - g->words[lo].rank);
+}
+
+uint64_t grains_key(const struct grains *g, uint32_t id)
+{
+	return grain_key(g, grains_select(g, id));
+}
+
+/* The first start after `grain`; the guard word ends the search. */
+static uint64_t next_start(const struct grains *g, uint64_t grain)
+{
+	uint64_t w = grain >> 6, rest = g->words[w].start & ~(~0ull >> (63 - (grain & 63)));
+
+	while (!rest)
+		rest = g->words[++w].start;
+	return w << 6 | (uint64_t)__builtin_ctzll(rest);
+}
+
+static void iter_set(struct grains_iter *it)
+{
+	it->key = grain_key(it->g, it->grain);
+	it->next = next_start(it->g, it->grain);
+	it->size = (it->next - it->grain) << GRAIN_SHIFT;
+}
+
+struct grains_iter grains_iter(const struct grains *g, uint32_t first)
+{
+	struct grains_iter it = { .g = g, .id = first };
+
+	if (first < g->n) {
+		it.grain = grains_select(g, first);
+		iter_set(&it);
+	}
+	return it;
+}
+
+void grains_next(struct grains_iter *it)
+{
+	if (++it->id >= it->g->n)
+		return;
+	it->grain = it->next;
+	iter_set(it);
+}

@@ -1,0 +1,96 @@
+/* The block index against a plain sorted array of starts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/grains.h"
+
+enum { MAX_STARTS = 20000 };
+
+/* Blocks of pseudo-random sizes fill each range from end to end, as blocks_build() leaves them. */
+static size_t fill(struct grains *g, const struct grain_range *r, size_t n_ranges, uint64_t max_size, uint64_t *starts)
+{
+	uint64_t seed = 12345;
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_ranges; i++)
+		for (uint64_t at = r[i].start; at < r[i].end && n < MAX_STARTS;) {
+			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+			starts[n++] = at;
+			grains_set_start(g, grain_of(g, at));
+			at += 16 + (seed >> 33) % max_size / 16 * 16;
+		}
+	return n;
+}
+
+static void against_array(const struct grain_range *r, size_t n_ranges, uint64_t max_size)
+{
+	static uint64_t starts[MAX_STARTS];
+	struct env env;
+	struct grains g;
+	struct grains_iter it;
+	size_t n, k = 0;
+
+	env_init(&env);
+	assert_null(grains_open(&env, r, n_ranges, &g));
+	n = fill(&g, r, n_ranges, max_size, starts);
+	assert_null(grains_seal(&g));
+	for (it = grains_iter(&g, 0); it.id < g.n; grains_next(&it)) {
+		if (k < n && it.key == starts[k]) {
+			assert_int_equal(grains_at(&g, it.key), it.id);
+			assert_int_equal(grains_at(&g, it.key + it.size - 1), it.id);
+			assert_true(grain_is_start(&g, grain_of(&g, it.key), it.key));
+			assert_false(grain_is_start(&g, grain_of(&g, it.key), it.key + 8));
+			if (k + 1 < n && starts[k + 1] - starts[k] <= max_size)
+				assert_int_equal(it.size, starts[k + 1] - starts[k]);
+			k++;
+		}
+		assert_int_equal(grains_key(&g, it.id), it.key);
+	}
+	assert_int_equal(k, n);
+	assert_int_equal(grains_at(&g, 0x10), BLOCK_NONE);
+	assert_int_equal(grains_at(&g, UINT64_MAX), BLOCK_NONE);
+	grains_close(&g);
+	assert_int_equal(env.mem_used, 0);
+	env_fini(&env);
+}
+
+static void small_blocks(void **state)
+{
+	static const struct grain_range r[] = { { 0x555555559010, 0x55555557a010 }, { 0x7f0000000010, 0x7f0000021010 } };
+
+	(void)state;
+	against_array(r, 2, 200);
+}
+
+static void blocks_over_units(void **state)
+{
+	static const struct grain_range r[] = { { 0x5555555ff010, 0x555557000010 }, { 0x7f0000000010, 0x7f0008000010 } };
+
+	(void)state;
+	against_array(r, 2, 5 << 20);
+}
+
+static void neighbours_in_one_unit(void **state)
+{
+	static const struct grain_range r[] = { { 0x10000000, 0x10001000 }, { 0x10001000, 0x10003000 },
+						{ 0x10300000, 0x10400000 }, { 0xfffffffff000, 0xffffffffffff + 1 } };
+
+	(void)state;
+	against_array(r, 4, 4000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(small_blocks),
+		cmocka_unit_test(blocks_over_units),
+		cmocka_unit_test(neighbours_in_one_unit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
