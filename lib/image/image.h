@@ -135,12 +135,13 @@ struct err *image_open(struct env *env, const struct input *in, const struct ima
 		       struct image **ret) MUST_CHECK;
 void image_close(struct image *img);
 
-/* One dump format; registry in image/registry.c. */
+/* One dump format; registry in image/registry.c. Best bid of all members wins, ties to the first. */
+struct dump;
 struct dump_ops {
 	const char *name; /* "elf-core" */
-	unsigned (*bid)(const struct member *m);
-	/* Fills segments, threads, auxv, NT_FILE; invariants are checked by the caller. */
-	struct err *(*read)(struct env *env, const struct member *m, struct image *img);
+	unsigned (*bid)(const struct member *m); /* 0..100 */
+	/* Fills threads, auxv and what names the process; `ret` (image/parts.h) is the caller's to free. */
+	struct err *(*read)(struct env *env, const struct member *m, struct image *img, struct dump *ret);
 };
 extern const struct dump_ops *const dump_registry[];
 

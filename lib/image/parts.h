@@ -20,8 +20,17 @@ struct mapped_file { /* one NT_FILE row */
 	uint64_t offset; /* in bytes */
 	const char *path;
 };
-/* segments.c: sorts, trims overlaps (diag "core/overlap"), fills img->segments from loads. */
-struct err *segments_build(struct image *img, const struct member *core, struct load *loads, size_t n) MUST_CHECK;
+struct dump {
+	struct load *loads; /* in the order of the file */
+	size_t n_loads;
+	struct mapped_file *files;
+	size_t n_files;
+};
+/*
+ * segments.c: sorted, disjoint segments from the loads; of overlapping ones the first in the file
+ * wins (diag "core/overlap"). Split where the dumped part ends and where NT_FILE rows begin and end.
+ */
+struct err *segments_build(struct image *img, const struct member *core, const struct dump *dump) MUST_CHECK;
 /*
  * modules.c: modules from NT_FILE rows and the link map (and from the auxv alone when there is
  * neither), build ids from dumped memory, the file of each from --exe, bundle, sysroots or the

@@ -26,6 +26,8 @@ struct input {
 	uint64_t file_size;	 /* bytes of the file as given (0 for standard input) */
 	struct member *members;
 	size_t n;
+	const uint8_t *map; /* the file itself when it could be mapped: members may lie in it */
+	uint64_t map_size;
 };
 
 /*
@@ -58,5 +60,12 @@ struct input_ops {
 extern const struct input_ops *const input_registry[]; /* NULL-terminated */
 
 struct err *input_add_member(struct input *in, const struct member *m, const char *name) MUST_CHECK;
+
+/*
+ * Unpacks a packed byte range (.gnu_debugdata is xz) into malloc'd memory; ERR_LIMIT past `limit`
+ * bytes.  What came before damage is not given: these are parts of a file, whole or of no use.
+ */
+struct err *input_unpack_bytes(struct env *env, const uint8_t *packed, uint64_t n, uint64_t limit,
+			       uint8_t **ret, uint64_t *ret_n) MUST_CHECK;
 
 #endif
