@@ -16,9 +16,22 @@ struct subject {
 	const struct graph *graph;
 	const struct facts *facts;
 	unsigned top; /* how many suspects are wanted */
-	/* A place that still holds a pointer to each lost head: filled by the pipeline, see type/build.h. */
+	/*
+	 * Freed or dead places that still point at lost heads, any order; NULL if nobody looked.
+	 * `what` is for people: "freed block at 0x7f10 +0x50", "dead stack of thread 12".
+	 */
+	const struct stale_place {
+		node_id node;
+		const char *what;
+	} *stale;
+	size_t n_stale;
 };
 
+/*
+ * The report's `heaps`, and `threads` and `modules` in the order of the image (roots refer to
+ * them by index), are filled before analyses run.  The last of the registry ranks the suspects,
+ * gives them their ids and words the verdict.
+ */
 struct analysis_ops {
 	const char *name;    /* "leaks", "cycles", "suspects" */
 	const char *summary; /* one line for --help */
@@ -26,5 +39,8 @@ struct analysis_ops {
 	struct err *(*run)(struct env *env, const struct subject *s, struct report *r);
 };
 extern const struct analysis_ops *const analysis_registry[]; /* in the order they run; NULL-terminated */
+
+/* The shortest chain from a root to the node by facts->parent; for a lost one what it holds, largest first. */
+struct err *chain_to(const struct subject *s, struct report *r, node_id node, struct rp_chain *ret) MUST_CHECK;
 
 #endif

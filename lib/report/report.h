@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/env.h"
+#include "base/text.h"
 
 enum severity { SEV_NOTE, SEV_WARNING, SEV_ERROR };
 const char *severity_name(enum severity severity);
@@ -88,8 +89,9 @@ struct rp_total {
 };
 
 struct rp_root {
-	const char *kind, *module, *symbol, *source, *thread, *frame, *function;
-	uint64_t address;
+	const char *kind, *module, *symbol, *source, *frame, *function;
+	uint32_t thread; /* tid, 0 = none or unknown */
+	uint64_t address; /* of the slot; 0 = not in memory (a register) */
 };
 
 struct rp_hop {
@@ -201,6 +203,10 @@ struct report {
 };
 
 void report_fini(struct report *r);
+/* What shares of suspects are of: used and free memory of all heaps; without heaps, all live nodes. */
+uint64_t report_heap_bytes(const struct report *r);
+/* One line for people: "global main.sessions -> +0x10 64-byte block -> ...", escaped, not cut. */
+void chain_print(const struct rp_chain *chain, struct text *ret);
 
 /* Rendering options that writers share. */
 struct writer_options {
