@@ -1,0 +1,16 @@
+/* report/registry.c - the formats a report can be written in; the first is the default. */
+#include "report/report.h"
+
+#include <string.h>
+
+extern const struct writer_ops text_writer, json_writer;
+
+const struct writer_ops *const writer_registry[] = { &text_writer, &json_writer, NULL };
+
+const struct writer_ops *writer_by_name(const char *name)
+{
+	for (const struct writer_ops *const *w = writer_registry; *w; w++)
+		if (!strcmp((*w)->name, name))
+			return *w;
+	return NULL;
+}

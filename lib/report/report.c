@@ -1,0 +1,124 @@
+/*
+ * report/report.c - names and life of a report, and chains in words.
+ *
+ * A chain is one line for every writer of text: the root by the program's own names, then hops
+ * with the offset each is found at; names are escaped here, cutting is the caller's business.
+ */
+#include "report/report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *severity_name(enum severity severity)
+{
+	static const char *const names[] = { "note", "warning", "error" };
+
+	return names[severity];
+}
+
+const char *category_name(enum category category)
+{
+	static const char *const names[CAT_COUNT] = {
+		[CAT_LOST] = "lost",	 [CAT_CYCLE] = "cycle",		[CAT_UNCOLLECTED] = "uncollected",
+		[CAT_PARKED] = "parked", [CAT_SLACK] = "slack",		[CAT_FREE_HELD] = "free-held",
+		[CAT_STUCK] = "stuck",	 [CAT_DUPLICATE] = "duplicate",
+	};
+
+	return names[category];
+}
+
+void report_fini(struct report *r)
+{
+	free(r->threads.v);
+	free(r->modules.v);
+	free(r->breakdown.v);
+	free(r->heaps.v);
+	free(r->types.v);
+	free(r->suspects.v);
+	free(r->cycles.v);
+	free(r->findings.v);
+	free(r->tables.v);
+	arena_fini(&r->mem);
+	memset(r, 0, sizeof(*r));
+}
+
+uint64_t report_heap_bytes(const struct report *r)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < r->heaps.n; i++)
+		total += r->heaps.v[i].used + r->heaps.v[i].free;
+	if (total)
+		return total;
+	for (unsigned i = 1; i < 5; i++)
+		total += r->reach[i].bytes;
+	return total;
+}
+
+static void add_name(struct text *t, const char *s)
+{
+	text_add_escaped(t, s, strlen(s));
+}
+
+static void print_root(const struct rp_root *root, struct text *t)
+{
+	const char *name = root->symbol ? root->symbol : root->source;
+
+	text_add(t, root->kind);
+	if (name) {
+		text_add(t, " ");
+		add_name(t, name);
+	} else if (root->address) {
+		text_printf(t, " 0x%" PRIx64, root->address);
+	}
+	if (root->function && !name) {
+		text_add(t, " in ");
+		add_name(t, root->function);
+	}
+	if (root->module && root->symbol) {
+		const char *base = strrchr(root->module, '/');
+
+		text_add(t, " (");
+		add_name(t, base ? base + 1 : root->module);
+		text_add(t, ")");
+	}
+}
+
+static void print_block(const struct rp_hop *hop, struct text *t)
+{
+	if (hop->type) {
+		add_name(t, hop->type);
+	} else if (hop->size < 1024) {
+		text_printf(t, "%" PRIu64 "-byte block", hop->size);
+	} else {
+		text_add_bytes(t, hop->size);
+		text_add(t, " block");
+	}
+	if (hop->repeat > 1) {
+		text_add(t, " (x");
+		text_add_count(t, hop->repeat);
+		text_add(t, ")");
+	}
+}
+
+void chain_print(const struct rp_chain *chain, struct text *t)
+{
+	if (chain->root.kind)
+		print_root(&chain->root, t);
+	for (size_t i = 0; i < chain->n_hops; i++) {
+		const struct rp_hop *hop = &chain->hops[i];
+		bool first = i == 0;
+
+		if (!first || chain->root.kind)
+			text_add(t, " -> ");
+		if (hop->via_name) {
+			text_add(t, ".");
+			add_name(t, hop->via_name);
+			text_add(t, " ");
+		} else if (!first) {
+			text_printf(t, "+0x%" PRIx64 " ", hop->via_offset);
+		}
+		print_block(hop, t);
+	}
+}

@@ -1,0 +1,546 @@
+/*
+ * report/text.c - the first screen: what this is, where the memory went, what is wrong, the worst
+ * suspects with their holders, what was damaged, what to type next.
+ *
+ * Every line is built whole, then cut in its middle to the width; names are the dump's, so all of
+ * them are escaped on the way.  Columns are counted in characters, wide ones as two.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "report/report.h"
+
+enum {
+	BREAKDOWN_MAX = 10, /* lines of "where it went"; smaller ones are summed up */
+	LABEL_MAX = 40,
+	BAR_MAX = 20,
+	TITLE_WIDTH = 46,
+	PROBLEMS_MAX = 4,
+	CYCLES_MAX = 2,
+	VERDICT_INDENT = 9,
+	WIDTH_MIN = 60,
+	WIDTH_DEFAULT = 100,
+};
+
+struct page {
+	FILE *out;
+	const struct report *r;
+	unsigned width, top;
+	bool color;
+	struct text line, scratch;
+};
+
+static unsigned char_width(const char *s)
+{
+	unsigned char c = (unsigned char)*s;
+
+	if ((c & 0xc0) == 0x80)
+		return 0; /* inside a character */
+	return c >= 0xe1 && c != 0xe2 ? 2 : 1; /* from U+1000, save U+2000..U+2FFF: assume the worst */
+}
+
+static unsigned columns(const char *s)
+{
+	unsigned n = 0;
+
+	for (; *s; s++)
+		n += char_width(s);
+	return n;
+}
+
+/* Bytes at the start of s that fill at most `max` columns; whole characters. */
+static size_t head_bytes(const char *s, unsigned max)
+{
+	unsigned used = 0;
+	size_t i = 0;
+
+	while (s[i]) {
+		unsigned w = char_width(s + i);
+
+		if (w > max - used)
+			break;
+		used += w;
+		i++;
+	}
+	return i;
+}
+
+/* At most `max` columns of s, its middle given up for "…"; the end says more than the middle. */
+static void add_cut(struct text *t, const char *s, unsigned max)
+{
+	unsigned total = columns(s), tail = (max - 1) / 3, skip = 0;
+	const char *p = s;
+
+	if (total <= max) {
+		text_add(t, s);
+		return;
+	}
+	text_add_n(t, s, head_bytes(s, max - 1 - tail));
+	text_add(t, "…");
+	while (*p && total - skip > tail)
+		skip += char_width(p++);
+	while ((*p & 0xc0) == 0x80)
+		p++;
+	text_add(t, p);
+}
+
+static void pad_to(struct text *t, unsigned column)
+{
+	for (unsigned n = columns(text_str(t)); n < column; n++)
+		text_add(t, " ");
+}
+
+/* Right-aligned so that it ends at `column`. */
+static void add_right(struct text *t, const char *s, unsigned column)
+{
+	unsigned w = columns(s);
+
+	pad_to(t, column > w ? column - w : 0);
+	text_add(t, s);
+}
+
+static void add_name(struct text *t, const char *s)
+{
+	text_add_escaped(t, s, strlen(s));
+}
+
+static void add_name_cut(struct text *t, const char *s, unsigned max)
+{
+	struct text whole = TEXT_INIT;
+
+	add_name(&whole, s);
+	add_cut(t, text_str(&whole), max);
+	text_fini(&whole);
+}
+
+static void right_bytes(struct page *p, uint64_t n, unsigned column)
+{
+	text_reset(&p->scratch);
+	text_add_bytes(&p->scratch, n);
+	add_right(&p->line, text_str(&p->scratch), column);
+}
+
+static void right_count(struct page *p, uint64_t n, unsigned column)
+{
+	text_reset(&p->scratch);
+	text_add_count(&p->scratch, n);
+	add_right(&p->line, text_str(&p->scratch), column);
+}
+
+/* The line is done: its first `n_styled` bytes in `style` when colour is wanted. */
+static void end_line_styled(struct page *p, const char *style, size_t n_styled)
+{
+	struct text cut = TEXT_INIT;
+	const char *s;
+
+	while (p->line.n && p->line.s[p->line.n - 1] == ' ')
+		p->line.s[--p->line.n] = '\0';
+	add_cut(&cut, text_str(&p->line), p->width);
+	s = text_str(&cut);
+	if (n_styled > cut.n)
+		n_styled = cut.n;
+	if (p->color && n_styled)
+		fprintf(p->out, "\033[%sm%.*s\033[0m%s\n", style, (int)n_styled, s, s + n_styled);
+	else
+		fprintf(p->out, "%s\n", s);
+	text_fini(&cut);
+	text_reset(&p->line);
+}
+
+static void end_line(struct page *p)
+{
+	end_line_styled(p, "", 0);
+}
+
+static void blank(struct page *p)
+{
+	fputc('\n', p->out);
+}
+
+static const char *kind_words(const char *kind)
+{
+	static const struct {
+		const char *kind, *words;
+	} kinds[] = {
+		{ "elf-core", "Linux core" },	   { "hprof", "JVM heap dump (HPROF)" },
+		{ "v8", "V8 heap snapshot" },	   { "go-heapdump", "Go heap dump" },
+		{ "pprof", "pprof heap profile" },
+	};
+
+	for (size_t i = 0; kind && i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kinds[i].kind, kind))
+			return kinds[i].words;
+	return kind ? kind : "dump";
+}
+
+static void print_what(struct page *p)
+{
+	const struct rp_input *in = &p->r->input;
+	struct text *t = &p->line;
+	const char *base = in->path ? strrchr(in->path, '/') : NULL;
+	const char *command = in->args ? in->args : in->command;
+	size_t n_name;
+
+	add_name_cut(t, base && base[1] ? base + 1 : in->path ? in->path : "-", 30);
+	n_name = t->n;
+	text_printf(t, ": %s", kind_words(in->kind));
+	if (in->arch)
+		text_printf(t, ", %s", !strcmp(in->arch, "x86_64") ? "x86-64" : in->arch);
+	if (in->pid)
+		text_printf(t, ", pid %" PRIu32, in->pid);
+	if (command) {
+		text_add(t, ", ");
+		add_name_cut(t, command, 44);
+	}
+	if (in->made_by) {
+		text_add(t, " (");
+		add_name(t, in->made_by);
+		text_add(t, in->signal > 0 ? ", " : ")");
+	} else if (in->signal > 0) {
+		text_add(t, " (");
+	}
+	if (in->signal > 0)
+		text_printf(t, "signal %d)", in->signal);
+	end_line_styled(p, "1", n_name);
+}
+
+static void add_heaps(struct page *p)
+{
+	const struct report *r = p->r;
+	struct text *t = &p->line;
+
+	for (size_t i = 0; i < r->heaps.n; i++) {
+		const struct rp_heap *h = &r->heaps.v[i];
+
+		text_add(t, i ? " and " : "");
+		add_name(t, h->allocator ? h->allocator : "unknown allocator");
+		if (h->version) {
+			text_add(t, " ");
+			add_name(t, h->version);
+		}
+		if (h->n_arenas > 1) {
+			text_add(t, " (");
+			text_add_count(t, h->n_arenas);
+			text_add(t, " arenas)");
+		}
+	}
+	text_add(t, r->heaps.n ? "; " : "");
+}
+
+static void print_size(struct page *p)
+{
+	const struct report *r = p->r;
+	struct text *t = &p->line;
+
+	text_add(t, "  ");
+	add_heaps(p);
+	if (r->threads.n) {
+		text_add_count(t, r->threads.n);
+		text_add(t, r->threads.n == 1 ? " thread; " : " threads; ");
+	}
+	text_add_bytes(t, r->input.bytes);
+	text_add(t, " in the file, ");
+	text_add_bytes(t, r->has_resident ? r->resident_bytes : r->dumped_bytes);
+	text_add(t, r->has_resident ? " of it resident" : " of it memory");
+	if (!r->input.complete)
+		text_add(t, "; NOT COMPLETE");
+	end_line(p);
+}
+
+static void breakdown_line(struct page *p, const char *label, uint64_t bytes, uint64_t total, unsigned col)
+{
+	double share = total ? (double)bytes / (double)total : 0;
+	char percent[24];
+
+	text_add(&p->line, "  ");
+	add_name_cut(&p->line, label, LABEL_MAX);
+	right_bytes(p, bytes, col + 14);
+	snprintf(percent, sizeof(percent), "%.1f%%", share * 100);
+	add_right(&p->line, percent, col + 22);
+	text_add(&p->line, "  ");
+	for (unsigned i = 0; i < (unsigned)(share * BAR_MAX + 0.5); i++)
+		text_add(&p->line, "#");
+}
+
+/* The smallest size that is still shown alone when at most `max` lines are. */
+static uint64_t breakdown_floor(const struct report *r, size_t max)
+{
+	uint64_t floor = 0;
+
+	for (size_t i = 0; i < r->breakdown.n; i++) {
+		uint64_t bytes = r->breakdown.v[i].bytes;
+		size_t larger = 0;
+
+		for (size_t k = 0; k < r->breakdown.n; k++)
+			larger += r->breakdown.v[k].bytes > bytes;
+		if (larger >= max && bytes >= floor)
+			floor = bytes + 1;
+	}
+	return floor;
+}
+
+static unsigned label_column(const struct report *r)
+{
+	unsigned col = 24;
+
+	for (size_t i = 0; i < r->breakdown.n; i++) {
+		struct text t = TEXT_INIT;
+		unsigned w;
+
+		add_name(&t, r->breakdown.v[i].label);
+		w = columns(text_str(&t)) + 2;
+		text_fini(&t);
+		col = w > col ? w : col;
+	}
+	return col < LABEL_MAX + 2 ? col : LABEL_MAX + 2;
+}
+
+static void print_where(struct page *p)
+{
+	const struct report *r = p->r;
+	uint64_t total = 0, rest = 0, floor = breakdown_floor(r, BREAKDOWN_MAX - 1);
+	unsigned col = label_column(r), n_rest = 0;
+	char label[48];
+
+	for (size_t i = 0; i < r->breakdown.n; i++)
+		total += r->breakdown.v[i].bytes;
+	text_add(&p->line, "WHERE IT WENT");
+	add_right(&p->line, "bytes", col + 14);
+	add_right(&p->line, "share", col + 22);
+	end_line_styled(p, "1", strlen("WHERE IT WENT"));
+	for (size_t i = 0; i < r->breakdown.n; i++) {
+		const struct rp_breakdown *b = &r->breakdown.v[i];
+
+		if (b->bytes >= floor && b->bytes) {
+			breakdown_line(p, b->label, b->bytes, total, col);
+			end_line(p);
+		} else {
+			rest += b->bytes;
+			n_rest += b->bytes > 0;
+		}
+	}
+	if (n_rest) {
+		snprintf(label, sizeof(label), "%u smaller part%s", n_rest, n_rest == 1 ? "" : "s");
+		breakdown_line(p, label, rest, total, col);
+		end_line(p);
+	}
+	text_add(&p->line, "  all");
+	right_bytes(p, total, col + 14);
+	end_line(p);
+}
+
+/* A sentence in lines of whole words. */
+static void print_verdict(struct page *p)
+{
+	struct text sentence = TEXT_INIT;
+	const char *s;
+	bool first = true;
+
+	add_name(&sentence, p->r->verdict ? p->r->verdict : "nothing of note was found.");
+	s = text_str(&sentence);
+	while (*s) {
+		size_t n = head_bytes(s, p->width - VERDICT_INDENT), cut = n;
+
+		while (s[n] && cut && s[cut] != ' ')
+			cut--;
+		n = cut ? cut : n;
+		text_add(&p->line, first ? "VERDICT" : "");
+		pad_to(&p->line, VERDICT_INDENT);
+		text_add_n(&p->line, s, n);
+		end_line_styled(p, "1", first ? strlen("VERDICT") : 0);
+		first = false;
+		s += n;
+		s += *s == ' ';
+	}
+	text_fini(&sentence);
+}
+
+static void print_chain(struct page *p, const struct rp_suspect *s)
+{
+	if (!s->has_chain || (!s->chain.root.kind && !s->chain.n_hops))
+		return;
+	text_add(&p->line, "      ");
+	text_add(&p->line, s->chain.root.kind ? "" : "nothing -> ");
+	chain_print(&s->chain, &p->line);
+	end_line(p);
+}
+
+static void print_suspect(struct page *p, size_t i)
+{
+	static const char *const styles[] = { "36", "33", "31" };
+	const struct rp_suspect *s = &p->r->suspects.v[i];
+	const struct rule *rule = rule_get(s->rule);
+	size_t n;
+
+	text_printf(&p->line, "%3zu ", i + 1);
+	add_name_cut(&p->line, s->title, TITLE_WIDTH);
+	n = p->line.n;
+	right_bytes(p, s->retained, TITLE_WIDTH + 15);
+	right_count(p, s->count, TITLE_WIDTH + 26);
+	text_printf(&p->line, "  %s", s->rule);
+	end_line_styled(p, styles[rule->severity], n);
+	print_chain(p, s);
+	if (s->n_evidence) {
+		text_add(&p->line, "      ");
+		add_name(&p->line, s->evidence[0].what);
+		text_add(&p->line, ": ");
+		add_name(&p->line, s->evidence[0].value);
+		end_line(p);
+	}
+	text_add(&p->line, "      ");
+	add_name(&p->line, s->advice ? s->advice : rule->advice);
+	end_line(p);
+}
+
+static void print_suspects(struct page *p)
+{
+	const struct report *r = p->r;
+	size_t shown = r->suspects.n < p->top ? r->suspects.n : p->top;
+
+	if (!shown) {
+		text_add(&p->line, "SUSPECTS  none");
+		end_line_styled(p, "1", strlen("SUSPECTS"));
+		return;
+	}
+	text_add(&p->line, "SUSPECTS");
+	add_right(&p->line, "retained", TITLE_WIDTH + 15);
+	add_right(&p->line, "count", TITLE_WIDTH + 26);
+	text_add(&p->line, "  rule");
+	end_line_styled(p, "1", strlen("SUSPECTS"));
+	for (size_t i = 0; i < shown; i++)
+		print_suspect(p, i);
+	if (r->suspects.n > shown) {
+		text_printf(&p->line, "  and %zu more: --top %zu", r->suspects.n - shown, r->suspects.n);
+		end_line(p);
+	}
+}
+
+static void print_cycles(struct page *p)
+{
+	const struct report *r = p->r;
+
+	for (size_t i = 0; i < r->cycles.n && i < CYCLES_MAX; i++) {
+		const struct rp_cycle *c = &r->cycles.v[i];
+
+		text_add(&p->line, i ? "" : "CYCLES");
+		pad_to(&p->line, 10);
+		text_add(&p->line, "a ring of ");
+		text_add_count(&p->line, c->nodes);
+		text_add(&p->line, " blocks, ");
+		text_add_bytes(&p->line, c->bytes);
+		text_printf(&p->line, ", %sreachable", c->reachable ? "" : "un");
+		if (c->n_members)
+			text_printf(&p->line, ", through 0x%" PRIx64, c->members[0].address);
+		if (i + 1 == CYCLES_MAX && r->n_cycles > CYCLES_MAX) {
+			text_add(&p->line, "; and ");
+			text_add_count(&p->line, r->n_cycles - CYCLES_MAX);
+			text_add(&p->line, " more");
+		}
+		end_line_styled(p, "1", i ? 0 : strlen("CYCLES"));
+	}
+	if (r->cycles.n)
+		blank(p);
+}
+
+static void print_problems(struct page *p)
+{
+	const struct diags *d = p->r->problems;
+	size_t n = d ? d->n : 0, shown = n > PROBLEMS_MAX ? PROBLEMS_MAX - 1 : n;
+
+	if (!n) {
+		text_add(&p->line, p->r->input.complete ? "PROBLEMS  none (everything the analysis needs is in the file)" :
+							  "PROBLEMS  none");
+		end_line_styled(p, "1", strlen("PROBLEMS"));
+	}
+	for (size_t i = 0; i < shown; i++) {
+		const struct diag *one = &d->list[i];
+
+		text_add(&p->line, i ? "" : "PROBLEMS");
+		pad_to(&p->line, 10);
+		add_name(&p->line, one->code);
+		text_add(&p->line, ": ");
+		add_name(&p->line, one->message ? one->message : "");
+		if (one->count > 1) {
+			text_add(&p->line, " (x");
+			text_add_count(&p->line, one->count);
+			text_add(&p->line, ")");
+		}
+		end_line_styled(p, "1;33", i ? 0 : strlen("PROBLEMS"));
+	}
+	if (n > shown) {
+		text_printf(&p->line, "          and %" PRIu64 " more kinds: --format json", n - shown + d->dropped);
+		end_line(p);
+	}
+}
+
+static void print_next(struct page *p)
+{
+	const struct report *r = p->r;
+	unsigned col = 0;
+
+	for (size_t i = 0; i < r->n_next; i++) {
+		unsigned w = 6 + columns(r->next[i]);
+
+		col = w > col ? w : col;
+	}
+	col = col < p->width - 30 ? col : p->width - 30;
+	for (size_t i = 0; i < r->n_next; i++) {
+		text_add(&p->line, i ? "      " : "NEXT  ");
+		add_name_cut(&p->line, r->next[i], p->width - 36);
+		if (r->next_why[i]) {
+			pad_to(&p->line, col + 3);
+			add_name(&p->line, r->next_why[i]);
+		}
+		end_line_styled(p, "1", i ? 0 : strlen("NEXT"));
+	}
+}
+
+static void print_page(struct page *p)
+{
+	print_what(p);
+	print_size(p);
+	blank(p);
+	if (p->r->breakdown.n) {
+		print_where(p);
+		blank(p);
+	}
+	print_verdict(p);
+	blank(p);
+	print_suspects(p);
+	blank(p);
+	print_cycles(p);
+	print_problems(p);
+	if (p->r->n_next) {
+		blank(p);
+		print_next(p);
+	}
+}
+
+static struct err *text_write(const struct report *r, const struct writer_options *opt, FILE *out)
+{
+	struct page p = {
+		.out = out,
+		.r = r,
+		.width = opt->width ? opt->width : WIDTH_DEFAULT,
+		.top = opt->top ? opt->top : 3,
+		.color = opt->color,
+		.line = TEXT_INIT,
+		.scratch = TEXT_INIT,
+	};
+	bool bad;
+
+	if (p.width < WIDTH_MIN)
+		p.width = WIDTH_MIN;
+	print_page(&p);
+	bad = p.line.bad || p.scratch.bad;
+	text_fini(&p.line);
+	text_fini(&p.scratch);
+	if (bad)
+		return &err_nomem;
+	fflush(out);
+	return ferror(out) ? err_os(errno, "writing text") : NULL;
+}
+
+const struct writer_ops text_writer = { .name = "text", .extension = "txt", .write = text_write };
