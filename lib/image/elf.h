@@ -1,0 +1,73 @@
+/*
+ * image/elf.h - an ELF file (or its headers as a process had them), every offset checked.
+ *
+ * Reads 64-bit little-endian files only.  Const after it is opened.
+ */
+#ifndef HEAPFX_IMAGE_ELF_H
+#define HEAPFX_IMAGE_ELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "image/image.h"
+
+enum { BUILD_ID_MAX = 32 };
+
+struct build_id {
+	uint8_t bytes[BUILD_ID_MAX];
+	uint8_t n; /* 0 = unknown */
+};
+
+struct elf_segment { /* one program header */
+	uint32_t type, flags;
+	uint64_t offset, vaddr, filesz, memsz, align;
+};
+
+/* An ELF header and its program headers: of a file, or of the start of a module in memory. */
+struct elf_headers {
+	uint16_t type, machine, shstrndx, shnum;
+	uint64_t entry, phoff, shoff;
+	uint64_t low; /* lowest PT_LOAD address, rounded down to its page */
+	uint64_t high; /* end of the highest PT_LOAD */
+	struct elf_segment *segments; /* in file order; owned */
+	size_t n;
+};
+
+struct elf_file {
+	char *path;
+	const uint8_t *map;
+	uint64_t size;
+	bool mapped; /* `map` is our own mapping */
+	struct elf_headers h;
+	struct build_id id;
+};
+
+bool build_id_equal(const struct build_id *a, const struct build_id *b); /* false when unknown */
+void build_id_hex(const struct build_id *id, char ret[2 * BUILD_ID_MAX + 1]);
+/* The GNU build id in the bytes of a PT_NOTE; leaves `ret` alone when there is none. */
+void build_id_of_notes(const uint8_t *bytes, uint64_t n, uint64_t align, struct build_id *ret);
+
+/* False when it is no ELF header that we read, or its program headers are not in these bytes. */
+bool elf_headers_parse(const uint8_t *bytes, uint64_t n, struct elf_headers *ret);
+void elf_headers_fini(struct elf_headers *h);
+const struct elf_segment *elf_headers_find(const struct elf_headers *h, uint32_t type);
+
+/* Borrowed bytes, which must outlive the file. `path` is copied. ERR_FORMAT if it is not ELF. */
+struct err *elf_file_open_bytes(const char *path, const uint8_t *bytes, uint64_t n,
+				struct elf_file **ret) MUST_CHECK;
+/* A regular file of this machine. ERR_OS if there is none. */
+struct err *elf_file_open_path(const char *path, struct elf_file **ret) MUST_CHECK;
+/* The bytes of a section; false when there is none, it has no bytes in the file or is compressed. */
+bool elf_file_section(const struct elf_file *e, const char *name, const uint8_t **ret, uint64_t *ret_n);
+
+/*
+ * The separate debug file of a module, by its build id: in the bundle, the debug directories,
+ * the sysroots, /usr/lib/debug.  It has a section of this name.  NULL when there is none.
+ */
+struct err *elf_debug_file_open(const struct image *img, const struct module *m,
+				const struct image_options *opt, const char *section,
+				struct elf_file **ret) MUST_CHECK;
+
+#endif
