@@ -35,6 +35,119 @@ $(B)/%.o: %.c Makefile
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
+# ---- installing: the man page and the completion come from the program's own option table ------
+
+.PHONY: install
+install: $(B)/heapfx
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $(B)/heapfx $(DESTDIR)$(PREFIX)/bin/heapfx
+	$(B)/heapfx --print-man >$(B)/heapfx.1
+	$(B)/heapfx --print-completion bash >$(B)/heapfx.bash
+	install -m 644 $(B)/heapfx.1 $(DESTDIR)$(PREFIX)/share/man/man1/heapfx.1
+	install -m 644 $(B)/heapfx.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/heapfx
+
+.PHONY: deps
+deps:
+	tools/deps.sh test bench
+
+# ---- the demo: a leaking service, captured while it runs, explained ---------------------------
+
+JOBS ?= $(shell nproc)
+AGAIN = $(MAKE) --no-print-directory
+
+.PHONY: demo
+demo:
+	@tools/deps.sh demo
+	@$(AGAIN) -j$(JOBS) all $(B)/demo
+	@tools/demo.sh $(B)/heapfx $(B)/demo
+
+$(B)/demo: corpus/native/src/demo.c corpus/native/src/truth.c corpus/native/src/truth.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O1 -g -Wall -Wextra $(WERROR) -pthread -o $@ $(filter %.c,$^)
+
+# ---- tests --------------------------------------------------------------------------------------
+
+UNIT_SRC := $(sort $(wildcard tests/unit/*/*_test.c))
+UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
+UNIT_LIB := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
+ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all
+
+# Everything, on a clean tree: as it ships, then under ASan and UBSan.
+.PHONY: test
+test:
+	@tools/deps.sh test
+	$(AGAIN) clean
+	$(AGAIN) -j$(JOBS) all unit-programs
+	$(AGAIN) layers
+	$(AGAIN) unit
+	$(AGAIN) e2e
+	$(AGAIN) asan
+
+.PHONY: unit-programs unit e2e
+unit-programs: $(UNIT_BIN)
+
+$(B)/tests/unit/%_test: tests/unit/%_test.c $(UNIT_LIB) $(B)/libheapfx.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -Itests/lib -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) $(B)/libheapfx.a $(LDLIBS_ALL) -lcmocka
+
+unit: $(UNIT_BIN)
+	@status=0; for t in $(UNIT_BIN); do echo "== $$t"; $$t || status=1; done; exit $$status
+
+e2e: $(B)/heapfx
+	HEAPFX=$(abspath $(B))/heapfx $(PYTHON) -m pytest -q -rs -p no:cacheprovider tests/e2e $(PYTEST)
+
+.PHONY: asan tsan
+asan:
+	$(AGAIN) -j$(JOBS) B=build/asan SAN="$(ASAN)" OPT="-O1 -g" all unit-programs
+	$(AGAIN) B=build/asan SAN="$(ASAN)" OPT="-O1 -g" unit
+	$(AGAIN) B=build/asan SAN="$(ASAN)" OPT="-O1 -g" e2e
+
+# Parallel code alone; without address randomisation, which gcc 12's TSan does not bear.
+tsan:
+	$(AGAIN) -j$(JOBS) B=build/tsan SAN=-fsanitize=thread OPT="-O1 -g" all unit-programs
+	setarch -R $(AGAIN) B=build/tsan SAN=-fsanitize=thread OPT="-O1 -g" unit
+	setarch -R $(AGAIN) B=build/tsan SAN=-fsanitize=thread OPT="-O1 -g" PYTEST="-k threads" e2e
+
+# What includes what, held to the table of docs/architecture.md; and how long files and functions are.
+.PHONY: layers shape
+layers:
+	$(PYTHON) tests/shape/layers
+
+shape:
+	$(PYTHON) tests/shape/shape
+
+# ---- fuzzing: one libFuzzer target a reader; clang builds the library a second time ---------------
+
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
+FUZZ_MAKE = $(AGAIN) B=build/fuzz CC=clang WERROR= OPT="-O1 -g" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
+
+.PHONY: fuzz fuzz-smoke fuzz-programs
+fuzz-programs: $(FUZZ_BIN)
+
+$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c tests/fuzz/fuzz.h $(B)/libheapfx.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(B)/libheapfx.a $(LDLIBS_ALL)
+
+# A minute a target, and every prefix of its small corpus; `fuzz` goes on until it is stopped.
+fuzz-smoke fuzz:
+	@tools/deps.sh test
+	$(FUZZ_MAKE) CFLAGS=-fsanitize=fuzzer-no-link -j$(JOBS) fuzz-programs
+	$(PYTHON) tests/fuzz/run $(if $(filter fuzz,$@),--forever) build/fuzz/tests/fuzz
+
+# ---- figures -------------------------------------------------------------------------------------
+
+.PHONY: bench
+bench:
+	@tools/deps.sh bench
+	$(AGAIN) -j$(JOBS) all $(B)/tests/bench/floor
+	$(PYTHON) tests/bench/run $(B)/heapfx $(B)/tests/bench/floor $(BENCH)
+
+$(B)/tests/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -o $@ $<
+
 .PHONY: clean
 clean:
 	rm -rf build
