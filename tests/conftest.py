@@ -1,0 +1,22 @@
+"""The end-to-end tests need the program: without it nothing is run, and that is an error."""
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "e2e"))
+import common  # noqa: E402
+
+
+def pytest_sessionstart(session):
+	del session
+	if not os.access(common.HEAPFX, os.X_OK):
+		pytest.exit(f"{common.HEAPFX} is no program: set HEAPFX or run `make e2e`", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def leakzoo():
+	"""The case that most tests of behaviour use: intact, small, committed."""
+	return common.dump_of("leakzoo.bookworm").core

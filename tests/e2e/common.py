@@ -1,0 +1,210 @@
+"""What the end-to-end tests share: the program, the corpus, and the truth of each dump.
+
+HEAPFX names the program (`make e2e` sets it).  Expected values come from truth files alone.
+"""
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import resource
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "corpus/native"), str(ROOT / "corpus/elf")]
+sys.dont_write_bytecode = True
+import make_cores  # noqa: E402
+import synth  # noqa: E402,F401
+
+HEAPFX = os.environ.get("HEAPFX", str(ROOT / "build/heapfx"))
+SANITIZED = b"__asan_init" in pathlib.Path(HEAPFX).read_bytes() if os.path.exists(HEAPFX) else False
+SLOW = 6 if SANITIZED else 1		# how much longer things may take
+# Made once, shared by the plain and the sanitized run; `make clean` removes them.
+CORPUS = pathlib.Path(os.environ.get("HEAPFX_CORPUS", ROOT / "build/corpus"))
+
+COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/elf").glob("*/dump.zst"))
+FRESH = ["leakzoo", "leakzoo.kernel", "leakzoo.stripped", "leakzoo.static", "leakzoo.static-stripped",
+	"zoo_cpp", "heapshapes", "heapshapes.kernel", "demo", "arenas64", "longchain"]
+STATES = ("reachable", "possibly-lost", "definitely-lost", "indirectly-lost")
+MAPPED_DRIFTS = ("sid",)	# glibc 2.43 keeps hblkhd wrong by 16 bytes for each mremap
+
+
+@dataclasses.dataclass(frozen=True)
+class Dump:
+	name: str
+	core: pathlib.Path
+	truth: pathlib.Path
+	options: tuple = ()
+
+	@property
+	def drifts(self):
+		return any(suite in self.name.split(".") for suite in MAPPED_DRIFTS)
+
+
+@functools.lru_cache(maxsize=None)
+def dump_of(name):
+	"""The core and the truth of a case: unpacked or made, once."""
+	if name in COMMITTED:
+		home = ROOT / "corpus/elf" / name
+		core = CORPUS / "elf" / f"{name}.core"
+		if not core.exists() or core.stat().st_mtime < (home / "dump.zst").stat().st_mtime:
+			core.parent.mkdir(parents=True, exist_ok=True)
+			unpack(home / "dump.zst", core)
+		return Dump(name, core, home / "truth.tsv")
+	try:
+		made = make_cores.make_case(name, CORPUS / "native")
+	except make_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	return Dump(name, made.core, made.truth)
+
+
+def unpack(packed, to):
+	half = to.with_name(to.name + ".half")
+	subprocess.run(["zstd", "-dqf", "--long=27", "--sparse", packed, "-o", half], check=True)
+	half.rename(to)
+
+
+@functools.lru_cache(maxsize=4)
+def truth_of(name):
+	"""({address: (size, kind, state)}, {total: value})"""
+	return make_cores.read_truth(dump_of(name).truth)
+
+
+# --- running heapfx -----------------------------------------------------------------------------
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+	status: int
+	out: str
+	err: str
+	seconds: float
+
+
+def heapfx(*args, stdin=subprocess.DEVNULL, env=None, timeout=60, memory=None, text=True, cwd=None):
+	"""Runs it; `memory` limits its address space (not under ASan, which needs terabytes)."""
+	def limits():
+		resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+		if memory and not SANITIZED:
+			resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+	started = time.monotonic()
+	done = subprocess.run([HEAPFX, *map(str, args)], stdin=stdin, stdout=subprocess.PIPE,
+		stderr=subprocess.PIPE, env=environment(env), timeout=timeout * SLOW, check=False,
+		preexec_fn=limits, cwd=cwd)
+	out, err = done.stdout, done.stderr
+	if text:
+		out = out.decode("utf-8")	# a report is always valid UTF-8
+	err = err.decode("utf-8")
+	assert "Sanitizer" not in err and "runtime error:" not in err, err
+	assert done.returncode >= 0, f"killed by signal {-done.returncode}: {err}"
+	return Run(done.returncode, out, err, time.monotonic() - started)
+
+
+def environment(extra):
+	env = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TERM")}
+	env["TERM"] = "xterm-256color"
+	env.setdefault("ASAN_OPTIONS", "detect_leaks=1:allocator_may_return_null=1")
+	env.update(extra or {})
+	return env
+
+
+def heapfx_ok(*args, **kwargs):
+	run = heapfx(*args, **kwargs)
+	assert run.status == 0, f"heapfx {' '.join(map(str, args))}: status {run.status}\n{run.err}"
+	return run
+
+
+@functools.lru_cache(maxsize=None)
+def report_text(name, *options):
+	return heapfx_ok("analyze", dump_of(name).core, "--format", "json", *options, timeout=120).out
+
+
+def report_of(name, *options):
+	"""The report of a case, parsed anew: the caller may change it."""
+	return json.loads(report_text(name, *options))
+
+
+@functools.lru_cache(maxsize=3)
+def blocks_of(name, *options):
+	"""Every block of a case, in the order printed."""
+	return parse_blocks(heapfx_ok("blocks", dump_of(name).core, *options, timeout=240).out)
+
+
+def parse_blocks(out):
+	blocks = []
+	for line in out.splitlines():
+		block = json.loads(line)
+		block["address"] = int(block["address"], 16)
+		blocks.append(block)
+	return blocks
+
+
+def used_of(blocks):
+	return {b["address"]: b for b in blocks if b["state"] == "used"}
+
+
+def problems_of(report):
+	return report["input"]["problems"]
+
+
+# --- reading a core without heapfx -----------------------------------------------------------------
+
+class Core:
+	"""The memory of an ELF64 core, for expectations that no truth file has."""
+
+	def __init__(self, path):
+		self.file = pathlib.Path(path).read_bytes()
+		phoff, = struct.unpack_from("<Q", self.file, 32)
+		phnum, = struct.unpack_from("<H", self.file, 56)
+		self.loads, self.notes = [], []
+		for i in range(phnum):
+			kind, _flags, offset, vaddr, _p, filesz, memsz, _a = struct.unpack_from(
+				"<IIQQQQQQ", self.file, phoff + 56 * i)
+			if kind == synth.PT_LOAD:
+				self.loads.append((vaddr, memsz, offset, filesz))
+			elif kind == synth.PT_NOTE:
+				self.notes += notes_in(self.file[offset:offset + filesz])
+
+	def dumped(self):
+		return sum(filesz for *_where, filesz in self.loads)
+
+	def virtual(self):
+		return sum(memsz for _vaddr, memsz, *_rest in self.loads)
+
+	def threads(self):
+		return [struct.unpack_from("<I", desc, 32)[0]
+			for kind, desc in self.notes if kind == synth.NT_PRSTATUS]
+
+	def build_ids(self):
+		"""Of every ELF header that the dump has in memory."""
+		found = set()
+		for _vaddr, _memsz, offset, filesz in self.loads:
+			head = self.file[offset:offset + filesz]
+			if head.startswith(b"\x7fELF"):
+				found |= build_ids_in(head)
+		return found
+
+
+def notes_in(data):
+	found, at = [], 0
+	while at + 12 <= len(data):
+		namesz, descsz, kind = struct.unpack_from("<III", data, at)
+		at += 12 + (namesz + 3 & ~3)
+		found.append((kind, data[at:at + descsz]))
+		at += descsz + 3 & ~3
+	return found
+
+
+def build_ids_in(data):
+	"""The GNU build id notes in the bytes of an ELF file."""
+	found, mark = set(), struct.pack("<II", 20, 3) + b"GNU\0"
+	at = data.find(mark)
+	while at >= 0:
+		found.add(data[at + len(mark):at + len(mark) + 20].hex())
+		at = data.find(mark, at + 1)
+	return found

@@ -1,0 +1,64 @@
+"""One address: what it is, what state it has, and who holds it, by the program's own names."""
+import re
+
+import pytest
+
+from common import blocks_of, dump_of, heapfx, heapfx_ok, truth_of
+
+NAME = "leakzoo"
+SAY = {"reachable": r"reachable", "possibly-lost": r"possibly[- ]lost",
+	"definitely-lost": r"definitely[- ]lost", "indirectly-lost": r"indirectly[- ]lost"}
+
+
+def explain(address, name=NAME):
+	return heapfx_ok("explain", dump_of(name).core, hex(address)).out
+
+
+def first_of(kind, name=NAME):
+	truth, _totals = truth_of(name)
+	return min(a for a, (_size, k, _state) in truth.items() if k == kind)
+
+
+@pytest.mark.parametrize("kind", ["REACH", "TLSROOT", "PTHSPEC", "STACKROOT", "REGROOT", "MMAPROOT", "POSS",
+	"POSSIND", "DEF", "IND", "FREED", "DEADSTACK", "XOR", "UNALIGNED"])
+def test_state_of_each_kind(kind):
+	truth, _totals = truth_of(NAME)
+	kinds = {k for _size, k, _state in truth.values()}
+	if kind not in kinds:
+		pytest.skip(f"leakzoo has no {kind}")
+	address = first_of(kind)
+	out = explain(address)
+	assert re.search(SAY[truth[address][2]], out), out
+	assert f"{address:#x}" in out
+	assert "\x1b" not in out
+
+
+@pytest.mark.parametrize("kind,root", [("REACH", r"global|\bg_\w+"), ("TLSROOT", r"TLS|thread-local|tls"),
+	("STACKROOT", r"stack"), ("REGROOT", r"register|\br[0-9a-z]{1,2}\b"), ("MMAPROOT", r"mapping")])
+def test_the_root_is_named(kind, root):
+	assert re.search(root, explain(first_of(kind)))
+
+
+def test_interior_pointers_find_the_block():
+	address = first_of("REACH")
+	out = explain(address + 8)
+	assert f"{address:#x}" in out
+
+
+@pytest.mark.parametrize("where", ["tcache", "top"])
+def test_free_memory_says_its_list(where):
+	block = next(b for b in blocks_of(NAME) if b["state"] == "free" and b["where"] == where)
+	out = explain(block["address"])
+	assert "free" in out and where in out
+
+
+def test_stale_holders_are_evidence():
+	"""A block that only freed memory still points at: explain says where."""
+	assert re.search(r"free", explain(first_of("FREED")))
+
+
+@pytest.mark.parametrize("address", ["0x0", "0x1000", "0xffffffffffffffff", "0x7fffffffffff"])
+def test_addresses_that_are_nothing(address):
+	run = heapfx("explain", dump_of(NAME).core, address)
+	assert run.status in (0, 3)
+	assert re.search(r"unmapped|not mapped|no memory|nothing", run.out + run.err)

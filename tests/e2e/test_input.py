@@ -1,0 +1,149 @@
+"""However a core is packed, named or brought, it is the same core; cut ones are used to the cut."""
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+
+from common import Core, blocks_of, dump_of, heapfx, heapfx_ok, parse_blocks, problems_of, truth_of, used_of
+
+NAME = "leakzoo.bookworm"
+PACKERS = {
+	"zst": ["zstd", "-qcf"], "xz": ["xz", "-0c"], "gz": ["gzip", "-1c"], "bz2": ["bzip2", "-1c"],
+	"lz4": ["lz4", "-qc"],
+}
+
+
+@pytest.fixture(scope="module")
+def plain():
+	return without_input(heapfx_ok("analyze", dump_of(NAME).core, "--format", "json").out)
+
+
+def without_input(out):
+	"""A report less what names the file itself."""
+	report = json.loads(out)
+	for key in ("path", "bytes"):
+		report["input"].pop(key, None)
+	return report
+
+
+def pack(kind, core, folder):
+	to = folder / f"core.{kind}"
+	if kind == "zip":
+		subprocess.run(["zip", "-q1j", to, core], check=True)
+	elif kind == "tar":
+		with tarfile.open(to, "w") as tar:
+			tar.add(core, "dump/core")
+	elif kind.startswith("tar."):
+		inner = pack("tar", core, folder)
+		pack_stream(kind[4:], inner, to)
+		inner.unlink()
+	else:
+		pack_stream(kind, core, to)
+	return to
+
+
+def pack_stream(kind, source, to):
+	with open(source, "rb") as stdin, open(to, "wb") as stdout:
+		subprocess.run(PACKERS[kind], stdin=stdin, stdout=stdout, check=True)
+
+
+@pytest.mark.parametrize("kind", [*PACKERS, "zip", "tar", "tar.zst", "tar.gz"])
+def test_packed(kind, plain, tmp_path):
+	packed = pack(kind, dump_of(NAME).core, tmp_path)
+	assert without_input(heapfx_ok("analyze", packed, "--format", "json").out) == plain
+	packed.unlink()
+
+
+def test_committed_long_window(plain):
+	"""The committed dump itself: zstd with a long window."""
+	from common import ROOT
+	packed = ROOT / "corpus/elf" / NAME / "dump.zst"
+	assert without_input(heapfx_ok("analyze", packed, "--format", "json").out) == plain
+
+
+def test_standard_input_from_a_file(plain):
+	with open(dump_of(NAME).core, "rb") as core:
+		assert without_input(heapfx_ok("analyze", "-", "--format", "json", stdin=core).out) == plain
+
+
+@pytest.mark.parametrize("packer", [["cat"], ["zstd", "-qc"]])
+def test_standard_input_from_a_pipe(packer, plain):
+	with subprocess.Popen([*packer, dump_of(NAME).core], stdout=subprocess.PIPE) as feed:
+		out = heapfx_ok("analyze", "-", "--format", "json", stdin=feed.stdout).out
+	assert without_input(out) == plain
+
+
+@pytest.mark.parametrize("name", ["core.zst", "notes.txt", "a b 'c' é.json", "-core"])
+def test_its_name_means_nothing(name, plain, tmp_path):
+	os.symlink(dump_of(NAME).core, tmp_path / name)
+	out = heapfx_ok("analyze", f"./{name}", "--format", "json", cwd=tmp_path).out
+	assert without_input(out) == plain
+
+
+def test_no_temporary_file_is_left(tmp_path):
+	spill = tmp_path / "spill"
+	spill.mkdir()
+	packed = pack("zst", dump_of(NAME).core, tmp_path)
+	heapfx_ok("analyze", packed, "--tmp", spill)
+	assert not list(spill.iterdir())
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_cut_core_is_used_to_the_cut(share, tmp_path):
+	"""Blocks before the cut are still found, none is invented, and the report says what is missing."""
+	whole = dump_of(NAME).core
+	core = Core(whole)
+	cut = int(len(core.file) * share)
+	path = tmp_path / "cut"
+	path.write_bytes(core.file[:cut])
+	report = json.loads(heapfx_ok("analyze", path, "--format", "json").out)
+	assert report["input"]["complete"] is False
+	assert any(p["code"].startswith("core/") for p in problems_of(report)), problems_of(report)
+	used = used_of(parse_blocks(heapfx_ok("blocks", path).out))
+	truth, _totals = truth_of(NAME)
+	assert used.keys() <= truth.keys() | used_of(blocks_of(NAME)).keys()
+
+
+def test_strict_refuses_a_cut_core(tmp_path):
+	core = dump_of(NAME).core
+	path = tmp_path / "cut"
+	shutil.copyfile(core, path)
+	os.truncate(path, core.stat().st_size * 2 // 3)
+	run = heapfx("analyze", path, "--strict")
+	assert run.status == 3 and run.err
+
+
+@pytest.mark.parametrize("kind", ["zst", "gz", "xz", "zip"])
+def test_cut_packed_core(kind, tmp_path):
+	"""What was unpacked before the damage is used; if that is nothing, one error says so."""
+	packed = pack(kind, dump_of(NAME).core, tmp_path)
+	os.truncate(packed, packed.stat().st_size // 2)
+	run = heapfx("analyze", packed, "--format", "json")
+	assert run.status in (0, 3)
+	if run.status == 3:
+		assert len(run.err.strip().splitlines()) == 1
+	else:
+		report = json.loads(run.out)
+		assert report["input"]["complete"] is False and problems_of(report)
+
+
+def test_bundle_brings_the_executable(tmp_path):
+	"""A tar with core and executable, of a program whose file is nowhere else."""
+	dump = dump_of("leakzoo")
+	moved = tmp_path / "elsewhere"
+	exe = dump.core.with_suffix("")
+	bundle = tmp_path / "bundle.tar"
+	with tarfile.open(bundle, "w") as tar:
+		tar.add(dump.core, "core")
+		tar.add(exe, "files/leakzoo")
+	moved.mkdir()
+	exe.rename(moved / "leakzoo")
+	try:
+		report = json.loads(heapfx_ok("analyze", bundle, "--format", "json").out)
+	finally:
+		(moved / "leakzoo").rename(exe)
+	module, = [m for m in report["modules"] if m["path"].endswith("/leakzoo")]
+	assert module["symbols"] == "dwarf"
