@@ -1,0 +1,332 @@
+/* cli.c - the option table, and everything made of it: parsing, help, man page, completion. */
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/text.h"
+#include "base/vec.h"
+#include "base/version.h"
+
+enum option_kind { OPT_FLAG, OPT_STRING, OPT_LIST, OPT_SIZE, OPT_COUNT };
+
+struct option_spec {
+	const char *name;
+	char letter; /* 0 = none */
+	enum option_kind kind;
+	const char *arg; /* NULL for flags */
+	size_t offset;	 /* in struct options */
+	const char *help;
+	const char *only; /* commands that take it, NULL = all */
+};
+
+#define AT(field) offsetof(struct options, field)
+
+static const struct option_spec specs[] = {
+	{ "exe", 'e', OPT_STRING, "FILE", AT(exe), "the program's executable, when it is not where the core says", NULL },
+	{ "sysroot", 0, OPT_LIST, "DIR", AT(sysroots), "look for modules under DIR first (repeatable)", NULL },
+	{ "debug-dir", 0, OPT_LIST, "DIR", AT(debug_dirs), "look for separate debug files in DIR (repeatable)", NULL },
+	{ "no-host-files", 0, OPT_FLAG, NULL, AT(no_host_files),
+	  "read modules from the dump's bundle and --sysroot alone, never from this machine", NULL },
+	{ "format", 'f', OPT_STRING, "FORMAT", AT(format), "output format", NULL },
+	{ "output", 'o', OPT_LIST, "FILE", AT(outputs), "write to FILE; FORMAT=FILE may be given several times", NULL },
+	{ "top", 0, OPT_COUNT, "N", AT(top), "suspects to print in full (default 3)", "analyze" },
+	{ "fail-on", 0, OPT_STRING, "WHAT", AT(fail_on),
+	  "exit with status 1 on a finding of these rules or this severity (error, warning, note), comma-separated",
+	  "analyze" },
+	{ "threads", 0, OPT_COUNT, "N", AT(threads), "processors to use (default all; results never differ)", NULL },
+	{ "memory", 0, OPT_SIZE, "SIZE", AT(memory), "limit of the memory taken for the analysis (512M, 4G)", NULL },
+	{ "disk", 0, OPT_SIZE, "SIZE", AT(disk), "limit of the temporary files that packed dumps unpack to (default 128G)",
+	  NULL },
+	{ "tmp", 0, OPT_STRING, "DIR", AT(tmp), "directory for temporary files (default $TMPDIR or /tmp)", NULL },
+	{ "strict", 0, OPT_FLAG, NULL, AT(strict), "exit with status 3 when anything in the dump was damaged", NULL },
+	{ "no-progress", 0, OPT_FLAG, NULL, AT(no_progress), "show no progress, even on a terminal", NULL },
+	{ "help", 'h', OPT_FLAG, NULL, AT(help), "show this help", NULL },
+};
+enum { N_SPECS = ARRAY_SIZE(specs), FIRST_LONG = 256 };
+
+static bool takes(const struct command *cmd, const struct option_spec *spec)
+{
+	return !spec->only || !strcmp(spec->only, cmd->name);
+}
+
+void options_fini(struct options *opt)
+{
+	free(opt->sysroots.v);
+	free(opt->debug_dirs.v);
+	free(opt->outputs.v);
+}
+
+static bool list_add(struct string_list *list, const char *s)
+{
+	const char *end = NULL;
+
+	if (!vec_push(list, &s) || !vec_push(list, &end))
+		return false;
+	list->n--; /* the terminator is not counted */
+	return true;
+}
+
+static bool parse_count(const char *s, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoull(s, &end, 10);
+	return *s >= '0' && *s <= '9' && !*end && !errno;
+}
+
+static bool set_value(const struct option_spec *spec, const char *arg, struct options *opt)
+{
+	void *field = (char *)opt + spec->offset;
+
+	switch (spec->kind) {
+	case OPT_FLAG:
+		return *(bool *)field = true;
+	case OPT_STRING:
+		*(const char **)field = arg;
+		return true;
+	case OPT_LIST:
+		return list_add(field, arg);
+	case OPT_SIZE:
+		return text_parse_size(arg, field) && *(uint64_t *)field;
+	case OPT_COUNT:
+		return parse_count(arg, field) && *(uint64_t *)field;
+	}
+	return false;
+}
+
+/* getopt's tables for one command. */
+static void make_tables(const struct command *cmd, struct option *longs, char *shorts)
+{
+	*shorts++ = '-'; /* positional arguments come back in order, as option 1 */
+	*shorts++ = ':';
+	for (size_t i = 0; i < N_SPECS; i++) {
+		if (!takes(cmd, &specs[i]))
+			continue;
+		*longs++ = (struct option){ specs[i].name, specs[i].arg ? required_argument : no_argument, NULL,
+					    FIRST_LONG + (int)i };
+		if (specs[i].letter) {
+			*shorts++ = specs[i].letter;
+			if (specs[i].arg)
+				*shorts++ = ':';
+		}
+	}
+	*longs = (struct option){};
+	*shorts = 0;
+}
+
+static const struct option_spec *spec_of(int c)
+{
+	if (c >= FIRST_LONG)
+		return &specs[c - FIRST_LONG];
+	for (size_t i = 0; i < N_SPECS; i++)
+		if (specs[i].letter == c)
+			return &specs[i];
+	return NULL;
+}
+
+static bool usage(const struct command *cmd, const char *what, const char *arg)
+{
+	struct text t = TEXT_INIT;
+
+	text_add_escaped(&t, arg, strlen(arg));
+	fprintf(stderr, "heapfx %s: %s%s%s\nusage: heapfx %s %s\nheapfx %s --help tells more\n", cmd->name, what,
+		*arg ? " " : "", text_str(&t), cmd->name, cmd->args, cmd->name);
+	text_fini(&t);
+	return false;
+}
+
+static bool add_arg(const struct command *cmd, struct options *opt, const char *arg)
+{
+	if (opt->n_args == cmd->max_args)
+		return usage(cmd, "one argument too many:", arg);
+	opt->args[opt->n_args++] = arg;
+	return true;
+}
+
+static bool parse_all(const struct command *cmd, int argc, char **argv, struct options *opt)
+{
+	struct option longs[N_SPECS + 1];
+	char shorts[2 * N_SPECS + 4];
+	int c;
+
+	make_tables(cmd, longs, shorts);
+	optind = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		const struct option_spec *spec;
+
+		if (c == 1) {
+			if (!add_arg(cmd, opt, optarg))
+				return false;
+			continue;
+		}
+		if (c == ':')
+			return usage(cmd, "this option needs a value:", argv[optind - 1]);
+		spec = c == '?' ? NULL : spec_of(c);
+		if (!spec)
+			return usage(cmd, "no such option:", argv[optind - 1]);
+		if (!set_value(spec, optarg, opt))
+			return usage(cmd, "this is no value for the option before it:", optarg ? optarg : "");
+	}
+	for (; optind < argc; optind++)
+		if (!add_arg(cmd, opt, argv[optind]))
+			return false;
+	return true;
+}
+
+static bool word_in(const char *list, const char *word, size_t len)
+{
+	for (const char *p = list; (p = strstr(p, word)); p++)
+		if ((p == list || p[-1] == ' ') && (p[len] == ' ' || !p[len]))
+			return true;
+	return false;
+}
+
+bool cli_has_format(const struct command *cmd, const char *format)
+{
+	return cmd->formats && *format && word_in(cmd->formats, format, strlen(format));
+}
+
+bool cli_parse(const struct command *cmd, int argc, char **argv, struct options *ret)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	*ret = (struct options){ .top = 3, .disk = 128ull << 30, .tmp = tmp && *tmp ? tmp : "/tmp" };
+	if (!parse_all(cmd, argc, argv, ret))
+		return false;
+	if (ret->help)
+		return true;
+	if (ret->n_args < cmd->min_args)
+		return usage(cmd, "an argument is missing", "");
+	if (ret->format && !cli_has_format(cmd, ret->format))
+		return usage(cmd, "no such format:", ret->format);
+	return true;
+}
+
+static void print_option(const struct option_spec *spec, FILE *out)
+{
+	char left[64], letter[4] = { '-', spec->letter, ',', 0 };
+
+	snprintf(left, sizeof(left), "%s --%s%s%s", spec->letter ? letter : "   ", spec->name, spec->arg ? " " : "",
+		 spec->arg ? spec->arg : "");
+	if (strlen(left) > 24)
+		fprintf(out, "  %s\n  %-24s  %s\n", left, "", spec->help);
+	else
+		fprintf(out, "  %-24s  %s\n", left, spec->help);
+}
+
+void cli_command_help(const struct command *cmd, FILE *out)
+{
+	fprintf(out, "usage: heapfx %s [options] %s\n\n%s\n\noptions:\n", cmd->name, cmd->args, cmd->details);
+	for (size_t i = 0; i < N_SPECS; i++)
+		if (takes(cmd, &specs[i]))
+			print_option(&specs[i], out);
+	fprintf(out, "\nformats: %s (the first is the default)\n", cmd->formats);
+}
+
+void cli_help(FILE *out)
+{
+	fputs("heapfx - where a dead or dumped process's memory went, what is leaked, and who holds it\n\n"
+	      "usage: heapfx COMMAND [options] INPUT ...\n\ncommands:\n", out);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(out, "  %-8s %-14s %s\n", c->name, c->args, c->summary);
+	fputs("\nINPUT is a core dump, plain or packed (zstd, xz, gzip, lz4, bzip2, zip, tar), or - for standard input.\n"
+	      "heapfx COMMAND --help lists the options; heapfx --version says which this is.\n\n"
+	      "exit status: 0 done, 1 a --fail-on gate was breached, 2 usage, 3 input unreadable (or --strict and\n"
+	      "damaged), 4 a limit was hit\n", out);
+}
+
+/* troff: a leading dot or quote is a request, a backslash an escape, a hyphen must stay one. */
+static void man_text(const char *s, FILE *out)
+{
+	for (bool start = true; *s; s++) {
+		if (start && (*s == '.' || *s == '\''))
+			fputs("\\&", out);
+		start = *s == '\n';
+		if (*s == '\\')
+			fputs("\\e", out);
+		else if (*s == '-')
+			fputs("\\-", out);
+		else
+			fputc(*s, out);
+	}
+}
+
+static void man_option(const struct option_spec *spec, FILE *out)
+{
+	fputs(".TP\n.B ", out);
+	if (spec->letter)
+		fprintf(out, "\\-%c, ", spec->letter);
+	fputs("\\-\\-", out);
+	man_text(spec->name, out);
+	if (spec->arg)
+		fprintf(out, " \\fI%s\\fP", spec->arg);
+	fputc('\n', out);
+	man_text(spec->help, out);
+	if (spec->only)
+		fprintf(out, " (%s only)", spec->only);
+	fputc('\n', out);
+}
+
+void cli_man_page(FILE *out)
+{
+	fputs(".TH HEAPFX 1 \"\" \"heapfx " HEAPFX_VERSION "\" \"User Commands\"\n.SH NAME\n"
+	      "heapfx \\- where the memory of a dumped process went, what is leaked, and who holds it\n"
+	      ".SH SYNOPSIS\n", out);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(out, ".B heapfx %s\n[\\fIoptions\\fP] %s\n.br\n", c->name, c->args);
+	fputs(".SH COMMANDS\n", out);
+	for (const struct command *c = commands; c->name; c++) {
+		fprintf(out, ".TP\n.B %s\n", c->name);
+		man_text(c->details, out);
+		fprintf(out, "\n.br\nFormats: %s.\n", c->formats);
+	}
+	fputs(".SH OPTIONS\n", out);
+	for (size_t i = 0; i < N_SPECS; i++)
+		man_option(&specs[i], out);
+	fputs(".SH EXIT STATUS\n.TP\n.B 0\ndone\n.TP\n.B 1\ndone; a gate (\\-\\-fail\\-on) was breached\n"
+	      ".TP\n.B 2\nusage\n.TP\n.B 3\nthe input cannot be read at all, or \\-\\-strict and it was damaged\n"
+	      ".TP\n.B 4\na limit was hit; the message names the option that raises it\n"
+	      ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nwhen set, no colours are used\n"
+	      ".TP\n.B TMPDIR\nwhere packed dumps are unpacked to, in files without a name\n", out);
+}
+
+void cli_bash_completion(FILE *out)
+{
+	fputs("_heapfx()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=\n"
+	      "\tif ((COMP_CWORD == 1)); then\n\t\twords='", out);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(out, "%s ", c->name);
+	fputs("--help --version'\n\telse\n\t\tcase ${COMP_WORDS[1]}:$prev in\n", out);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(out, "\t\t%s:--format | %s:-f) words='%s' ;;\n", c->name, c->name, c->formats);
+	for (const struct command *c = commands; c->name; c++) {
+		fprintf(out, "\t\t%s:*) [[ $cur == -* ]] && words='", c->name);
+		for (size_t i = 0; i < N_SPECS; i++)
+			if (takes(c, &specs[i]))
+				fprintf(out, "--%s ", specs[i].name);
+		fputs("' ;;\n", out);
+	}
+	fputs("\t\tesac\n\tfi\n\tif [[ $words ]]; then\n\t\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+	      "\telse\n\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n\tfi\n}\n"
+	      "complete -o filenames -F _heapfx heapfx\n", out);
+}
+
+enum exit_status cli_fail(struct err *err)
+{
+	struct text t = TEXT_INIT;
+	enum exit_status status = err->kind == ERR_LIMIT || err->kind == ERR_NOMEM ? EXIT_LIMIT :
+				  err->kind == ERR_USAGE			   ? EXIT_USAGE :
+										     EXIT_INPUT;
+
+	text_add_escaped(&t, err->message, strlen(err->message));
+	fprintf(stderr, "heapfx: %s\n", text_str(&t));
+	text_fini(&t);
+	err_free(err);
+	return status;
+}

@@ -1,0 +1,311 @@
+/*
+ * cmd_explain.c - one address asked of every layer: mapping, module, heap, block, reachability,
+ * shortest chain from a root, what it retains, who points at it.
+ *
+ * What each layer answers becomes a row of (layer, answer) and the holders a table: the text and
+ * the JSON show the same rows.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "commands.h"
+#include "output.h"
+
+enum { HOLDERS_MAX = 100 };
+
+struct explanation {
+	struct run *run;
+	taddr addr;
+	struct {
+		struct rp_cell *v;
+		size_t n, cap;
+	} facts, holders;
+	struct err *err;
+};
+
+static void cell(struct explanation *x, bool holder, struct rp_cell c)
+{
+	bool ok = holder ? vec_push(&x->holders, &c) : vec_push(&x->facts, &c);
+
+	if (!ok && !x->err)
+		x->err = &err_nomem;
+}
+
+static void say(struct explanation *x, const char *layer, const char *fmt, ...) PRINTF(3, 4);
+static void say(struct explanation *x, const char *layer, const char *fmt, ...)
+{
+	va_list args;
+	char *s;
+
+	va_start(args, fmt);
+	if (vasprintf(&s, fmt, args) < 0)
+		s = NULL;
+	va_end(args);
+	cell(x, false, (struct rp_cell){ .text = layer });
+	cell(x, false, (struct rp_cell){ .text = arena_strdup(&x->run->report.mem, s ? s : "") });
+	free(s);
+}
+
+static void say_mapping(struct explanation *x)
+{
+	static const char *const origins[] = {
+		[SEG_NONE] = "not in the dump", [SEG_CORE] = "bytes from the dump", [SEG_FILE] = "bytes from the matching file",
+	};
+	const struct image *img = x->run->image;
+	const struct segment *s = image_segment(img, x->addr);
+
+	if (!s) {
+		say(x, "mapping", "none: the process had no memory there");
+		return;
+	}
+	say(x, "mapping", "0x%" PRIx64 "-0x%" PRIx64 " %c%c%c %s, %s", s->start, s->end, s->flags & SEG_R ? 'r' : '-',
+	    s->flags & SEG_W ? 'w' : '-', s->flags & SEG_X ? 'x' : '-', s->file ? s->file : "anonymous", origins[s->origin]);
+	if (s->module >= 0) {
+		struct text t = TEXT_INIT;
+
+		image_describe(img, x->addr, &t);
+		say(x, "symbol", "%s", text_str(&t));
+		text_fini(&t);
+	}
+	for (size_t i = 0; i < img->n_threads; i++)
+		if (s->start <= img->threads[i].sp && img->threads[i].sp < s->end)
+			say(x, "stack", "of thread %" PRIu32 ", %s", img->threads[i].tid,
+			    x->addr >= img->threads[i].live_low ? "in use" : "below the stack pointer: dead");
+}
+
+static void say_chain(struct explanation *x, node_id node, const struct subject *subject)
+{
+	struct rp_chain chain = {};
+	struct text t = TEXT_INIT;
+	struct err *err = chain_to(subject, &x->run->report, node, &chain);
+
+	if (err) {
+		x->err = x->err ? (err_free(err), x->err) : err;
+		return;
+	}
+	chain_print(&chain, &t);
+	say(x, chain.root.kind ? "shortest chain" : "holds", "%s", text_str(&t));
+	text_fini(&t);
+}
+
+static void add_holder(struct explanation *x, node_id src, node_id dst, bool interior)
+{
+	const struct graph *g = x->run->graph;
+	struct edge_label label = {};
+	bool known = g->ops && g->ops->edge && g->ops->edge(g->ctx, src, dst, &label);
+
+	cell(x, true, (struct rp_cell){ .u = graph_key(g, src) });
+	cell(x, true, (struct rp_cell){ .u = graph_size(g, src) });
+	cell(x, true, (struct rp_cell){ .u = known ? label.offset : 0 });
+	cell(x, true, (struct rp_cell){ .text = interior ? "interior" : "start" });
+	cell(x, true, (struct rp_cell){ .text = reach_name(x->run->facts.reach[src]) });
+}
+
+static void say_roots(struct explanation *x, node_id node)
+{
+	const struct graph *g = x->run->graph;
+	unsigned shown = 0, more = 0;
+
+	for (uint32_t i = 0; i < g->n_roots; i++) {
+		struct text t = TEXT_INIT;
+
+		if (EDGE_NODE(g->root_node[i]) != node)
+			continue;
+		if (shown == 20) {
+			more++;
+			continue;
+		}
+		g->ops->root(g->ctx, i, &t);
+		say(x, "root", "%s%s", text_str(&t), g->root_node[i] & EDGE_INTERIOR ? " (points inside)" : "");
+		text_fini(&t);
+		shown++;
+	}
+	if (more)
+		say(x, "root", "and %u more", more);
+}
+
+static void say_holders(struct explanation *x, node_id node)
+{
+	const struct facts *f = &x->run->facts;
+	edge_id first = f->in_row_base[node >> ROW_BLOCK_SHIFT] + f->in_row[node];
+	edge_id last = f->in_row_base[(node + 1) >> ROW_BLOCK_SHIFT] + f->in_row[node + 1];
+
+	say(x, "pointed at by", "%" PRIu64 " blocks", (uint64_t)(last - first));
+	for (edge_id e = first; e < last && e - first < HOLDERS_MAX; e++)
+		add_holder(x, EDGE_NODE(f->in_src[e]), node, f->in_src[e] & EDGE_INTERIOR);
+}
+
+static void say_stale(struct explanation *x, node_id node)
+{
+	struct run *run = x->run;
+	struct stale *stale = NULL;
+	size_t n = 0;
+	struct err *err = find_stale(&run->env, run->image, &run->blocks, &node, 1, 8, &stale, &n);
+
+	if (err)
+		x->err = x->err ? (err_free(err), x->err) : err;
+	for (size_t i = 0; !err && i < n; i++)
+		say(x, "stale pointer", "%s", stale_text(run, &stale[i]));
+	free(stale);
+}
+
+static void say_used(struct explanation *x, node_id node)
+{
+	struct run *run = x->run;
+	struct subject subject = { .graph = run->graph, .facts = &run->facts, .top = 1 };
+	enum reach reach = run->facts.reach[node];
+
+	say(x, "reachability", "%s", reach_name(reach));
+	say_roots(x, node);
+	say_chain(x, node, &subject);
+	say(x, "retains", "%" PRIu64 " bytes: what would go if this went", run->facts.retained[node]);
+	say_holders(x, node);
+	if (reach == REACH_DEFINITE || reach == REACH_INDIRECT)
+		say_stale(x, node);
+}
+
+static void say_block(struct explanation *x)
+{
+	struct run *run = x->run;
+	uint32_t id = block_at(&run->blocks, x->addr);
+	struct text t = TEXT_INIT;
+	struct block b;
+
+	if (id != BLOCK_NONE)
+		block_get(&run->blocks, id, &b);
+	if (id == BLOCK_NONE || !b.heap || !b.claim) {
+		say(x, "heap", "none claims this address");
+		return;
+	}
+	say(x, "heap", "%s %s, by %s", b.heap->ops->name, b.heap->info ? b.heap->info->version : "",
+	    b.heap->info ? b.heap->info->how : "?");
+	say(x, "block", "0x%" PRIx64 ", %" PRIu64 " bytes, %" PRIu64 " usable, %s%s%s; the address is %" PRIu64 " bytes in", b.addr,
+	    b.size, b.usable, b.filler ? "the allocator's own" : b.used ? "used" : "free", b.where ? ", in " : "",
+	    b.where ? b.where : "", x->addr - b.addr);
+	if (b.heap->ops->explain) {
+		b.heap->ops->explain(b.heap->ctx, b.addr, &t);
+		say(x, "allocator", "%s", text_str(&t));
+	}
+	text_fini(&t);
+	if (b.used)
+		say_used(x, id);
+}
+
+static struct err *add_table(struct explanation *x, const char *name, const char *title, const struct rp_column *columns,
+			     size_t n_columns, struct rp_cell *cells, size_t n_cells)
+{
+	struct rp_cell *copy = arena_alloc(&x->run->report.mem, (n_cells + 1) * sizeof(*copy));
+	struct rp_table table = {
+		.name = name, .title = title, .columns = columns, .n_columns = n_columns, .rows = copy,
+		.n_rows = n_cells / n_columns,
+	};
+
+	if (!copy)
+		return &err_nomem;
+	if (n_cells)
+		memcpy(copy, cells, n_cells * sizeof(*copy));
+	return vec_push(&x->run->report.tables, &table) ? NULL : &err_nomem;
+}
+
+static const struct rp_column fact_columns[] = { { "layer", CELL_TEXT }, { "answer", CELL_TEXT } };
+static const struct rp_column holder_columns[] = {
+	{ "address", CELL_ADDR }, { "size", CELL_BYTES }, { "offset", CELL_ADDR }, { "points", CELL_TEXT }, { "reach", CELL_TEXT },
+};
+
+static struct err *explain(struct run *run, taddr addr)
+{
+	struct explanation x = { .run = run, .addr = addr };
+	struct err *err;
+
+	say_mapping(&x);
+	say_block(&x);
+	err = x.err;
+	if (!err)
+		err = add_table(&x, "explain", "EXPLAIN", fact_columns, 2, x.facts.v, x.facts.n);
+	if (!err)
+		err = add_table(&x, "holders", "HOLDERS", holder_columns, 5, x.holders.v, x.holders.n);
+	free(x.facts.v);
+	free(x.holders.v);
+	return err;
+}
+
+static void put(FILE *out, const char *s)
+{
+	struct text t = TEXT_INIT;
+
+	text_add_escaped(&t, s, strlen(s));
+	fputs(text_str(&t), out);
+	text_fini(&t);
+}
+
+static struct err *write_explanation(struct run *run, const char *format, FILE *out)
+{
+	const struct rp_table *facts = &run->report.tables.v[0], *holders = &run->report.tables.v[1];
+
+	if (strcmp(format, "text"))
+		return write_report(run, format, out);
+	fprintf(out, "%s in %s\n", run->opt->args[1], run->opt->args[0]);
+	for (size_t i = 0; i < facts->n_rows; i++) {
+		fprintf(out, "  %-15s ", facts->rows[2 * i].text);
+		put(out, facts->rows[2 * i + 1].text ? facts->rows[2 * i + 1].text : "");
+		fputc('\n', out);
+	}
+	for (size_t i = 0; i < holders->n_rows; i++) {
+		const struct rp_cell *c = &holders->rows[5 * i];
+
+		fprintf(out, "    0x%" PRIx64 " +0x%" PRIx64 " (%" PRIu64 " bytes, %s), to its %s\n", c[0].u, c[2].u, c[1].u, c[4].text,
+			strcmp(c[3].text, "start") ? "inside" : "start");
+	}
+	return NULL;
+}
+
+static struct err *parse_address(const char *s, taddr *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoull(s, &end, 16);
+	if (!*s || *s == '-' || *end || errno)
+		return err_new(ERR_USAGE, "not an address: %s (hexadecimal, as reports print it: 0x7f...)", s);
+	return NULL;
+}
+
+static struct err *run_explain(struct run *run, const struct options *opt)
+{
+	taddr addr;
+	struct err *err = parse_address(opt->args[1], &addr);
+
+	if (err) {
+		*run = (struct run){ .opt = opt };
+		return err;
+	}
+	err = run_open(run, opt, STAGE_GRAPH);
+	if (!err)
+		err = facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM | FACT_PARENT | FACT_REVERSE, &run->facts);
+	if (!err)
+		err = describe_run(run);
+	if (!err)
+		err = breakdown_run(run);
+	if (!err)
+		err = explain(run, addr);
+	return err ? err : write_outputs(run, command_of(cmd_explain), write_explanation);
+}
+
+enum exit_status cmd_explain(const struct options *opt)
+{
+	struct run run;
+	struct err *err = run_explain(&run, opt);
+	enum exit_status status = EXIT_DONE;
+
+	if (err)
+		status = cli_fail(err);
+	else if (opt->strict && run_is_damaged(&run))
+		status = EXIT_INPUT;
+	run_close(&run);
+	return status;
+}

@@ -1,0 +1,142 @@
+/* cmd_info.c - what a dump is: process, threads, modules, heaps, and what is missing. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "commands.h"
+#include "output.h"
+
+/* One escaped field at a time: names come from the dump. */
+static const char *safe(struct run *run, const char *s)
+{
+	struct text t = TEXT_INIT;
+	const char *ret;
+
+	if (!s)
+		return "?";
+	text_add_escaped(&t, s, strlen(s));
+	ret = arena_strdup(&run->report.mem, text_str(&t));
+	text_fini(&t);
+	return ret ? ret : "?";
+}
+
+static const char *bytes(struct run *run, uint64_t n)
+{
+	struct text t = TEXT_INIT;
+	const char *ret;
+
+	text_add_bytes(&t, n);
+	ret = arena_strdup(&run->report.mem, text_str(&t));
+	text_fini(&t);
+	return ret ? ret : "?";
+}
+
+static void print_input(struct run *run, FILE *out)
+{
+	const struct rp_input *in = &run->report.input;
+	uint64_t from_files = 0, absent = 0;
+
+	for (size_t i = 0; i < run->image->n_segments; i++) {
+		const struct segment *s = &run->image->segments[i];
+
+		from_files += s->origin == SEG_FILE ? s->end - s->start : 0;
+		absent += s->origin == SEG_NONE ? s->end - s->start : 0;
+	}
+	fprintf(out, "%s\n", safe(run, in->path));
+	fprintf(out, "  kind      %s, %s%s%s, %s\n", in->kind, in->arch, in->made_by ? ", by " : "", in->made_by ? in->made_by : "",
+		in->complete ? "complete" : "incomplete: see problems");
+	fprintf(out, "  process   %s", safe(run, in->command));
+	if (in->pid)
+		fprintf(out, ", pid %" PRIu32, in->pid);
+	if (in->signal)
+		fprintf(out, ", signal %d", in->signal);
+	fprintf(out, "\n  program   %s\n", safe(run, in->exe));
+	if (in->args)
+		fprintf(out, "  arguments %s\n", safe(run, in->args));
+	fprintf(out, "  memory    %s mapped", bytes(run, run->report.virtual_bytes));
+	fprintf(out, ", %s in the dump", bytes(run, run->report.dumped_bytes));
+	fprintf(out, ", %s read from matching files", bytes(run, from_files));
+	fprintf(out, ", %s absent\n", bytes(run, absent));
+}
+
+static void print_threads(struct run *run, FILE *out)
+{
+	fprintf(out, "\nTHREADS (%zu)\n%12s  %-16s  %s\n", run->report.threads.n, "tid", "name", "in");
+	for (size_t i = 0; i < run->report.threads.n; i++) {
+		const struct rp_thread *t = &run->report.threads.v[i];
+
+		fprintf(out, "%12" PRIu32 "  %-16s  %s\n", t->tid, safe(run, t->name), safe(run, t->function));
+	}
+}
+
+static void print_modules(struct run *run, FILE *out)
+{
+	fprintf(out, "\nMODULES (%zu)\n%18s  %-8s %-40s  %s\n", run->report.modules.n, "base", "symbols", "build id", "path");
+	for (size_t i = 0; i < run->report.modules.n; i++) {
+		const struct rp_module *m = &run->report.modules.v[i];
+
+		fprintf(out, "0x%016" PRIx64 "  %-8s %-40s  %s\n", m->base, m->symbols, m->build_id ? m->build_id : "unknown",
+			safe(run, m->path));
+	}
+}
+
+static void print_heaps(struct run *run, FILE *out)
+{
+	fprintf(out, "\nHEAPS (%zu)\n", run->report.heaps.n);
+	for (size_t i = 0; i < run->report.heaps.n; i++) {
+		const struct rp_heap *h = &run->report.heaps.v[i];
+
+		fprintf(out, "  %s %s, by %s: %s\n", h->allocator, h->version ? h->version : "(version unknown)", h->how, safe(run, h->why));
+		fprintf(out, "    %zu arenas; used %" PRIu64 " blocks, %s", h->n_arenas, h->n_used, bytes(run, h->used));
+		fprintf(out, "; free %" PRIu64 " blocks, %s", h->n_free, bytes(run, h->free));
+		fprintf(out, "; overhead %s\n", bytes(run, h->overhead));
+		fprintf(out, "    checks: %" PRIu64 " passed, %" PRIu64 " failed\n", h->checks_passed, h->checks_failed);
+		for (size_t k = 0; k < h->n_wheres; k++)
+			fprintf(out, "    %-12s %10" PRIu64 " blocks %12s\n", h->wheres[k].where, h->wheres[k].count,
+				bytes(run, h->wheres[k].bytes));
+	}
+}
+
+static void print_problems(struct run *run, FILE *out)
+{
+	const struct diags *d = &run->env.diags;
+
+	fprintf(out, "\nPROBLEMS (%zu)\n", d->n);
+	for (size_t i = 0; i < d->n; i++) {
+		fprintf(out, "  %s: %s", d->list[i].code, safe(run, d->list[i].message));
+		if (d->list[i].count > 1)
+			fprintf(out, " (and %" PRIu64 " more like it)", d->list[i].count - 1);
+		fputc('\n', out);
+	}
+}
+
+static struct err *write_info(struct run *run, const char *format, FILE *out)
+{
+	if (strcmp(format, "text"))
+		return write_report(run, format, out);
+	print_input(run, out);
+	print_threads(run, out);
+	print_modules(run, out);
+	print_heaps(run, out);
+	print_problems(run, out);
+	return NULL;
+}
+
+enum exit_status cmd_info(const struct options *opt)
+{
+	struct run run;
+	struct err *err = run_open(&run, opt, STAGE_BLOCKS);
+	enum exit_status status = EXIT_DONE;
+
+	if (!err)
+		err = describe_run(&run);
+	if (!err) {
+		measure_run(&run);
+		err = write_outputs(&run, command_of(cmd_info), write_info);
+	}
+	if (err)
+		status = cli_fail(err);
+	else if (opt->strict && run_is_damaged(&run))
+		status = EXIT_INPUT;
+	run_close(&run);
+	return status;
+}

@@ -1,0 +1,86 @@
+/* main.c - argv -> a command. The commands themselves are one file each. */
+#include <string.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "base/version.h"
+
+const struct command commands[] = {
+	{ "analyze", "INPUT [EXE]", "where the memory went, what is leaked, who holds it",
+	  "Tells where the memory of the dumped process went, what is leaked or kept without use, and who holds\n"
+	  "it: the worst suspects with a chain of pointers from a root, and what to do about each.",
+	  1, 2, "text json", cmd_analyze },
+	{ "info", "INPUT", "what this dump is: threads, modules, heaps, what is missing",
+	  "Tells what the dump is and how complete: kind, processor, process, threads, modules with their build\n"
+	  "ids and symbols, the heaps that were recognised and by what evidence, and what is missing.",
+	  1, 1, "text json", cmd_info },
+	{ "blocks", "INPUT", "every block of every heap, a line each",
+	  "Lists every block of every heap in address order: address, size, usable size, state, the free list it\n"
+	  "hangs on, allocator, arena, reachability.",
+	  1, 1, "jsonl csv", cmd_blocks },
+	{ "explain", "INPUT ADDR", "one address: what it is, who holds it, what it holds",
+	  "Explains one address: the mapping and module it lies in; its heap block and how the allocator knows\n"
+	  "it; whether a root reaches it and by which shortest chain; what it retains; who points at it.",
+	  2, 2, "text json", cmd_explain },
+	{},
+};
+
+static const struct command *command_named(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
+
+static enum exit_status run(const struct command *cmd, int argc, char **argv)
+{
+	struct options opt;
+	enum exit_status status = EXIT_USAGE;
+
+	if (cli_parse(cmd, argc, argv, &opt)) {
+		if (opt.help) {
+			cli_command_help(cmd, stdout);
+			status = EXIT_DONE;
+		} else {
+			status = cmd->run(&opt);
+		}
+	}
+	options_fini(&opt);
+	return status;
+}
+
+/* What is not about a dump: help, version, and the parts that `make install` asks for. */
+static bool program_option(int argc, char **argv)
+{
+	const char *arg = argv[1];
+
+	if (!strcmp(arg, "--help") || !strcmp(arg, "-h") || !strcmp(arg, "help"))
+		cli_help(stdout);
+	else if (!strcmp(arg, "--version"))
+		puts("heapfx " HEAPFX_VERSION);
+	else if (!strcmp(arg, "--print-man"))
+		cli_man_page(stdout);
+	else if (!strcmp(arg, "--print-completion") && argc > 2 && !strcmp(argv[2], "bash"))
+		cli_bash_completion(stdout);
+	else
+		return false;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *cmd;
+
+	if (argc < 2) {
+		cli_help(stderr);
+		return EXIT_USAGE;
+	}
+	cmd = command_named(argv[1]);
+	if (cmd)
+		return (int)run(cmd, argc - 1, argv + 1);
+	if (program_option(argc, argv))
+		return fflush(stdout) ? EXIT_INPUT : EXIT_DONE;
+	fprintf(stderr, "heapfx: no such command: %s\nheapfx --help lists them\n", argv[1]);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,99 @@
+/* output.c - standard output or files, whole or not at all. */
+#include "output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+
+const struct command *command_of(enum exit_status (*run)(const struct options *))
+{
+	const struct command *c = commands;
+
+	while (c->run != run)
+		c++;
+	return c;
+}
+
+struct err *write_report(struct run *run, const char *format, FILE *out)
+{
+	bool tty = isatty(fileno(out));
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	struct writer_options wo = {
+		.top = (unsigned)(run->opt->top > 1000000 ? 1000000 : run->opt->top),
+		.color = tty && !(no_color && *no_color) && !(term && !strcmp(term, "dumb")),
+		.width = 100,
+	};
+
+	return writer_by_name(format)->write(&run->report, &wo, out);
+}
+
+static struct err *finish(FILE *out, const char *name)
+{
+	if (fflush(out) || ferror(out))
+		return err_os(errno, "writing %s", name);
+	return NULL;
+}
+
+static struct err *write_file(struct run *run, const char *format, const char *path, output_fn *write)
+{
+	_free_ char *partial = text_format("%s.partial", path);
+	struct err *err;
+	FILE *out;
+
+	if (!partial)
+		return &err_nomem;
+	out = fopen(partial, "we");
+	if (!out)
+		return err_os(errno, "%s", partial);
+	err = write(run, format, out);
+	if (!err)
+		err = finish(out, partial);
+	if (fclose(out) && !err)
+		err = err_os(errno, "%s", partial);
+	if (!err && rename(partial, path))
+		err = err_os(errno, "%s", path);
+	if (err)
+		unlink(partial);
+	return err;
+}
+
+/* "json=FILE" names its format; a bare FILE takes --format's. `ret_format` is malloc'd. */
+static const char *split_output(const struct command *cmd, const char *spec, const char *fallback, char **ret_format)
+{
+	const char *eq = strchr(spec, '=');
+
+	if (eq) {
+		*ret_format = strndup(spec, (size_t)(eq - spec));
+		if (*ret_format && cli_has_format(cmd, *ret_format))
+			return eq + 1;
+		free(*ret_format);
+	}
+	*ret_format = strdup(fallback);
+	return spec;
+}
+
+struct err *write_outputs(struct run *run, const struct command *cmd, output_fn *write)
+{
+	_free_ char *first = strndup(cmd->formats, strcspn(cmd->formats, " "));
+	const char *fallback = run->opt->format ? run->opt->format : first;
+	struct err *err = NULL;
+
+	end_progress(run);
+	if (!first)
+		return &err_nomem;
+	if (!run->opt->outputs.n) {
+		err = write(run, fallback, stdout);
+		return err ? err : finish(stdout, "standard output");
+	}
+	for (size_t i = 0; !err && i < run->opt->outputs.n; i++) {
+		_free_ char *format = NULL;
+		const char *path = split_output(cmd, run->opt->outputs.v[i], fallback, &format);
+
+		err = format ? write_file(run, format, path, write) : &err_nomem;
+	}
+	return err;
+}

@@ -1,0 +1,218 @@
+/* pipeline.c - runs the stages, shows progress on a terminal, turns analyses into a report. */
+#include "pipeline.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+
+/* One line that rewrites itself, at most a hundred times a phase. */
+static void show_progress(void *arg, const char *phase, uint64_t done, uint64_t total)
+{
+	struct progress_bar *bar = arg;
+	unsigned percent = total ? (unsigned)((double)done / (double)total * 100) : 0;
+
+	if (bar->phase && !strcmp(bar->phase, phase) && percent == bar->percent)
+		return;
+	bar->phase = phase;
+	bar->percent = percent;
+	bar->shown = true;
+	fprintf(stderr, "\r\033[K%s", phase);
+	if (total)
+		fprintf(stderr, " %u%%", percent > 100 ? 100 : percent);
+	fflush(stderr);
+}
+
+void end_progress(struct run *run)
+{
+	if (run->bar.shown)
+		fputs("\r\033[K", stderr);
+	run->bar.shown = false;
+}
+
+static void setup_env(struct run *run, const struct options *opt)
+{
+	env_init(&run->env);
+	run->env.tmp_dir = opt->tmp;
+	run->env.disk_budget = opt->disk;
+	if (opt->memory)
+		run->env.mem_budget = opt->memory;
+	if (opt->threads)
+		run->env.threads = opt->threads > 256 ? 256 : (unsigned)opt->threads;
+	if (!opt->no_progress && isatty(STDERR_FILENO)) {
+		run->env.progress = show_progress;
+		run->env.progress_arg = &run->bar;
+	}
+}
+
+static struct err *open_stages(struct run *run, enum stage last)
+{
+	const struct options *opt = run->opt;
+	static const char *const none[] = { NULL };
+	struct image_options io = {
+		.exe = opt->exe,
+		.sysroots = opt->sysroots.v ? opt->sysroots.v : none,
+		.debug_dirs = opt->debug_dirs.v ? opt->debug_dirs.v : none,
+		.no_host_files = opt->no_host_files,
+	};
+	struct err *err;
+
+	progress(&run->env, "opening", 0, 0);
+	err = input_open(&run->env, opt->args[0], &run->input);
+	if (!err) {
+		progress(&run->env, "reading segments, modules and threads", 0, 0);
+		err = image_open(&run->env, run->input, &io, &run->image);
+	}
+	if (err || last < STAGE_BLOCKS)
+		return err;
+	progress(&run->env, "walking heaps", 0, 0);
+	err = blocks_build(&run->env, run->image, &run->blocks);
+	if (err)
+		return err_wrap(err, "walking the heaps");
+	run->has_blocks = true;
+	if (last < STAGE_GRAPH)
+		return NULL;
+	progress(&run->env, "finding pointers", 0, 0);
+	return graph_from_blocks(&run->env, run->image, &run->blocks, &run->graph);
+}
+
+struct err *run_open(struct run *run, const struct options *opt, enum stage last)
+{
+	struct err *err;
+
+	*run = (struct run){ .opt = opt };
+	setup_env(run, opt);
+	err = open_stages(run, last);
+	end_progress(run);
+	return err;
+}
+
+void run_close(struct run *run)
+{
+	end_progress(run);
+	report_fini(&run->report);
+	facts_fini(&run->facts);
+	graph_free(run->graph);
+	if (run->has_blocks)
+		blocks_fini(&run->blocks);
+	image_close(run->image);
+	input_close(run->input);
+	env_fini(&run->env);
+}
+
+enum { STALE_HEADS_MAX = 4096, STALE_PER_HEAD = 4 };
+
+/* The largest lost groups: where a stale pointer is worth looking for. */
+static int by_loss(const void *a, const void *b)
+{
+	const struct lost_head *const *x = a, *const *y = b;
+	uint64_t lx = (*x)->bytes + (*x)->held_bytes, ly = (*y)->bytes + (*y)->held_bytes;
+
+	if (lx != ly)
+		return lx < ly ? 1 : -1;
+	return (*x)->node < (*y)->node ? -1 : 1;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	node_id x = *(const node_id *)a, y = *(const node_id *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The nodes of the at most STALE_HEADS_MAX largest lost groups, ascending. malloc'd. */
+static struct err *largest_heads(const struct facts *facts, node_id **ret, size_t *ret_n)
+{
+	_free_ const struct lost_head **heads = calloc(facts->n_lost + 1, sizeof(*heads));
+	size_t n = facts->n_lost < STALE_HEADS_MAX ? facts->n_lost : STALE_HEADS_MAX;
+	node_id *nodes = calloc(n + 1, sizeof(*nodes));
+
+	if (!heads || !nodes) {
+		free(nodes);
+		return &err_nomem;
+	}
+	for (uint64_t i = 0; i < facts->n_lost; i++)
+		heads[i] = &facts->lost[i];
+	if (facts->n_lost > n)
+		qsort(heads, facts->n_lost, sizeof(*heads), by_loss);
+	for (size_t i = 0; i < n; i++)
+		nodes[i] = heads[i]->node;
+	qsort(nodes, n, sizeof(*nodes), by_id);
+	*ret = nodes;
+	*ret_n = n;
+	return NULL;
+}
+
+const char *stale_text(struct run *run, const struct stale *s)
+{
+	struct arena *mem = &run->report.mem;
+	struct block b;
+	uint32_t id;
+
+	if (s->kind == STALE_DEAD_STACK) {
+		const struct thread *t = &run->image->threads[s->thread];
+
+		return arena_printf(mem, "dead stack of thread %u, %" PRIu64 " bytes below its stack pointer", t->tid,
+				    t->sp > s->at ? t->sp - s->at : 0);
+	}
+	id = block_at(&run->blocks, s->at);
+	if (id == BLOCK_NONE)
+		return arena_printf(mem, "freed memory at 0x%" PRIx64, s->at);
+	block_get(&run->blocks, id, &b);
+	return arena_printf(mem, "freed block 0x%" PRIx64 " of %" PRIu64 " bytes, +0x%" PRIx64, b.addr, b.size, s->at - b.addr);
+}
+
+static struct err *find_stale_places(struct run *run, struct subject *subject)
+{
+	_free_ node_id *nodes = NULL;
+	_free_ struct stale *stale = NULL;
+	struct stale_place *places;
+	size_t n, n_stale;
+	struct err *err = largest_heads(&run->facts, &nodes, &n);
+
+	if (!err && n)
+		err = find_stale(&run->env, run->image, &run->blocks, nodes, n, STALE_PER_HEAD, &stale, &n_stale);
+	if (err || !n)
+		return err;
+	places = arena_alloc(&run->report.mem, (n_stale + 1) * sizeof(*places));
+	if (!places)
+		return &err_nomem;
+	for (size_t i = 0; i < n_stale; i++)
+		places[i] = (struct stale_place){ stale[i].node, stale_text(run, &stale[i]) };
+	subject->stale = places;
+	subject->n_stale = n_stale;
+	return NULL;
+}
+
+struct err *analyze_run(struct run *run)
+{
+	struct subject subject = { .graph = run->graph, .facts = &run->facts, .top = (unsigned)run->opt->top };
+	unsigned later = 0;
+	struct err *err;
+
+	for (size_t i = 0; analysis_registry[i]; i++)
+		later |= analysis_registry[i]->needs;
+	progress(&run->env, "marking", 0, 0);
+	err = facts_compute(&run->env, run->graph, later, &run->facts);
+	if (!err)
+		err = find_stale_places(run, &subject);
+	for (size_t i = 0; !err && analysis_registry[i]; i++) {
+		progress(&run->env, analysis_registry[i]->summary, 0, 0);
+		err = analysis_registry[i]->run(&run->env, &subject, &run->report);
+	}
+	end_progress(run);
+	return err;
+}
+
+bool run_is_damaged(const struct run *run)
+{
+	static const char *const damage[] = { "core/", "input/", "heap/corrupt" };
+
+	for (size_t i = 0; i < run->env.diags.n; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(damage); k++)
+			if (!strncmp(run->env.diags.list[i].code, damage[k], strlen(damage[k])))
+				return true;
+	return false;
+}

@@ -1,0 +1,53 @@
+/*
+ * pipeline.h - the stages of a run: input -> image -> blocks -> graph -> facts -> report.
+ */
+#ifndef HEAPFX_CMD_PIPELINE_H
+#define HEAPFX_CMD_PIPELINE_H
+
+#include "analysis/analysis.h"
+#include "cli.h"
+#include "heap/blocks.h"
+#include "image/image.h"
+#include "input/input.h"
+#include "report/report.h"
+#include "type/build.h"
+
+struct run {
+	struct env env;
+	const struct options *opt;
+	struct input *input;
+	struct image *image;
+	struct blocks blocks;
+	bool has_blocks;
+	struct graph *graph;
+	struct facts facts;
+	struct report report;
+	struct progress_bar {
+		bool shown;
+		const char *phase;
+		unsigned percent;
+	} bar;
+};
+
+enum stage { STAGE_IMAGE, STAGE_BLOCKS, STAGE_GRAPH };
+
+/* Runs the stages up to and with `last`. The run must be closed in any case. */
+struct err *run_open(struct run *run, const struct options *opt, enum stage last) MUST_CHECK;
+void run_close(struct run *run);
+void end_progress(struct run *run); /* clears the progress line, before anything else is printed */
+
+/* describe.c: image and heaps -> report.input, threads, modules, heaps, problems. */
+struct err *describe_run(struct run *run) MUST_CHECK;
+/* breakdown.c: report.breakdown and the memory totals; needs FACT_REACH for the split of used blocks. */
+struct err *breakdown_run(struct run *run) MUST_CHECK;
+void measure_run(struct run *run); /* the memory totals alone */
+/* The registered analyses, each with its facts, into the report. */
+struct err *analyze_run(struct run *run) MUST_CHECK;
+
+/* "dead stack of thread 12, ...", "freed block 0x..": in the report's memory. */
+const char *stale_text(struct run *run, const struct stale *s);
+
+/* --strict: did the input itself turn out to be damaged? */
+bool run_is_damaged(const struct run *run);
+
+#endif
