@@ -59,6 +59,7 @@ struct input_ops {
 };
 extern const struct input_ops *const input_registry[]; /* NULL-terminated */
 
+/* The member is the input's from here on, also when this fails. */
 struct err *input_add_member(struct input *in, const struct member *m, const char *name) MUST_CHECK;
 
 /*
