@@ -1,0 +1,384 @@
+/*
+ * blocks.c - runs the walkers over what they claim and makes one index of all their blocks.
+ *
+ * Claims are walked at once, into bitmaps by grain; one pass at the end turns those into bitmaps
+ * by id.  Nothing depends on the number of threads: each claim writes words of its own.
+ */
+#include <stdlib.h>
+
+#include "base/guard.h"
+#include "base/par.h"
+#include "base/vec.h"
+#include "heap/blocks.h"
+
+enum { CLAIM_PAGE = 4096, HEAPS_MAX = 1024 };
+
+#define ADDRESS_END (1ull << 48)
+
+struct owned_claim {
+	struct claim claim;
+	uint16_t heap;
+	uint32_t no;
+};
+
+struct build {
+	struct claim_sink sink; /* first: add_claim() gets the build from it */
+	struct blocks *b;
+	struct {
+		struct owned_claim *v;
+		size_t n, cap;
+	} claims;
+	struct col used, filler; /* by grain */
+	uint32_t next_no;
+	size_t n_heaps_cap;
+};
+
+/* --- heaps --------------------------------------------------------------------------------- */
+
+static struct err *open_heaps(struct build *build)
+{
+	struct blocks *b = build->b;
+	size_t n = 0;
+
+	while (walker_registry[n])
+		n++;
+	b->heaps = calloc(n + 1, sizeof(*b->heaps));
+	if (!b->heaps)
+		return &err_nomem;
+	for (size_t i = 0; i < n && i < HEAPS_MAX; i++) {
+		struct heap heap = { .ops = walker_registry[i] };
+		struct err *err;
+
+		heap.ops->bid(b->env, b->img, &heap.bid);
+		if (!heap.bid.score)
+			continue;
+		err = heap.ops->open(b->env, b->img, &heap.ctx);
+		if (err && err->kind == ERR_NOMEM)
+			return err;
+		if (err)
+			diag_err(b->env, "heap/unreadable", err);
+		else
+			b->heaps[b->n_heaps++] = heap;
+	}
+	/* The surest first: of two claims that meet, the earlier heap's stays. Ties by registry order. */
+	for (size_t i = 1; i < b->n_heaps; i++)
+		for (size_t k = i; k && b->heaps[k].bid.score > b->heaps[k - 1].bid.score; k--) {
+			struct heap heap = b->heaps[k];
+
+			b->heaps[k] = b->heaps[k - 1];
+			b->heaps[k - 1] = heap;
+		}
+	return NULL;
+}
+
+/* --- claims -------------------------------------------------------------------------------- */
+
+static struct err *add_claim(struct claim_sink *sink, const struct claim *claim)
+{
+	struct build *build = (struct build *)sink;
+	struct owned_claim owned = {
+		.claim = *claim,
+		.heap = build->b->n_claims, /* the heap being asked, see collect_claims() */
+		.no = build->next_no++,
+	};
+
+	if (claim->start >= claim->end || claim->end > ADDRESS_END - CLAIM_PAGE ||
+	    (claim->start + claim->bias) & 15) {
+		diag(build->b->env, "heap/bad-claim", claim->start,
+		     "a heap's range 0x%lx-0x%lx is impossible: left out", claim->start, claim->end);
+		return NULL;
+	}
+	return vec_push(&build->claims, &owned) ? NULL : &err_nomem;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct owned_claim *x = a, *y = b;
+
+	if (x->claim.start != y->claim.start)
+		return x->claim.start > y->claim.start ? 1 : -1;
+	if (x->heap != y->heap)
+		return (x->heap > y->heap) - (x->heap < y->heap);
+	return (x->no > y->no) - (x->no < y->no);
+}
+
+static bool share_a_page(const struct claim *a, const struct claim *b) /* a->start <= b->start */
+{
+	return align_down(b->start, CLAIM_PAGE) < align_up(a->end, CLAIM_PAGE);
+}
+
+/* Of claims that meet, the surer heap's stays. */
+static void refuse_overlaps(struct build *build)
+{
+	struct owned_claim *v = build->claims.v;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < build->claims.n; i++) {
+		struct owned_claim c = v[i];
+
+		while (kept && share_a_page(&v[kept - 1].claim, &c.claim)) {
+			bool drop_new = v[kept - 1].heap <= c.heap;
+			const struct claim *bad = drop_new ? &c.claim : &v[kept - 1].claim;
+
+			diag(build->b->env, "heap/claim-overlap", bad->start,
+			     "range 0x%lx-0x%lx meets another heap's: left out", bad->start, bad->end);
+			if (drop_new)
+				goto next;
+			kept--;
+		}
+		v[kept++] = c;
+next:;
+	}
+	build->claims.n = kept;
+}
+
+static struct err *collect_claims(struct build *build)
+{
+	struct blocks *b = build->b;
+	size_t n;
+
+	for (size_t i = 0; i < b->n_heaps; i++) {
+		struct err *err;
+
+		b->n_claims = i;
+		build->next_no = 0;
+		err = b->heaps[i].ops->claim(b->heaps[i].ctx, &build->sink);
+		if (err)
+			return err;
+	}
+	b->n_claims = 0;
+	n = build->claims.n;
+	if (n)
+		qsort(build->claims.v, n, sizeof(*build->claims.v), by_start);
+	refuse_overlaps(build);
+	n = build->claims.n;
+	b->claims = calloc(n + 1, sizeof(*b->claims));
+	b->claim_heap = calloc(n + 1, sizeof(*b->claim_heap));
+	b->claim_no = calloc(n + 1, sizeof(*b->claim_no));
+	if (!b->claims || !b->claim_heap || !b->claim_no)
+		return &err_nomem;
+	for (size_t i = 0; i < n; i++) {
+		b->claims[i] = build->claims.v[i].claim;
+		b->claim_heap[i] = build->claims.v[i].heap;
+		b->claim_no[i] = build->claims.v[i].no;
+	}
+	b->n_claims = n;
+	return NULL;
+}
+
+static struct err *open_index(struct build *build)
+{
+	struct blocks *b = build->b;
+	_free_ struct grain_range *ranges = calloc(b->n_claims + 1, sizeof(*ranges));
+	uint64_t n_words;
+	struct err *err;
+
+	if (!ranges)
+		return &err_nomem;
+	for (size_t i = 0; i < b->n_claims; i++) {
+		taddr start = b->claims[i].start + b->claims[i].bias;
+
+		/* Another bias beside it may reach into this range's first bytes. */
+		if (i && ranges[i - 1].end > start)
+			start = ranges[i - 1].end;
+		ranges[i] = (struct grain_range){ start, b->claims[i].end + b->claims[i].bias };
+	}
+	err = grains_open(b->env, ranges, b->n_claims, &b->grains);
+	if (err)
+		return err;
+	n_words = (uint64_t)b->grains.n_units * UNIT_WORDS + 1;
+	err = col_fixed(b->env, sizeof(uint64_t), n_words, "used bits", &build->used);
+	if (!err)
+		err = col_fixed(b->env, sizeof(uint64_t), n_words, "filler bits", &build->filler);
+	return err;
+}
+
+/* --- the walk ------------------------------------------------------------------------------ */
+
+static struct err *walk_claims(void *arg, uint64_t index, uint64_t first, uint64_t last)
+{
+	struct build *build = arg;
+	struct blocks *b = build->b;
+
+	(void)index; /* results go to bitmaps and to the walker's slot of the claim */
+	for (uint64_t i = first; i < last; i++) {
+		const struct heap *heap = &b->heaps[b->claim_heap[i]];
+		struct block_sink sink = {
+			.grains = &b->grains,
+			.used = build->used.base,
+			.filler = build->filler.base,
+			.claim = &b->claims[i],
+		};
+		struct err *err = heap->ops->walk(heap->ctx, b->claim_no[i], &sink);
+
+		if (err)
+			return err_wrap(err, "%s heap, range 0x%lx-0x%lx", heap->ops->name,
+					b->claims[i].start, b->claims[i].end);
+	}
+	return NULL;
+}
+
+static void fill_at(struct build *build, taddr key)
+{
+	uint64_t grain = grain_of(&build->b->grains, key);
+
+	if (grain == GRAIN_NONE || grain_is_start(&build->b->grains, grain, key))
+		return;
+	grains_set_start(&build->b->grains, grain);
+	bit_set(build->filler.base, grain);
+}
+
+/* What no walker listed is a filler: before a claim's first block, behind its last, at unit bases. */
+static void add_fillers(struct build *build)
+{
+	const struct blocks *b = build->b;
+
+	for (size_t i = 0; i < b->n_claims; i++) {
+		fill_at(build, b->claims[i].start + b->claims[i].bias);
+		fill_at(build, b->claims[i].end + b->claims[i].bias);
+	}
+	for (uint64_t u = 0; u < b->grains.n_units; u++)
+		if (!u || b->grains.unit_base[u] != b->grains.unit_base[u - 1] + (1ull << UNIT_SHIFT))
+			fill_at(build, b->grains.unit_base[u]);
+}
+
+/* From bits by grain to bits by id: one pass over the words, in order. */
+static struct err *number_bits(struct build *build)
+{
+	struct blocks *b = build->b;
+	const uint64_t *by_grain = build->used.base, *fill_by_grain = build->filler.base;
+	uint64_t n_words = (uint64_t)b->grains.n_units * UNIT_WORDS;
+	const struct grain_word *words = b->grains.words;
+	struct err *err;
+
+	err = col_fixed(b->env, sizeof(uint64_t), bits_words(b->grains.n) + 1, "used bits", &b->used_col);
+	if (!err)
+		err = col_fixed(b->env, sizeof(uint64_t), bits_words(b->grains.n) + 1, "filler bits", &b->filler_col);
+	if (err)
+		return err;
+	b->used = b->used_col.base;
+	b->filler = b->filler_col.base;
+	for (uint64_t w = 0; w < n_words; w++) {
+		uint64_t used = 0, filler = 0, at = words[w].rank, n = 0;
+
+		for (uint64_t rest = words[w].start; rest; rest &= rest - 1, n++) {
+			unsigned bit = (unsigned)__builtin_ctzll(rest);
+
+			used |= (by_grain[w] >> bit & 1) << n;
+			filler |= (fill_by_grain[w] >> bit & 1) << n;
+		}
+		b->used[at >> 6] |= used << (at & 63);
+		b->filler[at >> 6] |= filler << (at & 63);
+		if (at & 63) {
+			b->used[(at >> 6) + 1] |= used >> (64 - (at & 63));
+			b->filler[(at >> 6) + 1] |= filler >> (64 - (at & 63));
+		}
+	}
+	return NULL;
+}
+
+static void build_fini(struct build *build)
+{
+	free(build->claims.v);
+	col_close(&build->used);
+	col_close(&build->filler);
+}
+
+static struct err *build_all(struct build *build)
+{
+	struct blocks *b = build->b;
+	struct err *err = open_heaps(build);
+
+	if (!err)
+		err = collect_claims(build);
+	if (!err)
+		err = open_index(build);
+	if (!err)
+		err = par_ranges(b->env, b->n_claims, 1, walk_claims, build);
+	if (err)
+		return err;
+	add_fillers(build);
+	err = grains_seal(&b->grains);
+	if (!err)
+		err = number_bits(build);
+	for (size_t i = 0; !err && i < b->n_heaps; i++)
+		b->heaps[i].info = b->heaps[i].ops->info(b->heaps[i].ctx);
+	return err;
+}
+
+struct err *blocks_build(struct env *env, const struct image *img, struct blocks *ret)
+{
+	struct blocks b = { .env = env, .img = img };
+	_cleanup_(build_fini) struct build build = { .sink = { .add = add_claim }, .b = &b };
+	struct err *err = build_all(&build);
+
+	if (err) {
+		blocks_fini(&b);
+		return err;
+	}
+	*ret = b;
+	return NULL;
+}
+
+void blocks_fini(struct blocks *b)
+{
+	for (size_t i = 0; i < b->n_heaps; i++)
+		b->heaps[i].ops->close(b->heaps[i].ctx);
+	free(b->heaps);
+	free(b->claims);
+	free(b->claim_heap);
+	free(b->claim_no);
+	col_close(&b->used_col);
+	col_close(&b->filler_col);
+	if (b->env)
+		grains_close(&b->grains);
+	*b = (struct blocks){};
+}
+
+/* --- questions ----------------------------------------------------------------------------- */
+
+const struct claim *blocks_claim_at(const struct blocks *b, taddr addr)
+{
+	size_t lo = 0, hi = b->n_claims;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (b->claims[mid].end + b->claims[mid].bias <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < b->n_claims && b->claims[lo].start <= addr ? &b->claims[lo] : NULL;
+}
+
+const struct heap *blocks_heap_at(const struct blocks *b, taddr addr)
+{
+	const struct claim *claim = blocks_claim_at(b, addr);
+
+	return claim ? &b->heaps[b->claim_heap[claim - b->claims]] : NULL;
+}
+
+void block_get(const struct blocks *b, uint32_t id, struct block *ret)
+{
+	struct grains_iter it = grains_iter(&b->grains, id);
+	struct block block = {
+		.id = id,
+		.addr = it.key,
+		.size = it.size,
+		.used = block_is_used(b, id),
+		.filler = block_is_filler(b, id),
+		.heap = blocks_heap_at(b, it.key),
+		.claim = blocks_claim_at(b, it.key),
+	};
+
+	if (block.claim && !block.filler && block.size > block.claim->overhead)
+		block.usable = block.size - block.claim->overhead;
+	if (block.heap && !block.used && !block.filler) {
+		struct text words = TEXT_INIT;
+
+		block.where = block.heap->ops->explain(block.heap->ctx, block.addr, &words);
+		text_fini(&words);
+	}
+	*ret = block;
+}

@@ -1,0 +1,63 @@
+/*
+ * glibc_fields.c - rows of offsets that differ between glibc versions, and the way to tell them.
+ *
+ * Source of truth: malloc/malloc.c and malloc/arena.c of 2.28 to 2.43, checked on cores of
+ * 2.31, 2.36, 2.41 and 2.43 (docs/formats/glibc.md).
+ */
+#include "heap/glibc_fields.h"
+
+#include "base/guard.h"
+
+const struct glibc_state_form glibc_state_forms[] = {
+	{ .bins_at = 112, .fastbins_at = 16 },			   /* 2.27 to 2.42 */
+	{ .bins_at = 24, .mmap_size_without_header = true }, /* 2.43 */
+};
+const size_t n_glibc_state_forms = ARRAY_SIZE(glibc_state_forms);
+
+const struct glibc_tcache_form glibc_tcache_forms[] = {
+	{ .chunk_size = 0x250, .bins = 64, .count_bytes = 1, .entries_at = 64 },
+	{ .chunk_size = 0x290, .bins = 64, .count_bytes = 2, .entries_at = 128 },
+	{ .chunk_size = 0x300, .bins = 76, .count_bytes = 2, .entries_at = 152, .counts_are_free_slots = true },
+};
+const size_t n_glibc_tcache_forms = ARRAY_SIZE(glibc_tcache_forms);
+
+const struct glibc_mp_form glibc_mp_forms[] = {
+	{ .n_mmaps_before = 36, .n_mmaps_max_before = 32, .max_n_mmaps_before = 28 }, /* 2.35 and later */
+	{ .n_mmaps_before = 32, .n_mmaps_max_before = 28, .max_n_mmaps_before = 24 },
+};
+const size_t n_glibc_mp_forms = ARRAY_SIZE(glibc_mp_forms);
+
+const char *const glibc_where_names[N_WHERES] = {
+	[WHERE_TCACHE] = "tcache",     [WHERE_FASTBIN] = "fastbin",   [WHERE_UNSORTED] = "unsorted",
+	[WHERE_SMALLBIN] = "smallbin", [WHERE_LARGEBIN] = "largebin", [WHERE_TOP] = "top",
+	[WHERE_OTHER] = "unlisted",
+};
+
+const char *glibc_version_group(const struct glibc_facts *facts)
+{
+	if (facts->bins_at == 24)
+		return "2.43";
+	if (facts->tcache_chunk == 0x300)
+		return "2.42";
+	if (facts->heap_info_size == 0x30 || facts->n_mmaps_before == 36)
+		return facts->tcache_chunk ? "2.35-2.41" : "2.35-2.42";
+	if (facts->tcache_chunk == 0x250)
+		return "2.28-2.29";
+	if (facts->safe_linking == 1)
+		return "2.32-2.34";
+	if (facts->safe_linking == 0)
+		return facts->tcache_chunk ? "2.30-2.31" : "2.28-2.31";
+	return facts->tcache_chunk ? "2.30-2.34" : "2.28-2.34";
+}
+
+bool window_move(struct window *w, taddr at)
+{
+	const struct segment *seg = image_segment(w->img, at);
+
+	if (!seg || !seg->bytes || at < seg->start || seg->end - at < 8)
+		return false;
+	w->start = seg->start;
+	w->n = seg->end - seg->start;
+	w->bytes = seg->bytes;
+	return true;
+}

@@ -1,0 +1,199 @@
+/*
+ * heap/glibc_fields.h - what differs between glibc 2.28 and 2.43, and what a walker keeps of a heap.
+ *
+ * No row is believed for its version's sake: each is chosen by what the dump's own structures
+ * show (how far `next` of an arena lies from its bins, how large a tcache chunk is, where
+ * mp_.n_mmaps makes sense).
+ */
+#ifndef HEAPFX_HEAP_GLIBC_FIELDS_H
+#define HEAPFX_HEAP_GLIBC_FIELDS_H
+
+#include <string.h>
+
+#include "heap/walker.h"
+
+enum {
+	CHUNK_PREV_INUSE = 1,
+	CHUNK_IS_MMAPPED = 2,
+	CHUNK_NON_MAIN = 4,
+	CHUNK_MIN = 0x20,
+	CHUNK_HEADER = 16,
+	GLIBC_BINS = 127,
+	GLIBC_PAGE = 4096,
+	/* Relative to the first bin pair, the same in every version. */
+	BINS_TOP = -16,
+	BINS_NEXT = 2048,
+	BINS_ATTACHED = 2064,
+	BINS_SYSTEM_MEM = 2072,
+	BINS_END = 2088,
+	GLIBC_FASTBINS = 10,
+	ARENAS_MAX = 1 << 16,
+};
+
+/* How malloc_state begins: the bins' distance from it, and the fast bins if there are any. */
+struct glibc_state_form {
+	uint16_t bins_at;
+	uint16_t fastbins_at; /* 0: none */
+	bool mmap_size_without_header; /* of mapped chunks */
+};
+extern const struct glibc_state_form glibc_state_forms[];
+extern const size_t n_glibc_state_forms;
+
+/* The struct of per-thread caches, by the chunk that holds it. */
+struct glibc_tcache_form {
+	uint16_t chunk_size;
+	uint16_t bins, count_bytes, entries_at;
+	bool counts_are_free_slots; /* 2.42: how many more fit, not how many there are */
+};
+extern const struct glibc_tcache_form glibc_tcache_forms[];
+extern const size_t n_glibc_tcache_forms;
+
+/* n_mmaps lies this many bytes before mp_.sbrk_base. */
+struct glibc_mp_form {
+	uint8_t n_mmaps_before, n_mmaps_max_before, max_n_mmaps_before;
+};
+extern const struct glibc_mp_form glibc_mp_forms[];
+extern const size_t n_glibc_mp_forms;
+
+struct glibc_facts {
+	uint16_t bins_at, heap_info_size, tcache_chunk;
+	uint8_t n_mmaps_before;
+	int safe_linking; /* 1 yes, 0 no, -1 not seen */
+};
+/* "2.35-2.41": what these facts leave possible. */
+const char *glibc_version_group(const struct glibc_facts *facts);
+
+/* A window on the image: one segment at a time, so that a walk reads without searching. */
+struct window {
+	const struct image *img;
+	taddr start;
+	uint64_t n;
+	const uint8_t *bytes;
+};
+bool window_move(struct window *w, taddr at); /* false: no 8 bytes there */
+
+static inline bool window_u64(struct window *w, taddr at, uint64_t *ret)
+{
+	if (at - w->start >= w->n || w->n - (at - w->start) < 8)
+		if (!window_move(w, at))
+			return false;
+	memcpy(ret, w->bytes + (at - w->start), 8);
+	return true;
+}
+
+static inline uint64_t chunk_size(uint64_t header)
+{
+	return header & ~(uint64_t)7;
+}
+
+/* A size that a chunk of the heap can have, in a range that ends at `end`; the header is at +8. */
+static inline bool chunk_size_fits(uint64_t header, taddr at, taddr end)
+{
+	uint64_t size = chunk_size(header);
+
+	return size >= CHUNK_MIN && !(size & 8) && !(header & CHUNK_IS_MMAPPED) && size <= end - at;
+}
+
+enum glibc_where {
+	WHERE_TCACHE,
+	WHERE_FASTBIN,
+	WHERE_UNSORTED,
+	WHERE_SMALLBIN,
+	WHERE_LARGEBIN,
+	WHERE_TOP,
+	WHERE_OTHER,
+	N_WHERES,
+};
+extern const char *const glibc_where_names[N_WHERES];
+
+struct glibc_arena {
+	taddr bins; /* address of the first bin pair */
+	taddr addr; /* of malloc_state */
+	taddr top;
+	uint64_t top_size, system_mem;
+	uint32_t copy, attached;
+	bool is_main, noncontiguous, in_ring;
+	uint64_t n_in[N_WHERES], bytes_in[N_WHERES];
+};
+
+enum glibc_claim_kind { CLAIM_MAIN, CLAIM_HEAP, CLAIM_MMAPPED };
+
+/* One claim and what its walk counted. */
+struct glibc_piece {
+	taddr start, end, first; /* first: the first chunk; for a mapped one its chunk */
+	taddr top;		 /* in this piece, 0 if not here */
+	uint32_t arena;		 /* UINT32_MAX: mapped */
+	uint8_t kind;
+	uint64_t n_used, used, n_free, free, overhead, largest_free;
+	uint64_t passed, failed;
+	struct heap_damage *damage;
+	size_t n_damage, cap_damage;
+};
+
+/* A chunk in a list that leaves it marked as used, or in the unsorted list; sorted by `mem`. */
+struct glibc_listed {
+	taddr mem; /* what the program had */
+	uint8_t where;
+	bool is_struct; /* the struct of a tcache itself */
+	uint32_t arena;
+};
+
+/* One libc in the process. */
+struct glibc_copy {
+	const struct glibc_state_form *form;
+	const struct module *module; /* NULL: unknown */
+	taddr bins;
+	taddr sbrk_base, sbrk_base_at;
+	uint64_t n_mmaps;
+	struct glibc_facts facts;
+	const struct glibc_tcache_form *tcache;
+	bool by_symbol, by_code, by_layout;
+	char version[16];
+};
+
+struct glibc {
+	struct env *env;
+	const struct image *img;
+	struct {
+		struct glibc_copy *v;
+		size_t n, cap;
+	} copies;
+	struct {
+		struct glibc_arena *v;
+		size_t n, cap;
+	} arenas;
+	struct {
+		struct glibc_piece *v;
+		size_t n, cap;
+	} pieces;
+	struct {
+		struct glibc_listed *v;
+		size_t n, cap;
+	} listed;
+	struct {
+		struct heap_damage *v;
+		size_t n, cap;
+	} damage;
+	uint64_t passed, failed, n_mapped;
+	taddr heap_max; /* alignment of thread heaps */
+	struct heap_info info;
+	bool have_info;
+};
+
+struct glibc_piece *glibc_piece_at(struct glibc *g, taddr at); /* pieces must be sorted */
+/* Records damage at an address, in words, once; keeps the first few of them. */
+void glibc_damage(struct glibc *g, taddr at, const char *fmt, ...) PRINTF(3, 4);
+
+/* glibc_anchor.c: every libc whose main arena can be proved. */
+struct err *glibc_find_copies(struct glibc *g) MUST_CHECK;
+/* glibc_arenas.c: arenas, and mp_ of each copy. */
+struct err *glibc_find_arenas(struct glibc *g) MUST_CHECK;
+/* glibc_pieces.c */
+struct err *glibc_find_pieces(struct glibc *g) MUST_CHECK;
+struct err *glibc_find_mapped(struct glibc *g) MUST_CHECK;
+/* glibc_lists.c: bins and fast bins into `listed` and the arenas' counts. */
+struct err *glibc_read_lists(struct glibc *g) MUST_CHECK;
+/* glibc_tcache.c: the caches of every thread into `listed`. */
+struct err *glibc_read_tcaches(struct glibc *g) MUST_CHECK;
+
+#endif

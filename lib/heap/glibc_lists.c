@@ -1,0 +1,143 @@
+/*
+ * glibc_lists.c - walk the bins and the fast bins of each arena.
+ *
+ * Counts by list for the report; members of fast bins (their headers look like used chunks) and
+ * of the unsorted list (which no size tells) are kept by address.  A list that does not close
+ * is damage, and its walk ends.
+ */
+#include "base/bits.h"
+#include "base/vec.h"
+#include "heap/glibc_fields.h"
+
+enum { SMALL_LIMIT = 0x400, UNSORTED_KEPT = 1 << 20 };
+
+static struct err *keep(struct glibc *g, taddr chunk, uint8_t where, uint32_t arena)
+{
+	struct glibc_listed l = { .mem = chunk + CHUNK_HEADER, .where = where, .arena = arena };
+
+	return vec_push(&g->listed, &l) ? NULL : &err_nomem;
+}
+
+static uint64_t chunks_at_most(const struct glibc *g, uint32_t arena)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < g->pieces.n; i++)
+		if (g->pieces.v[i].arena == arena)
+			bytes += g->pieces.v[i].end - g->pieces.v[i].start;
+	return bytes / CHUNK_MIN + 1;
+}
+
+static struct err *read_bin(struct glibc *g, uint32_t a, unsigned i, uint64_t max)
+{
+	struct glibc_arena *arena = &g->arenas.v[a];
+	taddr bin = arena->bins + 16 * i - 16, prev = bin, at, next, back;
+	struct window w = { .img = g->img };
+	uint64_t header;
+
+	if (image_read_u64(g->img, bin + 16, &at) != MEM_OK)
+		return NULL;
+	for (uint64_t n = 0; at != bin; n++) {
+		uint8_t where = WHERE_UNSORTED;
+
+		if (n >= max || !window_u64(&w, at + 8, &header) || !window_u64(&w, at + 16, &next) ||
+		    !window_u64(&w, at + 24, &back) || back != prev) {
+			g->failed++;
+			glibc_damage(g, at, "free chunk at 0x%lx in bin %u of the arena at 0x%lx: its list is broken; likely a write into freed memory",
+				     at, i + 1, arena->addr);
+			return NULL;
+		}
+		if (i)
+			where = chunk_size(header) < SMALL_LIMIT ? WHERE_SMALLBIN : WHERE_LARGEBIN;
+		arena->n_in[where]++;
+		arena->bytes_in[where] += chunk_size(header);
+		if (!i && n < UNSORTED_KEPT) {
+			struct err *err = keep(g, at, where, a);
+
+			if (err)
+				return err;
+		}
+		prev = at;
+		at = next;
+	}
+	g->passed++;
+	return NULL;
+}
+
+/* One fast bin, with links as they are or mangled by their own address. */
+static bool fastbin_holds(struct glibc *g, taddr at, unsigned i, bool safe, uint64_t max)
+{
+	struct window w = { .img = g->img };
+
+	for (uint64_t n = 0; at; n++) {
+		uint64_t header, fd;
+
+		if (n >= max || at & 15 || !window_u64(&w, at + 8, &header) ||
+		    chunk_size(header) != CHUNK_MIN + 16 * i || !window_u64(&w, at + 16, &fd))
+			return false;
+		at = safe ? fd ^ (at + 16) >> 12 : fd;
+	}
+	return true;
+}
+
+static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_t max)
+{
+	struct glibc_arena *arena = &g->arenas.v[a];
+	struct glibc_copy *copy = &g->copies.v[arena->copy];
+	struct window w = { .img = g->img };
+	bool safe = copy->facts.safe_linking != 0;
+	taddr at;
+
+	if (image_read_u64(g->img, arena->addr + copy->form->fastbins_at + 8 * i, &at) != MEM_OK || !at)
+		return NULL;
+	if (fastbin_holds(g, at, i, true, max)) {
+		safe = true;
+		g->passed++;
+	} else if (fastbin_holds(g, at, i, false, max)) {
+		safe = false;
+		g->passed++;
+	} else {
+		g->failed++;
+		glibc_damage(g, at, "fast bin %u of the arena at 0x%lx: its list, from 0x%lx on, is broken; likely a double free or a write into freed memory",
+			     i, arena->addr, at);
+	}
+	if (copy->facts.safe_linking < 0)
+		copy->facts.safe_linking = safe;
+	for (uint64_t n = 0; at && n < max; n++) {
+		uint64_t header, fd;
+		struct err *err;
+
+		if (at & 15 || !window_u64(&w, at + 8, &header) || !window_u64(&w, at + 16, &fd) ||
+		    chunk_size(header) != CHUNK_MIN + 16 * i)
+			break;
+		arena->n_in[WHERE_FASTBIN]++;
+		arena->bytes_in[WHERE_FASTBIN] += chunk_size(header);
+		err = keep(g, at, WHERE_FASTBIN, a);
+		if (err)
+			return err;
+		at = safe ? fd ^ (at + 16) >> 12 : fd;
+	}
+	return NULL;
+}
+
+struct err *glibc_read_lists(struct glibc *g)
+{
+	for (uint32_t a = 0; a < g->arenas.n; a++) {
+		struct glibc_arena *arena = &g->arenas.v[a];
+		uint64_t max = chunks_at_most(g, a);
+		struct err *err = NULL;
+
+		for (unsigned i = 0; i < GLIBC_BINS && !err; i++)
+			err = read_bin(g, a, i, max);
+		for (unsigned i = 0; i < GLIBC_FASTBINS && !err; i++)
+			if (g->copies.v[arena->copy].form->fastbins_at)
+				err = read_fastbin(g, a, i, max);
+		if (err)
+			return err;
+		if (arena->top) {
+			arena->n_in[WHERE_TOP] = 1;
+			arena->bytes_in[WHERE_TOP] = arena->top_size;
+		}
+	}
+	return NULL;
+}

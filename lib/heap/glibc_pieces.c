@@ -1,0 +1,392 @@
+/*
+ * glibc_pieces.c - the ranges that a glibc heap owns: pieces of the main arena, heaps of the
+ * others, mapped chunks.
+ *
+ * The main arena is one run from mp_.sbrk_base to the end of top unless others called sbrk():
+ * then malloc closes its run with two fence posts at a page's end and goes on behind what they
+ * took; where, nothing records.  When brk fails it goes on in mappings.
+ */
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "base/vec.h"
+#include "heap/glibc_fields.h"
+
+enum {
+	CHAIN = 64,	/* chunks in a row that make a start believable */
+	HEAPS_MAX = 1 << 20,
+	FENCE = 0x20,	/* two fence posts */
+	FOREIGN_MAX = 1 << 26, /* bytes that others take of brk at once */
+};
+
+static struct err *add_piece(struct glibc *g, const struct glibc_piece *piece)
+{
+	return vec_push(&g->pieces, piece) ? NULL : &err_nomem;
+}
+
+/* Two fence posts end at `end`: sizes of 0x10; the first may have its PREV_INUSE cleared. */
+static bool is_fence_end(struct window *w, taddr end)
+{
+	uint64_t first, second;
+
+	return window_u64(w, end - 0x18, &first) && (first | 1) == 0x11 &&
+	       window_u64(w, end - 8, &second) && second == 0x11;
+}
+
+enum chain_end { CHAIN_BROKEN, CHAIN_LONG, CHAIN_FENCE, CHAIN_TOP };
+
+/*
+ * Follows chunks from `at` for at most `max` steps; where it stopped goes to ret_at: the first
+ * fence post, top, or the header that makes no sense; the chunk before that to ret_last.
+ */
+static enum chain_end follow(struct window *w, taddr at, taddr end, taddr top, uint64_t max,
+			     taddr *ret_at, taddr *ret_last)
+{
+	*ret_last = at;
+	for (uint64_t i = 0; i < max; i++) {
+		uint64_t header, second;
+
+		*ret_at = at;
+		if (at == top)
+			return CHAIN_TOP;
+		if (at >= end || end - at < CHUNK_HEADER || !window_u64(w, at + 8, &header))
+			return CHAIN_BROKEN;
+		if ((header | 1) == 0x11 && window_u64(w, at + 0x18, &second) && second == 0x11 &&
+		    !((at + FENCE) & (GLIBC_PAGE - 1)))
+			return CHAIN_FENCE;
+		if (!chunk_size_fits(header, at, end) || header & CHUNK_NON_MAIN)
+			return CHAIN_BROKEN;
+		*ret_last = at;
+		at += chunk_size(header);
+	}
+	return CHAIN_LONG;
+}
+
+static bool chain_ok(struct window *w, taddr at, taddr end, taddr top)
+{
+	taddr stop, last;
+
+	return follow(w, at, end, top, CHAIN, &stop, &last) != CHAIN_BROKEN && stop != at;
+}
+
+/* The chunk's body begins with what may be a header too. */
+static bool is_ambiguous(struct window *w, taddr at, taddr end)
+{
+	uint64_t header;
+
+	return window_u64(w, at + 24, &header) && header & CHUNK_PREV_INUSE &&
+	       chunk_size_fits(header, at + 16, end);
+}
+
+/*
+ * Where the main arena goes on behind what others took of brk, from `from` on.  Their words may
+ * look like chunks that lead into real ones.  Two things tell.  Malloc asked the system because
+ * a request, the first chunk there, did not fit in the old top, whose rest (at least the chunk
+ * of size `last` before the fence) is smaller therefore.  And words that imitate headers do so
+ * inside each other's bodies.  A first chunk that is too small but has an ordinary body stays:
+ * it was split since.
+ */
+static taddr next_start(struct window *w, taddr from, taddr end, taddr top, uint64_t last)
+{
+	taddr at = from, first;
+	uint64_t header;
+
+	for (;; at += 16) {
+		if (at >= end || end - at < CHUNK_MIN || at - from > FOREIGN_MAX)
+			return 0;
+		if (at == top)
+			return at;
+		if (window_u64(w, at + 8, &header) && header & CHUNK_PREV_INUSE &&
+		    chunk_size_fits(header, at, end) && chain_ok(w, at, end, top))
+			break;
+	}
+	first = at;
+	if (!is_ambiguous(w, at, end))
+		return at;
+	while (at < end && end - at >= CHUNK_MIN && at != top) {
+		if (!window_u64(w, at + 8, &header) || !chunk_size_fits(header, at, end))
+			break;
+		if (chunk_size(header) > last && !is_ambiguous(w, at, end))
+			return at;
+		at += chunk_size(header);
+	}
+	return at == top ? at : first;
+}
+
+/* The next page's end at or behind `at` that has fence posts, or `end`. */
+static taddr next_fence(struct window *w, taddr at, taddr end)
+{
+	for (taddr page = align_down(at, GLIBC_PAGE) + GLIBC_PAGE; page < end; page += GLIBC_PAGE)
+		if (page - at >= FENCE && is_fence_end(w, page))
+			return page;
+	return end;
+}
+
+/* Pieces of brk: from sbrk_base to the end of top, or to the last fence post. */
+static struct err *brk_pieces(struct glibc *g, uint32_t a)
+{
+	const struct glibc_arena *arena = &g->arenas.v[a];
+	const struct glibc_copy *copy = &g->copies.v[arena->copy];
+	const struct segment *seg = image_segment(g->img, copy->sbrk_base);
+	struct window w = { .img = g->img };
+	taddr at = align_up(copy->sbrk_base, 16), end;
+
+	if (!copy->sbrk_base || !seg)
+		return NULL;
+	end = seg->end;
+	while (!arena->noncontiguous && end < arena->top) {
+		const struct segment *next = image_segment(g->img, end);
+
+		if (!next || !next->bytes)
+			break;
+		end = next->end;
+	}
+	if (arena->top >= at && arena->top < end && arena->top_size <= end - arena->top)
+		end = arena->top + arena->top_size;
+	while (at && at < end) {
+		struct glibc_piece piece = { .start = at, .first = at, .arena = a, .kind = CLAIM_MAIN };
+		taddr fence = next_fence(&w, at, end), stop, last = at;
+		uint64_t last_size = 0;
+		struct err *err;
+
+		/* A fence that no chain of chunks reaches is somebody's data. */
+		if (fence < end) {
+			enum chain_end how = follow(&w, at, end, arena->top, UINT64_MAX, &stop, &last);
+
+			if (how == CHAIN_FENCE && last != stop)
+				last_size = stop - last;
+			if (how == CHAIN_FENCE)
+				fence = stop + FENCE;
+			else if (how == CHAIN_TOP)
+				fence = end;
+		}
+		piece.end = fence;
+		if (arena->top >= at && arena->top < fence)
+			piece.top = arena->top;
+		err = add_piece(g, &piece);
+		if (err)
+			return err;
+		if (fence >= end)
+			break;
+		at = next_start(&w, fence, end, arena->top, last_size);
+	}
+	return NULL;
+}
+
+static bool overlaps_piece(const struct glibc *g, taddr start, taddr end, taddr *ret_end)
+{
+	for (size_t i = 0; i < g->pieces.n; i++)
+		if (start < g->pieces.v[i].end && g->pieces.v[i].start < end) {
+			*ret_end = g->pieces.v[i].end;
+			return true;
+		}
+	return false;
+}
+
+static bool is_anon_data(const struct segment *seg)
+{
+	return seg->bytes && seg->flags & SEG_W && seg->module < 0 && !seg->file && !seg->zero_reserve;
+}
+
+/* Mappings the main arena went on in: chains from a page's start to a fence at a page's end, or to top. */
+static struct err *mapped_pieces(struct glibc *g, uint32_t a)
+{
+	const struct glibc_arena *arena = &g->arenas.v[a];
+	struct window w = { .img = g->img };
+
+	for (size_t i = 0; i < g->img->n_segments; i++) {
+		const struct segment *seg = &g->img->segments[i];
+		uint64_t steps = (seg->end - seg->start) / 16;
+
+		for (taddr at = align_up(seg->start, GLIBC_PAGE); is_anon_data(seg) && at < seg->end;) {
+			struct glibc_piece piece = { .start = at, .first = at, .arena = a, .kind = CLAIM_MAIN };
+			enum chain_end how;
+			uint64_t header;
+			struct err *err;
+			taddr stop, last;
+
+			if (overlaps_piece(g, at, at + 1, &at))
+				continue;
+			at += GLIBC_PAGE;
+			if (!window_u64(&w, piece.start + 8, &header) || !(header & CHUNK_PREV_INUSE) || !steps)
+				continue;
+			how = follow(&w, piece.start, seg->end, arena->top, steps, &stop, &last);
+			steps -= (stop - piece.start) / CHUNK_MIN > steps ? steps : 0;
+			if (how == CHAIN_FENCE && stop != piece.start)
+				piece.end = stop + FENCE;
+			else if (how == CHAIN_TOP && arena->top_size <= seg->end - stop)
+				piece.end = stop + arena->top_size, piece.top = stop;
+			else
+				continue;
+			err = add_piece(g, &piece);
+			if (err)
+				return err;
+			at = align_up(piece.end, GLIBC_PAGE);
+		}
+	}
+	return NULL;
+}
+
+/* Heaps of a thread arena, from that of its top back to the first. */
+static struct err *heap_pieces(struct glibc *g, uint32_t a)
+{
+	const struct glibc_arena *arena = &g->arenas.v[a];
+	const struct glibc_copy *copy = &g->copies.v[arena->copy];
+	taddr heap = align_down(arena->top ? arena->top : arena->addr, g->heap_max), ignored;
+	uint16_t info_size = arena->addr & (GLIBC_PAGE - 1);
+
+	for (unsigned i = 0; i < HEAPS_MAX && heap; i++) {
+		struct glibc_piece piece = { .start = heap, .arena = a, .kind = CLAIM_HEAP };
+		const struct segment *seg = image_segment(g->img, heap);
+		taddr ar_ptr, prev;
+		uint64_t size;
+		struct err *err;
+
+		if (!seg || !seg->bytes || image_read_u64(g->img, heap, &ar_ptr) != MEM_OK ||
+		    image_read_u64(g->img, heap + 8, &prev) != MEM_OK ||
+		    image_read_u64(g->img, heap + 16, &size) != MEM_OK || ar_ptr != arena->addr) {
+			glibc_damage(g, heap, "heap at 0x%lx of the arena at 0x%lx does not name its arena", heap, arena->addr);
+			break;
+		}
+		if (size > g->heap_max || size > seg->end - heap || size < GLIBC_PAGE || size % 16) {
+			glibc_damage(g, heap, "heap at 0x%lx: size 0x%lx, but its mapping ends at 0x%lx", heap, size, seg->end);
+			size = seg->end - heap < g->heap_max ? seg->end - heap : g->heap_max;
+		}
+		if (overlaps_piece(g, heap, heap + size, &ignored))
+			break;
+		piece.end = heap + size;
+		piece.first = heap + info_size;
+		if (heap == align_down(arena->addr, g->heap_max))
+			piece.first = align_up(arena->addr + copy->form->bins_at + BINS_END, 16);
+		if (arena->top >= piece.first && arena->top < piece.end)
+			piece.top = arena->top;
+		err = add_piece(g, &piece);
+		if (err)
+			return err;
+		g->passed++;
+		heap = prev;
+	}
+	return NULL;
+}
+
+struct err *glibc_find_pieces(struct glibc *g)
+{
+	for (uint32_t a = 0; a < g->arenas.n; a++) {
+		struct err *err;
+
+		if (!g->arenas.v[a].is_main)
+			err = heap_pieces(g, a);
+		else
+			err = brk_pieces(g, a);
+		if (err)
+			return err;
+	}
+	for (uint32_t a = 0; a < g->arenas.n; a++)
+		if (g->arenas.v[a].is_main && g->arenas.v[a].noncontiguous) {
+			struct err *err = mapped_pieces(g, a);
+
+			if (err)
+				return err;
+		}
+	return NULL;
+}
+
+/* A mapped chunk's header at `at`, in a mapping [start, end): its whole range, or false. */
+static bool mapped_chunk_at(struct window *w, taddr at, const struct segment *seg,
+			    bool size_without_header, struct glibc_piece *ret)
+{
+	uint64_t header, offset, size;
+
+	if (!window_u64(w, at + 8, &header) || (header & 7) != CHUNK_IS_MMAPPED ||
+	    !window_u64(w, at, &offset))
+		return false;
+	size = chunk_size(header);
+	if (size_without_header) {
+		offset &= ~1ull; /* bit 0: in huge pages */
+		if (!checked_add(size, CHUNK_HEADER, &size))
+			return false;
+	}
+	if (size < CHUNK_MIN || size & 15 || offset > at - seg->start || (at - offset) & (GLIBC_PAGE - 1) ||
+	    size > seg->end - at || (at + size) & (GLIBC_PAGE - 1))
+		return false;
+	*ret = (struct glibc_piece){
+		.start = at - offset,
+		.end = at + size,
+		.first = at,
+		.arena = UINT32_MAX,
+		.kind = CLAIM_MMAPPED,
+	};
+	return true;
+}
+
+/*
+ * An aligned one lies behind the start of its mapping, where the header it had before it was
+ * aligned stays: the first address of that alignment at least a smallest chunk behind.
+ */
+static void move_to_aligned(struct window *w, const struct segment *seg, bool bare, struct glibc_piece *piece)
+{
+	for (unsigned shift = 5; shift < 40; shift++) {
+		uint64_t align = 1ull << shift;
+		taddr at = align_up(piece->start + CHUNK_HEADER, align) - CHUNK_HEADER;
+		struct glibc_piece aligned;
+
+		if (at - piece->start < CHUNK_MIN)
+			at += align;
+		if (at >= piece->end || piece->end - at < CHUNK_MIN)
+			return;
+		if (mapped_chunk_at(w, at, seg, bare, &aligned) && aligned.start == piece->start &&
+		    aligned.end == piece->end) {
+			*piece = aligned;
+			return;
+		}
+	}
+}
+
+/* Mapped chunks are on no list; their headers, at pages' starts, are all there is. */
+struct err *glibc_find_mapped(struct glibc *g)
+{
+	bool bare = g->copies.n && g->copies.v[0].form->mmap_size_without_header;
+	size_t n_pieces = g->pieces.n;
+	struct window w = { .img = g->img };
+	uint64_t expected = 0;
+
+	for (size_t i = 0; i < g->img->n_segments; i++) {
+		const struct segment *seg = &g->img->segments[i];
+		size_t next_piece = 0;
+		taddr at = align_up(seg->start, GLIBC_PAGE);
+
+		while (next_piece < n_pieces && g->pieces.v[next_piece].end <= at)
+			next_piece++;
+		while (is_anon_data(seg) && at < seg->end) {
+			struct glibc_piece piece = {};
+			bool found;
+			struct err *err;
+
+			while (next_piece < n_pieces && g->pieces.v[next_piece].end <= at)
+				next_piece++;
+			if (next_piece < n_pieces && g->pieces.v[next_piece].start < at + GLIBC_PAGE) {
+				at = align_up(g->pieces.v[next_piece].end, GLIBC_PAGE);
+				continue;
+			}
+			found = mapped_chunk_at(&w, at, seg, bare, &piece);
+			if (found)
+				move_to_aligned(&w, seg, bare, &piece);
+			at += GLIBC_PAGE;
+			if (!found || (next_piece < n_pieces && piece.end > g->pieces.v[next_piece].start))
+				continue;
+			err = add_piece(g, &piece);
+			if (err)
+				return err;
+			g->n_mapped++;
+			at = piece.end;
+		}
+	}
+	for (size_t c = 0; c < g->copies.n; c++)
+		expected += g->copies.v[c].n_mmaps;
+	if (expected == g->n_mapped)
+		g->passed++;
+	else
+		g->failed++;
+	return NULL;
+}

@@ -1,0 +1,273 @@
+/*
+ * glibc_tcache.c - the caches of every thread: chunks that look used and are free.
+ *
+ * A cache's struct is found through the thread pointer: a word of the static TLS area points to
+ * it.  Where that area is not in the dump, or is all zero (gdb's gcore under glibc 2.42 and
+ * later), by looking at every chunk of the right size.  Either way it counts only if its lists
+ * hold chunks of the sizes they must.
+ */
+#include "base/bits.h"
+#include "base/vec.h"
+#include "heap/glibc_fields.h"
+
+enum {
+	TLS_NEAR = 4096, /* how far from the thread pointer libc's variables lie */
+	LIST_MAX = 1 << 16,
+	BINS_MAX = 76,
+	SMALL_BINS = 64,
+};
+
+struct tcache {
+	taddr mem; /* of the struct */
+	const struct glibc_tcache_form *form;
+	taddr entries[BINS_MAX];
+	uint32_t counts[BINS_MAX];
+	bool safe;
+	uint64_t n; /* chunks in all lists */
+	uint32_t arena;
+};
+
+static bool entry_fits(struct glibc *g, struct window *w, taddr entry, unsigned bin)
+{
+	uint64_t header;
+
+	if (entry & 15 || entry < CHUNK_HEADER || !window_u64(w, entry - 8, &header))
+		return false;
+	if (header & CHUNK_IS_MMAPPED)
+		return false;
+	if (bin >= SMALL_BINS)
+		return chunk_size(header) >= CHUNK_MIN + 16 * SMALL_BINS && glibc_piece_at(g, entry);
+	return chunk_size(header) == CHUNK_MIN + 16 * bin;
+}
+
+/* The length of one list if it is sound, else -1. */
+static int64_t list_length(struct glibc *g, taddr entry, unsigned bin, bool safe)
+{
+	struct window w = { .img = g->img };
+
+	for (int64_t n = 0; n < LIST_MAX; n++) {
+		uint64_t next;
+
+		if (!entry)
+			return n;
+		if (!entry_fits(g, &w, entry, bin) || !window_u64(&w, entry, &next))
+			return -1;
+		entry = safe ? next ^ entry >> 12 : next;
+	}
+	return -1;
+}
+
+static unsigned sound_lists(struct glibc *g, const struct tcache *t, bool safe, unsigned *ret_full)
+{
+	unsigned sound = 0;
+
+	*ret_full = 0;
+	for (unsigned b = 0; b < t->form->bins; b++) {
+		int64_t n;
+
+		if (!t->entries[b])
+			continue;
+		++*ret_full;
+		n = list_length(g, t->entries[b], b, safe);
+		sound += n >= 0 && (t->form->counts_are_free_slots || n == t->counts[b]);
+	}
+	return sound;
+}
+
+/* A cache with no chunk: its counts tell whether it is one. */
+static bool empty_is_plausible(const struct tcache *t)
+{
+	for (unsigned b = 0; b < t->form->bins; b++) {
+		if (t->entries[b])
+			return false;
+		if (!t->form->counts_are_free_slots && t->counts[b])
+			return false;
+		if (t->form->counts_are_free_slots && b < SMALL_BINS &&
+		    (t->counts[b] != t->counts[0] || !t->counts[0]))
+			return false;
+	}
+	return true;
+}
+
+static const struct glibc_tcache_form *form_of_size(uint64_t size)
+{
+	for (size_t f = 0; f < n_glibc_tcache_forms; f++)
+		/* The chunk may keep a rest too small to be one. */
+		if (size == glibc_tcache_forms[f].chunk_size || size == glibc_tcache_forms[f].chunk_size + 16u)
+			return &glibc_tcache_forms[f];
+	return NULL;
+}
+
+/* Reads what `mem` would be as a cache; false when its lists prove it is none. */
+static bool tcache_read(struct glibc *g, taddr mem, bool may_be_empty, struct tcache *ret)
+{
+	const struct glibc_piece *piece = glibc_piece_at(g, mem);
+	uint8_t bytes[BINS_MAX * 10 + 8];
+	uint64_t header;
+	unsigned full, full_plain, sound, plain;
+
+	if (!piece || piece->kind == CLAIM_MMAPPED || mem & 15 ||
+	    image_read_u64(g->img, mem - 8, &header) != MEM_OK)
+		return false;
+	*ret = (struct tcache){ .mem = mem, .form = form_of_size(chunk_size(header)), .arena = piece->arena };
+	if (!ret->form || header & CHUNK_IS_MMAPPED ||
+	    image_read(g->img, mem, bytes, ret->form->entries_at + 8 * ret->form->bins) != MEM_OK)
+		return false;
+	for (unsigned b = 0; b < ret->form->bins; b++) {
+		ret->counts[b] = ret->form->count_bytes == 1 ? bytes[b] : load_u16(bytes + 2 * b);
+		ret->entries[b] = load_u64(bytes + ret->form->entries_at + 8 * b);
+	}
+	sound = sound_lists(g, ret, true, &full);
+	plain = sound_lists(g, ret, false, &full_plain);
+	if (!full)
+		return may_be_empty && empty_is_plausible(ret);
+	ret->safe = sound >= plain;
+	/* One damaged list must not hide the others. */
+	return (sound > plain ? sound : plain) * 4 >= full * 3;
+}
+
+static bool have_struct(const struct glibc *g, taddr mem)
+{
+	for (size_t i = 0; i < g->listed.n; i++)
+		if (g->listed.v[i].is_struct && g->listed.v[i].mem == mem)
+			return true;
+	return false;
+}
+
+static struct err *take_list(struct glibc *g, const struct tcache *t, unsigned b)
+{
+	struct window w = { .img = g->img };
+	taddr entry = t->entries[b];
+
+	for (unsigned n = 0; entry; n++) {
+		const struct glibc_piece *piece;
+		struct glibc_listed l = { .mem = entry, .where = WHERE_TCACHE };
+		uint64_t next, header;
+
+		if (n >= LIST_MAX || !entry_fits(g, &w, entry, b) || !window_u64(&w, entry, &next) ||
+		    !window_u64(&w, entry - 8, &header)) {
+			g->failed++;
+			glibc_damage(g, entry, "tcache at 0x%lx: list %u is broken at 0x%lx; likely a double free or a write into freed memory",
+				     t->mem, b, entry);
+			return NULL;
+		}
+		piece = glibc_piece_at(g, entry);
+		l.arena = piece ? piece->arena : UINT32_MAX;
+		if (piece && l.arena < g->arenas.n) {
+			g->arenas.v[l.arena].n_in[WHERE_TCACHE]++;
+			g->arenas.v[l.arena].bytes_in[WHERE_TCACHE] += chunk_size(header);
+			if (!vec_push(&g->listed, &l))
+				return &err_nomem;
+		}
+		entry = t->safe ? next ^ entry >> 12 : next;
+	}
+	g->passed++;
+	return NULL;
+}
+
+static struct err *take_tcache(struct glibc *g, const struct tcache *t)
+{
+	struct glibc_listed self = { .mem = t->mem, .where = WHERE_OTHER, .is_struct = true, .arena = t->arena };
+	struct glibc_copy *copy;
+
+	if (have_struct(g, t->mem))
+		return NULL;
+	if (!vec_push(&g->listed, &self))
+		return &err_nomem;
+	if (t->arena < g->arenas.n) {
+		copy = &g->copies.v[g->arenas.v[t->arena].copy];
+		copy->tcache = t->form;
+		copy->facts.tcache_chunk = t->form->chunk_size;
+		for (unsigned b = 0; b < t->form->bins; b++)
+			if (t->entries[b]) /* a list shows how its links are written */
+				copy->facts.safe_linking = t->safe;
+	}
+	for (unsigned b = 0; b < t->form->bins; b++) {
+		struct err *err = take_list(g, t, b);
+
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+/* Is libc's part of this thread's TLS in the dump? On x86 the control block points to itself. */
+static bool tls_readable(const struct glibc *g, const struct thread *thread)
+{
+	uint64_t self;
+
+	if (!thread->tp || image_read_u64(g->img, thread->tp, &self) != MEM_OK)
+		return false;
+	return g->img->target && g->img->target->id == TARGET_X86_64 ? self == thread->tp : self != 0;
+}
+
+/* Is there a word of the static TLS area that points to a cache? Several libcs may each have one. */
+static struct err *from_thread(struct glibc *g, const struct thread *thread)
+{
+	bool below = !g->img->target || g->img->target->tls_below_tp;
+	taddr low = below ? thread->tp - TLS_NEAR : thread->tp, at;
+
+	for (at = low; at < low + TLS_NEAR; at += 8) {
+		struct tcache t;
+		struct err *err;
+		uint64_t mem;
+
+		if (image_read_u64(g->img, at, &mem) != MEM_OK || !mem || !tcache_read(g, mem, true, &t))
+			continue;
+		err = take_tcache(g, &t);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+/* Every chunk of a cache's size; an empty one only where caches are made: first in an arena's heap. */
+static struct err *from_chunks(struct glibc *g, const struct glibc_piece *piece)
+{
+	struct window w = { .img = g->img };
+	uint64_t header;
+
+	if (piece->kind == CLAIM_MMAPPED)
+		return NULL;
+	for (taddr at = piece->first; at < piece->end && piece->end - at >= CHUNK_MIN;) {
+		struct tcache t;
+
+		if (at == piece->top || !window_u64(&w, at + 8, &header) ||
+		    !chunk_size_fits(header, at, piece->end))
+			break;
+		if (form_of_size(chunk_size(header)) && tcache_read(g, at + 16, at == piece->first, &t)) {
+			struct err *err = take_tcache(g, &t);
+
+			if (err)
+				return err;
+		}
+		at += chunk_size(header);
+	}
+	return NULL;
+}
+
+struct err *glibc_read_tcaches(struct glibc *g)
+{
+	bool blind = !g->img->n_threads;
+
+	for (size_t i = 0; i < g->img->n_threads; i++) {
+		const struct thread *thread = &g->img->threads[i];
+		struct err *err;
+
+		if (!tls_readable(g, thread)) {
+			blind = true;
+			continue;
+		}
+		err = from_thread(g, thread);
+		if (err)
+			return err;
+	}
+	if (blind)
+		for (size_t p = 0; p < g->pieces.n; p++) {
+			struct err *err = from_chunks(g, &g->pieces.v[p]);
+
+			if (err)
+				return err;
+		}
+	return NULL;
+}
