@@ -1,9 +1,17 @@
 /*
  * image/threads.c - where the stacks and the brk heap lie, from registers and segments.
+ *
+ * A mapping is not a stack: glibc 2.42 installs guard pages that split no mapping, so the stacks of
+ * many threads lie in one.  The thread pointer tells them apart: a thread made by libc has its
+ * control block at the top of its stack (nptl/allocatestack.c).
  */
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
 #include "image/parts.h"
 
-enum { GIB = 1 << 30 };
+enum { GIB = 1 << 30, PAGE = 4096, TLS_SURPLUS = 2048, TLS_TCB = 16 };
 
 /* Linux puts brk at most this far behind what it follows: 1 GiB of randomisation, 32 MiB of slack. */
 #define BRK_REACH ((uint64_t)GIB + (32 << 20))
@@ -28,6 +36,68 @@ static bool mapping_at(const struct image *img, taddr addr, struct span *ret)
 	return true;
 }
 
+/* Bytes that static TLS takes, with glibc's default surplus (csu/libc-tls.c, 1664) rounded up. */
+static uint64_t static_tls_bytes(const struct image *img)
+{
+	uint64_t n = TLS_TCB + TLS_SURPLUS;
+
+	for (size_t i = 0; i < img->n_modules; i++) {
+		const struct module *m = &img->modules[i];
+
+		if (m->tls_size < GIB && m->tls_align <= PAGE && n < GIB)
+			n += m->tls_size + m->tls_align;
+	}
+	return n;
+}
+
+/*
+ * The end of a stack whose control block lies in the mapping above sp.  TLS below the thread
+ * pointer: only struct pthread follows it, in the last page.  TLS above: as much as there is.
+ */
+static taddr stack_end(const struct image *img, const struct thread *t, struct span mapping)
+{
+	uint64_t above = img->target->tls_below_tp ? 1 : static_tls_bytes(img);
+
+	if (t->tp < t->sp || t->tp >= mapping.end || mapping.end - t->tp <= above + PAGE)
+		return mapping.end;
+	return align_up(t->tp + above, PAGE);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	taddr x = *(const taddr *)a, y = *(const taddr *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A stack begins no lower than where the next one below it, in the same mapping, ends. */
+static struct err *part_stacks(struct image *img)
+{
+	_free_ taddr *ends = calloc(img->n_threads + 1, sizeof(*ends));
+
+	if (!ends)
+		return &err_nomem;
+	for (size_t i = 0; i < img->n_threads; i++)
+		ends[i] = img->threads[i].stack_high;
+	qsort(ends, img->n_threads, sizeof(*ends), by_value);
+	for (size_t i = 0; i < img->n_threads; i++) {
+		struct thread *t = &img->threads[i];
+		size_t low = 0, high = img->n_threads; /* the first end > live_low is in [low, high] */
+
+		while (low < high) {
+			size_t mid = low + (high - low) / 2;
+
+			if (ends[mid] > t->live_low)
+				high = mid;
+			else
+				low = mid + 1;
+		}
+		if (low && ends[low - 1] > t->stack_low)
+			t->stack_low = ends[low - 1];
+	}
+	return NULL;
+}
+
 static void place_stack(const struct image *img, struct thread *t)
 {
 	const struct segment *seg = image_segment(img, t->sp);
@@ -44,7 +114,7 @@ static void place_stack(const struct image *img, struct thread *t)
 	if (!seg || !(seg->flags & SEG_W) || !mapping_at(img, sp, &stack))
 		return;
 	t->stack_low = stack.start;
-	t->stack_high = stack.end;
+	t->stack_high = stack_end(img, t, stack);
 	t->live_low = sp - stack.start < img->target->red_zone ? stack.start : sp - img->target->red_zone;
 }
 
@@ -102,5 +172,5 @@ struct err *threads_place(struct image *img)
 			place_stack(img, t);
 	}
 	place_brk(img);
-	return NULL;
+	return part_stacks(img);
 }
