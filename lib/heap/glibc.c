@@ -346,7 +346,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 			header = 0;
 		size = chunk_size(header);
 		/* Two fence posts, or a single one that was a top too small to be used. */
-		if (stop - at <= 2 * CHUNK_HEADER && (size == CHUNK_HEADER || size == stop - at)) {
+		if (!p->top && stop - at <= 2 * CHUNK_HEADER && (size == CHUNK_HEADER || size == stop - at)) {
 			block_sink_gap(sink, at + CHUNK_HEADER);
 			p->overhead += stop - at;
 			break;
