@@ -196,10 +196,14 @@ static struct err *find_headers(struct image *img, const struct member *m, struc
 		uint64_t found = headers_by_layout(*ret_table, phoff);
 
 		img->complete = false;
-		diag(img->env, "core/headers", phoff,
-		     "%s program headers cannot be: %llu are read, up to the first contents",
-		     counted ? "as many as the header counts" : "the count is lost and more than 65,534",
-		     (unsigned long long)found);
+		if (counted)
+			diag(img->env, "core/headers", phoff,
+			     "%llu program headers are counted and %llu fit into the file: %llu are read, up to the first contents",
+			     (unsigned long long)n, (unsigned long long)fits, (unsigned long long)found);
+		else
+			diag(img->env, "core/headers", phoff,
+			     "the count of program headers is in a section that is not in the file: %llu are read, up to the first contents",
+			     (unsigned long long)found);
 		n = found;
 	}
 	*ret_n = n;

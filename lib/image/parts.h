@@ -28,7 +28,7 @@ struct dump {
 };
 /*
  * segments.c: sorted, disjoint segments from the loads; of overlapping ones the first in the file
- * wins (diag "core/overlap"). Split where the dumped part ends and where NT_FILE rows begin and end.
+ * that has contents wins (diag "core/overlap"). Split where the dumped part ends and where NT_FILE rows begin and end.
  */
 struct err *segments_build(struct image *img, const struct member *core, const struct dump *dump) MUST_CHECK;
 /*

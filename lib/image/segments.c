@@ -1,8 +1,8 @@
 /*
  * image/segments.c - loads in any order, perhaps overlapping -> sorted, disjoint segments.
  *
- * A sweep over the starts with a heap of the ranges that are open, the first in the file on top:
- * n log n whatever the overlaps.  Loads and NT_FILE rows go through the same sweep, then the two
+ * A sweep over the starts with a heap of the ranges that are open, the one to keep on top (first
+ * those with contents, then by the order of the file): n log n whatever the overlaps.  Loads and NT_FILE rows go through the same sweep, then the two
  * lists are merged.
  */
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 struct range {
 	taddr start, end;
-	size_t owner; /* index in file order */
+	size_t owner; /* index in file order; of loads without contents, past all others */
 };
 
 struct ranges {
@@ -65,10 +65,7 @@ static bool emit(struct ranges *out, const struct range *r)
 	return vec_push(out, r);
 }
 
-/*
- * Disjoint pieces of `in`, ascending; where ranges overlap, that of the lowest owner. `code` of the
- * diag, NULL for none.  Sorts `in`.
- */
+/* Disjoint pieces of `in`, ascending; where ranges overlap, that of the lowest owner.  Sorts `in`. */
 static struct err *disjoint(struct env *env, struct range *in, size_t n, const char *what, struct ranges *ret)
 {
 	_free_ struct range *heap = malloc((n + 1) * sizeof(*heap));
@@ -93,7 +90,7 @@ static struct err *disjoint(struct env *env, struct range *in, size_t n, const c
 		for (; next < n && in[next].start <= pos; next++) {
 			if (open && heap[0].end > in[next].start)
 				diag(env, "core/overlap", in[next].start,
-				     "%s: 0x%llx-0x%llx overlaps 0x%llx-0x%llx; the first in the file is kept",
+				     "%s: 0x%llx-0x%llx overlaps 0x%llx-0x%llx; the first with contents is kept",
 				     what, (unsigned long long)in[next].start, (unsigned long long)in[next].end,
 				     (unsigned long long)heap[0].start, (unsigned long long)heap[0].end);
 			heap_push(heap, open++, &in[next]);
@@ -185,14 +182,19 @@ static struct err *merge_lists(struct merge *m, const struct ranges *loads, cons
 static struct err *sweep_loads(struct image *img, const struct dump *dump, struct ranges *ret)
 {
 	_free_ struct range *in = calloc(dump->n_loads + 1, sizeof(*in));
+	struct err *err;
 	size_t n = 0;
 
 	if (!in)
 		return &err_nomem;
 	for (size_t i = 0; i < dump->n_loads; i++)
 		if (dump->loads[i].start < dump->loads[i].end)
-			in[n++] = (struct range){ dump->loads[i].start, dump->loads[i].end, i };
-	return disjoint(img->env, in, n, "segment", ret);
+			in[n++] = (struct range){ dump->loads[i].start, dump->loads[i].end,
+						  dump->loads[i].n_bytes ? i : i + dump->n_loads };
+	err = disjoint(img->env, in, n, "segment", ret);
+	for (size_t i = 0; i < ret->n; i++)
+		ret->v[i].owner %= dump->n_loads;
+	return err;
 }
 
 static struct err *sweep_files(struct image *img, const struct dump *dump, struct ranges *ret)

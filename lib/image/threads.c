@@ -5,6 +5,7 @@
  * many threads lie in one.  The thread pointer tells them apart: a thread made by libc has its
  * control block at the top of its stack (nptl/allocatestack.c).
  */
+#include <elf.h>
 #include <stdlib.h>
 
 #include "base/bits.h"
@@ -118,18 +119,27 @@ static void place_stack(const struct image *img, struct thread *t)
 	t->live_low = sp - stack.start < img->target->red_zone ? stack.start : sp - img->target->red_zone;
 }
 
-/* The first writable anonymous mapping in [low, low + BRK_REACH) that does not begin at `low`. */
+/*
+ * The first writable anonymous mapping in [low, low + BRK_REACH), but never the main stack: the
+ * kernel puts AT_RANDOM's bytes there.
+ */
 static bool anonymous_after(const struct image *img, taddr low, struct span *ret)
 {
+	taddr in_stack = image_auxv(img, AT_RANDOM, 0);
+
 	for (size_t i = 0; i < img->n_segments; i++) {
 		const struct segment *seg = &img->segments[i];
+		struct span span;
 
-		if (seg->start <= low || seg->module >= 0 || seg->file)
+		if (seg->start < low || seg->module >= 0 || seg->file || !(seg->flags & SEG_W))
 			continue;
 		if (seg->start - low >= BRK_REACH)
 			return false;
-		if ((seg->flags & SEG_W) && mapping_at(img, seg->start, ret) && ret->start > low)
-			return true;
+		if (!mapping_at(img, seg->start, &span) || span.start < low ||
+		    (in_stack >= span.start && in_stack < span.end))
+			continue;
+		*ret = span;
+		return true;
 	}
 	return false;
 }
@@ -143,8 +153,9 @@ static const struct module *main_module(const struct image *img)
 }
 
 /*
- * brk begins behind the executable's bss, at a random distance; for a program that was started as
- * its own loader, newer kernels move it to two thirds of the address space (ELF_ET_DYN_BASE).
+ * brk begins behind the bss of what was executed, at a random distance; for position-independent
+ * files without an interpreter (AT_BASE 0: a loader run by name, a static PIE) newer kernels move
+ * it to two thirds of the address space, ELF_ET_DYN_BASE (fs/binfmt_elf.c).
  */
 static void place_brk(struct image *img)
 {
@@ -154,9 +165,12 @@ static void place_brk(struct image *img)
 
 	if (!exe)
 		return;
-	if (!anonymous_after(img, exe->end, &brk) &&
-	    !(exe->is_loader && anonymous_after(img, dyn_base, &brk)))
+	if (image_auxv(img, AT_BASE, 1) == 0 && exe->start >= dyn_base) {
+		if (!anonymous_after(img, dyn_base, &brk))
+			return;
+	} else if (!anonymous_after(img, exe->end, &brk)) {
 		return;
+	}
 	img->brk_start = brk.start;
 	img->brk_end = brk.end;
 }

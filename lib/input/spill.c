@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -37,13 +38,22 @@ static struct err *open_unlinked(const char *dir, int *ret)
 	return NULL;
 }
 
+static const char *tmp_dir(const struct env *env)
+{
+	return env->tmp_dir ? env->tmp_dir : "/tmp";
+}
+
 struct err *spill_open(struct env *env, const char *object, struct spill *ret)
 {
-	struct spill s = { .env = env, .object = object, .fd = -1 };
-	struct err *err = open_unlinked(env->tmp_dir ? env->tmp_dir : "/tmp", &s.fd);
+	struct spill s = { .env = env, .object = object, .fd = -1, .room = UINT64_MAX };
+	struct err *err = open_unlinked(tmp_dir(env), &s.fd);
+	struct statvfs fs;
 
 	if (err)
 		return err;
+	if (env->disk_budget == UINT64_MAX && !fstatvfs(s.fd, &fs) &&
+	    !checked_mul(fs.f_bavail, fs.f_frsize, &s.room))
+		s.room = UINT64_MAX;
 	*ret = s;
 	return NULL;
 }
@@ -71,7 +81,7 @@ static struct err *write_all(struct spill *s, uint64_t at, const uint8_t *p, uin
 			continue;
 		if (done < 0 && (errno == ENOSPC || errno == EDQUOT))
 			return err_new(ERR_LIMIT, "%s: %s is full while unpacking; --tmp names another directory",
-				       s->object, s->env->tmp_dir ? s->env->tmp_dir : "/tmp");
+				       s->object, tmp_dir(s->env));
 		if (done < 0)
 			return err_os(errno, "%s: writing a temporary file", s->object);
 		at += (uint64_t)done;
@@ -84,6 +94,10 @@ static struct err *write_all(struct spill *s, uint64_t at, const uint8_t *p, uin
 /* The budget is taken in steps, so that a bomb ends soon after it passes it. */
 static struct err *grow(struct spill *s, uint64_t end)
 {
+	if (end > s->room)
+		return err_new(ERR_LIMIT,
+			       "%s: unpacks to more than the %llu MiB that are free in %s; --tmp names another directory, and --disk allows more if much of it is zeros",
+			       s->object, (unsigned long long)(s->room >> 20), tmp_dir(s->env));
 	if (end > s->taken) {
 		uint64_t more = end - s->taken;
 		struct err *err;

@@ -3,7 +3,7 @@
  *
  * Pages of zeros are left out (holes).  Every byte counts against env->disk_budget all the same,
  * holes too: what a packed input may unpack to is then the same on every file system, and a bomb of
- * zeros ends as early as one of noise.
+ * zeros ends as early as one of noise.  Without a budget what is free in env->tmp_dir is the limit.
  */
 #ifndef HEAPFX_INPUT_SPILL_H
 #define HEAPFX_INPUT_SPILL_H
@@ -14,6 +14,7 @@ struct spill {
 	struct env *env;
 	const char *object; /* for messages; borrowed */
 	int fd;
+	uint64_t room;	/* free in the file system when it was opened */
 	uint64_t size;	/* end of the highest byte written */
 	uint64_t taken; /* of the disk budget; >= size */
 };
