@@ -210,6 +210,13 @@ static bool section_has_bytes(const struct elf_file *e, const struct section *s)
 	return s->type != SHT_NOBITS && s->size && range_fits(s->offset, s->size, e->size);
 }
 
+bool elf_file_has(const struct elf_file *e, const char *section)
+{
+	struct section s;
+
+	return section_find(e, section, &s) && section_has_bytes(e, &s);
+}
+
 bool elf_file_section(const struct elf_file *e, const char *name, const uint8_t **ret, uint64_t *ret_n)
 {
 	struct section s;
@@ -221,6 +228,14 @@ bool elf_file_section(const struct elf_file *e, const char *name, const uint8_t 
 	*ret = c.pos;
 	*ret_n = s.size;
 	return true;
+}
+
+bool elf_file_has_code(const struct elf_file *e)
+{
+	struct section s;
+
+	return !section_find(e, ".dynstr", &s) ? !section_find(e, ".text", &s) || s.type != SHT_NOBITS :
+						 s.type != SHT_NOBITS;
 }
 
 static void file_build_id(struct elf_file *e)
@@ -301,12 +316,9 @@ struct err *elf_file_open_path(const char *path, struct elf_file **ret)
 	return NULL;
 }
 
-/* The file is kept if it is the debug file of this build id; freed, with NULL for `ret`, if not. */
 static bool debug_file_fits(struct elf_file *e, const struct build_id *id, const char *section)
 {
-	struct section s;
-
-	return build_id_equal(&e->id, id) && section_find(e, section, &s) && section_has_bytes(e, &s);
+	return build_id_equal(&e->id, id) && elf_file_has(e, section);
 }
 
 static struct err *debug_file_try(const char *dir, const char *sub, const struct build_id *id,

@@ -59,6 +59,10 @@ struct err *elf_file_open_bytes(const char *path, const uint8_t *bytes, uint64_t
 				struct elf_file **ret) MUST_CHECK;
 /* A regular file of this machine. ERR_OS if there is none. */
 struct err *elf_file_open_path(const char *path, struct elf_file **ret) MUST_CHECK;
+/* False for a debug file: its program headers are there, what they describe is not. */
+bool elf_file_has_code(const struct elf_file *e);
+/* There is such a section and it has bytes, compressed or not. */
+bool elf_file_has(const struct elf_file *e, const char *section);
 /* The bytes of a section; false when there is none, it has no bytes in the file or is compressed. */
 bool elf_file_section(const struct elf_file *e, const char *name, const uint8_t **ret, uint64_t *ret_n);
 
