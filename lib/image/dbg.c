@@ -1,0 +1,389 @@
+/*
+ * image/dbg.c - struct layouts and source places, from DWARF.
+ *
+ * Source of truth: DWARF 4 and 5, through libdw.  Names are those of the top level of a unit: what
+ * lies in a namespace or a function is not looked for.
+ */
+#include "image/dbg.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <libelf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/vec.h"
+#include "image/elf.h"
+#include "image/parts.h"
+
+enum {
+	DIES_MAX = 20000000,   /* looked at for one question */
+	TYPE_STEPS_MAX = 32,   /* typedefs and qualifiers on the way to a type */
+	ANONYMOUS_MAX = 64,    /* unnamed structs and unions inside one struct */
+	FIELDS_MAX = 65536,    /* answers kept */
+};
+
+static void dbg_unlock(pthread_mutex_t **lock)
+{
+	pthread_mutex_unlock(*lock);
+}
+
+/* Under the lock: the DWARF, opened on first use. */
+static Dwarf *dbg_dwarf(struct dbg *d)
+{
+	if (d->opened)
+		return d->dwarf;
+	d->opened = true;
+	if (elf_version(EV_CURRENT) == EV_NONE)
+		return NULL;
+	/* libelf reads such memory only: it is not opened for writing. */
+	d->elf = elf_memory((char *)d->file->map, d->file->size);
+	if (d->elf)
+		d->dwarf = dwarf_begin_elf(d->elf, DWARF_C_READ, NULL);
+	return d->dwarf;
+}
+
+void dbg_free(struct dbg *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->fields.n; i++) {
+		free(d->fields.v[i].of);
+		free(d->fields.v[i].name);
+	}
+	free(d->fields.v);
+	free(d->variables.v);
+	if (d->dwarf)
+		dwarf_end(d->dwarf);
+	elf_end(d->elf);
+	elf_file_free(d->own);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+static struct err *module_dbg(struct image *img, struct module *m, const struct image_options *opt)
+{
+	struct elf_file *own = NULL;
+	struct dbg *d;
+
+	if (!m->elf || !elf_file_has(m->elf, ".debug_info")) {
+		struct err *err = elf_debug_file_open(img, m, opt, ".debug_info", &own);
+
+		if (err || !own)
+			return err;
+	}
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		elf_file_free(own);
+		return &err_nomem;
+	}
+	pthread_mutex_init(&d->lock, NULL);
+	d->own = own;
+	d->file = own ? own : m->elf;
+	m->dbg = d;
+	m->symbols = SYMBOLS_DWARF;
+	return NULL;
+}
+
+struct err *dbg_open(struct image *img, const struct image_options *opt)
+{
+	for (size_t i = 0; i < img->n_modules; i++) {
+		struct err *err = module_dbg(img, &img->modules[i], opt);
+
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+/* ---- walking the top level of all units */
+
+struct top {
+	Dwarf_CU *cu;
+	Dwarf_Die unit, die; /* die: the one at hand */
+	Dwarf *dwarf;
+	unsigned seen;
+	bool in_unit;
+};
+
+/* The next top-level entry of any unit; false at the end or when enough were seen. */
+static bool top_next(struct top *t)
+{
+	while (t->seen++ < DIES_MAX) {
+		if (t->in_unit && !dwarf_siblingof(&t->die, &t->die))
+			return true;
+		t->in_unit = false;
+		if (dwarf_get_units(t->dwarf, t->cu, &t->cu, NULL, NULL, &t->unit, NULL))
+			return false;
+		if (!dwarf_child(&t->unit, &t->die)) {
+			t->in_unit = true;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_struct(Dwarf_Die *die)
+{
+	int tag = dwarf_tag(die);
+
+	return tag == DW_TAG_structure_type || tag == DW_TAG_class_type || tag == DW_TAG_union_type;
+}
+
+/* The type of an entry without typedefs and qualifiers. */
+static bool plain_type(Dwarf_Die *of, Dwarf_Die *ret)
+{
+	Dwarf_Die die = *of;
+
+	for (unsigned i = 0; i < TYPE_STEPS_MAX; i++) {
+		Dwarf_Attribute attr;
+		int tag;
+
+		if (!dwarf_attr_integrate(&die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &die))
+			return false;
+		tag = dwarf_tag(&die);
+		if (tag != DW_TAG_typedef && tag != DW_TAG_const_type && tag != DW_TAG_volatile_type) {
+			*ret = die;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool named(Dwarf_Die *die, const char *name)
+{
+	const char *have = dwarf_diename(die);
+
+	return have && !strcmp(have, name);
+}
+
+/* The definition of a struct, class or union, by its tag or by a typedef. */
+static bool struct_find(Dwarf *dwarf, const char *name, Dwarf_Die *ret)
+{
+	struct top t = { .dwarf = dwarf };
+
+	while (top_next(&t)) {
+		int tag = dwarf_tag(&t.die);
+
+		if (is_struct(&t.die) && named(&t.die, name) && !dwarf_hasattr(&t.die, DW_AT_declaration)) {
+			*ret = t.die;
+			return true;
+		}
+		if (tag == DW_TAG_typedef && named(&t.die, name) && plain_type(&t.die, ret) && is_struct(ret) &&
+		    !dwarf_hasattr(ret, DW_AT_declaration))
+			return true;
+	}
+	return false;
+}
+
+/* False for bit fields and for what an expression computes: they have no fixed byte. */
+static bool member_offset(Dwarf_Die *member, Dwarf_Word *ret)
+{
+	Dwarf_Attribute attr;
+
+	*ret = 0; /* members of a union need not say */
+	if (dwarf_hasattr(member, DW_AT_data_bit_offset) || dwarf_hasattr(member, DW_AT_bit_size))
+		return false;
+	if (!dwarf_attr(member, DW_AT_data_member_location, &attr))
+		return true;
+	return !dwarf_formudata(&attr, ret);
+}
+
+/* Fields of the struct itself and of the unnamed ones in it, nearest first. */
+static bool field_find(Dwarf_Die *of, const char *field, uint64_t *ret)
+{
+	struct {
+		Dwarf_Die die;
+		uint64_t at;
+	} todo[ANONYMOUS_MAX];
+	unsigned n = 1, seen = 0;
+
+	todo[0].die = *of;
+	todo[0].at = 0;
+	for (unsigned i = 0; i < n; i++) {
+		Dwarf_Die member;
+		bool more = !dwarf_child(&todo[i].die, &member);
+
+		for (; more && seen < DIES_MAX; more = !dwarf_siblingof(&member, &member), seen++) {
+			Dwarf_Word offset;
+
+			if (dwarf_tag(&member) != DW_TAG_member || !member_offset(&member, &offset))
+				continue;
+			if (named(&member, field)) {
+				*ret = todo[i].at + offset;
+				return true;
+			}
+			if (n < ANONYMOUS_MAX && !dwarf_diename(&member) &&
+			    plain_type(&member, &todo[n].die) && is_struct(&todo[n].die))
+				todo[n++].at = todo[i].at + offset;
+		}
+	}
+	return false;
+}
+
+static void field_keep(struct dbg *d, const char *of, const char *name, bool found, uint64_t offset)
+{
+	struct dbg_field f = { .offset = offset, .found = found };
+
+	if (d->fields.n >= FIELDS_MAX)
+		return;
+	f.of = strdup(of);
+	f.name = strdup(name);
+	/* Without memory it is found again the next time. */
+	if (f.of && f.name && vec_push(&d->fields, &f))
+		return;
+	free(f.of);
+	free(f.name);
+}
+
+bool image_field_offset(const struct image *img, const struct module *m, const char *struct_name,
+			const char *field, uint64_t *ret_offset)
+{
+	struct dbg *d = m->dbg;
+	uint64_t offset = 0;
+	bool found = false;
+	Dwarf_Die die;
+
+	(void)img;
+	if (!d)
+		return false;
+	pthread_mutex_lock(&d->lock);
+	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &d->lock;
+
+	(void)lock;
+	for (size_t i = 0; i < d->fields.n; i++) {
+		const struct dbg_field *f = &d->fields.v[i];
+
+		if (strcmp(f->of, struct_name) || strcmp(f->name, field))
+			continue;
+		if (f->found)
+			*ret_offset = f->offset;
+		return f->found;
+	}
+	if (dbg_dwarf(d) && struct_find(d->dwarf, struct_name, &die))
+		found = field_find(&die, field, &offset);
+	field_keep(d, struct_name, field, found, offset);
+	if (found)
+		*ret_offset = offset;
+	return found;
+}
+
+/* ---- source places */
+
+static bool line_of(Dwarf *dwarf, uint64_t addr, struct source_place *ret)
+{
+	Dwarf_Die unit;
+	Dwarf_Line *line;
+	int number;
+
+	if (!dwarf_addrdie(dwarf, addr, &unit)) {
+		struct top t = { .dwarf = dwarf };
+
+		/* Not every compiler writes .debug_aranges. */
+		while (!dwarf_get_units(dwarf, t.cu, &t.cu, NULL, NULL, &t.unit, NULL) && t.seen++ < DIES_MAX)
+			if (dwarf_haspc(&t.unit, addr) == 1)
+				goto found;
+		return false;
+found:
+		unit = t.unit;
+	}
+	line = dwarf_getsrc_die(&unit, addr);
+	if (!line || dwarf_lineno(line, &number) || number <= 0)
+		return false;
+	ret->file = dwarf_linesrc(line, NULL, NULL);
+	ret->line = (unsigned)number;
+	return ret->file != NULL;
+}
+
+/* The address of a variable that has one all the time. */
+static bool static_address(Dwarf_Die *die, uint64_t *ret)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Op *ops;
+	size_t n;
+
+	if (!dwarf_attr(die, DW_AT_location, &attr) || dwarf_getlocation(&attr, &ops, &n) || n != 1 ||
+	    ops[0].atom != DW_OP_addr)
+		return false;
+	*ret = ops[0].number;
+	return true;
+}
+
+static int variable_cmp(const void *a, const void *b)
+{
+	const struct dbg_variable *x = a, *y = b;
+
+	if (x->addr != y->addr)
+		return x->addr < y->addr ? -1 : 1;
+	return x->line < y->line ? -1 : x->line > y->line;
+}
+
+static void variables_read(struct dbg *d)
+{
+	struct top t = { .dwarf = d->dwarf };
+
+	while (top_next(&t)) {
+		struct dbg_variable v = {};
+		Dwarf_Die type;
+		Dwarf_Word size;
+		int line;
+
+		if (dwarf_tag(&t.die) != DW_TAG_variable || !static_address(&t.die, &v.addr))
+			continue;
+		if (!plain_type(&t.die, &type) || dwarf_aggregate_size(&type, &size) || dwarf_decl_line(&t.die, &line))
+			continue;
+		v.size = size;
+		v.line = (unsigned)line;
+		v.file = dwarf_decl_file(&t.die);
+		if (v.file && !vec_push(&d->variables, &v))
+			break; /* out of memory: those found so far will do */
+	}
+	if (d->variables.n)
+		qsort(d->variables.v, d->variables.n, sizeof(*d->variables.v), variable_cmp);
+}
+
+static bool variable_of(struct dbg *d, uint64_t addr, struct source_place *ret)
+{
+	size_t lo = 0, hi;
+
+	if (!d->variables_read)
+		variables_read(d);
+	d->variables_read = true;
+	hi = d->variables.n;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (d->variables.v[mid].addr <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || addr - d->variables.v[lo - 1].addr >= d->variables.v[lo - 1].size)
+		return false;
+	ret->file = d->variables.v[lo - 1].file;
+	ret->line = d->variables.v[lo - 1].line;
+	return true;
+}
+
+bool image_source_of(const struct image *img, taddr pc, struct source_place *ret)
+{
+	const struct module *m = image_module_at(img, pc);
+	const struct segment *s = image_segment(img, pc);
+	struct source_place place = {};
+	bool found;
+
+	if (!m || !m->dbg || !s)
+		return false;
+	pthread_mutex_lock(&m->dbg->lock);
+	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &m->dbg->lock;
+
+	(void)lock;
+	if (!dbg_dwarf(m->dbg))
+		return false;
+	found = s->flags & SEG_X ? line_of(m->dbg->dwarf, pc - m->bias, &place) :
+				   variable_of(m->dbg, pc - m->bias, &place);
+	if (found)
+		*ret = place;
+	return found;
+}

@@ -1,0 +1,266 @@
+/*
+ * image/unwind.c - the stack of each thread: by call frame information, else by frame pointers.
+ *
+ * Source of truth: .eh_frame of the files that match by build id, through libdwfl.  libdwfl is
+ * told of the modules one by one; its own reading of the link map trusts the dump too much.
+ */
+#include <elfutils/libdwfl.h>
+#include <libelf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "base/vec.h"
+#include "image/elf.h"
+#include "image/parts.h"
+
+enum {
+	FRAMES_MAX = 256,	   /* a thread */
+	FRAMES_TOTAL_MAX = 100000,
+};
+
+struct frames {
+	struct frame *v;
+	size_t n, cap;
+};
+
+struct unwinder {
+	struct image *img;
+	size_t at; /* the thread at hand */
+	struct frames frames;
+	bool nomem;
+};
+
+static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
+		    char **ret_path, Elf **ret)
+{
+	const struct elf_file *e = *userdata;
+
+	(void)mod, (void)name, (void)base, (void)ret_path;
+	/* libelf reads such memory only: it was not opened for writing. */
+	*ret = e ? elf_memory((char *)e->map, e->size) : NULL;
+	return -1;
+}
+
+/* Call frame information lies in the file itself; debug files are image/dbg.c's business. */
+static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
+			  const char *path, const char *link, GElf_Word crc, char **ret_path)
+{
+	(void)mod, (void)userdata, (void)name, (void)base, (void)path, (void)link, (void)crc, (void)ret_path;
+	return -1;
+}
+
+static const Dwfl_Callbacks callbacks = {
+	.find_elf = find_elf,
+	.find_debuginfo = find_debuginfo,
+};
+
+/* One thread at a time: the one at hand, whatever its id (ids of a dump may not be unique). */
+static pid_t next_thread(Dwfl *dwfl, void *arg, void **thread_arg)
+{
+	(void)dwfl;
+	if (*thread_arg)
+		return 0;
+	*thread_arg = arg;
+	return 1;
+}
+
+static bool get_thread(Dwfl *dwfl, pid_t tid, void *arg, void **thread_arg)
+{
+	(void)dwfl, (void)tid;
+	*thread_arg = arg;
+	return true;
+}
+
+static bool memory_read(Dwfl *dwfl, Dwarf_Addr addr, Dwarf_Word *ret, void *arg)
+{
+	struct unwinder *u = arg;
+	uint64_t v;
+
+	(void)dwfl;
+	if (image_read_u64(u->img, addr, &v) != MEM_OK)
+		return false;
+	*ret = v;
+	return true;
+}
+
+static bool set_initial_registers(Dwfl_Thread *thread, void *thread_arg)
+{
+	const struct unwinder *u = thread_arg;
+	const struct thread *t = &u->img->threads[u->at];
+	const struct target *target = u->img->target;
+	Dwarf_Word regs[TARGET_MAX_REGS];
+
+	for (unsigned i = 0; i < target->n_regs; i++)
+		regs[i] = t->regs[i];
+	/* The pc has a DWARF number among the others on x86-64 alone. */
+	if (!dwfl_thread_state_registers(thread, 0, target->id == TARGET_X86_64 ? target->n_regs : target->pc, regs))
+		return false;
+	dwfl_thread_state_register_pc(thread, t->pc);
+	return true;
+}
+
+static const Dwfl_Thread_Callbacks thread_callbacks = {
+	.next_thread = next_thread,
+	.get_thread = get_thread,
+	.memory_read = memory_read,
+	.set_initial_registers = set_initial_registers,
+};
+
+static bool is_code(const struct image *img, taddr pc)
+{
+	const struct segment *s = image_segment(img, pc);
+
+	return s && s->flags & SEG_X;
+}
+
+/* False when the unwinding must stop here: no code, no progress, or enough. */
+static bool frame_add(struct unwinder *u, const struct frame *f)
+{
+	struct frames *fs = &u->frames;
+	const struct frame *last = fs->n ? &fs->v[fs->n - 1] : NULL;
+
+	if (fs->n >= FRAMES_MAX || (last && !is_code(u->img, f->pc)))
+		return false;
+	/* A stack that was switched by a signal may lie lower. */
+	if (last && (f->sp < last->sp || (f->sp == last->sp && f->pc == last->pc)) && !f->is_signal)
+		return false;
+	if (vec_push(fs, f))
+		return true;
+	u->nomem = true;
+	return false;
+}
+
+static int on_frame(Dwfl_Frame *state, void *arg)
+{
+	struct unwinder *u = arg;
+	struct frame f = {};
+	bool activation;
+	Dwarf_Word sp;
+
+	if (!dwfl_frame_pc(state, &f.pc, &activation) ||
+	    dwfl_frame_reg(state, u->img->target->sp, &sp))
+		return DWARF_CB_ABORT;
+	f.sp = sp;
+	/* The first frame is active because it runs; another one because a signal came in between. */
+	f.is_signal = activation && u->frames.n;
+	return frame_add(u, &f) ? DWARF_CB_OK : DWARF_CB_ABORT;
+}
+
+/* Chains of { caller's frame pointer, return address }, each above the one before. */
+static void by_frame_pointers(struct unwinder *u, const struct thread *t)
+{
+	unsigned fp_reg = u->img->target->id == TARGET_X86_64 ? 6 : 29;
+	taddr fp = t->regs[fp_reg], low = t->sp;
+	struct frame f = { .pc = t->pc, .sp = t->sp };
+
+	u->frames.n = 0;
+	if (!frame_add(u, &f))
+		return;
+	while (fp >= low && fp % 8 == 0) {
+		uint64_t w[2];
+
+		if (image_read(u->img, fp, w, sizeof(w)) != MEM_OK)
+			return;
+		f = (struct frame){ .pc = w[1], .sp = fp + 16 };
+		if (!frame_add(u, &f))
+			return;
+		low = fp + 16;
+		fp = w[0];
+	}
+}
+
+/* The frame address of a frame is the stack pointer of its caller. */
+static void frames_finish(struct frames *fs)
+{
+	for (size_t i = 0; i < fs->n; i++)
+		fs->v[i].sp = i + 1 < fs->n ? fs->v[i + 1].sp : 0;
+}
+
+static struct err *unwind_thread(struct unwinder *u, Dwfl *dwfl, struct thread *t)
+{
+	u->frames = (struct frames){};
+	/* An error is how most stacks end; what was found until then is kept. */
+	if (dwfl)
+		(void)dwfl_getthread_frames(dwfl, 1, on_frame, u);
+	if (u->frames.n <= 1)
+		by_frame_pointers(u, t);
+	if (u->nomem) {
+		free(u->frames.v);
+		return &err_nomem;
+	}
+	frames_finish(&u->frames);
+	t->frames = u->frames.v;
+	t->n_frames = u->frames.n;
+	return NULL;
+}
+
+static void report_modules(Dwfl *dwfl, const struct image *img)
+{
+	for (size_t i = 0; i < img->n_modules; i++) {
+		const struct module *m = &img->modules[i];
+		const struct elf_segment *load;
+		Dwfl_Module *mod;
+		void **userdata;
+		taddr start;
+
+		load = m->elf ? elf_headers_find(&m->elf->h, PT_LOAD) : NULL;
+		if (!load)
+			continue;
+		/* libdwfl takes the start of a module for its first PT_LOAD, rounded by that one's alignment. */
+		start = m->bias + (is_pow2(load->align) ? align_down(load->vaddr, load->align) : load->vaddr);
+		if (start >= m->end)
+			continue;
+		mod = dwfl_report_module(dwfl, m->path, start, m->end);
+		if (mod && !dwfl_module_info(mod, &userdata, NULL, NULL, NULL, NULL, NULL, NULL))
+			continue;
+		if (mod)
+			*userdata = m->elf;
+	}
+}
+
+static void dwfl_close(Dwfl **dwfl)
+{
+	if (*dwfl)
+		dwfl_end(*dwfl);
+}
+
+static void elf_close(Elf **elf)
+{
+	elf_end(*elf);
+}
+
+struct err *unwind_threads(struct image *img, const struct image_options *opt)
+{
+	struct unwinder u = { .img = img };
+	_cleanup_(elf_close) Elf *core = NULL;
+	_cleanup_(dwfl_close) Dwfl *dwfl = NULL;
+	size_t total = 0;
+
+	(void)opt;
+	if (elf_version(EV_CURRENT) != EV_NONE)
+		dwfl = dwfl_begin(&callbacks);
+	if (dwfl) {
+		core = elf_memory((char *)img->core->map, img->core->size);
+		dwfl_report_begin(dwfl);
+		report_modules(dwfl, img);
+		if (dwfl_report_end(dwfl, NULL, NULL) || !core ||
+		    !dwfl_attach_state(dwfl, core, 1, &thread_callbacks, &u)) {
+			dwfl_end(dwfl);
+			dwfl = NULL;
+		}
+	}
+	for (size_t i = 0; i < img->n_threads && total < FRAMES_TOTAL_MAX; i++) {
+		struct err *err;
+
+		if (!img->threads[i].has_regs)
+			continue;
+		u.at = i;
+		err = unwind_thread(&u, dwfl, &img->threads[i]);
+		if (err)
+			return err;
+		total += img->threads[i].n_frames;
+	}
+	return NULL;
+}
