@@ -9,7 +9,7 @@ SAN ?=
 PKGS := libelf libdw capstone libarchive yajl
 CFLAGS_ALL = -std=gnu17 $(OPT) -Wall -Wextra $(WERROR) -Wno-missing-field-initializers -Wvla -Wshadow -Wstrict-prototypes \
 	-march=x86-64-v2 -pthread -D_GNU_SOURCE -Ilib $(SAN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)
-LDLIBS_ALL = $(SAN) -pthread $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm $(LDLIBS)
+LDLIBS_ALL = $(SAN) -pthread $(shell pkg-config --libs $(PKGS) 2>/dev/null) -liberty -lm $(LDLIBS)
 ifneq ($(shell uname -m),x86_64)
 CFLAGS_ALL := $(filter-out -march=%,$(CFLAGS_ALL))
 endif
