@@ -23,6 +23,8 @@ const struct rule rules[] = {
 	  "break the ring by hand, or drop the finalizer" },
 	{ "growth/accumulation", SEV_WARNING, "one owner keeps a large part through a collection of like things",
 	  "bound the collection, or remove entries when they are done" },
+	{ "growth/large-block", SEV_NOTE, "a few blocks are a large part of all live memory",
+	  "look whether it must be this large, and whether it must live this long" },
 	{ "parked/pool", SEV_NOTE, "objects that only a pool keeps", "bound the pool" },
 	{ "parked/pool-large-buffer", SEV_WARNING, "a pool keeps a few very large buffers alive",
 	  "drop buffers over a limit instead of giving them back to the pool" },

@@ -1,0 +1,244 @@
+/*
+ * analysis/chain.c - chains by the breadth-first tree and by the dominator tree, folded.
+ *
+ * A hop is folded into the one beside it when both are of one size and found at one offset.  A
+ * folded hop keeps the address of its last block, so that the next hop's offset is inside it.
+ * Chains may be millions of hops long: nothing here keeps more than HOPS_MAX of them, and past
+ * OFFSETS_MAX steps likeness is judged by size alone.
+ */
+#include "analysis/chain.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/vec.h"
+
+enum { HOPS_MAX = 512, HELD_HOPS_MAX = 6, OFFSETS_MAX = 1 << 16, EDGES_MAX = 1 << 16 };
+
+struct hops {
+	struct rp_hop *v;
+	size_t n, cap;
+	uint64_t steps;
+};
+
+static void free_hops(struct hops *h)
+{
+	free(h->v);
+}
+
+const char *report_text(struct report *r, const struct text *t)
+{
+	return arena_strdup(&r->mem, text_str(t));
+}
+
+void add_blocks_of(struct text *t, uint64_t size, bool one)
+{
+	if (size < 1024) {
+		text_printf(t, "%" PRIu64 "-byte block", size);
+	} else {
+		text_add_bytes(t, size);
+		text_add(t, " block");
+	}
+	text_add(t, one ? "" : "s");
+}
+
+struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const char *what, const char *value)
+{
+	struct rp_evidence *row;
+
+	if (suspect->n_evidence == EVIDENCE_MAX)
+		return NULL;
+	if (!suspect->evidence)
+		suspect->evidence = arena_alloc(&r->mem, EVIDENCE_MAX * sizeof(*row));
+	value = arena_strdup(&r->mem, value);
+	if (!suspect->evidence || !value)
+		return &err_nomem;
+	row = &suspect->evidence[suspect->n_evidence++];
+	row->what = what;
+	row->value = value;
+	return NULL;
+}
+
+struct err *finding_add(struct report *r, const char *rule, int64_t suspect, const char *message)
+{
+	struct rp_finding f = { .rule = rule, .suspect = suspect, .message = arena_strdup(&r->mem, message) };
+
+	if (!f.message || !vec_push(&r->findings, &f))
+		return &err_nomem;
+	return NULL;
+}
+
+/* How dst is found in src; via_kind stays NULL when the producer cannot tell. */
+static void set_via(const struct graph *g, node_id src, node_id dst, struct rp_hop *hop)
+{
+	struct edge_label label = {};
+
+	if (!g->ops || !g->ops->edge || !g->ops->edge(g->ctx, src, dst, &label))
+		return;
+	hop->via_kind = label.exact ? "field" : label.into ? "interior" : "scanned";
+	hop->via_name = label.name;
+	hop->via_offset = label.offset;
+}
+
+static struct rp_hop block_hop(const struct graph *g, node_id node)
+{
+	return (struct rp_hop){ .address = graph_key(g, node), .size = graph_size(g, node), .repeat = 1 };
+}
+
+static bool like(const struct hops *h, const struct rp_hop *a, const struct rp_hop *b)
+{
+	bool same_via = a->via_offset == b->via_offset && a->via_kind && b->via_kind &&
+			!strcmp(a->via_kind, b->via_kind);
+
+	return a->size == b->size && (same_via || h->steps > OFFSETS_MAX);
+}
+
+/* Adds a hop above the ones there: the walk goes up, so the address of the last block is kept. */
+static bool push_above(struct hops *h, const struct rp_hop *hop, bool may_fold)
+{
+	struct rp_hop *last = h->n ? &h->v[h->n - 1] : NULL;
+
+	h->steps++;
+	if (last && may_fold && (like(h, last, hop) || h->n == HOPS_MAX)) {
+		last->repeat++;
+		return true;
+	}
+	return vec_push(h, hop);
+}
+
+/* The same for a walk down: the folded hop moves on to the block just met. */
+static bool push_below(struct hops *h, const struct rp_hop *hop)
+{
+	struct rp_hop *last = h->n ? &h->v[h->n - 1] : NULL;
+
+	h->steps++;
+	if (last && h->n > 1 && like(h, last, hop)) {
+		last->repeat++;
+		last->address = hop->address;
+		return true;
+	}
+	return vec_push(h, hop);
+}
+
+static struct err *keep_hops(struct report *r, const struct hops *h, bool reversed, struct rp_chain *ret)
+{
+	ret->hops = arena_alloc(&r->mem, (h->n + 1) * sizeof(*ret->hops));
+	if (!ret->hops)
+		return &err_nomem;
+	for (size_t i = 0; i < h->n; i++)
+		ret->hops[i] = h->v[reversed ? h->n - 1 - i : i];
+	ret->n_hops = h->n;
+	return NULL;
+}
+
+struct err *root_words(const struct subject *s, struct report *r, uint32_t root, struct rp_root *ret)
+{
+	const struct graph *g = s->graph;
+	const struct root_source *src = &g->sources[g->root_source[root]];
+	struct text words = TEXT_INIT;
+	const char *name = NULL;
+	bool named = src->kind == ROOT_GLOBAL || src->kind == ROOT_TLS;
+
+	if (g->ops && g->ops->root)
+		g->ops->root(g->ctx, root, &words);
+	if (words.n)
+		name = report_text(r, &words);
+	if (words.n && !name) {
+		text_fini(&words);
+		return &err_nomem;
+	}
+	text_fini(&words);
+	*ret = (struct rp_root){
+		.kind = root_kind_name(src->kind),
+		.symbol = named ? name : NULL,
+		.source = named ? NULL : name,
+		.address = src->kind == ROOT_REGISTER ? 0 : g->root_at[root],
+	};
+	if (src->module >= 0 && (size_t)src->module < r->modules.n)
+		ret->module = r->modules.v[src->module].path;
+	if (src->thread < r->threads.n)
+		ret->thread = r->threads.v[src->thread].tid;
+	return NULL;
+}
+
+struct err *chain_to(const struct subject *s, struct report *r, node_id node, struct rp_chain *ret)
+{
+	_cleanup_(free_hops) struct hops h = {};
+	const struct graph *g = s->graph;
+	const uint32_t *parent = s->facts->parent;
+	struct err *err;
+
+	if (!parent || parent[node] == NODE_NONE)
+		return chain_held(s, r, node, ret);
+	memset(ret, 0, sizeof(*ret));
+	for (node_id steps = 0; steps < g->n; steps++) {
+		struct rp_hop hop = block_hop(g, node);
+		uint32_t up = parent[node];
+		bool at_root = up & PARENT_ROOT;
+
+		if (at_root)
+			hop.via_kind = g->root_node[up & ~PARENT_ROOT] & EDGE_INTERIOR ? "interior" : "scanned";
+		else if (h.steps <= OFFSETS_MAX)
+			set_via(g, up, node, &hop);
+		if (!push_above(&h, &hop, !at_root))
+			return &err_nomem;
+		if (at_root) {
+			err = root_words(s, r, up & ~PARENT_ROOT, &ret->root);
+			if (err)
+				return err;
+			break;
+		}
+		node = up;
+	}
+	return keep_hops(r, &h, true, ret);
+}
+
+/* Of what `node` points at and alone keeps, the one that retains most. */
+static node_id largest_held(const struct subject *s, node_id node)
+{
+	const struct graph *g = s->graph;
+	const struct facts *f = s->facts;
+	edge_id first = graph_row(g, node), end = graph_row(g, node + 1);
+	node_id best = NODE_NONE;
+
+	if (end - first > EDGES_MAX)
+		end = first + EDGES_MAX;
+	for (edge_id e = first; e < end; e++) {
+		node_id child = EDGE_NODE(g->dst[e]);
+
+		if (f->idom[child] != node || child == node)
+			continue;
+		if (best == NODE_NONE || f->retained[child] > f->retained[best] ||
+		    (f->retained[child] == f->retained[best] && child < best))
+			best = child;
+	}
+	return best;
+}
+
+struct err *chain_held(const struct subject *s, struct report *r, node_id head, struct rp_chain *ret)
+{
+	_cleanup_(free_hops) struct hops h = {};
+	const struct graph *g = s->graph;
+	struct rp_hop hop = block_hop(g, head);
+	node_id node = head;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!push_below(&h, &hop))
+		return &err_nomem;
+	for (node_id steps = 0; steps < g->n && s->facts->idom; steps++) {
+		node_id child = largest_held(s, node);
+
+		if (child == NODE_NONE)
+			break;
+		hop = block_hop(g, child);
+		if (h.steps <= OFFSETS_MAX)
+			set_via(g, node, child, &hop);
+		if (h.n == HELD_HOPS_MAX && !like(&h, &h.v[h.n - 1], &hop))
+			break;
+		if (!push_below(&h, &hop))
+			return &err_nomem;
+		node = child;
+	}
+	return keep_hops(r, &h, false, ret);
+}

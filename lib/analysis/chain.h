@@ -1,0 +1,26 @@
+/*
+ * analysis/chain.h - what the analyses of this folder share: chains, and parts of suspects.
+ *
+ * All strings go to the report's arena; every function answers err_nomem alone.
+ */
+#ifndef HEAPFX_ANALYSIS_CHAIN_H
+#define HEAPFX_ANALYSIS_CHAIN_H
+
+#include "analysis/analysis.h"
+
+enum { SUSPECT_ADDRESSES = 8, EVIDENCE_MAX = 8, SUSPECTS_PER_RULE = 32 };
+
+/* The head of a lost group and the largest of what it holds, step by step; no root. Needs DOM. */
+struct err *chain_held(const struct subject *s, struct report *r, node_id head, struct rp_chain *ret) MUST_CHECK;
+/* The root as a report names it. */
+struct err *root_words(const struct subject *s, struct report *r, uint32_t root, struct rp_root *ret) MUST_CHECK;
+
+/* Copies `t` into the report; NULL if out of memory. */
+const char *report_text(struct report *r, const struct text *t);
+/* "48-byte blocks", "96.0 KiB blocks" (one: "block") */
+void add_blocks_of(struct text *t, uint64_t size, bool one);
+/* Room for EVIDENCE_MAX rows is made at the first; past that, rows are dropped. `value` is copied. */
+struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const char *what, const char *value) MUST_CHECK;
+struct err *finding_add(struct report *r, const char *rule, int64_t suspect, const char *message) MUST_CHECK;
+
+#endif

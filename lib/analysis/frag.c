@@ -1,0 +1,157 @@
+/*
+ * analysis/frag.c - free memory that the allocators have not given back, from their own totals.
+ *
+ * The top chunk is counted as free-held but is no suspect: it is where the next request comes
+ * from and where trimming starts.  What lies between used blocks and in thread caches is.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "analysis/chain.h"
+#include "base/vec.h"
+
+enum {
+	SUSPECT_PERCENT = 20,	  /* of the heap */
+	SUSPECT_FLOOR = 64 << 10, /* a small heap's share says nothing */
+	SUSPECT_BYTES = 1 << 20,  /* enough in any heap */
+};
+
+static bool is_cache(const char *where)
+{
+	return !strcmp(where, "tcache") || !strcmp(where, "thread-cache");
+}
+
+static bool is_top(const char *where)
+{
+	return !strcmp(where, "top");
+}
+
+enum part { PART_BETWEEN, PART_CACHE };
+
+static bool in_part(enum part part, const char *where)
+{
+	return part == PART_CACHE ? is_cache(where) : !is_cache(where) && !is_top(where);
+}
+
+static bool stands_out(const struct rp_heap *h, uint64_t bytes)
+{
+	uint64_t heap = h->used + h->free;
+
+	return bytes > SUSPECT_BYTES || (bytes >= SUSPECT_FLOOR && bytes > heap / 100 * SUSPECT_PERCENT);
+}
+
+static struct err *add_row(struct report *r, struct rp_suspect *out, const char *what, const char *name, uint64_t bytes,
+			   uint64_t count)
+{
+	struct text t = TEXT_INIT;
+	struct err *err;
+
+	text_printf(&t, "%s ", name);
+	text_add_bytes(&t, bytes);
+	text_add(&t, " in ");
+	text_add_count(&t, count);
+	text_add(&t, count == 1 ? " piece" : " pieces");
+	err = evidence_add(r, out, what, text_str(&t));
+	text_fini(&t);
+	return err;
+}
+
+static struct err *add_wheres(struct report *r, const struct rp_heap *h, enum part part, struct rp_suspect *out)
+{
+	for (size_t i = 0; i < h->n_wheres; i++) {
+		const struct rp_where *w = &h->wheres[i];
+		struct err *err;
+
+		if (!w->bytes || !in_part(part, w->where))
+			continue;
+		err = add_row(r, out, "free in", w->where, w->bytes, w->count);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+/* The arenas with most free memory beside their top, largest first, while there is room for rows. */
+static struct err *add_arenas(struct report *r, const struct rp_heap *h, struct rp_suspect *out)
+{
+	uint64_t below = UINT64_MAX;
+
+	for (unsigned row = 0; row < 3 && h->n_arenas > 1; row++) {
+		const struct rp_arena *best = NULL;
+		char name[40];
+		struct err *err;
+
+		for (size_t i = 0; i < h->n_arenas; i++) {
+			const struct rp_arena *a = &h->arenas[i];
+			uint64_t bytes = a->free - (a->top < a->free ? a->top : a->free);
+
+			if (bytes && bytes < below && (!best || bytes > best->free - best->top))
+				best = a;
+		}
+		if (!best)
+			break;
+		below = best->free - best->top;
+		snprintf(name, sizeof(name), "0x%" PRIx64, best->addr);
+		err = add_row(r, out, "arena", name, below, best->n_free);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static struct err *add_part(struct report *r, const struct rp_heap *h, enum part part)
+{
+	struct rp_suspect out = {
+		.rule = part == PART_CACHE ? "free-held/thread-cache" : "free-held/fragmentation",
+		.confidence = CONF_RUNTIME,
+	};
+	struct err *err;
+
+	for (size_t i = 0; i < h->n_wheres; i++) {
+		if (in_part(part, h->wheres[i].where)) {
+			out.count += h->wheres[i].count;
+			out.bytes += h->wheres[i].bytes;
+		}
+	}
+	out.retained = out.bytes;
+	if (!stands_out(h, out.bytes))
+		return NULL;
+	out.title = arena_printf(&r->mem, part == PART_CACHE ? "free blocks in thread caches (%s)" :
+							       "free memory between used blocks (%s)",
+				 h->allocator);
+	if (!out.title)
+		return &err_nomem;
+	err = add_wheres(r, h, part, &out);
+	if (!err && part == PART_BETWEEN)
+		err = add_arenas(r, h, &out);
+	if (err)
+		return err;
+	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
+}
+
+static struct err *frag_run(struct env *env, const struct subject *s, struct report *r)
+{
+	struct rp_total *held = &r->categories[CAT_FREE_HELD];
+
+	(void)env; /* totals alone: no columns, no doubts of its own */
+	(void)s;
+	for (size_t i = 0; i < r->heaps.n; i++) {
+		const struct rp_heap *h = &r->heaps.v[i];
+		struct err *err = add_part(r, h, PART_BETWEEN);
+
+		if (!err)
+			err = add_part(r, h, PART_CACHE);
+		if (err)
+			return err;
+		held->known = true;
+		held->count += h->n_free;
+		held->bytes += h->free;
+	}
+	return NULL;
+}
+
+const struct analysis_ops frag_analysis = {
+	.name = "frag",
+	.summary = "free memory that has not gone back to the system",
+	.run = frag_run,
+};

@@ -1,0 +1,188 @@
+/*
+ * analysis/rank.c - the worst first: order, ids, one finding a suspect, and the verdict.
+ *
+ * Runs last.  Order: bytes retained, then severity, then the first address, then arrival: never
+ * anything that two runs on one input could disagree on.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "analysis/chain.h"
+#include "base/guard.h"
+
+enum { SUSPECTS_MAX = 64 };
+
+struct ranked {
+	struct rp_suspect suspect;
+	size_t was;
+};
+
+static int worse_first(const void *pa, const void *pb)
+{
+	const struct ranked *a = pa, *b = pb;
+	int severity = (int)rule_get(b->suspect.rule)->severity - (int)rule_get(a->suspect.rule)->severity;
+	uint64_t at_a = a->suspect.n_addresses ? a->suspect.addresses[0] : 0;
+	uint64_t at_b = b->suspect.n_addresses ? b->suspect.addresses[0] : 0;
+
+	if (a->suspect.retained != b->suspect.retained)
+		return a->suspect.retained < b->suspect.retained ? 1 : -1;
+	if (severity)
+		return severity;
+	if (at_a != at_b)
+		return at_a < at_b ? -1 : 1;
+	return a->was < b->was ? -1 : a->was > b->was;
+}
+
+static struct err *sort_suspects(struct report *r)
+{
+	_free_ struct ranked *order = NULL;
+	_free_ int64_t *now = NULL;
+	size_t n = r->suspects.n;
+
+	if (!n)
+		return NULL;
+	order = calloc(n, sizeof(*order));
+	now = calloc(n, sizeof(*now));
+	if (!order || !now)
+		return &err_nomem;
+	for (size_t i = 0; i < n; i++)
+		order[i] = (struct ranked){ r->suspects.v[i], i };
+	qsort(order, n, sizeof(*order), worse_first);
+	r->suspects.n = n < SUSPECTS_MAX ? n : SUSPECTS_MAX;
+	for (size_t i = 0; i < n; i++)
+		now[order[i].was] = i < r->suspects.n ? (int64_t)i : -1;
+	for (size_t i = 0; i < r->suspects.n; i++) {
+		r->suspects.v[i] = order[i].suspect;
+		r->suspects.v[i].id = arena_printf(&r->mem, "s%zu", i + 1);
+		if (!r->suspects.v[i].id)
+			return &err_nomem;
+	}
+	for (size_t i = 0; i < r->findings.n; i++) {
+		struct rp_finding *f = &r->findings.v[i];
+
+		if (f->suspect >= 0)
+			f->suspect = (size_t)f->suspect < n ? now[f->suspect] : -1;
+	}
+	return NULL;
+}
+
+static struct err *add_findings(struct report *r)
+{
+	for (size_t i = 0; i < r->suspects.n; i++) {
+		const struct rp_suspect *s = &r->suspects.v[i];
+		struct text t = TEXT_INIT;
+		struct err *err;
+
+		text_add(&t, s->title);
+		text_add(&t, ": ");
+		text_add_bytes(&t, s->retained);
+		text_add(&t, ", count ");
+		text_add_count(&t, s->count);
+		err = finding_add(r, s->rule, (int64_t)i, text_str(&t));
+		text_fini(&t);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static void add_percent(struct text *t, uint64_t part, uint64_t whole, const char *of)
+{
+	double percent = whole ? 100.0 * (double)part / (double)whole : 0;
+
+	if (!whole || part > whole)
+		return;
+	text_printf(t, percent < 9.95 ? ", %.1f%% of %s" : ", %.0f%% of %s", percent, of);
+}
+
+static uint64_t live_bytes(const struct report *r)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 1; i < 5; i++)
+		n += r->reach[i].bytes;
+	return n;
+}
+
+static void add_lost(const struct report *r, struct text *t)
+{
+	const struct rp_total *lost = &r->categories[CAT_LOST];
+
+	text_add_bytes(t, lost->bytes);
+	add_percent(t, lost->bytes, live_bytes(r), "the live heap");
+	text_add(t, lost->count == 1 ? ", is lost in 1 block" : ", is lost in ");
+	if (lost->count != 1) {
+		text_add_count(t, lost->count);
+		text_add(t, " blocks");
+	}
+}
+
+/* Nothing stands out: say how much there is, and no more than is known. */
+static void calm_verdict(const struct report *r, struct text *t)
+{
+	const struct rp_total *ok = &r->reach[1];
+
+	if (!ok->known) {
+		text_add(t, "no suspects; what is reachable is not known.");
+		return;
+	}
+	text_add(t, r->categories[CAT_LOST].count ? "no suspects: " : "nothing is lost and no owner stands out: ");
+	text_add_bytes(t, ok->bytes);
+	text_add(t, " in ");
+	text_add_count(t, ok->count);
+	text_add(t, ok->count == 1 ? " used block is reachable." : " used blocks are reachable.");
+}
+
+static void worst_verdict(const struct report *r, struct text *t)
+{
+	const struct rp_suspect *worst = &r->suspects.v[0];
+	bool is_lost = !strncmp(worst->rule, "lost/", 5) || !strcmp(worst->rule, "cycle/unreachable");
+	bool is_free = !strncmp(worst->rule, "free-held/", 10);
+
+	if (is_lost) {
+		add_lost(r, t);
+		text_add(t, "; the largest part: ");
+		text_add(t, worst->title);
+		text_add(t, " (");
+		text_add_count(t, worst->count);
+		text_add(t, "), ");
+		text_add_bytes(t, worst->retained);
+		text_add(t, ".");
+		return;
+	}
+	text_add(t, worst->title);
+	text_add(t, ": ");
+	text_add_bytes(t, worst->retained);
+	add_percent(t, worst->retained, is_free ? report_heap_bytes(r) : live_bytes(r), is_free ? "the heap" : "the live heap");
+	if (r->categories[CAT_LOST].count) {
+		text_add(t, "; ");
+		add_lost(r, t);
+	}
+	text_add(t, ".");
+}
+
+static struct err *rank_run(struct env *env, const struct subject *s, struct report *r)
+{
+	struct text verdict = TEXT_INIT;
+	struct err *err = sort_suspects(r);
+
+	(void)env; /* a report of a few rows */
+	(void)s;
+	if (!err)
+		err = add_findings(r);
+	if (err)
+		return err;
+	if (r->suspects.n)
+		worst_verdict(r, &verdict);
+	else
+		calm_verdict(r, &verdict);
+	r->verdict = report_text(r, &verdict);
+	text_fini(&verdict);
+	return r->verdict ? NULL : &err_nomem;
+}
+
+const struct analysis_ops rank_analysis = {
+	.name = "rank",
+	.summary = "the worst suspects first, and the verdict",
+	.run = rank_run,
+};

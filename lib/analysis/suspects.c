@@ -1,0 +1,658 @@
+/*
+ * analysis/suspects.c - who holds a large part of the live memory, and what it consists of.
+ *
+ * Nodes that retain a share worth naming ("big" ones) form the top of the dominator tree, which
+ * has at most 1/share leaves.  Going down from the roots, a structure is a big node with the big
+ * nodes of like size below it (a list, a tree); what it retains beyond other big nodes below is
+ * its own.  A structure whose own part is still worth naming is an accumulation point.  So is a
+ * root by itself (one symbol's slots) that keeps many small things.  Each byte belongs to one
+ * point at most.  Needs one 32-bit column for all nodes, and passes straight through them.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "analysis/chain.h"
+#include "base/guard.h"
+#include "base/vec.h"
+
+enum {
+	SHARE_PERCENT = 5,	  /* of live bytes: less is not worth naming */
+	FLOOR_BYTES = 256 << 10,  /* in a small heap a share says nothing */
+	LIKE_MIN = 100,		  /* as many blocks of one size make an accumulation */
+	SIZES = 4096,		  /* of the table of sizes of a point; a power of two */
+	POINTS_MAX = 64,
+};
+
+#define OWNER_UNSET UINT32_MAX
+#define OWNER_NONE 0u /* owners are indices of points, + 1 */
+
+struct size_class {
+	uint64_t size, count, bytes;
+	node_id first[SUSPECT_ADDRESSES];
+};
+
+struct point {
+	node_id node;		       /* NODE_NONE: the roots themselves hold it */
+	uint32_t first_root, end_root; /* of those */
+	node_id example;	       /* a node that such a root points at */
+	uint64_t bytes, count;	       /* of all it owns */
+	struct size_class *sizes;
+	uint32_t n_sizes;
+	uint64_t other_count; /* blocks whose size found no slot */
+};
+
+struct pair {
+	node_id parent, child;
+};
+
+struct search {
+	struct env *env;
+	const struct subject *s;
+	const struct graph *g;
+	const struct facts *f;
+	uint64_t threshold;
+	struct col big_col, rank_col, best_col, branch_col, owner_col, sum_col;
+	uint64_t *big;	  /* one bit a node */
+	uint32_t *rank;	  /* big nodes before each word of `big` */
+	uint32_t n_big;
+	node_id *best;	  /* by rank: the largest big child */
+	uint64_t *branch; /* by rank: there is more than one */
+	uint32_t *owner;  /* by node: first its root, then its point */
+	uint64_t *sum;	  /* n_roots + 1: retained by the roots before each */
+	struct { struct pair *v; size_t n, cap; } extra; /* big children that are not the best; few */
+	struct { node_id *v; size_t n, cap; } tops, todo, same;
+	struct { struct point *v; size_t n, cap; } points;
+};
+
+static void close_search(struct search *x)
+{
+	col_close(&x->big_col);
+	col_close(&x->rank_col);
+	col_close(&x->best_col);
+	col_close(&x->branch_col);
+	col_close(&x->owner_col);
+	col_close(&x->sum_col);
+	free(x->extra.v);
+	free(x->tops.v);
+	free(x->todo.v);
+	free(x->same.v);
+	for (size_t i = 0; i < x->points.n; i++)
+		free(x->points.v[i].sizes);
+	free(x->points.v);
+}
+
+static bool is_held(const struct search *x, node_id i)
+{
+	return x->f->reach[i] == REACH_REACHABLE || x->f->reach[i] == REACH_POSSIBLE;
+}
+
+static uint32_t rank_of(const struct search *x, node_id i)
+{
+	uint64_t below = x->big[i >> 6] & ~(~0ull << (i & 63));
+
+	return x->rank[i >> 6] + (uint32_t)__builtin_popcountll(below);
+}
+
+static struct err *mark_big(struct search *x)
+{
+	uint64_t words = bits_words(x->g->n);
+	struct err *err = col_fixed(x->env, 8, words, "large owners", &x->big_col);
+
+	if (!err)
+		err = col_fixed(x->env, 4, words, "large owners", &x->rank_col);
+	if (err)
+		return err;
+	x->big = x->big_col.base;
+	x->rank = x->rank_col.base;
+	for (node_id i = 0; i < x->g->n; i++)
+		if (x->f->retained[i] >= x->threshold && is_held(x, i))
+			bit_set(x->big, i);
+	for (uint64_t w = 0; w < words; w++) {
+		x->rank[w] = x->n_big;
+		x->n_big += (uint32_t)__builtin_popcountll(x->big[w]);
+	}
+	return NULL;
+}
+
+static node_id next_big(const struct search *x, uint64_t from)
+{
+	uint64_t words = bits_words(x->g->n);
+
+	for (uint64_t w = from >> 6; w < words; w++) {
+		uint64_t bits = x->big[w];
+
+		if (w == from >> 6)
+			bits &= ~0ull << (from & 63);
+		if (bits)
+			return (node_id)(w << 6 | (uint64_t)__builtin_ctzll(bits));
+	}
+	return NODE_NONE;
+}
+
+static void note_child(struct search *x, node_id parent, node_id child)
+{
+	uint32_t at = rank_of(x, parent);
+
+	if (x->best[at] == NODE_NONE) {
+		x->best[at] = child;
+		return;
+	}
+	bit_set(x->branch, at);
+	if (x->f->retained[child] > x->f->retained[x->best[at]])
+		x->best[at] = child;
+}
+
+/* The tree of big nodes: the largest child of each, the others of the few that have more, the tops. */
+static struct err *link_big(struct search *x)
+{
+	struct err *err = col_fixed(x->env, sizeof(node_id), x->n_big, "large owners", &x->best_col);
+
+	if (!err)
+		err = col_fixed(x->env, 8, bits_words(x->n_big), "large owners", &x->branch_col);
+	if (err)
+		return err;
+	x->best = x->best_col.base;
+	x->branch = x->branch_col.base;
+	memset(x->best, 0xff, x->n_big * sizeof(*x->best));
+	for (node_id i = next_big(x, 0); i != NODE_NONE; i = next_big(x, (uint64_t)i + 1)) {
+		node_id up = x->f->idom[i];
+
+		if (up == NODE_NONE) {
+			if (!vec_push(&x->tops, &i))
+				return &err_nomem;
+		} else if (bit_get(x->big, up)) {
+			note_child(x, up, i);
+		}
+	}
+	for (node_id i = next_big(x, 0); i != NODE_NONE; i = next_big(x, (uint64_t)i + 1)) {
+		struct pair p = { x->f->idom[i], i };
+
+		if (p.parent == NODE_NONE || !bit_get(x->big, p.parent))
+			continue;
+		if (!bit_get(x->branch, rank_of(x, p.parent)) || x->best[rank_of(x, p.parent)] == i)
+			continue;
+		if (!vec_push(&x->extra, &p))
+			return &err_nomem;
+	}
+	return NULL;
+}
+
+/* Which root the shortest chain to a node starts at; OWNER_UNSET if none. Remembers it along the way. */
+static uint32_t root_of(struct search *x, node_id node)
+{
+	const uint32_t *parent = x->f->parent;
+	uint32_t root = OWNER_UNSET;
+	node_id at = node;
+
+	for (node_id steps = 0; steps <= x->g->n; steps++) {
+		if (x->owner[at] != OWNER_UNSET) {
+			root = x->owner[at];
+			break;
+		}
+		if (parent[at] == NODE_NONE)
+			break;
+		if (parent[at] & PARENT_ROOT) {
+			root = parent[at] & ~PARENT_ROOT;
+			break;
+		}
+		at = parent[at];
+	}
+	if (root >= x->g->n_roots)
+		return OWNER_UNSET;
+	while (x->owner[node] == OWNER_UNSET) {
+		uint32_t up = parent[node];
+
+		x->owner[node] = root;
+		if (up & PARENT_ROOT)
+			break;
+		node = up;
+	}
+	return root;
+}
+
+static struct err *sum_by_root(struct search *x)
+{
+	struct err *err = col_fixed(x->env, sizeof(uint32_t), x->g->n, "owners", &x->owner_col);
+
+	if (!err)
+		err = col_fixed(x->env, sizeof(uint64_t), (uint64_t)x->g->n_roots + 1, "bytes by root", &x->sum_col);
+	if (err)
+		return err;
+	x->owner = x->owner_col.base;
+	x->sum = x->sum_col.base;
+	memset(x->owner, 0xff, (size_t)x->g->n * sizeof(*x->owner));
+	for (node_id i = 0; i < x->g->n; i++) {
+		uint32_t root;
+
+		if (x->f->idom[i] != NODE_NONE || !is_held(x, i))
+			continue;
+		root = root_of(x, i);
+		if (root != OWNER_UNSET)
+			x->sum[root + 1] += x->f->retained[i];
+	}
+	for (uint32_t i = 0; i < x->g->n_roots; i++)
+		x->sum[i + 1] += x->sum[i];
+	return NULL;
+}
+
+/* The symbol, stack or mapping of a root, without the place inside it. */
+static void holder_name(const struct search *x, uint32_t root, struct text *ret)
+{
+	char *plus;
+
+	text_reset(ret);
+	if (x->g->ops && x->g->ops->root)
+		x->g->ops->root(x->g->ctx, root, ret);
+	plus = ret->n ? strrchr(ret->s, '+') : NULL;
+	if (plus && plus[1] == '0' && plus[2] == 'x') {
+		*plus = '\0';
+		ret->n = (size_t)(plus - ret->s);
+	}
+}
+
+static bool same_holder(const struct search *x, uint32_t a, uint32_t b)
+{
+	struct text ta = TEXT_INIT, tb = TEXT_INIT;
+	bool same = a == b;
+
+	if (!same && x->g->root_source[a] == x->g->root_source[b]) {
+		holder_name(x, a, &ta);
+		holder_name(x, b, &tb);
+		same = !strcmp(text_str(&ta), text_str(&tb));
+	}
+	text_fini(&ta);
+	text_fini(&tb);
+	return same;
+}
+
+/* Roots of one holder lie together: where the holder of `a` (at `m`) ends, and begins, in [a, b). */
+static uint32_t split_at(const struct search *x, uint32_t a, uint32_t b)
+{
+	uint32_t m = a + (b - a) / 2, lo = a, hi = m;
+
+	while (lo < hi) { /* the first one like m */
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (same_holder(x, mid, m))
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	if (lo > a)
+		return lo;
+	lo = m;
+	hi = b;
+	while (hi - lo > 1) { /* the last one like m */
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (same_holder(x, mid, m))
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return hi;
+}
+
+/* What big nodes at the top take out of a holder's sum: they are looked at by themselves. */
+static uint64_t tops_of(const struct search *x, uint32_t first, uint32_t end)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < x->tops.n; i++) {
+		uint32_t root = x->owner[x->tops.v[i]];
+
+		if (root >= first && root < end)
+			bytes += x->f->retained[x->tops.v[i]];
+	}
+	return bytes;
+}
+
+static struct err *add_holder(struct search *x, uint32_t first, uint32_t end)
+{
+	uint64_t bytes = x->sum[end] - x->sum[first], tops = tops_of(x, first, end);
+	struct point p = { .node = NODE_NONE, .first_root = first, .end_root = end, .example = NODE_NONE };
+
+	if (bytes - tops < x->threshold || x->points.n == POINTS_MAX)
+		return NULL;
+	return vec_push(&x->points, &p) ? NULL : &err_nomem;
+}
+
+/* Holders with enough below them, by halving [0, n_roots): ranges with too little are not looked into. */
+static struct err *find_holders(struct search *x)
+{
+	struct range {
+		uint32_t a, b;
+	} all = { 0, x->g->n_roots };
+	struct {
+		struct range *v;
+		size_t n, cap;
+	} todo = {};
+	struct err *err = NULL;
+
+	if (all.b && !vec_push(&todo, &all))
+		return &err_nomem;
+	while (todo.n && !err) {
+		struct range at = todo.v[--todo.n], left, right;
+
+		if (x->sum[at.b] - x->sum[at.a] < x->threshold)
+			continue;
+		if (same_holder(x, at.a, at.b - 1)) {
+			err = add_holder(x, at.a, at.b);
+			continue;
+		}
+		left = right = at;
+		left.b = right.a = split_at(x, at.a, at.b);
+		if (left.b <= at.a || left.b >= at.b) { /* names that are not in order: take it as it is */
+			err = add_holder(x, at.a, at.b);
+			continue;
+		}
+		if (!vec_push(&todo, &right) || !vec_push(&todo, &left))
+			err = &err_nomem;
+	}
+	free(todo.v);
+	return err;
+}
+
+static uint32_t holder_of(const struct search *x, uint32_t root)
+{
+	for (size_t i = 0; i < x->points.n; i++)
+		if (root >= x->points.v[i].first_root && root < x->points.v[i].end_root)
+			return (uint32_t)i + 1;
+	return OWNER_NONE;
+}
+
+/* The column turns from roots into owners: known at the top, unset below. */
+static void start_owners(struct search *x)
+{
+	for (node_id i = 0; i < x->g->n; i++) {
+		uint32_t owner;
+
+		if (x->f->idom[i] != NODE_NONE || !is_held(x, i)) {
+			x->owner[i] = is_held(x, i) ? OWNER_UNSET : OWNER_NONE;
+			continue;
+		}
+		owner = x->owner[i] == OWNER_UNSET ? OWNER_NONE : holder_of(x, x->owner[i]);
+		x->owner[i] = owner;
+		if (owner && x->points.v[owner - 1].example == NODE_NONE)
+			x->points.v[owner - 1].example = i;
+	}
+	for (size_t i = 0; i < x->tops.n; i++)
+		x->owner[x->tops.v[i]] = OWNER_NONE;
+}
+
+struct shape {
+	uint64_t a, b; /* sizes of the nodes of a structure: of one kind, or of two that take turns */
+};
+
+static struct shape shape_of(const struct search *x, node_id node)
+{
+	struct shape shape = { graph_size(x->g, node), 0 };
+	node_id child = x->best[rank_of(x, node)], next;
+
+	shape.b = shape.a;
+	if (child == NODE_NONE)
+		return shape;
+	next = x->best[rank_of(x, child)];
+	if (next != NODE_NONE && graph_size(x->g, next) == shape.a)
+		shape.b = graph_size(x->g, child);
+	return shape;
+}
+
+/* One big child of a structure: a part of it when alike, else a structure by itself. */
+static struct err *visit_child(struct search *x, struct shape shape, node_id child, uint64_t *own)
+{
+	uint64_t size = graph_size(x->g, child);
+
+	if (size == shape.a || size == shape.b)
+		return vec_push(&x->same, &child) ? NULL : &err_nomem;
+	*own -= x->f->retained[child];
+	x->owner[child] = OWNER_NONE;
+	return vec_push(&x->todo, &child) ? NULL : &err_nomem;
+}
+
+static struct err *visit_children(struct search *x, struct shape shape, node_id node, uint64_t *own)
+{
+	uint32_t at = rank_of(x, node);
+	struct err *err;
+
+	if (x->best[at] == NODE_NONE)
+		return NULL;
+	err = visit_child(x, shape, x->best[at], own);
+	if (!bit_get(x->branch, at))
+		return err;
+	for (size_t i = 0; i < x->extra.n && !err; i++)
+		if (x->extra.v[i].parent == node)
+			err = visit_child(x, shape, x->extra.v[i].child, own);
+	return err;
+}
+
+static struct err *visit_structure(struct search *x, node_id node)
+{
+	struct point p = { .node = node, .example = node };
+	struct shape shape = shape_of(x, node);
+	uint64_t own = x->f->retained[node];
+	struct err *err = visit_children(x, shape, node, &own);
+
+	while (x->same.n && !err)
+		err = visit_children(x, shape, x->same.v[--x->same.n], &own);
+	if (err || own < x->threshold || x->points.n == POINTS_MAX)
+		return err;
+	if (!vec_push(&x->points, &p))
+		return &err_nomem;
+	x->owner[node] = (uint32_t)x->points.n;
+	return NULL;
+}
+
+static struct err *find_structures(struct search *x)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < x->tops.n; i++)
+		if (!vec_push(&x->todo, &x->tops.v[i]))
+			return &err_nomem;
+	while (x->todo.n && !err)
+		err = visit_structure(x, x->todo.v[--x->todo.n]);
+	return err;
+}
+
+static uint32_t owner_of(struct search *x, node_id node)
+{
+	uint32_t owner = OWNER_NONE;
+	node_id at = node;
+
+	for (node_id steps = 0; steps <= x->g->n && at != NODE_NONE; steps++) {
+		if (x->owner[at] != OWNER_UNSET) {
+			owner = x->owner[at];
+			break;
+		}
+		at = x->f->idom[at];
+	}
+	while (node != NODE_NONE && x->owner[node] == OWNER_UNSET) {
+		x->owner[node] = owner;
+		node = x->f->idom[node];
+	}
+	return owner;
+}
+
+static void count_block(struct point *p, node_id id, uint64_t size)
+{
+	uint64_t at = size * 0x9e3779b97f4a7c15ull >> 32 & (SIZES - 1);
+	struct size_class *c;
+
+	p->count++;
+	p->bytes += size;
+	while (p->sizes[at].count && p->sizes[at].size != size)
+		at = (at + 1) & (SIZES - 1);
+	c = &p->sizes[at];
+	if (!c->count && p->n_sizes == SIZES / 2) {
+		p->other_count++;
+		return;
+	}
+	p->n_sizes += !c->count;
+	if (c->count < SUSPECT_ADDRESSES)
+		c->first[c->count] = id;
+	c->size = size;
+	c->count++;
+	c->bytes += size;
+}
+
+static struct err *count_sizes(struct search *x)
+{
+	for (size_t i = 0; i < x->points.n; i++) {
+		x->points.v[i].sizes = calloc(SIZES, sizeof(*x->points.v[i].sizes));
+		if (!x->points.v[i].sizes)
+			return &err_nomem;
+	}
+	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
+		uint32_t owner = owner_of(x, it.id);
+
+		if (owner != OWNER_NONE)
+			count_block(&x->points.v[owner - 1], it.id, it.size);
+	}
+	return NULL;
+}
+
+static int by_bytes(const void *pa, const void *pb)
+{
+	const struct size_class *a = pa, *b = pb;
+
+	if (a->bytes != b->bytes)
+		return a->bytes < b->bytes ? 1 : -1;
+	return a->size < b->size ? 1 : a->size > b->size ? -1 : 0;
+}
+
+/* The size with most bytes of those that come in numbers; NULL when none does. */
+static const struct size_class *pick_class(const struct point *p, uint64_t threshold, bool *ret_like)
+{
+	*ret_like = true;
+	for (uint32_t i = 0; i < p->n_sizes; i++)
+		if (p->sizes[i].count >= LIKE_MIN)
+			return &p->sizes[i];
+	*ret_like = false;
+	return p->n_sizes && p->sizes[0].bytes >= threshold ? &p->sizes[0] : NULL;
+}
+
+static struct err *add_sizes(struct report *r, const struct point *p, struct rp_suspect *out)
+{
+	for (uint32_t i = 0; i < p->n_sizes && i < 3; i++) {
+		struct text t = TEXT_INIT;
+		struct err *err;
+
+		text_add_count(&t, p->sizes[i].count);
+		text_add(&t, " ");
+		add_blocks_of(&t, p->sizes[i].size, p->sizes[i].count == 1);
+		text_add(&t, ", ");
+		text_add_bytes(&t, p->sizes[i].bytes);
+		err = evidence_add(r, out, "consists of", text_str(&t));
+		text_fini(&t);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static struct err *add_title(const struct search *x, struct report *r, const struct point *p, const struct size_class *c,
+			     struct rp_suspect *out)
+{
+	struct text t = TEXT_INIT, holder = TEXT_INIT;
+	uint32_t root = p->first_root;
+	bool in_words;
+
+	if (p->node != NODE_NONE && out->has_chain)
+		text_add(&holder, out->chain.root.symbol ? out->chain.root.symbol :
+				  out->chain.root.source ? out->chain.root.source : "");
+	else
+		holder_name(x, root, &holder);
+	in_words = holder.n > 0;
+	text_add_count(&t, c->count);
+	text_add(&t, " ");
+	add_blocks_of(&t, c->size, c->count == 1);
+	if (in_words) {
+		text_add(&t, " held by ");
+		text_add(&t, text_str(&holder));
+	}
+	out->title = report_text(r, &t);
+	text_fini(&t);
+	text_fini(&holder);
+	return out->title ? NULL : &err_nomem;
+}
+
+static struct err *add_suspect(const struct search *x, struct report *r, struct point *p)
+{
+	struct rp_suspect out = {
+		.rule = "growth/accumulation",
+		.retained = p->bytes,
+		.confidence = p->node == NODE_NONE ? CONF_GUESS : CONF_PATTERN,
+		.has_chain = p->example != NODE_NONE,
+	};
+	const struct size_class *c;
+	struct err *err = NULL;
+	bool like;
+
+	qsort(p->sizes, SIZES, sizeof(*p->sizes), by_bytes);
+	c = pick_class(p, x->threshold, &like);
+	if (!c || p->bytes < x->threshold)
+		return NULL;
+	if (!like)
+		out.rule = "growth/large-block";
+	out.count = c->count;
+	out.bytes = c->bytes;
+	out.n_addresses = c->count < SUSPECT_ADDRESSES ? c->count : SUSPECT_ADDRESSES;
+	out.addresses = arena_alloc(&r->mem, SUSPECT_ADDRESSES * sizeof(*out.addresses));
+	if (!out.addresses)
+		return &err_nomem;
+	for (size_t i = 0; i < out.n_addresses; i++)
+		out.addresses[i] = graph_key(x->g, c->first[i]);
+	if (out.has_chain)
+		err = chain_to(x->s, r, p->example, &out.chain);
+	if (!err)
+		err = add_title(x, r, p, c, &out);
+	if (!err)
+		err = add_sizes(r, p, &out);
+	if (err)
+		return err;
+	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
+}
+
+static struct err *find_points(struct search *x)
+{
+	struct err *err = mark_big(x);
+
+	if (!err)
+		err = link_big(x);
+	if (!err)
+		err = sum_by_root(x);
+	if (!err)
+		err = find_holders(x);
+	if (err)
+		return err;
+	start_owners(x);
+	return find_structures(x);
+}
+
+static struct err *suspects_run(struct env *env, const struct subject *s, struct report *r)
+{
+	_cleanup_(close_search) struct search x = { .env = env, .s = s, .g = s->graph, .f = s->facts };
+	struct err *err;
+
+	if (!s->graph->n)
+		return NULL;
+	x.threshold = s->graph->live_bytes / 100 * SHARE_PERCENT;
+	if (x.threshold < FLOOR_BYTES)
+		x.threshold = FLOOR_BYTES;
+	if (s->graph->live_bytes < x.threshold)
+		return NULL;
+	err = find_points(&x);
+	if (!err)
+		err = count_sizes(&x);
+	for (size_t i = 0; i < x.points.n && !err; i++)
+		err = add_suspect(&x, r, &x.points.v[i]);
+	return err;
+}
+
+const struct analysis_ops suspects_analysis = {
+	.name = "suspects",
+	.summary = "owners that keep a large part of the live memory",
+	.needs = FACT_REACH | FACT_DOM | FACT_PARENT,
+	.run = suspects_run,
+};
