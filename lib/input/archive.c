@@ -131,6 +131,7 @@ struct unpacking {
 	const struct input_source *src;
 	struct archive *a;
 	size_t n_entries;
+	bool cut; /* damage was met within a member, and reported */
 };
 
 /* What one member has given so far: a run inside the mapped file, or a spill file. */
@@ -271,8 +272,9 @@ static struct err *end_of_members(struct unpacking *u, int status)
 	if (!u->in->n)
 		return err_at(ERR_FORMAT, u->in->path, packed_offset(u->a), "damaged archive: %s",
 			      archive_says(u->a));
-	diag(u->env, "input/damaged", packed_offset(u->a), "%s: %s: the %zu members before it are used",
-	     u->in->path, archive_says(u->a), u->in->n);
+	if (!u->cut)
+		diag(u->env, "input/damaged", packed_offset(u->a), "%s: %s: the %zu members before it are used",
+		     u->in->path, archive_says(u->a), u->in->n);
 	return NULL;
 }
 
@@ -302,6 +304,7 @@ static struct err *read_members(struct unpacking *u)
 			return err;
 		if (archive_format(u->a) == ARCHIVE_FORMAT_RAW)
 			return u->in->n ? NULL : end_of_members(u, ARCHIVE_FATAL);
+		u->cut = u->cut || cut;
 	}
 }
 
