@@ -257,37 +257,43 @@ static inline void bits_add(struct cursor_bits *c, taddr mem, bool used)
 	c->used |= (uint64_t)used << (grain & 63);
 }
 
-static void piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, taddr prev, bool prev_used,
-			 uint64_t header)
+/* Takes ownership of `what`. */
+static void piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, char *what)
 {
-	struct heap_damage d = { .at = at };
-	char likely[64] = "likely a stray write";
+	struct heap_damage d = { .at = at, .what = what };
 
 	p->failed++;
-	if (p->n_damage >= DAMAGE_MAX)
+	if (!what)
 		return;
-	if (prev)
-		snprintf(likely, sizeof(likely), prev_used ? "likely an overrun of the block at 0x%" PRIx64 :
-							     "likely a write into the freed block at 0x%" PRIx64,
-			 prev + CHUNK_HEADER);
-	if (header < CHUNK_MIN || header & 8)
-		d.what = text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64 "; %s", at, header, likely);
-	else
-		d.what = text_format("chunk at 0x%" PRIx64 ": size 0x%" PRIx64 " runs past 0x%" PRIx64 "; %s", at,
-				     chunk_size(header), p->top > at ? p->top : p->end, likely);
-	if (!d.what)
-		return;
-	diag(g->env, "heap/corrupt", at, "%s", d.what);
-	if (!vec_grow((void **)&p->damage, &p->cap_damage, p->n_damage + 1, sizeof(*p->damage)))
+	diag(g->env, "heap/corrupt", at, "%s", what);
+	if (p->n_damage >= DAMAGE_MAX ||
+	    !vec_grow((void **)&p->damage, &p->cap_damage, p->n_damage + 1, sizeof(*p->damage)))
 		free(d.what);
 	else
 		p->damage[p->n_damage++] = d;
 }
 
-/* The next address behind damage from which chunks follow each other, up to the piece's end. */
-static taddr resync(const struct glibc_piece *p, struct window *w, taddr at)
+static char *bad_header_words(const struct glibc_piece *p, taddr at, uint64_t header, taddr prev, bool prev_used)
 {
-	for (at += 16; at < p->end && p->end - at >= CHUNK_MIN; at += 16) {
+	uint64_t size = chunk_size(header);
+	taddr end = p->top > at ? p->top : p->end;
+	char likely[64] = "likely a stray write";
+
+	if (prev)
+		snprintf(likely, sizeof(likely),
+			 prev_used ? "likely an overrun of the block at 0x%" PRIx64 :
+				     "likely a write into the freed block at 0x%" PRIx64,
+			 prev + CHUNK_HEADER);
+	if (size > end - at)
+		return text_format("chunk at 0x%" PRIx64 ": size 0x%" PRIx64 " runs past 0x%" PRIx64 "; %s", at, size,
+				   end, likely);
+	return text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64 "; %s", at, header, likely);
+}
+
+/* The next address behind `at` from which chunks follow each other, `limit` if there is none before. */
+static taddr resync(const struct glibc_piece *p, struct window *w, taddr at, taddr limit)
+{
+	for (at += 16; at < limit && p->end - at >= CHUNK_MIN; at += 16) {
 		taddr next = at;
 		unsigned i;
 
@@ -295,7 +301,7 @@ static taddr resync(const struct glibc_piece *p, struct window *w, taddr at)
 			uint64_t header, footer;
 			taddr this = next;
 
-			if (next == p->top && (i || p->top))
+			if (p->top && next == p->top)
 				return at;
 			if (next == p->end || !window_u64(w, next + 8, &header))
 				break;
@@ -309,7 +315,7 @@ static taddr resync(const struct glibc_piece *p, struct window *w, taddr at)
 		if (i == RESYNC_CHAIN || (i && next == p->end))
 			return at;
 	}
-	return p->end;
+	return limit;
 }
 
 static void count_free(struct glibc_piece *p, uint64_t size)
@@ -320,29 +326,125 @@ static void count_free(struct glibc_piece *p, uint64_t size)
 		p->largest_free = size;
 }
 
+/* A walk through one piece. */
+struct walk {
+	struct glibc *g;
+	struct glibc_piece *p;
+	struct cursor_bits bits;
+	struct window w;
+	taddr prev; /* the chunk before, 0 at the start and behind damage */
+	bool prev_used;
+};
+
+static void uncount(struct glibc_piece *p, bool used, uint64_t size)
+{
+	if (used) {
+		p->n_used--;
+		p->used -= size;
+	} else {
+		p->n_free--;
+		p->free -= size;
+	}
+}
+
+/*
+ * The header at `at` is damaged, so its PREV_INUSE says nothing: the chunk before is free only
+ * if its size stands at its end.
+ */
+static void settle_prev(struct walk *walk, taddr at)
+{
+	uint64_t size = at - walk->prev, footer;
+
+	if (walk->prev_used || (window_u64(&walk->w, at, &footer) && footer == size))
+		return;
+	uncount(walk->p, false, size);
+	walk->p->n_used++;
+	walk->p->used += size;
+	walk->prev_used = true;
+	bits_add(&walk->bits, walk->prev + CHUNK_HEADER, true);
+}
+
+/*
+ * Was it the chunk before whose size led here?  Then chunks follow each other from inside of it
+ * on: answers where, and makes the chunk end there; else `at`.
+ */
+static taddr leap_back(struct walk *walk, taddr at)
+{
+	taddr back;
+
+	if (!walk->prev)
+		return at;
+	back = resync(walk->p, &walk->w, walk->prev + CHUNK_HEADER, at);
+	if (back >= at)
+		return at;
+	piece_damage(walk->g, walk->p, walk->prev,
+		     text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64 " leads to no chunk, 0x%" PRIx64
+				 " would; likely an overrun of the block before it",
+				 walk->prev, at - walk->prev, back - walk->prev));
+	uncount(walk->p, walk->prev_used, at - walk->prev);
+	walk->p->n_used++;
+	walk->p->used += back - walk->prev;
+	bits_add(&walk->bits, walk->prev + CHUNK_HEADER, true);
+	walk->prev = 0;
+	return back;
+}
+
+/*
+ * From a damaged header to where chunks follow each other again: one block in use, for the
+ * memory is somebody's, unless what follows says that it is free or nothing follows.
+ */
+static void add_damaged(struct walk *walk, taddr at, taddr end)
+{
+	uint64_t header;
+
+	bits_flush(&walk->bits);
+	if (end < walk->p->end && window_u64(&walk->w, end + 8, &header) && header & CHUNK_PREV_INUSE) {
+		bits_add(&walk->bits, at + CHUNK_HEADER, true);
+		walk->p->n_used++;
+		walk->p->used += end - at;
+	} else {
+		block_sink_gap(walk->bits.sink, at + CHUNK_HEADER);
+		walk->p->overhead += end - at;
+	}
+	walk->prev = 0;
+}
+
+static bool ends_in_zeros(struct window *w, taddr at, taddr end)
+{
+	uint64_t word;
+
+	for (; at < end; at += 8)
+		if (!window_u64(w, at, &word) || word)
+			return false;
+	return true;
+}
+
 /*
  * Chunks from p->first.  A header's PREV_INUSE speaks of the chunk before it, so each is added
  * when the next one's header is read.  Ends at top, at fence posts or at the piece's end.
  */
 static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sink *sink)
 {
-	struct cursor_bits bits = {
-		.sink = sink,
-		.first = p->start + CHUNK_HEADER,
-		.base = grain_of(sink->grains, p->start + CHUNK_HEADER),
+	struct walk walk = {
+		.g = g,
+		.p = p,
+		.w = { .img = g->img },
+		.bits = {
+			.sink = sink,
+			.first = p->start + CHUNK_HEADER,
+			.base = grain_of(sink->grains, p->start + CHUNK_HEADER),
+		},
 	};
-	struct window w = { .img = g->img };
-	taddr at = p->first, prev = 0, stop = p->top ? p->top : p->end;
-	uint64_t header = 0, next_header, footer, n_used = 0, used = 0;
-	bool prev_used = false;
+	taddr at = p->first, stop = p->top ? p->top : p->end;
+	uint64_t header = 0, next_header, footer;
 
-	bits.word = bits.base >> 6;
+	walk.bits.word = walk.bits.base >> 6;
 	if (p->first > p->start)
 		p->overhead += p->first - p->start;
 	while (at < stop) {
 		uint64_t size;
 
-		if (!window_u64(&w, at + 8, &header))
+		if (!window_u64(&walk.w, at + 8, &header))
 			header = 0;
 		size = chunk_size(header);
 		/* Two fence posts, or a single one that was a top too small to be used. */
@@ -351,35 +453,40 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 			p->overhead += stop - at;
 			break;
 		}
-		if (!chunk_size_fits(header, at, stop) || !window_u64(&w, at + size + 8, &next_header)) {
+		if (!p->top && size == stop - at) {
+			/* No fence and no known top: what reaches the very end is the top. */
+			p->top = at;
+			break;
+		}
+		if (!chunk_size_fits(header, at, stop) || !window_u64(&walk.w, at + size + 8, &next_header)) {
 			taddr from = at;
 
-			if (size == stop - at && stop == p->end) {
-				/* The last chunk of a piece that lacks its fence: nothing says it is free. */
-				bits_add(&bits, at + CHUNK_HEADER, true);
-				n_used++;
-				used += size;
+			if (walk.prev)
+				settle_prev(&walk, at);
+			if (!p->top && !size && ends_in_zeros(&walk.w, at, stop)) {
+				/* A heap cut off, or grown and not yet used. */
+				block_sink_gap(sink, at + CHUNK_HEADER);
+				p->overhead += stop - at;
+				at = stop;
 				break;
 			}
-			if (p->top == 0 && size == 0)
-				break;
-			piece_damage(g, p, at, prev, prev_used, header);
-			bits_flush(&bits);
-			block_sink_gap(sink, at + CHUNK_HEADER);
-			at = resync(p, &w, at);
-			p->overhead += at - from;
-			prev = 0;
+			at = leap_back(&walk, at);
+			if (at != from)
+				continue;
+			piece_damage(g, p, at, bad_header_words(p, at, header, walk.prev, walk.prev_used));
+			at = resync(p, &walk.w, at, p->end);
+			add_damaged(&walk, from, at);
 			continue;
 		}
-		prev = at;
-		prev_used = next_header & CHUNK_PREV_INUSE;
-		bits_add(&bits, at + CHUNK_HEADER, prev_used);
-		if (prev_used) {
-			n_used++;
-			used += size;
+		walk.prev = at;
+		walk.prev_used = next_header & CHUNK_PREV_INUSE;
+		bits_add(&walk.bits, at + CHUNK_HEADER, walk.prev_used);
+		if (walk.prev_used) {
+			p->n_used++;
+			p->used += size;
 		} else {
 			count_free(p, size);
-			if (window_u64(&w, at + size, &footer) && footer == size)
+			if (window_u64(&walk.w, at + size, &footer) && footer == size)
 				p->passed++;
 			else
 				p->failed++;
@@ -387,15 +494,13 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 		at += size;
 	}
 	if (p->top && at == p->top) {
-		bits_add(&bits, at + CHUNK_HEADER, false);
+		bits_add(&walk.bits, at + CHUNK_HEADER, false);
 		count_free(p, p->end - at);
 		p->passed++;
 	} else if (p->top) {
 		p->failed++;
 	}
-	bits_flush(&bits);
-	p->n_used = n_used;
-	p->used = used;
+	bits_flush(&walk.bits);
 }
 
 /* What the lists say is free after all, and the caches' own structs. */
