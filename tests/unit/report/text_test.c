@@ -1,0 +1,205 @@
+/*
+ * The first screen: a literal report in, lines out.  The order of sections, the width, aligned
+ * figures and what becomes of hostile names are what the page promises.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "report/report.h"
+
+static struct rp_where wheres[] = { { "tcache", 7, 700 }, { "top", 1, 5000 } };
+static struct rp_heap heaps[] = { {
+	.allocator = "glibc",
+	.version = "2.36",
+	.how = "symbols",
+	.n_used = 412339,
+	.used = 300 << 20,
+	.n_free = 8,
+	.free = 20 << 20,
+	.wheres = wheres,
+	.n_wheres = ARRAY_SIZE(wheres),
+} };
+static struct rp_breakdown breakdown[] = {
+	{ "heap/reachable", "C heap (glibc): reachable", NULL, 600 << 20 },
+	{ "heap/lost", "                lost", NULL, 300 << 20 },
+	{ "stack", "stacks (9)", NULL, 100 << 20 },
+};
+static struct rp_hop hops[] = {
+	{ .address = 0x1000, .size = 64, .via_kind = "scanned", .repeat = 1 },
+	{ .address = 0x2000, .size = 4096, .via_kind = "scanned", .via_offset = 16, .repeat = 1203 },
+};
+static struct rp_evidence stale[] = { { "still pointed at by", "freed block at 0x7f10 +0x50" } };
+static uint64_t addresses[] = { 0x2000 };
+static struct rp_suspect suspects[] = {
+	{ .id = "s1",
+	  .rule = "growth/accumulation",
+	  .title = "412,331 48-byte blocks held by main.sessions",
+	  .count = 412331,
+	  .bytes = 19 << 20,
+	  .retained = 245261926,
+	  .addresses = addresses,
+	  .n_addresses = 1,
+	  .has_chain = true,
+	  .chain = { { .kind = "global", .symbol = "main.sessions", .module = "/opt/shop", .address = 0x600000 }, hops, 2 } },
+	{ .id = "s2",
+	  .rule = "lost/definite",
+	  .title = "evil \033[31m name \xff\n that goes on and on and on and on and on and on and on and on to its END",
+	  .count = 1,
+	  .retained = 10,
+	  .has_chain = true,
+	  .chain = { {}, hops, 1 },
+	  .evidence = stale,
+	  .n_evidence = 1 },
+	{ .id = "s3", .rule = "free-held/thread-cache", .title = "third", .count = 3, .retained = 3 },
+	{ .id = "s4", .rule = "lost/definite", .title = "fourth", .count = 4, .retained = 2 },
+};
+
+static struct report literal(void)
+{
+	return (struct report){
+		.input = { .path = "/var/crash/core.4121",
+			   .kind = "elf-core",
+			   .arch = "x86_64",
+			   .args = "./shop --listen :8080",
+			   .made_by = "gcore",
+			   .pid = 4121,
+			   .bytes = 1406000000,
+			   .complete = true },
+		.dumped_bytes = 1000 << 20,
+		.breakdown = { breakdown, 3, 3 },
+		.heaps = { heaps, 1, 1 },
+		.suspects = { suspects, 4, 4 },
+		.verdict = "main.sessions holds a large part of the live heap and this sentence goes on for so long that "
+			   "it has to be broken between two of its words.",
+		.next = { "heapfx explain core.4121 0x2000" },
+		.next_why = { "one session: every path that holds it" },
+		.n_next = 1,
+	};
+}
+
+static char *render(const struct report *r, const struct writer_options *opt)
+{
+	char *page = NULL;
+	size_t n;
+	FILE *out = open_memstream(&page, &n);
+
+	assert_non_null(out);
+	assert_null(writer_registry[0]->write(r, opt, out));
+	fclose(out);
+	return page;
+}
+
+static unsigned line_columns(const char *s, size_t n)
+{
+	unsigned cols = 0;
+
+	for (size_t i = 0; i < n; i++)
+		cols += ((unsigned char)s[i] & 0xc0) != 0x80;
+	return cols;
+}
+
+static void test_lines_fit(void **state)
+{
+	static const unsigned widths[] = { 60, 80, 100, 120 };
+	const struct report r = literal();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(widths); i++) {
+		_free_ char *page = render(&r, &(struct writer_options){ .top = 3, .width = widths[i] });
+
+		for (const char *s = page; *s;) {
+			const char *end = strchr(s, '\n');
+
+			assert_non_null(end);
+			assert_true(line_columns(s, (size_t)(end - s)) <= widths[i]);
+			s = end + 1;
+		}
+	}
+}
+
+static void test_sections_in_order(void **state)
+{
+	static const char *const order[] = {
+		"core.4121: Linux core, x86-64, pid 4121, ./shop --listen :8080 (gcore)\n",
+		"\nWHERE IT WENT ", "\nVERDICT  main.sessions holds", "\nSUSPECTS ", "\n  1 412,331 48-byte blocks held by main",
+		"\n      global main.sessions (shop) -> 64-byte block -> +0x10 4.0 KiB block (x1,203)\n",
+		"\n  2 ", "\n      nothing -> 64-byte block\n", "\n      still pointed at by: freed block at 0x7f10 +0x50\n",
+		"\n  3 third", "\n  and 1 more: --top 4\n",
+		"\nPROBLEMS  none (everything the analysis needs is in the file)\n",
+		"\nNEXT  heapfx explain core.4121 0x2000   one session: every path that holds it\n",
+	};
+	const struct report r = literal();
+	_free_ char *page = render(&r, &(struct writer_options){ .top = 3, .width = 100 });
+	const char *at = page;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		at = strstr(at, order[i]);
+		if (!at)
+			print_error("missing or out of order: %s\nin:\n%s", order[i], page);
+		assert_non_null(at);
+	}
+}
+
+static void test_figures(void **state)
+{
+	static const char *const lines[] = {
+		"\n  C heap (glibc): reachable     600.0 MiB   60.0%  ############\n",
+		"\n                  lost          300.0 MiB   30.0%  ######\n",
+		"\n  stacks (9)                    100.0 MiB   10.0%  ##\n",
+		"\n  all                          1000.0 MiB\n",
+	};
+	const struct report r = literal();
+	_free_ char *page = render(&r, &(struct writer_options){ .top = 3, .width = 100 });
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		if (!strstr(page, lines[i]))
+			print_error("missing: %s\nin:\n%s", lines[i], page);
+		assert_non_null(strstr(page, lines[i]));
+	}
+}
+
+static void test_hostile_names(void **state)
+{
+	const struct report r = literal();
+	_free_ char *plain = render(&r, &(struct writer_options){ .top = 3, .width = 100 });
+	_free_ char *color = render(&r, &(struct writer_options){ .top = 3, .width = 100, .color = true });
+
+	(void)state;
+	assert_null(strchr(plain, '\033'));
+	assert_non_null(strstr(plain, "evil \\x1b[31m name \\xff\\x0a"));
+	assert_non_null(strstr(plain, "…"));
+	assert_non_null(strstr(plain, "to its END"));
+	assert_non_null(strchr(color, '\033'));
+	assert_null(strstr(color, "\033[31m name"));
+}
+
+static void test_nothing_known(void **state)
+{
+	const struct report r = { .input = { .kind = "elf-core" } };
+	_free_ char *page = render(&r, &(struct writer_options){});
+
+	(void)state;
+	assert_non_null(strstr(page, "\nSUSPECTS  none\n"));
+	assert_null(strstr(page, "everything the analysis needs"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines_fit),     cmocka_unit_test(test_sections_in_order),
+		cmocka_unit_test(test_figures),	      cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_nothing_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
