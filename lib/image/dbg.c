@@ -30,15 +30,20 @@ static void dbg_unlock(pthread_mutex_t **lock)
 }
 
 /* Under the lock: the DWARF, opened on first use. */
-static Dwarf *dbg_dwarf(struct dbg *d)
+static Dwarf *dbg_dwarf(const struct image *img, struct dbg *d)
 {
+	struct err *err;
+
 	if (d->opened)
 		return d->dwarf;
 	d->opened = true;
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return NULL;
-	/* libelf reads such memory only: it is not opened for writing. */
-	d->elf = elf_memory((char *)d->file->map, d->file->size);
+	err = elf_copy_open(img->env, d->file, &d->copy);
+	if (err)
+		diag_err(img->env, "module/debug-info", err);
+	if (d->copy.map)
+		d->elf = elf_memory((char *)d->copy.map, d->copy.size);
 	if (d->elf)
 		d->dwarf = dwarf_begin_elf(d->elf, DWARF_C_READ, NULL);
 	return d->dwarf;
@@ -57,6 +62,7 @@ void dbg_free(struct dbg *d)
 	if (d->dwarf)
 		dwarf_end(d->dwarf);
 	elf_end(d->elf);
+	elf_copy_close(&d->copy);
 	elf_file_free(d->own);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
@@ -245,7 +251,6 @@ bool image_field_offset(const struct image *img, const struct module *m, const c
 	bool found = false;
 	Dwarf_Die die;
 
-	(void)img;
 	if (!d)
 		return false;
 	pthread_mutex_lock(&d->lock);
@@ -261,7 +266,7 @@ bool image_field_offset(const struct image *img, const struct module *m, const c
 			*ret_offset = f->offset;
 		return f->found;
 	}
-	if (dbg_dwarf(d) && struct_find(d->dwarf, struct_name, &die))
+	if (dbg_dwarf(img, d) && struct_find(d->dwarf, struct_name, &die))
 		found = field_find(&die, field, &offset);
 	field_keep(d, struct_name, field, found, offset);
 	if (found)
@@ -379,7 +384,7 @@ bool image_source_of(const struct image *img, taddr pc, struct source_place *ret
 	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &m->dbg->lock;
 
 	(void)lock;
-	if (!dbg_dwarf(m->dbg))
+	if (!dbg_dwarf(img, m->dbg))
 		return false;
 	found = s->flags & SEG_X ? line_of(m->dbg->dwarf, pc - m->bias, &place) :
 				   variable_of(m->dbg, pc - m->bias, &place);

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image/elf.h"
+
 struct dbg_field {
 	char *of, *name;
 	uint64_t offset;
@@ -28,6 +30,7 @@ struct dbg {
 	const struct elf_file *file;
 	struct elf_file *own; /* `file`, when the module's own file has no DWARF */
 	bool opened;
+	struct elf_copy copy; /* what libelf reads */
 	struct Elf *elf;
 	struct Dwarf *dwarf; /* NULL before it is opened, and when it cannot be */
 	struct {

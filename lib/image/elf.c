@@ -293,6 +293,11 @@ struct err *elf_file_open_bytes(const char *path, const uint8_t *bytes, uint64_t
 	return NULL;
 }
 
+static uint64_t mtime_ns(const struct stat *st)
+{
+	return (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec;
+}
+
 struct err *elf_file_open_path(const char *path, struct elf_file **ret)
 {
 	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -313,7 +318,60 @@ struct err *elf_file_open_path(const char *path, struct elf_file **ret)
 		return err;
 	}
 	(*ret)->mapped = true;
+	(*ret)->device = st.st_dev;
+	(*ret)->inode = st.st_ino;
+	(*ret)->mtime_ns = mtime_ns(&st);
 	return NULL;
+}
+
+static struct err *copy_mapped(const struct elf_file *e, struct elf_copy *ret)
+{
+	_close_ int fd = open(e->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	void *map;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_os(errno, "%s", e->path);
+	if (st.st_dev != e->device || st.st_ino != e->inode || (uint64_t)st.st_size != e->size ||
+	    mtime_ns(&st) != e->mtime_ns)
+		return NULL;
+	map = mmap(NULL, e->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return err_os(errno, "%s", e->path);
+	ret->map = map;
+	ret->size = e->size;
+	return NULL;
+}
+
+struct err *elf_copy_open(struct env *env, const struct elf_file *e, struct elf_copy *ret)
+{
+	struct err *err;
+	void *map;
+
+	*ret = (struct elf_copy){ .env = env };
+	if (e->mapped)
+		return copy_mapped(e, ret);
+	err = env_mem_take(env, e->size, "a copy of a program file");
+	if (err)
+		return err;
+	map = mmap(NULL, e->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED) {
+		env_mem_give(env, e->size);
+		return &err_nomem;
+	}
+	memcpy(map, e->map, e->size);
+	*ret = (struct elf_copy){ .map = map, .size = e->size, .env = env, .taken = e->size };
+	return NULL;
+}
+
+void elf_copy_close(struct elf_copy *c)
+{
+	if (!c->map)
+		return;
+	munmap(c->map, c->size);
+	if (c->taken)
+		env_mem_give(c->env, c->taken);
+	c->map = NULL;
 }
 
 static bool debug_file_fits(struct elf_file *e, const struct build_id *id, const char *section)

@@ -39,7 +39,8 @@ struct elf_file {
 	char *path;
 	const uint8_t *map;
 	uint64_t size;
-	bool mapped; /* `map` is our own mapping */
+	bool mapped; /* `map` is our own mapping of the file at `path`, which was: */
+	uint64_t device, inode, mtime_ns;
 	struct elf_headers h;
 	struct build_id id;
 };
@@ -65,6 +66,19 @@ bool elf_file_has_code(const struct elf_file *e);
 bool elf_file_has(const struct elf_file *e, const char *section);
 /* The bytes of a section; false when there is none, it has no bytes in the file or is compressed. */
 bool elf_file_section(const struct elf_file *e, const char *name, const uint8_t **ret, uint64_t *ret_n);
+
+/*
+ * The same bytes for libelf, which writes where it unpacks a compressed section: pages of their
+ * own, so that nobody else sees that.  `map` is NULL when the file is no longer what it was.
+ */
+struct elf_copy {
+	uint8_t *map;
+	uint64_t size;
+	struct env *env;
+	uint64_t taken; /* of the memory budget */
+};
+struct err *elf_copy_open(struct env *env, const struct elf_file *e, struct elf_copy *ret) MUST_CHECK;
+void elf_copy_close(struct elf_copy *c); /* zeroed is fine */
 
 /*
  * The separate debug file of a module, by its build id: in the bundle, the debug directories,

@@ -651,6 +651,27 @@ static struct err *module_find_file(struct builder *b, struct module *m)
 	return err;
 }
 
+/* A loader that no row and no link map named: as the program asks for it. */
+static void loader_name(struct builder *b)
+{
+	const struct module *exe = NULL;
+	const struct elf_segment *s;
+	struct cursor c;
+	const char *name;
+
+	for (size_t i = 0; i < b->modules.n; i++)
+		if (b->modules.v[i].is_exe && b->modules.v[i].elf)
+			exe = &b->modules.v[i];
+	s = exe ? elf_headers_find(&exe->elf->h, PT_INTERP) : NULL;
+	if (!s)
+		return;
+	c = cursor_slice(exe->elf->map, exe->elf->size, s->offset, s->filesz, exe->path);
+	name = cursor_cstr(&c);
+	for (size_t i = 0; name && i < b->modules.n; i++)
+		if (b->modules.v[i].is_loader && !*b->modules.v[i].path)
+			b->modules.v[i].path = name;
+}
+
 /* ---- order, and which segment is whose */
 
 static size_t link_rank(const struct builder *b, const struct module *m)
@@ -734,6 +755,56 @@ static void segments_name(struct builder *b)
 	}
 }
 
+static int taddr_cmp(const void *a, const void *b)
+{
+	const taddr *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/*
+ * A mapping may hold the end of one module and more: memory asked of brk() right behind the .bss
+ * of a program is one mapping with it.  So segments are cut where modules begin and end.
+ */
+static struct err *segments_cut(struct image *img)
+{
+	size_t n_cuts = 0, at = 0, n = 0;
+	_free_ taddr *cuts = calloc(2 * img->n_modules + 1, sizeof(*cuts));
+	struct segment *out;
+
+	if (!cuts)
+		return &err_nomem;
+	for (size_t i = 0; i < img->n_modules; i++) {
+		cuts[n_cuts++] = img->modules[i].start;
+		cuts[n_cuts++] = img->modules[i].end;
+	}
+	qsort(cuts, n_cuts, sizeof(*cuts), taddr_cmp);
+	out = calloc(img->n_segments + n_cuts + 1, sizeof(*out));
+	if (!out)
+		return &err_nomem;
+	for (size_t i = 0; i < img->n_segments; i++) {
+		struct segment s = img->segments[i];
+
+		for (; at < n_cuts && cuts[at] < s.end; at++) {
+			uint64_t lead;
+
+			if (cuts[at] <= s.start)
+				continue;
+			lead = cuts[at] - s.start;
+			out[n] = s;
+			out[n++].end = cuts[at];
+			s.start = cuts[at];
+			s.bytes = s.bytes ? s.bytes + lead : NULL;
+			s.file_offset += s.file ? lead : 0;
+		}
+		out[n++] = s;
+	}
+	free(img->segments);
+	img->segments = out;
+	img->n_segments = n;
+	return NULL;
+}
+
 static void segments_own(struct image *img)
 {
 	for (size_t i = 0; i < img->n_segments; i++) {
@@ -765,6 +836,7 @@ static struct err *builder_run(struct builder *b)
 		err = module_find_file(b, &b->modules.v[i]);
 	if (err)
 		return err;
+	loader_name(b);
 	modules_clip(b);
 	segments_name(b);
 	return modules_order(b);
@@ -781,6 +853,9 @@ struct err *modules_build(struct image *img, const struct mapped_file *files, si
 	img->modules = take(&b.modules.v);
 	img->n_modules = b.modules.n;
 	b.modules.n = 0;
+	err = segments_cut(img);
+	if (err)
+		return err;
 	segments_own(img);
 	return NULL;
 }
@@ -830,6 +905,10 @@ struct err *modules_restore_bytes(struct image *img)
 		/* What was writable may have been changed before the dump left it out. */
 		if (s.origin == SEG_NONE && m && m->elf && !m->is_vdso && !(s.flags & SEG_W))
 			bytes = file_bytes(m, s.start, s.end - s.start, &n);
+		if (bytes && !s.file) {
+			s.file = m->path;
+			s.file_offset = (uint64_t)(bytes - m->elf->map);
+		}
 		rest = s;
 		if (bytes) {
 			s.bytes = bytes;

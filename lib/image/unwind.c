@@ -35,11 +35,10 @@ struct unwinder {
 static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
 		    char **ret_path, Elf **ret)
 {
-	const struct elf_file *e = *userdata;
+	const struct elf_copy *copy = *userdata;
 
 	(void)mod, (void)name, (void)base, (void)ret_path;
-	/* libelf reads such memory only: it was not opened for writing. */
-	*ret = e ? elf_memory((char *)e->map, e->size) : NULL;
+	*ret = copy ? elf_memory((char *)copy->map, copy->size) : NULL;
 	return -1;
 }
 
@@ -155,7 +154,6 @@ static void by_frame_pointers(struct unwinder *u, const struct thread *t)
 	taddr fp = t->regs[fp_reg], low = t->sp;
 	struct frame f = { .pc = t->pc, .sp = t->sp };
 
-	u->frames.n = 0;
 	if (!frame_add(u, &f))
 		return;
 	while (fp >= low && fp % 8 == 0) {
@@ -178,14 +176,37 @@ static void frames_finish(struct frames *fs)
 		fs->v[i].sp = i + 1 < fs->n ? fs->v[i + 1].sp : 0;
 }
 
+/* Without its file libdwfl guesses its way through a module, and may lose the way. */
+static bool all_have_cfi(const struct unwinder *u)
+{
+	for (size_t i = 0; i < u->frames.n; i++) {
+		const struct module *m = image_module_at(u->img, u->frames.v[i].pc);
+
+		if (!m || !m->elf)
+			return false;
+	}
+	return u->frames.n > 1;
+}
+
 static struct err *unwind_thread(struct unwinder *u, Dwfl *dwfl, struct thread *t)
 {
 	u->frames = (struct frames){};
 	/* An error is how most stacks end; what was found until then is kept. */
 	if (dwfl)
 		(void)dwfl_getthread_frames(dwfl, 1, on_frame, u);
-	if (u->frames.n <= 1)
+	if (!all_have_cfi(u)) {
+		struct frames known = u->frames;
+
+		u->frames = (struct frames){};
 		by_frame_pointers(u, t);
+		if (u->frames.n < known.n) {
+			struct frames fewer = u->frames;
+
+			u->frames = known;
+			known = fewer;
+		}
+		free(known.v);
+	}
 	if (u->nomem) {
 		free(u->frames.v);
 		return &err_nomem;
@@ -196,34 +217,32 @@ static struct err *unwind_thread(struct unwinder *u, Dwfl *dwfl, struct thread *
 	return NULL;
 }
 
-static void report_modules(Dwfl *dwfl, const struct image *img)
+/* The copies are for libdwfl and must outlive it: one a module, empty for those without a file. */
+static void report_modules(Dwfl *dwfl, const struct image *img, struct elf_copy *copies)
 {
 	for (size_t i = 0; i < img->n_modules; i++) {
 		const struct module *m = &img->modules[i];
-		const struct elf_segment *load;
+		const struct elf_segment *load = m->elf ? elf_headers_find(&m->elf->h, PT_LOAD) : NULL;
+		struct err *err;
 		Dwfl_Module *mod;
 		void **userdata;
 		taddr start;
 
-		load = m->elf ? elf_headers_find(&m->elf->h, PT_LOAD) : NULL;
 		if (!load)
 			continue;
 		/* libdwfl takes the start of a module for its first PT_LOAD, rounded by that one's alignment. */
 		start = m->bias + (is_pow2(load->align) ? align_down(load->vaddr, load->align) : load->vaddr);
 		if (start >= m->end)
 			continue;
-		mod = dwfl_report_module(dwfl, m->path, start, m->end);
-		if (mod && !dwfl_module_info(mod, &userdata, NULL, NULL, NULL, NULL, NULL, NULL))
+		err = elf_copy_open(img->env, m->elf, &copies[i]);
+		if (err)
+			diag_err(img->env, "module/unwind", err);
+		if (!copies[i].map)
 			continue;
-		if (mod)
-			*userdata = m->elf;
+		mod = dwfl_report_module(dwfl, m->path, start, m->end);
+		if (mod && dwfl_module_info(mod, &userdata, NULL, NULL, NULL, NULL, NULL, NULL))
+			*userdata = &copies[i];
 	}
-}
-
-static void dwfl_close(Dwfl **dwfl)
-{
-	if (*dwfl)
-		dwfl_end(*dwfl);
 }
 
 static void elf_close(Elf **elf)
@@ -231,36 +250,58 @@ static void elf_close(Elf **elf)
 	elf_end(*elf);
 }
 
-struct err *unwind_threads(struct image *img, const struct image_options *opt)
+static struct err *unwind_all(struct unwinder *u, Dwfl *dwfl)
 {
-	struct unwinder u = { .img = img };
-	_cleanup_(elf_close) Elf *core = NULL;
-	_cleanup_(dwfl_close) Dwfl *dwfl = NULL;
+	struct image *img = u->img;
 	size_t total = 0;
 
-	(void)opt;
-	if (elf_version(EV_CURRENT) != EV_NONE)
-		dwfl = dwfl_begin(&callbacks);
-	if (dwfl) {
-		core = elf_memory((char *)img->core->map, img->core->size);
-		dwfl_report_begin(dwfl);
-		report_modules(dwfl, img);
-		if (dwfl_report_end(dwfl, NULL, NULL) || !core ||
-		    !dwfl_attach_state(dwfl, core, 1, &thread_callbacks, &u)) {
-			dwfl_end(dwfl);
-			dwfl = NULL;
-		}
-	}
 	for (size_t i = 0; i < img->n_threads && total < FRAMES_TOTAL_MAX; i++) {
 		struct err *err;
 
 		if (!img->threads[i].has_regs)
 			continue;
-		u.at = i;
-		err = unwind_thread(&u, dwfl, &img->threads[i]);
+		u->at = i;
+		err = unwind_thread(u, dwfl, &img->threads[i]);
 		if (err)
 			return err;
 		total += img->threads[i].n_frames;
 	}
 	return NULL;
+}
+
+/* NULL when libdwfl cannot serve: the frame pointers are left then. */
+static Dwfl *dwfl_new(struct unwinder *u, Elf *core, struct elf_copy *copies)
+{
+	Dwfl *dwfl = core ? dwfl_begin(&callbacks) : NULL;
+
+	if (!dwfl)
+		return NULL;
+	dwfl_report_begin(dwfl);
+	report_modules(dwfl, u->img, copies);
+	if (!dwfl_report_end(dwfl, NULL, NULL) && dwfl_attach_state(dwfl, core, 1, &thread_callbacks, u))
+		return dwfl;
+	dwfl_end(dwfl);
+	return NULL;
+}
+
+struct err *unwind_threads(struct image *img, const struct image_options *opt)
+{
+	struct unwinder u = { .img = img };
+	_free_ struct elf_copy *copies = calloc(img->n_modules + 1, sizeof(*copies));
+	_cleanup_(elf_close) Elf *core = NULL;
+	Dwfl *dwfl;
+	struct err *err;
+
+	(void)opt;
+	if (!copies)
+		return &err_nomem;
+	/* Of the core libdwfl wants to know the machine, no more. */
+	if (elf_version(EV_CURRENT) != EV_NONE)
+		core = elf_memory((char *)img->core->map, img->core->size);
+	dwfl = dwfl_new(&u, core, copies);
+	err = unwind_all(&u, dwfl);
+	dwfl_end(dwfl);
+	for (size_t i = 0; i < img->n_modules; i++)
+		elf_copy_close(&copies[i]);
+	return err;
 }
