@@ -2,15 +2,16 @@
 
 HEAPFX names the program (`make e2e` sets it).  Expected values come from truth files alone.
 """
+import contextlib
 import dataclasses
 import functools
 import json
 import os
 import pathlib
-import resource
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -83,26 +84,40 @@ class Run:
 	out: str
 	err: str
 	seconds: float
+	rss: int	# bytes, at its highest; pages of mapped files too
 
 
-def heapfx(*args, stdin=subprocess.DEVNULL, env=None, timeout=60, memory=None, text=True, cwd=None):
-	"""Runs it; `memory` limits its address space (not under ASan, which needs terabytes)."""
-	def limits():
-		resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-		if memory and not SANITIZED:
-			resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-
+def heapfx(*args, stdin=subprocess.DEVNULL, env=None, timeout=60, cwd=None):
+	"""Runs it. Address space is no measure of memory, for columns reserve more than they use: rss is."""
+	argv = [HEAPFX, *map(str, args)]
 	started = time.monotonic()
-	done = subprocess.run([HEAPFX, *map(str, args)], stdin=stdin, stdout=subprocess.PIPE,
-		stderr=subprocess.PIPE, env=environment(env), timeout=timeout * SLOW, check=False,
-		preexec_fn=limits, cwd=cwd)
-	out, err = done.stdout, done.stderr
-	if text:
-		out = out.decode("utf-8")	# a report is always valid UTF-8
-	err = err.decode("utf-8")
-	assert "Sanitizer" not in err and "runtime error:" not in err, err
-	assert done.returncode >= 0, f"killed by signal {-done.returncode}: {err}"
-	return Run(done.returncode, out, err, time.monotonic() - started)
+	with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+		child = subprocess.Popen(argv, stdin=stdin, stdout=out, stderr=err, env=environment(env), cwd=cwd)
+		rss = watch(child, started + timeout * SLOW)
+		out.seek(0)
+		err.seek(0)
+		# A report is always valid UTF-8.
+		run = Run(child.returncode, out.read().decode("utf-8"), err.read().decode("utf-8"),
+			time.monotonic() - started, rss)
+	assert "Sanitizer" not in run.err and "runtime error:" not in run.err, run.err
+	assert run.status >= 0, f"killed by signal {-run.status}: {run.err}"
+	return run
+
+
+def watch(child, deadline):
+	"""Waits for its end; returns its highest resident size. (ru_maxrss counts ours, from before exec.)"""
+	rss, pause = 0, 0.001
+	while child.poll() is None:
+		with contextlib.suppress(OSError, ValueError, IndexError):	# it may end meanwhile
+			status = pathlib.Path(f"/proc/{child.pid}/status").read_text("ascii", "replace")
+			rss = max(rss, int(status.split("VmHWM:")[1].split()[0]) << 10)
+		if time.monotonic() > deadline:
+			child.kill()
+			child.wait()
+			raise AssertionError(f"still running in the end: {child.args}")
+		time.sleep(pause)
+		pause = min(pause * 1.2, 0.01)
+	return rss
 
 
 def environment(extra):
