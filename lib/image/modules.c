@@ -805,6 +805,86 @@ static struct err *segments_cut(struct image *img)
 	return NULL;
 }
 
+/* How a module's program headers say that an address is mapped; readable at least. */
+static uint8_t header_flags(const struct image *img, const struct module *m, taddr addr)
+{
+	_cleanup_(elf_headers_fini) struct elf_headers memory = {};
+	const struct elf_headers *h = m->elf ? &m->elf->h : &memory;
+
+	if (!m->elf && !headers_in_memory(img, m->start, &memory))
+		return SEG_R;
+	for (size_t i = 0; i < h->n; i++) {
+		const struct elf_segment *s = &h->segments[i];
+		uint64_t low = align_down(s->vaddr, 4096);
+
+		if (s->type == PT_LOAD && addr - m->bias >= low && addr - m->bias - low < s->memsz + (s->vaddr - low))
+			return (uint8_t)(s->flags & (SEG_R | SEG_W | SEG_X));
+	}
+	return SEG_R;
+}
+
+static int segment_cmp(const void *a, const void *b)
+{
+	const struct segment *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* gcore leaves out what it does not dump: only NT_FILE tells that a file was mapped there. */
+static struct err *segments_of_rows(struct builder *b)
+{
+	struct image *img = b->img;
+	struct {
+		struct segment *v;
+		size_t n, cap;
+	} gaps = {};
+	struct segment *all;
+	size_t i = 0;
+	taddr done = 0;
+
+	for (size_t r = 0; r < b->n_files; r++) {
+		const struct mapped_file *f = &b->files[r];
+		const struct module *m = module_of(b, f->start);
+		taddr at = f->start > done ? f->start : done;
+
+		while (at < f->end) {
+			struct segment s = { .start = at, .end = f->end, .flags = SEG_R, .origin = SEG_NONE };
+
+			while (i < img->n_segments && img->segments[i].end <= at)
+				i++;
+			if (i < img->n_segments && img->segments[i].start <= at) {
+				at = img->segments[i].end;
+				continue;
+			}
+			if (i < img->n_segments && img->segments[i].start < s.end)
+				s.end = img->segments[i].start;
+			s.load = (uint32_t)(img->n_segments + r);
+			s.flags = m ? header_flags(img, m, at) : SEG_R;
+			if (!vec_push(&gaps, &s)) {
+				free(gaps.v);
+				return &err_nomem;
+			}
+			at = s.end;
+		}
+		done = at;
+	}
+	all = calloc(img->n_segments + gaps.n + 1, sizeof(*all));
+	if (!all) {
+		free(gaps.v);
+		return &err_nomem;
+	}
+	if (img->n_segments)
+		memcpy(all, img->segments, img->n_segments * sizeof(*all));
+	if (gaps.n)
+		memcpy(all + img->n_segments, gaps.v, gaps.n * sizeof(*all));
+	free(gaps.v);
+	free(img->segments);
+	img->segments = all;
+	img->n_segments += gaps.n;
+	qsort(all, img->n_segments, sizeof(*all), segment_cmp);
+	return NULL;
+}
+
 static void segments_own(struct image *img)
 {
 	for (size_t i = 0; i < img->n_segments; i++) {
@@ -838,6 +918,9 @@ static struct err *builder_run(struct builder *b)
 		return err;
 	loader_name(b);
 	modules_clip(b);
+	err = segments_of_rows(b);
+	if (err)
+		return err;
 	segments_name(b);
 	return modules_order(b);
 }
