@@ -177,7 +177,7 @@ static struct err *glibc_open(struct env *env, const struct image *img, void **r
 
 static void copy_how(const struct glibc_copy *copy, char *ret, size_t n)
 {
-	snprintf(ret, n, "%s%s%s", copy->by_symbol ? "symbols+" : "", copy->by_code ? "disassembly+" : "",
+	snprintf(ret, n, "%s%s%s%s", copy->by_debug_info ? "debug-info+" : "", copy->by_symbol ? "symbols+" : "", copy->by_code ? "disassembly+" : "",
 		 copy->by_layout ? "layout+" : "");
 	if (*ret)
 		ret[strlen(ret) - 1] = 0;
@@ -191,7 +191,7 @@ static void glibc_bid(struct env *env, const struct image *img, struct walker_bi
 	if (err) {
 		diag_err(env, "heap/no-arena", err);
 	} else if (g.copies.n) {
-		char how[32];
+		char how[48];
 
 		copy_how(&g.copies.v[0], how, sizeof(how));
 		ret->score = 60 + 10 * g.copies.v[0].by_symbol + 10 * g.copies.v[0].by_code;
@@ -674,10 +674,16 @@ static const struct heap_info *glibc_info(void *ctx)
 	info->checks_failed = g->failed;
 	if (g->copies.n) {
 		const struct glibc_copy *copy = &g->copies.v[0];
+		const char *version = glibc_version_group(&copy->facts);
 
+		/* The structures are what is walked; a text that contradicts them is not believed. */
+		if (glibc_version_in_group(copy->version, version))
+			version = copy->version;
+		else if (*copy->version)
+			diag(g->env, "heap/version", copy->bins, "libc says %s, its structures %s",
+			     copy->version, version);
 		copy_how(copy, info->how, sizeof(info->how));
-		snprintf(info->version, sizeof(info->version), "%s",
-			 *copy->version ? copy->version : glibc_version_group(&copy->facts));
+		snprintf(info->version, sizeof(info->version), "%s", version);
 		snprintf(info->why, sizeof(info->why), "main_arena at 0x%" PRIx64 " by %s, glibc %s",
 			 copy->bins - copy->form->bins_at, info->how, info->version);
 	}

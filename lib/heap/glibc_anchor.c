@@ -44,7 +44,11 @@ static unsigned count_bins(const struct image *img, taddr bins)
 	return n;
 }
 
-/* Which form of malloc_state makes `next` a ring that comes back. */
+/*
+ * Which form of malloc_state makes `next` a ring that comes back.  When none does (damage), how
+ * the bins lie: malloc_state is aligned to 16, so that they are at 112 or at 24 behind it by
+ * their own alignment; lock and flags at its start must make sense.
+ */
 static const struct glibc_state_form *form_of(const struct image *img, taddr bins)
 {
 	for (size_t f = 0; f < n_glibc_state_forms; f++) {
@@ -57,6 +61,15 @@ static const struct glibc_state_form *form_of(const struct image *img, taddr bin
 			if (at == state)
 				return form;
 		}
+	}
+	for (size_t f = 0; f < n_glibc_state_forms; f++) {
+		const struct glibc_state_form *form = &glibc_state_forms[f];
+		uint32_t lock, flags;
+
+		if (!((bins - form->bins_at) & 15) &&
+		    image_read_u32(img, bins - form->bins_at, &lock) == MEM_OK && lock <= 2 &&
+		    image_read_u32(img, bins - form->bins_at + 4, &flags) == MEM_OK && flags <= 7)
+			return form;
 	}
 	return NULL;
 }
@@ -89,6 +102,15 @@ static taddr main_of_ring(const struct image *img, taddr bins, const struct glib
 
 enum anchor_way { BY_LAYOUT, BY_SYMBOL, BY_CODE };
 
+/* Debug info that gives the same offset of the bins. */
+static bool debug_info_agrees(const struct image *img, const struct glibc_copy *copy)
+{
+	uint64_t offset;
+
+	return copy->module && image_field_offset(img, copy->module, "malloc_state", "bins", &offset) &&
+	       offset == copy->form->bins_at;
+}
+
 /* A place that looks like bins: proves it and adds its libc, or notes one more way that found it. */
 static struct err *try_bins(struct glibc *g, taddr bins, enum anchor_way way)
 {
@@ -109,6 +131,7 @@ static struct err *try_bins(struct glibc *g, taddr bins, enum anchor_way way)
 			.facts = { .bins_at = form->bins_at, .safe_linking = -1 },
 		};
 
+		found.by_debug_info = debug_info_agrees(g->img, &found);
 		if (!vec_push(&g->copies, &found))
 			return &err_nomem;
 		copy = &g->copies.v[g->copies.n - 1];
@@ -245,6 +268,35 @@ static struct err *find_by_code(struct glibc *g)
 	return NULL;
 }
 
+/* "... stable release version 2.36.": in read-only data, where a file gave it back or the core has it. */
+static void read_version(const struct image *img, struct glibc_copy *copy)
+{
+	static const char banner[] = "GNU C Library (", release[] = " release version ";
+
+	for (size_t i = 0; i < img->n_segments && copy->module; i++) {
+		const struct segment *seg = &img->segments[i];
+		const uint8_t *at, *end = seg->bytes + (seg->end - seg->start);
+		size_t n = 0;
+
+		if (!seg->bytes || seg->module < 0 || &img->modules[seg->module] != copy->module ||
+		    seg->flags & SEG_W)
+			continue;
+		at = memmem(seg->bytes, end - seg->bytes, banner, sizeof(banner) - 1);
+		if (at)
+			at = memmem(at, end - at < 256 ? end - at : 256, release, sizeof(release) - 1);
+		if (!at)
+			continue;
+		at += sizeof(release) - 1;
+		while (at + n < end && n < 6 && (at[n] == '.' || (at[n] >= '0' && at[n] <= '9')))
+			n++;
+		while (n && at[n - 1] == '.')
+			n--;
+		memcpy(copy->version, at, n);
+		copy->version[n] = 0;
+		return;
+	}
+}
+
 struct err *glibc_find_copies(struct glibc *g)
 {
 	struct err *err = find_by_symbol(g);
@@ -253,5 +305,7 @@ struct err *glibc_find_copies(struct glibc *g)
 		err = find_by_code(g);
 	if (!err)
 		err = find_by_layout(g);
+	for (size_t c = 0; c < g->copies.n && !err; c++)
+		read_version(g->img, &g->copies.v[c]);
 	return err;
 }

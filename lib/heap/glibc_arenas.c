@@ -145,12 +145,30 @@ static bool try_base(struct glibc *g, struct glibc_copy *copy, const struct glib
 	return true;
 }
 
+/* mp_ is damaged or out of reach: system_mem before the end of top, or where brk's mapping begins. */
+static bool guess_base(const struct glibc *g, struct glibc_copy *copy, const struct glibc_arena *arena)
+{
+	const struct segment *seg = arena->top ? image_segment(g->img, arena->top) : NULL;
+	taddr guesses[] = { arena->top + arena->top_size - arena->system_mem, g->img->brk_start,
+			    seg ? seg->start : 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(guesses); i++) {
+		struct window w = { .img = g->img };
+
+		if (!guesses[i] || guesses[i] >> 48 || !chain_follows(&w, align_up(guesses[i], 16), arena->top))
+			continue;
+		copy->sbrk_base = guesses[i];
+		return true;
+	}
+	return false;
+}
+
 /* sbrk_base is the nearest word around main_arena that points to a chain of chunks up to top. */
 static void find_base(struct glibc *g, struct glibc_copy *copy, const struct glibc_arena *arena)
 {
-	if (!arena->top)
+	if (!arena->system_mem) /* it never gave a chunk */
 		return;
-	for (unsigned off = 8; off < MP_NEAR; off += 8) {
+	for (unsigned off = 8; arena->top && off < MP_NEAR; off += 8) {
 		if (try_base(g, copy, arena, arena->addr - off) ||
 		    (off >= (unsigned)copy->form->bins_at + BINS_END && try_base(g, copy, arena, arena->addr + off))) {
 			g->passed++;
@@ -158,6 +176,8 @@ static void find_base(struct glibc *g, struct glibc_copy *copy, const struct gli
 		}
 	}
 	g->failed++;
+	if (guess_base(g, copy, arena))
+		return;
 	diag(g->env, "heap/no-start", arena->addr,
 	     "no mp_.sbrk_base fits the main arena at 0x%lx, whose top is 0x%lx", arena->addr, arena->top);
 }

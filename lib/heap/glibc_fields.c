@@ -6,6 +6,8 @@
  */
 #include "heap/glibc_fields.h"
 
+#include <stdlib.h>
+
 #include "base/guard.h"
 
 const struct glibc_state_form glibc_state_forms[] = {
@@ -48,6 +50,19 @@ const char *glibc_version_group(const struct glibc_facts *facts)
 	if (facts->safe_linking == 0)
 		return facts->tcache_chunk ? "2.30-2.31" : "2.28-2.31";
 	return facts->tcache_chunk ? "2.30-2.34" : "2.28-2.34";
+}
+
+static unsigned long minor_of(const char *version)
+{
+	return !strncmp(version, "2.", 2) ? strtoul(version + 2, NULL, 10) : 0;
+}
+
+bool glibc_version_in_group(const char *version, const char *group)
+{
+	const char *dash = strchr(group, '-');
+	unsigned long minor = minor_of(version), low = minor_of(group);
+
+	return minor >= low && minor <= (dash ? minor_of(dash + 1) : low == 43 ? 99 : low);
 }
 
 bool window_move(struct window *w, taddr at)

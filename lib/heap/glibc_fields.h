@@ -62,6 +62,8 @@ struct glibc_facts {
 };
 /* "2.35-2.41": what these facts leave possible. */
 const char *glibc_version_group(const struct glibc_facts *facts);
+/* Does "2.36" lie in "2.35-2.41"? */
+bool glibc_version_in_group(const char *version, const char *group);
 
 /* A window on the image: one segment at a time, so that a walk reads without searching. */
 struct window {
@@ -147,8 +149,8 @@ struct glibc_copy {
 	uint64_t n_mmaps;
 	struct glibc_facts facts;
 	const struct glibc_tcache_form *tcache;
-	bool by_symbol, by_code, by_layout;
-	char version[16];
+	bool by_debug_info, by_symbol, by_code, by_layout;
+	char version[8]; /* as its read-only data says, "" if that is not at hand */
 };
 
 struct glibc {
