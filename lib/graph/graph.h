@@ -91,7 +91,7 @@ struct graph {
 
 	const struct graph_ops *ops;
 	void *ctx; /* for ops */
-	struct col cols[8]; /* owners of the columns above; graph_free closes them */
+	struct col cols[12]; /* owners of the columns above; graph_free closes them */
 	unsigned n_cols;
 };
 

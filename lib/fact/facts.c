@@ -1,0 +1,82 @@
+/* fact/facts.c - which facts need which, and their memory. */
+#include "fact/parts.h"
+
+const char *reach_name(enum reach reach)
+{
+	static const char *const names[REACH_KINDS] = {
+		[REACH_DEAD] = "free",
+		[REACH_REACHABLE] = "reachable",
+		[REACH_POSSIBLE] = "possibly-lost",
+		[REACH_INDIRECT] = "indirectly-lost",
+		[REACH_DEFINITE] = "definitely-lost",
+	};
+
+	return (unsigned)reach < REACH_KINDS ? names[reach] : "unknown";
+}
+
+static const struct step {
+	enum fact fact;
+	unsigned needs; /* facts computed before it */
+	struct err *(*compute)(struct env *env, const struct graph *g, struct facts *f);
+	unsigned cols; /* bits by index in facts.cols */
+	const char *what;
+} steps[] = {
+	{ FACT_REACH, 0, reach_compute, 1 << COL_REACH | 1 << COL_LOST, "reachability" },
+	{ FACT_CYCLES, FACT_REACH, cycles_compute, 1 << COL_CYCLES | 1 << COL_MEMBERS, "rings" },
+	{ FACT_DOM, FACT_REACH, dom_compute, 1 << COL_IDOM | 1 << COL_RETAINED, "retained sizes" },
+	{ FACT_PARENT, 0, parent_compute, 1 << COL_PARENT, "shortest chains" },
+	{ FACT_REVERSE, 0, reverse_compute, 1 << COL_IN_ROW | 1 << COL_IN_BASE | 1 << COL_IN_SRC, "incoming edges" },
+};
+enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };
+
+void facts_drop(struct facts *f, unsigned which)
+{
+	for (unsigned i = 0; i < N_STEPS; i++) {
+		if (!(which & steps[i].fact))
+			continue;
+		for (unsigned c = 0; c < sizeof(f->cols) / sizeof(f->cols[0]); c++)
+			if (steps[i].cols >> c & 1)
+				col_close(&f->cols[c]);
+	}
+	f->have &= ~which;
+	f->reach = f->cols[COL_REACH].base;
+	f->lost = f->cols[COL_LOST].base;
+	f->cycles = f->cols[COL_CYCLES].base;
+	f->cycle_members = f->cols[COL_MEMBERS].base;
+	f->idom = f->cols[COL_IDOM].base;
+	f->retained = f->cols[COL_RETAINED].base;
+	f->parent = f->cols[COL_PARENT].base;
+	f->in_row = f->cols[COL_IN_ROW].base;
+	f->in_row_base = f->cols[COL_IN_BASE].base;
+	f->in_src = f->cols[COL_IN_SRC].base;
+	f->n_lost = f->cols[COL_LOST].n;
+	f->n_cycles = f->cols[COL_CYCLES].n;
+}
+
+struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs, struct facts *f)
+{
+	for (unsigned i = N_STEPS; i--;)
+		if (needs & steps[i].fact)
+			needs |= steps[i].needs;
+	for (unsigned i = 0; i < N_STEPS; i++) {
+		struct err *err;
+
+		if (!(needs & steps[i].fact) || f->have & steps[i].fact)
+			continue;
+		err = steps[i].compute(env, g, f);
+		if (err) {
+			facts_drop(f, steps[i].fact);
+			return err_wrap(err, "%s", steps[i].what);
+		}
+		f->have |= steps[i].fact;
+		progress(env, "facts", i + 1, N_STEPS);
+	}
+	return NULL;
+}
+
+void facts_fini(struct facts *f)
+{
+	for (unsigned c = 0; c < sizeof(f->cols) / sizeof(f->cols[0]); c++)
+		col_close(&f->cols[c]);
+	*f = (struct facts){};
+}

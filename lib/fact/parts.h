@@ -1,0 +1,90 @@
+/*
+ * fact/parts.h - the steps by which facts_compute() fills the facts, one file each, and the two
+ * small structures they share: a numbered subset of the nodes, and nearest common ancestors.
+ */
+#ifndef HEAPFX_FACT_PARTS_H
+#define HEAPFX_FACT_PARTS_H
+
+#include "fact/fact.h"
+
+/* Index in facts.cols of the column behind each fact. */
+enum { COL_REACH, COL_LOST, COL_CYCLES, COL_MEMBERS, COL_IDOM, COL_RETAINED, COL_PARENT, COL_IN_ROW, COL_IN_BASE, COL_IN_SRC };
+
+struct err *reach_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
+struct err *cycles_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
+struct err *dom_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
+struct err *parent_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
+struct err *reverse_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
+
+/* A set of nodes, numbered densely in id order: a bit a node, and a count for each 64. */
+struct subset {
+	uint64_t *set;
+	uint32_t *rank; /* members in the words before */
+	uint32_t n;
+	struct col set_col, rank_col;
+};
+struct err *subset_open(struct env *env, uint64_t n, struct subset *ret) MUST_CHECK; /* empty */
+void subset_rank(struct subset *s); /* after the bits are set */
+void subset_close(struct subset *s);
+
+static inline uint32_t subset_no(const struct subset *s, node_id i) /* i is a member */
+{
+	return s->rank[i >> 6] + (uint32_t)__builtin_popcountll(s->set[i >> 6] & ((1ull << (i & 63)) - 1));
+}
+
+/* Nodes with edges: the rest are leaves, which no walk has to visit. */
+struct err *inner_nodes(struct env *env, const struct graph *g, struct subset *ret) MUST_CHECK;
+
+/*
+ * Ancestors in logarithmic steps: a skew-binary jump pointer a node (Myers, "An applicative
+ * random-access stack", 1983).  A node is added after its parent; the root is its own parent.
+ */
+struct jumps {
+	uint32_t *up; /* parent */
+	uint32_t *depth, *jump;
+};
+static inline void jumps_add_root(struct jumps *j, uint32_t root)
+{
+	j->up[root] = j->jump[root] = root;
+	j->depth[root] = 0;
+}
+static inline void jumps_add(struct jumps *j, uint32_t node)
+{
+	uint32_t up = j->up[node], far = j->jump[up];
+
+	j->depth[node] = j->depth[up] + 1;
+	j->jump[node] = j->depth[up] - j->depth[far] == j->depth[far] - j->depth[j->jump[far]] ? j->jump[far] : up;
+}
+static inline uint32_t jumps_common(const struct jumps *j, uint32_t a, uint32_t b)
+{
+	if (j->depth[a] < j->depth[b]) {
+		uint32_t c = a;
+
+		a = b;
+		b = c;
+	}
+	while (j->depth[a] > j->depth[b])
+		a = j->depth[j->jump[a]] >= j->depth[b] ? j->jump[a] : j->up[a];
+	while (a != b) { /* same depth: their jumps reach the same depth too */
+		if (j->jump[a] != j->jump[b]) {
+			a = j->jump[a];
+			b = j->jump[b];
+		} else {
+			a = j->up[a];
+			b = j->up[b];
+		}
+	}
+	return a;
+}
+
+/* Strongly connected components of the lost nodes, numbered sinks first. */
+struct lost_parts {
+	struct subset lost;
+	uint32_t *part; /* of each lost node, by its number in `lost` */
+	uint32_t n_parts;
+	struct col part_col;
+};
+struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_t *reach, struct lost_parts *ret) MUST_CHECK;
+void lost_parts_close(struct lost_parts *p);
+
+#endif

@@ -1,0 +1,238 @@
+/*
+ * fact/reach.c - memcheck's four kinds of reachability (mc_leakcheck.c of Valgrind 3.19).
+ *
+ * Reachable: by plain pointers alone from a root.  Possibly lost: by any pointers, once an
+ * interior one lies on each way.  The rest is lost: lost/definite is the lowest node of each
+ * component that no other lost node points at.
+ */
+#include "fact/parts.h"
+
+enum { AHEAD = 16 }; /* nodes whose rows are being fetched while one is worked on */
+
+/* Nodes to visit: a stack, and behind it a short queue in which their rows come into the cache. */
+struct marker {
+	const struct graph *g;
+	const uint64_t *inner;
+	uint64_t *set;	       /* marked nodes */
+	const uint64_t *avoid; /* never marked; NULL: none */
+	uint32_t edge_mask;    /* an edge with one of these bits is not followed */
+	uint32_t *stack;
+	uint64_t n;
+	node_id queue[AHEAD];
+	unsigned at, queued; /* queue[at - queued .. at - 1] */
+};
+
+static inline void mark(struct marker *m, node_id node)
+{
+	if (bit_get(m->set, node) || (m->avoid && bit_get(m->avoid, node)))
+		return;
+	bit_set(m->set, node);
+	if (bit_get(m->inner, node))
+		m->stack[m->n++] = node;
+}
+
+static void visit(struct marker *m, node_id node)
+{
+	edge_id e = graph_row(m->g, node), end = graph_row(m->g, node + 1);
+
+	for (; e < end; e++)
+		if (!(m->g->dst[e] & m->edge_mask))
+			mark(m, EDGE_NODE(m->g->dst[e]));
+}
+
+static void mark_all(struct marker *m)
+{
+	while (m->n || m->queued) {
+		if (m->n) {
+			node_id node = m->stack[--m->n];
+
+			__builtin_prefetch(&m->g->row[node]);
+			if (m->queued >= AHEAD / 2) /* its row has come: now what the row begins */
+				__builtin_prefetch(&m->g->dst[graph_row(m->g, m->queue[(m->at - AHEAD / 2) % AHEAD])]);
+			if (m->queued == AHEAD) {
+				node_id oldest = m->queue[m->at % AHEAD];
+
+				m->queue[m->at++ % AHEAD] = node;
+				visit(m, oldest);
+				continue;
+			}
+			m->queue[m->at++ % AHEAD] = node;
+			m->queued++;
+			continue;
+		}
+		visit(m, m->queue[(m->at - m->queued--) % AHEAD]);
+	}
+}
+
+static void mark_reachable(struct marker *m)
+{
+	const struct graph *g = m->g;
+
+	m->edge_mask = EDGE_INTERIOR;
+	for (uint32_t i = 0; i < g->n_roots; i++)
+		if (!(g->root_node[i] & EDGE_INTERIOR))
+			mark(m, EDGE_NODE(g->root_node[i]));
+	mark_all(m);
+}
+
+/* From interior roots and the interior edges of what is reachable, by any edges. */
+static void mark_possible(struct marker *m, uint64_t *possible)
+{
+	const struct graph *g = m->g;
+	const uint64_t *reachable = m->set;
+
+	m->avoid = reachable;
+	m->set = possible;
+	m->edge_mask = 0;
+	for (uint32_t i = 0; i < g->n_roots; i++)
+		mark(m, EDGE_NODE(g->root_node[i]));
+	for (uint64_t w = 0; w < bits_words(g->n); w++) {
+		for (uint64_t rest = reachable[w] & m->inner[w]; rest; rest &= rest - 1) {
+			node_id node = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
+			edge_id e = graph_row(g, node), end = graph_row(g, node + 1);
+
+			for (; e < end; e++)
+				if (g->dst[e] & EDGE_INTERIOR)
+					mark(m, EDGE_NODE(g->dst[e]));
+		}
+	}
+	mark_all(m);
+}
+
+static void fill_reach(const struct graph *g, const uint64_t *reachable, const uint64_t *possible, uint8_t *reach)
+{
+	for (node_id i = 0; i < g->n; i++) {
+		if (!graph_is_live(g, i))
+			reach[i] = REACH_DEAD;
+		else if (bit_get(reachable, i))
+			reach[i] = REACH_REACHABLE;
+		else
+			reach[i] = bit_get(possible, i) ? REACH_POSSIBLE : REACH_INDIRECT;
+	}
+}
+
+static struct err *mark_from_roots(struct env *env, const struct graph *g, const struct subset *inner, uint8_t *reach)
+{
+	struct col reachable = {}, possible = {}, stack = {};
+	struct err *err = col_fixed(env, 8, bits_words(g->n) + 1, "reachable nodes", &reachable);
+
+	if (!err)
+		err = col_fixed(env, 8, bits_words(g->n) + 1, "possibly lost nodes", &possible);
+	if (!err)
+		err = col_fixed(env, 4, inner->n, "nodes to visit", &stack);
+	if (!err) {
+		struct marker m = { .g = g, .inner = inner->set, .set = reachable.base, .stack = stack.base };
+
+		mark_reachable(&m);
+		mark_possible(&m, possible.base);
+		fill_reach(g, reachable.base, possible.base, reach);
+	}
+	col_close(&stack);
+	col_close(&possible);
+	col_close(&reachable);
+	return err;
+}
+
+/* A bit for each component that a lost node outside it points at. */
+static void mark_held(const struct graph *g, const struct lost_parts *p, uint64_t *held)
+{
+	for (uint64_t w = 0; w < bits_words(g->n); w++) {
+		for (uint64_t rest = p->lost.set[w]; rest; rest &= rest - 1) {
+			node_id node = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
+			uint32_t part = p->part[subset_no(&p->lost, node)];
+
+			for (edge_id e = graph_row(g, node); e < graph_row(g, node + 1); e++) {
+				node_id to = EDGE_NODE(g->dst[e]);
+				uint32_t other;
+
+				if (!bit_get(p->lost.set, to))
+					continue;
+				other = p->part[subset_no(&p->lost, to)];
+				if (other != part)
+					bit_set(held, other);
+			}
+		}
+	}
+}
+
+/* The lowest node of each component that is not held becomes a head. */
+static struct err *find_heads(struct env *env, const struct graph *g, uint8_t *reach)
+{
+	struct lost_parts p;
+	struct col held = {};
+	struct err *err = lost_parts_open(env, g, reach, &p);
+
+	if (err)
+		return err;
+	err = col_fixed(env, 8, bits_words(p.n_parts) + 1, "lost groups", &held);
+	if (!err) {
+		uint64_t *done = held.base;
+
+		mark_held(g, &p, done);
+		for (uint64_t w = 0; w < bits_words(g->n); w++) {
+			for (uint64_t rest = p.lost.set[w]; rest; rest &= rest - 1) {
+				node_id node = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
+				uint32_t part = p.part[subset_no(&p.lost, node)];
+
+				if (bit_get(done, part))
+					continue;
+				bit_set(done, part);
+				reach[node] = REACH_DEFINITE;
+			}
+		}
+	}
+	col_close(&held);
+	lost_parts_close(&p);
+	return err;
+}
+
+static struct err *sum_up(const struct graph *g, const uint8_t *reach, struct facts *f)
+{
+	struct col *lost = &f->cols[COL_LOST];
+	struct total total[REACH_KINDS] = {};
+	struct graph_iter it;
+
+	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
+		struct total *t = &total[reach[it.id]];
+
+		t->count++;
+		t->bytes += it.size;
+		if (reach[it.id] == REACH_DEFINITE) {
+			struct lost_head head = { .node = it.id, .bytes = it.size };
+			struct err *err = col_append(lost, &head, 1);
+
+			if (err)
+				return err;
+		}
+	}
+	memcpy(f->reach_total, total, sizeof(total));
+	return NULL;
+}
+
+struct err *reach_compute(struct env *env, const struct graph *g, struct facts *f)
+{
+	struct subset inner = {};
+	uint8_t *reach;
+	struct err *err = col_fixed(env, 1, g->n, "reachability", &f->cols[COL_REACH]);
+
+	if (err)
+		return err;
+	reach = f->cols[COL_REACH].base;
+	err = inner_nodes(env, g, &inner);
+	if (!err)
+		err = mark_from_roots(env, g, &inner, reach);
+	subset_close(&inner);
+	if (!err)
+		err = find_heads(env, g, reach);
+	if (!err)
+		err = col_open(env, sizeof(struct lost_head), g->n, "lost blocks", &f->cols[COL_LOST]);
+	if (!err)
+		err = sum_up(g, reach, f);
+	if (err)
+		return err;
+	col_seal(&f->cols[COL_LOST]);
+	f->reach = reach;
+	f->lost = f->cols[COL_LOST].base;
+	f->n_lost = f->cols[COL_LOST].n;
+	return NULL;
+}

@@ -1,0 +1,216 @@
+/*
+ * graph/build.c - a graph from nodes, edges and roots given one by one.
+ *
+ * For producers that have edges in source order (snapshots, tests); each node is live.
+ */
+#include <stdlib.h>
+
+#include "base/guard.h"
+#include "graph/graph.h"
+
+enum { COL_KEY, COL_SIZE, COL_LIVE, COL_ROW, COL_BASE, COL_DST, COL_ROOT_NODE, COL_ROOT_SOURCE, COL_ROOT_AT, COL_SOURCES, N_COLS };
+
+#define MAX_NODES (1ull << 31)
+#define MAX_EDGES (1ull << 40)
+
+struct graph_builder {
+	struct env *env;
+	struct col cols[N_COLS];
+	node_id n_rows; /* rows already begun */
+	uint32_t max_node; /* greatest node that an edge or a root named, plus one */
+};
+
+void graph_builder_free(struct graph_builder *b)
+{
+	if (!b)
+		return;
+	for (unsigned i = 0; i < N_COLS; i++)
+		col_close(&b->cols[i]);
+	free(b);
+}
+
+static void guard_builder(struct graph_builder **b)
+{
+	graph_builder_free(*b);
+}
+
+struct err *graph_builder_new(struct env *env, struct graph_builder **ret)
+{
+	static const struct {
+		uint8_t elem_size;
+		uint64_t max;
+		const char *what;
+	} kinds[N_COLS] = {
+		[COL_KEY] = { 8, MAX_NODES, "node keys" },
+		[COL_SIZE] = { 8, MAX_NODES, "node sizes" },
+		[COL_LIVE] = { 8, MAX_NODES / 64, "live nodes" },
+		[COL_ROW] = { 4, MAX_NODES + 1, "edge rows" },
+		[COL_BASE] = { 8, (MAX_NODES >> ROW_BLOCK_SHIFT) + 1, "edge rows" },
+		[COL_DST] = { 4, MAX_EDGES, "edges" },
+		[COL_ROOT_NODE] = { 4, UINT32_MAX, "roots" },
+		[COL_ROOT_SOURCE] = { 4, UINT32_MAX, "roots" },
+		[COL_ROOT_AT] = { 8, UINT32_MAX, "roots" },
+		[COL_SOURCES] = { sizeof(struct root_source), UINT32_MAX, "root sources" },
+	};
+	_cleanup_(guard_builder) struct graph_builder *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return &err_nomem;
+	b->env = env;
+	for (unsigned i = 0; i < N_COLS; i++) {
+		struct err *err = col_open(env, kinds[i].elem_size, kinds[i].max, kinds[i].what, &b->cols[i]);
+
+		if (err)
+			return err;
+	}
+	*ret = take(&b);
+	return NULL;
+}
+
+struct err *graph_add_node(struct graph_builder *b, uint64_t key, uint64_t size)
+{
+	struct col *keys = &b->cols[COL_KEY];
+	struct err *err;
+
+	if (keys->n && key <= ((const uint64_t *)keys->base)[keys->n - 1])
+		return err_new(ERR_FORMAT, "node keys do not ascend at %#llx", (unsigned long long)key);
+	err = col_append(keys, &key, 1);
+	if (!err)
+		err = col_append(&b->cols[COL_SIZE], &size, 1);
+	return err;
+}
+
+/* Begins rows up to that of `node`. */
+static struct err *begin_rows(struct graph_builder *b, uint64_t upto)
+{
+	uint64_t m = b->cols[COL_DST].n;
+	const uint64_t *base = b->cols[COL_BASE].base;
+
+	for (; b->n_rows <= upto; b->n_rows++) {
+		uint32_t row;
+		struct err *err = NULL;
+
+		if (!(b->n_rows & ((1u << ROW_BLOCK_SHIFT) - 1)))
+			err = col_append(&b->cols[COL_BASE], &m, 1);
+		if (err)
+			return err;
+		if (m - base[b->n_rows >> ROW_BLOCK_SHIFT] > UINT32_MAX)
+			return err_new(ERR_LIMIT, "more than 2^32 edges from 65,536 nodes");
+		row = (uint32_t)(m - base[b->n_rows >> ROW_BLOCK_SHIFT]);
+		err = col_append(&b->cols[COL_ROW], &row, 1);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static void note_node(struct graph_builder *b, uint32_t node)
+{
+	if (node >= b->max_node)
+		b->max_node = node + 1;
+}
+
+struct err *graph_add_edge(struct graph_builder *b, node_id src, uint32_t dst)
+{
+	struct col *edges = &b->cols[COL_DST];
+	const uint64_t *base = b->cols[COL_BASE].base;
+	const uint32_t *row = b->cols[COL_ROW].base, *d = edges->base;
+	struct err *err;
+
+	if (src >= MAX_NODES || (b->n_rows && src < b->n_rows - 1))
+		return err_new(ERR_FORMAT, "edges of node %u come out of order", src);
+	err = begin_rows(b, src);
+	if (err)
+		return err;
+	note_node(b, src);
+	note_node(b, EDGE_NODE(dst));
+	if (EDGE_NODE(dst) == src)
+		return NULL;
+	if (edges->n > base[src >> ROW_BLOCK_SHIFT] + row[src] && d[edges->n - 1] == dst)
+		return NULL;
+	return col_append(edges, &dst, 1);
+}
+
+static bool same_source(const struct root_source *a, const struct root_source *b)
+{
+	return a->kind == b->kind && a->thread == b->thread && a->module == b->module && a->start == b->start &&
+	       a->end == b->end;
+}
+
+struct err *graph_add_root(struct graph_builder *b, const struct root_source *source, uint32_t node, uint64_t at)
+{
+	struct col *sources = &b->cols[COL_SOURCES];
+	uint32_t index;
+	struct err *err = NULL;
+
+	if (!sources->n || !same_source(&((const struct root_source *)sources->base)[sources->n - 1], source))
+		err = col_append(sources, source, 1);
+	index = (uint32_t)sources->n - 1;
+	if (!err)
+		err = col_append(&b->cols[COL_ROOT_NODE], &node, 1);
+	if (!err)
+		err = col_append(&b->cols[COL_ROOT_SOURCE], &index, 1);
+	if (!err)
+		err = col_append(&b->cols[COL_ROOT_AT], &at, 1);
+	if (!err)
+		note_node(b, EDGE_NODE(node));
+	return err;
+}
+
+static struct err *all_live(struct graph_builder *b, uint64_t n)
+{
+	for (uint64_t left = n; left; left -= left < 64 ? left : 64) {
+		uint64_t word = left < 64 ? (1ull << left) - 1 : ~0ull;
+		struct err *err = col_append(&b->cols[COL_LIVE], &word, 1);
+
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+struct err *graph_build_finish(struct graph_builder *b, struct graph **ret)
+{
+	uint64_t n = b->cols[COL_KEY].n;
+	_free_ struct graph *g = NULL;
+	struct err *err;
+
+	if (b->max_node > n)
+		return err_new(ERR_FORMAT, "an edge or a root names node %u of %llu", b->max_node - 1,
+			       (unsigned long long)n);
+	err = all_live(b, n);
+	if (!err)
+		err = begin_rows(b, n);
+	if (err)
+		return err;
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return &err_nomem;
+	*g = (struct graph){
+		.env = b->env,
+		.n = (node_id)n,
+		.n_live = (node_id)n,
+		.m = b->cols[COL_DST].n,
+		.key = b->cols[COL_KEY].base,
+		.size = b->cols[COL_SIZE].base,
+		.live = b->cols[COL_LIVE].base,
+		.row = b->cols[COL_ROW].base,
+		.row_base = b->cols[COL_BASE].base,
+		.dst = b->cols[COL_DST].base,
+		.n_roots = (uint32_t)b->cols[COL_ROOT_NODE].n,
+		.root_node = b->cols[COL_ROOT_NODE].base,
+		.root_source = b->cols[COL_ROOT_SOURCE].base,
+		.root_at = b->cols[COL_ROOT_AT].base,
+		.sources = b->cols[COL_SOURCES].base,
+		.n_sources = (uint32_t)b->cols[COL_SOURCES].n,
+	};
+	for (node_id i = 0; i < g->n; i++)
+		g->live_bytes += g->size[i];
+	for (unsigned i = 0; i < N_COLS; i++) {
+		col_seal(&b->cols[i]);
+		g->cols[g->n_cols++] = b->cols[i];
+		b->cols[i] = (struct col){};
+	}
+	*ret = take(&g);
+	return NULL;
+}

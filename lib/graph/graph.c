@@ -1,0 +1,95 @@
+/* graph/graph.c - reading a graph: keys, sizes, the iterator; and its end. */
+#include "graph/graph.h"
+
+#include <stdlib.h>
+
+const char *root_kind_name(enum root_kind kind)
+{
+	static const char *const names[ROOT_KINDS] = {
+		[ROOT_GLOBAL] = "global",     [ROOT_TLS] = "tls",	 [ROOT_STACK] = "stack",
+		[ROOT_REGISTER] = "register", [ROOT_ANON] = "mapping",
+	};
+
+	return (unsigned)kind < ROOT_KINDS ? names[kind] : "unknown";
+}
+
+uint64_t graph_key(const struct graph *g, node_id i)
+{
+	return g->grains ? grains_key(g->grains, i) : g->key[i];
+}
+
+uint64_t graph_size(const struct graph *g, node_id i)
+{
+	return g->grains ? grains_iter(g->grains, i).size : g->size[i];
+}
+
+/* The last node of a sorted key column that starts at or before `key`, if it reaches that far. */
+static node_id find_key(const struct graph *g, uint64_t key)
+{
+	node_id lo = 0, hi = g->n;
+
+	while (lo < hi) { /* keys below lo are <= key, from hi on they are greater */
+		node_id mid = lo + (hi - lo) / 2;
+
+		if (g->key[mid] <= key)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo)
+		return NODE_NONE;
+	return key == g->key[lo - 1] || key - g->key[lo - 1] < g->size[lo - 1] ? lo - 1 : NODE_NONE;
+}
+
+node_id graph_node_at(const struct graph *g, uint64_t key)
+{
+	return g->grains ? grains_at(g->grains, key) : find_key(g, key);
+}
+
+/* `id` may be at the end: then nothing else of the iterator means anything. */
+static void settle(struct graph_iter *it)
+{
+	const struct graph *g = it->g;
+
+	if (!g->grains) {
+		while (it->id < g->n && !graph_is_live(g, it->id))
+			it->id++;
+		if (it->id < g->n) {
+			it->key = g->key[it->id];
+			it->size = g->size[it->id];
+		}
+		return;
+	}
+	while (it->grains.id < g->n && !graph_is_live(g, it->grains.id))
+		grains_next(&it->grains);
+	it->id = it->grains.id;
+	it->key = it->grains.key;
+	it->size = it->grains.size;
+}
+
+struct graph_iter graph_iter(const struct graph *g, node_id first)
+{
+	struct graph_iter it = { .g = g, .id = first };
+
+	if (g->grains)
+		it.grains = grains_iter(g->grains, first);
+	settle(&it);
+	return it;
+}
+
+void graph_next(struct graph_iter *it)
+{
+	it->id++;
+	if (it->g->grains)
+		grains_next(&it->grains);
+	settle(it);
+}
+
+void graph_free(struct graph *g)
+{
+	if (!g)
+		return;
+	while (g->n_cols)
+		col_close(&g->cols[--g->n_cols]);
+	free(g);
+}

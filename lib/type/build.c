@@ -1,0 +1,403 @@
+/*
+ * type/build.c - blocks and rooters -> the graph of a core.
+ *
+ * Rooters are asked first, for ranges; what heaps claim, allocators' own data and dead stacks are
+ * cut out of those, and each word that remains is a root at most once.
+ */
+#include "type/build.h"
+
+#include <stdlib.h>
+
+#include "base/guard.h"
+#include "base/vec.h"
+#include "type/pieces.h"
+#include "type/rooter.h"
+#include "type/scan.h"
+
+/* A register: a root that lies nowhere. */
+struct value {
+	uint64_t value, where;
+	uint32_t source;
+};
+
+struct roots {
+	struct root_sink sink; /* first: the ops cast back */
+	struct {
+		struct root_source *v;
+		size_t n, cap;
+	} sources;
+	struct {
+		struct piece *v;
+		size_t n, cap;
+	} pieces;
+	struct {
+		struct value *v;
+		size_t n, cap;
+	} values;
+};
+
+/* What graph_ops need. */
+struct context {
+	const struct image *img;
+	const struct graph *graph;
+	struct scan scan;
+};
+
+static void roots_fini(struct roots *r)
+{
+	free(r->sources.v);
+	free(r->pieces.v);
+	free(r->values.v);
+}
+
+static bool same_source(const struct root_source *a, const struct root_source *b)
+{
+	return a->kind == b->kind && a->thread == b->thread && a->module == b->module && a->start == b->start &&
+	       a->end == b->end;
+}
+
+static struct err *add_source(struct roots *r, const struct root_source *source, uint32_t *ret)
+{
+	if (!r->sources.n || !same_source(&r->sources.v[r->sources.n - 1], source))
+		if (!vec_push(&r->sources, source))
+			return &err_nomem;
+	*ret = (uint32_t)r->sources.n - 1;
+	return NULL;
+}
+
+static struct err *on_range(struct root_sink *sink, const struct root_source *source)
+{
+	struct roots *r = (struct roots *)sink;
+	struct piece p = { .start = align_up(source->start, 8), .end = source->end };
+	struct err *err;
+
+	if (p.start >= p.end)
+		return NULL;
+	err = add_source(r, source, &p.owner);
+	if (err)
+		return err;
+	return vec_push(&r->pieces, &p) ? NULL : &err_nomem;
+}
+
+static struct err *on_value(struct root_sink *sink, const struct root_source *source, uint64_t value, uint64_t where)
+{
+	struct roots *r = (struct roots *)sink;
+	struct value v = { .value = value, .where = where };
+	struct err *err = add_source(r, source, &v.source);
+
+	if (err)
+		return err;
+	return vec_push(&r->values, &v) ? NULL : &err_nomem;
+}
+
+static struct err *on_exclude(struct root_sink *sink, taddr start, taddr end)
+{
+	struct roots *r = (struct roots *)sink;
+	struct piece p = { start, end, PIECE_EXCLUDED };
+
+	if (start >= end)
+		return NULL;
+	return vec_push(&r->pieces, &p) ? NULL : &err_nomem;
+}
+
+/* Allocators name their own data as claims. */
+struct metadata_sink {
+	struct claim_sink sink;
+	struct root_sink *roots;
+};
+
+static struct err *on_metadata(struct claim_sink *sink, const struct claim *claim)
+{
+	struct metadata_sink *m = (struct metadata_sink *)sink;
+
+	return on_exclude(m->roots, claim->start, claim->end);
+}
+
+static struct err *exclude_heaps(const struct blocks *blocks, struct roots *r)
+{
+	struct metadata_sink m = { .sink = { .add = on_metadata }, .roots = &r->sink };
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < blocks->n_claims && !err; i++)
+		err = on_exclude(&r->sink, blocks->claims[i].start, blocks->claims[i].end);
+	for (size_t i = 0; i < blocks->n_heaps && !err; i++)
+		if (blocks->heaps[i].ops->metadata)
+			err = blocks->heaps[i].ops->metadata(blocks->heaps[i].ctx, &m.sink);
+	return err;
+}
+
+/* ---- columns of roots ---- */
+
+struct root_columns {
+	struct col node, source, at;
+	uint32_t now; /* source of the piece that is being scanned */
+};
+
+static void root_columns_close(struct root_columns *c)
+{
+	col_close(&c->node);
+	col_close(&c->source);
+	col_close(&c->at);
+}
+
+static struct err *add_root(void *arg, taddr at, uint32_t target)
+{
+	struct root_columns *c = arg;
+	struct err *err = col_append(&c->node, &target, 1);
+
+	if (!err)
+		err = col_append(&c->source, &c->now, 1);
+	if (!err)
+		err = col_append(&c->at, &at, 1);
+	return err;
+}
+
+/* In order of source: its values, or its pieces by address. */
+static struct err *scan_roots(const struct scan *s, const struct roots *r, const struct piece *pieces, size_t n,
+			      struct root_columns *c)
+{
+	size_t p = 0, v = 0;
+	struct err *err = NULL;
+
+	for (c->now = 0; c->now < r->sources.n && !err; c->now++) {
+		for (; v < r->values.n && r->values.v[v].source == c->now && !err; v++) {
+			uint32_t target = scan_target(s, r->values.v[v].value);
+
+			if (target != NODE_NONE)
+				err = add_root(c, r->values.v[v].where, target);
+		}
+		for (; p < n && pieces[p].owner == c->now && !err; p++)
+			err = scan_range(s, pieces[p].start, pieces[p].end, add_root, c);
+	}
+	return err;
+}
+
+static struct err *open_root_columns(struct env *env, struct root_columns *c)
+{
+	struct err *err = col_open(env, 4, PIECE_EXCLUDED, "roots", &c->node);
+
+	if (!err)
+		err = col_open(env, 4, PIECE_EXCLUDED, "roots", &c->source);
+	if (!err)
+		err = col_open(env, 8, PIECE_EXCLUDED, "roots", &c->at);
+	return err;
+}
+
+static struct err *find_roots(struct env *env, const struct image *img, const struct blocks *blocks, struct roots *r)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; rooter_registry[i] && !err; i++) {
+		err = rooter_registry[i]->find(env, img, blocks, &r->sink);
+		if (err)
+			return err_wrap(err, "roots of %s", rooter_registry[i]->name);
+	}
+	return exclude_heaps(blocks, r);
+}
+
+/* ---- what only the producer can tell ---- */
+
+struct edge_search {
+	uint32_t dst;
+	taddr at;
+	bool found;
+};
+
+/* Keeps the first hit; the scan of one block goes on to its end. */
+static struct err *on_edge(void *arg, taddr at, uint32_t target)
+{
+	struct edge_search *s = arg;
+
+	if (!s->found && EDGE_NODE(target) == s->dst) {
+		s->found = true;
+		s->at = at;
+	}
+	return NULL;
+}
+
+static bool edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
+{
+	const struct context *c = ctx;
+	struct edge_search search = { .dst = dst };
+	taddr start = graph_key(c->graph, src);
+	uint64_t value;
+	struct err *err = scan_range(&c->scan, start, start + graph_size(c->graph, src), on_edge, &search);
+
+	if (err || !search.found || image_read_u64(c->img, search.at, &value)) {
+		err_free(err); /* on_edge returns none */
+		return false;
+	}
+	*ret = (struct edge_label){ .offset = search.at - start, .into = value - graph_key(c->graph, dst) };
+	return true;
+}
+
+/* The innermost frame that begins above the slot. */
+static void describe_frame(const struct image *img, const struct thread *t, taddr at, struct text *ret)
+{
+	for (size_t i = 0; i < t->n_frames; i++) {
+		if (t->frames[i].sp <= at)
+			continue;
+		text_add(ret, " in ");
+		image_describe(img, t->frames[i].pc, ret);
+		return;
+	}
+}
+
+static void describe_thread(const struct image *img, uint32_t no, struct text *ret)
+{
+	if (no < img->n_threads)
+		text_printf(ret, "thread %u", img->threads[no].tid);
+	else
+		text_add(ret, "an unknown thread");
+}
+
+static void describe_register(const struct image *img, uint64_t no, struct text *ret)
+{
+	if (no < img->target->n_regs && img->target->reg_names[no])
+		text_printf(ret, "register %s of ", img->target->reg_names[no]);
+	else
+		text_printf(ret, "register %llu of ", (unsigned long long)no);
+}
+
+static void describe_root(void *ctx, uint32_t root, struct text *ret)
+{
+	const struct context *c = ctx;
+	const struct root_source *source = &c->graph->sources[c->graph->root_source[root]];
+	const struct thread *t = source->thread < c->img->n_threads ? &c->img->threads[source->thread] : NULL;
+	uint64_t at = c->graph->root_at[root];
+
+	switch ((enum root_kind)source->kind) {
+	case ROOT_REGISTER:
+		describe_register(c->img, at, ret);
+		describe_thread(c->img, source->thread, ret);
+		break;
+	case ROOT_STACK:
+		text_add(ret, "stack of ");
+		describe_thread(c->img, source->thread, ret);
+		if (t)
+			describe_frame(c->img, t, at, ret);
+		break;
+	case ROOT_TLS:
+		text_add(ret, "thread-local storage of ");
+		describe_thread(c->img, source->thread, ret);
+		if (t)
+			text_printf(ret, " at tp%c0x%llx", at < t->tp ? '-' : '+',
+				    (unsigned long long)(at < t->tp ? t->tp - at : at - t->tp));
+		break;
+	case ROOT_ANON:
+		text_printf(ret, "mapping 0x%llx+0x%llx", (unsigned long long)source->start,
+			    (unsigned long long)(at - source->start));
+		break;
+	default:
+		image_describe(c->img, at, ret);
+	}
+}
+
+static const struct graph_ops block_graph_ops = { .edge = edge, .root = describe_root };
+
+/* ---- all together ---- */
+
+static void give(struct graph *g, struct col *col)
+{
+	col_seal(col);
+	g->cols[g->n_cols++] = *col;
+	*col = (struct col){};
+}
+
+static void own_edges(struct graph *g, struct scan_columns *e)
+{
+	g->m = e->dst.n;
+	g->row = e->row.base;
+	g->row_base = e->row_base.base;
+	g->dst = e->dst.base;
+	give(g, &e->row);
+	give(g, &e->row_base);
+	give(g, &e->dst);
+}
+
+static void own_roots(struct graph *g, struct root_columns *c)
+{
+	g->n_roots = (uint32_t)c->node.n;
+	g->root_node = c->node.base;
+	g->root_source = c->source.base;
+	g->root_at = c->at.base;
+	give(g, &c->node);
+	give(g, &c->source);
+	give(g, &c->at);
+}
+
+static void count_live(struct graph *g)
+{
+	struct graph_iter it;
+
+	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
+		g->n_live++;
+		g->live_bytes += it.size;
+	}
+}
+
+static struct err *add_roots(struct env *env, const struct scan *s, const struct blocks *blocks, struct graph *g)
+{
+	struct roots r = { .sink = { on_range, on_value, on_exclude } };
+	struct root_columns c = {};
+	_free_ struct piece *pieces = NULL;
+	struct col sources = {};
+	size_t n = 0;
+	struct err *err = find_roots(env, s->img, blocks, &r);
+
+	if (!err)
+		err = pieces_cut(r.pieces.v, r.pieces.n, &pieces, &n);
+	if (!err)
+		err = open_root_columns(env, &c);
+	if (!err)
+		err = scan_roots(s, &r, pieces, n, &c);
+	if (!err)
+		err = col_open(env, sizeof(struct root_source), r.sources.n, "root sources", &sources);
+	if (!err && r.sources.n)
+		err = col_append(&sources, r.sources.v, r.sources.n);
+	if (!err) {
+		g->sources = sources.base;
+		g->n_sources = (uint32_t)sources.n;
+		give(g, &sources);
+		own_roots(g, &c);
+	}
+	col_close(&sources);
+	root_columns_close(&c);
+	roots_fini(&r);
+	return err;
+}
+
+static void guard_graph(struct graph **g)
+{
+	graph_free(*g);
+}
+
+struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks, struct graph **ret)
+{
+	struct scan s = scan_init(img, blocks);
+	_cleanup_(guard_graph) struct graph *g = calloc(1, sizeof(*g));
+	struct scan_columns edges = {};
+	struct col ctx = {};
+	struct err *err;
+
+	if (!g)
+		return &err_nomem;
+	*g = (struct graph){
+		.env = env, .n = blocks->grains.n, .grains = &blocks->grains, .live = blocks->used, .ops = &block_graph_ops,
+	};
+	err = col_fixed(env, sizeof(struct context), 1, "graph", &ctx);
+	if (err)
+		return err;
+	*(struct context *)ctx.base = (struct context){ .img = img, .graph = g, .scan = s };
+	g->ctx = ctx.base;
+	give(g, &ctx);
+	err = add_roots(env, &s, blocks, g);
+	if (!err)
+		err = scan_blocks(env, &s, &edges);
+	if (err)
+		return err;
+	own_edges(g, &edges);
+	count_live(g);
+	*ret = take(&g);
+	return NULL;
+}

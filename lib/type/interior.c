@@ -1,0 +1,103 @@
+/*
+ * type/interior.c - memcheck's four exceptions for interior pointers (mc_leakcheck.c of Valgrind
+ * 3.19, heuristic_reachedness()).
+ *
+ * memcheck knows the size that was asked for.  A core knows it up to malloc's rounding: any size
+ * that gives a chunk of this length is accepted.
+ */
+#include "type/interior.h"
+
+enum { ROUNDING = 16, VTABLE_WORDS = 20 };
+
+/* Sizes that malloc turns into a block of `usable` bytes. */
+struct asked {
+	uint64_t least, most;
+};
+
+static struct asked asked_sizes(uint64_t usable)
+{
+	return (struct asked){ usable > 24 ? usable - (ROUNDING - 1) : 0, usable };
+}
+
+static bool fits(struct asked asked, uint64_t size)
+{
+	return size >= asked.least && size <= asked.most;
+}
+
+/* length, capacity, references, characters, NUL: std::string before C++11. */
+static bool is_old_string(const struct image *img, taddr start, struct asked asked)
+{
+	uint64_t length, capacity;
+
+	if (image_read_u64(img, start, &length) || image_read_u64(img, start + 8, &capacity))
+		return false;
+	return capacity <= asked.most && length <= capacity && fits(asked, 3 * 8 + capacity + 1);
+}
+
+/* The length of the rest, then the rest. */
+static bool is_length_prefixed(uint64_t first, struct asked asked)
+{
+	return first > 0 && first < asked.most && fits(asked, first + 8);
+}
+
+/* The count of new[], then that many elements of one size. */
+static bool is_new_array(uint64_t n, struct asked asked)
+{
+	uint64_t rest = asked.most - 8; /* the caller has seen that there are more than 8 */
+
+	return n > 0 && n <= rest && fits(asked, rest - rest % n + 8);
+}
+
+/* A table in a mapped file whose first two pointers, of at most 20 words, lead to code of files. */
+static bool is_vtable(const struct image *img, taddr at)
+{
+	const struct segment *seg = image_segment(img, at);
+	unsigned n_functions = 0;
+
+	if (!seg || !(seg->flags & SEG_R) || (!seg->file && seg->module < 0))
+		return false;
+	for (unsigned i = 0; i <= VTABLE_WORDS; i++) {
+		uint64_t function;
+		const struct segment *code;
+
+		if (at >= seg->end || seg->end - at < 8 || image_read_u64(img, at, &function))
+			return false;
+		at += 8;
+		if (!function)
+			continue;
+		code = image_segment(img, function);
+		if (!code || !(code->flags & SEG_X) || (!code->file && code->module < 0))
+			return false;
+		if (++n_functions == 2)
+			return true;
+	}
+	return false;
+}
+
+static bool may_be_vtable(uint64_t value)
+{
+	return !(value & 7) && value >= 4096;
+}
+
+static bool is_second_base(const struct image *img, uint64_t first, uint64_t value)
+{
+	uint64_t inner;
+
+	if ((value & 7) || !may_be_vtable(first) || image_read_u64(img, value, &inner) || !may_be_vtable(inner))
+		return false;
+	return is_vtable(img, inner) && is_vtable(img, first);
+}
+
+bool interior_is_start(const struct image *img, taddr start, uint64_t usable, uint64_t value)
+{
+	struct asked asked = asked_sizes(usable);
+	uint64_t first;
+
+	if (usable <= 8 || image_read_u64(img, start, &first))
+		return false;
+	if (value - start == 24 && is_old_string(img, start, asked))
+		return true;
+	if (value - start == 8 && (is_length_prefixed(first, asked) || is_new_array(first, asked)))
+		return true;
+	return is_second_base(img, first, value);
+}

@@ -1,0 +1,11 @@
+/* type/interior.h - interior pointers that stand for the whole block, by memcheck's heuristics. */
+#ifndef HEAPFX_TYPE_INTERIOR_H
+#define HEAPFX_TYPE_INTERIOR_H
+
+#include "heap/blocks.h"
+#include "image/image.h"
+
+/* `value` points inside the block at `start`, of which the program may use `usable` bytes. */
+bool interior_is_start(const struct image *img, taddr start, uint64_t usable, uint64_t value);
+
+#endif

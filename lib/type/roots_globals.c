@@ -1,0 +1,46 @@
+/*
+ * type/roots_globals.c - the data of modules: .data and .bss.
+ *
+ * As memcheck does: memory that is readable and writable.  Relocated data that was made read-only
+ * (RELRO) is no root.
+ */
+#include "type/rooter.h"
+
+/* The module whose data a segment is: mapped from its file, or the anonymous .bss right behind that. */
+static int32_t data_of(const struct image *img, size_t i)
+{
+	const struct segment *seg = &img->segments[i], *prev = i ? &img->segments[i - 1] : NULL;
+
+	if (seg->module >= 0)
+		return seg->module;
+	if (seg->file || !prev || prev->end != seg->start || !(prev->flags & SEG_W) || prev->module < 0)
+		return -1;
+	if (seg->start >= img->brk_start && seg->start < img->brk_end)
+		return -1; /* without randomisation the brk heap begins there too */
+	return prev->module;
+}
+
+static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks, struct root_sink *sink)
+{
+	(void)env;
+	(void)blocks;
+	for (size_t i = 0; i < img->n_segments; i++) {
+		const struct segment *seg = &img->segments[i];
+		struct root_source source = {
+			.kind = ROOT_GLOBAL, .thread = UINT32_MAX, .module = -1, .start = seg->start, .end = seg->end,
+		};
+		struct err *err = NULL;
+
+		if ((seg->flags & (SEG_R | SEG_W)) != (SEG_R | SEG_W) || !seg->bytes || seg->zero_reserve)
+			continue;
+		source.module = data_of(img, i);
+		if (source.module >= 0)
+			err = sink->range(sink, &source);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+extern const struct rooter_ops rooter_globals;
+const struct rooter_ops rooter_globals = { .name = "globals", .find = find };

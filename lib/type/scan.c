@@ -1,0 +1,410 @@
+/*
+ * type/scan.c - the conservative scan: memory -> edges.
+ *
+ * One sequential pass.  The source of a word is found by counting start bits, its target by the
+ * block index; sixty-four lookups are under way at a time, for one alone would wait for memory
+ * (docs/design/graph.md).
+ */
+#include "type/scan.h"
+
+#include <stdlib.h>
+
+#ifdef __SSE4_2__
+#include <nmmintrin.h>
+#endif
+
+#include "base/guard.h"
+#include "base/par.h"
+#include "type/interior.h"
+
+enum {
+	FIFO = 64,
+	CHUNK = 512,		  /* bytes compared at once: 64 words */
+	RANGE_NODES = 1 << 18,	  /* a unit of parallel work; whole row blocks */
+};
+
+struct scan scan_init(const struct image *img, const struct blocks *blocks)
+{
+	const struct grains *g = &blocks->grains;
+	struct scan s = { .img = img, .blocks = blocks };
+
+	if (g->n_units) {
+		s.low = g->unit_base[0];
+		s.span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s.low;
+	}
+	return s;
+}
+
+/* The size of the block at a grain, from the start bits. */
+static uint64_t block_bytes(const struct grains *g, uint64_t grain)
+{
+	uint64_t w = grain >> 6, rest = g->words[w].start & ~(~0ull >> (63 - (grain & 63)));
+
+	while (!rest) /* the guard word ends it */
+		rest = g->words[++w].start;
+	return ((w << 6 | (uint64_t)__builtin_ctzll(rest)) - grain) << GRAIN_SHIFT;
+}
+
+static uint64_t start_grain(const struct grains *g, uint64_t grain)
+{
+	uint64_t w = grain >> 6, upto = g->words[w].start & (~0ull >> (63 - (grain & 63)));
+
+	while (!upto)
+		upto = g->words[--w].start; /* the first unit begins with a start */
+	return w << 6 | (uint64_t)(63 - __builtin_clzll(upto));
+}
+
+/* Rare enough for a search of the claims: the block's own end decides, and maybe its contents. */
+static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, uint64_t value, uint64_t grain, uint32_t id)
+{
+	const struct grains *g = &s->blocks->grains;
+	uint64_t at = start_grain(g, grain), bytes = block_bytes(g, at);
+	taddr start = grain_key(g, at);
+	const struct claim *claim = blocks_claim_at(s->blocks, start);
+	uint64_t overhead = claim ? claim->overhead : 0;
+
+	if (bytes < overhead || value - start >= bytes - overhead)
+		return NODE_NONE; /* the allocator's own words behind the block: one past its end */
+	return interior_is_start(s->img, start, bytes - overhead, value) ? id : id | EDGE_INTERIOR;
+}
+
+static inline uint32_t target_at(const struct scan *s, uint64_t value, uint64_t grain)
+{
+	const struct grains *g = &s->blocks->grains;
+	uint32_t id = grain_block(g, grain);
+
+	if (!block_is_used(s->blocks, id))
+		return NODE_NONE;
+	return grain_is_start(g, grain, value) ? id : interior_target(s, value, grain, id);
+}
+
+uint32_t scan_target(const struct scan *s, uint64_t value)
+{
+	uint64_t grain;
+
+	if (value - s->low >= s->span)
+		return NODE_NONE;
+	grain = grain_of(&s->blocks->grains, value);
+	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain);
+}
+
+uint64_t scan_mask(const struct scan *s, const uint8_t *words, unsigned n)
+{
+	uint64_t mask = 0;
+	unsigned i = 0;
+
+#ifdef __SSE4_2__
+	/* Unsigned (v - low) < span by a signed comparison: both moved by 2^63. */
+	const uint64_t top = 1ull << 63;
+	__m128i low = _mm_set1_epi64x((long long)(s->low + top)), span = _mm_set1_epi64x((long long)(s->span + top));
+
+	for (; i + 8 <= n; i += 8) {
+		unsigned m = 0;
+
+		for (unsigned k = 0; k < 8; k += 2) {
+			__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(words + 8 * (i + k)));
+
+			v = _mm_cmpgt_epi64(span, _mm_sub_epi64(v, low));
+			m |= (unsigned)_mm_movemask_pd(_mm_castsi128_pd(v)) << k;
+		}
+		mask |= (uint64_t)m << i;
+	}
+#endif
+	for (; i < n; i++)
+		mask |= (uint64_t)(load_u64(words + 8 * i) - s->low < s->span) << i;
+	return mask;
+}
+
+struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn, void *arg)
+{
+	taddr at = align_up(start, 8);
+
+	while (at < end && end - at >= 8) {
+		uint64_t avail = 0;
+		const uint8_t *bytes = image_view(s->img, at, &avail);
+		const struct segment *seg;
+
+		if (!bytes || avail < 8) { /* nothing dumped here: go on with what comes next */
+			seg = image_segment(s->img, at);
+			at = seg ? align_up(seg->end, 8) : align_up(at + 1, 4096);
+			continue;
+		}
+		if (avail > end - at)
+			avail = end - at;
+		for (uint64_t off = 0; avail - off >= 8;) {
+			unsigned n = avail - off < CHUNK ? (unsigned)((avail - off) / 8) : CHUNK / 8;
+
+			for (uint64_t mask = scan_mask(s, bytes + off, n); mask; mask &= mask - 1) {
+				uint64_t word = off + 8 * (uint64_t)__builtin_ctzll(mask);
+				uint32_t target = scan_target(s, load_u64(bytes + word));
+				struct err *err = target == NODE_NONE ? NULL : fn(arg, at + word, target);
+
+				if (err)
+					return err;
+			}
+			off += 8 * n;
+		}
+		at = align_up(at + avail, 8);
+	}
+	return NULL;
+}
+
+/* ---- the fast pass ---- */
+
+/* A word whose index line is on its way. */
+struct pending {
+	uint64_t value, grain;
+	uint32_t src;
+};
+
+/* Edges of one range of nodes. */
+struct range {
+	const struct scan *s;
+	uint32_t *row;	    /* of the graph: each range fills its own part */
+	uint64_t *row_base; /* likewise, relative to the range until they are joined */
+	struct col dst;
+	uint32_t *out; /* room in dst */
+	uint64_t n_out, room;
+	uint32_t next_row; /* first row not begun */
+	uint32_t last_src, last_dst;
+	bool too_many; /* edges for a 32-bit row */
+	struct pending fifo[FIFO];
+	unsigned at;
+};
+
+static inline void begin_rows(struct range *r, uint32_t upto)
+{
+	uint64_t m = r->dst.n + r->n_out;
+
+	for (; r->next_row <= upto; r->next_row++) {
+		uint64_t *base = &r->row_base[r->next_row >> ROW_BLOCK_SHIFT];
+
+		if (!(r->next_row & ((1u << ROW_BLOCK_SHIFT) - 1)))
+			*base = m;
+		r->too_many |= m - *base > UINT32_MAX;
+		r->row[r->next_row] = (uint32_t)(m - *base);
+	}
+}
+
+static inline void finish(struct range *r, const struct pending *p)
+{
+	uint32_t target;
+
+	if (p->grain == GRAIN_NONE)
+		return;
+	target = target_at(r->s, p->value, p->grain);
+	if (target == NODE_NONE || EDGE_NODE(target) == p->src || (p->src == r->last_src && target == r->last_dst))
+		return;
+	begin_rows(r, p->src);
+	r->last_src = p->src;
+	r->last_dst = target;
+	r->out[r->n_out++] = target;
+}
+
+static inline void begin(struct range *r, uint64_t value, uint32_t src)
+{
+	const struct grains *g = &r->s->blocks->grains;
+	struct pending *p = &r->fifo[r->at++ % FIFO];
+
+	finish(r, p);
+	*p = (struct pending){ value, grain_of(g, value), src };
+	if (p->grain != GRAIN_NONE)
+		__builtin_prefetch(&g->words[p->grain >> 6]);
+}
+
+/* Room for the edges of the next 64 words and of all that are pending. */
+static struct err *make_room(struct range *r)
+{
+	if (r->room - r->n_out >= 2 * FIFO)
+		return NULL;
+	r->dst.n += r->n_out;
+	r->n_out = 0;
+	r->room = 1 << 16;
+	return col_reserve(&r->dst, r->room, &r->out);
+}
+
+/* Words [0, n) at `bytes`, whose address is `at`: no more than 64, in one or more used blocks. */
+static void scan_words(struct range *r, const uint8_t *bytes, unsigned n, taddr at)
+{
+	const struct blocks *b = r->s->blocks;
+
+	for (uint64_t mask = scan_mask(r->s, bytes, n); mask; mask &= mask - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(mask);
+		uint32_t src = grain_block(&b->grains, grain_of(&b->grains, at + 8 * i));
+
+		if (block_is_used(b, src))
+			begin(r, load_u64(bytes + 8 * i), src);
+	}
+}
+
+/* All bytes of [start, end), which lies in one run of units. */
+static struct err *scan_stretch(struct range *r, taddr start, taddr end)
+{
+	while (start < end) {
+		uint64_t avail = 0;
+		const uint8_t *bytes = image_view(r->s->img, start, &avail);
+
+		if (!bytes || avail < 8) {
+			const struct segment *seg = image_segment(r->s->img, start);
+			taddr next = seg ? align_up(seg->end, 8) : align_up(start + 1, 4096);
+
+			if (next <= start)
+				return NULL;
+			start = next;
+			continue;
+		}
+		if (avail > end - start)
+			avail = end - start;
+		for (uint64_t off = 0; avail - off >= 8; off += CHUNK) {
+			unsigned n = avail - off < CHUNK ? (unsigned)((avail - off) / 8) : CHUNK / 8;
+			struct err *err = make_room(r);
+
+			if (err)
+				return err;
+			scan_words(r, bytes + off, n, start + off);
+			if (avail - off < CHUNK)
+				break;
+		}
+		start = align_up(start + avail, 8);
+	}
+	return NULL;
+}
+
+/* Of [start, end), what claims cover: the blocks of all others are fillers. */
+static struct err *scan_claims(struct range *r, taddr start, taddr end)
+{
+	const struct blocks *b = r->s->blocks;
+	size_t lo = 0, hi = b->n_claims;
+
+	while (lo < hi) { /* the first claim that ends after `start` */
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (b->claims[mid].end + b->claims[mid].bias <= start)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < b->n_claims; lo++) {
+		taddr from = b->claims[lo].start + b->claims[lo].bias, to = b->claims[lo].end + b->claims[lo].bias;
+		struct err *err;
+
+		if (from >= end)
+			break;
+		err = scan_stretch(r, from > start ? from : start, to < end ? to : end);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static struct err *flush(struct range *r)
+{
+	struct err *err = make_room(r);
+
+	if (err)
+		return err;
+	for (unsigned i = 0; i < FIFO; i++)
+		finish(r, &r->fifo[r->at++ % FIFO]);
+	r->dst.n += r->n_out;
+	r->n_out = 0;
+	return NULL;
+}
+
+struct job {
+	const struct scan *s;
+	struct env *env;
+	uint32_t *row;
+	uint64_t *row_base;
+	struct col *parts; /* dst of each range */
+};
+
+static taddr node_start(const struct grains *g, uint64_t id)
+{
+	if (id >= g->n)
+		return g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT);
+	return grains_key(g, (uint32_t)id);
+}
+
+static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_t last)
+{
+	const struct job *j = arg;
+	const struct grains *g = &j->s->blocks->grains;
+	taddr start = node_start(g, first), end = node_start(g, last);
+	_free_ struct range *r = calloc(1, sizeof(*r));
+	struct err *err;
+
+	if (!r)
+		return &err_nomem;
+	*r = (struct range){ .s = j->s, .row = j->row, .row_base = j->row_base, .next_row = (uint32_t)first,
+			     .last_src = NODE_NONE };
+	for (unsigned i = 0; i < FIFO; i++)
+		r->fifo[i].grain = GRAIN_NONE;
+	/* An edge is at least a word of its block. */
+	err = col_open(j->env, 4, (end - start) / 8 + (1 << 17), "edges", &r->dst);
+	if (!err)
+		err = scan_claims(r, start, end);
+	if (!err)
+		err = flush(r);
+	if (!err)
+		begin_rows(r, (uint32_t)last - 1);
+	if (!err && r->too_many)
+		err = err_new(ERR_LIMIT, "more than 2^32 edges from 65,536 blocks");
+	j->parts[index] = r->dst;
+	return err;
+}
+
+/* The parts one after another: each is given back as soon as it is copied. */
+static struct err *join(struct env *env, struct job *j, uint64_t n, uint64_t n_parts, struct col *ret)
+{
+	uint64_t m = 0;
+	struct err *err;
+
+	for (uint64_t i = 0; i < n_parts; i++)
+		m += j->parts[i].n;
+	err = col_open(env, 4, m, "edges", ret);
+	for (uint64_t i = 0; i < n_parts && !err; i++) {
+		uint64_t first = i * RANGE_NODES, last = n - first < RANGE_NODES ? n : first + RANGE_NODES;
+
+		for (uint64_t b = first >> ROW_BLOCK_SHIFT; b <= (last - 1) >> ROW_BLOCK_SHIFT; b++)
+			j->row_base[b] += ret->n;
+		err = col_append(ret, j->parts[i].base, j->parts[i].n);
+		col_close(&j->parts[i]);
+	}
+	if (!err && !(n & ((1u << ROW_BLOCK_SHIFT) - 1)))
+		j->row_base[n >> ROW_BLOCK_SHIFT] = m;
+	if (!err)
+		j->row[n] = (uint32_t)(m - j->row_base[n >> ROW_BLOCK_SHIFT]);
+	return err;
+}
+
+struct err *scan_blocks(struct env *env, const struct scan *s, struct scan_columns *ret)
+{
+	uint64_t n = s->blocks->grains.n, n_parts = n / RANGE_NODES + 1;
+	_free_ struct col *parts = calloc(n_parts, sizeof(*parts));
+	struct scan_columns cols = {};
+	struct err *err = parts ? NULL : &err_nomem;
+	struct job j = { .s = s, .env = env, .parts = parts };
+
+	if (!err)
+		err = col_fixed(env, 4, n + 1, "edge rows", &cols.row);
+	if (!err)
+		err = col_fixed(env, 8, (n >> ROW_BLOCK_SHIFT) + 1, "edge rows", &cols.row_base);
+	if (!err) {
+		j.row = cols.row.base;
+		j.row_base = cols.row_base.base;
+		err = par_ranges(env, n, RANGE_NODES, scan_nodes, &j);
+	}
+	if (!err)
+		err = join(env, &j, n, n / RANGE_NODES + (n % RANGE_NODES != 0), &cols.dst);
+	if (err) {
+		for (uint64_t i = 0; parts && i < n_parts; i++)
+			col_close(&parts[i]);
+		col_close(&cols.row);
+		col_close(&cols.row_base);
+		col_close(&cols.dst);
+		return err;
+	}
+	col_seal(&cols.dst);
+	*ret = cols;
+	return NULL;
+}

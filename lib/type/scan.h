@@ -1,0 +1,42 @@
+/*
+ * type/scan.h - the words of memory that point at used blocks.
+ *
+ * Sixty-four words are compared with the range of all blocks at once; what is left is looked up
+ * in the block index, behind a queue in which the index lines come into the cache.
+ */
+#ifndef HEAPFX_TYPE_SCAN_H
+#define HEAPFX_TYPE_SCAN_H
+
+#include "graph/graph.h"
+#include "heap/blocks.h"
+#include "image/image.h"
+
+/* The lookup of one pass; nothing in it is written after scan_init(). */
+struct scan {
+	const struct image *img;
+	const struct blocks *blocks;
+	uint64_t low, span; /* all blocks lie in [low, low + span) */
+};
+struct scan scan_init(const struct image *img, const struct blocks *blocks);
+
+/*
+ * What a word with `value` points at: a used block, EDGE_INTERIOR unless it is a start or memcheck
+ * would take it for one; NODE_NONE for anything else.
+ */
+uint32_t scan_target(const struct scan *s, uint64_t value);
+
+/* Bit i: word i (of n <= 64, 8-aligned, little-endian) lies in the range of all blocks. */
+uint64_t scan_mask(const struct scan *s, const uint8_t *words, unsigned n);
+
+/* A word that points at a block, in a range given to scan_range(). */
+typedef struct err *scan_fn(void *arg, taddr at, uint32_t target) MUST_CHECK;
+/* Calls `fn` for each in order; what was not dumped is passed over. For roots: not the fast pass. */
+struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn, void *arg) MUST_CHECK;
+
+/* The edges of all used blocks, into columns: the fast pass. Rows as in struct graph. */
+struct scan_columns {
+	struct col row, row_base, dst;
+};
+struct err *scan_blocks(struct env *env, const struct scan *s, struct scan_columns *ret) MUST_CHECK;
+
+#endif
