@@ -1,0 +1,358 @@
+/*
+ * The analyses over graphs whose facts are known by construction: what is one suspect, who holds
+ * it, and that no byte is counted in two of them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/analysis.h"
+#include "base/guard.h"
+
+enum { NODES = 30000, EDGES = 60000, ROOTS = 20000 };
+
+/* A graph and its facts, filled node by node: an edge belongs to the node added last. */
+struct world {
+	struct graph g;
+	struct facts f;
+	uint64_t key[NODES], size[NODES], live[NODES / 64 + 1], row_base[2], retained[NODES], root_at[ROOTS];
+	uint32_t row[NODES + 1], dst[EDGES], root_node[ROOTS], root_source[ROOTS], parent[NODES];
+	node_id idom[NODES], members[NODES];
+	uint8_t reach[NODES];
+	struct root_source source;
+	struct lost_head lost[NODES];
+	struct cycle cycles[4];
+	struct env env;
+	struct report r;
+	const char *names[4]; /* of the roots, by a quarter of the slots each */
+};
+
+static void name_root(void *ctx, uint32_t root, struct text *ret)
+{
+	const struct world *w = ctx;
+
+	text_printf(ret, "%s+0x%x", w->names[root * 4 / w->g.n_roots], root * 8);
+}
+
+static bool find_edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
+{
+	const struct world *w = ctx;
+
+	for (uint32_t e = w->row[src]; e < w->row[src + 1]; e++) {
+		if (EDGE_NODE(w->dst[e]) == dst) {
+			*ret = (struct edge_label){ .offset = 8 * (e - w->row[src]) };
+			return true;
+		}
+	}
+	return false;
+}
+
+static const struct graph_ops ops = { .root = name_root, .edge = find_edge };
+
+static struct world *world_new(void)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	env_init(&w->env);
+	w->source = (struct root_source){ .kind = ROOT_GLOBAL, .thread = UINT32_MAX, .module = -1 };
+	w->g = (struct graph){
+		.env = &w->env, .key = w->key, .size = w->size, .live = w->live, .row = w->row, .row_base = w->row_base,
+		.dst = w->dst, .root_node = w->root_node, .root_source = w->root_source, .root_at = w->root_at,
+		.sources = &w->source, .n_sources = 1, .ops = &ops, .ctx = w,
+	};
+	w->f = (struct facts){
+		.reach = w->reach, .lost = w->lost, .cycles = w->cycles, .cycle_members = w->members,
+		.idom = w->idom, .retained = w->retained, .parent = w->parent,
+	};
+	for (unsigned i = 0; i < 4; i++)
+		w->names[i] = "main.table";
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	report_fini(&w->r);
+	env_fini(&w->env);
+	free(w);
+}
+
+static node_id add_node(struct world *w, uint64_t size, enum reach reach, node_id idom, uint64_t retained, uint32_t parent)
+{
+	node_id i = w->g.n++;
+
+	w->key[i] = 0x10000 + 0x10000ull * i;
+	w->size[i] = size;
+	bit_set(w->live, i);
+	w->g.n_live++;
+	w->g.live_bytes += size;
+	w->reach[i] = (uint8_t)reach;
+	w->f.reach_total[reach].count++;
+	w->f.reach_total[reach].bytes += size;
+	w->idom[i] = idom;
+	w->retained[i] = retained;
+	w->parent[i] = parent;
+	w->row[i + 1] = w->row[i];
+	return i;
+}
+
+static void add_edge(struct world *w, node_id dst)
+{
+	w->dst[w->g.m++] = dst;
+	w->row[w->g.n]++;
+}
+
+static uint32_t add_root(struct world *w, node_id node)
+{
+	uint32_t i = w->g.n_roots++;
+
+	w->root_node[i] = node;
+	w->root_at[i] = 0x600000 + 8 * i;
+	return PARENT_ROOT | i;
+}
+
+static void add_head(struct world *w, node_id node, uint64_t held_count, uint64_t held_bytes)
+{
+	w->lost[w->f.n_lost++] = (struct lost_head){ node, w->size[node], held_count, held_bytes };
+}
+
+static void run_all(struct world *w)
+{
+	const struct subject s = { .graph = &w->g, .facts = &w->f, .top = 10 };
+
+	for (const struct analysis_ops *const *a = analysis_registry; *a; a++)
+		assert_null((*a)->run(&w->env, &s, &w->r));
+}
+
+/* 6,000 heads of 48 bytes that hold 64 each, and one of 1,008 alone. */
+static void test_like_heads(void **state)
+{
+	struct world *w = world_new();
+	const struct rp_suspect *s;
+
+	(void)state;
+	for (unsigned i = 0; i < 6000; i++) {
+		node_id head = add_node(w, 48, REACH_DEFINITE, NODE_NONE, 112, NODE_NONE);
+
+		add_edge(w, head + 1);
+		add_node(w, 64, REACH_INDIRECT, head, 64, NODE_NONE);
+		add_head(w, head, 1, 64);
+	}
+	add_head(w, add_node(w, 1008, REACH_DEFINITE, NODE_NONE, 1008, NODE_NONE), 0, 0);
+	run_all(w);
+
+	assert_int_equal(w->r.suspects.n, 2);
+	s = &w->r.suspects.v[0];
+	assert_string_equal(s->rule, "lost/definite");
+	assert_string_equal(s->id, "s1");
+	assert_int_equal(s->count, 6000);
+	assert_int_equal(s->bytes, 6000 * 48);
+	assert_int_equal(s->retained, 6000 * 112);
+	assert_int_equal(s->addresses[0], 0x10000);
+	assert_null(s->chain.root.kind);
+	assert_int_equal(s->chain.n_hops, 2);
+	assert_int_equal(s->chain.hops[1].size, 64);
+	assert_int_equal(w->r.suspects.v[1].retained, 1008);
+	assert_int_equal(w->r.categories[CAT_LOST].bytes, 6000 * 112 + 1008);
+	assert_int_equal(w->r.reach[REACH_DEFINITE].count, 6001);
+	world_free(w);
+}
+
+/* Lost rings are suspects of their own, not a second time among the heads. */
+static void test_rings(void **state)
+{
+	struct world *w = world_new();
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		add_node(w, 32, i ? REACH_INDIRECT : REACH_DEFINITE, i ? i - 1 : NODE_NONE, 96 - 32 * i, NODE_NONE);
+		add_edge(w, (i + 1) % 3);
+		w->members[i] = i;
+	}
+	add_head(w, 0, 2, 64);
+	w->cycles[w->f.n_cycles++] = (struct cycle){ .nodes = 3, .bytes = 96 };
+	run_all(w);
+
+	assert_int_equal(w->r.suspects.n, 1);
+	assert_string_equal(w->r.suspects.v[0].rule, "cycle/unreachable");
+	assert_int_equal(w->r.suspects.v[0].retained, 96);
+	assert_int_equal(w->r.cycles.n, 1);
+	assert_int_equal(w->r.cycles.v[0].n_members, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(w->r.cycles.v[0].members[i].address, w->key[i]);
+	assert_int_equal(w->r.categories[CAT_CYCLE].bytes, 96);
+	assert_int_equal(w->r.categories[CAT_LOST].bytes, 96);
+	world_free(w);
+}
+
+static const struct rp_suspect *only_suspect(const struct world *w)
+{
+	assert_int_equal(w->r.suspects.n, 1);
+	assert_string_equal(w->r.suspects.v[0].rule, "growth/accumulation");
+	return &w->r.suspects.v[0];
+}
+
+/* global -> config -> array -> 10,000 sessions of 80 bytes */
+static void test_table(void **state)
+{
+	enum { N = 10000 };
+	struct world *w = world_new();
+	const struct rp_suspect *s;
+	uint64_t all = N * 80 + N * 8;
+
+	(void)state;
+	add_node(w, 64, REACH_REACHABLE, NODE_NONE, all + 64, add_root(w, 0));
+	add_edge(w, 1);
+	add_node(w, N * 8, REACH_REACHABLE, 0, all, 0);
+	for (unsigned i = 0; i < N; i++)
+		add_edge(w, 2 + i);
+	for (unsigned i = 0; i < N; i++)
+		add_node(w, 80, REACH_REACHABLE, 1, 80, 1);
+	run_all(w);
+
+	s = only_suspect(w);
+	assert_int_equal(s->count, N);
+	assert_int_equal(s->bytes, N * 80);
+	assert_int_equal(s->retained, all);
+	assert_string_equal(s->chain.root.kind, "global");
+	assert_string_equal(s->chain.root.symbol, "main.table+0x0");
+	assert_int_equal(s->chain.n_hops, 2);
+	assert_int_equal(s->chain.hops[1].address, w->key[1]);
+	assert_non_null(strstr(s->title, "10,000 80-byte blocks"));
+	world_free(w);
+}
+
+/* A list: each node alone keeps the next, and a payload. Its holder is the first node, not the last. */
+static void test_list(void **state)
+{
+	enum { N = 10000 };
+	struct world *w = world_new();
+	const struct rp_suspect *s;
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		node_id up = 2 * i - 2, me = 2 * i;
+
+		add_node(w, 32, REACH_REACHABLE, i ? up : NODE_NONE, (N - i) * 132ull, i ? up : add_root(w, 0));
+		if (i + 1 < N)
+			add_edge(w, me + 2);
+		add_edge(w, me + 1);
+		add_node(w, 100, REACH_REACHABLE, me, 100, me);
+	}
+	run_all(w);
+
+	s = only_suspect(w);
+	assert_int_equal(s->retained, N * 132);
+	assert_int_equal(s->count, N);
+	assert_int_equal(s->chain.hops[s->chain.n_hops - 1].address, w->key[0]);
+	world_free(w);
+}
+
+/* Two static tables of 4,000 and 12,000 slots, and no big node anywhere: the symbols are the holders. */
+static void test_static_tables(void **state)
+{
+	enum { N = 16000 };
+	struct world *w = world_new();
+
+	(void)state;
+	w->names[0] = "main.first";
+	for (unsigned i = 0; i < N; i++)
+		add_node(w, i < N / 4 ? 96 : 128, REACH_REACHABLE, NODE_NONE, i < N / 4 ? 96 : 128, add_root(w, i));
+	run_all(w);
+
+	assert_int_equal(w->r.suspects.n, 2);
+	assert_int_equal(w->r.suspects.v[0].retained, N / 4 * 3 * 128);
+	assert_string_equal(w->r.suspects.v[0].title, "12,000 128-byte blocks held by main.table");
+	assert_int_equal(w->r.suspects.v[1].retained, N / 4 * 96);
+	assert_string_equal(w->r.suspects.v[1].title, "4,000 96-byte blocks held by main.first");
+	world_free(w);
+}
+
+/* A long chain is folded, and ends at the node that was asked for. */
+static void test_chain_folds(void **state)
+{
+	enum { N = 1203 };
+	struct world *w = world_new();
+	const struct subject s = { .graph = &w->g, .facts = &w->f };
+	struct rp_chain chain;
+	struct text t = TEXT_INIT;
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		add_node(w, 48, REACH_REACHABLE, NODE_NONE, 48, i ? i - 1 : add_root(w, 0));
+		if (i + 1 < N)
+			add_edge(w, i + 1);
+	}
+	assert_null(chain_to(&s, &w->r, N - 1, &chain));
+	assert_int_equal(chain.n_hops, 2);
+	assert_int_equal(chain.hops[0].repeat, 1);
+	assert_int_equal(chain.hops[1].repeat, N - 1);
+	assert_int_equal(chain.hops[1].address, w->key[N - 1]);
+	chain_print(&chain, &t);
+	assert_string_equal(text_str(&t), "global main.table+0x0 -> 48-byte block -> +0x0 48-byte block (x1,202)");
+	text_fini(&t);
+	world_free(w);
+}
+
+/* Free memory: a suspect by share or by size, the top never. */
+static void test_free_held(void **state)
+{
+	static const struct {
+		uint64_t used, bins, tcache, top;
+		const char *rules; /* of the suspects, in order */
+	} cases[] = {
+		{ 1 << 20, 0, 0, 100 << 20, "" },
+		{ 1 << 20, 512 << 10, 0, 0, "free-held/fragmentation " },
+		{ 100 << 20, 512 << 10, 0, 0, "" },
+		{ 100 << 20, 2 << 20, 0, 0, "free-held/fragmentation " },
+		{ 100 << 20, 2 << 20, 3 << 20, 0, "free-held/thread-cache free-held/fragmentation " },
+		{ 10 << 10, 40 << 10, 0, 0, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = world_new();
+		struct rp_where wheres[] = {
+			{ "smallbin", 5, cases[i].bins }, { "tcache", 9, cases[i].tcache }, { "top", 1, cases[i].top },
+		};
+		struct rp_heap heap = {
+			.allocator = "glibc",
+			.used = cases[i].used,
+			.n_free = 15,
+			.free = cases[i].bins + cases[i].tcache + cases[i].top,
+			.wheres = wheres,
+			.n_wheres = ARRAY_SIZE(wheres),
+		};
+		char rule[128] = "";
+
+		w->r.heaps.v = malloc(sizeof(heap));
+		assert_non_null(w->r.heaps.v);
+		w->r.heaps.v[0] = heap;
+		w->r.heaps.n = w->r.heaps.cap = 1;
+		run_all(w);
+		for (size_t k = 0; k < w->r.suspects.n; k++) {
+			strcat(rule, w->r.suspects.v[k].rule);
+			strcat(rule, " ");
+		}
+		assert_string_equal(rule, cases[i].rules);
+		assert_int_equal(w->r.categories[CAT_FREE_HELD].bytes, heap.free);
+		world_free(w);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_like_heads),     cmocka_unit_test(test_rings),	cmocka_unit_test(test_table),
+		cmocka_unit_test(test_list),	       cmocka_unit_test(test_static_tables),
+		cmocka_unit_test(test_chain_folds),    cmocka_unit_test(test_free_held),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
