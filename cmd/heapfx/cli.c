@@ -208,21 +208,39 @@ bool cli_parse(const struct command *cmd, int argc, char **argv, struct options 
 	return true;
 }
 
+/* Words of `s` on lines of at most 100 columns, each after the first behind `indent` blanks. */
+static void print_wrapped(FILE *out, unsigned indent, const char *s)
+{
+	unsigned at = indent;
+
+	while (*s) {
+		unsigned len = (unsigned)strcspn(s, " ");
+
+		if (at > indent && at + 1 + len > 100)
+			at = (unsigned)fprintf(out, "\n%*s", (int)indent, "") - 1;
+		else if (at > indent)
+			at += (unsigned)fprintf(out, " ");
+		at += (unsigned)fprintf(out, "%.*s", (int)len, s);
+		s += len + strspn(s + len, " ");
+	}
+	fputc('\n', out);
+}
+
 static void print_option(const struct option_spec *spec, FILE *out)
 {
 	char left[64], letter[4] = { '-', spec->letter, ',', 0 };
 
 	snprintf(left, sizeof(left), "%s --%s%s%s", spec->letter ? letter : "   ", spec->name, spec->arg ? " " : "",
 		 spec->arg ? spec->arg : "");
-	if (strlen(left) > 24)
-		fprintf(out, "  %s\n  %-24s  %s\n", left, "", spec->help);
-	else
-		fprintf(out, "  %-24s  %s\n", left, spec->help);
+	fprintf(out, "  %-24s  ", left);
+	print_wrapped(out, 28, spec->help);
 }
 
 void cli_command_help(const struct command *cmd, FILE *out)
 {
-	fprintf(out, "usage: heapfx %s [options] %s\n\n%s\n\noptions:\n", cmd->name, cmd->args, cmd->details);
+	fprintf(out, "usage: heapfx %s [options] %s\n\n", cmd->name, cmd->args);
+	print_wrapped(out, 0, cmd->details);
+	fputs("\noptions:\n", out);
 	for (size_t i = 0; i < N_SPECS; i++)
 		if (takes(cmd, &specs[i]))
 			print_option(&specs[i], out);
@@ -235,7 +253,7 @@ void cli_help(FILE *out)
 	      "usage: heapfx COMMAND [options] INPUT ...\n\ncommands:\n", out);
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(out, "  %-8s %-14s %s\n", c->name, c->args, c->summary);
-	fputs("\nINPUT is a core dump, plain or packed (zstd, xz, gzip, lz4, bzip2, zip, tar), or - for standard input.\n"
+	fputs("\nINPUT is a core dump, plain or packed (zstd, xz, gzip, lz4, bzip2, zip, tar), or - for\nstandard input.\n"
 	      "heapfx COMMAND --help lists the options; heapfx --version says which this is.\n\n"
 	      "exit status: 0 done, 1 a --fail-on gate was breached, 2 usage, 3 input unreadable (or --strict and\n"
 	      "damaged), 4 a limit was hit\n", out);

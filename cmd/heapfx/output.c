@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/guard.h"
@@ -38,22 +38,33 @@ static struct err *finish(FILE *out, const char *name)
 	return NULL;
 }
 
+static struct err *write_to(struct run *run, const char *format, const char *path, output_fn *write)
+{
+	FILE *out = fopen(path, "we");
+	struct err *err;
+
+	if (!out)
+		return err_os(errno, "%s", path);
+	err = write(run, format, out);
+	if (!err)
+		err = finish(out, path);
+	if (fclose(out) && !err)
+		err = err_os(errno, "%s", path);
+	return err;
+}
+
+/* A regular file is written beside its name and renamed; a device, a pipe or a link is written to. */
 static struct err *write_file(struct run *run, const char *format, const char *path, output_fn *write)
 {
 	_free_ char *partial = text_format("%s.partial", path);
+	struct stat st;
 	struct err *err;
-	FILE *out;
 
 	if (!partial)
 		return &err_nomem;
-	out = fopen(partial, "we");
-	if (!out)
-		return err_os(errno, "%s", partial);
-	err = write(run, format, out);
-	if (!err)
-		err = finish(out, partial);
-	if (fclose(out) && !err)
-		err = err_os(errno, "%s", partial);
+	if (!lstat(path, &st) && !S_ISREG(st.st_mode))
+		return write_to(run, format, path, write);
+	err = write_to(run, format, partial, write);
 	if (!err && rename(partial, path))
 		err = err_os(errno, "%s", path);
 	if (err)
