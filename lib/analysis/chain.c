@@ -34,13 +34,11 @@ const char *report_text(struct report *r, const struct text *t)
 
 void add_blocks_of(struct text *t, uint64_t size, bool one)
 {
-	if (size < 1024) {
-		text_printf(t, "%" PRIu64 "-byte block", size);
-	} else {
+	text_add(t, one ? "block of " : "blocks of ");
+	if (size < 1024)
+		text_printf(t, "%" PRIu64 " bytes", size);
+	else
 		text_add_bytes(t, size);
-		text_add(t, " block");
-	}
-	text_add(t, one ? "" : "s");
 }
 
 struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const char *what, const char *value)

@@ -17,7 +17,7 @@ struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
 
 /* Copies `t` into the report; NULL if out of memory. */
 const char *report_text(struct report *r, const struct text *t);
-/* "48-byte blocks", "96.0 KiB blocks" (one: "block") */
+/* "blocks of 48 bytes", "blocks of 96.0 KiB" (one: "block of ...") */
 void add_blocks_of(struct text *t, uint64_t size, bool one);
 /* Room for EVIDENCE_MAX rows is made at the first; past that, rows are dropped. `value` is copied. */
 struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const char *what, const char *value) MUST_CHECK;

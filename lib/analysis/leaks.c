@@ -214,7 +214,7 @@ static void add_title(const struct group *g, struct text *t)
 	text_add(t, g->count == 1 ? "a lost " : "lost ");
 	add_blocks_of(t, g->size, g->count == 1);
 	if (g->held_count) {
-		text_add(t, " and the ");
+		text_add(t, " and ");
 		text_add_count(t, g->held_count);
 		text_add(t, g->count == 1 ? " it holds" : " they hold");
 	}

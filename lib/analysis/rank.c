@@ -143,9 +143,12 @@ static void worst_verdict(const struct report *r, struct text *t)
 		add_lost(r, t);
 		text_add(t, "; the largest part: ");
 		text_add(t, worst->title);
-		text_add(t, " (");
-		text_add_count(t, worst->count);
-		text_add(t, "), ");
+		if (worst->count > 1) {
+			text_add(t, " (");
+			text_add_count(t, worst->count);
+			text_add(t, ")");
+		}
+		text_add(t, ", ");
 		text_add_bytes(t, worst->retained);
 		text_add(t, ".");
 		return;

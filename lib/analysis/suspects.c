@@ -250,12 +250,21 @@ static void holder_name(const struct search *x, uint32_t root, struct text *ret)
 	}
 }
 
+/* A module's data may lie in several mappings, each a source: one symbol may span two. */
+static bool same_place(const struct search *x, uint32_t a, uint32_t b)
+{
+	const struct root_source *sa = &x->g->sources[x->g->root_source[a]];
+	const struct root_source *sb = &x->g->sources[x->g->root_source[b]];
+
+	return sa == sb || (sa->kind == sb->kind && sa->module >= 0 && sa->module == sb->module && sa->thread == sb->thread);
+}
+
 static bool same_holder(const struct search *x, uint32_t a, uint32_t b)
 {
 	struct text ta = TEXT_INIT, tb = TEXT_INIT;
 	bool same = a == b;
 
-	if (!same && x->g->root_source[a] == x->g->root_source[b]) {
+	if (!same && same_place(x, a, b)) {
 		holder_name(x, a, &ta);
 		holder_name(x, b, &tb);
 		same = !strcmp(text_str(&ta), text_str(&tb));

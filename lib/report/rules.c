@@ -10,7 +10,7 @@
 
 const struct rule rules[] = {
 	{ "lost/definite", SEV_ERROR, "used blocks that nothing points at: nobody can free them any more",
-	  "free it where its last pointer is dropped; the stale places show who had it last" },
+	  "free it where its last pointer is dropped or overwritten" },
 	{ "lost/indirect", SEV_WARNING, "used blocks that only lost blocks hold",
 	  "fix the lost block that holds them: they go with it" },
 	{ "lost/possible", SEV_WARNING, "used blocks that only pointers into their middle hold",

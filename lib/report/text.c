@@ -20,6 +20,7 @@ enum {
 	PROBLEMS_MAX = 4,
 	CYCLES_MAX = 2,
 	VERDICT_INDENT = 9,
+	NEXT_INDENT = 6,
 	WIDTH_MIN = 60,
 	WIDTH_DEFAULT = 100,
 };
@@ -181,6 +182,7 @@ static void print_what(struct page *p)
 	struct text *t = &p->line;
 	const char *base = in->path ? strrchr(in->path, '/') : NULL;
 	const char *command = in->args ? in->args : in->command;
+	unsigned tail = (in->made_by ? columns(in->made_by) + 3 : 2) + (in->signal > 0 ? 13 : 0), used;
 	size_t n_name;
 
 	add_name_cut(t, base && base[1] ? base + 1 : in->path ? in->path : "-", 30);
@@ -192,7 +194,8 @@ static void print_what(struct page *p)
 		text_printf(t, ", pid %" PRIu32, in->pid);
 	if (command) {
 		text_add(t, ", ");
-		add_name_cut(t, command, 44);
+		used = columns(text_str(t)) + tail;
+		add_name_cut(t, command, used + 16 < p->width ? p->width - used : 16);
 	}
 	if (in->made_by) {
 		text_add(t, " (");
@@ -475,22 +478,36 @@ static void print_problems(struct page *p)
 	}
 }
 
+/* Where the explanations start: past the longest command, or as far right as they still fit. */
+static unsigned why_column(const struct page *p)
+{
+	const struct report *r = p->r;
+	unsigned col = 0, room = p->width;
+
+	for (size_t i = 0; i < r->n_next; i++) {
+		unsigned w = NEXT_INDENT + columns(r->next[i]) + 3;
+		unsigned why = r->next_why[i] ? columns(r->next_why[i]) : 0;
+
+		col = w > col ? w : col;
+		room = why < p->width && p->width - why < room ? p->width - why : room;
+	}
+	return col < room ? col : room;
+}
+
 static void print_next(struct page *p)
 {
 	const struct report *r = p->r;
-	unsigned col = 0;
+	unsigned col = why_column(p);
 
 	for (size_t i = 0; i < r->n_next; i++) {
-		unsigned w = 6 + columns(r->next[i]);
+		unsigned at;
 
-		col = w > col ? w : col;
-	}
-	col = col < p->width - 30 ? col : p->width - 30;
-	for (size_t i = 0; i < r->n_next; i++) {
 		text_add(&p->line, i ? "      " : "NEXT  ");
-		add_name_cut(&p->line, r->next[i], p->width - 36);
-		if (r->next_why[i]) {
-			pad_to(&p->line, col + 3);
+		add_name_cut(&p->line, r->next[i], p->width - NEXT_INDENT);
+		at = columns(text_str(&p->line)) + 2;
+		/* A command is typed as it stands: its explanation gives way, never the command. */
+		if (r->next_why[i] && (at > col ? at : col) + columns(r->next_why[i]) <= p->width) {
+			pad_to(&p->line, at > col ? at : col);
 			add_name(&p->line, r->next_why[i]);
 		}
 		end_line_styled(p, "1", i ? 0 : strlen("NEXT"));

@@ -224,7 +224,7 @@ static void test_table(void **state)
 	assert_string_equal(s->chain.root.symbol, "main.table+0x0");
 	assert_int_equal(s->chain.n_hops, 2);
 	assert_int_equal(s->chain.hops[1].address, w->key[1]);
-	assert_non_null(strstr(s->title, "10,000 80-byte blocks"));
+	assert_non_null(strstr(s->title, "10,000 blocks of 80 bytes"));
 	world_free(w);
 }
 
@@ -268,9 +268,9 @@ static void test_static_tables(void **state)
 
 	assert_int_equal(w->r.suspects.n, 2);
 	assert_int_equal(w->r.suspects.v[0].retained, N / 4 * 3 * 128);
-	assert_string_equal(w->r.suspects.v[0].title, "12,000 128-byte blocks held by main.table");
+	assert_string_equal(w->r.suspects.v[0].title, "12,000 blocks of 128 bytes held by main.table");
 	assert_int_equal(w->r.suspects.v[1].retained, N / 4 * 96);
-	assert_string_equal(w->r.suspects.v[1].title, "4,000 96-byte blocks held by main.first");
+	assert_string_equal(w->r.suspects.v[1].title, "4,000 blocks of 96 bytes held by main.first");
 	world_free(w);
 }
 
