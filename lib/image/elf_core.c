@@ -55,7 +55,8 @@ static unsigned elf_core_bid(const struct member *m)
 {
 	if (!is_elf(m))
 		return 0;
-	return header_u16(m, 16) == ET_CORE ? 100 : 10; /* 10: refused by name, if nothing better comes */
+	return header_u16(m, 16) == ET_CORE ? 100
+					    : 10; /* 10: refused by name, if nothing better comes */
 }
 
 static const char *type_name(uint16_t type)
@@ -78,9 +79,10 @@ static const char *machine_name(uint16_t machine)
 		uint16_t machine;
 		const char *name;
 	} names[] = {
-		{ EM_386, "i386" },	{ EM_68K, "m68k" },	{ EM_MIPS, "mips" },	 { EM_PPC, "powerpc" },
-		{ EM_PPC64, "ppc64" },	{ EM_S390, "s390" },	{ EM_ARM, "arm" },	 { EM_SPARCV9, "sparc64" },
-		{ EM_IA_64, "ia64" },	{ EM_X86_64, "x86_64" }, { EM_AARCH64, "aarch64" }, { EM_RISCV, "riscv" },
+		{ EM_386, "i386" },	 { EM_68K, "m68k" },	    { EM_MIPS, "mips" },
+		{ EM_PPC, "powerpc" },	 { EM_PPC64, "ppc64" },	    { EM_S390, "s390" },
+		{ EM_ARM, "arm" },	 { EM_SPARCV9, "sparc64" }, { EM_IA_64, "ia64" },
+		{ EM_X86_64, "x86_64" }, { EM_AARCH64, "aarch64" }, { EM_RISCV, "riscv" },
 		{ 258, "loongarch" },
 	};
 
@@ -99,20 +101,22 @@ static struct err *check_identity(const struct member *m, const struct target **
 	type = header_u16(m, 16);
 	machine = header_u16(m, 18);
 	if (type != ET_CORE)
-		return err_at(ERR_FORMAT, m->name, 16, "this is %s, not a core dump", type_name(type));
+		return err_at(ERR_FORMAT, m->name, 16, "this is %s, not a core dump",
+			      type_name(type));
 	if (m->map[EI_CLASS] != ELFCLASS64)
 		return err_at(ERR_UNSUPPORTED, m->name, EI_CLASS,
-			      "a 32-bit core (%s, machine %u); only 64-bit ones are read", machine_name(machine),
-			      machine);
-	if (m->map[EI_DATA] != ELFDATA2LSB)
-		return err_at(ERR_UNSUPPORTED, m->name, EI_DATA,
-			      "a big-endian core (%s, machine %u); only little-endian ones are read",
+			      "a 32-bit core (%s, machine %u); only 64-bit ones are read",
 			      machine_name(machine), machine);
+	if (m->map[EI_DATA] != ELFDATA2LSB)
+		return err_at(
+			ERR_UNSUPPORTED, m->name, EI_DATA,
+			"a big-endian core (%s, machine %u); only little-endian ones are read",
+			machine_name(machine), machine);
 	*ret = target_by_machine(machine);
 	if (!*ret)
 		return err_at(ERR_UNSUPPORTED, m->name, 18,
-			      "a core of machine %u (%s); only x86_64 and aarch64 are read", machine,
-			      machine_name(machine));
+			      "a core of machine %u (%s); only x86_64 and aarch64 are read",
+			      machine, machine_name(machine));
 	return NULL;
 }
 
@@ -164,7 +168,8 @@ static bool extended_count(const struct member *m, uint64_t shoff, uint64_t *ret
 }
 
 /* The table of program headers, as much of it as there is. */
-static struct err *find_headers(struct image *img, const struct member *m, struct cursor *ret_table, uint64_t *ret_n)
+static struct err *find_headers(struct image *img, const struct member *m, struct cursor *ret_table,
+				uint64_t *ret_n)
 {
 	struct cursor c = cursor_slice(m->map, m->size, 0, EHDR_SIZE, m->name);
 	uint64_t phoff, shoff, n, fits;
@@ -180,8 +185,8 @@ static struct err *find_headers(struct image *img, const struct member *m, struc
 	if (c.bad)
 		return cursor_err(&c, "ELF header");
 	if (n && phentsize != PHDR_SIZE)
-		return err_at(ERR_FORMAT, m->name, 54, "program headers of %u bytes instead of %d", phentsize,
-			      PHDR_SIZE);
+		return err_at(ERR_FORMAT, m->name, 54, "program headers of %u bytes instead of %d",
+			      phentsize, PHDR_SIZE);
 	if (n && phoff >= m->size)
 		return err_at(ERR_FORMAT, m->name, 32,
 			      "the program headers at 0x%llx lie outside the file of 0x%llx bytes",
@@ -198,11 +203,14 @@ static struct err *find_headers(struct image *img, const struct member *m, struc
 		img->complete = false;
 		if (counted)
 			diag(img->env, "core/headers", phoff,
-			     "%llu program headers are counted and %llu fit into the file: %llu are read, up to the first contents",
-			     (unsigned long long)n, (unsigned long long)fits, (unsigned long long)found);
+			     "%llu program headers are counted and %llu fit into the file: %llu "
+			     "are read, up to the first contents",
+			     (unsigned long long)n, (unsigned long long)fits,
+			     (unsigned long long)found);
 		else
 			diag(img->env, "core/headers", phoff,
-			     "the count of program headers is in a section that is not in the file: %llu are read, up to the first contents",
+			     "the count of program headers is in a section that is not in the "
+			     "file: %llu are read, up to the first contents",
 			     (unsigned long long)found);
 		n = found;
 	}
@@ -225,7 +233,8 @@ struct reader {
 		struct thread *v;
 		size_t n, cap;
 	} threads;
-	uint64_t note_bytes;	/* already read: note segments may name the same bytes again and again */
+	uint64_t note_bytes; /* already read: note segments may name the same bytes again and again
+			      */
 	uint32_t kinds[FIRST_KINDS], n_kinds;
 	uint64_t n_cut, lost, file_end; /* loads that the file does not hold whole */
 	bool saw_siginfo;
@@ -234,18 +243,23 @@ struct reader {
 static struct err *add_load(struct reader *r, const struct phdr *p)
 {
 	struct env *env = r->img->env;
-	struct load load = { .start = p->vaddr, .offset = p->offset, .n_bytes = p->filesz, .flags = p->flags & 7 };
+	struct load load = {
+		.start = p->vaddr, .offset = p->offset, .n_bytes = p->filesz, .flags = p->flags & 7
+	};
 	uint64_t size = p->memsz, in_file;
 
 	if (load.n_bytes > size) {
 		diag(env, "core/segment", p->vaddr,
-		     "segment at 0x%llx has 0x%llx bytes in the file and 0x%llx in memory; the rest is ignored",
-		     (unsigned long long)p->vaddr, (unsigned long long)p->filesz, (unsigned long long)p->memsz);
+		     "segment at 0x%llx has 0x%llx bytes in the file and 0x%llx in memory; the "
+		     "rest is ignored",
+		     (unsigned long long)p->vaddr, (unsigned long long)p->filesz,
+		     (unsigned long long)p->memsz);
 		load.n_bytes = size;
 	}
 	if (size > UINT64_MAX - load.start) {
 		diag(env, "core/segment", p->vaddr,
-		     "segment at 0x%llx of 0x%llx bytes wraps around the end of the address space; it is cut there",
+		     "segment at 0x%llx of 0x%llx bytes wraps around the end of the address space; "
+		     "it is cut there",
 		     (unsigned long long)p->vaddr, (unsigned long long)p->memsz);
 		size = UINT64_MAX - load.start;
 		load.n_bytes = load.n_bytes < size ? load.n_bytes : size;
@@ -280,7 +294,8 @@ static void report_cut(struct reader *r)
 		return;
 	r->img->complete = false;
 	diag(r->img->env, "core/truncated", r->m->size,
-	     "the file ends at 0x%llx of at least 0x%llx: %llu of %zu segments are cut, %llu bytes of memory are missing",
+	     "the file ends at 0x%llx of at least 0x%llx: %llu of %zu segments are cut, %llu bytes "
+	     "of memory are missing",
 	     (unsigned long long)r->m->size,
 	     (unsigned long long)(r->file_end > r->m->size ? r->file_end : r->m->size),
 	     (unsigned long long)r->n_cut, r->loads.n, (unsigned long long)r->lost);
@@ -350,7 +365,8 @@ static struct err *note_prpsinfo(struct reader *r, struct cursor desc)
 	fname = cursor_bytes(&c, FNAME_MAX);
 	args = cursor_bytes(&c, ARGS_MAX);
 	if (c.bad || !fname || !args) {
-		diag(img->env, "core/note", cursor_offset(&desc), "NT_PRPSINFO of %llu bytes is too short",
+		diag(img->env, "core/note", cursor_offset(&desc),
+		     "NT_PRPSINFO of %llu bytes is too short",
 		     (unsigned long long)cursor_left(&desc));
 		return NULL;
 	}
@@ -383,16 +399,19 @@ static struct err *note_auxv(struct reader *r, struct cursor desc)
 	return NULL;
 }
 
-static struct err *add_file(struct reader *r, struct mapped_file row, uint64_t page_size, const char *path, uint64_t where)
+static struct err *add_file(struct reader *r, struct mapped_file row, uint64_t page_size,
+			    const char *path, uint64_t where)
 {
 	const struct mapped_file *last = r->files.n ? &r->files.v[r->files.n - 1] : NULL;
 
 	if (row.start >= row.end || !checked_mul(row.offset, page_size, &row.offset)) {
-		diag(r->img->env, "core/note", where, "NT_FILE row 0x%llx-0x%llx cannot be; it is left out",
+		diag(r->img->env, "core/note", where,
+		     "NT_FILE row 0x%llx-0x%llx cannot be; it is left out",
 		     (unsigned long long)row.start, (unsigned long long)row.end);
 		return NULL;
 	}
-	row.path = last && !strcmp(last->path, path) ? last->path : arena_strdup(&r->img->names, path);
+	row.path =
+		last && !strcmp(last->path, path) ? last->path : arena_strdup(&r->img->names, path);
 	return row.path && vec_push(&r->files, &row) ? NULL : &err_nomem;
 }
 
@@ -404,7 +423,8 @@ static struct err *note_file(struct reader *r, struct cursor desc)
 	uint64_t n = cursor_count(&c, claimed, FILE_ROW_MIN);
 
 	if (c.bad) {
-		diag(r->img->env, "core/note", where, "NT_FILE of %llu bytes cannot hold its %llu rows",
+		diag(r->img->env, "core/note", where,
+		     "NT_FILE of %llu bytes cannot hold its %llu rows",
 		     (unsigned long long)cursor_left(&desc), (unsigned long long)claimed);
 		return NULL;
 	}
@@ -419,8 +439,8 @@ static struct err *note_file(struct reader *r, struct cursor desc)
 		row.offset = cursor_u64(&c);
 		if (!path) {
 			diag(r->img->env, "core/note", where,
-			     "NT_FILE ends within its paths: %llu of %llu rows are used", (unsigned long long)i,
-			     (unsigned long long)n);
+			     "NT_FILE ends within its paths: %llu of %llu rows are used",
+			     (unsigned long long)i, (unsigned long long)n);
 			return NULL;
 		}
 		err = add_file(r, row, page_size, path, where);
@@ -498,7 +518,8 @@ static struct err *read_notes(struct reader *r, struct cursor c)
 		desc = cursor_sub(&c, descsz);
 		if (c.bad) {
 			diag(r->img->env, "core/note", where,
-			     "a note of type 0x%x with a name of 0x%x and contents of 0x%x bytes runs past the notes; those before it are used",
+			     "a note of type 0x%x with a name of 0x%x and contents of 0x%x bytes "
+			     "runs past the notes; those before it are used",
 			     type, namesz, descsz);
 			return NULL;
 		}
@@ -517,13 +538,15 @@ static struct err *add_notes(struct reader *r, const struct phdr *p)
 
 	if (n > in_file) {
 		diag(r->img->env, "core/note", p->offset,
-		     "notes at 0x%llx of 0x%llx bytes run past the end of the file; what is there is used",
+		     "notes at 0x%llx of 0x%llx bytes run past the end of the file; what is there "
+		     "is used",
 		     (unsigned long long)p->offset, (unsigned long long)p->filesz);
 		r->img->complete = false;
 		n = in_file;
 	}
 	if (n > r->m->size - r->note_bytes) {
-		diag(r->img->env, "core/note", p->offset, "more notes than the file has bytes; they are ignored");
+		diag(r->img->env, "core/note", p->offset,
+		     "more notes than the file has bytes; they are ignored");
 		return NULL;
 	}
 	if (!n)
@@ -541,7 +564,8 @@ static void recognise_writer(struct reader *r)
 		return;
 	if (r->kinds[0] == NT_PRPSINFO && r->kinds[1] == NT_PRSTATUS)
 		r->img->made_by = "gcore";
-	else if (r->kinds[0] == NT_PRSTATUS && r->kinds[1] == NT_PRPSINFO && r->kinds[2] == NT_SIGINFO)
+	else if (r->kinds[0] == NT_PRSTATUS && r->kinds[1] == NT_PRPSINFO &&
+		 r->kinds[2] == NT_SIGINFO)
 		r->img->made_by = "kernel";
 }
 
@@ -556,7 +580,9 @@ static void check_what_is_there(struct reader *r)
 		     "the core has no NT_PRSTATUS: threads, stacks and registers are unknown");
 	if (!r->img->pid && r->threads.n)
 		r->img->pid = r->threads.v[0].tid;
-	if (!r->saw_siginfo && r->threads.n)
+	/* gcore's NT_SIGINFO is the SIGSTOP of its own attaching; pr_cursig is the program's. */
+	if (r->threads.n &&
+	    (!r->saw_siginfo || (r->img->made_by && !strcmp(r->img->made_by, "gcore"))))
 		r->img->signal = r->threads.v[0].signal;
 }
 
@@ -592,7 +618,8 @@ static struct err *read_core(struct reader *r)
 	return NULL;
 }
 
-static struct err *elf_core_read(struct env *env, const struct member *m, struct image *img, struct dump *ret)
+static struct err *elf_core_read(struct env *env, const struct member *m, struct image *img,
+				 struct dump *ret)
 {
 	struct reader r = { .img = img, .m = m };
 	struct err *err = check_identity(m, &img->target);
@@ -613,4 +640,6 @@ static struct err *elf_core_read(struct env *env, const struct member *m, struct
 	return NULL;
 }
 
-const struct dump_ops dump_elf_core = { .name = "elf-core", .bid = elf_core_bid, .read = elf_core_read };
+const struct dump_ops dump_elf_core = { .name = "elf-core",
+					.bid = elf_core_bid,
+					.read = elf_core_read };

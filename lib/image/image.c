@@ -36,8 +36,8 @@ static struct err *choose_dump(struct image *img, const struct dump_ops **ret)
 	if (img->input->n == 1)
 		return err_at(ERR_FORMAT, img->input->members[0].name, 0,
 			      "not an ELF core, nor any other kind of dump that heapfx knows");
-	return err_at(ERR_FORMAT, img->input->path, ERR_NOWHERE, "none of its %zu members is a dump that heapfx knows",
-		      img->input->n);
+	return err_at(ERR_FORMAT, img->input->path, ERR_NOWHERE,
+		      "none of its %zu members is a dump that heapfx knows", img->input->n);
 }
 
 /*
@@ -63,7 +63,8 @@ static void find_exe(struct image *img)
 		img->exe = arena_strdup(&img->names, path);
 }
 
-static struct err *build(struct image *img, const struct dump *dump, const struct image_options *opt)
+static struct err *build(struct image *img, const struct dump *dump,
+			 const struct image_options *opt)
 {
 	struct err *err = segments_build(img, img->core, dump);
 
@@ -103,7 +104,8 @@ static struct err *fill(struct image *img, const struct image_options *opt)
 	return err;
 }
 
-struct err *image_open(struct env *env, const struct input *in, const struct image_options *opt, struct image **ret)
+struct err *image_open(struct env *env, const struct input *in, const struct image_options *opt,
+		       struct image **ret)
 {
 	struct image *img = calloc(1, sizeof(*img));
 	struct err *err;

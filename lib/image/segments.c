@@ -2,8 +2,8 @@
  * image/segments.c - loads in any order, perhaps overlapping -> sorted, disjoint segments.
  *
  * A sweep over the starts with a heap of the ranges that are open, the one to keep on top (first
- * those with contents, then by the order of the file): n log n whatever the overlaps.  Loads and NT_FILE rows go through the same sweep, then the two
- * lists are merged.
+ * those with contents, then by the order of the file): n log n whatever the overlaps.  Loads and
+ * NT_FILE rows go through the same sweep, then the two lists are merged.
  */
 #include <stdlib.h>
 
@@ -65,8 +65,9 @@ static bool emit(struct ranges *out, const struct range *r)
 	return vec_push(out, r);
 }
 
-/* Disjoint pieces of `in`, ascending; where ranges overlap, that of the lowest owner.  Sorts `in`. */
-static struct err *disjoint(struct env *env, struct range *in, size_t n, const char *what, struct ranges *ret)
+/* Disjoint pieces of `in`, ascending; of overlapping ones that of the lowest owner. Sorts `in`. */
+static struct err *disjoint(struct env *env, struct range *in, size_t n, const char *what,
+			    struct ranges *ret)
 {
 	_free_ struct range *heap = malloc((n + 1) * sizeof(*heap));
 	size_t open = 0, next = 0;
@@ -90,9 +91,12 @@ static struct err *disjoint(struct env *env, struct range *in, size_t n, const c
 		for (; next < n && in[next].start <= pos; next++) {
 			if (open && heap[0].end > in[next].start)
 				diag(env, "core/overlap", in[next].start,
-				     "%s: 0x%llx-0x%llx overlaps 0x%llx-0x%llx; the first with contents is kept",
-				     what, (unsigned long long)in[next].start, (unsigned long long)in[next].end,
-				     (unsigned long long)heap[0].start, (unsigned long long)heap[0].end);
+				     "%s: 0x%llx-0x%llx overlaps 0x%llx-0x%llx; the first with "
+				     "contents is kept",
+				     what, (unsigned long long)in[next].start,
+				     (unsigned long long)in[next].end,
+				     (unsigned long long)heap[0].start,
+				     (unsigned long long)heap[0].end);
 			heap_push(heap, open++, &in[next]);
 		}
 		if (heap[0].end <= pos)
@@ -118,7 +122,8 @@ struct merge {
 };
 
 /* [start, end) of one load, inside or outside one file: its dumped part, then the absent one. */
-static bool push_piece(struct merge *m, taddr start, taddr end, size_t owner, const struct mapped_file *file)
+static bool push_piece(struct merge *m, taddr start, taddr end, size_t owner,
+		       const struct mapped_file *file)
 {
 	const struct load *load = &m->dump->loads[owner];
 	taddr dumped_end = load->start + load->n_bytes;
@@ -152,7 +157,8 @@ static bool push_piece(struct merge *m, taddr start, taddr end, size_t owner, co
 	return true;
 }
 
-static struct err *merge_lists(struct merge *m, const struct ranges *loads, const struct ranges *files)
+static struct err *merge_lists(struct merge *m, const struct ranges *loads,
+			       const struct ranges *files)
 {
 	size_t f = 0;
 

@@ -14,7 +14,8 @@
 
 enum { GIB = 1 << 30, PAGE = 4096, TLS_SURPLUS = 2048, TLS_TCB = 16 };
 
-/* Linux puts brk at most this far behind what it follows: 1 GiB of randomisation, 32 MiB of slack. */
+/* Linux puts brk at most this far behind what it follows: 1 GiB of randomisation, 32 MiB of slack.
+ */
 #define BRK_REACH ((uint64_t)GIB + (32 << 20))
 
 struct span {
@@ -83,7 +84,8 @@ static struct err *part_stacks(struct image *img)
 	qsort(ends, img->n_threads, sizeof(*ends), by_value);
 	for (size_t i = 0; i < img->n_threads; i++) {
 		struct thread *t = &img->threads[i];
-		size_t low = 0, high = img->n_threads; /* the first end > live_low is in [low, high] */
+		size_t low = 0,
+		       high = img->n_threads; /* the first end > live_low is in [low, high] */
 
 		while (low < high) {
 			size_t mid = low + (high - low) / 2;
@@ -116,7 +118,8 @@ static void place_stack(const struct image *img, struct thread *t)
 		return;
 	t->stack_low = stack.start;
 	t->stack_high = stack_end(img, t, stack);
-	t->live_low = sp - stack.start < img->target->red_zone ? stack.start : sp - img->target->red_zone;
+	t->live_low =
+		sp - stack.start < img->target->red_zone ? stack.start : sp - img->target->red_zone;
 }
 
 /*

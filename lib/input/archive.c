@@ -45,15 +45,15 @@ static unsigned archive_bid(const uint8_t *head, size_t n)
 		const char *bytes;
 		uint8_t n, at;
 	} magics[] = {
-		{ "\x28\xb5\x2f\xfd", 4 },	/* zstd */
-		{ "\xfd\x37zXZ\0", 6 },		/* xz */
-		{ "\x1f\x8b\x08", 3 },		/* gzip */
-		{ "BZh", 3 },			/* bzip2 */
-		{ "\x04\x22\x4d\x18", 4 },	/* lz4 frame */
-		{ "\x02\x21\x4c\x18", 4 },	/* lz4 legacy frame */
-		{ "PK\3\4", 4 },		/* zip */
-		{ "PK\5\6", 4 },		/* zip without a member */
-		{ "\x5d\0\0", 3 },		/* lzma alone */
+		{ "\x28\xb5\x2f\xfd", 4 }, /* zstd */
+		{ "\xfd\x37zXZ\0", 6 },	   /* xz */
+		{ "\x1f\x8b\x08", 3 },	   /* gzip */
+		{ "BZh", 3 },		   /* bzip2 */
+		{ "\x04\x22\x4d\x18", 4 }, /* lz4 frame */
+		{ "\x02\x21\x4c\x18", 4 }, /* lz4 legacy frame */
+		{ "PK\3\4", 4 },	   /* zip */
+		{ "PK\5\6", 4 },	   /* zip without a member */
+		{ "\x5d\0\0", 3 },	   /* lzma alone */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(magics); i++)
@@ -142,8 +142,8 @@ struct body {
 	uint64_t n_run;
 };
 
-static bool extends_run(const struct unpacking *u, const struct body *b, const uint8_t *p, uint64_t n,
-			uint64_t at)
+static bool extends_run(const struct unpacking *u, const struct body *b, const uint8_t *p,
+			uint64_t n, uint64_t at)
 {
 	uintptr_t map = (uintptr_t)u->src->map, from = (uintptr_t)p;
 
@@ -154,7 +154,8 @@ static bool extends_run(const struct unpacking *u, const struct body *b, const u
 	return b->run ? p == b->run + b->n_run : from % IN_PLACE_ALIGN == 0;
 }
 
-static struct err *body_add(struct unpacking *u, struct body *b, const uint8_t *p, uint64_t n, uint64_t at)
+static struct err *body_add(struct unpacking *u, struct body *b, const uint8_t *p, uint64_t n,
+			    uint64_t at)
 {
 	struct err *err;
 
@@ -190,8 +191,8 @@ static struct err *body_read(struct unpacking *u, struct body *b, const char *na
 		if (status == ARCHIVE_RETRY)
 			continue;
 		if (is_fatal(status)) {
-			diag(u->env, "input/damaged", packed_offset(u->a), "%s: %s: what comes before is used",
-			     name, archive_says(u->a));
+			diag(u->env, "input/damaged", packed_offset(u->a),
+			     "%s: %s: what comes before is used", name, archive_says(u->a));
 			*ret_cut = true;
 			return NULL;
 		}
@@ -233,7 +234,8 @@ static struct err *check_size(struct unpacking *u, struct archive_entry *entry, 
 	return NULL;
 }
 
-static struct err *read_member(struct unpacking *u, struct archive_entry *entry, const char *name, bool *ret_cut)
+static struct err *read_member(struct unpacking *u, struct archive_entry *entry, const char *name,
+			       bool *ret_cut)
 {
 	struct body b = {};
 	struct err *err = check_size(u, entry, name);
@@ -260,7 +262,8 @@ static const char *member_name(struct unpacking *u, struct archive_entry *entry)
 	if (name && strnlen(name, MAX_NAME) < MAX_NAME)
 		return name;
 	diag(u->env, "input/member-name", packed_offset(u->a),
-	     "%s: a member whose name is unreadable or longer than %d bytes is left out", u->in->path, MAX_NAME);
+	     "%s: a member whose name is unreadable or longer than %d bytes is left out",
+	     u->in->path, MAX_NAME);
 	return NULL;
 }
 
@@ -268,13 +271,16 @@ static const char *member_name(struct unpacking *u, struct archive_entry *entry)
 static struct err *end_of_members(struct unpacking *u, int status)
 {
 	if (status == ARCHIVE_EOF)
-		return u->in->n ? NULL : err_new(ERR_FORMAT, "%s: the archive holds no files", u->in->path);
+		return u->in->n
+			       ? NULL
+			       : err_new(ERR_FORMAT, "%s: the archive holds no files", u->in->path);
 	if (!u->in->n)
 		return err_at(ERR_FORMAT, u->in->path, packed_offset(u->a), "damaged archive: %s",
 			      archive_says(u->a));
 	if (!u->cut)
-		diag(u->env, "input/damaged", packed_offset(u->a), "%s: %s: the %zu members before it are used",
-		     u->in->path, archive_says(u->a), u->in->n);
+		diag(u->env, "input/damaged", packed_offset(u->a),
+		     "%s: %s: the %zu members before it are used", u->in->path, archive_says(u->a),
+		     u->in->n);
 	return NULL;
 }
 
@@ -331,12 +337,14 @@ static struct err *unpack_source(struct env *env, struct input *in, const struct
 	archive_read_support_format_zip(a);
 	archive_read_support_format_raw(a);
 	if (is_fatal(attach(&u, &stream)))
-		return err_at(ERR_FORMAT, in->path, packed_offset(a), "damaged archive: %s", archive_says(a));
+		return err_at(ERR_FORMAT, in->path, packed_offset(a), "damaged archive: %s",
+			      archive_says(a));
 	return read_members(&u);
 }
 
 /* A zip file's table of contents is at its end, so one that comes as a stream is kept first. */
-static struct err *open_zip_stream(struct env *env, struct input *in, const struct input_source *src)
+static struct err *open_zip_stream(struct env *env, struct input *in,
+				   const struct input_source *src)
 {
 	struct member packed;
 	struct input_source whole = { .fd = -1 };
@@ -360,7 +368,9 @@ static struct err *archive_open(struct env *env, struct input *in, const struct 
 	return unpack_source(env, in, src);
 }
 
-const struct input_ops input_archive = { .name = "archive", .bid = archive_bid, .open = archive_open };
+const struct input_ops input_archive = { .name = "archive",
+					 .bid = archive_bid,
+					 .open = archive_open };
 
 /* ---- bytes in memory */
 
@@ -409,7 +419,8 @@ struct err *input_unpack_bytes(struct env *env, const uint8_t *packed, uint64_t 
 		return &err_nomem;
 	add_filters(a);
 	archive_read_support_format_raw(a);
-	if (is_fatal(archive_read_open_memory(a, packed, n)) || is_fatal(archive_read_next_header(a, &entry)))
+	if (is_fatal(archive_read_open_memory(a, packed, n)) ||
+	    is_fatal(archive_read_next_header(a, &entry)))
 		return err_new(ERR_FORMAT, "packed section: %s", archive_says(a));
 	return read_bounded(a, limit, ret, ret_n);
 }

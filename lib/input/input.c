@@ -115,7 +115,8 @@ static struct err *fill(struct input *in)
 	if (err)
 		return err;
 	src.fd = fd;
-	/* A shared descriptor may stand in the middle of its file: what is left is then a stream. */
+	/* A shared descriptor may stand in the middle of its file: what is left is then a stream.
+	 */
 	if (S_ISREG(st.st_mode) && lseek(fd, 0, SEEK_CUR) == 0) {
 		in->file_size = (uint64_t)st.st_size;
 		err = map_file(in, fd, in->file_size);

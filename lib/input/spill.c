@@ -31,7 +31,9 @@ static struct err *open_unlinked(const char *dir, int *ret)
 			return &err_nomem;
 		fd = mkostemp(path, O_CLOEXEC);
 		if (fd < 0)
-			return err_os(errno, "%s: making a temporary file (--tmp names another directory)", dir);
+			return err_os(errno,
+				      "%s: making a temporary file (--tmp names another directory)",
+				      dir);
 		unlink(path);
 	}
 	*ret = fd;
@@ -80,8 +82,10 @@ static struct err *write_all(struct spill *s, uint64_t at, const uint8_t *p, uin
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0 && (errno == ENOSPC || errno == EDQUOT))
-			return err_new(ERR_LIMIT, "%s: %s is full while unpacking; --tmp names another directory",
-				       s->object, tmp_dir(s->env));
+			return err_new(
+				ERR_LIMIT,
+				"%s: %s is full while unpacking; --tmp names another directory",
+				s->object, tmp_dir(s->env));
 		if (done < 0)
 			return err_os(errno, "%s: writing a temporary file", s->object);
 		at += (uint64_t)done;
@@ -95,9 +99,11 @@ static struct err *write_all(struct spill *s, uint64_t at, const uint8_t *p, uin
 static struct err *grow(struct spill *s, uint64_t end)
 {
 	if (end > s->room)
-		return err_new(ERR_LIMIT,
-			       "%s: unpacks to more than the %llu MiB that are free in %s; --tmp names another directory, and --disk allows more if much of it is zeros",
-			       s->object, (unsigned long long)(s->room >> 20), tmp_dir(s->env));
+		return err_new(
+			ERR_LIMIT,
+			"%s: unpacks to more than the %llu MiB that are free in %s; --tmp names "
+			"another directory, and --disk allows more if much of it is zeros",
+			s->object, (unsigned long long)(s->room >> 20), tmp_dir(s->env));
 	if (end > s->taken) {
 		uint64_t more = end - s->taken;
 		struct err *err;
@@ -125,7 +131,8 @@ struct err *spill_write(struct spill *s, uint64_t at, const void *bytes, uint64_
 	struct err *err;
 
 	if (at > INT64_MAX || n > INT64_MAX - at)
-		return err_at(ERR_FORMAT, s->object, at, "a piece of 0x%llx bytes past the end of any file",
+		return err_at(ERR_FORMAT, s->object, at,
+			      "a piece of 0x%llx bytes past the end of any file",
 			      (unsigned long long)n);
 	err = grow(s, at + n);
 	while (!err && n) {
@@ -190,7 +197,8 @@ static struct err *copy_stream(struct spill *s, const struct input_source *src)
 	return err;
 }
 
-struct err *spill_stream(struct env *env, const char *object, const struct input_source *src, struct member *ret)
+struct err *spill_stream(struct env *env, const char *object, const struct input_source *src,
+			 struct member *ret)
 {
 	struct spill s;
 	struct err *err = spill_open(env, object, &s);

@@ -102,14 +102,39 @@ static bool has_diag(const struct result *r, const char *code)
 
 /* ---- refusals */
 
-static void make_text(struct core *c) { memcpy(c->bytes, "text", 4); }
-static void make_short(struct core *c) { c->size = 63; }
-static void make_exec(struct core *c) { ehdr(c)->e_type = ET_EXEC; }
-static void make_object(struct core *c) { ehdr(c)->e_type = ET_REL; }
-static void make_32(struct core *c) { c->bytes[EI_CLASS] = ELFCLASS32; ehdr(c)->e_machine = EM_386; }
-static void make_riscv(struct core *c) { ehdr(c)->e_machine = EM_RISCV; }
-static void make_phentsize(struct core *c) { ehdr(c)->e_phentsize = 32; }
-static void make_phoff(struct core *c) { ehdr(c)->e_phoff = UINT64_MAX - 31; }
+static void make_text(struct core *c)
+{
+	memcpy(c->bytes, "text", 4);
+}
+static void make_short(struct core *c)
+{
+	c->size = 63;
+}
+static void make_exec(struct core *c)
+{
+	ehdr(c)->e_type = ET_EXEC;
+}
+static void make_object(struct core *c)
+{
+	ehdr(c)->e_type = ET_REL;
+}
+static void make_32(struct core *c)
+{
+	c->bytes[EI_CLASS] = ELFCLASS32;
+	ehdr(c)->e_machine = EM_386;
+}
+static void make_riscv(struct core *c)
+{
+	ehdr(c)->e_machine = EM_RISCV;
+}
+static void make_phentsize(struct core *c)
+{
+	ehdr(c)->e_phentsize = 32;
+}
+static void make_phoff(struct core *c)
+{
+	ehdr(c)->e_phoff = UINT64_MAX - 31;
+}
 static void make_big(struct core *c)
 {
 	c->bytes[EI_DATA] = ELFDATA2MSB;
@@ -203,7 +228,8 @@ static void test_lies(void **state)
 	} rows[] = {
 		{ DATA_AT, DATA_ADDR, 0x1000, 0x3000, DATA_ADDR + 0x3000, 0x1000, NULL },
 		{ DATA_AT, DATA_ADDR, 0x1000, 0x40, DATA_ADDR + 0x40, 0x40, "core/segment" },
-		{ DATA_AT, DATA_ADDR, 0x1800, 0x1800, DATA_ADDR + 0x1800, 0x1000, "core/truncated" },
+		{ DATA_AT, DATA_ADDR, 0x1800, 0x1800, DATA_ADDR + 0x1800, 0x1000,
+		  "core/truncated" },
 		{ FILE_SIZE, DATA_ADDR, 0x10, 0x10, DATA_ADDR + 0x10, 0, "core/truncated" },
 		{ UINT64_MAX - 15, DATA_ADDR, 0x10, 0x10, DATA_ADDR + 0x10, 0, "core/truncated" },
 		{ UINT64_MAX - 15, DATA_ADDR, 0x100, 0x100, DATA_ADDR + 0x100, 0, "core/segment" },
@@ -233,7 +259,8 @@ static void test_lies(void **state)
 
 /* ---- notes */
 
-static void add_prstatus(struct core *c, uint32_t tid, uint16_t signal, uint64_t sp, uint64_t fs_base, uint32_t n)
+static void add_prstatus(struct core *c, uint32_t tid, uint16_t signal, uint64_t sp,
+			 uint64_t fs_base, uint32_t n)
 {
 	uint8_t desc[336] = {};
 
@@ -309,7 +336,9 @@ static void test_aarch64_tls(void **state)
 static void test_lying_note(void **state)
 {
 	static const uint32_t heads[][3] = {
-		{ UINT32_MAX, 0, NT_AUXV }, { 5, UINT32_MAX - 3, NT_AUXV }, { 5, UINT32_MAX, NT_AUXV },
+		{ UINT32_MAX, 0, NT_AUXV },
+		{ 5, UINT32_MAX - 3, NT_AUXV },
+		{ 5, UINT32_MAX, NT_AUXV },
 	};
 
 	(void)state;

@@ -62,7 +62,9 @@ static const struct row rows[] = {
 	    { 0x3000, 0x9000, SEG_NONE, 0 } },
 	  1 },
 	{ "three times the same",
-	  { { 0x1000, 0x2000, 0, 0x1000, 6 }, { 0x1000, 0x2000, 0, 0x1000, 6 }, { 0x1000, 0x2000, 0, 0x1000, 6 } },
+	  { { 0x1000, 0x2000, 0, 0x1000, 6 },
+	    { 0x1000, 0x2000, 0, 0x1000, 6 },
+	    { 0x1000, 0x2000, 0, 0x1000, 6 } },
 	  {},
 	  { { 0x1000, 0x2000, SEG_CORE, 0, 0 } },
 	  2 },
@@ -76,7 +78,8 @@ static const struct row rows[] = {
 	{ "a file whose pages were dumped in part",
 	  { { 0x1000, 0x4000, 0, 0x1000, 5 } },
 	  { { 0x1000, 0x4000, 0x2000, "a" } },
-	  { { 0x1000, 0x2000, SEG_CORE, 0, 0, "a", 0x2000 }, { 0x2000, 0x4000, SEG_NONE, 0, 0, "a", 0x3000 } },
+	  { { 0x1000, 0x2000, SEG_CORE, 0, 0, "a", 0x2000 },
+	    { 0x2000, 0x4000, SEG_NONE, 0, 0, "a", 0x3000 } },
 	  0 },
 	{ "up to the end of the address space",
 	  { { UINT64_MAX - 0xfff, UINT64_MAX, 0, 0x10, 4 } },
@@ -127,7 +130,8 @@ static void check_row(const struct row *row, const uint8_t *bytes, const struct 
 		assert_int_equal(seg->end, want->end);
 		assert_int_equal(seg->origin, want->origin);
 		assert_int_equal(seg->load, want->load);
-		assert_ptr_equal(seg->bytes, want->origin == SEG_CORE ? bytes + want->offset : NULL);
+		assert_ptr_equal(seg->bytes,
+				 want->origin == SEG_CORE ? bytes + want->offset : NULL);
 		assert_int_equal(seg->file != NULL, want->file != NULL);
 		if (seg->file)
 			assert_string_equal(seg->file, want->file);
@@ -191,7 +195,9 @@ static void test_many(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N; i++)
-		loads[i] = (struct load){ .start = 0x1000 + (N - i) * 16, .end = 0x10000000, .n_bytes = 0, .flags = 6 };
+		loads[i] = (struct load){
+			.start = 0x1000 + (N - i) * 16, .end = 0x10000000, .n_bytes = 0, .flags = 6
+		};
 	env_init(&env);
 	assert_null(segments_build(&img, &core, &dump));
 	assert_int_equal(img.n_segments, N);

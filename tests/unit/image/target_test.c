@@ -40,7 +40,10 @@ static void test_bounds(void **state)
 }
 
 #if defined(__x86_64__)
-#define WORD(field) { #field, offsetof(struct user_regs_struct, field) / 8 }
+#define WORD(field)                                                  \
+	{                                                            \
+#field, offsetof(struct user_regs_struct, field) / 8 \
+	}
 
 static void test_x86_64(void **state)
 {
@@ -48,8 +51,9 @@ static void test_x86_64(void **state)
 		const char *name;
 		int word;
 	} regs[] = {
-		WORD(rax), WORD(rdx), WORD(rcx), WORD(rbx), WORD(rsi), WORD(rdi), WORD(rbp), WORD(rsp), WORD(r8),
-		WORD(r9),  WORD(r10), WORD(r11), WORD(r12), WORD(r13), WORD(r14), WORD(r15), WORD(rip),
+		WORD(rax), WORD(rdx), WORD(rcx), WORD(rbx), WORD(rsi), WORD(rdi),
+		WORD(rbp), WORD(rsp), WORD(r8),	 WORD(r9),  WORD(r10), WORD(r11),
+		WORD(r12), WORD(r13), WORD(r14), WORD(r15), WORD(rip),
 	};
 	const struct target *t = target_by_machine(EM_X86_64);
 

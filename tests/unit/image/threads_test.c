@@ -48,7 +48,8 @@ static void test_stacks(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		threads[i] = (struct thread){ .has_regs = true, .sp = rows[i].sp, .tp = rows[i].tp };
+		threads[i] =
+			(struct thread){ .has_regs = true, .sp = rows[i].sp, .tp = rows[i].tp };
 	assert_null(threads_place(&img));
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		assert_int_equal(threads[i].stack_low, rows[i].low);
@@ -60,7 +61,11 @@ static void test_stacks(void **state)
 static void test_names(void **state)
 {
 	struct thread threads[2] = { { .tid = 8 }, { .tid = 7 } };
-	struct image img = { .target = target_by_machine(EM_X86_64), .pid = 7, .command = "prog", .threads = threads, .n_threads = 2 };
+	struct image img = { .target = target_by_machine(EM_X86_64),
+			     .pid = 7,
+			     .command = "prog",
+			     .threads = threads,
+			     .n_threads = 2 };
 
 	(void)state;
 	assert_null(threads_place(&img));

@@ -32,12 +32,18 @@ static void test_bids(void **state)
 		size_t n;
 		const char *name;
 	} rows[] = {
-		{ "\x28\xb5\x2f\xfd", 4, "archive" },	     { "\x28\xb5\x2f", 3, "plain" },
-		{ "\xfd\x37zXZ\0", 6, "archive" },	     { "\x1f\x8b\x08\0", 4, "archive" },
-		{ "BZh91AY", 7, "archive" },		     { "\x04\x22\x4d\x18", 4, "archive" },
-		{ "PK\3\4", 4, "archive" },		     { "\x50\x2a\x4d\x18", 4, "archive" },
-		{ "\177ELF", 4, "plain" },		     { "text", 4, "plain" },
-		{ "JAVA PROFILE 1.0.2", 18, "plain" },	     { "x", 1, "plain" },
+		{ "\x28\xb5\x2f\xfd", 4, "archive" },
+		{ "\x28\xb5\x2f", 3, "plain" },
+		{ "\xfd\x37zXZ\0", 6, "archive" },
+		{ "\x1f\x8b\x08\0", 4, "archive" },
+		{ "BZh91AY", 7, "archive" },
+		{ "\x04\x22\x4d\x18", 4, "archive" },
+		{ "PK\3\4", 4, "archive" },
+		{ "\x50\x2a\x4d\x18", 4, "archive" },
+		{ "\177ELF", 4, "plain" },
+		{ "text", 4, "plain" },
+		{ "JAVA PROFILE 1.0.2", 18, "plain" },
+		{ "x", 1, "plain" },
 	};
 
 	(void)state;
@@ -57,7 +63,10 @@ static void tar_header(char *at, const char *name, unsigned size)
 	snprintf(at + 136, 12, "%011o", 0);
 	memset(at + 148, ' ', 8);
 	at[156] = '0';
-	memcpy(at + 257, "ustar\0" "00", 8);
+	memcpy(at + 257,
+	       "ustar\0"
+	       "00",
+	       8);
 	for (int i = 0; i < 512; i++)
 		sum += (unsigned char)at[i];
 	snprintf(at + 148, 8, "%06o", sum);
@@ -66,7 +75,11 @@ static void tar_header(char *at, const char *name, unsigned size)
 static void open_tar(const char *tar, size_t n, struct env *env, struct input *in)
 {
 	const struct input_ops *ops = best(tar, n);
-	struct input_source src = { .fd = -1, .map = (const uint8_t *)tar, .size = n, .head = (const uint8_t *)tar, .n_head = n };
+	struct input_source src = { .fd = -1,
+				    .map = (const uint8_t *)tar,
+				    .size = n,
+				    .head = (const uint8_t *)tar,
+				    .n_head = n };
 
 	assert_string_equal(ops->name, "archive");
 	env_init(env);
@@ -114,14 +127,13 @@ static void test_tar(void **state)
 }
 
 /* printf 'mini debug info\n' | xz */
-static const uint8_t packed[] = {
-	0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00, 0x00, 0x04, 0xe6, 0xd6, 0xb4, 0x46,
-	0x02, 0x00, 0x21, 0x01, 0x16, 0x00, 0x00, 0x00, 0x74, 0x2f, 0xe5, 0xa3,
-	0x01, 0x00, 0x0f, 0x6d, 0x69, 0x6e, 0x69, 0x20, 0x64, 0x65, 0x62, 0x75,
-	0x67, 0x20, 0x69, 0x6e, 0x66, 0x6f, 0x0a, 0x00, 0x36, 0x39, 0xf0, 0x44,
-	0xb2, 0xa6, 0xb1, 0x04, 0x00, 0x01, 0x28, 0x10, 0xe5, 0x0b, 0x6c, 0x60,
-	0x1f, 0xb6, 0xf3, 0x7d, 0x01, 0x00, 0x00, 0x00, 0x00, 0x04, 0x59, 0x5a
-};
+static const uint8_t packed[] = { 0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00, 0x00, 0x04, 0xe6, 0xd6, 0xb4,
+				  0x46, 0x02, 0x00, 0x21, 0x01, 0x16, 0x00, 0x00, 0x00, 0x74, 0x2f,
+				  0xe5, 0xa3, 0x01, 0x00, 0x0f, 0x6d, 0x69, 0x6e, 0x69, 0x20, 0x64,
+				  0x65, 0x62, 0x75, 0x67, 0x20, 0x69, 0x6e, 0x66, 0x6f, 0x0a, 0x00,
+				  0x36, 0x39, 0xf0, 0x44, 0xb2, 0xa6, 0xb1, 0x04, 0x00, 0x01, 0x28,
+				  0x10, 0xe5, 0x0b, 0x6c, 0x60, 0x1f, 0xb6, 0xf3, 0x7d, 0x01, 0x00,
+				  0x00, 0x00, 0x00, 0x04, 0x59, 0x5a };
 
 static void test_unpack(void **state)
 {
@@ -142,7 +154,8 @@ static void test_unpack(void **state)
 	assert_int_equal(err->kind, ERR_LIMIT);
 	err_free(err);
 
-	for (size_t cut = 0; cut < sizeof(packed) - 12; cut++) { /* 12: the footer, which nothing needs */
+	for (size_t cut = 0; cut < sizeof(packed) - 12;
+	     cut++) { /* 12: the footer, which nothing needs */
 		err = input_unpack_bytes(&env, packed, cut, 16, &bytes, &n);
 		if (!err)
 			free(bytes);
