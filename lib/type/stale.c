@@ -1,0 +1,144 @@
+/*
+ * type/stale.c - who had a lost block last: pointers to it in freed memory and dead stacks.
+ *
+ * A free chunk's list links point at the headers of others, which lie in the last 16 bytes that
+ * the index gives to the block before: such hits are the allocator's and are left out.
+ */
+#include <stdlib.h>
+
+#include "base/guard.h"
+#include "base/vec.h"
+#include "type/build.h"
+#include "type/scan.h"
+
+struct places {
+	struct stale *v;
+	size_t n, cap;
+};
+
+struct search {
+	const struct blocks *blocks;
+	const node_id *nodes; /* sorted */
+	size_t n_nodes;
+	uint8_t *count; /* places found of each */
+	unsigned max;
+	struct places places;
+	uint8_t kind; /* of the range that is being scanned */
+	uint32_t thread;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	node_id x = *(const node_id *)a, y = *(const node_id *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int by_node_and_place(const void *a, const void *b)
+{
+	const struct stale *x = a, *y = b;
+
+	if (x->node != y->node)
+		return x->node < y->node ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Inside the last grain of its block, where the next one's header lies. */
+static bool is_header(const struct grains *g, const struct image *img, taddr at)
+{
+	uint64_t value, grain;
+
+	if (image_read_u64(img, at, &value))
+		return true;
+	grain = grain_of(g, value);
+	return grain == GRAIN_NONE || (g->words[(grain + 1) >> 6].start >> ((grain + 1) & 63) & 1);
+}
+
+static struct err *on_word(void *arg, taddr at, uint32_t target)
+{
+	struct search *s = arg;
+	node_id node = EDGE_NODE(target);
+	struct stale place = { .node = node, .kind = s->kind, .at = at, .thread = s->thread };
+	const node_id *found = bsearch(&node, s->nodes, s->n_nodes, sizeof(node), by_id);
+
+	if (!found || s->count[found - s->nodes] >= s->max)
+		return NULL;
+	if ((target & EDGE_INTERIOR) && is_header(&s->blocks->grains, s->blocks->img, at))
+		return NULL;
+	s->count[found - s->nodes]++;
+	return vec_push(&s->places, &place) ? NULL : &err_nomem;
+}
+
+/* Blocks of the allocator that the program has freed; fillers are no memory of the program. */
+static struct err *in_free_blocks(const struct scan *scan, struct search *s)
+{
+	const struct blocks *b = s->blocks;
+
+	s->kind = STALE_FREE_BLOCK;
+	s->thread = UINT32_MAX;
+	for (uint64_t w = 0; w < bits_words(b->grains.n); w++) {
+		uint64_t rest = ~(b->used[w] | b->filler[w]);
+
+		if (w == b->grains.n / 64)
+			rest &= (1ull << (b->grains.n & 63)) - 1;
+		for (; rest; rest &= rest - 1) {
+			uint32_t id = (uint32_t)(w << 6 | (uint64_t)__builtin_ctzll(rest));
+			struct grains_iter it = grains_iter(&b->grains, id);
+			struct err *err = scan_range(scan, it.key, it.key + it.size, on_word, s);
+
+			if (err)
+				return err;
+		}
+	}
+	return NULL;
+}
+
+static struct err *in_dead_stacks(const struct scan *scan, struct search *s)
+{
+	const struct image *img = s->blocks->img;
+
+	s->kind = STALE_DEAD_STACK;
+	for (uint32_t i = 0; i < img->n_threads; i++) {
+		struct err *err;
+
+		s->thread = i;
+		if (img->threads[i].stack_low >= img->threads[i].live_low)
+			continue;
+		err = scan_range(scan, img->threads[i].stack_low, img->threads[i].live_low, on_word, s);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+struct err *find_stale(struct env *env, const struct image *img, const struct blocks *blocks, const node_id *nodes,
+		       size_t n_nodes, unsigned max_per_node, struct stale **ret, size_t *ret_n)
+{
+	struct scan scan = scan_init(img, blocks);
+	_free_ node_id *sorted = calloc(n_nodes + 1, sizeof(*sorted));
+	_free_ uint8_t *count = calloc(n_nodes + 1, 1);
+	struct search s = {
+		.blocks = blocks, .nodes = sorted, .n_nodes = n_nodes, .count = count,
+		.max = max_per_node < UINT8_MAX ? max_per_node : UINT8_MAX,
+	};
+	struct err *err;
+
+	(void)env;
+	if (!sorted || !count)
+		return &err_nomem;
+	if (n_nodes)
+		memcpy(sorted, nodes, n_nodes * sizeof(*nodes));
+	qsort(sorted, n_nodes, sizeof(*sorted), by_id);
+	err = in_dead_stacks(&scan, &s);
+	if (!err)
+		err = in_free_blocks(&scan, &s);
+	if (err) {
+		free(s.places.v);
+		return err;
+	}
+	if (s.places.n)
+		qsort(s.places.v, s.places.n, sizeof(*s.places.v), by_node_and_place);
+	*ret = s.places.v;
+	*ret_n = s.places.n;
+	return NULL;
+}
