@@ -13,12 +13,12 @@
 #include "report/report.h"
 
 enum {
-	BREAKDOWN_MAX = 10, /* lines of "where it went"; smaller ones are summed up */
+	BREAKDOWN_MAX = 9,  /* lines of "where it went"; smaller ones are summed up */
 	LABEL_MAX = 40,
 	BAR_MAX = 20,
 	TITLE_WIDTH = 46,
-	PROBLEMS_MAX = 4,
-	CYCLES_MAX = 2,
+	PROBLEMS_MAX = 3,
+	CYCLES_MAX = 1,
 	VERDICT_INDENT = 9,
 	NEXT_INDENT = 6,
 	WIDTH_MIN = 60,
@@ -385,7 +385,7 @@ static void print_suspect(struct page *p, size_t i)
 	text_printf(&p->line, "  %s", s->rule);
 	end_line_styled(p, styles[rule->severity], n);
 	print_chain(p, s);
-	if (s->n_evidence) {
+	if (s->n_evidence && !(s->has_chain && s->chain.root.kind)) { /* what has a root explains itself */
 		text_add(&p->line, "      ");
 		add_name(&p->line, s->evidence[0].what);
 		text_add(&p->line, ": ");
