@@ -74,6 +74,20 @@ static int by_mem(const void *a, const void *b)
 	return (x->where > y->where) - (x->where < y->where);
 }
 
+void glibc_listed_unique(struct glibc *g, size_t first)
+{
+	struct glibc_listed *v = g->listed.v;
+	size_t kept = first;
+
+	if (g->listed.n - first < 2)
+		return;
+	qsort(v + first, g->listed.n - first, sizeof(*v), by_mem);
+	for (size_t i = first; i < g->listed.n; i++)
+		if (kept == first || v[kept - 1].mem != v[i].mem)
+			v[kept++] = v[i];
+	g->listed.n = kept;
+}
+
 static size_t listed_from(const struct glibc *g, taddr mem)
 {
 	size_t lo = 0, hi = g->listed.n;

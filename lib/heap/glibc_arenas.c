@@ -114,25 +114,31 @@ static const struct glibc_mp_form *mp_at(const struct image *img, taddr at)
 	return NULL;
 }
 
-static bool try_base(struct glibc *g, struct glibc_copy *copy, const struct glibc_arena *arena, taddr at)
+static bool try_base(struct glibc *g, struct glibc_copy *copy, const struct glibc_arena *arena, taddr at,
+		     bool by_sum)
 {
 	struct window w = { .img = g->img };
 	const struct segment *seg;
 	const struct glibc_mp_form *form;
 	uint32_t n_mmaps = 0;
 	taddr base, first;
+	bool exact;
 
 	if (image_read_u64(g->img, at, &base) != MEM_OK || !base || base >> 48)
 		return false;
 	first = align_up(base, 16);
-	if (!arena->noncontiguous && (first > arena->top || arena->top - base > arena->system_mem))
+	if (!arena->noncontiguous && first > arena->top)
 		return false;
 	seg = image_segment(g->img, base);
-	if (!seg || !seg->bytes || !(seg->flags & SEG_W) || !chain_follows(&w, first, arena->top))
+	if (!seg || !seg->bytes || !(seg->flags & SEG_W))
 		return false;
-	/* All of system_mem lies between it and the end of top, what others took of brk included. */
-	if (!arena->noncontiguous && arena->top + arena->top_size - base != arena->system_mem &&
-	    arena->top + arena->top_size - first != arena->system_mem)
+	/*
+	 * All of system_mem lies between it and the end of top, what others took of brk included; where
+	 * that cannot be held against it, chunks must follow.
+	 */
+	exact = arena->top + arena->top_size - base == arena->system_mem ||
+		arena->top + arena->top_size - first == arena->system_mem;
+	if (arena->noncontiguous || !by_sum ? !chain_follows(&w, first, arena->top) : !exact)
 		return false;
 	form = mp_at(g->img, at);
 	if (!form)
@@ -155,7 +161,8 @@ static bool guess_base(const struct glibc *g, struct glibc_copy *copy, const str
 	for (size_t i = 0; i < ARRAY_SIZE(guesses); i++) {
 		struct window w = { .img = g->img };
 
-		if (!guesses[i] || guesses[i] >> 48 || !chain_follows(&w, align_up(guesses[i], 16), arena->top))
+		if (!guesses[i] || guesses[i] >> 48 || guesses[i] > arena->top ||
+		    !chain_follows(&w, align_up(guesses[i], 16), arena->top))
 			continue;
 		copy->sbrk_base = guesses[i];
 		return true;
@@ -168,13 +175,18 @@ static void find_base(struct glibc *g, struct glibc_copy *copy, const struct gli
 {
 	if (!arena->system_mem) /* it never gave a chunk */
 		return;
-	for (unsigned off = 8; arena->top && off < MP_NEAR; off += 8) {
-		if (try_base(g, copy, arena, arena->addr - off) ||
-		    (off >= (unsigned)copy->form->bins_at + BINS_END && try_base(g, copy, arena, arena->addr + off))) {
-			g->passed++;
+	for (int by_sum = 1; by_sum >= 0; by_sum--)
+		for (unsigned off = 8; arena->top && off < MP_NEAR; off += 8) {
+			if (!try_base(g, copy, arena, arena->addr - off, by_sum) &&
+			    (off < copy->form->bins_at + (unsigned)BINS_END ||
+			     !try_base(g, copy, arena, arena->addr + off, by_sum)))
+				continue;
+			if (by_sum)
+				g->passed++;
+			else
+				g->failed++;
 			return;
 		}
-	}
 	g->failed++;
 	if (guess_base(g, copy, arena))
 		return;

@@ -96,6 +96,24 @@ static inline bool chunk_size_fits(uint64_t header, taddr at, taddr end)
 	return size >= CHUNK_MIN && !(size & 8) && !(header & CHUNK_IS_MMAPPED) && size <= end - at;
 }
 
+/* Brent's cycle detection: true once `at` has come by before. */
+struct loop_guard {
+	taddr mark;
+	uint64_t n, next_mark;
+};
+
+static inline bool loop_closes(struct loop_guard *l, taddr at)
+{
+	if (l->n && at == l->mark)
+		return true;
+	if (l->n >= l->next_mark) {
+		l->mark = at;
+		l->next_mark = 2 * l->n + 1;
+	}
+	l->n++;
+	return false;
+}
+
 enum glibc_where {
 	WHERE_TCACHE,
 	WHERE_FASTBIN,
@@ -185,6 +203,9 @@ struct glibc {
 struct glibc_piece *glibc_piece_at(struct glibc *g, taddr at); /* pieces must be sorted */
 /* Records damage at an address, in words, once; keeps the first few of them. */
 void glibc_damage(struct glibc *g, taddr at, const char *fmt, ...) PRINTF(3, 4);
+
+/* Members of `listed` from `first` on, each once: what a list that looped gave. */
+void glibc_listed_unique(struct glibc *g, size_t first);
 
 /* glibc_anchor.c: every libc whose main arena can be proved. */
 struct err *glibc_find_copies(struct glibc *g) MUST_CHECK;

@@ -68,11 +68,12 @@ static struct err *read_bin(struct glibc *g, uint32_t a, unsigned i, uint64_t ma
 static bool fastbin_holds(struct glibc *g, taddr at, unsigned i, bool safe, uint64_t max)
 {
 	struct window w = { .img = g->img };
+	struct loop_guard loop = {};
 
 	for (uint64_t n = 0; at; n++) {
 		uint64_t header, fd;
 
-		if (n >= max || at & 15 || !window_u64(&w, at + 8, &header) ||
+		if (n >= max || loop_closes(&loop, at) || at & 15 || !window_u64(&w, at + 8, &header) ||
 		    chunk_size(header) != CHUNK_MIN + 16 * i || !window_u64(&w, at + 16, &fd))
 			return false;
 		at = safe ? fd ^ (at + 16) >> 12 : fd;
@@ -86,6 +87,8 @@ static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_
 	struct glibc_copy *copy = &g->copies.v[arena->copy];
 	struct window w = { .img = g->img };
 	bool safe = copy->facts.safe_linking != 0;
+	struct loop_guard loop = {};
+	size_t first = g->listed.n;
 	taddr at;
 
 	if (image_read_u64(g->img, arena->addr + copy->form->fastbins_at + 8 * i, &at) != MEM_OK || !at)
@@ -103,20 +106,22 @@ static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_
 	}
 	if (copy->facts.safe_linking < 0)
 		copy->facts.safe_linking = safe;
-	for (uint64_t n = 0; at && n < max; n++) {
+	for (uint64_t n = 0; at && n < max && !loop_closes(&loop, at); n++) {
 		uint64_t header, fd;
 		struct err *err;
 
 		if (at & 15 || !window_u64(&w, at + 8, &header) || !window_u64(&w, at + 16, &fd) ||
 		    chunk_size(header) != CHUNK_MIN + 16 * i)
 			break;
-		arena->n_in[WHERE_FASTBIN]++;
-		arena->bytes_in[WHERE_FASTBIN] += chunk_size(header);
 		err = keep(g, at, WHERE_FASTBIN, a);
 		if (err)
 			return err;
 		at = safe ? fd ^ (at + 16) >> 12 : fd;
 	}
+	if (at)
+		glibc_listed_unique(g, first);
+	arena->n_in[WHERE_FASTBIN] += g->listed.n - first;
+	arena->bytes_in[WHERE_FASTBIN] += (g->listed.n - first) * (CHUNK_MIN + 16 * i);
 	return NULL;
 }
 

@@ -44,13 +44,14 @@ static bool entry_fits(struct glibc *g, struct window *w, taddr entry, unsigned 
 static int64_t list_length(struct glibc *g, taddr entry, unsigned bin, bool safe)
 {
 	struct window w = { .img = g->img };
+	struct loop_guard loop = {};
 
 	for (int64_t n = 0; n < LIST_MAX; n++) {
 		uint64_t next;
 
 		if (!entry)
 			return n;
-		if (!entry_fits(g, &w, entry, bin) || !window_u64(&w, entry, &next))
+		if (loop_closes(&loop, entry) || !entry_fits(g, &w, entry, bin) || !window_u64(&w, entry, &next))
 			return -1;
 		entry = safe ? next ^ entry >> 12 : next;
 	}
@@ -89,6 +90,20 @@ static bool empty_is_plausible(const struct tcache *t)
 	return true;
 }
 
+/* Every list begins with a chunk of its size, and is counted if it has any. */
+static bool heads_fit(struct glibc *g, const struct tcache *t)
+{
+	struct window w = { .img = g->img };
+
+	for (unsigned b = 0; b < t->form->bins; b++) {
+		if (t->entries[b] && !entry_fits(g, &w, t->entries[b], b))
+			return false;
+		if (!t->form->counts_are_free_slots && !t->entries[b] && t->counts[b])
+			return false;
+	}
+	return true;
+}
+
 static const struct glibc_tcache_form *form_of_size(uint64_t size)
 {
 	for (size_t f = 0; f < n_glibc_tcache_forms; f++)
@@ -122,8 +137,8 @@ static bool tcache_read(struct glibc *g, taddr mem, bool may_be_empty, struct tc
 	if (!full)
 		return may_be_empty && empty_is_plausible(ret);
 	ret->safe = sound >= plain;
-	/* One damaged list must not hide the others. */
-	return (sound > plain ? sound : plain) * 4 >= full * 3;
+	/* One damaged list must not hide the others; when all are, their heads must be in order. */
+	return (sound > plain ? sound : plain) * 4 >= full * 3 || (may_be_empty && heads_fit(g, ret));
 }
 
 static bool have_struct(const struct glibc *g, taddr mem)
@@ -134,34 +149,55 @@ static bool have_struct(const struct glibc *g, taddr mem)
 	return false;
 }
 
+static void list_damage(struct glibc *g, const struct tcache *t, unsigned b, taddr at, const char *likely)
+{
+	g->failed++;
+	glibc_damage(g, at, "tcache at 0x%lx: list %u is broken at 0x%lx; likely %s", t->mem, b, at, likely);
+}
+
 static struct err *take_list(struct glibc *g, const struct tcache *t, unsigned b)
 {
+	size_t first = g->listed.n;
 	struct window w = { .img = g->img };
+	struct loop_guard loop = {};
 	taddr entry = t->entries[b];
+	uint64_t n = 0;
 
-	for (unsigned n = 0; entry; n++) {
+	for (; entry; n++) {
 		const struct glibc_piece *piece;
 		struct glibc_listed l = { .mem = entry, .where = WHERE_TCACHE };
-		uint64_t next, header;
+		uint64_t next;
 
-		if (n >= LIST_MAX || !entry_fits(g, &w, entry, b) || !window_u64(&w, entry, &next) ||
-		    !window_u64(&w, entry - 8, &header)) {
-			g->failed++;
-			glibc_damage(g, entry, "tcache at 0x%lx: list %u is broken at 0x%lx; likely a double free or a write into freed memory",
-				     t->mem, b, entry);
-			return NULL;
+		if (loop_closes(&loop, entry)) {
+			list_damage(g, t, b, entry, "a double free");
+			break;
+		}
+		if (n >= LIST_MAX || !entry_fits(g, &w, entry, b) || !window_u64(&w, entry, &next)) {
+			list_damage(g, t, b, entry, "a write into freed memory");
+			break;
 		}
 		piece = glibc_piece_at(g, entry);
 		l.arena = piece ? piece->arena : UINT32_MAX;
-		if (piece && l.arena < g->arenas.n) {
-			g->arenas.v[l.arena].n_in[WHERE_TCACHE]++;
-			g->arenas.v[l.arena].bytes_in[WHERE_TCACHE] += chunk_size(header);
-			if (!vec_push(&g->listed, &l))
-				return &err_nomem;
-		}
+		if (l.arena < g->arenas.n && !vec_push(&g->listed, &l))
+			return &err_nomem;
 		entry = t->safe ? next ^ entry >> 12 : next;
 	}
-	g->passed++;
+	if (entry)
+		glibc_listed_unique(g, first);
+	else if (t->form->counts_are_free_slots || n == t->counts[b])
+		g->passed++;
+	else if (n + 1 == t->counts[b] || n == t->counts[b] + 1ull)
+		g->failed++; /* stopped between the link and the count */
+	else
+		list_damage(g, t, b, t->entries[b], "a write into freed memory: its count is another");
+	for (size_t i = first; i < g->listed.n; i++) {
+		struct glibc_arena *arena = &g->arenas.v[g->listed.v[i].arena];
+		uint64_t header = 0;
+
+		(void)window_u64(&w, g->listed.v[i].mem - 8, &header); /* entry_fits() has read it */
+		arena->n_in[WHERE_TCACHE]++;
+		arena->bytes_in[WHERE_TCACHE] += chunk_size(header);
+	}
 	return NULL;
 }
 

@@ -1,0 +1,380 @@
+/*
+ * glibc's heap over images built word by word: what is a block and in use is known from how the
+ * heap was laid out, and every kind of damage from what was written over it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "heap/blocks.h"
+
+enum {
+	DATA = 0x10000,
+	DATA_SIZE = 0x4000,
+	STATE = DATA + 0x400,
+	SBRK_BASE = STATE + 0xa00, /* of mp_ */
+	TLS = 0x20000,
+	TLS_SIZE = 0x2000,
+	TP = TLS + 0x1000,
+	HEAP = 0x100000,
+	HEAP_SIZE = 0x21000,
+	MAPPED = 0x400000,
+	MAPPED_SIZE = 0x40000,
+	MAX_CHUNKS = 64,
+};
+
+struct world {
+	struct env env;
+	struct image img;
+	struct segment segments[4];
+	struct thread thread;
+	struct target target;
+	uint8_t data[DATA_SIZE], tls[TLS_SIZE], heap[HEAP_SIZE], mapped[MAPPED_SIZE];
+	taddr chunk[MAX_CHUNKS]; /* where the n-th chunk of the layout is */
+	size_t n_chunks;
+	uint64_t bins_at;
+};
+
+static uint8_t *bytes_at(struct world *w, taddr at)
+{
+	for (size_t i = 0; i < w->img.n_segments; i++)
+		if (at >= w->segments[i].start && at < w->segments[i].end)
+			return (uint8_t *)w->segments[i].bytes + (at - w->segments[i].start);
+	fail_msg("the test writes at 0x%lx", at);
+	return NULL;
+}
+
+static void put(struct world *w, taddr at, uint64_t value)
+{
+	memcpy(bytes_at(w, at), &value, 8);
+}
+
+static void put32(struct world *w, taddr at, uint32_t value)
+{
+	memcpy(bytes_at(w, at), &value, 4);
+}
+
+static uint64_t get(struct world *w, taddr at)
+{
+	return load_u64(bytes_at(w, at));
+}
+
+static taddr bin(struct world *w, unsigned i)
+{
+	return STATE + w->bins_at + 16 * i - 16;
+}
+
+/* An arena without chunks, mp_, and a thread with a control block. */
+static struct world *world_new(uint64_t bins_at)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	env_init(&w->env);
+	w->env.threads = 2;
+	w->bins_at = bins_at;
+	w->segments[0] = (struct segment){ DATA, DATA + DATA_SIZE, w->data, SEG_R | SEG_W, SEG_CORE, false, 0, -1 };
+	w->segments[1] = (struct segment){ TLS, TLS + TLS_SIZE, w->tls, SEG_R | SEG_W, SEG_CORE, false, 1, -1 };
+	w->segments[2] = (struct segment){ HEAP, HEAP + HEAP_SIZE, w->heap, SEG_R | SEG_W, SEG_CORE, false, 2, -1 };
+	w->segments[3] = (struct segment){ MAPPED, MAPPED + MAPPED_SIZE, w->mapped, SEG_R | SEG_W, SEG_CORE, false, 3, -1 };
+	w->target = (struct target){ .id = TARGET_X86_64, .tls_below_tp = 1 };
+	w->thread = (struct thread){ .tid = 1, .tp = TP };
+	w->img = (struct image){
+		.env = &w->env,
+		.target = &w->target,
+		.segments = w->segments,
+		.n_segments = ARRAY_SIZE(w->segments),
+		.threads = &w->thread,
+		.n_threads = 1,
+	};
+	put(w, TP, TP);
+	for (unsigned i = 0; i < 127; i++) {
+		put(w, bin(w, i) + 16, bin(w, i));
+		put(w, bin(w, i) + 24, bin(w, i));
+	}
+	put(w, STATE + bins_at + 2048, STATE);
+	put(w, STATE + bins_at + 2064, 1);
+	put(w, STATE + bins_at + 2072, HEAP_SIZE);
+	put(w, SBRK_BASE, HEAP);
+	put32(w, SBRK_BASE - 32, 65536); /* n_mmaps_max */
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	env_fini(&w->env);
+	free(w);
+}
+
+static void push_bin(struct world *w, unsigned i, taddr chunk)
+{
+	taddr first = get(w, bin(w, i) + 16);
+
+	put(w, chunk + 16, first);
+	put(w, chunk + 24, bin(w, i));
+	put(w, bin(w, i) + 16, chunk);
+	put(w, first + 24, chunk);
+}
+
+/*
+ * "u40 f50": a used chunk of 0x40 bytes, a free one of 0x50 in the unsorted list, and so on; then
+ * top.  c: cached by the thread; q: in a fast bin; T: the struct of the cache.
+ */
+static void lay_out(struct world *w, const char *layout)
+{
+	taddr at = HEAP, tcache = 0;
+	bool prev_in_use = true;
+
+	while (*layout) {
+		char kind = *layout++, *end;
+		uint64_t size = strtoul(layout, &end, 16);
+
+		layout = end + strspn(end, " ");
+		w->chunk[w->n_chunks++] = at;
+		put(w, at + 8, size | prev_in_use);
+		prev_in_use = kind != 'f';
+		if (kind == 'f') {
+			put(w, at + size, size);
+			push_bin(w, 0, at);
+		} else if (kind == 'T') {
+			tcache = at + 16;
+			put(w, TP - 72, tcache);
+		} else if (kind == 'c') {
+			unsigned list = (size - 0x20) / 16;
+			taddr entry = tcache + 128 + 8 * list;
+
+			put(w, at + 16, get(w, entry) ^ (at + 16) >> 12);
+			put(w, entry, at + 16);
+			bytes_at(w, tcache)[2 * list]++;
+		} else if (kind == 'q') {
+			taddr list = STATE + 16 + 8 * ((size - 0x20) / 16);
+
+			put(w, at + 16, get(w, list) ^ (at + 16) >> 12);
+			put(w, list, at);
+		}
+		at += size;
+	}
+	w->chunk[w->n_chunks] = at;
+	put(w, at + 8, (HEAP + HEAP_SIZE - at) | prev_in_use);
+	put(w, STATE + w->bins_at - 16, at);
+}
+
+/* "u" a block in use, "f" a free one, "-" none starts there, "." a filler: one letter a chunk. */
+static void expect(struct world *w, const char *states, size_t n_damage)
+{
+	struct blocks b;
+	struct err *err = blocks_build(&w->env, &w->img, &b);
+
+	assert_null(err);
+	assert_int_equal(b.n_heaps, 1);
+	for (size_t i = 0; i < strlen(states); i++) {
+		taddr mem = w->chunk[i] + 16;
+		uint32_t id = block_at(&b, mem);
+		char is = '-';
+
+		if (id != BLOCK_NONE && grains_key(&b.grains, id) == mem)
+			is = block_is_filler(&b, id) ? '.' : block_is_used(&b, id) ? 'u' : 'f';
+		if (is != states[i])
+			fail_msg("chunk %zu at 0x%lx is '%c', not '%c'", i, w->chunk[i], is, states[i]);
+	}
+	assert_int_equal(b.heaps[0].info->n_damage, n_damage);
+	assert_int_equal(b.heaps[0].info->used + b.heaps[0].info->free + b.heaps[0].info->overhead,
+			 HEAP_SIZE + (b.n_claims > 1 ? b.claims[1].end - b.claims[1].start : 0));
+	blocks_fini(&b);
+}
+
+static void lists_say_what_is_free(void **state)
+{
+	static const struct {
+		const char *layout, *states;
+	} cases[] = {
+		{ "u20", "uf" },
+		{ "u20 u50 f90 u30", "uufuf" },
+		{ "f420 u30 f90 u20 f60 u20", "fufufuf" },
+		{ "T290 u30 c40 u40 c40 c20", ".ufufff" },
+		{ "T2a0 u30 c40", ".uff" },	/* its chunk kept a rest */
+		{ "u30 q40 q40 u40 q20", "uffuff" },
+		{ "T290 u1000 u20", ".uuf" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = world_new(112);
+
+		lay_out(w, cases[i].layout);
+		expect(w, cases[i].states, 0);
+		world_free(w);
+	}
+}
+
+/* Without a readable control block, a cache is found by its own lists. */
+static void cache_without_tls(void **state)
+{
+	struct world *w = world_new(112);
+
+	(void)state;
+	lay_out(w, "u30 T290 u30 c40 c40 c60");
+	memset(w->tls, 0, sizeof(w->tls));
+	expect(w, "u.uffff", 0);
+	world_free(w);
+}
+
+static void later_form_without_fast_bins(void **state)
+{
+	struct world *w = world_new(24);
+
+	(void)state;
+	lay_out(w, "u30 f40 u50");
+	expect(w, "ufuf", 0);
+	world_free(w);
+}
+
+static void damaged_headers(void **state)
+{
+	static const struct {
+		const char *layout;
+		unsigned chunk; /* whose header is overwritten */
+		uint64_t header;
+		const char *states;
+	} cases[] = {
+		/* Sixteen sound chunks, or top, prove where the walk may go on. */
+		{ "u40 u40 u40 u40 u40 u40", 2, 0x4141414141414141, "uuuuuuf" },
+		{ "u40 u40 u40 u40 u40 u40", 2, 0, "uuuuuuf" },
+		{ "u40 u40 u40 u40 u40 u40", 2, 0x19, "uuuuuuf" },
+		{ "u40 u40 u40 u40 u40 u40", 2, 0x7fffffffffffffe1, "uuuuuuf" },
+		{ "u40 u40 u40 u40 u40 u40", 2, 0x31, "uuuuuuf" }, /* its own size is wrong */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = world_new(112);
+
+		lay_out(w, cases[i].layout);
+		put(w, w->chunk[cases[i].chunk] + 8, cases[i].header);
+		expect(w, cases[i].states, 1);
+		world_free(w);
+	}
+}
+
+static void lists_that_loop(void **state)
+{
+	struct world *w = world_new(112);
+	taddr mem;
+
+	(void)state;
+	lay_out(w, "T290 u30 c40 c40 c20"); /* freed twice: the list comes back to itself */
+	mem = w->chunk[2] + 16;
+	put(w, mem, (w->chunk[3] + 16) ^ mem >> 12);
+	put32(w, w->chunk[0] + 16 + 4, 0);
+	{
+		struct blocks b;
+
+		assert_null(blocks_build(&w->env, &w->img, &b));
+		assert_true(b.heaps[0].info->checks_failed > 0);
+		blocks_fini(&b);
+	}
+	world_free(w);
+
+	w = world_new(112);
+	lay_out(w, "u30 f90 u30 f90 u20"); /* bk of a free chunk overwritten */
+	put(w, w->chunk[1] + 24, 0x4242424242424242);
+	expect(w, "ufufuf", 1);
+	world_free(w);
+}
+
+static void mapped_chunks(void **state)
+{
+	struct world *w = world_new(112);
+	struct blocks b;
+	struct block block;
+
+	(void)state;
+	lay_out(w, "u30");
+	put(w, MAPPED + 8, 0x3000 | 2);			/* alone */
+	put(w, MAPPED + 0x5000 + 8, 0x10000 | 2);	/* as it was before it was aligned */
+	put(w, MAPPED + 0x8000 - 16, 0x2ff0);
+	put(w, MAPPED + 0x8000 - 8, 0xd010 | 2);
+	put(w, MAPPED + 0x20000 + 8, 0x80000 | 2);	/* runs out of the mapping */
+	put(w, MAPPED + 0x22000 + 8, 0x1230 | 2);	/* ends in no page's end */
+	assert_null(blocks_build(&w->env, &w->img, &b));
+	assert_int_equal(b.n_claims, 3);
+	block_get(&b, block_at(&b, MAPPED + 0x1234), &block);
+	assert_true(block.used);
+	assert_int_equal(block.addr, MAPPED + 16);
+	assert_int_equal(block.usable, 0x3000 - 16);
+	block_get(&b, block_at(&b, MAPPED + 0x9000), &block);
+	assert_true(block.used);
+	assert_int_equal(block.addr, MAPPED + 0x8000);
+	assert_int_equal(block.usable, 0xd000);
+	assert_null(blocks_claim_at(&b, MAPPED + 0x20100));
+	blocks_fini(&b);
+	world_free(w);
+}
+
+/* Others took brk memory between two pieces, and filled it with what looks like chunks. */
+static void foreign_brk(void **state)
+{
+	struct world *w = world_new(112);
+
+	(void)state;
+	put(w, HEAP + 8, 0x2000 - 0x60 + 1);
+	put(w, HEAP + 0x2000 - 0x60 + 8, 0x41);
+	put(w, HEAP + 0x1fe0 + 8, 0x11);
+	put(w, HEAP + 0x1ff0 + 8, 0x11);
+	for (taddr at = HEAP + 0x2000; at < HEAP + 0x3000; at += 16)
+		put(w, at + 8, 0x21);
+	put(w, HEAP + 0x3000 + 8, 0x1000 | 1);
+	put(w, HEAP + 0x4000 + 8, (HEAP_SIZE - 0x4000) | 1);
+	put(w, STATE + 112 - 16, HEAP + 0x4000);
+	w->chunk[0] = HEAP;
+	w->chunk[1] = HEAP + 0x2000 - 0x60;
+	w->chunk[2] = HEAP + 0x2000;
+	w->chunk[3] = HEAP + 0x2fe0;
+	w->chunk[4] = HEAP + 0x3000;
+	w->chunk[5] = HEAP + 0x4000;
+	{
+		struct blocks b;
+		static const char is_used[] = "110010";
+
+		assert_null(blocks_build(&w->env, &w->img, &b));
+		for (int i = 0; i < 6; i++) {
+			uint32_t id = block_at(&b, w->chunk[i] + 16);
+
+			assert_int_equal(block_is_used(&b, id), is_used[i] - '0');
+		}
+		assert_int_equal(b.n_claims, 2);
+		blocks_fini(&b);
+	}
+	world_free(w);
+}
+
+static void no_heap_is_no_error(void **state)
+{
+	struct world *w = world_new(112);
+	struct blocks b;
+
+	(void)state;
+	memset(w->data, 0, sizeof(w->data));
+	assert_null(blocks_build(&w->env, &w->img, &b));
+	assert_int_equal(b.n_heaps, 0);
+	assert_int_equal(block_at(&b, HEAP + 16), BLOCK_NONE);
+	blocks_fini(&b);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lists_say_what_is_free), cmocka_unit_test(cache_without_tls),
+		cmocka_unit_test(later_form_without_fast_bins), cmocka_unit_test(damaged_headers),
+		cmocka_unit_test(lists_that_loop), cmocka_unit_test(mapped_chunks),
+		cmocka_unit_test(foreign_brk), cmocka_unit_test(no_heap_is_no_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
