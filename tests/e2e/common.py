@@ -185,6 +185,12 @@ class Core:
 			elif kind == synth.PT_NOTE:
 				self.notes += notes_in(self.file[offset:offset + filesz])
 
+	def read(self, address, size):
+		for vaddr, _memsz, offset, filesz in self.loads:
+			if vaddr <= address and size <= vaddr + filesz - address:
+				return self.file[offset + address - vaddr:offset + address - vaddr + size]
+		raise KeyError(hex(address))
+
 	def dumped(self):
 		return sum(filesz for *_where, filesz in self.loads)
 

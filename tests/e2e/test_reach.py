@@ -1,14 +1,23 @@
-"""The state of every block that the program noted: valgrind's words, block for block."""
+"""The state of every block that the program noted: valgrind's words, block for block.
+
+A dump does not say how much of a block was asked for, nor which words were ever written: docs/valgrind.md
+says what that allows. A lost block may look held by such a word, never a held one lost.
+"""
 import collections
+import struct
 
 import pytest
 
-from common import COMMITTED, FRESH, STATES, blocks_of, report_of, truth_of, used_of
+from common import COMMITTED, FRESH, STATES, Core, blocks_of, dump_of, report_of, truth_of, used_of
 
 CASES = [name for name in COMMITTED + FRESH if name != "longchain"]
 # Held by a thread's stack or TLS alone; gdb 13 loses those under glibc 2.42 and later.
 STACK_KINDS = ("TLSROOT", "PTHSPEC", "STACKROOT", "REGROOT")
 STACKLESS = ("leakzoo.sid.gcore",)
+# Its hash buckets have padding that nobody writes: of 712 lost blocks 5 look held (an independent
+# reader of the same core found the same five).
+UNWRITTEN = {"arenas64": 5}
+HELD_BY_CHANCE = ("possibly-lost", "reachable")
 
 
 def wrong_states(name, truth, used):
@@ -27,10 +36,28 @@ def wrong_states(name, truth, used):
 	return wrong
 
 
+def spare_words(name, truth):
+	"""What stands in each block behind the bytes that the program asked for."""
+	core = Core(dump_of(name).core)
+	for address, (requested, _kind, _state) in truth.items():
+		chunk, = struct.unpack("<Q", core.read(address - 8, 8))
+		end = address + (chunk & ~7) - (16 if chunk & 2 else 8)
+		for at in range(address + (requested + 7 & ~7), min(end, address + requested + 48), 8):
+			yield struct.unpack("<Q", core.read(at, 8))[0]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_states_are_the_truth(name):
 	truth, _totals = truth_of(name)
 	wrong = wrong_states(name, truth, used_of(blocks_of(name)))
+	if name in UNWRITTEN:
+		assert sum(map(len, wrong.values())) <= UNWRITTEN[name]
+		assert all(state in ("definitely-lost", "indirectly-lost") and found in HELD_BY_CHANCE
+			for _kind, state, found in wrong)
+		return
+	seeming = wrong.pop(("FREED", "definitely-lost", "indirectly-lost"), [])
+	if seeming:
+		assert {int(a, 16) for a in seeming} <= set(spare_words(name, truth))
 	assert not wrong, {key: (len(where), where[:3]) for key, where in wrong.items()}
 
 

@@ -14,7 +14,8 @@ FOLD = 45	# sketched as 24 to 40 lines
 
 @pytest.fixture(scope="module")
 def screen():
-	return heapfx_ok("analyze", dump_of("leakzoo.bookworm").core).out.splitlines()
+	core = dump_of("leakzoo.bookworm").core
+	return heapfx_ok("analyze", core.name, cwd=core.parent).out.splitlines()
 
 
 @pytest.mark.parametrize("name", [n for n in COMMITTED + FRESH if n != "longchain"])
@@ -55,9 +56,8 @@ def test_next_commands_work(screen):
 	assert commands
 	for line in commands:
 		words = re.split(r"\s{2,}", line[line.index("heapfx "):])[0].split()
-		words = [str(dump_of("leakzoo.bookworm").core) if w.endswith(".core") else w for w in words]
 		if "-o" not in words:
-			heapfx_ok(*words[1:])
+			heapfx_ok(*words[1:], cwd=dump_of("leakzoo.bookworm").core.parent)
 
 
 def on_terminal(*args, env=None):
@@ -107,7 +107,7 @@ def test_info_is_short(leakzoo):
 	out = heapfx_ok("info", leakzoo).out
 	report = report_of("leakzoo.bookworm")
 	assert str(report["input"]["pid"]) in out and "glibc" in out
-	assert [line for line in out.splitlines() if len(line) > 100] == []
+	assert [line for line in out.splitlines() if len(line) > 100 and "/" not in line] == []
 	for module in report["modules"]:
 		if module.get("build_id"):
 			assert module["build_id"][:12] in out
