@@ -34,7 +34,7 @@ struct size_class {
 struct point {
 	node_id node;		       /* NODE_NONE: the roots themselves hold it */
 	uint32_t first_root, end_root; /* of those */
-	node_id example;	       /* a node that such a root points at */
+	node_id example;	       /* where its chain ends: the node, or the largest a root holds */
 	uint64_t bytes, count;	       /* of all it owns */
 	struct size_class *sizes;
 	uint32_t n_sizes;
@@ -370,6 +370,13 @@ static uint32_t holder_of(const struct search *x, uint32_t root)
 	return OWNER_NONE;
 }
 
+/* What a holder's chain ends at: of the nodes at the top, the one that retains most. */
+static void note_example(const struct search *x, struct point *p, node_id node)
+{
+	if (p->example == NODE_NONE || x->f->retained[node] > x->f->retained[p->example])
+		p->example = node;
+}
+
 /* The column turns from roots into owners: known at the top, unset below. */
 static void start_owners(struct search *x)
 {
@@ -382,8 +389,8 @@ static void start_owners(struct search *x)
 		}
 		owner = x->owner[i] == OWNER_UNSET ? OWNER_NONE : holder_of(x, x->owner[i]);
 		x->owner[i] = owner;
-		if (owner && x->points.v[owner - 1].example == NODE_NONE)
-			x->points.v[owner - 1].example = i;
+		if (owner)
+			note_example(x, &x->points.v[owner - 1], i);
 	}
 	for (size_t i = 0; i < x->tops.n; i++)
 		x->owner[x->tops.v[i]] = OWNER_NONE;
