@@ -326,7 +326,6 @@ static struct err *links_read(struct builder *b, taddr at)
 static bool link_map_scan(const struct image *img, taddr entry, taddr *ret)
 {
 	uint64_t words = 0;
-	taddr expect = 0;
 
 	for (size_t i = 0; i < img->n_segments && words < SCAN_WORDS; i++) {
 		const struct segment *s = &img->segments[i];
@@ -334,8 +333,6 @@ static bool link_map_scan(const struct image *img, taddr entry, taddr *ret)
 
 		if (s->end <= entry || !s->bytes)
 			continue;
-		if (!expect)
-			expect = s->start;
 		for (uint64_t k = 0; k + 1 < n && words < SCAN_WORDS; k += 2, words += 2) {
 			taddr first, at = s->start + k * 8, from;
 			uint64_t link[5];
@@ -565,10 +562,9 @@ static bool exe_shape_fits(const struct image *img, const struct module *m, cons
 	uint64_t n = image_auxv(img, AT_PHNUM, 0);
 	taddr bias = m->start - e->h.low;
 
-	if (m->is_loader || !module_id(m).n)
-		return (!entry || entry == bias + e->h.entry || entry - m->start >= m->end - m->start) &&
-		       (!n || n == e->h.n || phdr - m->start >= m->end - m->start);
-	return true;
+	/* Of a program started as "ld.so PROGRAM" the kernel knows neither: they are the loader's. */
+	return (!entry || entry == bias + e->h.entry || entry - m->start >= m->end - m->start) &&
+	       (!n || n == e->h.n || phdr - m->start >= m->end - m->start);
 }
 
 /* --exe: the user vouches for a program whose build id the dump does not hold. */

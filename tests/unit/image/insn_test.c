@@ -21,8 +21,20 @@ static const struct row {
 	struct insn_ref want[MAX];
 	size_t n_want;
 } rows[] = {
-	{ "lea 0x100(%rip), %rdi", 62, { 0x48, 0x8d, 0x3d, 0, 1, 0, 0 }, 7, 9, { { CODE, CODE + 0x107, INSN_LEA } }, 1 },
-	{ "mov 0x200(%rip), %rax", 62, { 0x48, 0x8b, 5, 0, 2, 0, 0 }, 7, 9, { { CODE, CODE + 0x207, INSN_LOAD } }, 1 },
+	{ "lea 0x100(%rip), %rdi",
+	  62,
+	  { 0x48, 0x8d, 0x3d, 0, 1, 0, 0 },
+	  7,
+	  9,
+	  { { CODE, CODE + 0x107, INSN_LEA } },
+	  1 },
+	{ "mov 0x200(%rip), %rax",
+	  62,
+	  { 0x48, 0x8b, 5, 0, 2, 0, 0 },
+	  7,
+	  9,
+	  { { CODE, CODE + 0x207, INSN_LOAD } },
+	  1 },
 	{ "mov %fs:-8, %rcx",
 	  62,
 	  { 0x64, 0x48, 0x8b, 0x0c, 0x25, 0xf8, 0xff, 0xff, 0xff },

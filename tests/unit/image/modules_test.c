@@ -103,8 +103,8 @@ static void mapped_but_not_dumped(void **state)
 {
 	static const struct segment want[] = {
 		{ AT, AT + PAGE, .flags = SEG_R, .origin = SEG_CORE, .module = 0, .file = "/lib/a.so" },
-		{ AT + PAGE, AT + 2 * PAGE, .flags = SEG_R | SEG_X, .origin = SEG_NONE, .module = 0, .file = "/lib/a.so",
-		  .file_offset = PAGE },
+		{ AT + PAGE, AT + 2 * PAGE, .flags = SEG_R | SEG_X, .origin = SEG_NONE, .module = 0,
+		  .file = "/lib/a.so", .file_offset = PAGE },
 		{ AT + 2 * PAGE, AT + 4 * PAGE, .flags = SEG_R | SEG_W, .origin = SEG_CORE, .module = 0 },
 		{ AT + 8 * PAGE, AT + 9 * PAGE, .flags = SEG_R, .origin = SEG_NONE, .module = -1, .file = "/data" },
 	};
