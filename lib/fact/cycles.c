@@ -61,20 +61,24 @@ static uint32_t part_of(const struct parts *p, node_id node)
 /* Nodes sorted by component, in one counting pass each for the bytes and the nodes. */
 static void sort_nodes(struct parts *p)
 {
-	struct graph_iter it;
+	const uint64_t *set = p->lost->lost.set;
+	struct graph_iter it = graph_iter(p->g, 0);
+	bool few = p->lost->lost.n < p->g->n / 16; /* looking each up costs more than passing by as many */
 
 	for (uint32_t i = 0; i < p->lost->lost.n; i++)
 		p->first[p->lost->part[i] + 2]++;
 	for (uint32_t i = 2; i <= p->lost->n_parts; i++)
 		p->first[i] += p->first[i - 1];
-	for (it = graph_iter(p->g, 0); it.id < p->g->n; graph_next(&it)) {
-		uint32_t part;
+	for (uint64_t w = 0; w < bits_words(p->g->n); w++) {
+		for (uint64_t rest = set[w]; rest; rest &= rest - 1) {
+			node_id node = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
+			uint32_t part = part_of(p, node);
 
-		if (!bit_get(p->lost->lost.set, it.id))
-			continue;
-		part = part_of(p, it.id);
-		p->bytes[part] += it.size;
-		p->nodes[p->first[part + 1]++] = it.id;
+			while (!few && it.id < node)
+				graph_next(&it);
+			p->bytes[part] += few ? graph_size(p->g, node) : it.size;
+			p->nodes[p->first[part + 1]++] = node;
+		}
 	}
 }
 

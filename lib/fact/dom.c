@@ -13,6 +13,7 @@
  * preorder number; how many targets are left; the targets, as places of records.
  */
 enum { REC_NAME, REC_LEFT, REC_TARGETS };
+enum { AHEAD = 24 }; /* how far random accesses are prefetched */
 #define FRESH (1u << 31)
 
 /* What the walk leaves behind, all by preorder number. */
@@ -87,6 +88,8 @@ static void fill_records(const struct graph *g, const struct subset *inner, stru
 			for (; e < end; e++) {
 				node_id to = EDGE_NODE(g->dst[e]);
 
+				if (e + AHEAD < g->m)
+					__builtin_prefetch(&r->place[subset_no(inner, EDGE_NODE(g->dst[e + AHEAD]))]);
 				if (bit_get(inner->set, to))
 					rec[REC_TARGETS + n++] = r->place[subset_no(inner, to)];
 			}
@@ -302,8 +305,11 @@ static struct err *dominate(struct env *env, struct order *o)
 
 static uint32_t *pre_of_inner(const struct order *o, const struct subset *inner, uint32_t *pre)
 {
-	for (uint32_t v = 1; v < o->n; v++)
+	for (uint32_t v = 1; v < o->n; v++) {
+		if (v + AHEAD < o->n)
+			__builtin_prefetch(&pre[subset_no(inner, o->vertex[v + AHEAD])], 1);
 		pre[subset_no(inner, o->vertex[v])] = v;
+	}
 	return pre;
 }
 
@@ -374,6 +380,7 @@ static struct err *sum_up(struct env *env, const struct graph *g, const struct s
 {
 	struct err *err = col_fixed(env, 8, o->n, "retained sizes", &s->bytes_col);
 	struct graph_iter it;
+	uint32_t no = 0;
 
 	if (!err)
 		err = col_fixed(env, 4, o->n, "retained sizes", &s->nodes_col);
@@ -382,14 +389,21 @@ static struct err *sum_up(struct env *env, const struct graph *g, const struct s
 	s->bytes = s->bytes_col.base;
 	s->nodes = s->nodes_col.base;
 	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		uint32_t at = bit_get(inner->set, it.id) ? pre[subset_no(inner, it.id)] : idom[it.id];
+		uint32_t at = idom[it.id];
 
+		if (bit_get(inner->set, it.id)) { /* live ones alone have edges: none is passed over */
+			if (no + AHEAD < inner->n)
+				__builtin_prefetch(&s->bytes[pre[no + AHEAD]], 1);
+			at = pre[no++];
+		}
 		if (at == NODE_NONE) /* no root and no lost head leads here: not of this graph */
 			continue;
 		s->bytes[at] += it.size;
 		s->nodes[at]++;
 	}
 	for (uint32_t v = o->n - 1; v > 0; v--) {
+		if (v > AHEAD)
+			__builtin_prefetch(&s->bytes[o->up[v - AHEAD]], 1);
 		s->bytes[o->up[v]] += s->bytes[v];
 		s->nodes[o->up[v]] += s->nodes[v];
 	}
@@ -400,11 +414,18 @@ static struct err *sum_up(struct env *env, const struct graph *g, const struct s
 static void name_dominators(const struct graph *g, const struct subset *inner, const struct order *o, const uint32_t *pre,
 			    uint32_t *idom)
 {
+	uint32_t no = 0;
+
 	for (node_id i = 0; i < g->n; i++) {
-		if (bit_get(inner->set, i))
-			idom[i] = o->vertex[o->up[pre[subset_no(inner, i)]]];
-		else if (idom[i] != NODE_NONE)
+		if (bit_get(inner->set, i)) {
+			if (no + 2 * AHEAD < inner->n)
+				__builtin_prefetch(&o->up[pre[no + 2 * AHEAD]]);
+			if (no + AHEAD < inner->n)
+				__builtin_prefetch(&o->vertex[o->up[pre[no + AHEAD]]]);
+			idom[i] = o->vertex[o->up[pre[no++]]];
+		} else if (idom[i] != NODE_NONE) {
 			idom[i] = o->vertex[idom[i]];
+		}
 	}
 }
 
@@ -412,9 +433,16 @@ static void fill_retained(const struct graph *g, const struct subset *inner, con
 			  uint64_t *retained)
 {
 	struct graph_iter it;
+	uint32_t no = 0;
 
-	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it))
-		retained[it.id] = bit_get(inner->set, it.id) ? s->bytes[pre[subset_no(inner, it.id)]] : it.size;
+	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
+		retained[it.id] = it.size;
+		if (!bit_get(inner->set, it.id))
+			continue;
+		if (no + AHEAD < inner->n)
+			__builtin_prefetch(&s->bytes[pre[no + AHEAD]]);
+		retained[it.id] = s->bytes[pre[no++]];
+	}
 }
 
 /* What each lost head holds: `lost` is writable until the facts are handed out. */

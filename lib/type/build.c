@@ -326,14 +326,22 @@ static void own_roots(struct graph *g, struct root_columns *c)
 	give(g, &c->at);
 }
 
+/* The index covers whole units: what is not live is the rest, and mostly little. */
 static void count_live(struct graph *g)
 {
 	struct graph_iter it;
 
-	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		g->n_live++;
-		g->live_bytes += it.size;
+	for (uint64_t w = 0; w < bits_words(g->n); w++)
+		g->n_live += (node_id)__builtin_popcountll(g->live[w]);
+	if (g->n - g->n_live < g->n / 16) {
+		g->live_bytes = (uint64_t)g->grains->n_units << UNIT_SHIFT;
+		for (node_id i = 0; i < g->n; i++)
+			if (!graph_is_live(g, i))
+				g->live_bytes -= graph_size(g, i);
+		return;
 	}
+	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it))
+		g->live_bytes += it.size;
 }
 
 static struct err *add_roots(struct env *env, const struct scan *s, const struct blocks *blocks, struct graph *g)
