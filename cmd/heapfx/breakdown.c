@@ -7,21 +7,22 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/vec.h"
 #include "pipeline.h"
 
 /* Mappings outside heaps. */
-enum place { PLACE_STACK_LIVE, PLACE_STACK_REST, PLACE_DATA, PLACE_CODE, PLACE_ANON, PLACE_RESERVED, PLACES };
+enum place { PLACE_STACK_LIVE, PLACE_STACK_REST, PLACE_DATA, PLACE_CODE, PLACE_ANON, PLACE_UNTOUCHED, PLACES };
 
 static const struct {
 	const char *category, *label;
 } places[PLACES] = {
 	[PLACE_STACK_LIVE] = { "stack/live", "thread stacks: in use" },
-	[PLACE_STACK_REST] = { "stack/unused", "thread stacks: not in use" },
+	[PLACE_STACK_REST] = { "stack/unused", "thread stacks: used before, not now" },
 	[PLACE_DATA] = { "module/data", "programs and libraries: data" },
 	[PLACE_CODE] = { "module/code", "programs and libraries: code, read-only" },
 	[PLACE_ANON] = { "mapping/anonymous", "anonymous mappings outside heaps" },
-	[PLACE_RESERVED] = { "mapping/reserved", "address space reserved, not accessible" },
+	[PLACE_UNTOUCHED] = { "mapping/untouched", "address space reserved, never written" },
 };
 
 struct sums {
@@ -29,19 +30,19 @@ struct sums {
 	uint64_t place[PLACES];
 };
 
-/* Dumped bytes of [start, end) that claims cover; claims ascend, `at` remembers how far we came. */
-static uint64_t claimed_in(const struct blocks *b, size_t *at, taddr start, taddr end)
+enum { PAGE = 4096 };
+
+/*
+ * Bytes of whole pages that hold zeros alone.  gcore writes reservations and stacks that were
+ * never touched as zeros: they are in the file, and no memory.
+ */
+static uint64_t zero_pages(const uint8_t *bytes, uint64_t n)
 {
 	uint64_t sum = 0;
 
-	while (*at < b->n_claims && b->claims[*at].end <= start)
-		++*at;
-	for (size_t i = *at; i < b->n_claims && b->claims[i].start < end; i++) {
-		taddr from = b->claims[i].start > start ? b->claims[i].start : start;
-		taddr to = b->claims[i].end < end ? b->claims[i].end : end;
-
-		sum += to - from;
-	}
+	for (uint64_t at = 0; at + PAGE <= n; at += PAGE)
+		if (!load_u64(bytes + at) && !memcmp(bytes + at, bytes + at + 8, PAGE - 8))
+			sum += PAGE;
 	return sum;
 }
 
@@ -53,42 +54,57 @@ static const struct thread *thread_of_stack(const struct image *img, const struc
 	return NULL;
 }
 
-/* `n` bytes of the segment lie outside claims. */
-static void count_rest(const struct run *run, const struct segment *seg, uint64_t n, struct sums *sums)
+/* [start, end) of an anonymous segment, in no claim. */
+static void count_anonymous(const struct run *run, const struct segment *seg, taddr start, taddr end, struct sums *sums)
 {
 	const struct thread *t = thread_of_stack(run->image, seg);
-	uint64_t live;
+	uint64_t n = end - start, live = 0, zero;
 
-	if (t && n == seg->end - seg->start) {
-		live = t->live_low > seg->start && t->live_low < seg->end ? seg->end - t->live_low : n;
-		sums->place[PLACE_STACK_LIVE] += live;
-		sums->place[PLACE_STACK_REST] += n - live;
-	} else if (seg->zero_reserve || !(seg->flags & (SEG_R | SEG_W | SEG_X))) {
-		sums->place[PLACE_RESERVED] += n;
-	} else if (seg->module >= 0 || seg->file) {
-		sums->place[seg->flags & SEG_W ? PLACE_DATA : PLACE_CODE] += n;
-	} else {
-		sums->place[PLACE_ANON] += n;
+	if (t && t->live_low >= start && t->live_low < end)
+		live = end - t->live_low;
+	zero = zero_pages(seg->bytes + (start - seg->start), n - live);
+	sums->place[PLACE_STACK_LIVE] += live;
+	sums->place[PLACE_UNTOUCHED] += zero;
+	sums->place[t ? PLACE_STACK_REST : PLACE_ANON] += n - live - zero;
+}
+
+static void count_unclaimed(const struct run *run, const struct segment *seg, taddr start, taddr end, struct sums *sums)
+{
+	if (start >= end)
+		return;
+	if (seg->module >= 0 || seg->file)
+		sums->place[seg->flags & SEG_W ? PLACE_DATA : PLACE_CODE] += end - start;
+	else
+		count_anonymous(run, seg, start, end, sums);
+}
+
+/* One segment, cut by the claims; claims ascend, `at` remembers how far we came. */
+static void count_segment(const struct run *run, const struct segment *seg, size_t *at, struct sums *sums)
+{
+	const struct blocks *b = &run->blocks;
+	taddr from = seg->start;
+
+	while (*at < b->n_claims && b->claims[*at].end <= seg->start)
+		++*at;
+	for (size_t i = *at; i < b->n_claims && b->claims[i].start < seg->end; i++) {
+		taddr start = b->claims[i].start > from ? b->claims[i].start : from;
+		taddr end = b->claims[i].end < seg->end ? b->claims[i].end : seg->end;
+
+		count_unclaimed(run, seg, from, start, sums);
+		sums->claimed += end - start;
+		from = end;
 	}
+	count_unclaimed(run, seg, from, seg->end, sums);
 }
 
 static void sum_segments(struct run *run, struct sums *sums)
 {
 	size_t at = 0;
 
-	for (size_t i = 0; i < run->image->n_segments; i++) {
-		const struct segment *seg = &run->image->segments[i];
-		uint64_t n = seg->end - seg->start, claimed;
-
-		run->report.virtual_bytes += n;
-		if (seg->origin != SEG_CORE)
-			continue;
-		run->report.dumped_bytes += n;
-		claimed = claimed_in(&run->blocks, &at, seg->start, seg->end);
-		sums->claimed += claimed;
-		if (n > claimed)
-			count_rest(run, seg, n - claimed, sums);
-	}
+	for (size_t i = 0; i < run->image->n_segments; i++)
+		if (run->image->segments[i].origin == SEG_CORE)
+			count_segment(run, &run->image->segments[i], &at, sums);
+	run->report.untouched_bytes = sums->place[PLACE_UNTOUCHED];
 }
 
 static struct err *add_line(struct run *run, const char *category, const char *label, uint64_t bytes)
@@ -168,9 +184,13 @@ static struct err *heap_lines(struct run *run, uint64_t present)
 
 void measure_run(struct run *run)
 {
-	struct sums sums = {};
+	for (size_t i = 0; i < run->image->n_segments; i++) {
+		const struct segment *seg = &run->image->segments[i];
 
-	sum_segments(run, &sums);
+		run->report.virtual_bytes += seg->end - seg->start;
+		if (seg->origin == SEG_CORE)
+			run->report.dumped_bytes += seg->end - seg->start;
+	}
 }
 
 struct err *breakdown_run(struct run *run)
@@ -178,6 +198,7 @@ struct err *breakdown_run(struct run *run)
 	struct sums sums = {};
 	struct err *err = NULL;
 
+	measure_run(run);
 	sum_segments(run, &sums);
 	if (sums.claimed)
 		err = heap_lines(run, sums.claimed);

@@ -183,6 +183,7 @@ struct report {
 	RP_LIST(struct rp_thread, threads);
 	RP_LIST(struct rp_module, modules);
 	uint64_t virtual_bytes, dumped_bytes;
+	uint64_t untouched_bytes; /* of the dumped ones: pages of zeros that were never written */
 	bool has_resident;
 	uint64_t resident_bytes;
 	RP_LIST(struct rp_breakdown, breakdown); /* in the order to print */
