@@ -1,9 +1,8 @@
 /*
- * glibc.c - the walker of glibc's malloc, 2.28 to 2.43: opens, claims, walks, explains.
+ * glibc.c - the walker of glibc's malloc, 2.28 to 2.43: opens, claims, explains, sums up.
  *
- * The walk reads one word a chunk: the next chunk's header says whether this one is in use.
- * Caches, fast bins and the unsorted list come from lists read before (glibc_lists.c,
- * glibc_tcache.c).
+ * The steps are files of their own, in this order: glibc_anchor.c, glibc_arenas.c,
+ * glibc_pieces.c, glibc_lists.c, glibc_tcache.c, glibc_walk.c.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -14,11 +13,6 @@
 #include "base/vec.h"
 #include "heap/blocks.h"
 #include "heap/glibc_fields.h"
-
-enum {
-	DAMAGE_MAX = 256, /* kept a heap; all are counted */
-	RESYNC_CHAIN = 16,
-};
 
 /* --- damage, pieces ------------------------------------------------------------------------ */
 
@@ -88,7 +82,7 @@ void glibc_listed_unique(struct glibc *g, size_t first)
 	g->listed.n = kept;
 }
 
-static size_t listed_from(const struct glibc *g, taddr mem)
+size_t glibc_listed_from(const struct glibc *g, taddr mem)
 {
 	size_t lo = 0, hi = g->listed.n;
 
@@ -242,330 +236,6 @@ static struct err *glibc_claim(void *ctx, struct claim_sink *sink)
 	return NULL;
 }
 
-/* --- the walk ------------------------------------------------------------------------------ */
-
-/* Start and used bits of the word being filled, written out when it is full. */
-struct cursor_bits {
-	struct block_sink *sink;
-	uint64_t base; /* grain of the piece's first key */
-	taddr first;
-	uint64_t word, start, used;
-};
-
-static inline void bits_flush(struct cursor_bits *c)
-{
-	c->sink->grains->words[c->word].start |= c->start;
-	c->sink->used[c->word] |= c->used;
-	c->start = c->used = 0;
-}
-
-static inline void bits_add(struct cursor_bits *c, taddr mem, bool used)
-{
-	uint64_t grain = c->base + (mem - c->first) / 16, word = grain >> 6;
-
-	if (word != c->word) {
-		bits_flush(c);
-		c->word = word;
-	}
-	c->start |= 1ull << (grain & 63);
-	c->used |= (uint64_t)used << (grain & 63);
-}
-
-/* Takes ownership of `what`. */
-static void piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, char *what)
-{
-	struct heap_damage d = { .at = at, .what = what };
-
-	p->failed++;
-	if (!what)
-		return;
-	diag(g->env, "heap/corrupt", at, "%s", what);
-	if (p->n_damage >= DAMAGE_MAX ||
-	    !vec_grow((void **)&p->damage, &p->cap_damage, p->n_damage + 1, sizeof(*p->damage)))
-		free(d.what);
-	else
-		p->damage[p->n_damage++] = d;
-}
-
-static char *bad_header_words(const struct glibc_piece *p, taddr at, uint64_t header, taddr prev, bool prev_used)
-{
-	uint64_t size = chunk_size(header);
-	taddr end = p->top > at ? p->top : p->end;
-	char likely[64] = "likely a stray write";
-
-	if (prev)
-		snprintf(likely, sizeof(likely),
-			 prev_used ? "likely an overrun of the block at 0x%" PRIx64 :
-				     "likely a write into the freed block at 0x%" PRIx64,
-			 prev + CHUNK_HEADER);
-	if (size > end - at)
-		return text_format("chunk at 0x%" PRIx64 ": size 0x%" PRIx64 " runs past 0x%" PRIx64 "; %s", at, size,
-				   end, likely);
-	return text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64 "; %s", at, header, likely);
-}
-
-/* The next address behind `at` from which chunks follow each other, `limit` if there is none before. */
-static taddr resync(const struct glibc_piece *p, struct window *w, taddr at, taddr limit)
-{
-	for (at += 16; at < limit && p->end - at >= CHUNK_MIN; at += 16) {
-		taddr next = at;
-		unsigned i;
-
-		for (i = 0; i < RESYNC_CHAIN; i++) {
-			uint64_t header, footer;
-			taddr this = next;
-
-			if (p->top && next == p->top)
-				return at;
-			if (next == p->end || !window_u64(w, next + 8, &header))
-				break;
-			if (!chunk_size_fits(header, next, p->end))
-				break;
-			next += chunk_size(header);
-			if (next < p->end && window_u64(w, next + 8, &footer) && !(footer & 1) &&
-			    (!window_u64(w, next, &footer) || footer != next - this))
-				break;
-		}
-		if (i == RESYNC_CHAIN || (i && next == p->end))
-			return at;
-	}
-	return limit;
-}
-
-static void count_free(struct glibc_piece *p, uint64_t size)
-{
-	p->n_free++;
-	p->free += size;
-	if (size > p->largest_free)
-		p->largest_free = size;
-}
-
-/* A walk through one piece. */
-struct walk {
-	struct glibc *g;
-	struct glibc_piece *p;
-	struct cursor_bits bits;
-	struct window w;
-	taddr prev; /* the chunk before, 0 at the start and behind damage */
-	bool prev_used;
-};
-
-static void uncount(struct glibc_piece *p, bool used, uint64_t size)
-{
-	if (used) {
-		p->n_used--;
-		p->used -= size;
-	} else {
-		p->n_free--;
-		p->free -= size;
-	}
-}
-
-/*
- * The header at `at` is damaged, so its PREV_INUSE says nothing: the chunk before is free only
- * if its size stands at its end.
- */
-static void settle_prev(struct walk *walk, taddr at)
-{
-	uint64_t size = at - walk->prev, footer;
-
-	if (walk->prev_used || (window_u64(&walk->w, at, &footer) && footer == size))
-		return;
-	uncount(walk->p, false, size);
-	walk->p->n_used++;
-	walk->p->used += size;
-	walk->prev_used = true;
-	bits_add(&walk->bits, walk->prev + CHUNK_HEADER, true);
-}
-
-/*
- * Was it the chunk before whose size led here?  Then chunks follow each other from inside of it
- * on: answers where, and makes the chunk end there; else `at`.
- */
-static taddr leap_back(struct walk *walk, taddr at)
-{
-	taddr back;
-
-	if (!walk->prev)
-		return at;
-	back = resync(walk->p, &walk->w, walk->prev + CHUNK_HEADER, at);
-	if (back >= at)
-		return at;
-	piece_damage(walk->g, walk->p, walk->prev,
-		     text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64 " leads to no chunk, 0x%" PRIx64
-				 " would; likely an overrun of the block before it",
-				 walk->prev, at - walk->prev, back - walk->prev));
-	uncount(walk->p, walk->prev_used, at - walk->prev);
-	walk->p->n_used++;
-	walk->p->used += back - walk->prev;
-	bits_add(&walk->bits, walk->prev + CHUNK_HEADER, true);
-	walk->prev = 0;
-	return back;
-}
-
-/*
- * From a damaged header to where chunks follow each other again: one block in use, for the
- * memory is somebody's, unless what follows says that it is free or nothing follows.
- */
-static void add_damaged(struct walk *walk, taddr at, taddr end)
-{
-	uint64_t header;
-
-	bits_flush(&walk->bits);
-	if (end < walk->p->end && window_u64(&walk->w, end + 8, &header) && header & CHUNK_PREV_INUSE) {
-		bits_add(&walk->bits, at + CHUNK_HEADER, true);
-		walk->p->n_used++;
-		walk->p->used += end - at;
-	} else {
-		block_sink_gap(walk->bits.sink, at + CHUNK_HEADER);
-		walk->p->overhead += end - at;
-	}
-	walk->prev = 0;
-}
-
-static bool ends_in_zeros(struct window *w, taddr at, taddr end)
-{
-	uint64_t word;
-
-	for (; at < end; at += 8)
-		if (!window_u64(w, at, &word) || word)
-			return false;
-	return true;
-}
-
-/*
- * Chunks from p->first.  A header's PREV_INUSE speaks of the chunk before it, so each is added
- * when the next one's header is read.  Ends at top, at fence posts or at the piece's end.
- */
-static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sink *sink)
-{
-	struct walk walk = {
-		.g = g,
-		.p = p,
-		.w = { .img = g->img },
-		.bits = {
-			.sink = sink,
-			.first = p->start + CHUNK_HEADER,
-			.base = grain_of(sink->grains, p->start + CHUNK_HEADER),
-		},
-	};
-	taddr at = p->first, stop = p->top ? p->top : p->end;
-	uint64_t header = 0, next_header, footer;
-
-	walk.bits.word = walk.bits.base >> 6;
-	if (p->first > p->start)
-		p->overhead += p->first - p->start;
-	while (at < stop) {
-		uint64_t size;
-
-		if (!window_u64(&walk.w, at + 8, &header))
-			header = 0;
-		size = chunk_size(header);
-		/* Two fence posts, or a single one that was a top too small to be used. */
-		if (!p->top && stop - at <= 2 * CHUNK_HEADER && (size == CHUNK_HEADER || size == stop - at)) {
-			block_sink_gap(sink, at + CHUNK_HEADER);
-			p->overhead += stop - at;
-			break;
-		}
-		if (!p->top && size == stop - at) {
-			/* No fence and no known top: what reaches the very end is the top. */
-			p->top = at;
-			break;
-		}
-		if (!chunk_size_fits(header, at, stop) || !window_u64(&walk.w, at + size + 8, &next_header)) {
-			taddr from = at;
-
-			if (walk.prev)
-				settle_prev(&walk, at);
-			if (!p->top && !size && ends_in_zeros(&walk.w, at, stop)) {
-				/* A heap cut off, or grown and not yet used. */
-				block_sink_gap(sink, at + CHUNK_HEADER);
-				p->overhead += stop - at;
-				at = stop;
-				break;
-			}
-			at = leap_back(&walk, at);
-			if (at != from)
-				continue;
-			piece_damage(g, p, at, bad_header_words(p, at, header, walk.prev, walk.prev_used));
-			at = resync(p, &walk.w, at, p->end);
-			add_damaged(&walk, from, at);
-			continue;
-		}
-		walk.prev = at;
-		walk.prev_used = next_header & CHUNK_PREV_INUSE;
-		bits_add(&walk.bits, at + CHUNK_HEADER, walk.prev_used);
-		if (walk.prev_used) {
-			p->n_used++;
-			p->used += size;
-		} else {
-			count_free(p, size);
-			if (window_u64(&walk.w, at + size, &footer) && footer == size)
-				p->passed++;
-			else
-				p->failed++;
-		}
-		at += size;
-	}
-	if (p->top && at == p->top) {
-		bits_add(&walk.bits, at + CHUNK_HEADER, false);
-		count_free(p, p->end - at);
-		p->passed++;
-	} else if (p->top) {
-		p->failed++;
-	}
-	bits_flush(&walk.bits);
-}
-
-/* What the lists say is free after all, and the caches' own structs. */
-static void apply_lists(struct glibc *g, struct glibc_piece *p, struct block_sink *sink)
-{
-	for (size_t i = listed_from(g, p->start + CHUNK_HEADER);
-	     i < g->listed.n && g->listed.v[i].mem < p->end + CHUNK_HEADER; i++) {
-		const struct glibc_listed *l = &g->listed.v[i];
-		uint64_t grain = grain_of(sink->grains, l->mem), header;
-
-		if (!grain_is_start(sink->grains, grain, l->mem)) {
-			p->failed++;
-			continue;
-		}
-		if (!bit_get(sink->used, grain))
-			continue;
-		if (image_read_u64(g->img, l->mem - 8, &header) != MEM_OK)
-			continue;
-		block_sink_free(sink, l->mem);
-		p->n_used--;
-		p->used -= chunk_size(header);
-		if (l->is_struct) {
-			block_sink_gap(sink, l->mem);
-			p->overhead += chunk_size(header);
-		} else {
-			count_free(p, chunk_size(header));
-			p->passed++;
-		}
-	}
-}
-
-static struct err *glibc_walk(void *ctx, uint32_t claim, struct block_sink *sink)
-{
-	struct glibc *g = ctx;
-	struct glibc_piece *p;
-
-	if (claim >= g->pieces.n)
-		return NULL;
-	p = &g->pieces.v[claim];
-	if (p->kind == CLAIM_MMAPPED) {
-		block_sink_add(sink, p->first + CHUNK_HEADER, true);
-		p->n_used = 1;
-		p->used = p->end - p->first;
-		p->overhead = p->first - p->start;
-		return NULL;
-	}
-	walk_chunks(g, p, sink);
-	apply_lists(g, p, sink);
-	return NULL;
-}
-
 /* --- what it says of itself ---------------------------------------------------------------- */
 
 static void info_arena(struct glibc *g, uint32_t a, struct heap_arena *ret)
@@ -707,7 +377,7 @@ static const struct heap_info *glibc_info(void *ctx)
 /* The list a free chunk is on. */
 static uint8_t where_of(struct glibc *g, const struct glibc_piece *p, taddr mem, uint64_t size)
 {
-	size_t i = listed_from(g, mem);
+	size_t i = glibc_listed_from(g, mem);
 
 	if (i < g->listed.n && g->listed.v[i].mem == mem && !g->listed.v[i].is_struct)
 		return g->listed.v[i].where;
@@ -718,7 +388,7 @@ static uint8_t where_of(struct glibc *g, const struct glibc_piece *p, taddr mem,
 
 static bool chunk_in_use(struct glibc *g, const struct glibc_piece *p, taddr mem, uint64_t size)
 {
-	size_t i = listed_from(g, mem);
+	size_t i = glibc_listed_from(g, mem);
 	uint64_t next;
 
 	if (p->kind == CLAIM_MMAPPED)

@@ -28,6 +28,7 @@ enum {
 	BINS_END = 2088,
 	GLIBC_FASTBINS = 10,
 	ARENAS_MAX = 1 << 16,
+	DAMAGE_MAX = 256, /* descriptions kept, a heap and a piece; all are counted */
 };
 
 /* How malloc_state begins: the bins' distance from it, and the fast bins if there are any. */
@@ -201,6 +202,7 @@ struct glibc {
 };
 
 struct glibc_piece *glibc_piece_at(struct glibc *g, taddr at); /* pieces must be sorted */
+size_t glibc_listed_from(const struct glibc *g, taddr mem); /* the first at or behind it */
 /* Records damage at an address, in words, once; keeps the first few of them. */
 void glibc_damage(struct glibc *g, taddr at, const char *fmt, ...) PRINTF(3, 4);
 
@@ -218,5 +220,8 @@ struct err *glibc_find_mapped(struct glibc *g) MUST_CHECK;
 struct err *glibc_read_lists(struct glibc *g) MUST_CHECK;
 /* glibc_tcache.c: the caches of every thread into `listed`. */
 struct err *glibc_read_tcaches(struct glibc *g) MUST_CHECK;
+/* glibc_walk.c */
+struct block_sink;
+struct err *glibc_walk(void *ctx, uint32_t claim, struct block_sink *sink);
 
 #endif

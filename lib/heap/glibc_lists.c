@@ -43,7 +43,9 @@ static struct err *read_bin(struct glibc *g, uint32_t a, unsigned i, uint64_t ma
 		if (n >= max || !window_u64(&w, at + 8, &header) || !window_u64(&w, at + 16, &next) ||
 		    !window_u64(&w, at + 24, &back) || back != prev) {
 			g->failed++;
-			glibc_damage(g, at, "free chunk at 0x%lx in bin %u of the arena at 0x%lx: its list is broken; likely a write into freed memory",
+			glibc_damage(g, at,
+				     "free chunk at 0x%lx in bin %u of the arena at 0x%lx: its list is "
+				     "broken; likely a write into freed memory",
 				     at, i + 1, arena->addr);
 			return NULL;
 		}
@@ -101,7 +103,9 @@ static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_
 		g->passed++;
 	} else {
 		g->failed++;
-		glibc_damage(g, at, "fast bin %u of the arena at 0x%lx: its list, from 0x%lx on, is broken; likely a double free or a write into freed memory",
+		glibc_damage(g, at,
+			     "fast bin %u of the arena at 0x%lx: its list, from 0x%lx on, is broken; "
+			     "likely a double free or a write into freed memory",
 			     i, arena->addr, at);
 	}
 	if (copy->facts.safe_linking < 0)

@@ -52,9 +52,13 @@ static enum chain_end follow(struct window *w, taddr at, taddr end, taddr top, u
 			return CHAIN_TOP;
 		if (at >= end || end - at < CHUNK_HEADER || !window_u64(w, at + 8, &header))
 			return CHAIN_BROKEN;
-		if ((header | 1) == 0x11 && window_u64(w, at + 0x18, &second) && second == 0x11 &&
-		    !((at + FENCE) & (GLIBC_PAGE - 1)))
-			return CHAIN_FENCE;
+		if ((header | 1) == 0x11 && window_u64(w, at + 0x18, &second) && second == 0x11) {
+			/* A top of 0x30 became a third post before the two. */
+			if (!((at + FENCE + 16) & (GLIBC_PAGE - 1)))
+				*ret_at = at += 16;
+			if (!((at + FENCE) & (GLIBC_PAGE - 1)))
+				return CHAIN_FENCE;
+		}
 		if (!chunk_size_fits(header, at, end) || header & CHUNK_NON_MAIN)
 			return CHAIN_BROKEN;
 		*ret_last = at;
