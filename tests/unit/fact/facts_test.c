@@ -1,0 +1,368 @@
+/* The facts of graphs: small ones by table, random ones against the plain definitions, long ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fact/fact.h"
+#include "fake_graph.h"
+
+enum { ALL = FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, MAX = 24 };
+
+static struct env env;
+
+static int set_up(void **state)
+{
+	(void)state;
+	env_init(&env);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	assert_int_equal(env.mem_used, 0);
+	env_fini(&env);
+	return 0;
+}
+
+static const struct root_source global = { .kind = ROOT_GLOBAL, .thread = UINT32_MAX };
+
+/* ---- by table: r reachable, p possibly, d definitely, i indirectly lost ---- */
+
+static const struct {
+	unsigned n;
+	const char *edges, *roots, *kinds;
+	unsigned cycles;
+} cases[] = {
+	{ 3, "a->b b->c", "a", "rrr", 0 },
+	{ 3, "a->b b->c", "", "dii", 0 },
+	{ 2, "a->b b->a", "", "di", 1 },	 /* a ring keeps nobody alive; its lowest node is its head */
+	{ 3, "a->b b->c c->b", "", "dii", 1 },	 /* a ring that something lost holds has no head */
+	{ 1, "a->a", "a", "r", 0 },
+	{ 1, "a->a", "", "d", 0 },
+	{ 2, "a~>b", "a", "rp", 0 },
+	{ 3, "a~>b b->c", "a", "rpp", 0 },	 /* possibly lost spreads */
+	{ 3, "a~>b a->b b->c", "a", "rrr", 0 },	 /* a plain pointer beats an interior one */
+	{ 2, "a->b", "~a", "pp", 0 },
+	{ 2, "a~>b", "", "di", 0 },		 /* among lost blocks every pointer counts */
+	{ 4, "a->b c->b d->a", "d", "rrdr", 0 },
+	{ 2, "", "", "dd", 0 },
+	{ 0, "", "", "", 0 },
+};
+
+static char kind_letter(uint8_t reach)
+{
+	return "-rpid"[reach];
+}
+
+static void test_table(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+		struct graph *g = fake_graph(&env, cases[k].n, cases[k].edges, cases[k].roots);
+		struct facts f = {};
+
+		assert_null(facts_compute(&env, g, ALL, &f));
+		for (unsigned i = 0; i < cases[k].n; i++)
+			if (kind_letter(f.reach[i]) != cases[k].kinds[i])
+				fail_msg("case %zu, node %c: %c", k, 'a' + i, kind_letter(f.reach[i]));
+		assert_int_equal(f.n_cycles, cases[k].cycles);
+		facts_fini(&f);
+		graph_free(g);
+	}
+}
+
+/* ---- random graphs against the definitions ---- */
+
+struct plain {
+	unsigned n;
+	bool edge[MAX][MAX], interior[MAX][MAX]; /* plain; interior */
+	bool root[MAX], iroot[MAX];
+};
+
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	return *seed >> 33;
+}
+
+static void make_random(struct plain *p, uint64_t *seed)
+{
+	*p = (struct plain){ .n = 1 + (unsigned)(next_random(seed) % MAX) };
+	for (unsigned i = 0, m = (unsigned)(next_random(seed) % (3 * p->n)); i < m; i++) {
+		unsigned from = (unsigned)(next_random(seed) % p->n), to = (unsigned)(next_random(seed) % p->n);
+
+		if (from != to)
+			(next_random(seed) % 5 ? p->edge : p->interior)[from][to] = true;
+	}
+	for (unsigned i = 0; i < p->n; i++) {
+		p->root[i] = next_random(seed) % 8 == 0;
+		p->iroot[i] = next_random(seed) % 16 == 0;
+	}
+}
+
+static struct graph *build(const struct plain *p)
+{
+	struct graph_builder *b;
+	struct graph *g;
+
+	assert_null(graph_builder_new(&env, &b));
+	for (unsigned i = 0; i < p->n; i++)
+		assert_null(graph_add_node(b, 0x1000 + 0x100 * i, 16 + i));
+	for (unsigned i = 0; i < p->n; i++)
+		for (unsigned j = 0; j < p->n; j++) {
+			if (p->edge[i][j])
+				assert_null(graph_add_edge(b, i, j));
+			if (p->interior[i][j])
+				assert_null(graph_add_edge(b, i, j | EDGE_INTERIOR));
+		}
+	for (unsigned i = 0; i < p->n; i++) {
+		if (p->root[i])
+			assert_null(graph_add_root(b, &global, i, 8 * i));
+		if (p->iroot[i])
+			assert_null(graph_add_root(b, &global, i | EDGE_INTERIOR, 8 * i));
+	}
+	assert_null(graph_build_finish(b, &g));
+	graph_builder_free(b);
+	return g;
+}
+
+/* Everything that `seen` leads to, without going through `without`. */
+static void close_over(const struct plain *p, bool *seen, bool interior_too, unsigned without)
+{
+	for (bool more = true; more;) {
+		more = false;
+		for (unsigned i = 0; i < p->n; i++)
+			for (unsigned j = 0; j < p->n; j++)
+				if (seen[i] && !seen[j] && i != without && j != without &&
+				    (p->edge[i][j] || (interior_too && p->interior[i][j])))
+					seen[j] = more = true;
+	}
+}
+
+static void reach_plainly(const struct plain *p, char *kinds)
+{
+	bool reached[MAX] = {}, possible[MAX] = {}, to[MAX][MAX] = {};
+
+	for (unsigned i = 0; i < p->n; i++) {
+		reached[i] = p->root[i];
+		possible[i] = p->root[i] || p->iroot[i];
+		to[i][i] = true;
+	}
+	close_over(p, reached, false, MAX);
+	close_over(p, possible, true, MAX);
+	for (unsigned i = 0; i < p->n; i++)
+		close_over(p, to[i], true, MAX);
+	for (unsigned i = 0; i < p->n; i++) {
+		kinds[i] = reached[i] ? 'r' : possible[i] ? 'p' : 'd';
+		for (unsigned j = 0; j < p->n && kinds[i] == 'd'; j++)
+			if (j != i && !reached[j] && !possible[j] && to[j][i] && (!to[i][j] || j < i))
+				kinds[i] = 'i';
+	}
+}
+
+/* a is dominated by d when removing d cuts it off from all roots and heads. */
+static void dominate_plainly(const struct plain *p, const char *kinds, bool dom[MAX][MAX])
+{
+	for (unsigned d = 0; d < p->n; d++) {
+		bool seen[MAX] = {};
+
+		for (unsigned i = 0; i < p->n; i++)
+			seen[i] = i != d && (p->root[i] || p->iroot[i] || kinds[i] == 'd');
+		close_over(p, seen, true, d);
+		for (unsigned i = 0; i < p->n; i++)
+			dom[d][i] = !seen[i];
+	}
+}
+
+static void check_dom(const struct plain *p, const struct facts *f, const char *kinds)
+{
+	bool dom[MAX][MAX];
+
+	dominate_plainly(p, kinds, dom);
+	for (unsigned i = 0; i < p->n; i++) {
+		uint64_t bytes = 0;
+		unsigned n_dominators = 0, depth = 0;
+
+		for (unsigned j = 0; j < p->n; j++) {
+			bytes += dom[i][j] ? 16 + j : 0;
+			n_dominators += j != i && dom[j][i];
+		}
+		assert_int_equal(f->retained[i], bytes);
+		for (node_id d = f->idom[i]; d != NODE_NONE; d = f->idom[d], depth++)
+			assert_true(dom[d][i]);
+		assert_int_equal(depth, n_dominators);
+	}
+	for (uint64_t k = 0; k < f->n_lost; k++)
+		assert_int_equal(f->lost[k].held_bytes, f->retained[f->lost[k].node] - f->lost[k].bytes);
+}
+
+static void check_parent(const struct plain *p, const struct facts *f)
+{
+	unsigned depth[MAX];
+
+	memset(depth, 0xff, sizeof(depth));
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->root[i] || p->iroot[i])
+			depth[i] = 0;
+	for (unsigned d = 0; d < p->n; d++)
+		for (unsigned i = 0; i < p->n; i++)
+			for (unsigned j = 0; j < p->n; j++)
+				if (depth[i] == d && depth[j] > d + 1 && (p->edge[i][j] || p->interior[i][j]))
+					depth[j] = d + 1;
+	for (unsigned i = 0; i < p->n; i++) {
+		unsigned steps = 0;
+		uint32_t at = f->parent[i];
+
+		if (depth[i] == UINT32_MAX) {
+			assert_int_equal(at, NODE_NONE);
+			continue;
+		}
+		while (!(at & PARENT_ROOT)) {
+			at = f->parent[at];
+			steps++;
+		}
+		assert_int_equal(steps, depth[i]);
+	}
+}
+
+static void check_reverse(const struct plain *p, const struct graph *g, const struct facts *f)
+{
+	uint64_t n = 0;
+
+	for (unsigned to = 0; to < p->n; to++)
+		for (uint64_t e = f->in_row_base[0] + f->in_row[to]; e < f->in_row_base[0] + f->in_row[to + 1]; e++, n++) {
+			unsigned from = EDGE_NODE(f->in_src[e]);
+
+			assert_true(f->in_src[e] & EDGE_INTERIOR ? p->interior[from][to] : p->edge[from][to]);
+		}
+	assert_int_equal(n, g->m);
+}
+
+/* Lost nodes outside a ring that are cut off from the heads when all of the ring goes. */
+static void check_cycles(const struct plain *p, const struct facts *f, const char *kinds)
+{
+	for (uint64_t k = 0; k < f->n_cycles; k++) {
+		struct plain without = *p;
+		bool seen[MAX] = {}, in[MAX] = {};
+		unsigned held = 0;
+
+		for (uint64_t m = 0; m < f->cycles[k].nodes; m++)
+			in[f->cycle_members[f->cycles[k].first_member + m]] = true;
+		for (unsigned i = 0; i < p->n; i++) {
+			seen[i] = !in[i] && kinds[i] == 'd';
+			for (unsigned j = 0; j < p->n; j++)
+				if (in[i])
+					without.edge[i][j] = without.interior[i][j] = false;
+		}
+		close_over(&without, seen, true, MAX);
+		for (unsigned i = 0; i < p->n; i++)
+			held += !in[i] && !seen[i] && (kinds[i] == 'd' || kinds[i] == 'i');
+		assert_int_equal(f->cycles[k].held_count, held);
+	}
+}
+
+static void test_random(void **state)
+{
+	uint64_t seed = 1;
+
+	(void)state;
+	for (unsigned round = 0; round < 4000; round++) {
+		char kinds[MAX];
+		struct plain p;
+		struct facts f = {};
+		struct graph *g;
+
+		make_random(&p, &seed);
+		g = build(&p);
+		assert_null(facts_compute(&env, g, ALL, &f));
+		reach_plainly(&p, kinds);
+		for (unsigned i = 0; i < p.n; i++)
+			assert_int_equal(kind_letter(f.reach[i]), kinds[i]);
+		check_dom(&p, &f, kinds);
+		check_parent(&p, &f);
+		check_reverse(&p, g, &f);
+		check_cycles(&p, &f, kinds);
+		facts_fini(&f);
+		graph_free(g);
+	}
+}
+
+/* ---- long ones: nothing recurses, nothing is quadratic ---- */
+
+/* A list, each node of which also points at one shared leaf; `ring`: its end points at its start. */
+static struct graph *list(uint32_t n, bool rooted, bool ring)
+{
+	struct graph_builder *b;
+	struct graph *g;
+
+	assert_null(graph_builder_new(&env, &b));
+	for (uint32_t i = 0; i <= n; i++)
+		assert_null(graph_add_node(b, 0x1000 + 16ull * i, 16));
+	for (uint32_t i = 0; i < n; i++) {
+		if (i + 1 < n || ring)
+			assert_null(graph_add_edge(b, i, (i + 1) % n));
+		assert_null(graph_add_edge(b, i, n));
+	}
+	if (rooted)
+		assert_null(graph_add_root(b, &global, 0, 0));
+	assert_null(graph_build_finish(b, &g));
+	graph_builder_free(b);
+	return g;
+}
+
+static void test_long_list(void **state)
+{
+	const uint32_t n = 1000000;
+
+	(void)state;
+	for (unsigned rooted = 0; rooted < 2; rooted++) {
+		struct graph *g = list(n, rooted, false);
+		struct facts f = {};
+
+		assert_null(facts_compute(&env, g, ALL, &f));
+		assert_int_equal(f.reach_total[REACH_REACHABLE].count, rooted ? n + 1 : 0);
+		assert_int_equal(f.n_lost, rooted ? 0 : 1);
+		assert_int_equal(f.retained[0], 16ull * (n + 1));
+		assert_int_equal(f.retained[n - 1], 16);
+		assert_int_equal(f.idom[n], 0);
+		assert_int_equal(f.idom[n - 1], n - 2);
+		facts_fini(&f);
+		graph_free(g);
+	}
+}
+
+static void test_ring(void **state)
+{
+	struct graph *g = list(1000, false, true);
+	struct facts f = {};
+
+	(void)state;
+	assert_null(facts_compute(&env, g, ALL, &f));
+	assert_int_equal(f.n_lost, 1);
+	assert_int_equal(f.lost[0].node, 0);
+	assert_int_equal(f.lost[0].held_count, 1000);
+	assert_int_equal(f.n_cycles, 1);
+	assert_int_equal(f.cycles[0].nodes, 1000);
+	assert_int_equal(f.cycles[0].bytes, 16000);
+	assert_int_equal(f.cycles[0].held_count, 1);
+	facts_fini(&f);
+	graph_free(g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_table, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_random, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_long_list, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ring, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
