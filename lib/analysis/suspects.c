@@ -34,7 +34,6 @@ struct size_class {
 struct point {
 	node_id node;		       /* NODE_NONE: the roots themselves hold it */
 	uint32_t first_root, end_root; /* of those */
-	node_id example;	       /* where its chain ends: the node, or the largest a root holds */
 	uint64_t bytes, count;	       /* of all it owns */
 	struct size_class *sizes;
 	uint32_t n_sizes;
@@ -235,19 +234,24 @@ static struct err *sum_by_root(struct search *x)
 	return NULL;
 }
 
+/* "main.table+0x40" -> "main.table" */
+static void drop_place(struct text *t)
+{
+	char *plus = t->n ? strrchr(t->s, '+') : NULL;
+
+	if (plus && plus[1] == '0' && plus[2] == 'x') {
+		*plus = '\0';
+		t->n = (size_t)(plus - t->s);
+	}
+}
+
 /* The symbol, stack or mapping of a root, without the place inside it. */
 static void holder_name(const struct search *x, uint32_t root, struct text *ret)
 {
-	char *plus;
-
 	text_reset(ret);
 	if (x->g->ops && x->g->ops->root)
 		x->g->ops->root(x->g->ctx, root, ret);
-	plus = ret->n ? strrchr(ret->s, '+') : NULL;
-	if (plus && plus[1] == '0' && plus[2] == 'x') {
-		*plus = '\0';
-		ret->n = (size_t)(plus - ret->s);
-	}
+	drop_place(ret);
 }
 
 /* A module's data may lie in several mappings, each a source: one symbol may span two. */
@@ -319,7 +323,7 @@ static uint64_t tops_of(const struct search *x, uint32_t first, uint32_t end)
 static struct err *add_holder(struct search *x, uint32_t first, uint32_t end)
 {
 	uint64_t bytes = x->sum[end] - x->sum[first], tops = tops_of(x, first, end);
-	struct point p = { .node = NODE_NONE, .first_root = first, .end_root = end, .example = NODE_NONE };
+	struct point p = { .node = NODE_NONE, .first_root = first, .end_root = end };
 
 	if (bytes - tops < x->threshold || x->points.n == POINTS_MAX)
 		return NULL;
@@ -370,27 +374,16 @@ static uint32_t holder_of(const struct search *x, uint32_t root)
 	return OWNER_NONE;
 }
 
-/* What a holder's chain ends at: of the nodes at the top, the one that retains most. */
-static void note_example(const struct search *x, struct point *p, node_id node)
-{
-	if (p->example == NODE_NONE || x->f->retained[node] > x->f->retained[p->example])
-		p->example = node;
-}
-
 /* The column turns from roots into owners: known at the top, unset below. */
 static void start_owners(struct search *x)
 {
 	for (node_id i = 0; i < x->g->n; i++) {
-		uint32_t owner;
-
-		if (x->f->idom[i] != NODE_NONE || !is_held(x, i)) {
-			x->owner[i] = is_held(x, i) ? OWNER_UNSET : OWNER_NONE;
-			continue;
-		}
-		owner = x->owner[i] == OWNER_UNSET ? OWNER_NONE : holder_of(x, x->owner[i]);
-		x->owner[i] = owner;
-		if (owner)
-			note_example(x, &x->points.v[owner - 1], i);
+		if (!is_held(x, i))
+			x->owner[i] = OWNER_NONE;
+		else if (x->f->idom[i] != NODE_NONE)
+			x->owner[i] = OWNER_UNSET;
+		else
+			x->owner[i] = x->owner[i] == OWNER_UNSET ? OWNER_NONE : holder_of(x, x->owner[i]);
 	}
 	for (size_t i = 0; i < x->tops.n; i++)
 		x->owner[x->tops.v[i]] = OWNER_NONE;
@@ -444,7 +437,7 @@ static struct err *visit_children(struct search *x, struct shape shape, node_id 
 
 static struct err *visit_structure(struct search *x, node_id node)
 {
-	struct point p = { .node = node, .example = node };
+	struct point p = { .node = node };
 	struct shape shape = shape_of(x, node);
 	uint64_t own = x->f->retained[node];
 	struct err *err = visit_children(x, shape, node, &own);
@@ -567,24 +560,20 @@ static struct err *add_sizes(struct report *r, const struct point *p, struct rp_
 	return NULL;
 }
 
-static struct err *add_title(const struct search *x, struct report *r, const struct point *p, const struct size_class *c,
-			     struct rp_suspect *out)
+static struct err *add_title(struct report *r, const struct size_class *c, struct rp_suspect *out)
 {
+	const struct rp_root *root = &out->chain.root;
+	const char *name = root->symbol ? root->symbol : root->source;
 	struct text t = TEXT_INIT, holder = TEXT_INIT;
-	uint32_t root = p->first_root;
-	bool in_words;
 
-	if (p->node != NODE_NONE && out->has_chain)
-		text_add(&holder, out->chain.root.symbol ? out->chain.root.symbol :
-				  out->chain.root.source ? out->chain.root.source : "");
-	else
-		holder_name(x, root, &holder);
-	in_words = holder.n > 0;
+	if (name)
+		text_add(&holder, name);
+	drop_place(&holder);
 	text_add_count(&t, c->count);
 	text_add(&t, " ");
 	add_blocks_of(&t, c->size, c->count == 1);
-	if (in_words) {
-		text_add(&t, " held by ");
+	if (holder.n) {
+		text_add(&t, root->symbol ? " in " : ", from ");
 		text_add(&t, text_str(&holder));
 	}
 	out->title = report_text(r, &t);
@@ -599,10 +588,10 @@ static struct err *add_suspect(const struct search *x, struct report *r, struct 
 		.rule = "growth/accumulation",
 		.retained = p->bytes,
 		.confidence = p->node == NODE_NONE ? CONF_GUESS : CONF_PATTERN,
-		.has_chain = p->example != NODE_NONE,
+		.has_chain = true,
 	};
 	const struct size_class *c;
-	struct err *err = NULL;
+	struct err *err;
 	bool like;
 
 	qsort(p->sizes, SIZES, sizeof(*p->sizes), by_bytes);
@@ -619,10 +608,10 @@ static struct err *add_suspect(const struct search *x, struct report *r, struct 
 		return &err_nomem;
 	for (size_t i = 0; i < out.n_addresses; i++)
 		out.addresses[i] = graph_key(x->g, c->first[i]);
-	if (out.has_chain)
-		err = chain_to(x->s, r, p->example, &out.chain);
+	/* Owners dominate what they own: the shortest chain to any of it leads through them. */
+	err = chain_to(x->s, r, c->first[0], &out.chain);
 	if (!err)
-		err = add_title(x, r, p, c, &out);
+		err = add_title(r, c, &out);
 	if (!err)
 		err = add_sizes(r, p, &out);
 	if (err)
