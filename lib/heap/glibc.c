@@ -19,8 +19,13 @@
 void glibc_damage(struct glibc *g, taddr at, const char *fmt, ...)
 {
 	struct heap_damage d = { .at = at };
+	uint64_t word;
 	va_list ap;
 
+	if (image_read_u64(g->img, at, &word) == MEM_NOT_DUMPED) {
+		diag(g->env, "heap/not-dumped", at, "the heap goes on at 0x%lx, which the dump does not hold", at);
+		return;
+	}
 	if (g->damage.n >= DAMAGE_MAX)
 		return;
 	va_start(ap, fmt);

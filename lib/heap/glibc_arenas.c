@@ -47,10 +47,14 @@ static struct err *add_arena(struct glibc *g, uint32_t copy, taddr bins, bool is
 	/* An arena that never gave a chunk has its first bin as top. */
 	if (arena.top == bins - 16)
 		arena.top = 0;
-	if (arena.top && image_read_u64(img, arena.top + 8, &arena.top_size) != MEM_OK) {
-		glibc_damage(g, arena.top, "arena at 0x%lx: its top 0x%lx is not in the dump",
-			     arena.addr, arena.top);
-		arena.top = 0;
+	if (arena.top) {
+		enum mem_status status = image_read_u64(img, arena.top + 8, &arena.top_size);
+
+		if (status != MEM_OK)
+			glibc_damage(g, arena.top, "arena at 0x%lx: its top 0x%lx is not mapped", arena.addr,
+				     arena.top);
+		if (status == MEM_UNMAPPED)
+			arena.top = 0;
 	}
 	arena.top_size &= ~(uint64_t)7;
 	return vec_push(&g->arenas, &arena) ? NULL : &err_nomem;

@@ -145,6 +145,7 @@ struct glibc_piece {
 	taddr top;		 /* in this piece, 0 if not here */
 	uint32_t arena;		 /* UINT32_MAX: mapped */
 	uint8_t kind;
+	bool cut; /* the dump ends here, the heap does not */
 	uint64_t n_used, used, n_free, free, overhead, largest_free;
 	uint64_t passed, failed;
 	struct heap_damage *damage;

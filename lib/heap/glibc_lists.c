@@ -143,7 +143,7 @@ struct err *glibc_read_lists(struct glibc *g)
 				err = read_fastbin(g, a, i, max);
 		if (err)
 			return err;
-		if (arena->top) {
+		if (arena->top_size) {
 			arena->n_in[WHERE_TOP] = 1;
 			arena->bytes_in[WHERE_TOP] = arena->top_size;
 		}

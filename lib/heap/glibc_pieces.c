@@ -20,6 +20,14 @@ enum {
 	FOREIGN_MAX = 1 << 26, /* bytes that others take of brk at once */
 };
 
+/* The mapping goes on behind `end`, but the dump does not hold it. */
+static bool is_cut(const struct glibc *g, taddr end)
+{
+	const struct segment *in = image_segment(g->img, end - 1), *behind = image_segment(g->img, end);
+
+	return in && behind && in != behind && !behind->bytes && in->load == behind->load;
+}
+
 static struct err *add_piece(struct glibc *g, const struct glibc_piece *piece)
 {
 	return vec_push(&g->pieces, piece) ? NULL : &err_nomem;
@@ -168,6 +176,9 @@ static struct err *brk_pieces(struct glibc *g, uint32_t a)
 		piece.end = fence;
 		if (arena->top >= at && arena->top < fence)
 			piece.top = arena->top;
+		piece.cut = is_cut(g, fence);
+		if (piece.cut)
+			glibc_damage(g, fence, "main arena at 0x%lx: cut off", arena->addr);
 		err = add_piece(g, &piece);
 		if (err)
 			return err;
@@ -252,6 +263,11 @@ static struct err *heap_pieces(struct glibc *g, uint32_t a)
 		    image_read_u64(g->img, heap + 16, &size) != MEM_OK || ar_ptr != arena->addr) {
 			glibc_damage(g, heap, "heap at 0x%lx of the arena at 0x%lx does not name its arena", heap, arena->addr);
 			break;
+		}
+		piece.cut = size <= g->heap_max && size > seg->end - heap && is_cut(g, seg->end);
+		if (piece.cut) {
+			size = seg->end - heap;
+			glibc_damage(g, seg->end, "heap at 0x%lx: cut off", heap);
 		}
 		if (size > g->heap_max || size > seg->end - heap || size < GLIBC_PAGE || size % 16) {
 			glibc_damage(g, heap, "heap at 0x%lx: size 0x%lx, but its mapping ends at 0x%lx", heap, size, seg->end);

@@ -254,6 +254,13 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 			add_gap(&walk, at, stop);
 			break;
 		}
+		if (p->cut && !p->top && size >= stop - at && !(size & 8)) {
+			/* The dump ends inside of it; what would say that it is free is not there. */
+			bits_add(&walk.bits, at + CHUNK_HEADER, true);
+			p->n_used++;
+			p->used += stop - at;
+			break;
+		}
 		if (!p->top && size == stop - at) {
 			/* No fence and no known top: what reaches the very end is the top. */
 			p->top = at;
@@ -306,7 +313,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 static void apply_lists(struct glibc *g, struct glibc_piece *p, struct block_sink *sink)
 {
 	for (size_t i = glibc_listed_from(g, p->start + CHUNK_HEADER);
-	     i < g->listed.n && g->listed.v[i].mem < p->end + CHUNK_HEADER; i++) {
+	     i < g->listed.n && g->listed.v[i].mem < p->end; i++) {
 		const struct glibc_listed *l = &g->listed.v[i];
 		uint64_t grain = grain_of(sink->grains, l->mem), header;
 
