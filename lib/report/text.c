@@ -21,6 +21,7 @@ enum {
 	CYCLES_MAX = 1,
 	VERDICT_INDENT = 9,
 	NEXT_INDENT = 6,
+	CHAIN_INDENT = 6,
 	WIDTH_MIN = 60,
 	WIDTH_DEFAULT = 100,
 };
@@ -360,13 +361,41 @@ static void print_verdict(struct page *p)
 	text_fini(&sentence);
 }
 
+/* A chain too long for the line gives up whole hops before its last: "root -> a -> … -> z". */
+static void cut_chain(struct text *t, const char *s, unsigned max)
+{
+	static const char arrow[] = " -> ", dots[] = " -> …";
+	const char *tail = NULL, *end = NULL;
+	unsigned used;
+
+	for (const char *p = strstr(s, arrow); p; p = strstr(p + 1, arrow))
+		tail = p;
+	if (!tail || columns(s) <= max) {
+		text_add(t, s);
+		return;
+	}
+	used = columns(dots) + columns(tail);
+	for (const char *p = strstr(s, arrow); p && p < tail && used < max; p = strstr(p + 1, arrow))
+		if (head_bytes(s, max - used) >= (size_t)(p - s))
+			end = p;
+	if (!end) {
+		text_add(t, s);
+		return;
+	}
+	text_add_n(t, s, (size_t)(end - s));
+	text_add(t, dots);
+	text_add(t, tail);
+}
+
 static void print_chain(struct page *p, const struct rp_suspect *s)
 {
 	if (!s->has_chain || (!s->chain.root.kind && !s->chain.n_hops))
 		return;
 	text_add(&p->line, "      ");
-	text_add(&p->line, s->chain.root.kind ? "" : "nothing -> ");
-	chain_print(&s->chain, &p->line);
+	text_reset(&p->scratch);
+	text_add(&p->scratch, s->chain.root.kind ? "" : "nothing -> ");
+	chain_print(&s->chain, &p->scratch);
+	cut_chain(&p->line, text_str(&p->scratch), p->width - CHAIN_INDENT);
 	end_line(p);
 }
 
