@@ -115,7 +115,7 @@ enum exit_status cmd_analyze(const struct options *opt)
 
 	if (err)
 		status = cli_fail(err);
-	else if (opt->strict && run_is_damaged(&run))
+	else if (run_breaks_strict(&run))
 		status = EXIT_INPUT;
 	else if (gate_breached(&run))
 		status = EXIT_GATE;

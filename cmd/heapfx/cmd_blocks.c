@@ -71,16 +71,11 @@ enum exit_status cmd_blocks(const struct options *opt)
 		err = facts_compute(&run.env, run.graph, FACT_REACH, &run.facts);
 	if (!err)
 		err = write_outputs(&run, command_of(cmd_blocks), print_blocks);
-	for (size_t i = 0; !err && i < run.env.diags.n; i++) {
-		struct text t = TEXT_INIT;
-
-		text_add_escaped(&t, run.env.diags.list[i].message, strlen(run.env.diags.list[i].message));
-		fprintf(stderr, "heapfx: %s: %s\n", run.env.diags.list[i].code, text_str(&t));
-		text_fini(&t);
-	}
+	if (!err)
+		print_problems(&run);
 	if (err)
 		status = cli_fail(err);
-	else if (opt->strict && run_is_damaged(&run))
+	else if (run_breaks_strict(&run))
 		status = EXIT_INPUT;
 	run_close(&run);
 	return status;

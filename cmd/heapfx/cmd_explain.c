@@ -304,7 +304,7 @@ enum exit_status cmd_explain(const struct options *opt)
 
 	if (err)
 		status = cli_fail(err);
-	else if (opt->strict && run_is_damaged(&run))
+	else if (run_breaks_strict(&run))
 		status = EXIT_INPUT;
 	run_close(&run);
 	return status;

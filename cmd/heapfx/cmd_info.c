@@ -52,10 +52,10 @@ static void print_input(struct run *run, FILE *out)
 	fprintf(out, "\n  program   %s\n", safe(run, in->exe));
 	if (in->args)
 		fprintf(out, "  arguments %s\n", safe(run, in->args));
-	fprintf(out, "  memory    %s mapped", bytes(run, run->report.virtual_bytes));
-	fprintf(out, ", %s in the dump", bytes(run, run->report.dumped_bytes));
-	fprintf(out, ", %s read from matching files", bytes(run, from_files));
-	fprintf(out, ", %s absent\n", bytes(run, absent));
+	fprintf(out, "  memory    %s mapped: ", bytes(run, run->report.virtual_bytes));
+	fprintf(out, "%s in the dump, ", bytes(run, run->report.dumped_bytes));
+	fprintf(out, "%s in matching files, ", bytes(run, from_files));
+	fprintf(out, "%s absent\n", bytes(run, absent));
 }
 
 static void print_threads(struct run *run, FILE *out)
@@ -85,7 +85,8 @@ static void print_heaps(struct run *run, FILE *out)
 	for (size_t i = 0; i < run->report.heaps.n; i++) {
 		const struct rp_heap *h = &run->report.heaps.v[i];
 
-		fprintf(out, "  %s %s, by %s: %s\n", h->allocator, h->version ? h->version : "(version unknown)", h->how, safe(run, h->why));
+		fprintf(out, "  %s %s, by %s\n    %s\n", h->allocator, h->version ? h->version : "(version unknown)", h->how,
+			safe(run, h->why));
 		fprintf(out, "    %zu arenas; used %" PRIu64 " blocks, %s", h->n_arenas, h->n_used, bytes(run, h->used));
 		fprintf(out, "; free %" PRIu64 " blocks, %s", h->n_free, bytes(run, h->free));
 		fprintf(out, "; overhead %s\n", bytes(run, h->overhead));
@@ -96,7 +97,7 @@ static void print_heaps(struct run *run, FILE *out)
 	}
 }
 
-static void print_problems(struct run *run, FILE *out)
+static void print_defects(struct run *run, FILE *out)
 {
 	const struct diags *d = &run->env.diags;
 
@@ -117,7 +118,7 @@ static struct err *write_info(struct run *run, const char *format, FILE *out)
 	print_threads(run, out);
 	print_modules(run, out);
 	print_heaps(run, out);
-	print_problems(run, out);
+	print_defects(run, out);
 	return NULL;
 }
 
@@ -135,7 +136,7 @@ enum exit_status cmd_info(const struct options *opt)
 	}
 	if (err)
 		status = cli_fail(err);
-	else if (opt->strict && run_is_damaged(&run))
+	else if (run_breaks_strict(&run))
 		status = EXIT_INPUT;
 	run_close(&run);
 	return status;

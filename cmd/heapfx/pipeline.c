@@ -206,13 +206,30 @@ struct err *analyze_run(struct run *run)
 	return err;
 }
 
-bool run_is_damaged(const struct run *run)
+static void print_problem(const char *why, const struct diag *d)
+{
+	struct text t = TEXT_INIT;
+
+	text_add_escaped(&t, d->message, strlen(d->message));
+	fprintf(stderr, "heapfx: %s%s: %s\n", why, d->code, text_str(&t));
+	text_fini(&t);
+}
+
+void print_problems(const struct run *run)
+{
+	for (size_t i = 0; i < run->env.diags.n; i++)
+		print_problem("", &run->env.diags.list[i]);
+}
+
+bool run_breaks_strict(const struct run *run)
 {
 	static const char *const damage[] = { "core/", "input/", "heap/corrupt" };
 
-	for (size_t i = 0; i < run->env.diags.n; i++)
+	for (size_t i = 0; run->opt->strict && i < run->env.diags.n; i++)
 		for (size_t k = 0; k < ARRAY_SIZE(damage); k++)
-			if (!strncmp(run->env.diags.list[i].code, damage[k], strlen(damage[k])))
+			if (!strncmp(run->env.diags.list[i].code, damage[k], strlen(damage[k]))) {
+				print_problem("--strict: ", &run->env.diags.list[i]);
 				return true;
+			}
 	return false;
 }

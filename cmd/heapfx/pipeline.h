@@ -47,7 +47,9 @@ struct err *analyze_run(struct run *run) MUST_CHECK;
 /* "dead stack of thread 12, ...", "freed block 0x..": in the report's memory. */
 const char *stale_text(struct run *run, const struct stale *s);
 
-/* --strict: did the input itself turn out to be damaged? */
-bool run_is_damaged(const struct run *run);
+/* The diags on standard error, for commands whose result has no place for them. */
+void print_problems(const struct run *run);
+/* --strict was given and the input itself turned out to be damaged: says so on standard error. */
+bool run_breaks_strict(const struct run *run);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * type/roots_globals.c - the data of modules: .data and .bss.
+ * type/roots_globals.c - the data of modules: .data, .bss, and what was made read-only after
+ * relocation (RELRO).
  *
- * As memcheck does: memory that is readable and writable.  Relocated data that was made read-only
- * (RELRO) is no root.
+ * memcheck takes writable memory alone, and calls lost what libc's start-up keeps in RELRO
+ * variables (the search paths of a static program): docs/valgrind.md.
  */
 #include "type/rooter.h"
 
@@ -20,6 +21,24 @@ static int32_t data_of(const struct image *img, size_t i)
 	return prev->module;
 }
 
+/* Read-only, written once, and right before the module's writable data: the RELRO part of it. */
+static bool is_relro(const struct image *img, size_t i)
+{
+	const struct segment *seg = &img->segments[i], *next = seg + 1;
+
+	return i + 1 < img->n_segments && seg->origin == SEG_CORE && seg->flags == SEG_R && seg->module >= 0 &&
+	       next->start == seg->end && next->module == seg->module && next->flags & SEG_W;
+}
+
+static bool is_data(const struct image *img, size_t i)
+{
+	const struct segment *seg = &img->segments[i];
+
+	if (!seg->bytes || seg->zero_reserve)
+		return false;
+	return (seg->flags & (SEG_R | SEG_W)) == (SEG_R | SEG_W) || is_relro(img, i);
+}
+
 static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks, struct root_sink *sink)
 {
 	(void)env;
@@ -31,7 +50,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 		};
 		struct err *err = NULL;
 
-		if ((seg->flags & (SEG_R | SEG_W)) != (SEG_R | SEG_W) || !seg->bytes || seg->zero_reserve)
+		if (!is_data(img, i))
 			continue;
 		source.module = data_of(img, i);
 		if (source.module >= 0)
