@@ -20,3 +20,14 @@ def pytest_sessionstart(session):
 def leakzoo():
 	"""The case that most tests of behaviour use: intact, small, committed."""
 	return common.dump_of("leakzoo.bookworm").core
+
+
+def pytest_collection_modifyitems(items):
+	"""Case by case, after the tests of behaviour: what a large case costs to read is paid once."""
+	cases = {name: i for i, name in enumerate(common.COMMITTED + common.FRESH)}
+
+	def place(item):
+		callspec = getattr(item, "callspec", None)
+		return cases.get(callspec.params.get("name"), -1) if callspec else -1
+
+	items.sort(key=place)

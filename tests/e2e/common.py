@@ -70,7 +70,7 @@ def unpack(packed, to):
 	half.rename(to)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)
 def truth_of(name):
 	"""({address: (size, kind, state)}, {total: value})"""
 	return make_cores.read_truth(dump_of(name).truth)
@@ -144,7 +144,7 @@ def report_of(name, *options):
 	return json.loads(report_text(name, *options))
 
 
-@functools.lru_cache(maxsize=3)
+@functools.lru_cache(maxsize=2)
 def blocks_of(name, *options):
 	"""Every block of a case, in the order printed."""
 	return parse_blocks(heapfx_ok("blocks", dump_of(name).core, *options, timeout=240).out)

@@ -62,7 +62,7 @@ def test_input_is_what_the_core_says(name):
 	assert report["input"]["complete"] is True
 	assert report["input"]["arch"] == ("aarch64" if "aarch64" in name else "x86_64")
 	assert sorted(t["tid"] for t in report["threads"]) == sorted(core.threads())
-	assert report["memory"]["virtual"] == core.virtual()
+	assert report["memory"]["virtual"] >= core.virtual()	# NT_FILE may name more than was dumped
 	assert report["memory"]["dumped"] <= core.dumped()
 	known = core.build_ids()
 	assert {m["build_id"] for m in report["modules"] if m.get("build_id")} >= known

@@ -31,6 +31,7 @@ static struct rp_breakdown breakdown[] = {
 	{ "heap/reachable", "C heap (glibc): reachable", NULL, 600 << 20 },
 	{ "heap/lost", "                lost", NULL, 300 << 20 },
 	{ "stack", "stacks (9)", NULL, 100 << 20 },
+	{ "mapping/untouched", "never written", NULL, 3000u << 20 },
 };
 static struct rp_hop hops[] = {
 	{ .address = 0x1000, .size = 64, .via_kind = "scanned", .repeat = 1 },
@@ -73,8 +74,9 @@ static struct report literal(void)
 			   .pid = 4121,
 			   .bytes = 1406000000,
 			   .complete = true },
-		.dumped_bytes = 1000 << 20,
-		.breakdown = { breakdown, 3, 3 },
+		.dumped_bytes = 4000ull << 20,
+		.untouched_bytes = 3000ull << 20,
+		.breakdown = { breakdown, 4, 4 },
 		.heaps = { heaps, 1, 1 },
 		.suspects = { suspects, 4, 4 },
 		.verdict = "main.sessions holds a large part of the live heap and this sentence goes on for so long that "
@@ -129,7 +131,9 @@ static void test_sections_in_order(void **state)
 {
 	static const char *const order[] = {
 		"core.4121: Linux core, x86-64, pid 4121, ./shop --listen :8080 (gcore)\n",
-		"\nWHERE IT WENT ", "\nVERDICT  main.sessions holds", "\nSUSPECTS ", "\n  1 412,331 48-byte blocks held by main",
+		" 1000.0 MiB of it real memory\n", "\nWHERE IT WENT ",
+		"\n  C heap (glibc): reachable    600.0 MiB   60.0%  ############\n", "\n  all ", " 1000.0 MiB   (and 2.9 GiB of zeros: ",
+		"\nVERDICT  main.sessions holds", "\nSUSPECTS ", "\n  1 412,331 48-byte blocks held by main",
 		"\n      global main.sessions (shop) -> 64-byte block -> +0x10 4.0 KiB block (x1,203)\n",
 		"\n  2 ", "\n      nothing -> 64-byte block\n", "\n      still pointed at by: freed block at 0x7f10 +0x50\n",
 		"\n  3 third", "\n  and 1 more: --top 4\n",
