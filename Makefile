@@ -59,7 +59,8 @@ AGAIN = $(MAKE) --no-print-directory
 .PHONY: demo
 demo:
 	@tools/deps.sh demo
-	@$(AGAIN) -j$(JOBS) all $(B)/demo
+	@echo "building heapfx and a service that leaks"
+	@$(AGAIN) -s -j$(JOBS) all $(B)/demo
 	@tools/demo.sh $(B)/heapfx $(B)/demo
 
 $(B)/demo: corpus/native/src/demo.c corpus/native/src/truth.c corpus/native/src/truth.h

@@ -4,13 +4,13 @@
 # Leaves nothing behind: the service is killed and the core removed however this ends.
 set -euo pipefail
 
-heapfx=$1
+heapfx=$(realpath "$1")
 demo=$(realpath "$2")
 folder=$(mktemp -d "${TMPDIR:-/tmp}/heapfx-demo.XXXXXX")
 pid=
 
 clean_up() {
-	[ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+	[ -z "$pid" ] || { kill "$pid" && wait "$pid"; } 2>/dev/null || true
 	rm -rf "$folder"
 }
 trap clean_up EXIT
@@ -30,4 +30,5 @@ if ! gcore -o "$folder/core" "$pid" >"$folder/gcore.log" 2>&1; then
 	exit 1
 fi
 echo "\$ heapfx analyze core.$pid"
-"$heapfx" analyze "$folder/core.$pid"
+cd "$folder"
+"$heapfx" analyze "core.$pid"
