@@ -12,11 +12,8 @@
 
 #include "base/guard.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "report/report.h"
-
-#ifndef HEAPFX_VERSION
-#define HEAPFX_VERSION "0.1.0"
-#endif
 
 struct json {
 	yajl_gen gen;
@@ -196,6 +193,7 @@ static void put_memory(struct json *j, const struct report *r)
 	if (r->has_resident)
 		put_uint(j, "resident", r->resident_bytes);
 	put_uint(j, "dumped", r->dumped_bytes);
+	put_uint(j, "untouched", r->untouched_bytes);
 	open_list(j, "breakdown");
 	for (size_t i = 0; i < r->breakdown.n; i++) {
 		const struct rp_breakdown *b = &r->breakdown.v[i];

@@ -246,8 +246,8 @@ static void print_size(struct page *p)
 	}
 	text_add_bytes(t, r->input.bytes);
 	text_add(t, " in the file, ");
-	text_add_bytes(t, r->has_resident ? r->resident_bytes : r->dumped_bytes);
-	text_add(t, r->has_resident ? " of it resident" : " of it memory");
+	text_add_bytes(t, r->has_resident ? r->resident_bytes : r->dumped_bytes - r->untouched_bytes);
+	text_add(t, r->has_resident ? " of it resident" : " of it real memory");
 	if (!r->input.complete)
 		text_add(t, "; NOT COMPLETE");
 	end_line(p);
@@ -268,6 +268,12 @@ static void breakdown_line(struct page *p, const char *label, uint64_t bytes, ui
 		text_add(&p->line, "#");
 }
 
+/* Address space that was never touched is in the file, but is no memory: it has no share of it. */
+static bool is_memory(const struct rp_breakdown *b)
+{
+	return strcmp(b->category, "mapping/untouched") != 0;
+}
+
 /* The smallest size that is still shown alone when at most `max` lines are. */
 static uint64_t breakdown_floor(const struct report *r, size_t max)
 {
@@ -278,7 +284,7 @@ static uint64_t breakdown_floor(const struct report *r, size_t max)
 		size_t larger = 0;
 
 		for (size_t k = 0; k < r->breakdown.n; k++)
-			larger += r->breakdown.v[k].bytes > bytes;
+			larger += is_memory(&r->breakdown.v[k]) && r->breakdown.v[k].bytes > bytes;
 		if (larger >= max && bytes >= floor)
 			floor = bytes + 1;
 	}
@@ -309,7 +315,7 @@ static void print_where(struct page *p)
 	char label[48];
 
 	for (size_t i = 0; i < r->breakdown.n; i++)
-		total += r->breakdown.v[i].bytes;
+		total += is_memory(&r->breakdown.v[i]) ? r->breakdown.v[i].bytes : 0;
 	text_add(&p->line, "WHERE IT WENT");
 	add_right(&p->line, "bytes", col + 14);
 	add_right(&p->line, "share", col + 22);
@@ -317,6 +323,8 @@ static void print_where(struct page *p)
 	for (size_t i = 0; i < r->breakdown.n; i++) {
 		const struct rp_breakdown *b = &r->breakdown.v[i];
 
+		if (!is_memory(b))
+			continue;
 		if (b->bytes >= floor && b->bytes) {
 			breakdown_line(p, b->label, b->bytes, total, col);
 			end_line(p);
@@ -332,6 +340,11 @@ static void print_where(struct page *p)
 	}
 	text_add(&p->line, "  all");
 	right_bytes(p, total, col + 14);
+	if (r->untouched_bytes) {
+		text_add(&p->line, "   (and ");
+		text_add_bytes(&p->line, r->untouched_bytes);
+		text_add(&p->line, " of untouched zeros)");
+	}
 	end_line(p);
 }
 

@@ -132,7 +132,7 @@ static void test_sections_in_order(void **state)
 	static const char *const order[] = {
 		"core.4121: Linux core, x86-64, pid 4121, ./shop --listen :8080 (gcore)\n",
 		" 1000.0 MiB of it real memory\n", "\nWHERE IT WENT ",
-		"\n  C heap (glibc): reachable    600.0 MiB   60.0%  ############\n", "\n  all ", " 1000.0 MiB   (and 2.9 GiB of zeros: ",
+		"\n  C heap (glibc): reachable     600.0 MiB   60.0%  ############\n", "\n  all ", " 1000.0 MiB   (and 2.9 GiB of untouched zeros)\n",
 		"\nVERDICT  main.sessions holds", "\nSUSPECTS ", "\n  1 412,331 48-byte blocks held by main",
 		"\n      global main.sessions (shop) -> 64-byte block -> +0x10 4.0 KiB block (x1,203)\n",
 		"\n  2 ", "\n      nothing -> 64-byte block\n", "\n      still pointed at by: freed block at 0x7f10 +0x50\n",
@@ -159,7 +159,7 @@ static void test_figures(void **state)
 		"\n  C heap (glibc): reachable     600.0 MiB   60.0%  ############\n",
 		"\n                  lost          300.0 MiB   30.0%  ######\n",
 		"\n  stacks (9)                    100.0 MiB   10.0%  ##\n",
-		"\n  all                          1000.0 MiB\n",
+		"\n  all                          1000.0 MiB   (and 2.9 GiB of untouched zeros)\n",
 	};
 	const struct report r = literal();
 	_free_ char *page = render(&r, &(struct writer_options){ .top = 3, .width = 100 });
