@@ -79,7 +79,7 @@ ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all
 test:
 	@tools/deps.sh test
 	$(AGAIN) clean
-	$(AGAIN) -j$(JOBS) all unit-programs
+	$(AGAIN) -s -j$(JOBS) all unit-programs
 	$(AGAIN) layers
 	$(AGAIN) unit
 	$(AGAIN) e2e
@@ -100,13 +100,13 @@ e2e: $(B)/heapfx
 
 .PHONY: asan tsan
 asan:
-	$(AGAIN) -j$(JOBS) B=build/asan SAN="$(ASAN)" OPT="-O1 -g" all unit-programs
+	$(AGAIN) -s -j$(JOBS) B=build/asan SAN="$(ASAN)" OPT="-O1 -g" all unit-programs
 	$(AGAIN) B=build/asan SAN="$(ASAN)" OPT="-O1 -g" unit
 	$(AGAIN) B=build/asan SAN="$(ASAN)" OPT="-O1 -g" e2e
 
 # Parallel code alone; without address randomisation, which gcc 12's TSan does not bear.
 tsan:
-	$(AGAIN) -j$(JOBS) B=build/tsan SAN=-fsanitize=thread OPT="-O1 -g" all unit-programs
+	$(AGAIN) -s -j$(JOBS) B=build/tsan SAN=-fsanitize=thread OPT="-O1 -g" all unit-programs
 	setarch -R $(AGAIN) B=build/tsan SAN=-fsanitize=thread OPT="-O1 -g" unit
 	setarch -R $(AGAIN) B=build/tsan SAN=-fsanitize=thread OPT="-O1 -g" PYTEST="-k threads" e2e
 
@@ -134,7 +134,7 @@ $(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c tests/fuzz/fuzz.h $(B)/libheapfx.a
 # A minute a target, and every prefix of its small corpus; `fuzz` goes on until it is stopped.
 fuzz-smoke fuzz:
 	@tools/deps.sh test
-	$(FUZZ_MAKE) CFLAGS=-fsanitize=fuzzer-no-link -j$(JOBS) fuzz-programs
+	$(FUZZ_MAKE) -s CFLAGS=-fsanitize=fuzzer-no-link -j$(JOBS) fuzz-programs
 	$(PYTHON) tests/fuzz/run $(if $(filter fuzz,$@),--forever) build/fuzz/tests/fuzz
 
 # ---- figures -------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ fuzz-smoke fuzz:
 .PHONY: bench
 bench:
 	@tools/deps.sh bench
-	$(AGAIN) -j$(JOBS) all $(B)/tests/bench/floor
+	$(AGAIN) -s -j$(JOBS) all $(B)/tests/bench/floor
 	$(PYTHON) tests/bench/run $(B)/heapfx $(B)/tests/bench/floor $(BENCH)
 
 $(B)/tests/bench/%: tests/bench/%.c
