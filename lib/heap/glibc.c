@@ -80,7 +80,8 @@ void glibc_listed_unique(struct glibc *g, size_t first)
 
 	if (g->listed.n - first < 2)
 		return;
-	qsort(v + first, g->listed.n - first, sizeof(*v), by_mem);
+	if (g->listed.n > first)
+		qsort(v + first, g->listed.n - first, sizeof(*v), by_mem);
 	for (size_t i = first; i < g->listed.n; i++)
 		if (kept == first || v[kept - 1].mem != v[i].mem)
 			v[kept++] = v[i];
@@ -115,7 +116,8 @@ static void drop_doubles(struct glibc *g)
 
 	if (!g->listed.n)
 		return;
-	qsort(g->listed.v, g->listed.n, sizeof(*g->listed.v), by_mem);
+	if (g->listed.n)
+		qsort(g->listed.v, g->listed.n, sizeof(*g->listed.v), by_mem);
 	for (size_t i = 0; i < g->listed.n; i++) {
 		if (kept && g->listed.v[kept - 1].mem == g->listed.v[i].mem) {
 			g->failed++;

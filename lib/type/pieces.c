@@ -82,7 +82,8 @@ struct err *pieces_cut(struct piece *in, size_t n, struct piece **ret, size_t *r
 
 	if (!heap)
 		return &err_nomem;
-	qsort(in, n, sizeof(*in), by_start);
+	if (n)
+		qsort(in, n, sizeof(*in), by_start);
 	while (i < n || n_heap) {
 		uint64_t end;
 
