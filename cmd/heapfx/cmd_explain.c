@@ -154,6 +154,15 @@ static void say_stale(struct explanation *x, node_id node)
 	free(stale);
 }
 
+static void say_retained(struct explanation *x, uint64_t n)
+{
+	struct text t = TEXT_INIT;
+
+	text_add_bytes(&t, n);
+	say(x, "retains", "%s (%" PRIu64 " bytes): what would go if this went", text_str(&t), n);
+	text_fini(&t);
+}
+
 static void say_used(struct explanation *x, node_id node)
 {
 	struct run *run = x->run;
@@ -163,7 +172,7 @@ static void say_used(struct explanation *x, node_id node)
 	say(x, "reachability", "%s", reach_name(reach));
 	say_roots(x, node);
 	say_chain(x, node, &subject);
-	say(x, "retains", "%" PRIu64 " bytes: what would go if this went", run->facts.retained[node]);
+	say_retained(x, run->facts.retained[node]);
 	say_holders(x, node);
 	if (reach == REACH_DEFINITE || reach == REACH_INDIRECT)
 		say_stale(x, node);

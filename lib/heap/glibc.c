@@ -80,8 +80,7 @@ void glibc_listed_unique(struct glibc *g, size_t first)
 
 	if (g->listed.n - first < 2)
 		return;
-	if (g->listed.n > first)
-		qsort(v + first, g->listed.n - first, sizeof(*v), by_mem);
+	qsort(v + first, g->listed.n - first, sizeof(*v), by_mem);
 	for (size_t i = first; i < g->listed.n; i++)
 		if (kept == first || v[kept - 1].mem != v[i].mem)
 			v[kept++] = v[i];

@@ -64,10 +64,14 @@ static void add_name(struct text *t, const char *s)
 static void print_root(const struct rp_root *root, struct text *t)
 {
 	const char *name = root->symbol ? root->symbol : root->source;
+	size_t len = strlen(root->kind);
 
-	text_add(t, root->kind);
+	/* Some roots in words begin with their kind: "stack of thread 12", "mapping 0x7f..". */
+	if (!name || strncmp(name, root->kind, len)) {
+		text_add(t, root->kind);
+		text_add(t, name ? " " : "");
+	}
 	if (name) {
-		text_add(t, " ");
 		add_name(t, name);
 	} else if (root->address) {
 		text_printf(t, " 0x%" PRIx64, root->address);
