@@ -29,8 +29,8 @@ SLOW = 6 if SANITIZED else 1		# how much longer things may take
 CORPUS = pathlib.Path(os.environ.get("HEAPFX_CORPUS", ROOT / "build/corpus"))
 
 COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/elf").glob("*/dump.zst"))
-FRESH = ["leakzoo", "leakzoo.kernel", "leakzoo.stripped", "leakzoo.static", "leakzoo.static-stripped",
-	"zoo_cpp", "heapshapes", "heapshapes.kernel", "demo", "arenas64", "longchain"]
+FRESH = ["leakzoo", "leakzoo.kernel", "leakzoo.stripped", "leakzoo.static",
+	"leakzoo.static-stripped", "zoo_cpp", "heapshapes", "heapshapes.kernel", "demo", "arenas64", "longchain"]
 STATES = ("reachable", "possibly-lost", "definitely-lost", "indirectly-lost")
 MAPPED_DRIFTS = ("sid",)	# glibc 2.43 keeps hblkhd wrong by 16 bytes for each mremap
 
@@ -76,7 +76,7 @@ def truth_of(name):
 	return make_cores.read_truth(dump_of(name).truth)
 
 
-# --- running heapfx -----------------------------------------------------------------------------
+# --- running heapfx ------------------------------------------------------------------------
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -88,7 +88,7 @@ class Run:
 
 
 def heapfx(*args, stdin=subprocess.DEVNULL, env=None, timeout=60, cwd=None):
-	"""Runs it. Address space is no measure of memory, for columns reserve more than they use: rss is."""
+	"""Runs it. Its memory is rss: columns reserve more address space than they use."""
 	argv = [HEAPFX, *map(str, args)]
 	started = time.monotonic()
 	with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -105,7 +105,7 @@ def heapfx(*args, stdin=subprocess.DEVNULL, env=None, timeout=60, cwd=None):
 
 
 def watch(child, deadline):
-	"""Waits for its end; returns its highest resident size. (ru_maxrss counts ours, from before exec.)"""
+	"""Waits for its end; its highest resident size. (ru_maxrss has ours, from before exec.)"""
 	rss, pause = 0, 0.001
 	while child.poll() is None:
 		with contextlib.suppress(OSError, ValueError, IndexError):	# it may end meanwhile
@@ -167,7 +167,7 @@ def problems_of(report):
 	return report["input"]["problems"]
 
 
-# --- reading a core without heapfx -----------------------------------------------------------------
+# --- reading a core without heapfx ------------------------------------------------------------
 
 class Core:
 	"""The memory of an ELF64 core, for expectations that no truth file has."""

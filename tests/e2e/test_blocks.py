@@ -28,7 +28,7 @@ def test_used_blocks_are_the_truth(name):
 
 @pytest.mark.parametrize("name", INTACT)
 def test_sizes_cover_the_request(name):
-	"""Mapped chunks, to the end of a page, have more to spare (their headers: 16 bytes, 24 in 2.43)."""
+	"""Mapped chunks, to the end of a page, have more to spare (less 16 bytes; 24 in 2.43)."""
 	truth, _totals = truth_of(name)
 	used = used_of(blocks_of(name))
 	for address, (requested, _kind, _state) in truth.items():

@@ -8,8 +8,8 @@ import pytest
 from common import HEAPFX, dump_of, heapfx, heapfx_ok
 
 COMMANDS = ["analyze", "info", "blocks", "explain"]
-OPTIONS = {"--exe", "--sysroot", "--debug-dir", "--format", "--top", "--threads", "--memory", "--disk",
-	"--tmp", "--strict", "--no-progress", "--fail-on", "--help"}
+OPTIONS = {"--exe", "--sysroot", "--debug-dir", "--format", "--top", "--threads", "--memory",
+	"--disk", "--tmp", "--strict", "--no-progress", "--fail-on", "--help"}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 
@@ -27,7 +27,8 @@ def test_usage_errors(args, leakzoo):
 	assert run.out == "" and run.err.startswith("heapfx")
 
 
-@pytest.mark.parametrize("args", [["--help"], ["--version"], *([c, "--help"] for c in COMMANDS)], ids=" ".join)
+@pytest.mark.parametrize("args", [["--help"], ["--version"],
+	*([c, "--help"] for c in COMMANDS)], ids=" ".join)
 def test_help_and_version(args):
 	run = heapfx_ok(*args)
 	assert run.out and not run.err
@@ -94,8 +95,8 @@ def test_no_permission(tmp_path):
 	assert run.returncode == 3 and "permission denied" in run.stderr.lower()
 
 
-@pytest.mark.parametrize("rule,status", [("lost/definite", 1), ("error", 1), ("lost/definite,lost/possible", 1),
-	("slack/empty", 0)])
+@pytest.mark.parametrize("rule,status", [("lost/definite", 1), ("error", 1),
+	("lost/definite,lost/possible", 1), ("slack/empty", 0)])
 def test_fail_on(rule, status, leakzoo):
 	run = heapfx("analyze", leakzoo, "--fail-on", rule)
 	assert run.status == status, run.err
@@ -143,4 +144,5 @@ def test_top_limits_suspects(leakzoo):
 def test_executable_as_second_argument(leakzoo):
 	dump = dump_of("leakzoo")
 	exe = dump.core.with_suffix("")
-	assert heapfx_ok("analyze", dump.core, exe).out == heapfx_ok("analyze", dump.core, "--exe", exe).out
+	second = heapfx_ok("analyze", dump.core, exe).out
+	assert second == heapfx_ok("analyze", dump.core, "--exe", exe).out

@@ -19,8 +19,8 @@ def first_of(kind, name=NAME):
 	return min(a for a, (_size, k, _state) in truth.items() if k == kind)
 
 
-@pytest.mark.parametrize("kind", ["REACH", "TLSROOT", "PTHSPEC", "STACKROOT", "REGROOT", "MMAPROOT", "POSS",
-	"DEF", "IND", "DEADSTACK", "XOR", "UNALIGNED"])
+@pytest.mark.parametrize("kind", ["REACH", "TLSROOT", "PTHSPEC", "STACKROOT", "REGROOT", "MMAPROOT",
+	"POSS", "DEF", "IND", "DEADSTACK", "XOR", "UNALIGNED"])
 def test_state_of_each_kind(kind):
 	truth, _totals = truth_of(NAME)
 	address = first_of(kind)
@@ -30,8 +30,8 @@ def test_state_of_each_kind(kind):
 	assert "\x1b" not in out
 
 
-@pytest.mark.parametrize("kind,root", [("REACH", r"global|\bg_\w+"), ("TLSROOT", r"TLS|thread-local|tls"),
-	("STACKROOT", r"stack"), ("REGROOT", r"register|\br[0-9a-z]{1,2}\b"), ("MMAPROOT", r"mapping")])
+@pytest.mark.parametrize("kind,root", [("REACH", r"global|\bg_\w+"),
+	("TLSROOT", r"TLS|thread-local|tls"), ("STACKROOT", r"stack"), ("REGROOT", r"register|\br[0-9a-z]{1,2}\b"), ("MMAPROOT", r"mapping")])
 def test_the_root_is_named(kind, root):
 	assert re.search(root, explain(first_of(kind)))
 

@@ -7,7 +7,8 @@ import tarfile
 
 import pytest
 
-from common import Core, blocks_of, dump_of, heapfx, heapfx_ok, parse_blocks, problems_of, truth_of, used_of
+from common import (Core, blocks_of, dump_of, heapfx, heapfx_ok, parse_blocks, problems_of,
+	truth_of, used_of)
 
 NAME = "leakzoo.bookworm"
 PACKERS = {

@@ -41,7 +41,8 @@ def test_the_schema_refuses(validator):
 @pytest.mark.parametrize("name", CASES)
 def test_breakdown_adds_up(name):
 	memory = report_of(name)["memory"]
-	assert sum(line["bytes"] for line in memory["breakdown"]) == memory.get("resident", memory["dumped"])
+	whole = memory.get("resident", memory["dumped"])
+	assert sum(line["bytes"] for line in memory["breakdown"]) == whole
 	assert all(line["bytes"] >= 0 for line in memory["breakdown"])
 
 

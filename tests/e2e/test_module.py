@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from common import (COMMITTED, ROOT, Core, blocks_of, build_ids_in, dump_of, heapfx_ok, parse_blocks, problems_of, report_of,
-	truth_of, used_of)
+from common import (COMMITTED, ROOT, Core, blocks_of, build_ids_in, dump_of, heapfx_ok,
+	parse_blocks, problems_of, report_of, truth_of, used_of)
 
 WRONG = ROOT / "corpus/elf/leakzoo.wrong-build/wrong-executable.zst"
 
@@ -50,7 +50,7 @@ def test_no_libc_at_hand(name):
 
 @pytest.mark.parametrize("name", ["leakzoo.bookworm", "leakzoo.sid"])
 def test_how_the_arena_was_found_is_said(name):
-	report = json.loads(heapfx_ok("analyze", dump_of(name).core, "--no-host-files", "--format", "json").out)
+	report = report_of(name, "--no-host-files")
 	assert report["heaps"][0]["how"] == "layout"
 
 

@@ -1,7 +1,7 @@
 """The state of every block that the program noted: valgrind's words, block for block.
 
-A dump does not say how much of a block was asked for, nor which words were ever written: docs/valgrind.md
-says what that allows. A lost block may look held by such a word, never a held one lost.
+A dump does not say how much of a block was asked for, nor which words were ever written:
+docs/valgrind.md says what that allows. A lost block may look held by such a word, never a held one lost.
 """
 import collections
 import struct
@@ -50,7 +50,8 @@ def spare_words(name, truth):
 			yield struct.unpack("<Q", core.read(at, 8))[0]
 
 
-@pytest.mark.parametrize("name,options", [*((name, ()) for name in CASES), *((name, ALONE) for name in COMMITTED)])
+@pytest.mark.parametrize("name,options", [*((name, ()) for name in CASES),
+	*((name, ALONE) for name in COMMITTED)])
 def test_states_are_the_truth(name, options):
 	truth, _totals = truth_of(name)
 	wrong = wrong_states(name, truth, used_of(blocks_of(name, *options)))

@@ -1,4 +1,4 @@
-/* archive_fuzz.c - any bytes as a packed input: each member is readable to its end, and the budget holds. */
+/* archive_fuzz.c - any bytes as a packed input: members are readable to their end, budgets hold. */
 #include "fuzz.h"
 
 static uint64_t sum_members(const struct input *in)

@@ -1,8 +1,8 @@
 /*
  * fuzz.h - what the fuzz targets share: bytes as a file that has no name, and a run's budget.
  *
- * A target includes this and defines LLVMFuzzerTestOneInput.  No target reads a file of this machine:
- * what it finds depends on its input alone.
+ * A target includes this and defines LLVMFuzzerTestOneInput.  No target reads a file of this
+ * machine: what it finds depends on its input alone.
  */
 #ifndef HEAPFX_TESTS_FUZZ_H
 #define HEAPFX_TESTS_FUZZ_H

@@ -1,8 +1,8 @@
 /*
  * glibc_fuzz.c - a real glibc heap with words overwritten: blocks, graph and facts of it.
  *
- * The input is a list of 14-byte patches to the core that HEAPFX_FUZZ_CORE names (tests/fuzz/run makes
- * it): which block, which word of it, and what to put there.  So every mutation lands where
+ * The input is a list of 14-byte patches to the core that HEAPFX_FUZZ_CORE names (tests/fuzz/run
+ * makes it): which block, which word of it, and what to put there.  So every mutation lands where
  * malloc's own words are, and the core is written once.
  */
 #include "base/cursor.h"
@@ -88,6 +88,17 @@ static uint64_t original(uint64_t offset)
 	return word;
 }
 
+/* A value, a small step, one bit, or a link of another block. */
+static uint64_t patched(uint64_t before, unsigned how, uint64_t value)
+{
+	switch (how % 4) {
+	case 0: return value;
+	case 1: return before + value % 64;
+	case 2: return before ^ 1ull << value % 64;
+	default: return original(base.block_at[value % base.n_blocks] + 16);
+	}
+}
+
 /* Patches the file; returns how many offsets are to be put back. */
 static unsigned patch(struct cursor *c, uint64_t *offsets)
 {
@@ -100,8 +111,7 @@ static unsigned patch(struct cursor *c, uint64_t *offsets)
 		uint64_t before = original(offset);
 
 		offsets[n++] = offset;
-		put(offset, how % 4 == 0 ? value : how % 4 == 1 ? before + value % 64 :
-			    how % 4 == 2 ? before ^ 1ull << value % 64 : original(base.block_at[value % base.n_blocks] + 16));
+		put(offset, patched(before, how, value));
 	}
 	return n;
 }
@@ -116,7 +126,8 @@ static void whole_way(struct env *env, const struct image *img)
 	if (!err)
 		err = graph_from_blocks(env, img, &blocks, &graph);
 	if (!err)
-		err = facts_compute(env, graph, FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, &facts);
+		err = facts_compute(env, graph,
+				    FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, &facts);
 	err_free(err);
 	facts_fini(&facts);
 	graph_free(graph);
