@@ -19,9 +19,12 @@ static void show_progress(void *arg, const char *phase, uint64_t done, uint64_t 
 	bar->phase = phase;
 	bar->percent = percent;
 	bar->shown = true;
-	fprintf(stderr, "\r\033[K%s", phase);
+	percent = percent > 100 ? 100 : percent;
 	if (total)
-		fprintf(stderr, " %u%%", percent > 100 ? 100 : percent);
+		fprintf(stderr, "\r\033[K%-24.24s [%.*s%*s] %3u%%", phase, (int)percent / 4, "#########################",
+			25 - (int)percent / 4, "", percent);
+	else
+		fprintf(stderr, "\r\033[K%s", phase);
 	fflush(stderr);
 }
 

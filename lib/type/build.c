@@ -172,14 +172,21 @@ static struct err *scan_roots(const struct scan *s, const struct roots *r, const
 	return err;
 }
 
-static struct err *open_root_columns(struct env *env, struct root_columns *c)
+/* Room for a root in every word of the pieces, and for every value. */
+static struct err *open_root_columns(struct env *env, const struct roots *r, const struct piece *pieces, size_t n,
+				     struct root_columns *c)
 {
-	struct err *err = col_open(env, 4, PIECE_EXCLUDED, "roots", &c->node);
+	uint64_t max = r->values.n;
+	struct err *err;
 
+	for (size_t i = 0; i < n; i++)
+		max += (pieces[i].end - pieces[i].start) / 8;
+	max = max < UINT32_MAX ? max : UINT32_MAX;
+	err = col_open(env, 4, max, "roots", &c->node);
 	if (!err)
-		err = col_open(env, 4, PIECE_EXCLUDED, "roots", &c->source);
+		err = col_open(env, 4, max, "roots", &c->source);
 	if (!err)
-		err = col_open(env, 8, PIECE_EXCLUDED, "roots", &c->at);
+		err = col_open(env, 8, max, "roots", &c->at);
 	return err;
 }
 
@@ -356,7 +363,7 @@ static struct err *add_roots(struct env *env, const struct scan *s, const struct
 	if (!err)
 		err = pieces_cut(r.pieces.v, r.pieces.n, &pieces, &n);
 	if (!err)
-		err = open_root_columns(env, &c);
+		err = open_root_columns(env, &r, pieces, n, &c);
 	if (!err)
 		err = scan_roots(s, &r, pieces, n, &c);
 	if (!err)

@@ -325,6 +325,14 @@ static taddr node_start(const struct grains *g, uint64_t id)
 	return grains_key(g, (uint32_t)id);
 }
 
+/* An edge is at least a word of its block; counted in grains, for between two heaps lies no memory. */
+static uint64_t words_between(const struct grains *g, uint64_t first, uint64_t last)
+{
+	uint64_t end = last >= g->n ? (uint64_t)g->n_units * UNIT_GRAINS : grains_select(g, (uint32_t)last);
+
+	return (end - grains_select(g, (uint32_t)first)) << GRAIN_SHIFT >> 3;
+}
+
 static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_t last)
 {
 	const struct job *j = arg;
@@ -339,8 +347,7 @@ static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_
 			     .last_src = NODE_NONE };
 	for (unsigned i = 0; i < FIFO; i++)
 		r->fifo[i].grain = GRAIN_NONE;
-	/* An edge is at least a word of its block. */
-	err = col_open(j->env, 4, (end - start) / 8 + (1 << 17), "edges", &r->dst);
+	err = col_open(j->env, 4, words_between(g, first, last) + (1 << 17), "edges", &r->dst);
 	if (!err)
 		err = scan_claims(r, start, end);
 	if (!err)
