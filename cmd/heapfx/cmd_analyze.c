@@ -111,14 +111,6 @@ enum exit_status cmd_analyze(const struct options *opt)
 	struct options own = *opt; /* the second argument is another way to say --exe */
 	struct run run;
 	struct err *err = analyze(&run, &own);
-	enum exit_status status = EXIT_DONE;
 
-	if (err)
-		status = cli_fail(err);
-	else if (run_breaks_strict(&run))
-		status = EXIT_INPUT;
-	else if (gate_breached(&run))
-		status = EXIT_GATE;
-	run_close(&run);
-	return status;
+	return run_end(&run, err, !err && gate_breached(&run) ? EXIT_GATE : EXIT_DONE);
 }

@@ -65,7 +65,6 @@ enum exit_status cmd_blocks(const struct options *opt)
 {
 	struct run run;
 	struct err *err = run_open(&run, opt, STAGE_GRAPH);
-	enum exit_status status = EXIT_DONE;
 
 	if (!err)
 		err = facts_compute(&run.env, run.graph, FACT_REACH, &run.facts);
@@ -73,10 +72,5 @@ enum exit_status cmd_blocks(const struct options *opt)
 		err = write_outputs(&run, command_of(cmd_blocks), print_blocks);
 	if (!err)
 		print_problems(&run);
-	if (err)
-		status = cli_fail(err);
-	else if (run_breaks_strict(&run))
-		status = EXIT_INPUT;
-	run_close(&run);
-	return status;
+	return run_end(&run, err, EXIT_DONE);
 }

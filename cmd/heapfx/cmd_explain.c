@@ -309,12 +309,6 @@ enum exit_status cmd_explain(const struct options *opt)
 {
 	struct run run;
 	struct err *err = run_explain(&run, opt);
-	enum exit_status status = EXIT_DONE;
 
-	if (err)
-		status = cli_fail(err);
-	else if (run_breaks_strict(&run))
-		status = EXIT_INPUT;
-	run_close(&run);
-	return status;
+	return run_end(&run, err, EXIT_DONE);
 }

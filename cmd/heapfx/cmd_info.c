@@ -126,7 +126,6 @@ enum exit_status cmd_info(const struct options *opt)
 {
 	struct run run;
 	struct err *err = run_open(&run, opt, STAGE_BLOCKS);
-	enum exit_status status = EXIT_DONE;
 
 	if (!err)
 		err = describe_run(&run);
@@ -134,10 +133,5 @@ enum exit_status cmd_info(const struct options *opt)
 		measure_run(&run);
 		err = write_outputs(&run, command_of(cmd_info), write_info);
 	}
-	if (err)
-		status = cli_fail(err);
-	else if (run_breaks_strict(&run))
-		status = EXIT_INPUT;
-	run_close(&run);
-	return status;
+	return run_end(&run, err, EXIT_DONE);
 }

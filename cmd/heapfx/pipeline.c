@@ -92,7 +92,7 @@ struct err *run_open(struct run *run, const struct options *opt, enum stage last
 	return err;
 }
 
-void run_close(struct run *run)
+static void run_close(struct run *run)
 {
 	end_progress(run);
 	report_fini(&run->report);
@@ -224,7 +224,8 @@ void print_problems(const struct run *run)
 		print_problem("", &run->env.diags.list[i]);
 }
 
-bool run_breaks_strict(const struct run *run)
+/* --strict was given and the input itself turned out to be damaged. */
+static bool breaks_strict(const struct run *run)
 {
 	static const char *const damage[] = { "core/", "input/", "heap/corrupt" };
 
@@ -235,4 +236,14 @@ bool run_breaks_strict(const struct run *run)
 				return true;
 			}
 	return false;
+}
+
+enum exit_status run_end(struct run *run, struct err *err, enum exit_status done)
+{
+	enum exit_status status;
+
+	end_progress(run);
+	status = err ? cli_fail(err) : breaks_strict(run) ? EXIT_INPUT : done;
+	run_close(run);
+	return status;
 }

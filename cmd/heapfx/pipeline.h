@@ -31,9 +31,10 @@ struct run {
 
 enum stage { STAGE_IMAGE, STAGE_BLOCKS, STAGE_GRAPH };
 
-/* Runs the stages up to and with `last`. The run must be closed in any case. */
+/* Runs the stages up to and with `last`. run_end() must follow in any case. */
 struct err *run_open(struct run *run, const struct options *opt, enum stage last) MUST_CHECK;
-void run_close(struct run *run);
+/* Says what `err` (NULL is fine) or --strict has to say, closes the run, answers the status: else `done`. */
+enum exit_status run_end(struct run *run, struct err *err, enum exit_status done);
 void end_progress(struct run *run); /* clears the progress line, before anything else is printed */
 
 /* describe.c: image and heaps -> report.input, threads, modules, heaps, problems. */
@@ -49,7 +50,5 @@ const char *stale_text(struct run *run, const struct stale *s);
 
 /* The diags on standard error, for commands whose result has no place for them. */
 void print_problems(const struct run *run);
-/* --strict was given and the input itself turned out to be damaged: says so on standard error. */
-bool run_breaks_strict(const struct run *run);
 
 #endif
