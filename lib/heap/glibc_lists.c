@@ -28,42 +28,83 @@ static uint64_t chunks_at_most(const struct glibc *g, uint32_t arena)
 	return bytes / CHUNK_MIN + 1;
 }
 
-static struct err *read_bin(struct glibc *g, uint32_t a, unsigned i, uint64_t max)
+/* One end of a bin's list, and how its chunks lead to the next from there and back. */
+struct bin_walk {
+	taddr bin;
+	unsigned number;
+	uint8_t next_at, back_at; /* of fd and bk in a chunk */
+	bool broken;		  /* at `at`, before it came back to the bin */
+	taddr at, last; /* last: the member before */
+};
+
+static struct err *add_member(struct glibc *g, uint32_t a, const struct bin_walk *b, taddr at)
 {
 	struct glibc_arena *arena = &g->arenas.v[a];
-	taddr bin = arena->bins + 16 * i - 16, prev = bin, at, next, back;
-	struct window w = { .img = g->img };
+	uint8_t where = WHERE_UNSORTED;
 	uint64_t header;
 
-	if (image_read_u64(g->img, bin + 16, &at) != MEM_OK)
+	if (image_read_u64(g->img, at + 8, &header) != MEM_OK)
 		return NULL;
-	for (uint64_t n = 0; at != bin; n++) {
-		uint8_t where = WHERE_UNSORTED;
-
-		if (n >= max || !window_u64(&w, at + 8, &header) || !window_u64(&w, at + 16, &next) ||
-		    !window_u64(&w, at + 24, &back) || back != prev) {
-			g->failed++;
-			glibc_damage(g, at,
-				     "free chunk at 0x%lx in bin %u of the arena at 0x%lx: its list is "
-				     "broken; likely a write into freed memory",
-				     at, i + 1, arena->addr);
-			return NULL;
-		}
-		if (i)
-			where = chunk_size(header) < SMALL_LIMIT ? WHERE_SMALLBIN : WHERE_LARGEBIN;
-		arena->n_in[where]++;
-		arena->bytes_in[where] += chunk_size(header);
-		if (!i && n < UNSORTED_KEPT) {
-			struct err *err = keep(g, at, where, a);
-
-			if (err)
-				return err;
-		}
-		prev = at;
-		at = next;
-	}
-	g->passed++;
+	if (b->number)
+		where = chunk_size(header) < SMALL_LIMIT ? WHERE_SMALLBIN : WHERE_LARGEBIN;
+	arena->bytes_in[where] += chunk_size(header);
+	if (arena->n_in[where]++ < UNSORTED_KEPT && !b->number)
+		return keep(g, at, where, a);
 	return NULL;
+}
+
+/* Members from one end on: each must lead back to the one before it. */
+static struct err *walk_bin(struct glibc *g, uint32_t a, struct bin_walk *b, uint64_t max)
+{
+	struct window w = { .img = g->img };
+	taddr prev = b->bin, next, back;
+	struct err *err = NULL;
+
+	if (image_read_u64(g->img, b->bin + b->next_at, &b->at) != MEM_OK)
+		return NULL;
+	for (uint64_t n = 0; !err && !b->broken && b->at != b->bin; n++) {
+		b->broken = n >= max || !window_u64(&w, b->at + b->next_at, &next) ||
+			    !window_u64(&w, b->at + b->back_at, &back) || back != prev;
+		if (b->broken)
+			break;
+		err = add_member(g, a, b, b->at);
+		prev = b->last = b->at;
+		b->at = next;
+	}
+	return err;
+}
+
+/*
+ * A list that breaks is read from its other end too, up to the break.  No chunk is met twice: from
+ * those met on the way back, fd leads to the bin, and from the others to the break.
+ */
+static struct err *read_bin(struct glibc *g, uint32_t a, unsigned i, uint64_t max)
+{
+	const struct glibc_arena *arena = &g->arenas.v[a];
+	struct bin_walk there = {
+		.bin = arena->bins + 16 * i - 16, .number = i, .next_at = 16, .back_at = 24,
+	};
+	struct bin_walk back = {
+		.bin = there.bin, .number = i, .next_at = 24, .back_at = 16,
+	};
+	struct err *err = walk_bin(g, a, &there, max);
+
+	if (err)
+		return err;
+	if (!there.broken) {
+		g->passed++;
+		return NULL;
+	}
+	g->failed++;
+	glibc_damage(g, there.at,
+		     "free chunk at 0x%lx in bin %u of the arena at 0x%lx: its list is broken; "
+		     "likely a write into freed memory",
+		     there.at, i + 1, arena->addr);
+	err = walk_bin(g, a, &back, max);
+	/* Both neighbours lead to it, and it to neither. */
+	if (!err && back.broken && back.at == there.at && back.at != there.last && back.at != back.last)
+		err = add_member(g, a, &there, there.at);
+	return err;
 }
 
 /* One fast bin, with links as they are or mangled by their own address. */

@@ -118,6 +118,7 @@ struct walk {
 	struct window w;
 	taddr prev; /* the chunk before, 0 at the start and behind damage */
 	bool prev_used;
+	taddr suspect; /* a chunk whose header was written to: its size may be wrong too */
 };
 
 static void uncount(struct glibc_piece *p, bool used, uint64_t size)
@@ -150,16 +151,17 @@ static void settle_prev(struct walk *walk, taddr at)
 
 /*
  * Was it the chunk before whose size led here?  Then chunks follow each other from inside of it
- * on: answers where, and makes the chunk end there; else `at`.
+ * on, or, if its header was written to, from anywhere: answers where, and makes the chunk end there;
+ * else `at`.
  */
 static taddr leap_back(struct walk *walk, taddr at)
 {
-	taddr back;
+	taddr back, limit = walk->prev == walk->suspect ? walk->p->end : at;
 
 	if (!walk->prev)
 		return at;
-	back = resync(walk->p, &walk->w, walk->prev + CHUNK_HEADER, at);
-	if (back >= at)
+	back = resync(walk->p, &walk->w, walk->prev + CHUNK_HEADER, limit);
+	if (back >= limit)
 		return at;
 	piece_damage(walk->g, walk->p, walk->prev,
 		     text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64 " leads to no chunk, 0x%" PRIx64
@@ -222,6 +224,68 @@ static bool is_fence(struct window *w, taddr at, uint64_t size)
 	       (size == CHUNK_MIN && window_u64(w, at + CHUNK_MIN + 8, &next) && chunk_size(next) == 0);
 }
 
+/* Do the neighbours in its list lead back to a free chunk? */
+static bool is_linked(struct window *w, taddr at)
+{
+	taddr fd, bk, back;
+
+	return window_u64(w, at + 16, &fd) && window_u64(w, at + 24, &bk) &&
+	       window_u64(w, fd + 24, &back) && back == at &&
+	       window_u64(w, bk + 16, &back) && back == at;
+}
+
+/*
+ * The header behind says that this chunk is free, but its size is not at its end.  In a list it is
+ * free for all that; in none it is in use, and the flag was run over: a string of just its length,
+ * and its NUL, do that, and take the lowest byte of the size along.
+ */
+static void add_unproved(struct walk *walk, taddr at, uint64_t size, uint64_t footer)
+{
+	taddr next = at + size;
+
+	walk->prev_used = !is_linked(&walk->w, at);
+	if (walk->prev_used) {
+		walk->suspect = next;
+		piece_damage(walk->g, walk->p, next,
+			     text_format("chunk at 0x%" PRIx64 ": it says that the block before it is free, which "
+					 "hangs in no list; likely an overrun of the block at 0x%" PRIx64,
+					 next, at + CHUNK_HEADER));
+	} else {
+		piece_damage(walk->g, walk->p, at,
+			     text_format("free chunk at 0x%" PRIx64 ": size 0x%" PRIx64 ", but 0x%" PRIx64
+					 " at its end; likely a write into freed memory",
+					 at, size, footer));
+	}
+}
+
+/* Can the header at the end of a chunk be believed? If not, the walk settles it when it gets there. */
+static bool can_tell(const struct glibc_piece *p, taddr at, uint64_t header)
+{
+	return at >= p->end || chunk_size(header) == CHUNK_HEADER || chunk_size_fits(header, at, p->end);
+}
+
+/* A chunk with a sound header; the one behind it says whether it is in use. */
+static void add_chunk(struct walk *walk, taddr at, uint64_t size, uint64_t next_header)
+{
+	struct glibc_piece *p = walk->p;
+	uint64_t footer;
+
+	walk->prev = at;
+	walk->prev_used = next_header & CHUNK_PREV_INUSE;
+	if (!walk->prev_used && window_u64(&walk->w, at + size, &footer) && footer == size)
+		p->passed++;
+	else if (!walk->prev_used && can_tell(p, at + size, next_header) &&
+		 window_u64(&walk->w, at + size, &footer))
+		add_unproved(walk, at, size, footer);
+	bits_add(&walk->bits, at + CHUNK_HEADER, walk->prev_used);
+	if (walk->prev_used) {
+		p->n_used++;
+		p->used += size;
+	} else {
+		count_free(p, size);
+	}
+}
+
 /*
  * Chunks from p->first.  A header's PREV_INUSE speaks of the chunk before it, so each is added
  * when the next one's header is read.  Ends at top, at fence posts or at the piece's end.
@@ -239,7 +303,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 		},
 	};
 	taddr at = p->first, stop = p->top ? p->top : p->end;
-	uint64_t header = 0, next_header, footer;
+	uint64_t header = 0, next_header;
 
 	walk.bits.word = walk.bits.base >> 6;
 	if (p->first > p->start)
@@ -284,19 +348,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 			add_damaged(&walk, from, at);
 			continue;
 		}
-		walk.prev = at;
-		walk.prev_used = next_header & CHUNK_PREV_INUSE;
-		bits_add(&walk.bits, at + CHUNK_HEADER, walk.prev_used);
-		if (walk.prev_used) {
-			p->n_used++;
-			p->used += size;
-		} else {
-			count_free(p, size);
-			if (window_u64(&walk.w, at + size, &footer) && footer == size)
-				p->passed++;
-			else
-				p->failed++;
-		}
+		add_chunk(&walk, at, size, next_header);
 		at += size;
 	}
 	if (p->top && at == p->top) {

@@ -241,13 +241,21 @@ static void damaged_headers(void **state)
 		unsigned chunk; /* whose header is overwritten */
 		uint64_t header;
 		const char *states;
+		size_t n_damage;
 	} cases[] = {
 		/* Sixteen sound chunks, or top, prove where the walk may go on. */
-		{ "u40 u40 u40 u40 u40 u40", 2, 0x4141414141414141, "uuuuuuf" },
-		{ "u40 u40 u40 u40 u40 u40", 2, 0, "uuuuuuf" },
-		{ "u40 u40 u40 u40 u40 u40", 2, 0x19, "uuuuuuf" },
-		{ "u40 u40 u40 u40 u40 u40", 2, 0x7fffffffffffffe1, "uuuuuuf" },
-		{ "u40 u40 u40 u40 u40 u40", 2, 0x31, "uuuuuuf" }, /* its own size is wrong */
+		{ "u40 u40 u40 u40 u40 u40", 2, 0x4141414141414141, "uuuuuuf", 1 },
+		{ "u40 u40 u40 u40 u40 u40", 2, 0, "uuuuuuf", 1 },
+		{ "u40 u40 u40 u40 u40 u40", 2, 0x19, "uuuuuuf", 1 },
+		{ "u40 u40 u40 u40 u40 u40", 2, 0x7fffffffffffffe1, "uuuuuuf", 1 },
+		{ "u40 u40 u40 u40 u40 u40", 2, 0x31, "uuuuuuf", 1 }, /* its own size is wrong */
+		/* PREV_INUSE gone alone: the block before hangs in no list, so it is in use. */
+		{ "u40 u40 u40 u40", 2, 0x40, "uuuuf", 1 },
+		/* A NUL too much: the size is smaller too, and the chunk still reaches to the next one. */
+		{ "u40 u40 u150 u40", 2, 0x100, "uuuuf", 2 },
+		{ "u40 u40 u150 f40 u40", 2, 0x100, "uuufuf", 2 },
+		/* The flag is right where the chunk before is free. */
+		{ "u40 f40 u40 u40", 2, 0x40, "ufuuf", 0 },
 	};
 
 	(void)state;
@@ -256,7 +264,7 @@ static void damaged_headers(void **state)
 
 		lay_out(w, cases[i].layout);
 		put(w, w->chunk[cases[i].chunk] + 8, cases[i].header);
-		expect(w, cases[i].states, 1);
+		expect(w, cases[i].states, cases[i].n_damage);
 		world_free(w);
 	}
 }
@@ -285,6 +293,52 @@ static void lists_that_loop(void **state)
 	put(w, w->chunk[1] + 24, 0x4242424242424242);
 	expect(w, "ufufuf", 1);
 	world_free(w);
+}
+
+/* A free chunk in its list stays free, whatever was written over its end. */
+static void footer_overwritten(void **state)
+{
+	struct world *w = world_new(112);
+
+	(void)state;
+	lay_out(w, "u30 f90 u30");
+	put(w, w->chunk[2], 0x4242424242424242);
+	expect(w, "ufuf", 1);
+	world_free(w);
+}
+
+/* What hangs behind a break is met from the list's other end: all of it, once. */
+static void bins_broken_in_the_middle(void **state)
+{
+	static const unsigned cases[] = { 16, 24, 0 }; /* fd, bk or both are overwritten */
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = world_new(112);
+		const struct heap_info *info;
+		struct blocks b;
+
+		lay_out(w, "u20 f420 u20 f430 u20 f440 u20 f450 u20 f460 u20");
+		if (cases[i] != 24)
+			put(w, w->chunk[5] + 16, w->chunk[5]);
+		if (cases[i] != 16)
+			put(w, w->chunk[5] + 24, w->chunk[5]);
+		assert_null(blocks_build(&w->env, &w->img, &b));
+		info = b.heaps[0].info;
+		assert_int_equal(info->n_damage, 1);
+		for (size_t k = 0; k < info->n_wheres; k++)
+			if (!strcmp(info->wheres[k].where, "unsorted"))
+				assert_int_equal(info->wheres[k].count, 5);
+		for (unsigned k = 1; k < w->n_chunks; k += 2) {
+			struct block block;
+
+			block_get(&b, block_at(&b, w->chunk[k] + 16), &block);
+			assert_false(block.used);
+			assert_string_equal(block.where, "unsorted");
+		}
+		blocks_fini(&b);
+		world_free(w);
+	}
 }
 
 static void mapped_chunks(void **state)
@@ -372,7 +426,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_say_what_is_free), cmocka_unit_test(cache_without_tls),
 		cmocka_unit_test(later_form_without_fast_bins), cmocka_unit_test(damaged_headers),
-		cmocka_unit_test(lists_that_loop), cmocka_unit_test(mapped_chunks),
+		cmocka_unit_test(lists_that_loop), cmocka_unit_test(footer_overwritten),
+		cmocka_unit_test(bins_broken_in_the_middle), cmocka_unit_test(mapped_chunks),
 		cmocka_unit_test(foreign_brk), cmocka_unit_test(no_heap_is_no_error),
 	};
 
