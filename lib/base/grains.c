@@ -128,20 +128,10 @@ uint64_t grains_key(const struct grains *g, uint32_t id)
 	return grain_key(g, grains_select(g, id));
 }
 
-/* The first start after `grain`; the guard word ends the search. */
-static uint64_t next_start(const struct grains *g, uint64_t grain)
-{
-	uint64_t w = grain >> 6, rest = g->words[w].start & ~(~0ull >> (63 - (grain & 63)));
-
-	while (!rest)
-		rest = g->words[++w].start;
-	return w << 6 | (uint64_t)__builtin_ctzll(rest);
-}
-
 static void iter_set(struct grains_iter *it)
 {
 	it->key = grain_key(it->g, it->grain);
-	it->next = next_start(it->g, it->grain);
+	it->next = grain_next_start(it->g, it->grain);
 	it->size = (it->next - it->grain) << GRAIN_SHIFT;
 }
 

@@ -107,6 +107,16 @@ static inline uint32_t grains_at(const struct grains *g, uint64_t key)
 uint64_t grains_select(const struct grains *g, uint32_t id);
 uint64_t grains_key(const struct grains *g, uint32_t id);
 
+/* The first start after a grain; the guard word ends the search. */
+static inline uint64_t grain_next_start(const struct grains *g, uint64_t grain)
+{
+	uint64_t w = grain >> 6, rest = g->words[w].start & ~(~0ull >> (63 - (grain & 63)));
+
+	while (!rest)
+		rest = g->words[++w].start;
+	return w << 6 | (uint64_t)__builtin_ctzll(rest);
+}
+
 static inline uint64_t grain_key(const struct grains *g, uint64_t grain)
 {
 	return g->unit_base[grain >> 16] + ((grain & 0xffff) << GRAIN_SHIFT);

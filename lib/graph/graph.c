@@ -77,41 +77,6 @@ struct graph_iter graph_iter(const struct graph *g, node_id first)
 	return it;
 }
 
-/* grains_next() without a call: every pass over all nodes runs through here. */
-static inline void next_block(struct grains_iter *it)
-{
-	const struct grains *g = it->g;
-	uint64_t w, rest;
-
-	if (++it->id >= g->n)
-		return;
-	it->grain = it->next;
-	it->key = grain_key(g, it->grain);
-	w = it->grain >> 6;
-	rest = g->words[w].start & ~(~0ull >> (63 - (it->grain & 63)));
-	while (!rest) /* the guard word ends it */
-		rest = g->words[++w].start;
-	it->next = w << 6 | (uint64_t)__builtin_ctzll(rest);
-	it->size = (it->next - it->grain) << GRAIN_SHIFT;
-}
-
-void graph_next(struct graph_iter *it)
-{
-	const struct graph *g = it->g;
-
-	if (!g->grains) {
-		it->id++;
-		settle(it);
-		return;
-	}
-	do
-		next_block(&it->grains);
-	while (it->grains.id < g->n && !graph_is_live(g, it->grains.id));
-	it->id = it->grains.id;
-	it->key = it->grains.key;
-	it->size = it->grains.size;
-}
-
 void graph_free(struct graph *g)
 {
 	if (!g)

@@ -117,7 +117,27 @@ struct graph_iter {
 	uint64_t key, size;
 };
 struct graph_iter graph_iter(const struct graph *g, node_id first); /* on the first live node >= first */
-void graph_next(struct graph_iter *it);				    /* id >= g->n at the end */
+/* id >= g->n at the end.  Without calls, so that a pass keeps the iterator in registers. */
+static inline void graph_next(struct graph_iter *it)
+{
+	const struct graph *g = it->g;
+
+	do {
+		if (++it->id >= g->n)
+			return;
+		if (!g->grains)
+			continue;
+		it->grains.grain = it->grains.next;
+		it->grains.next = grain_next_start(g->grains, it->grains.grain);
+	} while (!graph_is_live(g, it->id));
+	if (g->grains) {
+		it->key = grain_key(g->grains, it->grains.grain);
+		it->size = (it->grains.next - it->grains.grain) << GRAIN_SHIFT;
+	} else {
+		it->key = g->key[it->id];
+		it->size = g->size[it->id];
+	}
+}
 
 void graph_free(struct graph *g); /* NULL is fine */
 
