@@ -21,6 +21,7 @@ enum {
 	LIKE_MIN = 100,		  /* as many blocks of one size make an accumulation */
 	SIZES = 4096,		  /* of the table of sizes of a point; a power of two */
 	POINTS_MAX = 64,
+	AHEAD = 24, /* nodes whose owners are being fetched while one is worked on */
 };
 
 #define OWNER_UNSET UINT32_MAX
@@ -483,6 +484,16 @@ static uint32_t owner_of(struct search *x, node_id node)
 	return owner;
 }
 
+static void fetch_owner(const struct search *x, node_id node)
+{
+	node_id up = x->f->idom[node];
+
+	if (up == NODE_NONE)
+		return;
+	__builtin_prefetch(&x->owner[up], 1);
+	__builtin_prefetch(&x->f->idom[up]);
+}
+
 static void count_block(struct point *p, node_id id, uint64_t size)
 {
 	uint64_t at = size * 0x9e3779b97f4a7c15ull >> 32 & (SIZES - 1);
@@ -513,8 +524,11 @@ static struct err *count_sizes(struct search *x)
 			return &err_nomem;
 	}
 	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
-		uint32_t owner = owner_of(x, it.id);
+		uint32_t owner;
 
+		if (x->g->n - it.id > AHEAD)
+			fetch_owner(x, it.id + AHEAD);
+		owner = owner_of(x, it.id);
 		if (owner != OWNER_NONE)
 			count_block(&x->points.v[owner - 1], it.id, it.size);
 	}
@@ -648,7 +662,7 @@ static struct err *suspects_run(struct env *env, const struct subject *s, struct
 	if (s->graph->live_bytes < x.threshold)
 		return NULL;
 	err = find_points(&x);
-	if (!err)
+	if (!err && x.points.n)
 		err = count_sizes(&x);
 	for (size_t i = 0; i < x.points.n && !err; i++)
 		err = add_suspect(&x, r, &x.points.v[i]);

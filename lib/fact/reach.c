@@ -14,8 +14,7 @@ struct marker {
 	const struct graph *g;
 	const uint64_t *inner;
 	uint64_t *set;	       /* marked nodes */
-	const uint64_t *avoid; /* never marked; NULL: none */
-	uint32_t edge_mask;    /* an edge with one of these bits is not followed */
+	uint64_t *late;	       /* where interior edges lead, which are not followed; NULL: they are */
 	uint32_t *stack;
 	uint64_t n;
 	node_id queue[AHEAD];
@@ -24,20 +23,25 @@ struct marker {
 
 static inline void mark(struct marker *m, node_id node)
 {
-	if (bit_get(m->set, node) || (m->avoid && bit_get(m->avoid, node)))
+	if (bit_get(m->set, node))
 		return;
 	bit_set(m->set, node);
-	if (bit_get(m->inner, node))
-		m->stack[m->n++] = node;
+	m->stack[m->n] = node;
+	m->n += bit_get(m->inner, node); /* nobody can foretell it: no branch */
 }
 
 static void visit(struct marker *m, node_id node)
 {
 	edge_id e = graph_row(m->g, node), end = graph_row(m->g, node + 1);
 
-	for (; e < end; e++)
-		if (!(m->g->dst[e] & m->edge_mask))
-			mark(m, EDGE_NODE(m->g->dst[e]));
+	for (; e < end; e++) {
+		node_id to = EDGE_NODE(m->g->dst[e]);
+
+		if (m->late && m->g->dst[e] & EDGE_INTERIOR)
+			bit_set(m->late, to);
+		else
+			mark(m, to);
+	}
 }
 
 static void mark_all(struct marker *m)
@@ -64,42 +68,33 @@ static void mark_all(struct marker *m)
 	}
 }
 
+/* Notes where interior roots and the interior edges of what is reachable lead. */
 static void mark_reachable(struct marker *m)
 {
 	const struct graph *g = m->g;
 
-	m->edge_mask = EDGE_INTERIOR;
-	for (uint32_t i = 0; i < g->n_roots; i++)
-		if (!(g->root_node[i] & EDGE_INTERIOR))
+	for (uint32_t i = 0; i < g->n_roots; i++) {
+		if (g->root_node[i] & EDGE_INTERIOR)
+			bit_set(m->late, EDGE_NODE(g->root_node[i]));
+		else
 			mark(m, EDGE_NODE(g->root_node[i]));
-	mark_all(m);
-}
-
-/* From interior roots and the interior edges of what is reachable, by any edges. */
-static void mark_possible(struct marker *m, uint64_t *possible)
-{
-	const struct graph *g = m->g;
-	const uint64_t *reachable = m->set;
-
-	m->avoid = reachable;
-	m->set = possible;
-	m->edge_mask = 0;
-	for (uint32_t i = 0; i < g->n_roots; i++)
-		mark(m, EDGE_NODE(g->root_node[i]));
-	for (uint64_t w = 0; w < bits_words(g->n); w++) {
-		for (uint64_t rest = reachable[w] & m->inner[w]; rest; rest &= rest - 1) {
-			node_id node = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
-			edge_id e = graph_row(g, node), end = graph_row(g, node + 1);
-
-			for (; e < end; e++)
-				if (g->dst[e] & EDGE_INTERIOR)
-					mark(m, EDGE_NODE(g->dst[e]));
-		}
 	}
 	mark_all(m);
 }
 
-static void fill_reach(const struct graph *g, const uint64_t *reachable, const uint64_t *possible, uint8_t *reach)
+/* From there on by any edges: what is marked besides the reachable is possibly lost. */
+static void mark_possible(struct marker *m)
+{
+	const uint64_t *late = m->late;
+
+	m->late = NULL;
+	for (uint64_t w = 0; w < bits_words(m->g->n); w++)
+		for (uint64_t rest = late[w]; rest; rest &= rest - 1)
+			mark(m, (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest)));
+	mark_all(m);
+}
+
+static void fill_reach(const struct graph *g, const uint64_t *reachable, const uint64_t *marked, uint8_t *reach)
 {
 	for (node_id i = 0; i < g->n; i++) {
 		if (!graph_is_live(g, i))
@@ -107,29 +102,36 @@ static void fill_reach(const struct graph *g, const uint64_t *reachable, const u
 		else if (bit_get(reachable, i))
 			reach[i] = REACH_REACHABLE;
 		else
-			reach[i] = bit_get(possible, i) ? REACH_POSSIBLE : REACH_INDIRECT;
+			reach[i] = bit_get(marked, i) ? REACH_POSSIBLE : REACH_INDIRECT;
 	}
 }
 
 static struct err *mark_from_roots(struct env *env, const struct graph *g, const struct subset *inner, uint8_t *reach)
 {
-	struct col reachable = {}, possible = {}, stack = {};
-	struct err *err = col_fixed(env, 8, bits_words(g->n) + 1, "reachable nodes", &reachable);
+	struct col marked = {}, reachable = {}, late = {}, stack = {};
+	uint64_t words = bits_words(g->n) + 1;
+	struct err *err = col_fixed(env, 8, words, "reachable nodes", &marked);
 
 	if (!err)
-		err = col_fixed(env, 8, bits_words(g->n) + 1, "possibly lost nodes", &possible);
+		err = col_fixed(env, 8, words, "reachable nodes", &reachable);
 	if (!err)
-		err = col_fixed(env, 4, inner->n, "nodes to visit", &stack);
+		err = col_fixed(env, 8, words, "possibly lost nodes", &late);
+	if (!err) /* mark() writes one past the last */
+		err = col_fixed(env, 4, (uint64_t)inner->n + 1, "nodes to visit", &stack);
 	if (!err) {
-		struct marker m = { .g = g, .inner = inner->set, .set = reachable.base, .stack = stack.base };
+		struct marker m = {
+			.g = g, .inner = inner->set, .set = marked.base, .late = late.base, .stack = stack.base,
+		};
 
 		mark_reachable(&m);
-		mark_possible(&m, possible.base);
-		fill_reach(g, reachable.base, possible.base, reach);
+		memcpy(reachable.base, marked.base, 8 * words);
+		mark_possible(&m);
+		fill_reach(g, reachable.base, marked.base, reach);
 	}
 	col_close(&stack);
-	col_close(&possible);
+	col_close(&late);
 	col_close(&reachable);
+	col_close(&marked);
 	return err;
 }
 
