@@ -1,5 +1,5 @@
 /*
- * image/modules.c - which files a process had loaded, where, and where their bytes can be had now.
+ * image/modules.c - which files a process had loaded, where, and which files of now they are.
  *
  * Source of truth: NT_FILE rows and the ELF header each module has in memory, then the link map
  * of the dynamic loader (struct r_debug, <link.h>).  Contents come from a file only when its
@@ -668,7 +668,7 @@ static void loader_name(struct builder *b)
 			b->modules.v[i].path = name;
 }
 
-/* ---- order, and which segment is whose */
+/* ---- order */
 
 static size_t link_rank(const struct builder *b, const struct module *m)
 {
@@ -727,172 +727,6 @@ static void modules_clip(struct builder *b)
 		}
 }
 
-/* Rows and segments both come from the mappings of the process: a segment lies in one row or none. */
-static void segments_name(struct builder *b)
-{
-	struct image *img = b->img;
-
-	for (size_t i = 0; i < b->n_files; i++) {
-		const struct mapped_file *f = &b->files[i];
-		size_t lo = 0, hi = img->n_segments;
-
-		while (lo < hi) {
-			size_t mid = lo + (hi - lo) / 2;
-
-			if (img->segments[mid].start < f->start)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-		for (; lo < img->n_segments && img->segments[lo].end <= f->end; lo++) {
-			img->segments[lo].file = f->path;
-			img->segments[lo].file_offset = f->offset + (img->segments[lo].start - f->start);
-		}
-	}
-}
-
-static int taddr_cmp(const void *a, const void *b)
-{
-	const taddr *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-/*
- * A mapping may hold the end of one module and more: memory asked of brk() right behind the .bss
- * of a program is one mapping with it.  So segments are cut where modules begin and end.
- */
-static struct err *segments_cut(struct image *img)
-{
-	size_t n_cuts = 0, at = 0, n = 0;
-	_free_ taddr *cuts = calloc(2 * img->n_modules + 1, sizeof(*cuts));
-	struct segment *out;
-
-	if (!cuts)
-		return &err_nomem;
-	for (size_t i = 0; i < img->n_modules; i++) {
-		cuts[n_cuts++] = img->modules[i].start;
-		cuts[n_cuts++] = img->modules[i].end;
-	}
-	qsort(cuts, n_cuts, sizeof(*cuts), taddr_cmp);
-	out = calloc(img->n_segments + n_cuts + 1, sizeof(*out));
-	if (!out)
-		return &err_nomem;
-	for (size_t i = 0; i < img->n_segments; i++) {
-		struct segment s = img->segments[i];
-
-		for (; at < n_cuts && cuts[at] < s.end; at++) {
-			uint64_t lead;
-
-			if (cuts[at] <= s.start)
-				continue;
-			lead = cuts[at] - s.start;
-			out[n] = s;
-			out[n++].end = cuts[at];
-			s.start = cuts[at];
-			s.bytes = s.bytes ? s.bytes + lead : NULL;
-			s.file_offset += s.file ? lead : 0;
-		}
-		out[n++] = s;
-	}
-	free(img->segments);
-	img->segments = out;
-	img->n_segments = n;
-	return NULL;
-}
-
-/* How a module's program headers say that an address is mapped; readable at least. */
-static uint8_t header_flags(const struct image *img, const struct module *m, taddr addr)
-{
-	_cleanup_(elf_headers_fini) struct elf_headers memory = {};
-	const struct elf_headers *h = m->elf ? &m->elf->h : &memory;
-
-	if (!m->elf && !headers_in_memory(img, m->start, &memory))
-		return SEG_R;
-	for (size_t i = 0; i < h->n; i++) {
-		const struct elf_segment *s = &h->segments[i];
-		uint64_t low = align_down(s->vaddr, 4096);
-
-		if (s->type == PT_LOAD && addr - m->bias >= low && addr - m->bias - low < s->memsz + (s->vaddr - low))
-			return (uint8_t)(s->flags & (SEG_R | SEG_W | SEG_X));
-	}
-	return SEG_R;
-}
-
-static int segment_cmp(const void *a, const void *b)
-{
-	const struct segment *x = a, *y = b;
-
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
-/* gcore leaves out what it does not dump: only NT_FILE tells that a file was mapped there. */
-static struct err *segments_of_rows(struct builder *b)
-{
-	struct image *img = b->img;
-	struct {
-		struct segment *v;
-		size_t n, cap;
-	} gaps = {};
-	struct segment *all;
-	size_t i = 0;
-	taddr done = 0;
-
-	for (size_t r = 0; r < b->n_files; r++) {
-		const struct mapped_file *f = &b->files[r];
-		const struct module *m = module_of(b, f->start);
-		taddr at = f->start > done ? f->start : done;
-
-		while (at < f->end) {
-			struct segment s = { .start = at, .end = f->end, .flags = SEG_R, .origin = SEG_NONE };
-
-			while (i < img->n_segments && img->segments[i].end <= at)
-				i++;
-			if (i < img->n_segments && img->segments[i].start <= at) {
-				at = img->segments[i].end;
-				continue;
-			}
-			if (i < img->n_segments && img->segments[i].start < s.end)
-				s.end = img->segments[i].start;
-			s.load = (uint32_t)(img->n_segments + r);
-			s.flags = m ? header_flags(img, m, at) : SEG_R;
-			if (!vec_push(&gaps, &s)) {
-				free(gaps.v);
-				return &err_nomem;
-			}
-			at = s.end;
-		}
-		done = at;
-	}
-	all = calloc(img->n_segments + gaps.n + 1, sizeof(*all));
-	if (!all) {
-		free(gaps.v);
-		return &err_nomem;
-	}
-	if (img->n_segments)
-		memcpy(all, img->segments, img->n_segments * sizeof(*all));
-	if (gaps.n)
-		memcpy(all + img->n_segments, gaps.v, gaps.n * sizeof(*all));
-	free(gaps.v);
-	free(img->segments);
-	img->segments = all;
-	img->n_segments += gaps.n;
-	qsort(all, img->n_segments, sizeof(*all), segment_cmp);
-	return NULL;
-}
-
-static void segments_own(struct image *img)
-{
-	for (size_t i = 0; i < img->n_segments; i++) {
-		struct segment *s = &img->segments[i];
-
-		s->module = -1;
-		for (size_t k = 0; k < img->n_modules; k++)
-			if (s->start >= img->modules[k].start && s->start < img->modules[k].end)
-				s->module = (int32_t)k;
-	}
-}
-
 static struct err *builder_run(struct builder *b)
 {
 	struct err *err = modules_from_rows(b);
@@ -914,10 +748,6 @@ static struct err *builder_run(struct builder *b)
 		return err;
 	loader_name(b);
 	modules_clip(b);
-	err = segments_of_rows(b);
-	if (err)
-		return err;
-	segments_name(b);
 	return modules_order(b);
 }
 
@@ -932,77 +762,5 @@ struct err *modules_build(struct image *img, const struct mapped_file *files, si
 	img->modules = take(&b.modules.v);
 	img->n_modules = b.modules.n;
 	b.modules.n = 0;
-	err = segments_cut(img);
-	if (err)
-		return err;
-	segments_own(img);
-	return NULL;
-}
-
-/* ---- bytes that the core left out */
-
-/* The part of the file that a read-only PT_LOAD put at `addr`; NULL when none did, or RELRO changed it. */
-static const uint8_t *file_bytes(const struct module *m, taddr addr, uint64_t n, uint64_t *ret_n)
-{
-	const struct elf_file *e = m->elf;
-	uint64_t vaddr = addr - m->bias;
-
-	for (size_t i = 0; i < e->h.n; i++) {
-		const struct elf_segment *s = &e->h.segments[i];
-		uint64_t lead, offset;
-		struct cursor c;
-
-		if (s->type == PT_GNU_RELRO && s->vaddr < vaddr + n && vaddr < s->vaddr + s->memsz)
-			return NULL;
-		lead = s->vaddr & 4095;
-		if (s->type != PT_LOAD || s->flags & PF_W || lead > s->offset || vaddr < s->vaddr - lead ||
-		    vaddr >= s->vaddr + s->filesz)
-			continue;
-		offset = s->offset - lead + (vaddr - (s->vaddr - lead));
-		if (offset >= e->size)
-			return NULL;
-		*ret_n = n < e->size - offset ? n : e->size - offset;
-		c = cursor_slice(e->map, e->size, offset, *ret_n, e->path);
-		return c.bad ? NULL : c.pos;
-	}
-	return NULL;
-}
-
-struct err *modules_restore_bytes(struct image *img)
-{
-	struct {
-		struct segment *v;
-		size_t n, cap;
-	} out = {};
-
-	for (size_t i = 0; i < img->n_segments; i++) {
-		struct segment s = img->segments[i], rest;
-		const struct module *m = s.module >= 0 ? &img->modules[s.module] : NULL;
-		const uint8_t *bytes = NULL;
-		uint64_t n = 0;
-
-		/* What was writable may have been changed before the dump left it out. */
-		if (s.origin == SEG_NONE && m && m->elf && !m->is_vdso && !(s.flags & SEG_W))
-			bytes = file_bytes(m, s.start, s.end - s.start, &n);
-		if (bytes && !s.file) {
-			s.file = m->path;
-			s.file_offset = (uint64_t)(bytes - m->elf->map);
-		}
-		rest = s;
-		if (bytes) {
-			s.bytes = bytes;
-			s.origin = SEG_FILE;
-			s.end = s.start + n;
-			rest.start = s.end;
-			rest.file_offset += n;
-		}
-		if (!vec_push(&out, &s) || (bytes && rest.start < rest.end && !vec_push(&out, &rest))) {
-			free(out.v);
-			return &err_nomem;
-		}
-	}
-	free(img->segments);
-	img->segments = out.v;
-	img->n_segments = out.n;
-	return NULL;
+	return segments_of_modules(img, files, n);
 }

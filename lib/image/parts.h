@@ -37,7 +37,12 @@ struct err *segments_build(struct image *img, const struct member *core, const s
  * host, only if the build id matches (diag "module/build-id-mismatch" with both ids otherwise).
  */
 struct err *modules_build(struct image *img, const struct mapped_file *files, size_t n, const struct image_options *opt) MUST_CHECK;
-/* modules.c: gives absent parts of segments the bytes of the matching files. */
+/*
+ * module_segments.c: adds what NT_FILE rows name and no load covers, cuts segments where modules
+ * begin and end, and fills segment->module, file and file_offset.
+ */
+struct err *segments_of_modules(struct image *img, const struct mapped_file *files, size_t n) MUST_CHECK;
+/* module_segments.c: gives absent parts of segments the bytes of the matching files. */
 struct err *modules_restore_bytes(struct image *img) MUST_CHECK;
 /* symtab.c: module->symtab, module->symbols. */
 struct err *symbols_open(struct image *img, const struct image_options *opt) MUST_CHECK;
