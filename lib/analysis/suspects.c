@@ -26,6 +26,7 @@ enum {
 
 #define OWNER_UNSET UINT32_MAX
 #define OWNER_NONE 0u /* owners are indices of points, + 1 */
+#define OWNER_OF (1u << 31) /* not known yet: that of the node in the low bits, its dominator */
 
 struct size_class {
 	uint64_t size, count, bytes;
@@ -375,14 +376,14 @@ static uint32_t holder_of(const struct search *x, uint32_t root)
 	return OWNER_NONE;
 }
 
-/* The column turns from roots into owners: known at the top, unset below. */
+/* The column turns from roots into owners: known at the top, below that of the dominator. */
 static void start_owners(struct search *x)
 {
 	for (node_id i = 0; i < x->g->n; i++) {
 		if (!is_held(x, i))
 			x->owner[i] = OWNER_NONE;
 		else if (x->f->idom[i] != NODE_NONE)
-			x->owner[i] = OWNER_UNSET;
+			x->owner[i] = OWNER_OF | x->f->idom[i];
 		else
 			x->owner[i] = x->owner[i] == OWNER_UNSET ? OWNER_NONE : holder_of(x, x->owner[i]);
 	}
@@ -465,33 +466,20 @@ static struct err *find_structures(struct search *x)
 	return err;
 }
 
+/* Follows dominators up to an owner, and then leaves it all the way. */
 static uint32_t owner_of(struct search *x, node_id node)
 {
-	uint32_t owner = OWNER_NONE;
-	node_id at = node;
+	uint32_t *of = x->owner, owner = of[node];
 
-	for (node_id steps = 0; steps <= x->g->n && at != NODE_NONE; steps++) {
-		if (x->owner[at] != OWNER_UNSET) {
-			owner = x->owner[at];
-			break;
-		}
-		at = x->f->idom[at];
-	}
-	while (node != NODE_NONE && x->owner[node] == OWNER_UNSET) {
-		x->owner[node] = owner;
-		node = x->f->idom[node];
+	for (node_id steps = 0; owner & OWNER_OF; steps++)
+		owner = steps < x->g->n ? of[owner & ~OWNER_OF] : OWNER_NONE;
+	while (of[node] & OWNER_OF) {
+		node_id up = of[node] & ~OWNER_OF;
+
+		of[node] = owner;
+		node = up;
 	}
 	return owner;
-}
-
-static void fetch_owner(const struct search *x, node_id node)
-{
-	node_id up = x->f->idom[node];
-
-	if (up == NODE_NONE)
-		return;
-	__builtin_prefetch(&x->owner[up], 1);
-	__builtin_prefetch(&x->f->idom[up]);
 }
 
 static void count_block(struct point *p, node_id id, uint64_t size)
@@ -527,7 +515,7 @@ static struct err *count_sizes(struct search *x)
 		uint32_t owner;
 
 		if (x->g->n - it.id > AHEAD)
-			fetch_owner(x, it.id + AHEAD);
+			__builtin_prefetch(&x->owner[x->owner[it.id + AHEAD] & ~OWNER_OF], 1);
 		owner = owner_of(x, it.id);
 		if (owner != OWNER_NONE)
 			count_block(&x->points.v[owner - 1], it.id, it.size);
