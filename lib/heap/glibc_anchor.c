@@ -275,13 +275,14 @@ static void read_version(const struct image *img, struct glibc_copy *copy)
 
 	for (size_t i = 0; i < img->n_segments && copy->module; i++) {
 		const struct segment *seg = &img->segments[i];
-		const uint8_t *at, *end = seg->bytes + (seg->end - seg->start);
+		const uint8_t *at, *end;
 		size_t n = 0;
 
 		if (!seg->bytes || seg->module < 0 || &img->modules[seg->module] != copy->module ||
 		    seg->flags & SEG_W)
 			continue;
-		at = memmem(seg->bytes, end - seg->bytes, banner, sizeof(banner) - 1);
+		end = seg->bytes + (seg->end - seg->start);
+		at = memmem(seg->bytes, seg->end - seg->start, banner, sizeof(banner) - 1);
 		if (at)
 			at = memmem(at, end - at < 256 ? end - at : 256, release, sizeof(release) - 1);
 		if (!at)
