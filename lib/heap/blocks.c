@@ -24,6 +24,7 @@ struct owned_claim {
 struct build {
 	struct claim_sink sink; /* first: add_claim() gets the build from it */
 	struct blocks *b;
+	const struct walker_ops *const *walkers;
 	struct {
 		struct owned_claim *v;
 		size_t n, cap;
@@ -40,13 +41,13 @@ static struct err *open_heaps(struct build *build)
 	struct blocks *b = build->b;
 	size_t n = 0;
 
-	while (walker_registry[n])
+	while (build->walkers[n])
 		n++;
 	b->heaps = calloc(n + 1, sizeof(*b->heaps));
 	if (!b->heaps)
 		return &err_nomem;
 	for (size_t i = 0; i < n && i < HEAPS_MAX; i++) {
-		struct heap heap = { .ops = walker_registry[i] };
+		struct heap heap = { .ops = build->walkers[i] };
 		struct err *err;
 
 		heap.ops->bid(b->env, b->img, &heap.bid);
@@ -306,10 +307,15 @@ static struct err *build_all(struct build *build)
 	return err;
 }
 
-struct err *blocks_build(struct env *env, const struct image *img, struct blocks *ret)
+struct err *blocks_build_with(struct env *env, const struct image *img,
+			      const struct walker_ops *const *walkers, struct blocks *ret)
 {
 	struct blocks b = { .env = env, .img = img };
-	_cleanup_(build_fini) struct build build = { .sink = { .add = add_claim }, .b = &b };
+	_cleanup_(build_fini) struct build build = {
+		.sink = { .add = add_claim },
+		.b = &b,
+		.walkers = walkers,
+	};
 	struct err *err = build_all(&build);
 
 	if (err) {
@@ -318,6 +324,11 @@ struct err *blocks_build(struct env *env, const struct image *img, struct blocks
 	}
 	*ret = b;
 	return NULL;
+}
+
+struct err *blocks_build(struct env *env, const struct image *img, struct blocks *ret)
+{
+	return blocks_build_with(env, img, walker_registry, ret);
 }
 
 void blocks_fini(struct blocks *b)
