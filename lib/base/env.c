@@ -124,7 +124,7 @@ static struct err *take(_Atomic uint64_t *used, uint64_t budget, uint64_t n, con
 
 	do {
 		if (had > budget || n > budget - had)
-			return err_new(ERR_LIMIT, "%s needs %llu MiB more than the limit of %llu MiB; raise %s", what,
+			return err_new(ERR_LIMIT, "%s: %llu MiB more needed than the limit of %llu MiB; raise %s", what,
 				       (unsigned long long)((had + n - budget + (1 << 20) - 1) >> 20),
 				       (unsigned long long)(budget >> 20), option);
 	} while (!atomic_compare_exchange_weak(used, &had, had + n));

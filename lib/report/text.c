@@ -20,6 +20,9 @@ enum {
 	PROBLEMS_MAX = 3,
 	CYCLES_MAX = 1,
 	VERDICT_INDENT = 9,
+	VERDICT_LINES = 4,
+	PROBLEM_INDENT = 10,
+	PROBLEM_LINES = 4,
 	NEXT_INDENT = 6,
 	CHAIN_INDENT = 6,
 	WIDTH_MIN = 60,
@@ -348,29 +351,42 @@ static void print_where(struct page *p)
 	end_line(p);
 }
 
-/* A sentence in lines of whole words. */
-static void print_verdict(struct page *p)
+/*
+ * A sentence in lines of whole words, indented, behind its heading ("": none).  What
+ * does not fit in max_lines is cut in its middle: names of a dump may be of any length.
+ */
+static void print_sentence(struct page *p, const char *heading, const char *style, unsigned indent, const char *s,
+			   unsigned max_lines)
 {
-	struct text sentence = TEXT_INIT;
-	const char *s;
-	bool first = true;
+	unsigned room = p->width - indent;
 
-	add_name(&sentence, p->r->verdict ? p->r->verdict : "nothing of note was found.");
-	s = text_str(&sentence);
-	while (*s) {
-		size_t n = head_bytes(s, p->width - VERDICT_INDENT), cut = n;
+	for (unsigned line = 1; *s; line++) {
+		size_t n = head_bytes(s, room), cut = n;
 
 		while (s[n] && cut && s[cut] != ' ')
 			cut--;
 		n = cut ? cut : n;
-		text_add(&p->line, first ? "VERDICT" : "");
-		pad_to(&p->line, VERDICT_INDENT);
-		text_add_n(&p->line, s, n);
-		end_line_styled(p, "1", first ? strlen("VERDICT") : 0);
-		first = false;
+		text_add(&p->line, heading);
+		pad_to(&p->line, indent);
+		if (line == max_lines) {
+			add_cut(&p->line, s, room);
+			n = strlen(s);
+		} else {
+			text_add_n(&p->line, s, n);
+		}
+		end_line_styled(p, style, strlen(heading));
+		heading = "";
 		s += n;
 		s += *s == ' ';
 	}
+}
+
+static void print_verdict(struct page *p)
+{
+	struct text sentence = TEXT_INIT;
+
+	add_name(&sentence, p->r->verdict ? p->r->verdict : "nothing of note was found.");
+	print_sentence(p, "VERDICT", "1", VERDICT_INDENT, text_str(&sentence), VERDICT_LINES);
 	text_fini(&sentence);
 }
 
@@ -501,18 +517,18 @@ static void print_problems(struct page *p)
 	}
 	for (size_t i = 0; i < shown; i++) {
 		const struct diag *one = &d->list[i];
+		struct text sentence = TEXT_INIT;
 
-		text_add(&p->line, i ? "" : "PROBLEMS");
-		pad_to(&p->line, 10);
-		add_name(&p->line, one->code);
-		text_add(&p->line, ": ");
-		add_name(&p->line, one->message ? one->message : "");
+		add_name(&sentence, one->code);
+		text_add(&sentence, ": ");
+		add_name(&sentence, one->message ? one->message : "");
 		if (one->count > 1) {
-			text_add(&p->line, " (x");
-			text_add_count(&p->line, one->count);
-			text_add(&p->line, ")");
+			text_add(&sentence, " (x");
+			text_add_count(&sentence, one->count);
+			text_add(&sentence, ")");
 		}
-		end_line_styled(p, "1;33", i ? 0 : strlen("PROBLEMS"));
+		print_sentence(p, i ? "" : "PROBLEMS", "1;33", PROBLEM_INDENT, text_str(&sentence), PROBLEM_LINES);
+		text_fini(&sentence);
 	}
 	if (n > shown) {
 		text_printf(&p->line, "          and %" PRIu64 " more kinds: --format json", n - shown + d->dropped);
