@@ -18,12 +18,12 @@ struct parts {
 	uint64_t *bytes, *held_bytes;
 	uint32_t *held; /* nodes of the subtree, own ones included */
 	struct jumps tree;
-	struct col cols[8];
+	struct col cols[6];
 };
 
 static void parts_close(struct parts *p)
 {
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < 6; i++)
 		col_close(&p->cols[i]);
 }
 
@@ -34,14 +34,13 @@ static struct err *parts_open(struct env *env, const struct graph *g, const stru
 		uint32_t elem_size;
 		uint64_t n;
 		void *ret;
-	} cols[8] = {
+	} cols[6] = {
 		{ 4, n + 1, &ret->first }, { 4, lost->lost.n, &ret->nodes }, { 8, n, &ret->bytes },
-		{ 8, n, &ret->held_bytes }, { 4, n, &ret->held }, { 4, n, &ret->tree.up },
-		{ 4, n, &ret->tree.depth }, { 4, n, &ret->tree.jump },
+		{ 8, n, &ret->held_bytes }, { 4, n, &ret->held }, { sizeof(struct jump), n, &ret->tree.at },
 	};
 
 	*ret = (struct parts){ .g = g, .lost = lost };
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < 6; i++) {
 		struct err *err = col_fixed(env, cols[i].elem_size, cols[i].n, "rings", &ret->cols[i]);
 
 		if (err) {
@@ -84,7 +83,9 @@ static void sort_nodes(struct parts *p)
 
 static void meet(struct parts *p, uint32_t to, uint32_t from)
 {
-	p->tree.up[to] = p->tree.up[to] == NODE_NONE ? from : jumps_common(&p->tree, p->tree.up[to], from);
+	uint32_t *up = &p->tree.at[to].up;
+
+	*up = *up == NODE_NONE ? from : jumps_common(&p->tree, *up, from);
 }
 
 /* Components are numbered sinks first: from the last to the first, all that point at one come before it. */
@@ -92,11 +93,12 @@ static void dominate(struct parts *p)
 {
 	uint32_t root = p->lost->n_parts;
 
-	memset(p->tree.up, 0xff, 4 * (uint64_t)root);
+	for (uint32_t c = 0; c < root; c++)
+		p->tree.at[c].up = NODE_NONE;
 	jumps_add_root(&p->tree, root);
 	for (uint32_t c = root; c--;) {
-		if (p->tree.up[c] == NODE_NONE)
-			p->tree.up[c] = root;
+		if (p->tree.at[c].up == NODE_NONE)
+			p->tree.at[c].up = root;
 		jumps_add(&p->tree, c);
 		for (uint32_t i = p->first[c]; i < p->first[c + 1]; i++) {
 			edge_id e = graph_row(p->g, p->nodes[i]), end = graph_row(p->g, p->nodes[i] + 1);
@@ -112,8 +114,8 @@ static void dominate(struct parts *p)
 	for (uint32_t c = 0; c < root; c++) {
 		p->held[c] += p->first[c + 1] - p->first[c];
 		p->held_bytes[c] += p->bytes[c];
-		p->held[p->tree.up[c]] += p->held[c];
-		p->held_bytes[p->tree.up[c]] += p->held_bytes[c];
+		p->held[p->tree.at[c].up] += p->held[c];
+		p->held_bytes[p->tree.at[c].up] += p->held_bytes[c];
 	}
 }
 

@@ -18,10 +18,12 @@ enum { AHEAD = 24 }; /* how far random accesses are prefetched */
 
 /* What the walk leaves behind, all by preorder number. */
 struct order {
-	uint32_t n;	  /* super-root included */
-	uint32_t *vertex; /* node */
-	uint32_t *up;	  /* parent in the tree of the walk */
-	struct col vertex_col, up_col;
+	uint32_t n;	     /* super-root included */
+	uint32_t first_lost; /* from here on: what only lost heads lead to */
+	uint32_t *vertex;    /* node */
+	uint32_t *up;	     /* parent in the tree of the walk */
+	uint32_t *pre;	     /* the way back: preorder number by number of the inner node */
+	struct col vertex_col, up_col, pre_col;
 	struct col pairs; /* struct pair: edges that are not of the tree */
 };
 struct pair {
@@ -32,6 +34,7 @@ static void order_close(struct order *o)
 {
 	col_close(&o->vertex_col);
 	col_close(&o->up_col);
+	col_close(&o->pre_col);
 	col_close(&o->pairs);
 }
 
@@ -152,10 +155,24 @@ static struct err *walk_all(struct walk *w, const struct graph *g, const struct 
 	for (uint32_t i = 0; i < g->n_roots && !err; i++)
 		if (bit_get(inner->set, EDGE_NODE(g->root_node[i])))
 			err = walk_from(w, r->place[subset_no(inner, EDGE_NODE(g->root_node[i]))]);
+	w->o->first_lost = w->o->n;
 	for (uint64_t i = 0; i < f->n_lost && !err; i++)
 		if (bit_get(inner->set, f->lost[i].node))
 			err = walk_from(w, r->place[subset_no(inner, f->lost[i].node)]);
 	return err;
+}
+
+/* The names that the walk left in the records take the column of their places. */
+static void keep_names(const struct subset *inner, struct records *r, struct order *o)
+{
+	for (uint32_t no = 0; no < inner->n; no++) {
+		uint32_t name = r->at[r->place[no] + REC_NAME];
+
+		r->place[no] = name & FRESH ? 0 : name;
+	}
+	o->pre = r->place;
+	o->pre_col = r->place_col;
+	r->place_col = (struct col){};
 }
 
 static struct err *walk_inner(struct env *env, const struct graph *g, const struct subset *inner, const struct facts *f,
@@ -188,6 +205,8 @@ static struct err *walk_inner(struct env *env, const struct graph *g, const stru
 		o->n = 1;
 		err = walk_all(&w, g, inner, &r, f);
 	}
+	if (!err)
+		keep_names(inner, &r, o);
 	col_close(&stack);
 	records_close(&r);
 	return err;
@@ -280,22 +299,21 @@ static void semi_nca(struct semi *s, const struct order *o, const uint32_t *row,
 			s[v].idom = s[s[v].idom].idom;
 }
 
-/* o->up becomes the dominator tree. */
-static struct err *dominate(struct env *env, struct order *o)
+/* o->up becomes the dominator tree; the column of semi-NCA is left to find_leaves(). */
+static struct err *dominate(struct env *env, struct order *o, struct col *semi)
 {
-	struct col row = {}, from = {}, semi = {};
+	struct col row = {}, from = {};
 	struct err *err = sort_pairs(env, o, &row, &from);
 
 	if (!err)
-		err = col_fixed(env, sizeof(struct semi), o->n, "retained sizes", &semi);
+		err = col_fixed(env, sizeof(struct semi), o->n, "retained sizes", semi);
 	if (!err) {
-		const struct semi *s = semi.base;
+		const struct semi *s = semi->base;
 
-		semi_nca(semi.base, o, row.base, from.base);
+		semi_nca(semi->base, o, row.base, from.base);
 		for (uint32_t v = 0; v < o->n; v++)
 			o->up[v] = s[v].idom;
 	}
-	col_close(&semi);
 	col_close(&from);
 	col_close(&row);
 	return err;
@@ -303,17 +321,10 @@ static struct err *dominate(struct env *env, struct order *o)
 
 /* ---- leaves ---- */
 
-static uint32_t *pre_of_inner(const struct order *o, const struct subset *inner, uint32_t *pre)
-{
-	for (uint32_t v = 1; v < o->n; v++) {
-		if (v + AHEAD < o->n)
-			__builtin_prefetch(&pre[subset_no(inner, o->vertex[v + AHEAD])], 1);
-		pre[subset_no(inner, o->vertex[v])] = v;
-	}
-	return pre;
-}
-
-/* idom[leaf] by preorder number; NODE_NONE while nothing is known to point at it. */
+/*
+ * Preorder numbers in idom: of a leaf's dominator, NODE_NONE while nothing is known to point at it;
+ * of an inner node its own.
+ */
 static void dominate_leaves(const struct graph *g, const struct subset *inner, const struct facts *f,
 			    const struct jumps *tree, const uint32_t *pre, uint32_t *idom)
 {
@@ -329,9 +340,12 @@ static void dominate_leaves(const struct graph *g, const struct subset *inner, c
 			node_id node = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
 			edge_id e = graph_row(g, node), end = graph_row(g, node + 1);
 
+			idom[node] = pre[no];
 			for (; e < end; e++) {
 				node_id to = EDGE_NODE(g->dst[e]);
 
+				if (e + AHEAD < g->m)
+					__builtin_prefetch(&idom[EDGE_NODE(g->dst[e + AHEAD])], 1);
 				if (bit_get(inner->set, to) || !idom[to])
 					continue;
 				idom[to] = idom[to] == NODE_NONE ? pre[no] : jumps_common(tree, idom[to], pre[no]);
@@ -340,32 +354,26 @@ static void dominate_leaves(const struct graph *g, const struct subset *inner, c
 	}
 }
 
-static struct err *find_leaves(struct env *env, const struct graph *g, const struct subset *inner, const struct facts *f,
-			       const struct order *o, const uint32_t *pre, uint32_t *idom)
+/* `room` has what a jump needs for each inner node; its contents are done with. */
+static void find_leaves(const struct graph *g, const struct subset *inner, const struct facts *f, const struct order *o,
+			struct col *room, uint32_t *idom)
 {
-	struct col depth = {}, jump = {};
-	struct err *err = col_fixed(env, 4, o->n, "retained sizes", &depth);
+	struct jumps tree = { .at = room->base };
 
-	if (!err)
-		err = col_fixed(env, 4, o->n, "retained sizes", &jump);
-	if (!err) {
-		struct jumps tree = { .up = o->up, .depth = depth.base, .jump = jump.base };
-
-		jumps_add_root(&tree, 0);
-		for (uint32_t v = 1; v < o->n; v++)
-			jumps_add(&tree, v);
-		dominate_leaves(g, inner, f, &tree, pre, idom);
+	_Static_assert(sizeof(struct jump) <= sizeof(struct semi), "fits");
+	jumps_add_root(&tree, 0);
+	for (uint32_t v = 1; v < o->n; v++) {
+		tree.at[v].up = o->up[v];
+		jumps_add(&tree, v);
 	}
-	col_close(&jump);
-	col_close(&depth);
-	return err;
+	dominate_leaves(g, inner, f, &tree, o->pre, idom);
 }
 
 /* ---- sizes ---- */
 
 struct sums {
 	uint64_t *bytes; /* by preorder number: of the subtree */
-	uint32_t *nodes;
+	uint32_t *nodes; /* likewise, from first_lost on */
 	struct col bytes_col, nodes_col;
 };
 
@@ -375,57 +383,56 @@ static void sums_close(struct sums *s)
 	col_close(&s->nodes_col);
 }
 
-static struct err *sum_up(struct env *env, const struct graph *g, const struct subset *inner, const struct order *o,
-			  const uint32_t *pre, const uint32_t *idom, struct sums *s)
+/* What each node brings to its own place, or to that of the inner node that dominates it. */
+static void add_nodes(const struct graph *g, const struct order *o, const uint32_t *idom, struct sums *s)
+{
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
+		uint32_t at = idom[it.id];
+
+		if (g->n - it.id > AHEAD && idom[it.id + AHEAD] != NODE_NONE)
+			__builtin_prefetch(&s->bytes[idom[it.id + AHEAD]], 1);
+		if (at == NODE_NONE) /* no root and no lost head leads here: not of this graph */
+			continue;
+		s->bytes[at] += it.size;
+		if (at >= o->first_lost)
+			s->nodes[at - o->first_lost]++;
+	}
+}
+
+static struct err *sum_up(struct env *env, const struct graph *g, const struct order *o, const uint32_t *idom,
+			  struct sums *s)
 {
 	struct err *err = col_fixed(env, 8, o->n, "retained sizes", &s->bytes_col);
-	struct graph_iter it;
-	uint32_t no = 0;
 
 	if (!err)
-		err = col_fixed(env, 4, o->n, "retained sizes", &s->nodes_col);
+		err = col_fixed(env, 4, o->n - o->first_lost, "retained sizes", &s->nodes_col);
 	if (err)
 		return err;
 	s->bytes = s->bytes_col.base;
 	s->nodes = s->nodes_col.base;
-	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		uint32_t at = idom[it.id];
-
-		if (bit_get(inner->set, it.id)) { /* live ones alone have edges: none is passed over */
-			if (no + AHEAD < inner->n)
-				__builtin_prefetch(&s->bytes[pre[no + AHEAD]], 1);
-			at = pre[no++];
-		}
-		if (at == NODE_NONE) /* no root and no lost head leads here: not of this graph */
-			continue;
-		s->bytes[at] += it.size;
-		s->nodes[at]++;
-	}
+	add_nodes(g, o, idom, s);
 	for (uint32_t v = o->n - 1; v > 0; v--) {
+		uint32_t up = o->up[v];
+
 		if (v > AHEAD)
 			__builtin_prefetch(&s->bytes[o->up[v - AHEAD]], 1);
-		s->bytes[o->up[v]] += s->bytes[v];
-		s->nodes[o->up[v]] += s->nodes[v];
+		s->bytes[up] += s->bytes[v];
+		if (up >= o->first_lost)
+			s->nodes[up - o->first_lost] += s->nodes[v - o->first_lost];
 	}
 	return NULL;
 }
 
 /* From preorder numbers to node ids. */
-static void name_dominators(const struct graph *g, const struct subset *inner, const struct order *o, const uint32_t *pre,
-			    uint32_t *idom)
+static void name_dominators(const struct graph *g, const struct subset *inner, const struct order *o, uint32_t *idom)
 {
-	uint32_t no = 0;
-
 	for (node_id i = 0; i < g->n; i++) {
-		if (bit_get(inner->set, i)) {
-			if (no + 2 * AHEAD < inner->n)
-				__builtin_prefetch(&o->up[pre[no + 2 * AHEAD]]);
-			if (no + AHEAD < inner->n)
-				__builtin_prefetch(&o->vertex[o->up[pre[no + AHEAD]]]);
-			idom[i] = o->vertex[o->up[pre[no++]]];
-		} else if (idom[i] != NODE_NONE) {
-			idom[i] = o->vertex[idom[i]];
-		}
+		if (g->n - i > 2 * AHEAD && idom[i + 2 * AHEAD] != NODE_NONE)
+			__builtin_prefetch(&o->up[idom[i + 2 * AHEAD]]);
+		if (g->n - i > AHEAD && idom[i + AHEAD] != NODE_NONE)
+			__builtin_prefetch(&o->vertex[o->up[idom[i + AHEAD]]]);
+		if (idom[i] != NODE_NONE)
+			idom[i] = o->vertex[bit_get(inner->set, i) ? o->up[idom[i]] : idom[i]];
 	}
 }
 
@@ -446,7 +453,7 @@ static void fill_retained(const struct graph *g, const struct subset *inner, con
 }
 
 /* What each lost head holds: `lost` is writable until the facts are handed out. */
-static void fill_heads(const struct subset *inner, const uint32_t *pre, const struct sums *s, struct lost_head *lost,
+static void fill_heads(const struct subset *inner, const struct order *o, const struct sums *s, struct lost_head *lost,
 		       uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++) {
@@ -454,40 +461,36 @@ static void fill_heads(const struct subset *inner, const uint32_t *pre, const st
 
 		if (!bit_get(inner->set, lost[i].node))
 			continue;
-		v = pre[subset_no(inner, lost[i].node)];
-		lost[i].held_count = s->nodes[v] - 1;
+		v = o->pre[subset_no(inner, lost[i].node)];
+		lost[i].held_count = s->nodes[v - o->first_lost] - 1;
 		lost[i].held_bytes = s->bytes[v] - lost[i].bytes;
 	}
 }
 
 static struct err *finish(struct env *env, const struct graph *g, const struct subset *inner, struct facts *f,
-			  struct order *o)
+			  struct order *o, struct col *semi)
 {
-	struct col pre_col = {};
 	struct sums sums = {};
-	uint32_t *idom, *pre = NULL;
+	uint32_t *idom;
 	struct err *err = col_fixed(env, 4, g->n, "dominators", &f->cols[COL_IDOM]);
 
+	if (err)
+		return err;
 	idom = f->cols[COL_IDOM].base;
-	if (!err)
-		err = col_fixed(env, 4, inner->n, "retained sizes", &pre_col);
+	find_leaves(g, inner, f, o, semi, idom);
+	col_close(semi);
+	err = sum_up(env, g, o, idom, &sums);
 	if (!err) {
-		pre = pre_of_inner(o, inner, pre_col.base);
-		err = find_leaves(env, g, inner, f, o, pre, idom);
-	}
-	if (!err)
-		err = sum_up(env, g, inner, o, pre, idom, &sums);
-	if (!err) {
-		fill_heads(inner, pre, &sums, f->cols[COL_LOST].base, f->n_lost);
+		fill_heads(inner, o, &sums, f->cols[COL_LOST].base, f->n_lost);
 		col_close(&sums.nodes_col);
-		name_dominators(g, inner, o, pre, idom);
-		order_close(o); /* before the widest column of all is made */
+		name_dominators(g, inner, o, idom);
+		col_close(&o->vertex_col); /* before the widest column of all is made */
+		col_close(&o->up_col);
 		err = col_fixed(env, 8, g->n, "retained sizes", &f->cols[COL_RETAINED]);
 	}
 	if (!err)
-		fill_retained(g, inner, pre, &sums, f->cols[COL_RETAINED].base);
+		fill_retained(g, inner, o->pre, &sums, f->cols[COL_RETAINED].base);
 	sums_close(&sums);
-	col_close(&pre_col);
 	return err;
 }
 
@@ -495,14 +498,16 @@ struct err *dom_compute(struct env *env, const struct graph *g, struct facts *f)
 {
 	struct subset inner = {};
 	struct order o = {};
+	struct col semi = {};
 	struct err *err = inner_nodes(env, g, &inner);
 
 	if (!err)
 		err = walk_inner(env, g, &inner, f, &o);
 	if (!err)
-		err = dominate(env, &o);
+		err = dominate(env, &o, &semi);
 	if (!err)
-		err = finish(env, g, &inner, f, &o);
+		err = finish(env, g, &inner, f, &o, &semi);
+	col_close(&semi);
 	order_close(&o);
 	subset_close(&inner);
 	if (err)

@@ -39,42 +39,43 @@ struct err *inner_nodes(struct env *env, const struct graph *g, struct subset *r
  * Ancestors in logarithmic steps: a skew-binary jump pointer a node (Myers, "An applicative
  * random-access stack", 1983).  A node is added after its parent; the root is its own parent.
  */
+struct jump {
+	uint32_t up; /* parent */
+	uint32_t far, depth;
+};
 struct jumps {
-	uint32_t *up; /* parent */
-	uint32_t *depth, *jump;
+	struct jump *at;
 };
 static inline void jumps_add_root(struct jumps *j, uint32_t root)
 {
-	j->up[root] = j->jump[root] = root;
-	j->depth[root] = 0;
+	j->at[root] = (struct jump){ .up = root, .far = root };
 }
-static inline void jumps_add(struct jumps *j, uint32_t node)
+static inline void jumps_add(struct jumps *j, uint32_t node) /* its `up` is set */
 {
-	uint32_t up = j->up[node], far = j->jump[up];
+	struct jump *a = j->at, *up = &a[a[node].up], *far = &a[up->far];
 
-	j->depth[node] = j->depth[up] + 1;
-	j->jump[node] = j->depth[up] - j->depth[far] == j->depth[far] - j->depth[j->jump[far]] ? j->jump[far] : up;
+	a[node].depth = up->depth + 1;
+	a[node].far = up->depth - far->depth == far->depth - a[far->far].depth ? far->far : a[node].up;
 }
-static inline uint32_t jumps_common(const struct jumps *j, uint32_t a, uint32_t b)
+static inline uint32_t jumps_common(const struct jumps *j, uint32_t x, uint32_t y)
 {
-	if (j->depth[a] < j->depth[b]) {
-		uint32_t c = a;
+	const struct jump *a = j->at;
 
-		a = b;
-		b = c;
+	if (a[x].depth < a[y].depth) {
+		uint32_t z = x;
+
+		x = y;
+		y = z;
 	}
-	while (j->depth[a] > j->depth[b])
-		a = j->depth[j->jump[a]] >= j->depth[b] ? j->jump[a] : j->up[a];
-	while (a != b) { /* same depth: their jumps reach the same depth too */
-		if (j->jump[a] != j->jump[b]) {
-			a = j->jump[a];
-			b = j->jump[b];
-		} else {
-			a = j->up[a];
-			b = j->up[b];
-		}
+	while (a[x].depth > a[y].depth)
+		x = a[a[x].far].depth >= a[y].depth ? a[x].far : a[x].up;
+	while (x != y) { /* same depth: their jumps reach the same depth too */
+		bool far = a[x].far != a[y].far;
+
+		x = far ? a[x].far : a[x].up;
+		y = far ? a[y].far : a[y].up;
 	}
-	return a;
+	return x;
 }
 
 /* Strongly connected components of the lost nodes, numbered sinks first. */
