@@ -1,0 +1,320 @@
+/*
+ * graph_from_blocks() and find_stale() on memory word by word: which words are edges, which are
+ * roots and of which kind, and which are neither; then the graph's own questions over the index.
+ */
+#include <elf.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/guard.h"
+#include "fake_image.h"
+#include "heap/blocks.h"
+#include "type/build.h"
+
+enum {
+	DATA = 0x10000, /* of module 1, writable */
+	CONST = 0x12000, /* of module 2, never written */
+	ANON = 0x20000,
+	ABSENT = 0x22000,
+	STACK = 0x30000,
+	LIVE = STACK + 0x800,
+	TLS = 0x40000,
+	TP = TLS + 0x800,
+	HEAP = 0x100000,
+	/* Blocks of 0x100 bytes: A to F in use, G and H free. */
+	A = HEAP + 0x10,
+	B = A + 0x100,
+	C = B + 0x100,
+	D = C + 0x100,
+	E = D + 0x100,
+	F = E + 0x100,
+	G = F + 0x100,
+	H = G + 0x100,
+	N_USED = 6,
+};
+
+static const struct fake_mapping memory[] = {
+	{ DATA, 0x1000, SEG_R | SEG_W, 1 },
+	{ CONST, 0x1000, SEG_R, 2 },
+	{ ANON, 0x1000, SEG_R | SEG_W },
+	{ ABSENT, 0x1000, SEG_R | SEG_W, .absent = true },
+	{ STACK, 0x1000, SEG_R | SEG_W },
+	{ TLS, 0x1000, SEG_R | SEG_W },
+	{ HEAP, 0x1000, SEG_R | SEG_W },
+	{},
+};
+
+struct world {
+	struct env env;
+	struct fake_image *f;
+	struct thread thread;
+	struct auxv random;
+	struct blocks blocks;
+	struct graph *graph;
+};
+
+static void world_open(struct world *w, const struct fake_word *words)
+{
+	static const char *const names[TARGET_MAX_REGS] = { "rax" };
+
+	*w = (struct world){};
+	env_init(&w->env);
+	w->f = fake_image_new(&w->env, memory, words);
+	w->f->target.n_regs = 1;
+	w->f->target.reg_names = names;
+	w->thread = (struct thread){
+		.tid = 42, .has_regs = true, .tp = TP,
+		.stack_low = STACK, .stack_high = STACK + 0x1000, .live_low = LIVE,
+	};
+	w->f->img.threads = &w->thread;
+	w->f->img.n_threads = 1;
+	/* The main thread's stack: the kernel put its random bytes there. */
+	w->random = (struct auxv){ AT_RANDOM, LIVE + 0x400 };
+	w->f->img.auxv = &w->random;
+	w->f->img.n_auxv = 1;
+	w->f->heaps[0] = (struct fake_heap){
+		90,
+		.claims = { { HEAP, HEAP + 0x1000, .bias = 16, .overhead = 8 } },
+		.blocks = { { A, 'u' }, { B, 'u' }, { C, 'u' }, { D, 'u' }, { E, 'u' }, { F, 'u' },
+			    { G, 'f' }, { H, 'f' }, { H + 0x100, '.' } },
+	};
+	assert_null(blocks_build_with(&w->env, &w->f->img, fake_walkers, &w->blocks));
+}
+
+static void world_build(struct world *w)
+{
+	assert_null(graph_from_blocks(&w->env, &w->f->img, &w->blocks, &w->graph));
+}
+
+static void world_close(struct world *w)
+{
+	graph_free(w->graph);
+	blocks_fini(&w->blocks);
+	fake_image_free(w->f);
+	env_fini(&w->env);
+}
+
+static char letter(const struct world *w, uint32_t target)
+{
+	return (char)('A' + (graph_key(w->graph, EDGE_NODE(target)) - A) / 0x100);
+}
+
+/* "A->B C~>D": all edges, in order. */
+static void edges_in_words(const struct world *w, struct text *ret)
+{
+	const struct graph *g = w->graph;
+
+	for (node_id i = 0; i < g->n; i++)
+		for (edge_id e = graph_row(g, i); e < graph_row(g, i + 1); e++)
+			text_printf(ret, "%s%c%s%c", ret->n ? " " : "", letter(w, i),
+				    g->dst[e] & EDGE_INTERIOR ? "~>" : "->", letter(w, g->dst[e]));
+}
+
+static void which_words_are_edges(void **state)
+{
+	static const struct {
+		const char *name;
+		struct fake_word words[6];
+		const char *edges;
+	} cases[] = {
+		{ "none", {}, "" },
+		{ "to a start", { { A, B } }, "A->B" },
+		{ "the last word", { { A + 0xf0, C } }, "A->C" },
+		{ "backwards", { { D + 8, B } }, "D->B" },
+		{ "inside", { { A, B + 8 } }, "A~>B" },
+		{ "to the last byte", { { A, B + 0xf7 } }, "A~>B" },
+		{ "at an odd address", { { A + 12, B } }, "" },
+		{ "itself, start and inside", { { A, A }, { A + 8, A + 32 } }, "" },
+		{ "twice in a row", { { A, B }, { A + 8, B } }, "A->B" },
+		{ "twice, another between", { { A, B }, { A + 8, C }, { A + 16, B } }, "A->B A->C A->B" },
+		{ "start, then inside", { { A, B }, { A + 8, B + 8 } }, "A->B A~>B" },
+		{ "from a free block", { { G, A } }, "" },
+		{ "to a free block", { { A, G } }, "" },
+		{ "to what is no block", { { A, H + 0x100 } }, "" },
+		{ "from what is no block", { { H + 0x200, A } }, "" },
+		{ "around all blocks", { { A, HEAP - 8 }, { A + 8, HEAP + 0x2000 } }, "" },
+		{ "a length in front makes the inside a start", { { A, B + 8 }, { B, 0xf0 } }, "A->B" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct text words = TEXT_INIT;
+		struct world w;
+
+		world_open(&w, cases[i].words);
+		world_build(&w);
+		edges_in_words(&w, &words);
+		if (strcmp(text_str(&words), cases[i].edges))
+			fail_msg("%s: \"%s\", not \"%s\"", cases[i].name, text_str(&words), cases[i].edges);
+		text_fini(&words);
+		world_close(&w);
+	}
+}
+
+static void which_words_are_roots(void **state)
+{
+	static const struct {
+		const char *name;
+		struct fake_word words[3];
+		uint64_t rax;
+		const char *roots; /* kind, block; ~ for the inside */
+	} cases[] = {
+		{ "module data", { { DATA + 0x80, A } }, 0, "global A" },
+		{ "module data, inside a block", { { DATA, A + 16 } }, 0, "global ~A" },
+		{ "what was never written", { { CONST, A } }, 0, "" },
+		{ "at an odd address", { { DATA + 12, A } }, 0, "" },
+		{ "another mapping", { { ANON, B } }, 0, "mapping B" },
+		{ "live stack", { { LIVE, C } }, 0, "stack C" },
+		{ "dead stack", { { LIVE - 8, C } }, 0, "" },
+		{ "thread control block", { { TP + 0x10, D } }, 0, "tls D" },
+		{ "below it, without TLS: a mapping", { { TP - 8, D } }, 0, "mapping D" },
+		{ "a register", {}, E, "register E" },
+		{ "a register, inside a block", {}, E + 8, "register ~E" },
+		{ "the heap's own header", { { HEAP, A } }, 0, "" },
+		{ "a free block", { { G, A } }, 0, "" },
+		{ "a block in use", { { B, A } }, 0, "" },
+		{ "the heap's end", { { HEAP + 0xff8, A } }, 0, "" },
+		{ "to a free block", { { DATA, G } }, 0, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct text words = TEXT_INIT;
+		struct world w;
+
+		world_open(&w, cases[i].words);
+		w.thread.regs[0] = cases[i].rax;
+		world_build(&w);
+		for (uint32_t r = 0; r < w.graph->n_roots; r++)
+			text_printf(&words, "%s%s %s%c", r ? " " : "",
+				    root_kind_name(w.graph->sources[w.graph->root_source[r]].kind),
+				    w.graph->root_node[r] & EDGE_INTERIOR ? "~" : "",
+				    letter(&w, w.graph->root_node[r]));
+		if (strcmp(text_str(&words), cases[i].roots))
+			fail_msg("%s: \"%s\", not \"%s\"", cases[i].name, text_str(&words), cases[i].roots);
+		text_fini(&words);
+		world_close(&w);
+	}
+}
+
+static void what_roots_and_edges_are_called(void **state)
+{
+	struct text words = TEXT_INIT;
+	struct edge_label label;
+	struct world w;
+	const struct graph *g;
+
+	(void)state;
+	world_open(&w, (struct fake_word[]){ { LIVE + 8, A }, { A, C }, { A + 0x18, B + 0x20 },
+					      { A + 0x40, B }, {} });
+	w.thread.regs[0] = B;
+	world_build(&w);
+	g = w.graph;
+	assert_int_equal(g->n_roots, 2);
+	for (uint32_t r = 0; r < 2; r++) {
+		g->ops->root(g->ctx, r, &words);
+		text_add(&words, "; ");
+	}
+	assert_string_equal(text_str(&words), "register rax of thread 42; stack of thread 42; ");
+	assert_int_equal(g->root_at[1], LIVE + 8);
+	assert_true(g->ops->edge(g->ctx, graph_node_at(g, A), graph_node_at(g, B), &label));
+	assert_int_equal(label.offset, 0x18);
+	assert_int_equal(label.into, 0x20);
+	assert_false(g->ops->edge(g->ctx, graph_node_at(g, A), graph_node_at(g, D), &label));
+	assert_false(g->ops->edge(g->ctx, graph_node_at(g, B), graph_node_at(g, A), &label));
+	text_fini(&words);
+	world_close(&w);
+}
+
+/* The graph over the index: what lives is passed in order, the rest is there to be asked for. */
+static void the_graph_over_the_index(void **state)
+{
+	struct graph_iter it;
+	struct world w;
+	const struct graph *g;
+	uint64_t key = A;
+
+	(void)state;
+	world_open(&w, &(struct fake_word){});
+	world_build(&w);
+	g = w.graph;
+	assert_int_equal(g->n_live, N_USED);
+	assert_int_equal(g->live_bytes, N_USED * 0x100);
+	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it), key += 0x100) {
+		assert_int_equal(it.key, key);
+		assert_int_equal(it.size, 0x100);
+		assert_int_equal(graph_node_at(g, key + 0xff), it.id);
+		assert_int_equal(graph_key(g, it.id), key);
+		assert_int_equal(graph_size(g, it.id), 0x100);
+	}
+	assert_int_equal(key, G);
+	it = graph_iter(g, graph_node_at(g, C) + 1);
+	assert_int_equal(it.key, D);
+	assert_true(graph_iter(g, graph_node_at(g, G)).id >= g->n); /* none lives from there on */
+	assert_false(graph_is_live(g, graph_node_at(g, H)));
+	assert_int_equal(graph_node_at(g, DATA), NODE_NONE);
+	world_close(&w);
+}
+
+static void who_had_a_lost_block_last(void **state)
+{
+	static const struct fake_word words[] = {
+		{ G, A }, { G + 8, A + 0x20 },	   /* a freed block */
+		{ G + 16, B - 16 },		   /* a list's link: a chunk, no block of the program */
+		{ STACK + 0x100, B },		   /* dead stack */
+		{ LIVE + 0x100, C }, { F, C }, { DATA, C }, { H + 0x200, C },
+		{ H, D }, { H + 8, D }, { H + 16, D }, { H + 32, D }, { STACK, D },
+		{ H + 40, E },			   /* nobody asks for it */
+		{},
+	};
+	static const struct {
+		taddr node, at;
+		uint8_t kind;
+	} want[] = {
+		{ A, G, STALE_FREE_BLOCK }, { A, G + 8, STALE_FREE_BLOCK },
+		{ B, STACK + 0x100, STALE_DEAD_STACK },
+		{ D, STACK, STALE_DEAD_STACK }, { D, H, STALE_FREE_BLOCK }, { D, H + 8, STALE_FREE_BLOCK },
+	};
+	struct stale *found;
+	node_id nodes[4];
+	struct world w;
+	size_t n;
+
+	(void)state;
+	world_open(&w, words);
+	world_build(&w);
+	for (unsigned i = 0; i < 4; i++) /* in no order */
+		nodes[i] = graph_node_at(w.graph, A + 0x100 * ((i + 2) & 3));
+	assert_null(find_stale(&w.env, &w.f->img, &w.blocks, nodes, 4, 3, &found, &n));
+	assert_int_equal(n, ARRAY_SIZE(want));
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(found[i].node, graph_node_at(w.graph, want[i].node));
+		assert_int_equal(found[i].at, want[i].at);
+		assert_int_equal(found[i].kind, want[i].kind);
+		assert_int_equal(found[i].thread, want[i].kind == STALE_DEAD_STACK ? 0 : UINT32_MAX);
+	}
+	free(found);
+	assert_null(find_stale(&w.env, &w.f->img, &w.blocks, nodes, 0, 3, &found, &n));
+	assert_int_equal(n, 0);
+	free(found);
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(which_words_are_edges),
+		cmocka_unit_test(which_words_are_roots),
+		cmocka_unit_test(what_roots_and_edges_are_called),
+		cmocka_unit_test(the_graph_over_the_index),
+		cmocka_unit_test(who_had_a_lost_block_last),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,162 @@
+/*
+ * memcheck's four exceptions for interior pointers, against what its manual says of each: the
+ * value of --leak-check-heuristics ("stdstring", "length64", "newarray", "multipleinheritance").
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/guard.h"
+#include "fake_image.h"
+#include "type/interior.h"
+
+enum {
+	CODE = 0x10000,
+	TABLES = 0x20000, /* read-only, of the module: vtables */
+	ANON = 0x30000,
+	ANON_CODE = 0x40000,
+	ABSENT = 0x50000,
+	BLOCK = ANON + 0x100,
+};
+
+static const struct fake_mapping memory[] = {
+	{ CODE, 0x1000, SEG_R | SEG_X, 1 },
+	{ TABLES, 0x1000, SEG_R, 1 },
+	{ ANON, 0x1000, SEG_R | SEG_W },
+	{ ANON_CODE, 0x1000, SEG_R | SEG_X },
+	{ ABSENT, 0x1000, SEG_R, 1, .absent = true },
+	{},
+};
+
+/* A block of `usable` bytes came of malloc(usable - 15) to malloc(usable). */
+static const struct {
+	const char *name;
+	uint64_t usable;
+	unsigned offset;   /* of the pointer in the block */
+	uint64_t words[3]; /* the block's first */
+	bool is_start;
+} cases[] = {
+	{ "string: header of 24, 5 characters, NUL: 30 bytes", 40, 24, { 5, 5 }, true },
+	{ "string: empty, with room", 40, 24, { 0, 15 }, true },
+	{ "string: as full as the block", 40, 24, { 15, 15 }, true },
+	{ "string: one more than the block holds", 40, 24, { 15, 16 }, false },
+	{ "string: longer than its capacity", 40, 24, { 6, 5 }, false },
+	{ "string: a block much larger than the capacity", 104, 24, { 5, 5 }, false },
+	{ "string: the least capacity of such a block", 104, 24, { 5, 64 }, true },
+	{ "string: one less", 104, 24, { 5, 63 }, false },
+	{ "string: a capacity that overflows", 24, 24, { 0, UINT64_MAX }, false },
+	{ "string: a pointer behind its first character", 40, 25, { 5, 5 }, false },
+	{ "string: a pointer to its reference count", 40, 16, { 5, 5 }, false },
+
+	{ "length: all the rest", 104, 8, { 96 }, true },
+	{ "length: the least that malloc rounds to this block", 104, 8, { 81 }, true },
+	{ "length: more than the rest", 104, 8, { 97 }, false },
+	{ "length: far less than the rest, and no count either", 104, 8, { 40 }, false },
+	{ "length: all the rest, and a pointer further in", 104, 16, { 96 }, false },
+
+	{ "new[]: 3 elements of 32", 104, 8, { 3 }, true },
+	{ "new[]: 5 elements of 18 or 19", 104, 8, { 5 }, true },
+	{ "new[]: of none", 104, 8, { 0 }, false },
+	{ "new[]: 40 elements of 2 would leave 16 bytes over", 104, 8, { 40 }, false },
+	{ "new[]: a pointer to the second element", 104, 40, { 3 }, false },
+	{ "a block of less than a word has no inside", 4, 8, { 1 }, false },
+};
+
+static void by_contents(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct env env;
+		struct fake_image *f;
+		taddr value = BLOCK + cases[i].offset;
+
+		env_init(&env);
+		f = fake_image_new(&env, memory, &(struct fake_word){});
+		for (unsigned k = 0; k < 3; k++)
+			fake_image_put(f, BLOCK + 8 * k, cases[i].words[k]);
+		if (interior_is_start(&f->img, BLOCK, cases[i].usable, value) != cases[i].is_start)
+			fail_msg("%s", cases[i].name);
+		fake_image_free(f);
+		env_fini(&env);
+	}
+}
+
+/* Where tables lie in the module: of two functions, of one, far apart, and of what is no code. */
+enum {
+	TWO = TABLES + 0x100,
+	APART = TABLES + 0x200,
+	ONE = TABLES + 0x300,
+	FAR = TABLES + 0x500,
+	NO_CODE = TABLES + 0x700,
+	FREE_CODE = TABLES + 0x780,
+	IN_ANON = ANON + 0x800,
+	LAST = TABLES + 0xff8,
+};
+
+static const struct fake_word tables[] = {
+	{ TWO, CODE + 0x10 }, { TWO + 8, CODE + 0x20 },
+	{ APART + 16, CODE + 0x10 }, { APART + 64, CODE + 0x20 },
+	{ ONE, CODE + 0x10 },
+	{ FAR, CODE + 0x10 }, { FAR + 30 * 8, CODE + 0x20 },
+	{ NO_CODE, CODE + 0x10 }, { NO_CODE + 8, TABLES },
+	{ FREE_CODE, ANON_CODE + 0x10 }, { FREE_CODE + 8, ANON_CODE + 0x20 },
+	{ IN_ANON, CODE + 0x10 }, { IN_ANON + 8, CODE + 0x20 },
+	{ LAST, CODE + 0x10 },
+	{},
+};
+
+static const struct {
+	const char *name;
+	unsigned offset;
+	taddr first, inner; /* the words at the block's start, and where the pointer leads */
+	bool is_start;
+} bases[] = {
+	{ "two tables", 16, TWO, TWO, true },
+	{ "entries may be zero", 16, TWO, APART, true },
+	{ "the block's own table too", 16, APART, TWO, true },
+	{ "one function is no table", 16, TWO, ONE, false },
+	{ "nor at the start", 16, ONE, TWO, false },
+	{ "functions too far apart", 16, TWO, FAR, false },
+	{ "an entry that is data", 16, TWO, NO_CODE, false },
+	{ "code of no file", 16, TWO, FREE_CODE, false },
+	{ "a table in anonymous memory", 16, TWO, IN_ANON, false },
+	{ "a table that the mapping's end cuts", 16, TWO, LAST, false },
+	{ "a table that was not dumped", 16, TWO, ABSENT + 0x100, false },
+	{ "no table in the inner base", 16, TWO, 0, false },
+	{ "no table at the start", 16, 0, TWO, false },
+	{ "a table at an odd address", 16, TWO, TWO + 1, false },
+	{ "an inner base at an odd address", 17, TWO, TWO, false },
+	{ "nothing mapped there", 16, TWO, 0x7000000, false },
+};
+
+static void by_tables(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bases); i++) {
+		struct env env;
+		struct fake_image *f;
+
+		env_init(&env);
+		f = fake_image_new(&env, memory, tables);
+		fake_image_put(f, BLOCK, bases[i].first);
+		fake_image_put(f, BLOCK + bases[i].offset, bases[i].inner);
+		if (interior_is_start(&f->img, BLOCK, 200, BLOCK + bases[i].offset) != bases[i].is_start)
+			fail_msg("%s", bases[i].name);
+		fake_image_free(f);
+		env_fini(&env);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(by_contents),
+		cmocka_unit_test(by_tables),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
