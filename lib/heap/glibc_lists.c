@@ -102,7 +102,8 @@ static struct err *read_bin(struct glibc *g, uint32_t a, unsigned i, uint64_t ma
 		     there.at, i + 1, arena->addr);
 	err = walk_bin(g, a, &back, max);
 	/* Both neighbours lead to it, and it to neither. */
-	if (!err && back.broken && back.at == there.at && back.at != there.last && back.at != back.last)
+	if (!err && back.broken && back.at == there.at && back.at != there.last &&
+	    back.at != back.last)
 		err = add_member(g, a, &there, there.at);
 	return err;
 }
@@ -116,7 +117,8 @@ static bool fastbin_holds(struct glibc *g, taddr at, unsigned i, bool safe, uint
 	for (uint64_t n = 0; at; n++) {
 		uint64_t header, fd;
 
-		if (n >= max || loop_closes(&loop, at) || at & 15 || !window_u64(&w, at + 8, &header) ||
+		if (n >= max || loop_closes(&loop, at) || at & 15 ||
+		    !window_u64(&w, at + 8, &header) ||
 		    chunk_size(header) != CHUNK_MIN + 16 * i || !window_u64(&w, at + 16, &fd))
 			return false;
 		at = safe ? fd ^ (at + 16) >> 12 : fd;
@@ -134,7 +136,8 @@ static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_
 	size_t first = g->listed.n;
 	taddr at;
 
-	if (image_read_u64(g->img, arena->addr + copy->form->fastbins_at + 8 * i, &at) != MEM_OK || !at)
+	if (image_read_u64(g->img, arena->addr + copy->form->fastbins_at + 8 * i, &at) != MEM_OK ||
+	    !at)
 		return NULL;
 	if (fastbin_holds(g, at, i, true, max)) {
 		safe = true;
@@ -145,8 +148,8 @@ static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_
 	} else {
 		g->failed++;
 		glibc_damage(g, at,
-			     "fast bin %u of the arena at 0x%lx: its list, from 0x%lx on, is broken; "
-			     "likely a double free or a write into freed memory",
+			     "fast bin %u of the arena at 0x%lx: its list, from 0x%lx on, is "
+			     "broken; likely a double free or a write into freed memory",
 			     i, arena->addr, at);
 	}
 	if (copy->facts.safe_linking < 0)

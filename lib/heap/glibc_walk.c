@@ -57,7 +57,8 @@ static void piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, char 
 		p->damage[p->n_damage++] = d;
 }
 
-static char *bad_header_words(const struct glibc_piece *p, taddr at, uint64_t header, taddr prev, bool prev_used)
+static char *bad_header_words(const struct glibc_piece *p, taddr at, uint64_t header, taddr prev,
+			      bool prev_used)
 {
 	uint64_t size = chunk_size(header);
 	taddr end = p->top > at ? p->top : p->end;
@@ -69,12 +70,14 @@ static char *bad_header_words(const struct glibc_piece *p, taddr at, uint64_t he
 				     "likely a write into the freed block at 0x%" PRIx64,
 			 prev + CHUNK_HEADER);
 	if (size > end - at)
-		return text_format("chunk at 0x%" PRIx64 ": size 0x%" PRIx64 " runs past 0x%" PRIx64 "; %s", at, size,
-				   end, likely);
-	return text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64 "; %s", at, header, likely);
+		return text_format("chunk at 0x%" PRIx64 ": size 0x%" PRIx64 " runs past 0x%" PRIx64
+				   "; %s",
+				   at, size, end, likely);
+	return text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64 "; %s", at, header,
+			   likely);
 }
 
-/* The next address behind `at` from which chunks follow each other, `limit` if there is none before. */
+/* The next address behind `at` from which chunks follow each other; `limit` if none before. */
 static taddr resync(const struct glibc_piece *p, struct window *w, taddr at, taddr limit)
 {
 	for (at += 16; at < limit && p->end - at >= CHUNK_MIN; at += 16) {
@@ -151,8 +154,8 @@ static void settle_prev(struct walk *walk, taddr at)
 
 /*
  * Was it the chunk before whose size led here?  Then chunks follow each other from inside of it
- * on, or, if its header was written to, from anywhere: answers where, and makes the chunk end there;
- * else `at`.
+ * on, or, if its header was written to, from anywhere: answers where, and makes the chunk end
+ * there; else `at`.
  */
 static taddr leap_back(struct walk *walk, taddr at)
 {
@@ -164,7 +167,8 @@ static taddr leap_back(struct walk *walk, taddr at)
 	if (back >= limit)
 		return at;
 	piece_damage(walk->g, walk->p, walk->prev,
-		     text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64 " leads to no chunk, 0x%" PRIx64
+		     text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64
+				 " leads to no chunk, 0x%" PRIx64
 				 " would; likely an overrun of the block before it",
 				 walk->prev, at - walk->prev, back - walk->prev));
 	uncount(walk->p, walk->prev_used, at - walk->prev);
@@ -192,7 +196,8 @@ static void add_damaged(struct walk *walk, taddr at, taddr end)
 	uint64_t header;
 
 	bits_flush(&walk->bits);
-	if (end < walk->p->end && window_u64(&walk->w, end + 8, &header) && header & CHUNK_PREV_INUSE) {
+	if (end < walk->p->end && window_u64(&walk->w, end + 8, &header) &&
+	    header & CHUNK_PREV_INUSE) {
 		bits_add(&walk->bits, at + CHUNK_HEADER, true);
 		walk->p->n_used++;
 		walk->p->used += end - at;
@@ -221,7 +226,8 @@ static bool is_fence(struct window *w, taddr at, uint64_t size)
 	uint64_t next;
 
 	return size == CHUNK_HEADER ||
-	       (size == CHUNK_MIN && window_u64(w, at + CHUNK_MIN + 8, &next) && chunk_size(next) == 0);
+	       (size == CHUNK_MIN && window_u64(w, at + CHUNK_MIN + 8, &next) &&
+		chunk_size(next) == 0);
 }
 
 /* Do the neighbours in its list lead back to a free chunk? */
@@ -247,21 +253,24 @@ static void add_unproved(struct walk *walk, taddr at, uint64_t size, uint64_t fo
 	if (walk->prev_used) {
 		walk->suspect = next;
 		piece_damage(walk->g, walk->p, next,
-			     text_format("chunk at 0x%" PRIx64 ": it says that the block before it is free, which "
-					 "hangs in no list; likely an overrun of the block at 0x%" PRIx64,
+			     text_format("chunk at 0x%" PRIx64
+					 ": it says that the block before it is free, which hangs "
+					 "in no list; likely an overrun of the block at 0x%" PRIx64,
 					 next, at + CHUNK_HEADER));
 	} else {
 		piece_damage(walk->g, walk->p, at,
-			     text_format("free chunk at 0x%" PRIx64 ": size 0x%" PRIx64 ", but 0x%" PRIx64
+			     text_format("free chunk at 0x%" PRIx64 ": size 0x%" PRIx64
+					 ", but 0x%" PRIx64
 					 " at its end; likely a write into freed memory",
 					 at, size, footer));
 	}
 }
 
-/* Can the header at the end of a chunk be believed? If not, the walk settles it when it gets there. */
+/* Can the header behind a chunk be believed? If not, the walk settles it when it gets there. */
 static bool can_tell(const struct glibc_piece *p, taddr at, uint64_t header)
 {
-	return at >= p->end || chunk_size(header) == CHUNK_HEADER || chunk_size_fits(header, at, p->end);
+	return at >= p->end || chunk_size(header) == CHUNK_HEADER ||
+	       chunk_size_fits(header, at, p->end);
 }
 
 /* A chunk with a sound header; the one behind it says whether it is in use. */
@@ -284,6 +293,29 @@ static void add_chunk(struct walk *walk, taddr at, uint64_t size, uint64_t next_
 	} else {
 		count_free(p, size);
 	}
+}
+
+/* At a header that cannot be: where the walk goes on. */
+static taddr step_over(struct walk *walk, taddr at, taddr stop, uint64_t header)
+{
+	struct glibc_piece *p = walk->p;
+	taddr next;
+
+	if (walk->prev)
+		settle_prev(walk, at);
+	if (!p->top && !chunk_size(header) && ends_in_zeros(&walk->w, at, stop)) {
+		/* A heap cut off, or grown and not yet used. */
+		add_gap(walk, at, stop);
+		return stop;
+	}
+	next = leap_back(walk, at);
+	if (next != at)
+		return next;
+	piece_damage(walk->g, p, at,
+		     bad_header_words(p, at, header, walk->prev, walk->prev_used));
+	next = resync(p, &walk->w, at, p->end);
+	add_damaged(walk, at, next);
+	return next;
 }
 
 /*
@@ -319,7 +351,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 			break;
 		}
 		if (p->cut && !p->top && size >= stop - at && !(size & 8)) {
-			/* The dump ends inside of it; what would say that it is free is not there. */
+			/* The dump ends inside of it; what would call it free is not there. */
 			bits_add(&walk.bits, at + CHUNK_HEADER, true);
 			p->n_used++;
 			p->used += stop - at;
@@ -330,22 +362,9 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 			p->top = at;
 			break;
 		}
-		if (!chunk_size_fits(header, at, stop) || !window_u64(&walk.w, at + size + 8, &next_header)) {
-			taddr from = at;
-
-			if (walk.prev)
-				settle_prev(&walk, at);
-			if (!p->top && !size && ends_in_zeros(&walk.w, at, stop)) {
-				/* A heap cut off, or grown and not yet used. */
-				add_gap(&walk, at, stop);
-				break;
-			}
-			at = leap_back(&walk, at);
-			if (at != from)
-				continue;
-			piece_damage(g, p, at, bad_header_words(p, at, header, walk.prev, walk.prev_used));
-			at = resync(p, &walk.w, at, p->end);
-			add_damaged(&walk, from, at);
+		if (!chunk_size_fits(header, at, stop) ||
+		    !window_u64(&walk.w, at + size + 8, &next_header)) {
+			at = step_over(&walk, at, stop, header);
 			continue;
 		}
 		add_chunk(&walk, at, size, next_header);
