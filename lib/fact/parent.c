@@ -30,8 +30,8 @@ static inline void reach_by(struct bfs *b, node_id node, uint32_t parent)
 		return;
 	bit_set(b->seen, node);
 	b->parent[node] = parent;
-	b->queue[b->n] = node;
-	b->n += bit_get(b->inner, node); /* nobody can foretell it: no branch */
+	if (bit_get(b->inner, node))
+		b->queue[b->n++] = node;
 }
 
 static struct err *reach_later(struct bfs *b, node_id node, uint32_t parent)
@@ -108,8 +108,8 @@ struct err *parent_compute(struct env *env, const struct graph *g, struct facts 
 		err = inner_nodes(env, g, &inner);
 	if (!err)
 		err = col_fixed(env, 8, bits_words(g->n) + 1, "nodes seen", &seen);
-	if (!err) /* reach_by() writes one past the last */
-		err = col_fixed(env, 4, (uint64_t)inner.n + 1, "nodes to visit", &queue);
+	if (!err)
+		err = col_fixed(env, 4, inner.n, "nodes to visit", &queue);
 	if (!err)
 		err = col_open(env, sizeof(struct late), g->m, "interior pointers", &b.late);
 	if (!err) {
