@@ -61,7 +61,7 @@ static struct err *open_heaps(struct build *build)
 		else
 			b->heaps[b->n_heaps++] = heap;
 	}
-	/* The surest first: of two claims that meet, the earlier heap's stays. Ties by registry order. */
+	/* The surest first: of claims that meet, the earlier heap's stays. Ties by the registry. */
 	for (size_t i = 1; i < b->n_heaps; i++)
 		for (size_t k = i; k && b->heaps[k].bid.score > b->heaps[k - 1].bid.score; k--) {
 			struct heap heap = b->heaps[k];
@@ -86,7 +86,8 @@ static struct err *add_claim(struct claim_sink *sink, const struct claim *claim)
 	if (claim->start >= claim->end || claim->end > ADDRESS_END - CLAIM_PAGE ||
 	    (claim->start + claim->bias) & 15) {
 		diag(build->b->env, "heap/bad-claim", claim->start,
-		     "a heap's range 0x%lx-0x%lx is impossible: left out", claim->start, claim->end);
+		     "a heap's range 0x%lx-0x%lx is impossible: left out", claim->start,
+		     claim->end);
 		return NULL;
 	}
 	return vec_push(&build->claims, &owned) ? NULL : &err_nomem;
@@ -122,7 +123,8 @@ static void refuse_overlaps(struct build *build)
 			const struct claim *bad = drop_new ? &c.claim : &v[kept - 1].claim;
 
 			diag(build->b->env, "heap/claim-overlap", bad->start,
-			     "range 0x%lx-0x%lx meets another heap's: left out", bad->start, bad->end);
+			     "range 0x%lx-0x%lx meets another heap's: left out", bad->start,
+			     bad->end);
 			if (drop_new)
 				goto next;
 			kept--;
@@ -229,7 +231,7 @@ static void fill_at(struct build *build, taddr key)
 	bit_set(build->filler.base, grain);
 }
 
-/* What no walker listed is a filler: before a claim's first block, behind its last, at unit bases. */
+/* What nobody listed is a filler: before a claim's first block, behind its last, at unit bases. */
 static void add_fillers(struct build *build)
 {
 	const struct blocks *b = build->b;
@@ -239,7 +241,8 @@ static void add_fillers(struct build *build)
 		fill_at(build, b->claims[i].end + b->claims[i].bias);
 	}
 	for (uint64_t u = 0; u < b->grains.n_units; u++)
-		if (!u || b->grains.unit_base[u] != b->grains.unit_base[u - 1] + (1ull << UNIT_SHIFT))
+		if (!u || b->grains.unit_base[u] !=
+				  b->grains.unit_base[u - 1] + (1ull << UNIT_SHIFT))
 			fill_at(build, b->grains.unit_base[u]);
 }
 
@@ -249,12 +252,13 @@ static struct err *number_bits(struct build *build)
 	struct blocks *b = build->b;
 	const uint64_t *by_grain = build->used.base, *fill_by_grain = build->filler.base;
 	uint64_t n_words = (uint64_t)b->grains.n_units * UNIT_WORDS;
+	uint64_t by_id = bits_words(b->grains.n) + 1;
 	const struct grain_word *words = b->grains.words;
 	struct err *err;
 
-	err = col_fixed(b->env, sizeof(uint64_t), bits_words(b->grains.n) + 1, "used bits", &b->used_col);
+	err = col_fixed(b->env, sizeof(uint64_t), by_id, "used bits", &b->used_col);
 	if (!err)
-		err = col_fixed(b->env, sizeof(uint64_t), bits_words(b->grains.n) + 1, "filler bits", &b->filler_col);
+		err = col_fixed(b->env, sizeof(uint64_t), by_id, "filler bits", &b->filler_col);
 	if (err)
 		return err;
 	b->used = b->used_col.base;

@@ -83,7 +83,8 @@ static bool is_second_base(const struct image *img, uint64_t first, uint64_t val
 {
 	uint64_t inner;
 
-	if ((value & 7) || !may_be_vtable(first) || image_read_u64(img, value, &inner) || !may_be_vtable(inner))
+	if ((value & 7) || !may_be_vtable(first) || image_read_u64(img, value, &inner) ||
+	    !may_be_vtable(inner))
 		return false;
 	return is_vtable(img, inner) && is_vtable(img, first);
 }

@@ -104,15 +104,17 @@ static struct err *in_dead_stacks(const struct scan *scan, struct search *s)
 		s->thread = i;
 		if (img->threads[i].stack_low >= img->threads[i].live_low)
 			continue;
-		err = scan_range(scan, img->threads[i].stack_low, img->threads[i].live_low, on_word, s);
+		err = scan_range(scan, img->threads[i].stack_low, img->threads[i].live_low, on_word,
+				 s);
 		if (err)
 			return err;
 	}
 	return NULL;
 }
 
-struct err *find_stale(struct env *env, const struct image *img, const struct blocks *blocks, const node_id *nodes,
-		       size_t n_nodes, unsigned max_per_node, struct stale **ret, size_t *ret_n)
+struct err *find_stale(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const node_id *nodes, size_t n_nodes, unsigned max_per_node,
+		       struct stale **ret, size_t *ret_n)
 {
 	struct scan scan = scan_init(img, blocks);
 	_free_ node_id *sorted = calloc(n_nodes + 1, sizeof(*sorted));
