@@ -75,8 +75,11 @@ static unsigned sound_lists(struct glibc *g, const struct tcache *t, bool safe, 
 	return sound;
 }
 
-/* A cache with no chunk: its counts tell whether it is one. */
-static bool empty_is_plausible(const struct tcache *t)
+/*
+ * A cache with no chunk: its counts tell whether it is one.  All zero, as they are where a tunable
+ * turned caches off, they tell nothing; but a heap's first chunk is its first cache, most often.
+ */
+static bool empty_is_plausible(const struct tcache *t, bool is_first)
 {
 	for (unsigned b = 0; b < t->form->bins; b++) {
 		if (t->entries[b])
@@ -84,7 +87,7 @@ static bool empty_is_plausible(const struct tcache *t)
 		if (!t->form->counts_are_free_slots && t->counts[b])
 			return false;
 		if (t->form->counts_are_free_slots && b < SMALL_BINS &&
-		    (t->counts[b] != t->counts[0] || !t->counts[0]))
+		    (t->counts[b] != t->counts[0] || (!t->counts[0] && !is_first)))
 			return false;
 	}
 	return true;
@@ -114,7 +117,7 @@ static const struct glibc_tcache_form *form_of_size(uint64_t size)
 }
 
 /* Reads what `mem` would be as a cache; false when its lists prove it is none. */
-static bool tcache_read(struct glibc *g, taddr mem, bool may_be_empty, struct tcache *ret)
+static bool tcache_read(struct glibc *g, taddr mem, bool is_likely, struct tcache *ret)
 {
 	const struct glibc_piece *piece = glibc_piece_at(g, mem);
 	uint8_t bytes[BINS_MAX * 10 + 8];
@@ -135,10 +138,11 @@ static bool tcache_read(struct glibc *g, taddr mem, bool may_be_empty, struct tc
 	sound = sound_lists(g, ret, true, &full);
 	plain = sound_lists(g, ret, false, &full_plain);
 	if (!full)
-		return may_be_empty && empty_is_plausible(ret);
+		return (is_likely || ret->form->counts_are_free_slots) &&
+		       empty_is_plausible(ret, mem - CHUNK_HEADER == piece->first);
 	ret->safe = sound >= plain;
 	/* One damaged list must not hide the others; when all are, their heads must be in order. */
-	return (sound > plain ? sound : plain) * 4 >= full * 3 || (may_be_empty && heads_fit(g, ret));
+	return (sound > plain ? sound : plain) * 4 >= full * 3 || (is_likely && heads_fit(g, ret));
 }
 
 static bool have_struct(const struct glibc *g, taddr mem)
@@ -257,7 +261,10 @@ static struct err *from_thread(struct glibc *g, const struct thread *thread)
 	return NULL;
 }
 
-/* Every chunk of a cache's size; an empty one only where caches are made: first in an arena's heap. */
+/*
+ * Every chunk of a cache's size.  An empty one, whose counts are all zero, only where caches are
+ * made: first in an arena's heap.  (From 2.42 on a large block may come before it.)
+ */
 static struct err *from_chunks(struct glibc *g, const struct glibc_piece *piece)
 {
 	struct window w = { .img = g->img };
