@@ -6,8 +6,12 @@
 
 Packages come from the mirror that this machine's apt uses already, through an apt configuration of
 its own: the system's package lists, cache and status are never touched.  Programs that are to run
-under every version are linked against the oldest one (oldest_sysroot_flags()), because a newer
+under every version are linked against the oldest suite's (oldest_sysroot_flags()), because a newer
 glibc keeps the old symbols but not the other way round.
+
+Versions that no suite has (RELEASES) are not made here: install what you built from the release's
+source as ROOTS/VERSION/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 and so on, and create the file
+ROOTS/VERSION/complete.  ROOTS is what HEAPFX_GLIBC_ROOTS names.
 """
 import functools
 import os
@@ -19,6 +23,7 @@ import sys
 import tempfile
 
 SUITES = ("bullseye", "bookworm", "trixie", "forky", "sid")
+RELEASES = ("2.28", "2.35", "2.42")
 OLDEST = "bullseye"
 LIBRARIES = ("libc6", "libgcc-s1", "libstdc++6", "libcrypt1")
 DEVELOPMENT = ("libc6-dev", "linux-libc-dev")
@@ -103,6 +108,8 @@ def make_root(suite):
 	root = path_of(suite)
 	if (root / "complete").exists():
 		return root
+	if suite in RELEASES:
+		raise NoRoot(f"no glibc {suite} in {root}: no Debian suite has it, build it yourself")
 	shutil.rmtree(root, ignore_errors=True)
 	state = cache_folder() / f"{suite}.apt"
 	apt = private_apt(suite, state)
@@ -122,6 +129,8 @@ def make_root(suite):
 def version_of(suite):
 	"""Like "2.41-12 (Debian trixie)": what the library says of itself."""
 	root = make_root(suite)
+	if suite in RELEASES:
+		return f"{suite} (built from its release source)"
 	loader = loader_of(root)
 	text = run(loader, loader.with_name("libc.so.6"))
 	found = re.search(r"\(Debian GLIBC ([^)]*)\)", text)
@@ -147,8 +156,8 @@ def main():
 		if sys.argv[1:2] == ["run"] and len(sys.argv) > 3:
 			command = [*loader_command(sys.argv[2]), *sys.argv[3:]]
 			os.execv(command[0], command)
-		if len(sys.argv) < 2 or any(suite not in SUITES for suite in sys.argv[1:]):
-			print(f"usage: glibc_root.py [run] SUITE...\nsuites: {' '.join(SUITES)}",
+		if len(sys.argv) < 2 or any(suite not in SUITES + RELEASES for suite in sys.argv[1:]):
+			print(f"usage: glibc_root.py [run] SUITE...\nsuites: {' '.join(SUITES + RELEASES)}",
 				file=sys.stderr)
 			return 2
 		for suite in sys.argv[1:]:

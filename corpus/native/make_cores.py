@@ -52,7 +52,7 @@ class Case:
 	capture: str = "gcore"		# gcore | kernel | qemu
 	build: str = "dynamic"		# dynamic | static | stripped | aarch64
 	flags: tuple = ()		# more compiler flags
-	suite: str = None		# run under the glibc of this Debian suite
+	suite: str = None		# run under the glibc of this Debian suite, or this release
 	coredump_filter: int = 0x33
 	stack_kib: int = None		# ulimit -s, which is also the size of thread stacks
 	record: bool = True		# log every allocation of the process
@@ -112,19 +112,18 @@ CASES = {
 	"arenas4g": Case("arenas", ("4096", "16", "TRUTH"), record=False, large=True,
 		about="4 GiB in 16 threads, for the benchmark"),
 }
-for _suite in SUITES:
+for _suite in (*SUITES, *glibc_root.RELEASES):
 	_foreign = dict(SMALL, suite=_suite, large=True)
-	CASES[f"leakzoo.{_suite}"] = Case("leakzoo", WAIT, **_foreign,
-		about=f"the glibc of Debian {_suite}")
+	_glibc = f"glibc {_suite}" if _suite in glibc_root.RELEASES else f"the glibc of Debian {_suite}"
+	CASES[f"leakzoo.{_suite}"] = Case("leakzoo", WAIT, **_foreign, about=_glibc)
 	for _mode in ("plain", "foreign", "noncontig"):
 		CASES[f"heapshapes.{_suite}" + ("" if _mode == "plain" else f".{_mode}")] = Case(
-			"heapshapes", ("TRUTH", _mode), **_foreign,
-			about=f"the glibc of Debian {_suite}, {_mode}")
+			"heapshapes", ("TRUTH", _mode), **_foreign, about=f"{_glibc}, {_mode}")
 	CASES[f"leakzoo.{_suite}.gcore"] = Case("leakzoo", WAIT, suite=_suite, stack_kib=256,
-		large=True, about=f"the glibc of Debian {_suite}, by gcore",
-		caveat=STACKLESS if _suite == "sid" else "")
+		large=True, about=f"{_glibc}, by gcore",
+		caveat=STACKLESS if _suite in ("sid", "2.42") else "")
 	CASES[f"leakzoo.{_suite}.text"] = Case("leakzoo", WAIT, **_foreign, coredump_filter=0x37,
-		about=f"the glibc of Debian {_suite}, its code in the core")
+		about=f"{_glibc}, its code in the core")
 
 
 def run_tool(*argv, **kwargs):
