@@ -34,7 +34,21 @@ struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const ch
 	return NULL;
 }
 
-/* Counts `n` elements in all as ours; the pages come when they are touched. */
+/*
+ * One call for pages that will be written at once: a third of the cost of a fault each.  No
+ * failure matters (kernels before 5.14 do not know it): the pages then come when they are touched.
+ */
+static void populate(void *start, uint64_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+	(void)madvise(start, bytes, MADV_POPULATE_WRITE);
+#else
+	(void)start;
+	(void)bytes;
+#endif
+}
+
+/* Counts `n` elements in all as ours. */
 static struct err *commit(struct col *col, uint64_t n)
 {
 	uint64_t had = committed_bytes(col), want = align_up(n * col->elem_size, COL_STEP);
@@ -49,6 +63,7 @@ static struct err *commit(struct col *col, uint64_t n)
 	if (err)
 		return err;
 	col->cap = want / col->elem_size < col->max ? want / col->elem_size : col->max;
+	populate((char *)col->base + had, want - had);
 	/* What rounding left between cap and the pages taken is given back at close by the same sum. */
 	env_mem_give(col->env, want - had - (committed_bytes(col) - had));
 	return NULL;
