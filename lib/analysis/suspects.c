@@ -571,7 +571,10 @@ static struct err *add_title(struct report *r, const struct size_class *c, struc
 	if (name)
 		text_add(&holder, name);
 	drop_place(&holder);
-	text_add_count(&t, c->count);
+	if (c->count == 1)
+		text_add(&t, "one");
+	else
+		text_add_count(&t, c->count);
 	text_add(&t, " ");
 	add_blocks_of(&t, c->size, c->count == 1);
 	if (holder.n) {
