@@ -58,6 +58,21 @@ struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const cha
 	return NULL;
 }
 
+struct err *evidence_held(struct report *r, struct rp_suspect *suspect, const char *what, uint64_t count, uint64_t bytes)
+{
+	struct text t = TEXT_INIT;
+	struct err *err;
+
+	if (!count)
+		return NULL;
+	text_add_count(&t, count);
+	text_add(&t, count == 1 ? " block, " : " blocks, ");
+	text_add_bytes(&t, bytes);
+	err = evidence_add(r, suspect, what, text_str(&t));
+	text_fini(&t);
+	return err;
+}
+
 struct err *finding_add(struct report *r, const char *rule, int64_t suspect, const char *message)
 {
 	struct rp_finding f = { .rule = rule, .suspect = suspect, .message = arena_strdup(&r->mem, message) };

@@ -188,21 +188,6 @@ static int by_retained(const void *pa, const void *pb)
 	return a->first[0] < b->first[0] ? -1 : a->first[0] > b->first[0];
 }
 
-static struct err *add_held(struct report *r, const struct kind *k, struct rp_suspect *out)
-{
-	struct text t = TEXT_INIT;
-	struct err *err;
-
-	if (!k->held_count)
-		return NULL;
-	text_add_count(&t, k->held_count);
-	text_add(&t, k->held_count == 1 ? " block, " : " blocks, ");
-	text_add_bytes(&t, k->held_bytes);
-	err = evidence_add(r, out, "held by the ring alone", text_str(&t));
-	text_fini(&t);
-	return err;
-}
-
 static struct err *add_stale(const struct subject *s, struct report *r, const struct kind *k, struct rp_suspect *out)
 {
 	size_t n = k->count < SUSPECT_ADDRESSES ? k->count : SUSPECT_ADDRESSES;
@@ -251,7 +236,7 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 	if (!err)
 		err = add_stale(s, r, k, &out);
 	if (!err)
-		err = add_held(r, k, &out);
+		err = evidence_held(r, &out, "held by the ring alone", k->held_count, k->held_bytes);
 	if (err)
 		return err;
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;

@@ -220,21 +220,6 @@ static void add_title(const struct group *g, struct text *t)
 	}
 }
 
-static struct err *add_held(struct report *r, const struct group *g, struct rp_suspect *out)
-{
-	struct text t = TEXT_INIT;
-	struct err *err;
-
-	if (!g->held_count)
-		return NULL;
-	text_add_count(&t, g->held_count);
-	text_add(&t, g->held_count == 1 ? " block, " : " blocks, ");
-	text_add_bytes(&t, g->held_bytes);
-	err = evidence_add(r, out, "held by them alone", text_str(&t));
-	text_fini(&t);
-	return err;
-}
-
 static struct err *add_suspect(const struct groups *gs, struct report *r, const struct group *g)
 {
 	struct text title = TEXT_INIT;
@@ -261,7 +246,7 @@ static struct err *add_suspect(const struct groups *gs, struct report *r, const 
 	if (!err)
 		err = add_stale(gs, r, g, &out);
 	if (!err)
-		err = add_held(r, g, &out);
+		err = evidence_held(r, &out, "held by them alone", g->held_count, g->held_bytes);
 	if (err)
 		return err;
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;

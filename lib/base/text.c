@@ -26,16 +26,6 @@ const char *text_str(const struct text *t)
 	return t->s ? t->s : "";
 }
 
-char *text_take(struct text *t)
-{
-	char *s = t->bad ? NULL : t->s ? t->s : calloc(1, 1);
-
-	if (t->bad)
-		free(t->s);
-	*t = (struct text){ .max = t->max };
-	return s;
-}
-
 /* Room for n more bytes and the terminator. */
 static bool grow(struct text *t, size_t n)
 {

@@ -26,7 +26,6 @@ enum { TEXT_MAX = 1 << 20 };
 void text_fini(struct text *t);
 void text_reset(struct text *t); /* empty again, memory kept */
 const char *text_str(const struct text *t);
-char *text_take(struct text *t); /* malloc'd string, caller frees; the text is empty again; NULL if bad */
 void text_add(struct text *t, const char *s);
 void text_add_n(struct text *t, const char *s, size_t n);
 void text_printf(struct text *t, const char *fmt, ...) PRINTF(2, 3);

@@ -269,32 +269,6 @@ const char *module_base_name(const struct module *m)
 	return slash ? slash + 1 : m->path ? m->path : "";
 }
 
-/* A file that was replaced while it was mapped carries this in /proc/PID/maps, so in NT_FILE. */
-static size_t path_length(const char *path)
-{
-	static const char deleted[] = " (deleted)";
-	size_t n = strlen(path), n_deleted = sizeof(deleted) - 1;
-
-	return n > n_deleted && !strcmp(path + n - n_deleted, deleted) ? n - n_deleted : n;
-}
-
-static bool path_ends_with(const char *path, const char *name)
-{
-	size_t n = path_length(path), n_name = strlen(name);
-
-	if (n < n_name || strncmp(path + n - n_name, name, n_name))
-		return false;
-	return n == n_name || path[n - n_name - 1] == '/';
-}
-
-const struct module *image_module_named(const struct image *img, const char *base_name)
-{
-	for (size_t i = 0; i < img->n_modules; i++)
-		if (img->modules[i].path && path_ends_with(img->modules[i].path, base_name))
-			return &img->modules[i];
-	return NULL;
-}
-
 uint64_t image_auxv(const struct image *img, uint64_t type, uint64_t if_absent)
 {
 	for (size_t i = 0; i < img->n_auxv; i++)

@@ -162,8 +162,6 @@ enum mem_status image_read_u32(const struct image *img, taddr addr, uint32_t *re
 enum mem_status image_read_str(const struct image *img, taddr addr, char *ret, size_t max);
 
 const struct module *image_module_at(const struct image *img, taddr addr); /* NULL if none */
-/* By the end of the path: "libc.so.6" matches ".../libc.so.6" and ".../libc-2.31.so" does not. */
-const struct module *image_module_named(const struct image *img, const char *base_name);
 const char *module_base_name(const struct module *m);
 uint64_t image_auxv(const struct image *img, uint64_t type, uint64_t if_absent);
 
