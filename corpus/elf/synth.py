@@ -24,6 +24,7 @@ PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_PHDR = 1, 2, 4, 6
 ET_EXEC, ET_CORE = 2, 4
 EM_386, EM_PPC64, EM_X86_64 = 3, 21, 62
 NT_PRSTATUS, NT_PRPSINFO, NT_AUXV, NT_FILE = 1, 3, 6, 0x46494C45
+NT_FPREGSET, NT_X86_XSTATE = 2, 0x202
 PN_XNUM = 0xFFFF
 U64 = 1 << 64
 PAGE = 4096
@@ -290,6 +291,57 @@ def note_prstatus_short():
 @case("notes-outside", 0, "a note segment outside the file")
 def notes_outside():
 	return elf([DATA, STACK, Segment(0, b"", PT_NOTE, filesz=PAGE, offset=1 << 40)])
+
+
+def xstate(size=2432, xcr0=0xE7, present=0xE7, xcomp=0, name=b"LINUX\0"):
+	"""An XSAVE area whose every other word is an address of the data segment."""
+	desc = bytearray(struct.pack("<Q", 0x600010) * (size // 8) + bytes(size % 8))
+	for at, value in ((464, xcr0), (512, present), (520, xcomp)):
+		if at + 8 <= size:
+			struct.pack_into("<Q", desc, at, value)
+	return note(NT_X86_XSTATE, bytes(desc), name)
+
+
+@case("xstate", 0, "nothing: an XSAVE area as AMD's processors have it")
+def xstate_sound():
+	return elf([DATA, STACK], notes=NOTES + xstate())
+
+
+@case("xstate-short", 0, "an NT_X86_XSTATE too short for its header")
+def xstate_short():
+	return elf([DATA, STACK], notes=NOTES + xstate(500))
+
+
+@case("xstate-cut", 0, "an NT_X86_XSTATE that ends before the components that it names")
+def xstate_cut():
+	return elf([DATA, STACK], notes=NOTES + xstate(600))
+
+
+@case("xstate-xcr0-lies", 0, "an NT_X86_XSTATE with components that xcr0 does not have")
+def xstate_xcr0_lies():
+	return elf([DATA, STACK], notes=NOTES + xstate(xcr0=3, present=U64 - 1))
+
+
+@case("xstate-all-ones", 0, "an NT_X86_XSTATE, compacted, that names all 63 components")
+def xstate_all_ones():
+	return elf([DATA, STACK], notes=NOTES + xstate(1024, U64 - 1, U64 - 1, U64 - 1))
+
+
+@case("xstate-no-thread", 0, "an NT_X86_XSTATE before any thread, or nothing; no thread owns it")
+def xstate_no_thread():
+	return elf([DATA, STACK], notes=xstate() + prpsinfo())
+
+
+@case("xstate-layout-lies", 0, "an NT_X86_XSAVE_LAYOUT whose offsets overflow")
+def xstate_layout_lies():
+	rows = [(2, 256, 0xFFFFFFF0, 0), (6, 512, 0xFFFFFE00, 0), (7, 0xFFFFFFFF, 1408, 0)]
+	layout = b"".join(struct.pack("<IIII", *row) for row in rows) + b"tail"
+	return elf([DATA, STACK], notes=NOTES + xstate() + note(0x205, layout, b"LINUX\0"))
+
+
+@case("fpregset-short", 0, "an NT_FPREGSET too short for its registers")
+def fpregset_short():
+	return elf([DATA, STACK], notes=NOTES + note(NT_FPREGSET, bytes(100)))
 
 
 @case("nt-file-count", 0, "an NT_FILE with more rows than it has bytes for")

@@ -2,7 +2,7 @@
  * image/elf_core.c - ELF64 little-endian cores of Linux: program headers and notes.
  *
  * Sources: System V gABI chapters 4 and 5; Linux fs/binfmt_elf.c and include/uapi/linux/elfcore.h
- * for the notes and for PN_XNUM.  The floating-point and vector notes are not kept.
+ * for the notes and for PN_XNUM.  What vector notes hold is image/vectors.c's.
  */
 #include <elf.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "image/parts.h"
+#include "image/vectors.h"
 
 enum {
 	EHDR_SIZE = 64,
@@ -32,6 +33,9 @@ enum {
 	FIRST_KINDS = 3,   /* notes that show who wrote the core */
 };
 
+#ifndef NT_X86_XSAVE_LAYOUT
+#define NT_X86_XSAVE_LAYOUT 0x205
+#endif
 #ifndef NT_GDB_TDESC
 #define NT_GDB_TDESC 0xff000000
 #endif
@@ -233,6 +237,11 @@ struct reader {
 		struct thread *v;
 		size_t n, cap;
 	} threads;
+	struct {
+		struct vector_notes *v;
+		size_t n, cap;
+	} vectors; /* one a thread; read at the end, for the layout stands behind all threads */
+	struct xsave_layout layout;
 	uint64_t note_bytes; /* already read: note segments may name the same bytes again and again
 			      */
 	uint32_t kinds[FIRST_KINDS], n_kinds;
@@ -349,6 +358,8 @@ static struct err *note_prstatus(struct reader *r, struct cursor desc)
 		     (unsigned long long)cursor_left(&desc), r->img->target->name);
 	if (!t.tid && !t.has_regs)
 		return NULL;
+	if (!vec_push(&r->vectors, &(struct vector_notes){}))
+		return &err_nomem;
 	return vec_push(&r->threads, &t) ? NULL : &err_nomem;
 }
 
@@ -471,9 +482,22 @@ static struct err *note_arm_tls(struct reader *r, struct cursor desc)
 	return NULL;
 }
 
+/* Likewise; the first of each stands. */
+static void note_vectors(struct reader *r, bool linux_note, uint32_t type, struct cursor desc)
+{
+	struct vector_notes *notes = r->vectors.n ? &r->vectors.v[r->vectors.n - 1] : NULL;
+
+	if (linux_note && type == NT_X86_XSAVE_LAYOUT)
+		vectors_read_layout(r->img->env, desc, &r->layout);
+	else if (linux_note && type == NT_X86_XSTATE && notes && !notes->xstate.start)
+		notes->xstate = desc;
+	else if (!linux_note && type == NT_FPREGSET && notes && !notes->fpregs.start)
+		notes->fpregs = desc;
+}
+
 static struct err *take_note(struct reader *r, const char *name, uint32_t type, struct cursor desc)
 {
-	bool core = !strcmp(name, "CORE");
+	bool core = !strcmp(name, "CORE"), linux_note = !strcmp(name, "LINUX");
 
 	if (r->n_kinds < FIRST_KINDS)
 		r->kinds[r->n_kinds++] = type;
@@ -489,8 +513,10 @@ static struct err *take_note(struct reader *r, const char *name, uint32_t type, 
 		return note_file(r, desc);
 	if (core && type == NT_SIGINFO)
 		return note_siginfo(r, desc);
-	if (!strcmp(name, "LINUX") && type == NT_ARM_TLS && r->img->target->gregset_tp < 0)
+	if (linux_note && type == NT_ARM_TLS && r->img->target->gregset_tp < 0)
 		return note_arm_tls(r, desc);
+	if (core || (linux_note && r->img->target->id == TARGET_X86_64))
+		note_vectors(r, linux_note, type, desc);
 	return NULL;
 }
 
@@ -602,6 +628,17 @@ static struct err *read_headers(struct reader *r, struct cursor table, uint64_t 
 	return NULL;
 }
 
+static struct err *read_vectors(struct reader *r)
+{
+	for (size_t i = 0; i < r->threads.n; i++) {
+		struct err *err = vectors_read(r->img, &r->vectors.v[i], &r->layout, &r->threads.v[i]);
+
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
 static struct err *read_core(struct reader *r)
 {
 	struct cursor table;
@@ -610,6 +647,8 @@ static struct err *read_core(struct reader *r)
 
 	if (!err)
 		err = read_headers(r, table, n);
+	if (!err)
+		err = read_vectors(r);
 	if (err)
 		return err;
 	report_cut(r);
@@ -628,6 +667,7 @@ static struct err *elf_core_read(struct env *env, const struct member *m, struct
 	if (err)
 		return err;
 	err = read_core(&r);
+	free(r.vectors.v);
 	if (err) {
 		free(r.loads.v);
 		free(r.files.v);

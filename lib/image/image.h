@@ -75,11 +75,18 @@ struct frame {
 	bool is_signal;
 };
 
+struct vector_word {
+	uint64_t value; /* never 0 */
+	uint32_t no;	/* which word of which register: image/vectors.h names it */
+};
+
 struct thread {
 	uint32_t tid;
 	const char *name;	/* NULL = unknown (cores name the process's main thread alone) */
 	bool has_regs;
 	uint64_t regs[TARGET_MAX_REGS]; /* by DWARF register number of the target */
+	const struct vector_word *vectors; /* what vector registers hold; image.names owns them */
+	size_t n_vectors;
 	taddr pc, sp, tp;	/* tp: thread pointer (fs base, TPIDR_EL0); 0 if unknown */
 	int signal;		/* that stopped it, 0 if none */
 	/*
@@ -116,7 +123,7 @@ struct image {
 	} *auxv;
 	size_t n_auxv;
 	taddr brk_start, brk_end; /* the mapping that looks like the brk heap; 0, 0 if unknown */
-	struct arena names;	  /* owns every string above */
+	struct arena names;	  /* owns every string above, and vector_words */
 };
 
 struct image_options {

@@ -10,6 +10,7 @@
 
 #include "base/guard.h"
 #include "base/vec.h"
+#include "image/vectors.h"
 #include "type/pieces.h"
 #include "type/rooter.h"
 #include "type/scan.h"
@@ -260,10 +261,12 @@ static void describe_thread(const struct image *img, uint32_t no, struct text *r
 
 static void describe_register(const struct image *img, uint64_t no, struct text *ret)
 {
+	text_add(ret, "register ");
 	if (no < img->target->n_regs && img->target->reg_names[no])
-		text_printf(ret, "register %s of ", img->target->reg_names[no]);
-	else
-		text_printf(ret, "register %llu of ", (unsigned long long)no);
+		text_add(ret, img->target->reg_names[no]);
+	else if (!vector_word_name(img->target, no, ret))
+		text_printf(ret, "%llu", (unsigned long long)no);
+	text_add(ret, " of ");
 }
 
 static void describe_root(void *ctx, uint32_t root, struct text *ret)

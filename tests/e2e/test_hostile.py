@@ -19,6 +19,10 @@ WORDS = {
 	"vaddr-overflow": r"segment|PT_LOAD|wrap", "truncated": r"truncat|cut|ends early|past the end",
 	"no-threads": r"thread|NT_PRSTATUS", "note-namesz-lies": r"note", "note-descsz-lies": r"note",
 	"note-prstatus-short": r"PRSTATUS|register", "notes-outside": r"note",
+	"xstate-short": r"NT_X86_XSTATE", "xstate-cut": r"NT_X86_XSTATE",
+	"xstate-xcr0-lies": r"NT_X86_XSTATE.*xcr0", "xstate-all-ones": r"NT_X86_XSTATE",
+	"xstate-no-thread": r"thread", "xstate-layout-lies": r"NT_X86_XSAVE_LAYOUT",
+	"fpregset-short": r"NT_FPREGSET",
 	"nt-file-count": r"NT_FILE", "nt-file-no-nul": r"NT_FILE", "nt-file-backwards": r"NT_FILE",
 	"real-cut-half": r"truncat|cut|ends early|past the end",
 }

@@ -13,7 +13,7 @@
 #include "base/guard.h"
 #include "image/parts.h"
 
-enum { NOTES_AT = 0x400, DATA_AT = 0x1000, FILE_SIZE = 0x2000, DATA_ADDR = 0x600000 };
+enum { NOTES_AT = 0x400, DATA_AT = 0x3000, FILE_SIZE = 0x4000, DATA_ADDR = 0x600000 };
 
 /* A sound core of one note segment and one page of memory, to be made worse. */
 struct core {
@@ -332,6 +332,45 @@ static void test_aarch64_tls(void **state)
 	result_fini(&r);
 }
 
+/* Each belongs to the thread before it; the layout stands behind all of them. */
+static void test_vectors(void **state)
+{
+	static const uint32_t layout[] = { 2, 256, 640, 0 };
+	uint8_t area[1024] = {}, fx[512] = {};
+	struct core c;
+	struct result r;
+
+	(void)state;
+	core_init(&c);
+	memcpy(area + 464, &(uint64_t){ 7 }, 8);
+	memcpy(area + 512, &(uint64_t){ 7 }, 8);
+	memcpy(area + 640, &(uint64_t){ 0xabc0 }, 8);
+	memcpy(fx + 160, &(uint64_t){ 0xdef0 }, 8);
+	add_note(&c, "LINUX", NT_X86_XSTATE, area, sizeof(area)); /* of no thread */
+	add_prstatus(&c, 7, 0, 0x1000, 0, 336);
+	add_note(&c, "CORE", NT_FPREGSET, fx, sizeof(fx));
+	add_prstatus(&c, 8, 0, 0x1000, 0, 336);
+	add_note(&c, "LINUX", NT_X86_XSTATE, area, 832);
+	add_note(&c, "LINUX", 0x205, layout, sizeof(layout));
+	assert_null(read_core(&c, &r));
+	assert_int_equal(r.img.n_threads, 2);
+	assert_int_equal(r.img.threads[0].n_vectors, 1);
+	assert_int_equal(r.img.threads[0].vectors[0].value, 0xdef0);
+	assert_int_equal(r.img.threads[1].n_vectors, 0); /* 832 bytes end within that layout's AVX */
+	assert_true(has_diag(&r, "core/note"));
+	result_fini(&r);
+
+	core_init(&c);
+	add_prstatus(&c, 8, 0, 0x1000, 0, 336);
+	add_note(&c, "LINUX", NT_X86_XSTATE, area, sizeof(area));
+	add_note(&c, "LINUX", 0x205, layout, sizeof(layout));
+	assert_null(read_core(&c, &r));
+	assert_int_equal(r.img.threads[0].n_vectors, 1);
+	assert_int_equal(r.img.threads[0].vectors[0].value, 0xabc0);
+	assert_false(has_diag(&r, "core/note"));
+	result_fini(&r);
+}
+
 /* A note whose sizes run past the end: those before it stand. */
 static void test_lying_note(void **state)
 {
@@ -363,7 +402,7 @@ int main(void)
 		cmocka_unit_test(test_refused),	       cmocka_unit_test(test_sound),
 		cmocka_unit_test(test_extended_count), cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_notes),	       cmocka_unit_test(test_aarch64_tls),
-		cmocka_unit_test(test_lying_note),
+		cmocka_unit_test(test_lying_note),     cmocka_unit_test(test_vectors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

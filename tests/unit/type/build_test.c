@@ -15,6 +15,7 @@
 #include "base/guard.h"
 #include "fake_image.h"
 #include "heap/blocks.h"
+#include "image/vectors.h"
 #include "type/build.h"
 
 enum {
@@ -205,6 +206,7 @@ static void which_words_are_roots(void **state)
 
 static void what_roots_and_edges_are_called(void **state)
 {
+	static const struct vector_word vectors[] = { { G, VECTOR_FIRST }, { C + 8, VECTOR_FIRST + 3 * 8 + 1 } };
 	struct text words = TEXT_INIT;
 	struct edge_label label;
 	struct world w;
@@ -214,15 +216,20 @@ static void what_roots_and_edges_are_called(void **state)
 	world_open(&w, (struct fake_word[]){ { LIVE + 8, A }, { A, C }, { A + 0x18, B + 0x20 },
 					      { A + 0x40, B }, {} });
 	w.thread.regs[0] = B;
+	w.thread.vectors = vectors;
+	w.thread.n_vectors = ARRAY_SIZE(vectors);
 	world_build(&w);
 	g = w.graph;
-	assert_int_equal(g->n_roots, 2);
-	for (uint32_t r = 0; r < 2; r++) {
+	assert_int_equal(g->n_roots, 3);
+	for (uint32_t r = 0; r < 3; r++) {
 		g->ops->root(g->ctx, r, &words);
 		text_add(&words, "; ");
 	}
-	assert_string_equal(text_str(&words), "register rax of thread 42; stack of thread 42; ");
-	assert_int_equal(g->root_at[1], LIVE + 8);
+	assert_string_equal(text_str(&words),
+			    "register rax of thread 42; register xmm3 (high half) of thread 42; "
+			    "stack of thread 42; ");
+	assert_int_equal(g->root_node[1], graph_node_at(g, C) | EDGE_INTERIOR);
+	assert_int_equal(g->root_at[2], LIVE + 8);
 	assert_true(g->ops->edge(g->ctx, graph_node_at(g, A), graph_node_at(g, B), &label));
 	assert_int_equal(label.offset, 0x18);
 	assert_int_equal(label.into, 0x20);
