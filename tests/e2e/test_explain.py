@@ -36,6 +36,17 @@ def test_the_root_is_named(kind, root):
 	assert re.search(root, explain(first_of(kind)))
 
 
+@pytest.mark.parametrize("name", ["vectors", "vectors.kernel"])
+def test_vector_registers_are_named(name):
+	"""SSE is on every x86-64; the program holds two blocks in the halves of xmm3."""
+	truth, _totals = truth_of(name)
+	out = "".join(explain(a, name) for a, (_s, kind, _state) in truth.items() if kind == "VECROOT")
+	assert "register xmm3 (low half)" in out and "register xmm3 (high half)" in out
+	if name == "vectors.kernel":	# committed, of a processor with AVX-512
+		assert "register ymm5 (bits 192-255)" in out
+		assert "register zmm6 (bits 256-319)" in out and "register xmm20 (low half)" in out
+
+
 def test_interior_pointers_find_the_block():
 	address = first_of("REACH")
 	out = explain(address + 8)

@@ -36,6 +36,7 @@ static const struct {
 	[PTHSPEC] = { "PTHSPEC", "reachable" },
 	[STACKROOT] = { "STACKROOT", "reachable" },
 	[REGROOT] = { "REGROOT", "reachable" },
+	[VECROOT] = { "VECROOT", "reachable" },
 	[MMAPROOT] = { "MMAPROOT", "reachable" },
 	[MULTINH] = { "MULTINH", "reachable" },
 	[NEWARRAY] = { "NEWARRAY", "reachable" },
