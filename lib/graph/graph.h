@@ -13,10 +13,10 @@
 #include "base/col.h"
 #include "base/grains.h"
 #include "base/text.h"
+#include "graph/types.h"
 
 typedef uint32_t node_id; /* dense, < 2^31 */
 typedef uint64_t edge_id;
-typedef uint32_t type_id; /* 0 = unknown */
 
 #define NODE_NONE UINT32_MAX
 #define EDGE_INTERIOR (1u << 31) /* in dst[] and root_node[]: points inside the block, not at its start */
@@ -27,7 +27,10 @@ enum root_kind {
 	ROOT_GLOBAL,	/* .data/.bss of a module */
 	ROOT_TLS,	/* thread-local storage, thread control block, pthread keys */
 	ROOT_STACK,	/* live part of a stack */
+	ROOT_GOROUTINE, /* a goroutine's stack */
 	ROOT_REGISTER,
+	ROOT_FINALIZER, /* a finalizer or cleanup: what it calls, what its object refers to */
+	ROOT_RUNTIME,	/* a language runtime's own structures: timers, defers, pinned objects */
 	ROOT_ANON,	/* an anonymous mapping that no heap claims */
 	ROOT_KINDS
 };
@@ -36,7 +39,7 @@ const char *root_kind_name(enum root_kind kind); /* "global", "tls", "stack", "r
 /* Where roots of one kind lie together: a module's data, a thread's stack. Few; roots refer to it. */
 struct root_source {
 	uint8_t kind;	  /* enum root_kind */
-	uint32_t thread;  /* index of the thread, UINT32_MAX if none */
+	uint32_t thread;  /* index of the thread, UINT32_MAX if none; of the goroutine for ROOT_GOROUTINE */
 	int32_t module;	  /* index of the module, -1 if none */
 	uint64_t start, end; /* addresses it covers; 0, 0 for registers */
 };
@@ -73,6 +76,9 @@ struct graph {
 	node_id n_live;
 	uint64_t live_bytes;
 	const type_id *type;	     /* NULL: no types known */
+	const struct types *types;   /* that `type` refers to; NULL with it */
+	/* One bit a node: a collector's, so that it is uncollected when nothing reaches it, not lost; NULL: none. */
+	const uint64_t *collected;
 	/*
 	 * edges, compressed sparse rows: dst[graph_row(i)] .. dst[graph_row(i + 1) - 1], in order of
 	 * their slots, adjacent duplicates and self edges dropped.  Row starts are 32-bit, relative to

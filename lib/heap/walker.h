@@ -2,7 +2,7 @@
  * heap/walker.h - one allocator: find its heaps in an image, claim their ranges, list their blocks.
  *
  * Several walkers may win: each claims the ranges it proves (real processes mix allocators).
- * Order of calls: bid -> open -> claim -> walk (any thread, once a claim) -> explain... -> close.
+ * Order of calls: bid -> open -> claim -> walk (any thread, once a claim) -> settle -> info -> explain... -> close.
  */
 #ifndef HEAPFX_HEAP_WALKER_H
 #define HEAPFX_HEAP_WALKER_H
@@ -27,6 +27,8 @@ struct claim {
 	 * the next key; the last `overhead` bytes of it are not the program's to use.
 	 */
 	uint8_t bias, overhead;
+	uint8_t head;	    /* bytes at the start of each block before what the program holds: Go's malloc header */
+	bool small_grains;  /* blocks start at multiples of 8, not of 16 */
 };
 
 struct claim_sink {
@@ -40,6 +42,17 @@ struct claim_sink {
  * millions of times.
  */
 struct block_sink;
+
+/* A stretch of memory that is no block of any claim. */
+struct heap_region {
+	taddr start, end;
+	const char *category; /* literals: "go/stacks", "go/idle", "go/returned", "go/metadata" */
+	const char *label;    /* for people: "goroutine stacks: in use" */
+};
+
+struct region_sink {
+	struct err *(*add)(struct region_sink *sink, const struct heap_region *region);
+};
 
 enum arena_kind { ARENA_MAIN, ARENA_THREAD, ARENA_MMAP, ARENA_OTHER };
 
@@ -88,7 +101,12 @@ struct walker_ops {
 	struct err *(*claim)(void *ctx, struct claim_sink *sink);
 	/* Lists one claim's blocks. Any thread; the ctx is shared, so per-claim results go to a slot of the claim. */
 	struct err *(*walk)(void *ctx, uint32_t claim, struct block_sink *sink);
-	/* After all claims are walked, once: totals, in a struct the ctx owns. */
+	/*
+	 * Once, after all claims are walked and before blocks have ids: what no single claim could tell.
+	 * May list more blocks in claims that were walked.  NULL: nothing.
+	 */
+	struct err *(*settle)(void *ctx, struct block_sink *sink);
+	/* After that, once: totals, in a struct the ctx owns. */
 	const struct heap_info *(*info)(void *ctx);
 	/*
 	 * One block in words: arena, bin, header bytes, the list it hangs on.  Returns the literal
@@ -100,6 +118,22 @@ struct walker_ops {
 	 * structs are blocks of their own): never roots.  NULL: none.
 	 */
 	struct err *(*metadata)(void *ctx, struct claim_sink *sink);
+	/*
+	 * Memory outside its claims that it took from the system, for the breakdown: each byte once.
+	 * NULL: none.
+	 */
+	struct err *(*regions)(void *ctx, struct region_sink *sink);
+	/*
+	 * A precise collector's heap: its blocks live by exact roots and exact slots alone (no word found
+	 * by chance keeps one), those that nothing reaches are `uncollected`, and a pointer into the
+	 * middle of a block is as good as one to its start.
+	 */
+	bool precise;
+	/*
+	 * Which of the n words from `at` (8-aligned, inside one claim) may hold pointers: bit i of
+	 * mask[i / 64] for word i; all of mask is written.  Any thread.  NULL: every word.
+	 */
+	void (*slots)(void *ctx, uint32_t claim, taddr at, unsigned n, uint64_t *mask);
 	void (*close)(void *ctx);
 };
 

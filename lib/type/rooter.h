@@ -18,11 +18,18 @@ struct root_sink {
 	struct err *(*value)(struct root_sink *sink, const struct root_source *source, uint64_t value, uint64_t where);
 	/* Never a root, whatever another rooter says: allocator metadata, dead stacks. */
 	struct err *(*exclude)(struct root_sink *sink, taddr start, taddr end);
+	/*
+	 * A pointer that is one for sure, from a slot or a register (`where` as for value): the only kind
+	 * that keeps blocks of a precise heap (heap/walker.h).
+	 */
+	struct err *(*pointer)(struct root_sink *sink, const struct root_source *source, uint64_t value, uint64_t where);
 };
 
 struct rooter_ops {
-	const char *name; /* "threads", "globals", "mappings" */
+	const char *name; /* "go", "threads", "globals", "mappings" */
 	struct err *(*find)(struct env *env, const struct image *img, const struct blocks *blocks, struct root_sink *sink);
+	/* One of its roots in words; NULL: by kind, address and symbol (type/build.c). */
+	void (*describe)(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret);
 };
 extern const struct rooter_ops *const rooter_registry[]; /* in this order; NULL-terminated */
 

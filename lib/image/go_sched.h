@@ -1,0 +1,48 @@
+/*
+ * image/go_sched.h - goroutines: state, stacks, frames.
+ *
+ * Read by go_open() once the anchors are known; go->goroutines.  Frames come from pcsp tables
+ * (runtime/traceback.go), so that neither DWARF nor frame pointers are needed.
+ */
+#ifndef HEAPFX_IMAGE_GO_SCHED_H
+#define HEAPFX_IMAGE_GO_SCHED_H
+
+#include "image/go.h"
+
+enum go_status { /* runtime2.go, without the scan bit 0x1000 */
+	GO_IDLE, GO_RUNNABLE, GO_RUNNING, GO_SYSCALL, GO_WAITING, GO_MORIBUND, GO_DEAD, GO_ENQUEUE, GO_COPYSTACK,
+	GO_PREEMPTED, GO_LEAKED, GO_DEADEXTRA,
+};
+
+struct go_frame {
+	taddr pc;  /* where it goes on: the return address for callers */
+	taddr sp;  /* of this function's frame */
+	taddr fp;  /* caller's sp after return: arguments begin here (amd64), args of the caller */
+	taddr entry; /* of its function, 0 if there is none */
+	bool is_top;	  /* innermost */
+	bool is_precise;  /* stack maps hold at pc; false: async-preempted, running, cgo: conservative */
+};
+
+struct goroutine {
+	taddr g;
+	uint64_t id, parent; /* parent 0 = unknown */
+	uint8_t status;	     /* enum go_status */
+	bool is_scan;	     /* the scan bit was set */
+	bool is_system;	     /* started in runtime.*, but for runtime.main */
+	const char *wait_reason; /* the runtime's own words, NULL unless waiting */
+	int64_t wait_since;  /* nanotime, 0 = unknown */
+	taddr stack_low, stack_high;
+	taddr sp, pc, bp;    /* where it stands; 0 when unknown */
+	taddr start_pc, go_pc; /* its function; the go statement that made it */
+	uint32_t thread;     /* index in image.threads it runs on, UINT32_MAX */
+	struct go_frame *frames; /* innermost first, bounded */
+	size_t n_frames;
+	bool complete;	     /* unwound to runtime.goexit, runtime.mstart or the like */
+};
+
+struct err *go_sched_open(struct go *go) MUST_CHECK;
+/* "running", "waiting", "runnable", ...: the runtime's own word for a status (gStatusStrings). */
+const char *go_status_name(enum go_status status);
+const struct goroutine *go_goroutine_of_stack(const struct go *go, taddr addr); /* NULL if no stack covers it */
+
+#endif
