@@ -231,6 +231,25 @@ static void fill_at(struct build *build, taddr key)
 	bit_set(build->filler.base, grain);
 }
 
+static struct err *settle_heaps(struct build *build)
+{
+	struct blocks *b = build->b;
+	struct block_sink sink = {
+		.grains = &b->grains,
+		.used = build->used.base,
+		.filler = build->filler.base,
+	};
+
+	for (size_t i = 0; i < b->n_heaps; i++) {
+		const struct heap *heap = &b->heaps[i];
+		struct err *err = heap->ops->settle ? heap->ops->settle(heap->ctx, &sink) : NULL;
+
+		if (err)
+			return err_wrap(err, "%s heap", heap->ops->name);
+	}
+	return NULL;
+}
+
 /* What nobody listed is a filler: before a claim's first block, behind its last, at unit bases. */
 static void add_fillers(struct build *build)
 {
@@ -300,6 +319,8 @@ static struct err *build_all(struct build *build)
 		err = open_index(build);
 	if (!err)
 		err = par_ranges(b->env, b->n_claims, 1, walk_claims, build);
+	if (!err)
+		err = settle_heaps(build);
 	if (err)
 		return err;
 	add_fillers(build);
