@@ -123,6 +123,7 @@ struct image {
 	} *auxv;
 	size_t n_auxv;
 	taddr brk_start, brk_end; /* the mapping that looks like the brk heap; 0, 0 if unknown */
+	struct go *go;		  /* image/go.h; NULL without a Go runtime */
 	struct arena names;	  /* owns every string above, and vector_words */
 };
 
