@@ -35,6 +35,7 @@ static const struct option_spec specs[] = {
 	{ "format", 'f', OPT_STRING, "FORMAT", AT(format), "output format", NULL },
 	{ "output", 'o', OPT_LIST, "FILE", AT(outputs), "write to FILE; FORMAT=FILE may be given several times", NULL },
 	{ "top", 0, OPT_COUNT, "N", AT(top), "suspects to print in full (default 3)", "analyze" },
+	{ "chains", 0, OPT_COUNT, "N", AT(chains), "chains from roots to show (default 3, at most 64)", "explain" },
 	{ "fail-on", 0, OPT_STRING, "WHAT", AT(fail_on),
 	  "exit with status 1 on a finding of these rules or this severity (error, warning, note), comma-separated",
 	  "analyze" },
@@ -196,7 +197,7 @@ bool cli_parse(const struct command *cmd, int argc, char **argv, struct options 
 {
 	const char *tmp = getenv("TMPDIR");
 
-	*ret = (struct options){ .top = 3, .disk = 128ull << 30, .tmp = tmp && *tmp ? tmp : "/tmp" };
+	*ret = (struct options){ .top = 3, .chains = 3, .disk = 128ull << 30, .tmp = tmp && *tmp ? tmp : "/tmp" };
 	if (!parse_all(cmd, argc, argv, ret))
 		return false;
 	if (ret->help)

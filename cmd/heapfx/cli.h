@@ -27,7 +27,7 @@ struct string_list {
 struct options {
 	const char *exe, *format, *tmp, *fail_on;
 	struct string_list sysroots, debug_dirs, outputs;
-	uint64_t top, threads, memory, disk;
+	uint64_t top, chains, threads, memory, disk;
 	bool strict, no_progress, no_host_files, help;
 	const char *args[4]; /* positional */
 	unsigned n_args;

@@ -1,9 +1,9 @@
 /*
  * cmd_explain.c - one address asked of every layer: mapping, module, heap, block, reachability,
- * shortest chain from a root, what it retains, who points at it.
+ * shortest chains from roots, what it retains, who points at it.
  *
  * What each layer answers becomes a row of (layer, answer) and the holders a table: the text and
- * the JSON show the same rows.
+ * the JSON show the same rows.  The chains are in the JSON hop by hop, too.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -78,19 +78,52 @@ static void say_mapping(struct explanation *x)
 			    x->addr >= img->threads[i].live_low ? "in use" : "below the stack pointer: dead");
 }
 
-static void say_chain(struct explanation *x, node_id node, const struct subject *subject)
+/* Keeps the first error; true if there was none. */
+static bool went_well(struct explanation *x, struct err *err)
+{
+	if (err)
+		x->err = x->err ? (err_free(err), x->err) : err;
+	return !err;
+}
+
+static void say_chain(struct explanation *x, const char *layer, const struct rp_chain *chain)
+{
+	struct text t = TEXT_INIT;
+
+	chain_print(chain, &t);
+	say(x, layer, "%s", text_str(&t));
+	text_fini(&t);
+}
+
+static void say_held(struct explanation *x, node_id node, const struct subject *subject)
 {
 	struct rp_chain chain = {};
-	struct text t = TEXT_INIT;
-	struct err *err = chain_to(subject, &x->run->report, node, &chain);
 
-	if (err) {
-		x->err = x->err ? (err_free(err), x->err) : err;
+	if (went_well(x, chain_held(subject, &x->run->report, node, &chain)))
+		say_chain(x, "holds", &chain);
+}
+
+/* From the roots; a block that none reaches has no chains, but what it holds. */
+static void say_chains(struct explanation *x, node_id node, const struct subject *subject)
+{
+	struct run *run = x->run;
+	unsigned max = run->opt->chains < PATHS_MAX ? (unsigned)run->opt->chains : PATHS_MAX;
+	struct paths paths;
+
+	if (!went_well(x, paths_find(&run->env, run->graph, &run->facts, node, max, &paths)))
 		return;
+	for (unsigned i = 0; i < paths.n; i++) {
+		struct rp_chain chain = {};
+
+		if (!went_well(x, chain_along(subject, &run->report, &paths.v[i], &chain)))
+			break;
+		say_chain(x, i ? "next chain" : "shortest chain", &chain);
+		if (!vec_push(&run->report.chains, &chain))
+			went_well(x, &err_nomem);
 	}
-	chain_print(&chain, &t);
-	say(x, chain.root.kind ? "shortest chain" : "holds", "%s", text_str(&t));
-	text_fini(&t);
+	if (!paths.n)
+		say_held(x, node, subject);
+	paths_fini(&paths);
 }
 
 static void add_holder(struct explanation *x, node_id src, node_id dst, bool interior)
@@ -145,12 +178,10 @@ static void say_stale(struct explanation *x, node_id node)
 	struct run *run = x->run;
 	struct stale *stale = NULL;
 	size_t n = 0;
-	struct err *err = find_stale(&run->env, run->image, &run->blocks, &node, 1, 8, &stale, &n);
 
-	if (err)
-		x->err = x->err ? (err_free(err), x->err) : err;
-	for (size_t i = 0; !err && i < n; i++)
-		say(x, "stale pointer", "%s", stale_text(run, &stale[i]));
+	if (went_well(x, find_stale(&run->env, run->image, &run->blocks, &node, 1, 8, &stale, &n)))
+		for (size_t i = 0; i < n; i++)
+			say(x, "stale pointer", "%s", stale_text(run, &stale[i]));
 	free(stale);
 }
 
@@ -171,7 +202,7 @@ static void say_used(struct explanation *x, node_id node)
 
 	say(x, "reachability", "%s", reach_name(reach));
 	say_roots(x, node);
-	say_chain(x, node, &subject);
+	say_chains(x, node, &subject);
 	say_retained(x, run->facts.retained[node]);
 	say_holders(x, node);
 	if (reach == REACH_DEFINITE || reach == REACH_INDIRECT)
@@ -295,7 +326,7 @@ static struct err *run_explain(struct run *run, const struct options *opt)
 	}
 	err = run_open(run, opt, STAGE_GRAPH);
 	if (!err)
-		err = facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM | FACT_PARENT | FACT_REVERSE, &run->facts);
+		err = facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM | FACT_REVERSE, &run->facts);
 	if (!err)
 		err = describe_run(run);
 	if (!err)

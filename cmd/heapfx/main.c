@@ -20,7 +20,7 @@ const struct command commands[] = {
 	  1, 1, "jsonl csv", cmd_blocks },
 	{ "explain", "INPUT ADDR", "one address: what it is, who holds it, what it holds",
 	  "Explains one address: the mapping and module it lies in; its heap block and how the allocator knows "
-	  "it; whether a root reaches it and by which shortest chain; what it retains; who points at it.",
+	  "it; whether roots reach it and by which shortest chains; what it retains; who points at it.",
 	  2, 2, "text json", cmd_explain },
 	{},
 };

@@ -106,7 +106,7 @@ CASES = {
 	"vectors.kernel": Case("vectors", **SMALL, about="the same, dumped by the kernel"),
 	"holders": Case("holders", about="one block with several holders and roots"),
 	"holders.kernel": Case("holders", **SMALL,
-		about="blocks that vector registers alone hold, dumped by the kernel"),
+		about="the same, dumped by the kernel"),
 	"longchain": Case("longchain", max_events=1 << 22,
 		about="a million nodes in a chain held, a million in one dropped"),
 	"demo": Case("demo", ("--truth", "TRUTH"), about="the leaking service of make demo"),

@@ -9,6 +9,7 @@
 #define HEAPFX_ANALYSIS_ANALYSIS_H
 
 #include "fact/fact.h"
+#include "fact/paths.h"
 #include "graph/graph.h"
 #include "report/report.h"
 
@@ -42,5 +43,10 @@ extern const struct analysis_ops *const analysis_registry[]; /* in the order the
 
 /* The shortest chain from a root to the node by facts->parent; for a lost one what it holds, largest first. */
 struct err *chain_to(const struct subject *s, struct report *r, node_id node, struct rp_chain *ret) MUST_CHECK;
+/* What a lost one holds: its head and the largest of what is below, step by step; no root. Needs DOM. */
+struct err *chain_held(const struct subject *s, struct report *r, node_id head, struct rp_chain *ret) MUST_CHECK;
+/* The chain of one path that paths_find() found. */
+struct err *chain_along(const struct subject *s, struct report *r, const struct path *path,
+			struct rp_chain *ret) MUST_CHECK;
 
 #endif

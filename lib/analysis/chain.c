@@ -175,19 +175,33 @@ struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
 	return NULL;
 }
 
-struct err *chain_to(const struct subject *s, struct report *r, node_id node, struct rp_chain *ret)
+/* Which way a chain goes up: by the breadth-first tree, or along a path that was found. */
+struct way {
+	const uint32_t *parent;
+	const struct path *path;
+	uint64_t at; /* in the path */
+};
+
+/* As facts.parent has it. */
+static uint32_t way_up(struct way *w, node_id node)
+{
+	if (!w->path)
+		return w->parent[node];
+	w->at++;
+	return w->at < w->path->n ? w->path->nodes[w->at] : PARENT_ROOT | w->path->root;
+}
+
+static struct err *chain_up(const struct subject *s, struct report *r, node_id node, struct way way,
+			    struct rp_chain *ret)
 {
 	_cleanup_(free_hops) struct hops h = {};
 	const struct graph *g = s->graph;
-	const uint32_t *parent = s->facts->parent;
 	struct err *err;
 
-	if (!parent || parent[node] == NODE_NONE)
-		return chain_held(s, r, node, ret);
 	memset(ret, 0, sizeof(*ret));
 	for (node_id steps = 0; steps < g->n; steps++) {
 		struct rp_hop hop = block_hop(g, node);
-		uint32_t up = parent[node];
+		uint32_t up = way_up(&way, node);
 		bool at_root = up & PARENT_ROOT;
 
 		if (at_root)
@@ -205,6 +219,20 @@ struct err *chain_to(const struct subject *s, struct report *r, node_id node, st
 		node = up;
 	}
 	return keep_hops(r, &h, true, ret);
+}
+
+struct err *chain_to(const struct subject *s, struct report *r, node_id node, struct rp_chain *ret)
+{
+	const uint32_t *parent = s->facts->parent;
+
+	if (!parent || parent[node] == NODE_NONE)
+		return chain_held(s, r, node, ret);
+	return chain_up(s, r, node, (struct way){ .parent = parent }, ret);
+}
+
+struct err *chain_along(const struct subject *s, struct report *r, const struct path *path, struct rp_chain *ret)
+{
+	return chain_up(s, r, path->nodes[0], (struct way){ .path = path }, ret);
 }
 
 /* Of what `node` points at and alone keeps, the one that retains most. */

@@ -10,8 +10,6 @@
 
 enum { SUSPECT_ADDRESSES = 8, EVIDENCE_MAX = 8, SUSPECTS_PER_RULE = 32 };
 
-/* The head of a lost group and the largest of what it holds, step by step; no root. Needs DOM. */
-struct err *chain_held(const struct subject *s, struct report *r, node_id head, struct rp_chain *ret) MUST_CHECK;
 /* The root as a report names it. */
 struct err *root_words(const struct subject *s, struct report *r, uint32_t root, struct rp_root *ret) MUST_CHECK;
 

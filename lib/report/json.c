@@ -305,9 +305,9 @@ static void put_root(struct json *j, const struct rp_root *root)
 	close_map(j);
 }
 
-static void put_chain(struct json *j, const struct rp_chain *chain)
+static void put_chain(struct json *j, const char *key, const struct rp_chain *chain)
 {
-	open_map(j, "chain");
+	open_map(j, key);
 	if (chain->root.kind)
 		put_root(j, &chain->root);
 	open_list(j, "hops");
@@ -333,6 +333,14 @@ static void put_chain(struct json *j, const struct rp_chain *chain)
 	close_map(j);
 }
 
+static void put_chains(struct json *j, const struct report *r)
+{
+	open_list(j, "chains");
+	for (size_t i = 0; i < r->chains.n; i++)
+		put_chain(j, NULL, &r->chains.v[i]);
+	close_list(j);
+}
+
 static void put_suspect(struct json *j, const struct report *r, size_t i)
 {
 	const struct rp_suspect *s = &r->suspects.v[i];
@@ -356,7 +364,7 @@ static void put_suspect(struct json *j, const struct report *r, size_t i)
 		put_addr(j, NULL, s->addresses[k]);
 	close_list(j);
 	if (s->has_chain)
-		put_chain(j, &s->chain);
+		put_chain(j, "chain", &s->chain);
 	open_list(j, "evidence");
 	for (size_t k = 0; k < s->n_evidence; k++) {
 		open_map(j, NULL);
@@ -473,6 +481,8 @@ static void put_report(struct json *j, const struct report *r)
 	for (size_t i = 0; i < r->cycles.n; i++)
 		put_cycle(j, &r->cycles.v[i], i);
 	close_list(j);
+	if (r->chains.n)
+		put_chains(j, r);
 	put_findings(j, r);
 	put_text(j, "verdict", r->verdict);
 	if (r->tables.n)

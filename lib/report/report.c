@@ -37,6 +37,7 @@ void report_fini(struct report *r)
 	free(r->types.v);
 	free(r->suspects.v);
 	free(r->cycles.v);
+	free(r->chains.v);
 	free(r->findings.v);
 	free(r->tables.v);
 	arena_fini(&r->mem);

@@ -194,6 +194,7 @@ struct report {
 	RP_LIST(struct rp_suspect, suspects); /* ranked: the first is the worst */
 	RP_LIST(struct rp_cycle, cycles);
 	uint64_t n_cycles; /* of all, when `cycles` holds the largest alone */
+	RP_LIST(struct rp_chain, chains); /* of the one block that was asked for, shortest first */
 	RP_LIST(struct rp_finding, findings);
 	RP_LIST(struct rp_table, tables);
 	const char *verdict;  /* one sentence */
