@@ -264,7 +264,7 @@ static struct err *add_totals(const struct facts *f, struct report *r)
 	};
 	struct rp_total *lost = &r->categories[CAT_LOST];
 
-	for (unsigned i = REACH_REACHABLE; i < REACH_KINDS; i++)
+	for (unsigned i = REACH_REACHABLE; i <= REACH_DEFINITE; i++)
 		r->reach[i] = (struct rp_total){ true, f->reach_total[i].count, f->reach_total[i].bytes };
 	lost->known = true;
 	lost->count = r->reach[REACH_DEFINITE].count + r->reach[REACH_INDIRECT].count;

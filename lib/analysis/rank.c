@@ -1,7 +1,7 @@
 /*
  * analysis/rank.c - the worst first: order, ids, one finding a suspect, and the verdict.
  *
- * Runs last.  Order: bytes retained, then severity, then the first address, then arrival: never
+ * Runs last.  Order: what goes by itself last, bytes retained, then severity, then the first address, then arrival: never
  * anything that two runs on one input could disagree on.
  */
 #include <inttypes.h>
@@ -17,6 +17,12 @@ struct ranked {
 	size_t was;
 };
 
+/* What goes by itself at the next collection comes after all that stays. */
+static int goes_by_itself(const struct rp_suspect *s)
+{
+	return !strncmp(s->rule, "uncollected/", strlen("uncollected/"));
+}
+
 static int worse_first(const void *pa, const void *pb)
 {
 	const struct ranked *a = pa, *b = pb;
@@ -24,6 +30,8 @@ static int worse_first(const void *pa, const void *pb)
 	uint64_t at_a = a->suspect.n_addresses ? a->suspect.addresses[0] : 0;
 	uint64_t at_b = b->suspect.n_addresses ? b->suspect.addresses[0] : 0;
 
+	if (goes_by_itself(&a->suspect) != goes_by_itself(&b->suspect))
+		return goes_by_itself(&a->suspect) ? 1 : -1;
 	if (a->suspect.retained != b->suspect.retained)
 		return a->suspect.retained < b->suspect.retained ? 1 : -1;
 	if (severity)

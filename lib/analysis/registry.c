@@ -1,8 +1,10 @@
 /* analysis/registry.c - the analyses in the order they run; ranking comes last. */
 #include "analysis/analysis.h"
 
-extern const struct analysis_ops leaks_analysis, cycles_analysis, suspects_analysis, frag_analysis, rank_analysis;
+extern const struct analysis_ops leaks_analysis, cycles_analysis, suspects_analysis, frag_analysis,
+	uncollected_analysis, rank_analysis;
 
 const struct analysis_ops *const analysis_registry[] = {
-	&leaks_analysis, &cycles_analysis, &suspects_analysis, &frag_analysis, &rank_analysis, NULL,
+	&leaks_analysis, &cycles_analysis, &suspects_analysis, &frag_analysis, &uncollected_analysis,
+	&rank_analysis, NULL,
 };

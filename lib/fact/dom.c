@@ -494,6 +494,17 @@ static struct err *finish(struct env *env, const struct graph *g, const struct s
 	return err;
 }
 
+/* Garbage dominates nothing: without what is uncollected, every inner node has a way from a root or a lost head. */
+static void leave_out_garbage(const struct graph *g, const struct facts *f, struct subset *inner)
+{
+	if (!g->collected || !f->reach_total[REACH_UNCOLLECTED].count)
+		return;
+	for (node_id i = 0; i < g->n; i++)
+		if (f->reach[i] == REACH_UNCOLLECTED)
+			bit_clear(inner->set, i);
+	subset_rank(inner);
+}
+
 struct err *dom_compute(struct env *env, const struct graph *g, struct facts *f)
 {
 	struct subset inner = {};
@@ -501,8 +512,10 @@ struct err *dom_compute(struct env *env, const struct graph *g, struct facts *f)
 	struct col semi = {};
 	struct err *err = inner_nodes(env, g, &inner);
 
-	if (!err)
+	if (!err) {
+		leave_out_garbage(g, f, &inner);
 		err = walk_inner(env, g, &inner, f, &o);
+	}
 	if (!err)
 		err = dominate(env, &o, &semi);
 	if (!err)

@@ -21,7 +21,8 @@ enum fact {
 /*
  * In memcheck's words and by its rules.  A lost node is definitely lost when no lost node outside
  * its own strongly connected component points at it and it has the lowest key of that component;
- * the other lost nodes are indirectly lost.
+ * the other lost nodes are indirectly lost.  What a collector owns is never lost, and holds nothing
+ * when it is unreachable itself.
  */
 enum reach {
 	REACH_DEAD,	   /* not live: free memory */
@@ -29,6 +30,7 @@ enum reach {
 	REACH_POSSIBLE,
 	REACH_INDIRECT,
 	REACH_DEFINITE,
+	REACH_UNCOLLECTED, /* a collector's, and no root reaches it: its next cycle will free it */
 	REACH_KINDS
 };
 const char *reach_name(enum reach reach); /* "reachable", "possibly-lost", ... */
@@ -60,6 +62,7 @@ struct facts {
 	/* REACH */
 	const uint8_t *reach; /* n, enum reach */
 	struct total reach_total[REACH_KINDS];
+	struct total collected; /* of REACH_REACHABLE, what a collector owns */
 	const struct lost_head *lost; /* ascending by node; held_* filled by FACT_DOM, 0 before */
 	uint64_t n_lost;
 	/* CYCLES */
@@ -68,7 +71,7 @@ struct facts {
 	const node_id *cycle_members;
 	/*
 	 * DOM: immediate dominator under a super-root that points at all roots and at every lost head.
-	 * idom NODE_NONE: the super-root itself (or not live).  retained: bytes of the dominator subtree.
+	 * idom NODE_NONE: the super-root itself (or not live, or uncollected).  retained: bytes of the dominator subtree.
 	 */
 	const node_id *idom;
 	const uint64_t *retained;

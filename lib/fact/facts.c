@@ -9,6 +9,7 @@ const char *reach_name(enum reach reach)
 		[REACH_POSSIBLE] = "possibly-lost",
 		[REACH_INDIRECT] = "indirectly-lost",
 		[REACH_DEFINITE] = "definitely-lost",
+		[REACH_UNCOLLECTED] = "uncollected",
 	};
 
 	return (unsigned)reach < REACH_KINDS ? names[reach] : "unknown";

@@ -114,7 +114,7 @@ struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_
 
 	if (!err) {
 		for (node_id i = 0; i < g->n; i++)
-			p.lost.set[i >> 6] |= (uint64_t)(reach[i] >= REACH_INDIRECT) << (i & 63);
+			p.lost.set[i >> 6] |= (uint64_t)(reach[i] == REACH_INDIRECT || reach[i] == REACH_DEFINITE) << (i & 63);
 		subset_rank(&p.lost);
 		err = col_fixed(env, 4, p.lost.n, "lost groups", &p.part_col);
 	}

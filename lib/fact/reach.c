@@ -101,8 +101,10 @@ static void fill_reach(const struct graph *g, const uint64_t *reachable, const u
 			reach[i] = REACH_DEAD;
 		else if (bit_get(reachable, i))
 			reach[i] = REACH_REACHABLE;
+		else if (bit_get(marked, i))
+			reach[i] = REACH_POSSIBLE;
 		else
-			reach[i] = bit_get(marked, i) ? REACH_POSSIBLE : REACH_INDIRECT;
+			reach[i] = g->collected && bit_get(g->collected, i) ? REACH_UNCOLLECTED : REACH_INDIRECT;
 	}
 }
 
@@ -199,6 +201,10 @@ static struct err *sum_up(const struct graph *g, const uint8_t *reach, struct fa
 
 		t->count++;
 		t->bytes += it.size;
+		if (g->collected && reach[it.id] == REACH_REACHABLE && bit_get(g->collected, it.id)) {
+			f->collected.count++;
+			f->collected.bytes += it.size;
+		}
 		if (reach[it.id] == REACH_DEFINITE) {
 			struct lost_head head = { .node = it.id, .bytes = it.size };
 			struct err *err = col_append(lost, &head, 1);

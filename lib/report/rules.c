@@ -15,6 +15,8 @@ const struct rule rules[] = {
 	  "fix the lost block that holds them: they go with it" },
 	{ "lost/possible", SEV_WARNING, "used blocks that only pointers into their middle hold",
 	  "look whether the program keeps such pointers on purpose; if not, it is a leak" },
+	{ "uncollected/garbage", SEV_NOTE, "a collector's objects that nothing reaches: its next cycle frees them",
+	  "no leak; if it is too much, let the collector run sooner (Go: lower GOGC, or set GOMEMLIMIT)" },
 	{ "cycle/unreachable", SEV_WARNING, "a ring of blocks that point at each other and nothing else points at",
 	  "break the ring when its owner goes: clear one link, or make it weak" },
 	{ "cycle/refcount", SEV_WARNING, "a ring of reference-counted objects keeps itself alive",

@@ -57,7 +57,7 @@ static const struct {
 
 static char kind_letter(uint8_t reach)
 {
-	return "-rpid"[reach];
+	return "-rpidu"[reach];
 }
 
 static void test_table(void **state)
@@ -83,6 +83,7 @@ struct plain {
 	unsigned n;
 	bool edge[MAX][MAX], interior[MAX][MAX]; /* plain; interior */
 	bool root[MAX], iroot[MAX];
+	bool collected[MAX]; /* a collector's: only such ones and roots point at it, and never into its middle */
 };
 
 static uint64_t next_random(uint64_t *seed)
@@ -104,6 +105,21 @@ static void make_random(struct plain *p, uint64_t *seed)
 		p->root[i] = next_random(seed) % 8 == 0;
 		p->iroot[i] = next_random(seed) % 16 == 0;
 	}
+}
+
+/* Some of the nodes become a collector's. */
+static void add_collector(struct plain *p, uint64_t *seed)
+{
+	for (unsigned i = 0; i < p->n; i++) {
+		p->collected[i] = next_random(seed) % 2;
+		p->iroot[i] &= !p->collected[i];
+	}
+	for (unsigned i = 0; i < p->n; i++)
+		for (unsigned j = 0; j < p->n; j++)
+			if (p->collected[j]) {
+				p->edge[i][j] &= p->collected[i];
+				p->interior[i][j] = false;
+			}
 }
 
 static struct graph *build(const struct plain *p)
@@ -159,9 +175,9 @@ static void reach_plainly(const struct plain *p, char *kinds)
 	for (unsigned i = 0; i < p->n; i++)
 		close_over(p, to[i], true, MAX);
 	for (unsigned i = 0; i < p->n; i++) {
-		kinds[i] = reached[i] ? 'r' : possible[i] ? 'p' : 'd';
+		kinds[i] = reached[i] ? 'r' : possible[i] ? 'p' : p->collected[i] ? 'u' : 'd';
 		for (unsigned j = 0; j < p->n && kinds[i] == 'd'; j++)
-			if (j != i && !reached[j] && !possible[j] && to[j][i] && (!to[i][j] || j < i))
+			if (j != i && !p->collected[j] && !reached[j] && !possible[j] && to[j][i] && (!to[i][j] || j < i))
 				kinds[i] = 'i';
 	}
 }
@@ -189,8 +205,14 @@ static void check_dom(const struct plain *p, const struct facts *f, const char *
 		uint64_t bytes = 0;
 		unsigned n_dominators = 0, depth = 0;
 
+		if (kinds[i] == 'u') { /* garbage dominates nothing */
+			assert_int_equal(f->idom[i], NODE_NONE);
+			assert_int_equal(f->retained[i], 16 + i);
+			continue;
+		}
+
 		for (unsigned j = 0; j < p->n; j++) {
-			bytes += dom[i][j] ? 16 + j : 0;
+			bytes += dom[i][j] && kinds[j] != 'u' ? 16 + j : 0;
 			n_dominators += j != i && dom[j][i];
 		}
 		assert_int_equal(f->retained[i], bytes);
@@ -273,13 +295,19 @@ static void test_random(void **state)
 
 	(void)state;
 	for (unsigned round = 0; round < 4000; round++) {
+		uint64_t collected = 0;
 		char kinds[MAX];
 		struct plain p;
 		struct facts f = {};
 		struct graph *g;
 
 		make_random(&p, &seed);
+		if (round % 2)
+			add_collector(&p, &seed);
 		g = build(&p);
+		for (unsigned i = 0; i < p.n; i++)
+			collected |= (uint64_t)p.collected[i] << i;
+		g->collected = round % 2 ? &collected : NULL;
 		assert_null(facts_compute(&env, g, ALL, &f));
 		reach_plainly(&p, kinds);
 		for (unsigned i = 0; i < p.n; i++)
