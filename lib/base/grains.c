@@ -42,9 +42,10 @@ static struct err *add_units(struct grains *g, struct col *bases, const struct g
 	return NULL;
 }
 
-struct err *grains_open(struct env *env, const struct grain_range *ranges, uint64_t n, struct grains *ret)
+struct err *grains_open(struct env *env, const struct grain_range *ranges, uint64_t n, unsigned shift,
+			struct grains *ret)
 {
-	struct grains g = { .env = env };
+	struct grains g = { .env = env, .shift = (uint8_t)shift, .unit_shift = (uint8_t)(UNIT_SHIFT - shift) };
 	uint64_t max_units = 0;
 	struct err *err;
 
@@ -57,7 +58,7 @@ struct err *grains_open(struct env *env, const struct grain_range *ranges, uint6
 	if (!err)
 		err = add_units(&g, &g.base_col, ranges, n);
 	if (!err)
-		err = col_fixed(env, sizeof(struct grain_word), (uint64_t)g.n_units * UNIT_WORDS + 1, "block index",
+		err = col_fixed(env, sizeof(struct grain_word), grains_words(&g) + 1, "block index",
 				&g.words_col);
 	if (err) {
 		grains_close(&g);
@@ -71,12 +72,12 @@ struct err *grains_open(struct env *env, const struct grain_range *ranges, uint6
 
 struct err *grains_seal(struct grains *g)
 {
-	uint64_t n_words = (uint64_t)g->n_units * UNIT_WORDS, rank = 0;
+	uint64_t n_words = grains_words(g), unit_words = 1ull << (g->unit_shift - 6), rank = 0;
 
 	/* A block may run on into the next unit when that follows at once; any other unit begins anew. */
 	for (uint64_t u = 0; u < g->n_units; u++)
 		if (!u || g->unit_base[u] != g->unit_base[u - 1] + (1ull << UNIT_SHIFT))
-			g->words[u * UNIT_WORDS].start |= 1;
+			g->words[u * unit_words].start |= 1;
 	g->words[n_words].start = 1; /* the guard: a next start for the last block */
 	for (uint64_t i = 0; i < n_words; i++) {
 		g->words[i].rank = (uint32_t)rank;
@@ -109,7 +110,7 @@ static uint64_t nth_bit(uint64_t word, uint32_t n)
 
 uint64_t grains_select(const struct grains *g, uint32_t id)
 {
-	uint64_t lo = 0, hi = (uint64_t)g->n_units * UNIT_WORDS;
+	uint64_t lo = 0, hi = grains_words(g);
 
 	assert(id < g->n);
 	while (hi - lo > 1) { /* words[lo].rank <= id < words[hi].rank */
@@ -132,7 +133,7 @@ static void iter_set(struct grains_iter *it)
 {
 	it->key = grain_key(it->g, it->grain);
 	it->next = grain_next_start(it->g, it->grain);
-	it->size = (it->next - it->grain) << GRAIN_SHIFT;
+	it->size = (it->next - it->grain) << it->g->shift;
 }
 
 struct grains_iter grains_iter(const struct grains *g, uint32_t first)

@@ -1,11 +1,12 @@
 /*
  * base/grains.h - a sorted set of 64-bit keys as bitmaps with rank: the index of all blocks.
  *
- * Keys are addresses at a granularity of 16 bytes.  Touched 1-MiB units of the key space are
- * numbered densely by a two-level table; within a unit one bit a grain says "a block starts
- * here".  A block's id is the rank of its bit: ids are dense and in address order.  One record
- * of 16 bytes serves 64 grains (1 KiB), so a lookup is one cache line: about 0.9 bytes a block
- * of 64 bytes, and 2-4 ns measured against 27-40 for a page index (docs/design/blocks.md).
+ * Keys are addresses at a granularity of 16 bytes, or of 8 where a heap has such blocks: one for
+ * the whole set.  Touched 1-MiB units of the key space are numbered densely by a two-level table;
+ * within a unit one bit a grain says "a block starts here".  A block's id is the rank of its bit:
+ * ids are dense and in address order.  One record of 16 bytes serves 64 grains (1 KiB), so a
+ * lookup is one cache line: about 0.9 bytes a block of 64 bytes, and 2-4 ns measured against
+ * 27-40 for a page index.
  *
  * Blocks never leave gaps: whoever builds the set also starts a filler block at each gap and
  * at each range end, so that a lookup needs no bounds test beyond "is the unit known".
@@ -19,12 +20,7 @@
 #include "base/col.h"
 #include "base/env.h"
 
-enum {
-	GRAIN_SHIFT = 4,
-	UNIT_SHIFT = 20,
-	UNIT_GRAINS = 1 << (UNIT_SHIFT - GRAIN_SHIFT), /* 65,536 */
-	UNIT_WORDS = UNIT_GRAINS / 64,		       /* 1,024 */
-};
+enum { UNIT_SHIFT = 20, GRAIN_SHIFT = 4, GRAIN_SHIFT_SMALL = 3 };
 
 #define GRAIN_NONE UINT64_MAX
 #define BLOCK_NONE UINT32_MAX
@@ -38,8 +34,10 @@ struct grain_word {
 /* Units of [0, 2^48) by addr >> 32 and addr >> 20; keys above 2^48 are never in the set. */
 struct grains {
 	struct env *env;
+	uint8_t shift;		  /* of a key to its grain: GRAIN_SHIFT or GRAIN_SHIFT_SMALL */
+	uint8_t unit_shift;	  /* of a grain to its unit: UNIT_SHIFT - shift */
 	uint32_t **dir;		  /* 65,536 slots; NULL, or 4,096 unit numbers (0 = none, else + 1) */
-	struct grain_word *words; /* n_units * UNIT_WORDS, one guard word at the end */
+	struct grain_word *words; /* grains_words() and one guard word at the end */
 	uint64_t *unit_base;	  /* key of each unit, ascending */
 	uint32_t n_units;
 	uint32_t n;	      /* ids given; set by grains_seal() */
@@ -50,8 +48,13 @@ struct grains {
 struct grain_range {
 	uint64_t start, end;
 };
-struct err *grains_open(struct env *env, const struct grain_range *ranges, uint64_t n, struct grains *ret) MUST_CHECK;
-/* Fill: threads may set starts at once if no two work inside the same 1-KiB word. */
+struct err *grains_open(struct env *env, const struct grain_range *ranges, uint64_t n, unsigned shift,
+			struct grains *ret) MUST_CHECK;
+static inline uint64_t grains_words(const struct grains *g)
+{
+	return (uint64_t)g->n_units << (g->unit_shift - 6);
+}
+/* Fill: threads may set starts at once if no two work inside the same word. */
 static inline void grains_set_start(struct grains *g, uint64_t grain)
 {
 	g->words[grain >> 6].start |= 1ull << (grain & 63);
@@ -63,7 +66,7 @@ static inline void grains_set_start(struct grains *g, uint64_t grain)
 struct err *grains_seal(struct grains *g) MUST_CHECK;
 void grains_close(struct grains *g);
 
-/* Position in the dense grain space of a key (rounded down to 16); GRAIN_NONE outside the set. */
+/* Position in the dense grain space of a key (rounded down to a grain); GRAIN_NONE outside the set. */
 static inline uint64_t grain_of(const struct grains *g, uint64_t key)
 {
 	const uint32_t *page;
@@ -77,7 +80,7 @@ static inline uint64_t grain_of(const struct grains *g, uint64_t key)
 	unit = page[key >> UNIT_SHIFT & 4095];
 	if (!unit)
 		return GRAIN_NONE;
-	return (uint64_t)(unit - 1) << 16 | (key >> GRAIN_SHIFT & 0xffff);
+	return (uint64_t)(unit - 1) << g->unit_shift | (key & ((1u << UNIT_SHIFT) - 1)) >> g->shift;
 }
 
 /* The block that contains a grain position: the last start at or before it. */
@@ -92,7 +95,7 @@ static inline uint32_t grain_block(const struct grains *g, uint64_t grain)
 /* True when the key is exactly the start of a block. */
 static inline bool grain_is_start(const struct grains *g, uint64_t grain, uint64_t key)
 {
-	return !(key & 15) && g->words[grain >> 6].start >> (grain & 63) & 1;
+	return !(key & ((1u << g->shift) - 1)) && g->words[grain >> 6].start >> (grain & 63) & 1;
 }
 
 /* The id of the block that contains `key`, or BLOCK_NONE outside every unit. */
@@ -119,7 +122,7 @@ static inline uint64_t grain_next_start(const struct grains *g, uint64_t grain)
 
 static inline uint64_t grain_key(const struct grains *g, uint64_t grain)
 {
-	return g->unit_base[grain >> 16] + ((grain & 0xffff) << GRAIN_SHIFT);
+	return g->unit_base[grain >> g->unit_shift] + ((grain << g->shift) & ((1u << UNIT_SHIFT) - 1));
 }
 
 /*

@@ -138,7 +138,7 @@ static inline void graph_next(struct graph_iter *it)
 	} while (!graph_is_live(g, it->id));
 	if (g->grains) {
 		it->key = grain_key(g->grains, it->grains.grain);
-		it->size = (it->grains.next - it->grains.grain) << GRAIN_SHIFT;
+		it->size = (it->grains.next - it->grains.grain) << g->grains->shift;
 	} else {
 		it->key = g->key[it->id];
 		it->size = g->size[it->id];

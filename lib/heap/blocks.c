@@ -84,7 +84,7 @@ static struct err *add_claim(struct claim_sink *sink, const struct claim *claim)
 	};
 
 	if (claim->start >= claim->end || claim->end > ADDRESS_END - CLAIM_PAGE ||
-	    (claim->start + claim->bias) & 15) {
+	    (claim->start + claim->bias) & (claim->small_grains ? 7 : 15)) {
 		diag(build->b->env, "heap/bad-claim", claim->start,
 		     "a heap's range 0x%lx-0x%lx is impossible: left out", claim->start,
 		     claim->end);
@@ -173,6 +173,7 @@ static struct err *open_index(struct build *build)
 {
 	struct blocks *b = build->b;
 	_free_ struct grain_range *ranges = calloc(b->n_claims + 1, sizeof(*ranges));
+	unsigned shift = GRAIN_SHIFT;
 	uint64_t n_words;
 	struct err *err;
 
@@ -181,15 +182,17 @@ static struct err *open_index(struct build *build)
 	for (size_t i = 0; i < b->n_claims; i++) {
 		taddr start = b->claims[i].start + b->claims[i].bias;
 
+		if (b->claims[i].small_grains)
+			shift = GRAIN_SHIFT_SMALL;
 		/* Another bias beside it may reach into this range's first bytes. */
 		if (i && ranges[i - 1].end > start)
 			start = ranges[i - 1].end;
 		ranges[i] = (struct grain_range){ start, b->claims[i].end + b->claims[i].bias };
 	}
-	err = grains_open(b->env, ranges, b->n_claims, &b->grains);
+	err = grains_open(b->env, ranges, b->n_claims, shift, &b->grains);
 	if (err)
 		return err;
-	n_words = (uint64_t)b->grains.n_units * UNIT_WORDS + 1;
+	n_words = grains_words(&b->grains) + 1;
 	err = col_fixed(b->env, sizeof(uint64_t), n_words, "used bits", &build->used);
 	if (!err)
 		err = col_fixed(b->env, sizeof(uint64_t), n_words, "filler bits", &build->filler);
@@ -270,7 +273,7 @@ static struct err *number_bits(struct build *build)
 {
 	struct blocks *b = build->b;
 	const uint64_t *by_grain = build->used.base, *fill_by_grain = build->filler.base;
-	uint64_t n_words = (uint64_t)b->grains.n_units * UNIT_WORDS;
+	uint64_t n_words = grains_words(&b->grains);
 	uint64_t by_id = bits_words(b->grains.n) + 1;
 	const struct grain_word *words = b->grains.words;
 	struct err *err;

@@ -18,6 +18,7 @@ enum { RESYNC_CHAIN = 16 /* chunks in a row that make a place believable */ };
 struct cursor_bits {
 	struct block_sink *sink;
 	uint64_t base; /* grain of the piece's first key */
+	unsigned shift; /* of an address to its grain */
 	taddr first;
 	uint64_t word, start, used;
 };
@@ -31,7 +32,7 @@ static inline void bits_flush(struct cursor_bits *c)
 
 static inline void bits_add(struct cursor_bits *c, taddr mem, bool used)
 {
-	uint64_t grain = c->base + (mem - c->first) / 16, word = grain >> 6;
+	uint64_t grain = c->base + ((mem - c->first) >> c->shift), word = grain >> 6;
 
 	if (word != c->word) {
 		bits_flush(c);
@@ -332,6 +333,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 			.sink = sink,
 			.first = p->start + CHUNK_HEADER,
 			.base = grain_of(sink->grains, p->start + CHUNK_HEADER),
+			.shift = sink->grains->shift,
 		},
 	};
 	taddr at = p->first, stop = p->top ? p->top : p->end;

@@ -42,7 +42,7 @@ static uint64_t block_bytes(const struct grains *g, uint64_t grain)
 
 	while (!rest) /* the guard word ends it */
 		rest = g->words[++w].start;
-	return ((w << 6 | (uint64_t)__builtin_ctzll(rest)) - grain) << GRAIN_SHIFT;
+	return ((w << 6 | (uint64_t)__builtin_ctzll(rest)) - grain) << g->shift;
 }
 
 static uint64_t start_grain(const struct grains *g, uint64_t grain)
@@ -328,9 +328,9 @@ static taddr node_start(const struct grains *g, uint64_t id)
 /* An edge is at least a word of its block; counted in grains, for between two heaps lies no memory. */
 static uint64_t words_between(const struct grains *g, uint64_t first, uint64_t last)
 {
-	uint64_t end = last >= g->n ? (uint64_t)g->n_units * UNIT_GRAINS : grains_select(g, (uint32_t)last);
+	uint64_t end = last >= g->n ? grains_words(g) << 6 : grains_select(g, (uint32_t)last);
 
-	return (end - grains_select(g, (uint32_t)first)) << GRAIN_SHIFT >> 3;
+	return (end - grains_select(g, (uint32_t)first)) << g->shift >> 3;
 }
 
 static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_t last)

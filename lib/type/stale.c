@@ -43,7 +43,7 @@ static int by_node_and_place(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* Inside the last grain of its block, where the next one's header lies. */
+/* Inside the last 16 bytes of its block, where the next one's header lies. */
 static bool is_header(const struct grains *g, const struct image *img, taddr at)
 {
 	uint64_t value, grain;
@@ -51,7 +51,7 @@ static bool is_header(const struct grains *g, const struct image *img, taddr at)
 	if (image_read_u64(img, at, &value))
 		return true;
 	grain = grain_of(g, value);
-	return grain == GRAIN_NONE || (g->words[(grain + 1) >> 6].start >> ((grain + 1) & 63) & 1);
+	return grain == GRAIN_NONE || (grain_next_start(g, grain) - grain) << g->shift <= 16;
 }
 
 static struct err *on_word(void *arg, taddr at, uint32_t target)

@@ -22,12 +22,12 @@ static size_t fill(struct grains *g, const struct grain_range *r, size_t n_range
 			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
 			starts[n++] = at;
 			grains_set_start(g, grain_of(g, at));
-			at += 16 + (seed >> 33) % max_size / 16 * 16;
+			at += (1u << g->shift) + ((seed >> 33) % max_size >> g->shift << g->shift);
 		}
 	return n;
 }
 
-static void against_array(const struct grain_range *r, size_t n_ranges, uint64_t max_size)
+static void against_array_of(const struct grain_range *r, size_t n_ranges, uint64_t max_size, unsigned shift)
 {
 	static uint64_t starts[MAX_STARTS];
 	struct env env;
@@ -36,7 +36,7 @@ static void against_array(const struct grain_range *r, size_t n_ranges, uint64_t
 	size_t n, k = 0;
 
 	env_init(&env);
-	assert_null(grains_open(&env, r, n_ranges, &g));
+	assert_null(grains_open(&env, r, n_ranges, shift, &g));
 	n = fill(&g, r, n_ranges, max_size, starts);
 	assert_null(grains_seal(&g));
 	for (it = grains_iter(&g, 0); it.id < g.n; grains_next(&it)) {
@@ -44,7 +44,7 @@ static void against_array(const struct grain_range *r, size_t n_ranges, uint64_t
 			assert_int_equal(grains_at(&g, it.key), it.id);
 			assert_int_equal(grains_at(&g, it.key + it.size - 1), it.id);
 			assert_true(grain_is_start(&g, grain_of(&g, it.key), it.key));
-			assert_false(grain_is_start(&g, grain_of(&g, it.key), it.key + 8));
+			assert_false(grain_is_start(&g, grain_of(&g, it.key), it.key + (1u << shift) / 2));
 			if (k + 1 < n && starts[k + 1] - starts[k] <= max_size)
 				assert_int_equal(it.size, starts[k + 1] - starts[k]);
 			k++;
@@ -57,6 +57,12 @@ static void against_array(const struct grain_range *r, size_t n_ranges, uint64_t
 	grains_close(&g);
 	assert_int_equal(env.mem_used, 0);
 	env_fini(&env);
+}
+
+static void against_array(const struct grain_range *r, size_t n_ranges, uint64_t max_size)
+{
+	against_array_of(r, n_ranges, max_size, GRAIN_SHIFT);
+	against_array_of(r, n_ranges, max_size, GRAIN_SHIFT_SMALL);
 }
 
 static void small_blocks(void **state)
