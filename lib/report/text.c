@@ -552,6 +552,45 @@ static unsigned why_column(const struct page *p)
 	return col < room ? col : room;
 }
 
+/* How much of a command stands on one line: all, up to its last space, or as much of a word as there is room for. */
+static size_t command_part(const char *s, unsigned room)
+{
+	size_t n, space, slashes = 0;
+
+	if (columns(s) <= room)
+		return strlen(s);
+	n = head_bytes(s, room - 1); /* "\" goes behind it */
+	for (space = n; space && s[space - 1] != ' '; space--)
+		;
+	while (slashes < n && s[n - 1 - slashes] == '\\')
+		slashes++;
+	return space ? space : n - (slashes & 1); /* never through a pair */
+}
+
+/* A command is typed as it stands: what is too long for a line goes on in the next as a shell reads it. */
+static void add_command(struct page *p, const char *command, size_t n_styled)
+{
+	struct text whole = TEXT_INIT;
+	const char *s;
+
+	add_name(&whole, command);
+	s = text_str(&whole);
+	for (;;) {
+		size_t n = command_part(s, p->width - columns(text_str(&p->line)));
+
+		text_add_n(&p->line, s, n);
+		s += n;
+		if (!*s)
+			break;
+		text_add(&p->line, "\\");
+		end_line_styled(p, "1", n_styled);
+		n_styled = 0;
+		if (n && s[-1] == ' ')
+			text_add(&p->line, "        ");
+	}
+	text_fini(&whole);
+}
+
 static void print_next(struct page *p)
 {
 	const struct report *r = p->r;
@@ -561,7 +600,7 @@ static void print_next(struct page *p)
 		unsigned at;
 
 		text_add(&p->line, i ? "      " : "NEXT  ");
-		add_name_cut(&p->line, r->next[i], p->width - NEXT_INDENT);
+		add_command(p, r->next[i], i ? 0 : strlen("NEXT"));
 		at = columns(text_str(&p->line)) + 2;
 		/* A command is typed as it stands: its explanation gives way, never the command. */
 		if (r->next_why[i] && (at > col ? at : col) + columns(r->next_why[i]) <= p->width) {

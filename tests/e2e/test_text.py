@@ -111,3 +111,18 @@ def test_info_is_short(leakzoo):
 	for module in report["modules"]:
 		if module.get("build_id"):
 			assert module["build_id"][:12] in out
+
+
+@pytest.mark.parametrize("name", [
+	"core.prog\\x2ewith\\x2edots.0.b5a4f600b1724f62ba0b4c7768a47018.20575.1795249437000000.zst",
+	"x" * 80, "\\" * 120, "ab\\" * 60])
+def test_next_commands_of_long_paths_work(name, tmp_path):
+	"""systemd-coredump's names alone have eighty columns; a shell reads what stands there."""
+	(tmp_path / name).symlink_to(dump_of("leakzoo.bookworm").core)
+	out = heapfx_ok("analyze", tmp_path / name).out
+	assert all(len(line) <= 100 for line in out.splitlines())
+	script = out[out.index("\nNEXT") + 5:].split("\n      heapfx")[0]
+	said = subprocess.run(["sh", "-c", f'heapfx() {{ printf "%s\\n" "$@"; }}\n{script}'],
+		stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+	assert said[:2] == ["explain", str(tmp_path / name)]
+	assert said[2].startswith("0x")
