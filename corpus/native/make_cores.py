@@ -18,6 +18,7 @@ import argparse
 import dataclasses
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -31,6 +32,7 @@ SRC = HERE / "src"
 ELF_CORPUS = HERE.parent / "elf"
 sys.path.insert(0, str(HERE))
 import glibc_root  # noqa: E402
+import systemd_core  # noqa: E402
 
 RECORDER_FD = 198		# as in src/recorder.c
 MASK = 0xA5A5A5A5A5A5A5A5
@@ -49,7 +51,7 @@ class Case:
 	"""How to build, run and dump one process."""
 	program: str			# src/PROGRAM.c or .cpp
 	args: tuple = ("TRUTH",)	# TRUTH stands for the file to write
-	capture: str = "gcore"		# gcore | kernel | qemu
+	capture: str = "gcore"		# gcore | kernel | qemu | systemd
 	build: str = "dynamic"		# dynamic | static | stripped | aarch64
 	flags: tuple = ()		# more compiler flags
 	suite: str = None		# run under the glibc of this Debian suite, or this release
@@ -102,6 +104,8 @@ CASES = {
 		about="main arena in mappings, for brk is blocked"),
 	"heapshapes.kernel": Case("heapshapes", ("TRUTH", "plain"), **SMALL,
 		about="the same, dumped by the kernel"),
+	"leakzoo.systemd": Case("leakzoo", WAIT, **dict(SMALL, capture="systemd"), large=True,
+		about="packed and stored by systemd-coredump"),
 	"vectors": Case("vectors", about="blocks that vector registers alone hold"),
 	"vectors.kernel": Case("vectors", **SMALL, about="the same, dumped by the kernel"),
 	"holders": Case("holders", about="one block with several holders and roots"),
@@ -243,7 +247,7 @@ class Process:
 		def limits():
 			resource.setrlimit(resource.RLIMIT_CORE,
 				(resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-				if case.capture in ("kernel", "qemu") else (0, 0))
+				if case.capture != "gcore" else (0, 0))
 			if case.stack_kib:
 				size = case.stack_kib << 10
 				resource.setrlimit(resource.RLIMIT_STACK, (size, size))
@@ -391,6 +395,11 @@ def check_core_pattern():
 	return pattern.split("%")[0] + "*"
 
 
+def stored_of(core):
+	"""The folder with the file that systemd-coredump wrote, under its own name."""
+	return core.with_suffix(".stored")
+
+
 def dump(case, process, core, cwd):
 	if case.capture == "qemu":
 		dump_by_abort(process, core, cwd, "qemu_*.core")
@@ -399,6 +408,8 @@ def dump(case, process, core, cwd):
 		f.write(hex(case.coredump_filter))
 	if case.capture == "kernel":
 		dump_by_abort(process, core, cwd, check_core_pattern())
+	elif case.capture == "systemd":
+		systemd_core.dump(process.child, core, cwd, check_core_pattern(), stored_of(core))
 	else:
 		dump_gcore(process, core)
 
@@ -425,15 +436,17 @@ def make_case(name, outdir):
 	if not is_fresh(made):
 		try:
 			make_anew(CASES[name], made)
-		except glibc_root.NoRoot as reason:
+		except (glibc_root.NoRoot, systemd_core.NoSystemd) as reason:
 			raise CannotMake(str(reason)) from reason
 	return made
 
 
 def make_anew(case, made):
 	made.core.parent.mkdir(parents=True, exist_ok=True)
-	if case.capture == "kernel":
+	if case.capture in ("kernel", "systemd"):
 		check_core_pattern()
+	if case.capture == "systemd":
+		systemd_core.root()
 	cwd = made.core.with_name(made.name + ".run")
 	shutil.rmtree(cwd, ignore_errors=True)
 	cwd.mkdir()
@@ -491,7 +504,14 @@ def pack(name, outdir):
 	case = CASES[name]
 	home = ELF_CORPUS / name
 	home.mkdir(parents=True, exist_ok=True)
-	run_tool("zstd", "-q", "-f", "-19", "--long", made.core, "-o", home / "dump.zst")
+	dumped_by = case.capture
+	if case.capture == "systemd":	# as it packed it
+		stored, = stored_of(made.core).iterdir()
+		shutil.copyfile(stored, home / "dump.zst")
+		name = re.sub(r"\.[0-9a-f]{32}\.", ".BOOT.", stored.name)	# the machine's boot id
+		dumped_by = f"kernel, stored by systemd-coredump as {name}"
+	else:
+		run_tool("zstd", "-q", "-f", "-19", "--long", made.core, "-o", home / "dump.zst")
 	(home / "dump.zst").chmod(0o644)
 	shutil.copyfile(made.truth, home / "truth.tsv")
 	if case.wrong_build:
@@ -506,7 +526,7 @@ def pack(name, outdir):
 program   corpus/native/src/{source_of(case.program).name} {' '.join(case.args)}
 build     {case.build}{' ' if case.flags else ''}{' '.join(case.flags)}
 glibc     {glibc}
-dumped by {case.capture}, coredump_filter {case.coredump_filter:#x}, thread stacks of \
+dumped by {dumped_by}, coredump_filter {case.coredump_filter:#x}, thread stacks of \
 {case.stack_kib or 8192} KiB
 again     corpus/native/make_cores.py pack OUTDIR {name}
 """)

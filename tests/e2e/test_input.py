@@ -1,6 +1,7 @@
 """However a core is packed, named or brought, it is the same core; cut ones are used to the cut."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -63,6 +64,20 @@ def test_committed_long_window(plain):
 	from common import ROOT
 	packed = ROOT / "corpus/elf" / NAME / "dump.zst"
 	assert without_input(heapfx_ok("analyze", packed, "--format", "json").out) == plain
+
+
+def test_as_systemd_coredump_stores_it(tmp_path):
+	"""The file as it lies in /var/lib/systemd/coredump, with no option; its name tells the pid."""
+	from common import ROOT
+	home = ROOT / "corpus/elf/leakzoo.systemd"
+	name = re.search(r"stored by systemd-coredump as ([^,]*)", (home / "README").read_text("ascii"))[1]
+	os.symlink(home / "dump.zst", tmp_path / name)
+	out = heapfx_ok("info", tmp_path / name).out
+	command, _uid, _boot, pid, _time, _kind = name.removeprefix("core.").rsplit(".", 5)
+	assert f"{command.replace(chr(92) + 'x2e', '.')}, pid {pid}, signal 6" in out
+	assert "complete" in out
+	truth, _totals = truth_of("leakzoo.systemd")
+	assert truth.keys() <= used_of(parse_blocks(heapfx_ok("blocks", tmp_path / name).out)).keys()
 
 
 def test_standard_input_from_a_file(plain):
