@@ -31,10 +31,16 @@ static void raw(struct json *j, const char *s)
 	check(j, yajl_gen_string(j->gen, (const unsigned char *)s, strlen(s)));
 }
 
-static void open_map(struct json *j, const char *key)
+/* NULL in a list, whose values have no names. */
+static void put_key(struct json *j, const char *key)
 {
 	if (key)
 		raw(j, key);
+}
+
+static void open_map(struct json *j, const char *key)
+{
+	put_key(j, key);
 	check(j, yajl_gen_map_open(j->gen));
 }
 
@@ -45,7 +51,7 @@ static void close_map(struct json *j)
 
 static void open_list(struct json *j, const char *key)
 {
-	raw(j, key);
+	put_key(j, key);
 	check(j, yajl_gen_array_open(j->gen));
 }
 
@@ -59,8 +65,7 @@ static void put_text(struct json *j, const char *key, const char *s)
 {
 	if (!s)
 		return;
-	if (key)
-		raw(j, key);
+	put_key(j, key);
 	text_reset(&j->scratch);
 	text_add_escaped(&j->scratch, s, strlen(s));
 	raw(j, text_str(&j->scratch));
@@ -77,13 +82,19 @@ static void number(struct json *j, uint64_t n)
 
 static void put_uint(struct json *j, const char *key, uint64_t n)
 {
-	raw(j, key);
+	put_key(j, key);
 	number(j, n);
+}
+
+static void put_int(struct json *j, const char *key, int64_t n)
+{
+	put_key(j, key);
+	check(j, yajl_gen_integer(j->gen, n));
 }
 
 static void put_bool(struct json *j, const char *key, bool b)
 {
-	raw(j, key);
+	put_key(j, key);
 	check(j, yajl_gen_bool(j->gen, b));
 }
 
@@ -92,8 +103,7 @@ static void put_ratio(struct json *j, const char *key, double d)
 	char digits[32];
 
 	snprintf(digits, sizeof(digits), "%.4f", d);
-	if (key)
-		raw(j, key);
+	put_key(j, key);
 	check(j, yajl_gen_number(j->gen, digits, strlen(digits)));
 }
 
@@ -102,8 +112,7 @@ static void put_addr(struct json *j, const char *key, uint64_t addr)
 	char s[24];
 
 	snprintf(s, sizeof(s), "0x%" PRIx64, addr);
-	if (key)
-		raw(j, key);
+	put_key(j, key);
 	raw(j, s);
 }
 
@@ -437,6 +446,40 @@ static void put_cell(struct json *j, const struct rp_column *col, const struct r
 	}
 }
 
+/* One node; `key` NULL in a list. */
+static void put_node(struct json *j, const struct rp_node *n)
+{
+	switch (n->kind) {
+	case NODE_MAP:
+		open_map(j, n->key);
+		break;
+	case NODE_LIST:
+		open_list(j, n->key);
+		break;
+	case NODE_ADDR:
+		put_addr(j, n->key, n->u);
+		return;
+	case NODE_SIGNED:
+		put_int(j, n->key, n->i);
+		return;
+	case NODE_TEXT:
+		put_text(j, n->key, n->text);
+		return;
+	case NODE_BOOL:
+		put_bool(j, n->key, n->u);
+		return;
+	default:
+		put_uint(j, n->key, n->u);
+		return;
+	}
+	for (const struct rp_node *child = n->first; child; child = child->next)
+		put_node(j, child); /* as deep as the code that made it */
+	if (n->kind == NODE_MAP)
+		close_map(j);
+	else
+		close_list(j);
+}
+
 static void put_tables(struct json *j, const struct report *r)
 {
 	open_map(j, "tables");
@@ -485,6 +528,8 @@ static void put_report(struct json *j, const struct report *r)
 		put_chains(j, r);
 	put_findings(j, r);
 	put_text(j, "verdict", r->verdict);
+	if (r->go)
+		put_node(j, r->go);
 	if (r->tables.n)
 		put_tables(j, r);
 	close_map(j);

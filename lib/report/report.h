@@ -171,6 +171,24 @@ struct rp_table {
 	size_t n_rows;
 };
 
+/*
+ * What one language runtime adds: a tree of named values, which every writer can render without
+ * knowing the runtime.  Values of a list have no key.  Made by the functions below, in the report's
+ * arena; depth is fixed by the code that makes it, never by the input.
+ */
+enum node_kind { NODE_MAP, NODE_LIST, NODE_COUNT, NODE_BYTES, NODE_SIGNED, NODE_ADDR, NODE_TEXT, NODE_BOOL };
+struct rp_node {
+	const char *key;
+	enum node_kind kind;
+	union {
+		uint64_t u;
+		int64_t i;
+		const char *text;
+	};
+	struct rp_node *first, *last; /* of a map or list */
+	struct rp_node *next;
+};
+
 #define RP_LIST(type, name) \
 	struct {            \
 		type *v;    \
@@ -197,11 +215,13 @@ struct report {
 	RP_LIST(struct rp_chain, chains); /* of the one block that was asked for, shortest first */
 	RP_LIST(struct rp_finding, findings);
 	RP_LIST(struct rp_table, tables);
+	struct rp_node *go; /* the contract's "go"; NULL without a Go runtime */
 	const char *verdict;  /* one sentence */
 	const char *next[8];  /* "heapfx explain core 0x..": commands worth typing, with what they show */
 	const char *next_why[8];
 	size_t n_next;
 	const struct diags *problems; /* of the run's env */
+	bool nodes_failed;
 };
 
 void report_fini(struct report *r);
@@ -209,6 +229,17 @@ void report_fini(struct report *r);
 uint64_t report_heap_bytes(const struct report *r);
 /* One line for people: "global main.sessions -> +0x10 64-byte block -> ...", escaped, not cut. */
 void chain_print(const struct rp_chain *chain, struct text *ret);
+
+/*
+ * Nodes (report/node.c).  Out of memory: NULL, which every one of these takes for a parent, so that a
+ * caller checks once, at the end, report_nodes_failed().  Texts are copied; NULL texts add nothing.
+ */
+struct rp_node *node_map(struct report *r, struct rp_node *parent, const char *key); /* parent NULL: a tree's root */
+struct rp_node *node_list(struct report *r, struct rp_node *parent, const char *key);
+void node_uint(struct report *r, struct rp_node *parent, const char *key, enum node_kind kind, uint64_t value);
+void node_int(struct report *r, struct rp_node *parent, const char *key, int64_t value);
+void node_text(struct report *r, struct rp_node *parent, const char *key, const char *value);
+bool report_nodes_failed(const struct report *r);
 
 /* Rendering options that writers share. */
 struct writer_options {
