@@ -45,6 +45,9 @@ void measure_run(struct run *run); /* the memory totals alone */
 /* The registered analyses, each with its facts, into the report. */
 struct err *analyze_run(struct run *run) MUST_CHECK;
 
+/* extents.c: subject.extents and where, from the claims of heaps; in the report's memory. */
+struct err *find_extents(struct run *run, struct subject *subject) MUST_CHECK;
+
 /* "dead stack of thread 12, ...", "freed block 0x..": in the report's memory. */
 const char *stale_text(struct run *run, const struct stale *s);
 

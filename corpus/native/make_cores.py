@@ -111,6 +111,7 @@ CASES = {
 	"holders": Case("holders", about="one block with several holders and roots"),
 	"holders.kernel": Case("holders", **SMALL,
 		about="the same, dumped by the kernel"),
+	"pins": Case("pins", about="free memory that a few used blocks keep from going back"),
 	"longchain": Case("longchain", max_events=1 << 22,
 		about="a million nodes in a chain held, a million in one dropped"),
 	"demo": Case("demo", ("--truth", "TRUTH"), about="the leaking service of make demo"),

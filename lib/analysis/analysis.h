@@ -26,6 +26,24 @@ struct subject {
 		const char *what;
 	} *stale;
 	size_t n_stale;
+	/* Where allocators keep their blocks, ascending; none if nobody looked. */
+	const struct extent {
+		uint64_t start, end; /* keys of its nodes */
+		uint32_t heap;	     /* index in report.heaps */
+		enum extent_kind {
+			EXTENT_FIXED,	/* never goes back by itself */
+			EXTENT_SHRINKS, /* free memory at its end goes back, or is the next to be given out */
+			EXTENT_WHOLE,	/* goes back when nothing in it is used */
+		} kind;
+		const char *name; /* "the main arena": what it is a part of */
+	} *extents;
+	size_t n_extents;
+	/*
+	 * Where a node that is not live lies, in the allocator's own words ("tcache", "top"); NULL: it is
+	 * a structure of the allocator's. Only called with nodes of extents.
+	 */
+	const char *(*where)(void *ctx, node_id node);
+	void *where_ctx;
 };
 
 /*

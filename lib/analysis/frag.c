@@ -2,12 +2,14 @@
  * analysis/frag.c - free memory that the allocators have not given back, from their own totals.
  *
  * The top chunk is counted as free-held but is no suspect: it is where the next request comes
- * from and where trimming starts.  What lies between used blocks and in thread caches is.
+ * from and where trimming starts.  What lies between used blocks and in thread caches is; of that
+ * between blocks, what a few of them pin (analysis/pins.c) is told apart, and counted there alone.
  */
 #include <inttypes.h>
 #include <string.h>
 
 #include "analysis/chain.h"
+#include "analysis/pins.h"
 #include "base/vec.h"
 
 enum {
@@ -33,11 +35,14 @@ static bool in_part(enum part part, const char *where)
 	return part == PART_CACHE ? is_cache(where) : !is_cache(where) && !is_top(where);
 }
 
-static bool stands_out(const struct rp_heap *h, uint64_t bytes)
+/* Bytes that stand out in a heap of this size. */
+static uint64_t least_bytes(const struct rp_heap *h)
 {
-	uint64_t heap = h->used + h->free;
+	uint64_t share = (h->used + h->free) / 100 * SUSPECT_PERCENT;
 
-	return bytes > SUSPECT_BYTES || (bytes >= SUSPECT_FLOOR && bytes > heap / 100 * SUSPECT_PERCENT);
+	if (share > SUSPECT_BYTES)
+		return SUSPECT_BYTES;
+	return share > SUSPECT_FLOOR ? share : SUSPECT_FLOOR;
 }
 
 static struct err *add_row(struct report *r, struct rp_suspect *out, const char *what, const char *name, uint64_t bytes,
@@ -99,7 +104,27 @@ static struct err *add_arenas(struct report *r, const struct rp_heap *h, struct 
 	return NULL;
 }
 
-static struct err *add_part(struct report *r, const struct rp_heap *h, enum part part)
+/* What is told apart comes first: the rows after it are of all. */
+static struct err *add_pinned(struct report *r, const struct pinned *pinned, struct rp_suspect *out)
+{
+	return pinned->bytes ? add_row(r, out, "beside", "what few blocks pin,", pinned->bytes, pinned->pieces) : NULL;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static uint64_t part_bytes(const struct rp_heap *h, enum part part)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < h->n_wheres; i++)
+		bytes += in_part(part, h->wheres[i].where) ? h->wheres[i].bytes : 0;
+	return bytes;
+}
+
+static struct err *add_part(struct report *r, const struct rp_heap *h, enum part part, const struct pinned *pinned)
 {
 	struct rp_suspect out = {
 		.rule = part == PART_CACHE ? "free-held/thread-cache" : "free-held/fragmentation",
@@ -107,21 +132,21 @@ static struct err *add_part(struct report *r, const struct rp_heap *h, enum part
 	};
 	struct err *err;
 
-	for (size_t i = 0; i < h->n_wheres; i++) {
-		if (in_part(part, h->wheres[i].where)) {
-			out.count += h->wheres[i].count;
-			out.bytes += h->wheres[i].bytes;
-		}
-	}
+	for (size_t i = 0; i < h->n_wheres; i++)
+		out.count += in_part(part, h->wheres[i].where) ? h->wheres[i].count : 0;
+	out.count = less(out.count, pinned->pieces);
+	out.bytes = less(part_bytes(h, part), pinned->bytes);
 	out.retained = out.bytes;
-	if (!stands_out(h, out.bytes))
+	if (out.bytes < least_bytes(h))
 		return NULL;
 	out.title = arena_printf(&r->mem, part == PART_CACHE ? "free blocks in thread caches (%s)" :
 							       "free memory between used blocks (%s)",
 				 h->allocator);
 	if (!out.title)
 		return &err_nomem;
-	err = add_wheres(r, h, part, &out);
+	err = add_pinned(r, pinned, &out);
+	if (!err)
+		err = add_wheres(r, h, part, &out);
 	if (!err && part == PART_BETWEEN)
 		err = add_arenas(r, h, &out);
 	if (err)
@@ -133,14 +158,19 @@ static struct err *frag_run(struct env *env, const struct subject *s, struct rep
 {
 	struct rp_total *held = &r->categories[CAT_FREE_HELD];
 
-	(void)env; /* totals alone: no columns, no doubts of its own */
-	(void)s;
+	(void)env; /* no columns, no doubts of its own */
 	for (size_t i = 0; i < r->heaps.n; i++) {
 		const struct rp_heap *h = &r->heaps.v[i];
-		struct err *err = add_part(r, h, PART_BETWEEN);
+		struct pinned pinned = {}, none = {};
+		uint64_t least = least_bytes(h);
+		struct err *err = NULL;
 
+		if (part_bytes(h, PART_BETWEEN) >= least)
+			err = pins_add(s, r, (uint32_t)i, least, &pinned);
 		if (!err)
-			err = add_part(r, h, PART_CACHE);
+			err = add_part(r, h, PART_BETWEEN, &pinned);
+		if (!err)
+			err = add_part(r, h, PART_CACHE, &none);
 		if (err)
 			return err;
 		held->known = true;
@@ -153,5 +183,6 @@ static struct err *frag_run(struct env *env, const struct subject *s, struct rep
 const struct analysis_ops frag_analysis = {
 	.name = "frag",
 	.summary = "free memory that has not gone back to the system",
+	.needs = FACT_REACH | FACT_DOM | FACT_PARENT,
 	.run = frag_run,
 };

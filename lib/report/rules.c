@@ -43,7 +43,7 @@ const struct rule rules[] = {
 	{ "slack/empty", SEV_NOTE, "collections that hold nothing", "make them when the first entry comes" },
 	{ "free-held/fragmentation", SEV_WARNING, "free memory between used blocks, which cannot go back to the system",
 	  "give long-lived blocks their own arena, use fewer arenas (M_ARENA_MAX), or call malloc_trim()" },
-	{ "free-held/pinned", SEV_NOTE, "a few used blocks at the end of a heap keep the free memory below them",
+	{ "free-held/pinned", SEV_NOTE, "a few used blocks keep much free memory from going back to the system",
 	  "allocate what lives long before the burst" },
 	{ "free-held/thread-cache", SEV_NOTE, "free blocks that thread caches keep to themselves",
 	  "use fewer threads, or lower glibc.malloc.tcache_count" },

@@ -31,7 +31,7 @@ CORPUS = pathlib.Path(os.environ.get("HEAPFX_CORPUS", ROOT / "build/corpus"))
 COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/elf").glob("*/dump.zst"))
 FRESH = ["leakzoo", "leakzoo.kernel", "leakzoo.stripped", "leakzoo.static",
 	"leakzoo.static-stripped", "zoo_cpp", "heapshapes", "heapshapes.kernel", "demo", "arenas64", "longchain",
-	"vectors", "holders"]
+	"vectors", "holders", "pins"]
 STATES = ("reachable", "possibly-lost", "definitely-lost", "indirectly-lost")
 MAPPED_DRIFTS = ("sid",)	# glibc 2.43 keeps hblkhd wrong by 16 bytes for each mremap
 

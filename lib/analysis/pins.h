@@ -1,0 +1,18 @@
+/*
+ * analysis/pins.h - the few used blocks that keep free memory from going back to the system.
+ */
+#ifndef HEAPFX_ANALYSIS_PINS_H
+#define HEAPFX_ANALYSIS_PINS_H
+
+#include "analysis/analysis.h"
+
+/* Free memory that suspects of this rule account for: none of it is in a cache or a top. */
+struct pinned {
+	uint64_t bytes, pieces;
+};
+
+/* Suspects for one heap (index in r->heaps) that keep `least` bytes or more each. Needs REACH, DOM, PARENT. */
+struct err *pins_add(const struct subject *s, struct report *r, uint32_t heap, uint64_t least,
+		     struct pinned *ret) MUST_CHECK;
+
+#endif
