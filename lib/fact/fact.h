@@ -16,6 +16,7 @@ enum fact {
 	FACT_DOM = 1 << 2,     /* idom and retained; needs REACH */
 	FACT_PARENT = 1 << 3,  /* breadth-first tree from the roots: the shortest chain to each node */
 	FACT_REVERSE = 1 << 4, /* incoming edges, compressed sparse rows */
+	FACT_OWNER = 1 << 5,   /* what pools and stuck goroutines alone keep; nothing without graph.owners */
 };
 
 /*
@@ -55,6 +56,11 @@ struct cycle {
 	uint64_t first_member; /* in cycle_members: `nodes` of them, ascending */
 };
 
+/* In owner[], besides the index of an owner + 1. */
+#define OWNER_OTHERS 0u		 /* reached without any owner, or by owners of different kinds */
+#define OWNER_UNREACHED UINT32_MAX
+#define OWNER_SHARED(kind) (UINT32_MAX - 1 - (kind)) /* by several owners of one kind, and nobody else */
+
 #define PARENT_ROOT (1u << 31) /* in parent[]: the low bits are a root index */
 
 struct facts {
@@ -81,6 +87,10 @@ struct facts {
 	const uint32_t *in_row;
 	const uint64_t *in_row_base;
 	const uint32_t *in_src; /* source node, EDGE_INTERIOR */
+	/* OWNER: by whose roots and gates alone a node is reached; NULL without owners */
+	const uint32_t *owner;
+	const struct total *owner_total;	      /* of each owner, what it alone keeps, gates included */
+	struct total owner_shared[OWNER_KINDS]; /* what several of a kind keep together */
 	struct col cols[12];
 };
 

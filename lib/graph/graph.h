@@ -36,12 +36,28 @@ enum root_kind {
 };
 const char *root_kind_name(enum root_kind kind); /* "global", "tls", "stack", "register", "mapping" */
 
+/*
+ * Something of which it is asked what it alone keeps: a pool, goroutines that nobody can wake.  Its
+ * roots say so (root_source.owner), or its gates: nodes behind which all is reached by way of it.
+ */
+enum owner_kind { OWNER_POOL, OWNER_STUCK, OWNER_KINDS };
+struct owner {
+	uint8_t kind;	  /* enum owner_kind */
+	const char *name; /* for people; lives as long as the graph */
+	uint64_t count;	  /* of the things it is: goroutines of a group; 1 for a pool */
+};
+struct gate {
+	node_id node;
+	uint32_t owner; /* index in owners, + 1 */
+};
+
 /* Where roots of one kind lie together: a module's data, a thread's stack. Few; roots refer to it. */
 struct root_source {
 	uint8_t kind;	  /* enum root_kind */
 	uint32_t thread;  /* index of the thread, UINT32_MAX if none; of the goroutine for ROOT_GOROUTINE */
 	int32_t module;	  /* index of the module, -1 if none */
 	uint64_t start, end; /* addresses it covers; 0, 0 for registers */
+	uint32_t owner;	     /* index in graph.owners, + 1; 0: nobody in particular */
 };
 
 /* How one edge or root is called; strings live as long as the graph, NULL where unknown. */
@@ -94,6 +110,11 @@ struct graph {
 	const uint64_t *root_at;     /* address of the slot, or register number */
 	const struct root_source *sources;
 	uint32_t n_sources;
+
+	const struct owner *owners; /* NULL: none */
+	uint32_t n_owners;
+	const struct gate *gates; /* ascending by node, each once */
+	uint32_t n_gates;
 
 	const struct graph_ops *ops;
 	void *ctx; /* for ops */

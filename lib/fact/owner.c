@@ -1,0 +1,177 @@
+/*
+ * fact/owner.c - what a pool, or a group of stuck goroutines, alone keeps.
+ *
+ * Every node takes the join of the labels that reach it: nobody < one owner < several of its kind
+ * < everybody.  A gate passes its own owner on, whoever reached it.  A label rises at most three
+ * times, so that the work is linear; everybody goes first, and most nodes never change again
+ * (Kildall, "A unified approach to global program optimization", 1973).
+ */
+#include "fact/parts.h"
+
+struct spread {
+	const struct graph *g;
+	const uint64_t *inner;
+	const struct gate *gates;
+	uint32_t *owner;
+	uint64_t *is_gate;
+	uint64_t *queued;
+	struct col stack;
+};
+
+static uint32_t join(const struct graph *g, uint32_t a, uint32_t b)
+{
+	unsigned kind_a, kind_b;
+
+	if (a == OWNER_UNREACHED || a == b)
+		return b;
+	if (a == OWNER_OTHERS || b == OWNER_OTHERS)
+		return OWNER_OTHERS;
+	kind_a = a <= g->n_owners ? g->owners[a - 1].kind : UINT32_MAX - 1 - a;
+	kind_b = b <= g->n_owners ? g->owners[b - 1].kind : UINT32_MAX - 1 - b;
+	return kind_a == kind_b ? OWNER_SHARED(kind_a) : OWNER_OTHERS;
+}
+
+static uint32_t gate_owner(const struct spread *s, node_id node)
+{
+	uint32_t lo = 0, hi = s->g->n_gates;
+
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (s->gates[mid].node <= node)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return s->gates[lo].owner;
+}
+
+static struct err *reach_by(struct spread *s, node_id node, uint32_t label)
+{
+	uint32_t old = s->owner[node], now = join(s->g, old, label);
+
+	if (now == old)
+		return NULL;
+	if (bit_get(s->is_gate, node)) {
+		if (old != OWNER_UNREACHED)
+			return NULL;
+		now = gate_owner(s, node);
+	}
+	s->owner[node] = now;
+	if (!bit_get(s->inner, node) || bit_get(s->queued, node))
+		return NULL;
+	bit_set(s->queued, node);
+	return col_append(&s->stack, &node, 1);
+}
+
+static struct err *spread_all(struct spread *s)
+{
+	while (s->stack.n) {
+		node_id node = ((const node_id *)s->stack.base)[--s->stack.n];
+		edge_id e = graph_row(s->g, node), end = graph_row(s->g, node + 1);
+		uint32_t label = s->owner[node];
+
+		bit_clear(s->queued, node);
+		for (; e < end; e++) {
+			struct err *err = reach_by(s, EDGE_NODE(s->g->dst[e]), label);
+
+			if (err)
+				return err;
+		}
+	}
+	return NULL;
+}
+
+static struct err *from_roots(struct spread *s)
+{
+	const struct graph *g = s->g;
+
+	for (unsigned owned = 0; owned < 2; owned++) {
+		struct err *err = NULL;
+
+		for (uint32_t i = 0; i < g->n_roots && !err; i++) {
+			uint32_t owner = g->sources[g->root_source[i]].owner;
+
+			if (!!owner == owned)
+				err = reach_by(s, EDGE_NODE(g->root_node[i]), owner);
+		}
+		if (!err)
+			err = spread_all(s);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static struct err *sum_up(struct env *env, const struct graph *g, struct facts *f)
+{
+	const uint32_t *owner = f->cols[COL_OWNER].base;
+	struct err *err = col_fixed(env, sizeof(struct total), g->n_owners, "owners", &f->cols[COL_OWNER_TOTAL]);
+	struct total *totals;
+
+	if (err)
+		return err;
+	totals = f->cols[COL_OWNER_TOTAL].base;
+	memset(f->owner_shared, 0, sizeof(f->owner_shared));
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
+		uint32_t of = owner[it.id];
+		struct total *t;
+
+		if (of == OWNER_UNREACHED || of == OWNER_OTHERS)
+			continue;
+		t = of <= g->n_owners ? &totals[of - 1] : &f->owner_shared[UINT32_MAX - 1 - of];
+		t->count++;
+		t->bytes += it.size;
+	}
+	return NULL;
+}
+
+static struct err *mark_gates(struct env *env, struct spread *s, struct col *gates, struct col *queued)
+{
+	struct err *err = col_fixed(env, 8, bits_words(s->g->n) + 1, "gates", gates);
+
+	if (!err)
+		err = col_fixed(env, 8, bits_words(s->g->n) + 1, "nodes to visit", queued);
+	if (err)
+		return err;
+	s->is_gate = gates->base;
+	s->queued = queued->base;
+	for (uint32_t i = 0; i < s->g->n_gates; i++)
+		bit_set(s->is_gate, s->g->gates[i].node);
+	return NULL;
+}
+
+struct err *owner_compute(struct env *env, const struct graph *g, struct facts *f)
+{
+	struct spread s = { .g = g, .gates = g->gates };
+	struct col gates = {}, queued = {};
+	struct subset inner = {};
+	struct err *err;
+
+	if (!g->n_owners)
+		return NULL;
+	err = col_fixed(env, 4, g->n, "owners", &f->cols[COL_OWNER]);
+	if (err)
+		return err;
+	s.owner = f->cols[COL_OWNER].base;
+	memset(s.owner, 0xff, 4 * (uint64_t)g->n);
+	err = inner_nodes(env, g, &inner);
+	s.inner = inner.set;
+	if (!err)
+		err = mark_gates(env, &s, &gates, &queued);
+	if (!err)
+		err = col_open(env, 4, inner.n, "nodes to visit", &s.stack);
+	if (!err)
+		err = from_roots(&s);
+	if (!err)
+		err = sum_up(env, g, f);
+	col_close(&s.stack);
+	col_close(&queued);
+	col_close(&gates);
+	subset_close(&inner);
+	if (err)
+		return err;
+	f->owner = f->cols[COL_OWNER].base;
+	f->owner_total = f->cols[COL_OWNER_TOTAL].base;
+	return NULL;
+}

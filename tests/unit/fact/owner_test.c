@@ -1,0 +1,189 @@
+/* What owners alone keep: small graphs by table, random ones against the definition. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fact/fact.h"
+
+enum { MAX = 20, OWNERS = 4 };
+
+static struct env env;
+
+static int set_up(void **state)
+{
+	(void)state;
+	env_init(&env);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	assert_int_equal(env.mem_used, 0);
+	env_fini(&env);
+	return 0;
+}
+
+static const struct owner owners[OWNERS] = {
+	{ OWNER_POOL, "p1", 1 }, { OWNER_POOL, "p2", 1 }, { OWNER_STUCK, "s1", 3 }, { OWNER_STUCK, "s2", 1 },
+};
+
+struct plain {
+	unsigned n;
+	bool edge[MAX][MAX];
+	bool root[MAX][OWNERS + 1];
+	uint32_t gate[MAX]; /* 0: none */
+};
+
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	return *seed >> 33;
+}
+
+static void make_random(struct plain *p, uint64_t *seed)
+{
+	*p = (struct plain){ .n = 1 + (unsigned)(next_random(seed) % MAX) };
+	for (uint64_t m = next_random(seed) % (2 * p->n + 1); m; m--)
+		p->edge[next_random(seed) % p->n][next_random(seed) % p->n] = true;
+	for (unsigned i = 0; i < p->n; i++)
+		p->edge[i][i] = false;
+	for (unsigned k = 0; k < 4; k++)
+		p->root[next_random(seed) % p->n][next_random(seed) % (OWNERS + 1)] = true;
+	if (next_random(seed) % 2)
+		p->gate[next_random(seed) % p->n] = 1 + (uint32_t)(next_random(seed) % 2);
+}
+
+static struct graph *build(const struct plain *p, struct gate *gates)
+{
+	struct graph_builder *b;
+	struct graph *g;
+
+	assert_null(graph_builder_new(&env, &b));
+	for (unsigned i = 0; i < p->n; i++)
+		assert_null(graph_add_node(b, 0x1000 + 0x100 * i, 16 + i));
+	for (unsigned i = 0; i < p->n; i++)
+		for (unsigned j = 0; j < p->n; j++)
+			if (p->edge[i][j])
+				assert_null(graph_add_edge(b, i, j));
+	for (uint32_t o = 0; o <= OWNERS; o++)
+		for (unsigned i = 0; i < p->n; i++) {
+			struct root_source source = { .kind = ROOT_GLOBAL, .thread = o, .owner = o };
+
+			if (p->root[i][o])
+				assert_null(graph_add_root(b, &source, i, 8 * i));
+		}
+	assert_null(graph_build_finish(b, &g));
+	graph_builder_free(b);
+	g->owners = owners;
+	g->n_owners = OWNERS;
+	g->gates = gates;
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->gate[i])
+			gates[g->n_gates++] = (struct gate){ i, p->gate[i] };
+	return g;
+}
+
+/* Which owners (bit 0: nobody in particular) a node is reached by; beyond a gate the gate's alone. */
+static void reach_plainly(const struct plain *p, unsigned *by)
+{
+	memset(by, 0, MAX * sizeof(*by));
+	for (unsigned i = 0; i < p->n; i++)
+		for (unsigned o = 0; o <= OWNERS; o++)
+			by[i] |= (unsigned)p->root[i][o] << o;
+	for (bool more = true; more;) {
+		more = false;
+		for (unsigned i = 0; i < p->n; i++) {
+			if (by[i] && p->gate[i])
+				by[i] = 1u << p->gate[i];
+			for (unsigned j = 0; j < p->n; j++)
+				if (p->edge[i][j] && (by[i] & ~by[j]) && !(by[j] && p->gate[j])) {
+					by[j] |= by[i];
+					more = true;
+				}
+		}
+	}
+}
+
+static uint32_t expected(unsigned by)
+{
+	switch (by) {
+	case 0:
+		return OWNER_UNREACHED;
+	case 1 << 1:
+		return 1;
+	case 1 << 2:
+		return 2;
+	case 1 << 1 | 1 << 2:
+		return OWNER_SHARED(OWNER_POOL);
+	case 1 << 3:
+		return 3;
+	case 1 << 4:
+		return 4;
+	case 1 << 3 | 1 << 4:
+		return OWNER_SHARED(OWNER_STUCK);
+	default:
+		return OWNER_OTHERS;
+	}
+}
+
+static void test_random(void **state)
+{
+	uint64_t seed = 7;
+
+	(void)state;
+	for (unsigned round = 0; round < 4000; round++) {
+		uint64_t bytes[OWNERS] = {}, shared = 0;
+		struct gate gates[MAX];
+		struct facts f = {};
+		struct plain p;
+		struct graph *g;
+		unsigned by[MAX];
+
+		make_random(&p, &seed);
+		g = build(&p, gates);
+		assert_null(facts_compute(&env, g, FACT_OWNER, &f));
+		reach_plainly(&p, by);
+		for (unsigned i = 0; i < p.n; i++) {
+			assert_int_equal(f.owner[i], expected(by[i]));
+			if (f.owner[i] && f.owner[i] <= OWNERS)
+				bytes[f.owner[i] - 1] += 16 + i;
+			shared += f.owner[i] == OWNER_SHARED(OWNER_POOL) ? 16 + i : 0;
+		}
+		for (unsigned o = 0; o < OWNERS; o++)
+			assert_int_equal(f.owner_total[o].bytes, bytes[o]);
+		assert_int_equal(f.owner_shared[OWNER_POOL].bytes, shared);
+		facts_fini(&f);
+		graph_free(g);
+	}
+}
+
+static void test_without_owners(void **state)
+{
+	struct plain p = { .n = 2, .root = { [0] = { true } }, .edge = { [0] = { [1] = true } } };
+	struct gate gates[MAX];
+	struct facts f = {};
+	struct graph *g = build(&p, gates);
+
+	(void)state;
+	g->n_owners = 0;
+	assert_null(facts_compute(&env, g, FACT_OWNER, &f));
+	assert_null(f.owner);
+	facts_fini(&f);
+	graph_free(g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_random, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_without_owners, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
