@@ -82,6 +82,8 @@ void graph_free(struct graph *g)
 {
 	if (!g)
 		return;
+	if (g->ctx && g->ops && g->ops->close)
+		g->ops->close(g->ctx);
 	while (g->n_cols)
 		col_close(&g->cols[--g->n_cols]);
 	free(g);

@@ -78,6 +78,8 @@ struct graph_ops {
 	void (*root)(void *ctx, uint32_t root, struct text *ret);
 	/* A short word for the block when no type is known, NULL if there is none. */
 	const char *(*label)(void *ctx, node_id node);
+	/* Before the columns go: what ctx owns besides them. */
+	void (*close)(void *ctx);
 };
 
 struct graph {

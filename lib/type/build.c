@@ -14,6 +14,7 @@
 #include "type/pieces.h"
 #include "type/rooter.h"
 #include "type/scan.h"
+#include "type/typing.h"
 
 /* A register: a root that lies nowhere. */
 struct value {
@@ -42,6 +43,7 @@ struct context {
 	const struct image *img;
 	const struct graph *graph;
 	struct scan scan;
+	struct typing *typing; /* NULL: no types known */
 };
 
 static void roots_fini(struct roots *r)
@@ -236,6 +238,8 @@ static bool edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
 		return false;
 	}
 	*ret = (struct edge_label){ .offset = search.at - start, .into = value - graph_key(c->graph, dst) };
+	ret->name = typing_path(c->typing, src, start, graph_size(c->graph, src), ret->offset);
+	ret->exact = ret->name != NULL;
 	return true;
 }
 
@@ -299,11 +303,19 @@ static void describe_root(void *ctx, uint32_t root, struct text *ret)
 			    (unsigned long long)(at - source->start));
 		break;
 	default:
-		image_describe(c->img, at, ret);
+		if (!typing_global(c->typing, at, ret))
+			image_describe(c->img, at, ret);
 	}
 }
 
-static const struct graph_ops block_graph_ops = { .edge = edge, .root = describe_root };
+static void close_context(void *ctx)
+{
+	struct context *c = ctx;
+
+	typing_free(c->typing);
+}
+
+static const struct graph_ops block_graph_ops = { .edge = edge, .root = describe_root, .close = close_context };
 
 /* ---- all together ---- */
 
@@ -416,6 +428,11 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 		return err;
 	own_edges(g, &edges);
 	count_live(g);
+	err = typing_run(env, img, blocks, typer_registry, &((struct context *)g->ctx)->typing);
+	if (err)
+		return err;
+	g->type = typing_column(((struct context *)g->ctx)->typing);
+	g->types = typing_types(((struct context *)g->ctx)->typing);
 	*ret = take(&g);
 	return NULL;
 }

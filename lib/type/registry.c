@@ -1,6 +1,12 @@
-/* type/registry.c - the rooters, in the order they are asked: the first to name a place names it. */
+/*
+ * type/registry.c - the rooters, in the order they are asked: the first to name a place names it;
+ * and the typers: of two that are as sure, the first.
+ */
 #include "type/rooter.h"
+#include "type/typer.h"
 
 extern const struct rooter_ops rooter_threads, rooter_globals, rooter_mappings;
 
 const struct rooter_ops *const rooter_registry[] = { &rooter_threads, &rooter_globals, &rooter_mappings, NULL };
+
+const struct typer_ops *const typer_registry[] = { NULL };

@@ -1,0 +1,176 @@
+/*
+ * type/typing.c - runs typers in the order of their registry and keeps them for their names.
+ *
+ * What a typer cannot do is a defect of the input, not of the run: the types of the others stand.
+ */
+#include "type/typing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addrmap.h"
+#include "base/guard.h"
+
+enum { TYPERS_MAX = 8, NAME_TRIES = 8 };
+
+struct typing {
+	struct types types;
+	struct col type; /* type_id, one an id */
+	const struct blocks *blocks;
+	struct {
+		const struct typer_ops *ops;
+		void *ctx;
+	} typers[TYPERS_MAX]; /* by their place in the registry; ops NULL: not at home */
+	struct addrmap names; /* by hash */
+	struct arena mem;     /* of the names */
+};
+
+void typing_free(struct typing *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < TYPERS_MAX; i++)
+		if (t->typers[i].ops)
+			t->typers[i].ops->close(t->typers[i].ctx);
+	types_close(&t->types);
+	col_close(&t->type);
+	addrmap_fini(&t->names);
+	arena_fini(&t->mem);
+	free(t);
+}
+
+static void free_typing(struct typing **t)
+{
+	typing_free(*t);
+}
+
+static void close_col(struct col *c)
+{
+	col_close(c);
+}
+
+/* How many are at home. */
+static unsigned open_typers(struct env *env, const struct image *img, const struct blocks *blocks,
+			    const struct typer_ops *const *typers, struct typing *t)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; typers[i] && i < TYPERS_MAX; i++) {
+		void *ctx = NULL;
+		struct err *err = typers[i]->open(env, img, blocks, &ctx);
+
+		if (err)
+			diag_err(env, "type/typer", err_wrap(err, "types of %s", typers[i]->name));
+		if (err || !ctx)
+			continue;
+		t->typers[i].ops = typers[i];
+		t->typers[i].ctx = ctx;
+		n++;
+	}
+	return n;
+}
+
+static struct err *assign(struct env *env, struct typing *t, uint8_t *confidence)
+{
+	for (unsigned i = 0; i < TYPERS_MAX; i++) {
+		struct type_columns cols = {
+			.type = t->type.base, .confidence = confidence, .typer = (uint8_t)i, .types = &t->types,
+		};
+		struct err *err;
+
+		if (!t->typers[i].ops)
+			continue;
+		err = t->typers[i].ops->assign(t->typers[i].ctx, &cols);
+		if (err && (err->kind == ERR_NOMEM || err->kind == ERR_LIMIT))
+			return err;
+		if (err)
+			diag_err(env, "type/typer", err_wrap(err, "types of %s", t->typers[i].ops->name));
+	}
+	return NULL;
+}
+
+struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct typer_ops *const *typers, struct typing **ret)
+{
+	_cleanup_(free_typing) struct typing *t = calloc(1, sizeof(*t));
+	_cleanup_(close_col) struct col confidence = {};
+	struct err *err;
+
+	if (!t)
+		return &err_nomem;
+	*ret = NULL;
+	t->blocks = blocks;
+	if (!blocks->grains.n || !open_typers(env, img, blocks, typers, t))
+		return NULL;
+	err = types_open(&t->types);
+	if (!err)
+		err = col_fixed(env, sizeof(type_id), blocks->grains.n, "types", &t->type);
+	if (!err)
+		err = col_fixed(env, 1, blocks->grains.n, "types", &confidence);
+	if (!err)
+		err = assign(env, t, confidence.base);
+	if (err)
+		return err;
+	col_seal(&t->type);
+	*ret = take(&t);
+	return NULL;
+}
+
+const type_id *typing_column(const struct typing *t)
+{
+	return t ? t->type.base : NULL;
+}
+
+const struct types *typing_types(const struct typing *t)
+{
+	return t ? &t->types : NULL;
+}
+
+/* A string that stays; each once, as long as hashes do not fall on each other. */
+static const char *keep_name(struct typing *t, const struct text *name)
+{
+	uint64_t h = 0xcbf29ce484222325;
+	const char *kept;
+
+	if (!name->n || name->bad)
+		return NULL;
+	for (size_t i = 0; i < name->n; i++)
+		h = (h ^ (uint8_t)name->s[i]) * 0x100000001b3;
+	for (unsigned i = 0; i < NAME_TRIES; i++, h += 2) {
+		kept = addrmap_get(&t->names, h | 1);
+		if (!kept) {
+			kept = arena_strdup(&t->mem, text_str(name));
+			return kept && addrmap_put(&t->names, h | 1, kept) ? kept : NULL;
+		}
+		if (!strcmp(kept, text_str(name)))
+			return kept;
+	}
+	return arena_strdup(&t->mem, text_str(name));
+}
+
+const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t size, uint64_t offset)
+{
+	const struct type_row *row;
+	const struct typer_ops *ops;
+	struct text name = { .max = 4096 };
+	const char *kept = NULL;
+	type_id type = t ? ((const type_id *)t->type.base)[id] : 0;
+
+	if (!type || type >= t->types.n)
+		return NULL;
+	row = &t->types.v[type];
+	ops = t->typers[row->typer].ops;
+	if (ops->path && ops->path(t->typers[row->typer].ctx, row, start, size, offset, &name))
+		kept = keep_name(t, &name);
+	text_fini(&name);
+	return kept;
+}
+
+bool typing_global(const struct typing *t, taddr addr, struct text *ret)
+{
+	for (unsigned i = 0; t && i < TYPERS_MAX; i++)
+		if (t->typers[i].ops && t->typers[i].ops->global &&
+		    t->typers[i].ops->global(t->typers[i].ctx, addr, ret))
+			return true;
+	return false;
+}

@@ -1,0 +1,26 @@
+/*
+ * type/typing.h - the typers of a graph: run once, asked for names as long as the graph lives.
+ */
+#ifndef HEAPFX_TYPE_TYPING_H
+#define HEAPFX_TYPE_TYPING_H
+
+#include "type/typer.h"
+
+struct typing; /* NULL is fine for all of these: no typer had anything to say */
+/* Opens and runs those that are at home here; NULL in *ret when none is. */
+struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct typer_ops *const *typers, struct typing **ret) MUST_CHECK;
+void typing_free(struct typing *t);
+
+const type_id *typing_column(const struct typing *t); /* one an id of blocks; NULL with `t` */
+const struct types *typing_types(const struct typing *t);
+
+/*
+ * How the word at `offset` of a block is called, by the typer of its type: a string that lives as long
+ * as `t`; NULL when nobody can tell.  `start` and `size`: of the block as the graph has it.
+ */
+const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t size, uint64_t offset);
+/* How a static address is called; false: no typer can tell, `ret` is untouched. */
+bool typing_global(const struct typing *t, taddr addr, struct text *ret);
+
+#endif
