@@ -13,26 +13,36 @@
 #include "report/report.h"
 
 enum {
-	BREAKDOWN_MAX = 9,  /* lines of "where it went"; smaller ones are summed up */
+	FOLD = 40, /* lines of the page with three suspects */
 	LABEL_MAX = 40,
 	BAR_MAX = 20,
 	TITLE_WIDTH = 46,
-	PROBLEMS_MAX = 3,
-	CYCLES_MAX = 1,
+	SUSPECTS_FOLD = 3,
 	VERDICT_INDENT = 9,
-	VERDICT_LINES = 4,
 	PROBLEM_INDENT = 10,
-	PROBLEM_LINES = 4,
 	NEXT_INDENT = 6,
 	CHAIN_INDENT = 6,
 	WIDTH_MIN = 60,
 	WIDTH_DEFAULT = 100,
 };
 
+/* How many lines (of a sentence: lines each) a section may have; smaller parts of the breakdown are summed up. */
+struct fit {
+	unsigned breakdown, verdict_lines, problems, problem_lines, cycles, next;
+};
+
+/* The first that keeps the page above the fold, else the last: commands of ten lines and more are all it lets by. */
+static const struct fit fits[] = {
+	{ 9, 4, 3, 4, 1, 8 }, { 8, 4, 3, 4, 1, 4 }, { 7, 4, 3, 4, 1, 3 }, { 7, 3, 3, 3, 1, 3 },
+	{ 7, 3, 3, 2, 1, 3 }, { 7, 2, 3, 2, 1, 3 }, { 6, 2, 3, 1, 1, 3 }, { 6, 2, 3, 1, 1, 2 },
+	{ 5, 2, 2, 1, 0, 1 },
+};
+
 struct page {
-	FILE *out;
+	FILE *out; /* NULL: lines are counted alone */
 	const struct report *r;
-	unsigned width, top;
+	const struct fit *fit;
+	unsigned width, top, lines;
 	bool color;
 	struct text line, scratch;
 };
@@ -140,6 +150,11 @@ static void end_line_styled(struct page *p, const char *style, size_t n_styled)
 	struct text cut = TEXT_INIT;
 	const char *s;
 
+	p->lines++;
+	if (!p->out) {
+		text_reset(&p->line);
+		return;
+	}
 	while (p->line.n && p->line.s[p->line.n - 1] == ' ')
 		p->line.s[--p->line.n] = '\0';
 	add_cut(&cut, text_str(&p->line), p->width);
@@ -161,7 +176,7 @@ static void end_line(struct page *p)
 
 static void blank(struct page *p)
 {
-	fputc('\n', p->out);
+	end_line(p);
 }
 
 static const char *kind_words(const char *kind)
@@ -313,7 +328,7 @@ static unsigned label_column(const struct report *r)
 static void print_where(struct page *p)
 {
 	const struct report *r = p->r;
-	uint64_t total = 0, rest = 0, floor = breakdown_floor(r, BREAKDOWN_MAX - 1);
+	uint64_t total = 0, rest = 0, floor = breakdown_floor(r, p->fit->breakdown - 1);
 	unsigned col = label_column(r), n_rest = 0;
 	char label[48];
 
@@ -386,7 +401,7 @@ static void print_verdict(struct page *p)
 	struct text sentence = TEXT_INIT;
 
 	add_name(&sentence, p->r->verdict ? p->r->verdict : "nothing of note was found.");
-	print_sentence(p, "VERDICT", "1", VERDICT_INDENT, text_str(&sentence), VERDICT_LINES);
+	print_sentence(p, "VERDICT", "1", VERDICT_INDENT, text_str(&sentence), p->fit->verdict_lines);
 	text_fini(&sentence);
 }
 
@@ -482,7 +497,7 @@ static void print_cycles(struct page *p)
 {
 	const struct report *r = p->r;
 
-	for (size_t i = 0; i < r->cycles.n && i < CYCLES_MAX; i++) {
+	for (size_t i = 0; i < r->cycles.n && i < p->fit->cycles; i++) {
 		const struct rp_cycle *c = &r->cycles.v[i];
 
 		text_add(&p->line, i ? "" : "CYCLES");
@@ -494,21 +509,21 @@ static void print_cycles(struct page *p)
 		text_printf(&p->line, ", %sreachable", c->reachable ? "" : "un");
 		if (c->n_members)
 			text_printf(&p->line, ", through 0x%" PRIx64, c->members[0].address);
-		if (i + 1 == CYCLES_MAX && r->n_cycles > CYCLES_MAX) {
+		if (i + 1 == p->fit->cycles && r->n_cycles > p->fit->cycles) {
 			text_add(&p->line, "; and ");
-			text_add_count(&p->line, r->n_cycles - CYCLES_MAX);
+			text_add_count(&p->line, r->n_cycles - p->fit->cycles);
 			text_add(&p->line, " more");
 		}
 		end_line_styled(p, "1", i ? 0 : strlen("CYCLES"));
 	}
-	if (r->cycles.n)
+	if (r->cycles.n && p->fit->cycles)
 		blank(p);
 }
 
 static void print_problems(struct page *p)
 {
 	const struct diags *d = p->r->problems;
-	size_t n = d ? d->n : 0, shown = n > PROBLEMS_MAX ? PROBLEMS_MAX - 1 : n;
+	size_t n = d ? d->n : 0, shown = n > p->fit->problems ? p->fit->problems - 1 : n;
 
 	if (!n) {
 		text_add(&p->line, p->r->input.complete ? "PROBLEMS  none (everything the analysis needs is in the file)" :
@@ -527,7 +542,8 @@ static void print_problems(struct page *p)
 			text_add_count(&sentence, one->count);
 			text_add(&sentence, ")");
 		}
-		print_sentence(p, i ? "" : "PROBLEMS", "1;33", PROBLEM_INDENT, text_str(&sentence), PROBLEM_LINES);
+		print_sentence(p, i ? "" : "PROBLEMS", "1;33", PROBLEM_INDENT, text_str(&sentence),
+			       p->fit->problem_lines);
 		text_fini(&sentence);
 	}
 	if (n > shown) {
@@ -596,7 +612,7 @@ static void print_next(struct page *p)
 	const struct report *r = p->r;
 	unsigned col = why_column(p);
 
-	for (size_t i = 0; i < r->n_next; i++) {
+	for (size_t i = 0; i < r->n_next && i < p->fit->next; i++) {
 		unsigned at;
 
 		text_add(&p->line, i ? "      " : "NEXT  ");
@@ -632,6 +648,20 @@ static void print_page(struct page *p)
 	}
 }
 
+/* Lines of the page with no more suspects than the fold is drawn for. */
+static unsigned count_lines(const struct page *page)
+{
+	struct page p = *page;
+
+	p.out = NULL;
+	p.top = p.top < SUSPECTS_FOLD ? p.top : SUSPECTS_FOLD;
+	p.line = p.scratch = (struct text)TEXT_INIT;
+	print_page(&p);
+	text_fini(&p.line);
+	text_fini(&p.scratch);
+	return p.lines;
+}
+
 static struct err *text_write(const struct report *r, const struct writer_options *opt, FILE *out)
 {
 	struct page p = {
@@ -647,6 +677,9 @@ static struct err *text_write(const struct report *r, const struct writer_option
 
 	if (p.width < WIDTH_MIN)
 		p.width = WIDTH_MIN;
+	p.fit = fits;
+	while (p.fit < fits + ARRAY_SIZE(fits) - 1 && count_lines(&p) > FOLD)
+		p.fit++;
 	print_page(&p);
 	bad = p.line.bad || p.scratch.bad;
 	text_fini(&p.line);

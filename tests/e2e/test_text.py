@@ -9,7 +9,7 @@ import pytest
 from common import COMMITTED, FRESH, HEAPFX, SLOW, dump_of, environment, heapfx_ok, report_of
 
 SECTIONS = ["WHERE IT WENT", "VERDICT", "SUSPECTS", "PROBLEMS", "NEXT"]
-FOLD = 45	# sketched as 24 to 40 lines
+FOLD = 40
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,7 @@ def screen():
 def test_no_line_is_wider_than_the_screen(name):
 	out = heapfx_ok("analyze", dump_of(name).core).out
 	assert [line for line in out.splitlines() if len(line) > 100] == []
+	assert len(out.splitlines()) <= FOLD
 	assert "\x1b" not in out and "\t" not in out
 
 

@@ -197,12 +197,115 @@ static void test_nothing_known(void **state)
 	assert_null(strstr(page, "everything the analysis needs"));
 }
 
+/* As much of everything as fits into a report: sentences that never end, chains, evidence, rings. */
+struct crowd {
+	struct rp_breakdown parts[30];
+	struct rp_suspect suspects[40];
+	struct rp_cycle cycles[20];
+	struct diag problems[10];
+	struct diags diags;
+	char words[5000], command[700];
+};
+
+static struct report crowded(struct crowd *c, unsigned n_problems, const char *sentence)
+{
+	struct report r = literal();
+
+	memset(c, 0, sizeof(*c));
+	for (size_t i = 0; i + 1 < sizeof(c->words); i++)
+		c->words[i] = i % 9 == 8 ? ' ' : 'w';
+	memset(c->command, 'c', sizeof(c->command) - 1);
+	for (size_t i = 0; i < ARRAY_SIZE(c->parts); i++)
+		c->parts[i] = (struct rp_breakdown){ "heap/reachable", "a part", NULL, (i + 1) << 20 };
+	for (size_t i = 0; i < ARRAY_SIZE(c->suspects); i++)
+		c->suspects[i] = suspects[1];
+	for (size_t i = 0; i < ARRAY_SIZE(c->cycles); i++)
+		c->cycles[i] = (struct rp_cycle){ .nodes = 10, .bytes = 160 };
+	for (size_t i = 0; i < n_problems; i++)
+		c->problems[i] = (struct diag){ .code = "core/truncated", .message = (char *)(sentence ? sentence : c->words), .count = 7 };
+	c->diags = (struct diags){ .list = c->problems, .n = n_problems };
+	r.breakdown.v = c->parts;
+	r.breakdown.n = ARRAY_SIZE(c->parts);
+	r.suspects.v = c->suspects;
+	r.suspects.n = ARRAY_SIZE(c->suspects);
+	r.cycles.v = c->cycles;
+	r.cycles.n = r.n_cycles = ARRAY_SIZE(c->cycles);
+	r.problems = &c->diags;
+	r.n_next = 3;
+	r.next[1] = r.next[2] = r.next[0];
+	return r;
+}
+
+static unsigned count_lines(const char *s, unsigned max_columns)
+{
+	unsigned n = 0;
+
+	for (const char *end; (end = strchr(s, '\n')); s = end + 1, n++)
+		assert_true(line_columns(s, (size_t)(end - s)) <= max_columns);
+	assert_int_equal(*s, 0);
+	return n;
+}
+
+static void test_above_the_fold(void **state)
+{
+	static struct crowd c;
+
+	(void)state;
+	for (unsigned problems = 0; problems <= ARRAY_SIZE(c.problems); problems++) {
+		for (unsigned loud = 0; loud < 4; loud++) {
+			struct report r = crowded(&c, problems, loud & 1 ? NULL : "the file ends before it should");
+
+			if (loud & 2) {
+				r.verdict = c.words;
+				r.next[0] = r.next[1] = r.next[2] = c.command;
+			}
+			for (unsigned top = 1; top <= 3; top++) {
+				_free_ char *page = render(&r, &(struct writer_options){ .top = top, .width = 100 });
+
+				assert_true(count_lines(page, 100) <= 40);
+				assert_non_null(strstr(page, "\nNEXT "));
+				if (problems)
+					assert_non_null(strstr(page, "core/truncated"));
+			}
+		}
+	}
+}
+
+/* Who asks for more suspects gets them, four lines each, and nothing else less. */
+static void test_more_suspects(void **state)
+{
+	static struct crowd c;
+	const struct report r = crowded(&c, 3, NULL);
+	_free_ char *three = render(&r, &(struct writer_options){ .top = 3, .width = 100 });
+	_free_ char *nine = render(&r, &(struct writer_options){ .top = 9, .width = 100 });
+
+	(void)state;
+	assert_int_equal(count_lines(nine, 100), count_lines(three, 100) + 6 * 4);
+}
+
+/* Three lost suspects and three short problems: only the breakdown gives way. */
+static void test_problems_stay_whole(void **state)
+{
+	static struct crowd c;
+	const struct report r = crowded(&c, 3, "the file ends before it should, and what it should have held is not known: "
+					       "blocks of it may seem lost that are not, to THE END");
+	_free_ char *page = render(&r, &(struct writer_options){ .top = 3, .width = 100 });
+	unsigned whole = 0;
+
+	(void)state;
+	for (const char *at = page; (at = strstr(at, "to THE END")); at++)
+		whole++;
+	assert_int_equal(whole, 3);
+	assert_true(count_lines(page, 100) <= 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_fit),     cmocka_unit_test(test_sections_in_order),
 		cmocka_unit_test(test_figures),	      cmocka_unit_test(test_hostile_names),
-		cmocka_unit_test(test_nothing_known),
+		cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_above_the_fold),
+		cmocka_unit_test(test_more_suspects), cmocka_unit_test(test_problems_stay_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
