@@ -65,8 +65,8 @@ for _minor in RELEASES:
 		about="position independent, no symbols")
 	CASES[f"zoo.{_minor}.marks"] = Case("zoo", _minor, capture="marks",
 		about="stopped at mark termination, with the collector's marks")
-	CASES[f"zoo.{_minor}.kernel"] = Case("zoo", _minor, STRIPPED, capture="kernel",
-		env=("GOTRACEBACK=crash",), about="dumped by the kernel after SIGABRT, no symbols")
+	CASES[f"zoo.{_minor}.kernel"] = Case("zoo", _minor, ("-ldflags=-w",), capture="kernel",
+		env=("GOTRACEBACK=crash",), about="dumped by the kernel after SIGABRT, symbols, no DWARF")
 	CASES[f"zoo.{_minor}.arm64"] = Case("zoo", _minor, arch="arm64", capture="qemu",
 		env=("GOTRACEBACK=crash",), about="arm64, written by qemu-user")
 	CASES[f"zoo.{_minor}.arm64-stripped"] = Case("zoo", _minor, STRIPPED, arch="arm64", capture="qemu",
