@@ -25,7 +25,7 @@ struct go_layout {
 	} mspan;
 	struct {
 		uint32_t pages, allspans, sweepgen, arenas, heapArenas /* allArenas to 1.24 */, curArena, spanalloc,
-			cachealloc, pagesInUse, central;
+			cachealloc, pagesInUse, central, central_stride;
 	} mheap;
 	struct {
 		/* bitmap, noMorePtrs: to 1.21, and with noallocheaders; pageUseSpanInlineMarkBits: since 1.25 */
@@ -72,6 +72,8 @@ struct go_module {
 	uint64_t n_funcnametab, n_cutab, n_filetab, n_pctab, n_pclntable, n_ftab; /* bytes; ftab: entries */
 	taddr findfunctab;
 	taddr minpc, maxpc, text, etext;
+	taddr textsectmap; /* {vaddr, end, base}; one section but in very big programs */
+	uint64_t n_textsectmap;
 	taddr noptrdata, enoptrdata, data, edata, bss, ebss, noptrbss, enoptrbss, end;
 	taddr types, etypes, rodata, gofunc;
 	taddr typelinks, itablinks; /* arrays; 0 since 1.27 */
@@ -115,6 +117,7 @@ struct go {
 	struct go_types *types; /* image/go_type.h; never NULL */
 	struct goroutine *goroutines; /* image/go_sched.h; ascending by id; dead ones too */
 	size_t n_goroutines;
+	struct go_names *names; /* go_func.c: functions by name, made when first asked */
 	struct arena mem; /* owns arrays and strings */
 };
 
@@ -160,8 +163,13 @@ void go_source(const struct go *go, taddr pc,
 
 /* ---- slices and words the runtime keeps, bounds checked */
 
+/* The word at addr; 0 when it is not there. */
+uint64_t go_word(const struct go *go, taddr addr);
 /* {ptr, len, cap} at addr: false unless len <= cap and every byte of ptr[len * elem] lies in the image. */
 bool go_slice(const struct go *go, taddr addr, uint64_t elem, taddr *ret_ptr, uint64_t *ret_len);
+/* The heapArena of an address, and the mspan of its page, as the runtime's tables say; 0 = none. */
+taddr go_heap_arena(const struct go *go, taddr addr);
+taddr go_span_of(const struct go *go, taddr addr);
 /* A string header at addr, copied; false if it is not there, or longer than max - 1. */
 bool go_string(const struct go *go, taddr addr, char *ret, size_t max);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "image/go.h"
 #include "image/parts.h"
 
 enum { EXE_MAX = 4096 };
@@ -84,6 +85,8 @@ static struct err *build(struct image *img, const struct dump *dump,
 		err = dbg_open(img, opt);
 	if (!err)
 		err = unwind_threads(img, opt);
+	if (!err)
+		err = go_open(img);
 	return err;
 }
 
@@ -128,6 +131,7 @@ void image_close(struct image *img)
 {
 	if (!img)
 		return;
+	go_close(img->go);
 	for (size_t i = 0; i < img->n_modules; i++) {
 		struct module *m = &img->modules[i];
 

@@ -1,0 +1,134 @@
+/*
+ * image/go.c - opens the Go runtime of an image, step by step, and reads its words.
+ *
+ * Each step is one file: go_module.c finds the moduledata, go_build.c the version, go_layout.c the
+ * fields, go_anchors.c the variables; types and goroutines follow from these.
+ */
+#include "image/go.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "image/go_anchors.h"
+#include "image/go_build.h"
+#include "image/go_func.h"
+#include "image/go_layout.h"
+#include "image/parts.h"
+
+
+static void hits_fini(struct go_hits *h)
+{
+	free(h->v);
+}
+
+/* The version that the modules were built by, then the modules by it; minor 0 if nothing told. */
+static struct err *find_modules(struct go *go)
+{
+	_cleanup_(hits_fini) struct go_hits hits = {};
+	struct err *err = go_modules_scan(go, &hits);
+
+	if (err || !hits.n)
+		return err;
+	for (size_t i = 0; i < hits.n && !go->minor; i++)
+		go_build_read(go, image_module_at(go->img, hits.v[i]));
+	err = go_modules_read(go, &hits);
+	if (!err && !*go->version && go->n_modules) {
+		unsigned fitting = go->minor;
+
+		go->minor = 0;
+		go_build_read(go, NULL);
+		if (!go->minor) {
+			go->minor = fitting;
+			diag(go->env, "go/version", go->modules[0].addr,
+			     "nothing says which Go built the program: it is read as one of Go 1.%u", fitting);
+		}
+	}
+	return err;
+}
+
+static struct err *fill(struct go *go)
+{
+	struct err *err = find_modules(go);
+
+	if (err || !go->n_modules)
+		return err;
+	if (go->minor && go->minor < GO_OLDEST) {
+		diag(go->env, "go/too-old", go->modules[0].addr,
+		     "built by %s: Go before 1.%u is not read, its heap is not known", go->version, GO_OLDEST);
+		go->n_modules = 0;
+		return NULL;
+	}
+	go_build_conclude(go);
+	if (go->is_newer)
+		diag(go->env, "go/newer", go->modules[0].addr,
+		     "built by %s, newer than any layout known: it is read as Go 1.%u, as far as that holds",
+		     go->version, GO_NEWEST);
+	go_layout_of(go->minor, go->img->target->id, go->allocheaders, &go->layout);
+	return go_anchors_find(go);
+}
+
+struct err *go_open(struct image *img)
+{
+	struct go *go = calloc(1, sizeof(*go));
+	struct err *err;
+
+	if (!go)
+		return &err_nomem;
+	go->env = img->env;
+	go->img = img;
+	go->names = go_names_new();
+	err = go->names ? fill(go) : &err_nomem;
+	if (err || !go->n_modules)
+		go_close(go);
+	else
+		img->go = go;
+	return err;
+}
+
+void go_close(struct go *go)
+{
+	if (!go)
+		return;
+	go_names_free(go->names);
+	arena_fini(&go->mem);
+	free(go);
+}
+
+/* ---- words */
+
+uint64_t go_word(const struct go *go, taddr addr)
+{
+	uint64_t word;
+
+	return image_read_u64(go->img, addr, &word) == MEM_OK ? word : 0;
+}
+
+bool go_slice(const struct go *go, taddr addr, uint64_t elem, taddr *ret_ptr, uint64_t *ret_len)
+{
+	uint64_t w[3], bytes;
+
+	if (image_read(go->img, addr, w, sizeof(w)) != MEM_OK || w[1] > w[2])
+		return false;
+	if (!checked_mul(w[1], elem, &bytes) || bytes > UINT64_MAX - w[0])
+		return false;
+	for (uint64_t at = 0, avail; at < bytes; at += avail)
+		if (!image_view(go->img, w[0] + at, &avail))
+			return false;
+	*ret_ptr = w[0];
+	*ret_len = w[1];
+	return true;
+}
+
+bool go_string(const struct go *go, taddr addr, char *ret, size_t max)
+{
+	uint64_t w[2];
+
+	if (image_read(go->img, addr, w, sizeof(w)) != MEM_OK || w[1] >= max)
+		return false;
+	if (w[1] && image_read(go->img, w[0], ret, w[1]) != MEM_OK)
+		return false;
+	ret[w[1]] = '\0';
+	return true;
+}

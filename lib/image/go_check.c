@@ -1,0 +1,187 @@
+/*
+ * image/go_check.c - invariants of the runtime's structures, by which anchors and layouts are told
+ * from what merely looks like them.
+ *
+ * Source of truth: runtime/{mheap,malloc,runtime2,proc}.go.  Everything read is hostile: samples are
+ * bounded, and a structure that is not in the dump does not pass.
+ */
+#include "image/go_check.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+#include "image/go_build.h"
+
+enum {
+	SAMPLES = 64,
+	PAGE = 8192,
+	ALLM_MAX = 64,
+	SPAN_STATES = 3,
+	STATUS_MAX = 16,
+	STATUS_SCAN = 0x1000,
+	STACK_MAX = 1 << 30, /* runtime.maxstacksize */
+};
+
+static const uint64_t arena_size = 64ull << 20;
+
+static bool read_u8(const struct go *go, taddr addr, uint8_t *ret)
+{
+	return image_read(go->img, addr, ret, 1) == MEM_OK;
+}
+
+taddr go_heap_arena(const struct go *go, taddr addr)
+{
+	/* malloc.go: arenaBaseOffset, to make both halves of the address space one; no L1 on linux. */
+	uint64_t base = go->img->target->id == TARGET_X86_64 ? 0xffff800000000000 : 0;
+	uint64_t i = (addr - base) / arena_size;
+	taddr l2;
+
+	if (!go->at.mheap || i >= 1ull << 22)
+		return 0;
+	l2 = go_word(go, go->at.mheap + go->layout.mheap.arenas);
+	return l2 ? go_word(go, l2 + i * 8) : 0;
+}
+
+taddr go_span_of(const struct go *go, taddr addr)
+{
+	taddr arena = go_heap_arena(go, addr);
+
+	return arena ? go_word(go, arena + go->layout.heapArena.spans + addr % arena_size / PAGE * 8) : 0;
+}
+
+/* ---- spans */
+
+bool go_is_mspan(const struct go *go, taddr span)
+{
+	const struct go_layout *l = &go->layout;
+	uint64_t start, pages, limit;
+	uint8_t state;
+
+	if (!span || span % 8 || !read_u8(go, span + l->mspan.state, &state) || state >= SPAN_STATES)
+		return false;
+	if (image_read_u64(go->img, span + l->mspan.startAddr, &start) != MEM_OK ||
+	    image_read_u64(go->img, span + l->mspan.npages, &pages) != MEM_OK)
+		return false;
+	limit = go_word(go, span + l->mspan.limit);
+	if (!state)
+		return true; /* freed mspans keep what they had, or nothing */
+	return start && start % PAGE == 0 && pages && pages < 1ull << 35 && limit > start &&
+	       limit - start <= pages * PAGE;
+}
+
+bool go_is_allspans(const struct go *go, taddr slice)
+{
+	taddr ptr;
+	uint64_t n, live = 0;
+
+	if (!go_slice(go, slice, 8, &ptr, &n) || !n || ptr % 8)
+		return false;
+	for (uint64_t i = 0, step = n / SAMPLES + 1; i < n; i += step) {
+		taddr span = go_word(go, ptr + i * 8);
+
+		if (!go_is_mspan(go, span))
+			return false;
+		live += go_word(go, span + go->layout.mspan.npages) != 0;
+	}
+	return live != 0;
+}
+
+/* A span in use is what its arena says about its first page. */
+static bool arenas_agree(const struct go *go)
+{
+	const struct go_layout *l = &go->layout;
+	uint64_t n, good = 0, bad = 0;
+	taddr ptr;
+
+	if (!go_slice(go, go->at.mheap + l->mheap.allspans, 8, &ptr, &n))
+		return false;
+	for (uint64_t i = 0, step = n / SAMPLES + 1; i < n; i += step) {
+		taddr span = go_word(go, ptr + i * 8);
+		uint8_t state = 0;
+
+		if (!read_u8(go, span + l->mspan.state, &state) || !state)
+			continue;
+		if (go_span_of(go, go_word(go, span + l->mspan.startAddr)) == span)
+			good++;
+		else
+			bad++;
+	}
+	return good && bad <= good / 8; /* a few may have been on their way in or out */
+}
+
+bool go_is_mheap(const struct go *go, taddr addr)
+{
+	struct go at = *go;
+
+	at.at.mheap = addr;
+	return go_is_allspans(go, addr + go->layout.mheap.allspans) && arenas_agree(&at);
+}
+
+/* ---- goroutines, processors, threads */
+
+static bool is_g(const struct go *go, taddr g, uint64_t *ret_id)
+{
+	const struct go_layout *l = &go->layout;
+	uint64_t stack[2];
+	uint32_t status;
+
+	if (!g || g % 8 || image_read(go->img, g + l->g.stack, stack, sizeof(stack)) != MEM_OK ||
+	    image_read_u32(go->img, g + l->g.atomicstatus, &status) != MEM_OK ||
+	    image_read_u64(go->img, g + l->g.goid, ret_id) != MEM_OK)
+		return false;
+	if ((status & ~(uint32_t)STATUS_SCAN) >= STATUS_MAX || *ret_id >= 1ull << 56)
+		return false;
+	return stack[0] == stack[1] ? !stack[0] : stack[0] < stack[1] && stack[1] - stack[0] <= STACK_MAX;
+}
+
+bool go_is_allgs(const struct go *go, taddr slice)
+{
+	uint64_t n, id, last = 0, same = 0, seen = 0, first = 0;
+	taddr ptr;
+
+	if (!go_slice(go, slice, 8, &ptr, &n) || !n || ptr % 8)
+		return false;
+	for (uint64_t i = 0, step = n / SAMPLES + 1; i < n; i += step, seen++) {
+		if (!is_g(go, go_word(go, ptr + i * 8), &id))
+			return false;
+		first |= id == 1;
+		same += seen && id == last;
+		last = id;
+	}
+	return first && same <= seen / 4; /* ids of dead ones are used again, those of others never */
+}
+
+bool go_is_allp(const struct go *go, taddr slice)
+{
+	const struct go_layout *l = &go->layout;
+	uint64_t n;
+	taddr ptr;
+
+	if (!go_slice(go, slice, 8, &ptr, &n) || !n || n > 1 << 20 || ptr % 8)
+		return false;
+	for (uint64_t i = 0; i < n && i < SAMPLES; i++) {
+		taddr p = go_word(go, ptr + i * 8);
+		uint32_t id, status;
+
+		if (!p || p % 8 || image_read_u32(go->img, p + l->p.id, &id) != MEM_OK || id != i ||
+		    image_read_u32(go->img, p + l->p.status, &status) != MEM_OK || status > 4)
+			return false;
+	}
+	return true;
+}
+
+bool go_is_allm(const struct go *go, taddr var)
+{
+	const struct go_layout *l = &go->layout;
+	taddr m = go_word(go, var);
+	unsigned n = 0;
+
+	for (; m && n < ALLM_MAX; n++) {
+		taddr g0 = go_word(go, m + l->m.g0);
+
+		if (m % 8 || !g0 || go_word(go, g0 + l->g.m) != m)
+			return false;
+		m = go_word(go, m + l->m.alllink);
+	}
+	return n != 0;
+}

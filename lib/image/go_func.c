@@ -1,0 +1,447 @@
+/*
+ * image/go_func.c - functions of Go programs by address and by name, and their pc tables.
+ *
+ * Source of truth: runtime/symtab.go, runtime/symtabinl.go (pcvalue, inline trees), Go 1.19 to 1.27;
+ * cmd/link/internal/ld/pcln.go writes the tables.  They are in every binary, stripped or not.
+ */
+#include "image/go_func.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "image/go_build.h"
+
+enum {
+	NAME_MAX_BYTES = 64 << 10,
+	FUNC_FIXED = 44, /* bytes of a _func before its tables; 40 in 1.19 */
+	PCDATA_MAX = 64,
+	STEPS_MAX = 1 << 20, /* of a pc-value table */
+	INLINE_MAX = 256,
+	PROBES_MAX = 4096,
+	FUNCS_MAX = 1 << 24,
+};
+
+/* ---- by address */
+
+/* Text of a program too big for one section: offsets are relative to sections of the first link. */
+static taddr text_addr(const struct go *go, const struct go_module *m, uint32_t off)
+{
+	for (uint64_t i = 0; m->n_textsectmap > 1 && i < m->n_textsectmap; i++) {
+		uint64_t w[3];
+
+		if (image_read(go->img, m->textsectmap + i * sizeof(w), w, sizeof(w)) != MEM_OK)
+			break;
+		if (off >= w[0] && (off < w[1] || (i + 1 == m->n_textsectmap && off == w[1])))
+			return w[2] + (off - w[0]);
+	}
+	return m->text + off;
+}
+
+/* Entry i of ftab: {entry, _func}; the last one is the end of the text alone. */
+static bool ftab_read(const struct go *go, const struct go_module *m, uint64_t i, taddr *ret_entry, uint32_t *ret_func)
+{
+	uint32_t w[2];
+
+	if (i >= m->n_ftab)
+		return false;
+	if (i + 1 == m->n_ftab) {
+		if (image_read_u32(go->img, m->ftab + i * 8, &w[0]) != MEM_OK)
+			return false;
+		w[1] = 0;
+	} else if (image_read(go->img, m->ftab + i * 8, w, sizeof(w)) != MEM_OK) {
+		return false;
+	}
+	*ret_entry = text_addr(go, m, w[0]);
+	*ret_func = w[1];
+	return true;
+}
+
+/* The NUL-terminated name at an offset of funcnametab; false when it does not end there. */
+static bool name_at(const struct go *go, const struct go_module *m, uint32_t off, taddr *ret, uint32_t *ret_length)
+{
+	uint64_t avail, max;
+	const uint8_t *p, *nul;
+
+	if (off >= m->n_funcnametab)
+		return false;
+	p = image_view(go->img, m->funcnametab + off, &avail);
+	if (!p)
+		return false;
+	max = m->n_funcnametab - off < NAME_MAX_BYTES ? m->n_funcnametab - off : NAME_MAX_BYTES;
+	nul = memchr(p, 0, avail < max ? avail : max);
+	if (!nul)
+		return false;
+	*ret = m->funcnametab + off;
+	*ret_length = (uint32_t)(nul - p);
+	return true;
+}
+
+static bool func_read(const struct go *go, const struct go_module *m, uint64_t i, struct go_func *ret)
+{
+	struct go_func f = { .module = m };
+	unsigned old = go->minor && go->minor < 20 ? 4 : 0; /* 1.20 put startLine before funcID */
+	uint8_t b[FUNC_FIXED];
+	uint32_t off, unused;
+
+	if (!ftab_read(go, m, i, &f.entry, &off) || !ftab_read(go, m, i + 1, &f.end, &unused) || f.end <= f.entry)
+		return false;
+	if (off >= m->n_pclntable || m->n_pclntable - off < FUNC_FIXED)
+		return false;
+	f.addr = m->pclntable + off;
+	if (image_read(go->img, f.addr, b, sizeof(b) - old) != MEM_OK)
+		return false;
+	if (!name_at(go, m, load_u32(b + 4), &f.name, &f.name_length))
+		return false;
+	f.args = (int32_t)load_u32(b + 8);
+	f.deferreturn = load_u32(b + 12);
+	f.pcsp = load_u32(b + 16);
+	f.pcfile = load_u32(b + 20);
+	f.pcln = load_u32(b + 24);
+	f.npcdata = load_u32(b + 28);
+	f.cu_offset = load_u32(b + 32);
+	f.start_line = old ? 0 : (int32_t)load_u32(b + 36);
+	f.id = b[40 - old];
+	f.flag = b[41 - old];
+	f.nfuncdata = b[43 - old];
+	f.pcdata = f.addr + FUNC_FIXED - old;
+	if (f.npcdata > PCDATA_MAX)
+		f.npcdata = f.nfuncdata = 0;
+	*ret = f;
+	return true;
+}
+
+bool go_func_at(const struct go *go, taddr pc, struct go_func *ret)
+{
+	for (size_t k = 0; k < go->n_modules; k++) {
+		const struct go_module *m = &go->modules[k];
+		uint64_t lo = 0, hi = m->n_ftab - 1;
+
+		if (pc < m->minpc || pc >= m->maxpc)
+			continue;
+		while (lo < hi) { /* the first entry past pc */
+			uint64_t mid = lo + (hi - lo) / 2;
+			taddr entry;
+			uint32_t off;
+
+			if (!ftab_read(go, m, mid, &entry, &off))
+				return false;
+			if (entry <= pc)
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+		return lo && func_read(go, m, lo - 1, ret) && pc >= ret->entry && pc < ret->end;
+	}
+	return false;
+}
+
+void go_func_name(const struct go *go, const struct go_func *f, struct text *ret)
+{
+	uint64_t avail;
+	const uint8_t *p = f->name ? image_view(go->img, f->name, &avail) : NULL;
+
+	if (p && avail >= f->name_length)
+		text_add_escaped(ret, (const char *)p, f->name_length);
+	else
+		text_printf(ret, "0x%lx", f->entry);
+}
+
+/* ---- by name */
+
+struct go_names {
+	pthread_mutex_t lock;
+	bool made;
+	uint64_t mask; /* slots less one */
+	struct name_slot {
+		uint32_t module, index; /* index + 1; 0: empty */
+	} *slots;
+};
+
+struct go_names *go_names_new(void)
+{
+	struct go_names *names = calloc(1, sizeof(*names));
+
+	if (names)
+		pthread_mutex_init(&names->lock, NULL);
+	return names;
+}
+
+void go_names_free(struct go_names *names)
+{
+	if (!names)
+		return;
+	pthread_mutex_destroy(&names->lock);
+	free(names->slots);
+	free(names);
+}
+
+static uint64_t name_hash(const char *s, size_t n)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (uint8_t)s[i]) * 0x100000001b3;
+	return h ^ h >> 29;
+}
+
+static bool name_is(const struct go *go, const struct go_func *f, const char *name, size_t n)
+{
+	uint64_t avail;
+	const uint8_t *p;
+
+	if (f->name_length != n)
+		return false;
+	p = image_view(go->img, f->name, &avail);
+	return p && avail >= n && !memcmp(p, name, n);
+}
+
+/* Only the name of function i, which is what a pass over all of them needs. */
+static bool func_name_only(const struct go *go, const struct go_module *m, uint64_t i, const char **ret, uint32_t *ret_n)
+{
+	uint32_t off, name;
+	uint64_t avail;
+	taddr entry, at;
+
+	if (!ftab_read(go, m, i, &entry, &off) || off >= m->n_pclntable || m->n_pclntable - off < 8)
+		return false;
+	if (image_read_u32(go->img, m->pclntable + off + 4, &name) != MEM_OK || !name_at(go, m, name, &at, ret_n))
+		return false;
+	*ret = (const char *)image_view(go->img, at, &avail);
+	return true;
+}
+
+static uint64_t module_funcs(const struct go_module *m)
+{
+	return m->n_ftab > FUNCS_MAX ? FUNCS_MAX : m->n_ftab - 1;
+}
+
+static void names_make(const struct go *go, struct go_names *names)
+{
+	uint64_t n = 0, slots = 64;
+
+	names->made = true;
+	for (size_t k = 0; k < go->n_modules; k++)
+		n += module_funcs(&go->modules[k]);
+	while (slots < 2 * n)
+		slots *= 2;
+	names->slots = calloc(slots, sizeof(*names->slots));
+	if (!names->slots)
+		return; /* names are then not found, as if there were none */
+	names->mask = slots - 1;
+	for (size_t k = 0; k < go->n_modules; k++)
+		for (uint64_t i = 0; i < module_funcs(&go->modules[k]); i++) {
+			const char *name;
+			uint32_t length;
+			uint64_t at;
+
+			if (!func_name_only(go, &go->modules[k], i, &name, &length))
+				continue;
+			at = name_hash(name, length);
+			for (unsigned p = 0; p < PROBES_MAX; p++, at++) {
+				struct name_slot *s = &names->slots[at & names->mask];
+
+				if (s->index)
+					continue;
+				*s = (struct name_slot){ (uint32_t)k, (uint32_t)i + 1 };
+				break;
+			}
+		}
+}
+
+static void names_unlock(pthread_mutex_t **lock)
+{
+	pthread_mutex_unlock(*lock);
+}
+
+bool go_func_named(const struct go *go, const char *name, struct go_func *ret)
+{
+	struct go_names *names = go->names;
+	size_t n = strlen(name);
+	uint64_t at = name_hash(name, n);
+
+	pthread_mutex_lock(&names->lock);
+	__attribute__((cleanup(names_unlock))) pthread_mutex_t *lock = &names->lock;
+
+	(void)lock;
+	if (!names->made)
+		names_make(go, names);
+	for (unsigned p = 0; names->slots && p < PROBES_MAX; p++, at++) {
+		const struct name_slot *s = &names->slots[at & names->mask];
+		struct go_func f;
+
+		if (!s->index)
+			return false;
+		if (func_read(go, &go->modules[s->module], s->index - 1, &f) && name_is(go, &f, name, n)) {
+			*ret = f;
+			return true;
+		}
+	}
+	return false;
+}
+
+void go_funcs_find(const struct go *go, const char *const *names, size_t n, struct go_func *ret)
+{
+	memset(ret, 0, n * sizeof(*ret));
+	for (size_t k = 0; k < go->n_modules; k++)
+		for (uint64_t i = 0; i < module_funcs(&go->modules[k]); i++) {
+			const char *name;
+			uint32_t length;
+
+			if (!func_name_only(go, &go->modules[k], i, &name, &length) ||
+			    (strncmp(name, "runtime.", 8) && strncmp(name, "sync.", 5)))
+				continue;
+			for (size_t w = 0; w < n; w++)
+				if (!ret[w].entry && !strcmp(name, names[w]) &&
+				    !func_read(go, &go->modules[k], i, &ret[w]))
+					ret[w].entry = 0;
+		}
+}
+
+/* ---- pc tables */
+
+struct steps {
+	const uint8_t *pos, *end;
+	bool bad;
+};
+
+static uint32_t varint(struct steps *s)
+{
+	uint32_t value = 0;
+
+	for (unsigned shift = 0; shift < 35; shift += 7) {
+		if (s->pos == s->end)
+			break;
+		value |= (uint32_t)(*s->pos & 0x7f) << (shift < 32 ? shift : 31);
+		if (!(*s->pos++ & 0x80))
+			return value;
+	}
+	s->bad = true;
+	return 0;
+}
+
+bool go_pcvalue(const struct go *go, const struct go_func *f, uint32_t table, taddr pc, int32_t *ret)
+{
+	unsigned quantum = go->img->target->id == TARGET_AARCH64 ? 4 : 1;
+	uint64_t avail, max;
+	struct steps s;
+	taddr at = f->entry;
+	uint32_t value = UINT32_MAX;
+
+	if (!table || table >= f->module->n_pctab || pc < f->entry)
+		return false;
+	s = (struct steps){ .pos = image_view(go->img, f->module->pctab + table, &avail) };
+	if (!s.pos)
+		return false;
+	max = f->module->n_pctab - table;
+	s.end = s.pos + (avail < max ? avail : max);
+	for (unsigned i = 0; i < STEPS_MAX; i++) {
+		uint32_t delta = varint(&s);
+
+		if (s.bad || (!delta && i))
+			return false;
+		value += delta & 1 ? ~(delta >> 1) : delta >> 1;
+		at += (uint64_t)varint(&s) * quantum;
+		if (s.bad || at > f->end)
+			return false;
+		if (pc < at) {
+			*ret = (int32_t)value;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool go_pcdata(const struct go *go, const struct go_func *f, unsigned which, taddr pc, int32_t *ret)
+{
+	uint32_t table;
+
+	return which < f->npcdata && image_read_u32(go->img, f->pcdata + which * 4, &table) == MEM_OK &&
+	       go_pcvalue(go, f, table, pc, ret);
+}
+
+taddr go_funcdata(const struct go *go, const struct go_func *f, unsigned which)
+{
+	uint32_t off;
+
+	if (which >= f->nfuncdata ||
+	    image_read_u32(go->img, f->pcdata + (f->npcdata + which) * 4, &off) != MEM_OK || off == UINT32_MAX)
+		return 0;
+	return f->module->gofunc + off;
+}
+
+/* ---- source places */
+
+/* Copies the string at an offset of a table; "" when it is not there. */
+static void table_string(const struct go *go, taddr table, uint64_t n, uint32_t off, char *ret, size_t max)
+{
+	*ret = '\0';
+	if (off < n && image_read_str(go->img, table + off, ret, max) != MEM_OK)
+		*ret = '\0';
+}
+
+static unsigned place_of(const struct go *go, const struct go_func *f, taddr pc, char *file, size_t max)
+{
+	const struct go_module *m = f->module;
+	int32_t no, line;
+	uint32_t off;
+	uint64_t at;
+
+	*file = '\0';
+	if (!go_pcvalue(go, f, f->pcfile, pc, &no) || no < 0 || !go_pcvalue(go, f, f->pcln, pc, &line) || line < 0)
+		return 0;
+	at = ((uint64_t)f->cu_offset + (uint32_t)no) * 4;
+	if (at >= m->n_cutab || image_read_u32(go->img, m->cutab + at, &off) != MEM_OK || off == UINT32_MAX)
+		return 0;
+	table_string(go, m->filetab, m->n_filetab, off, file, max);
+	return *file ? (unsigned)line : 0;
+}
+
+struct inlined {
+	uint32_t name;
+	uint32_t parent_pc; /* from the entry */
+};
+
+/* runtime.inlinedCall: 20 bytes in 1.19, 16 since. */
+static bool inlined_read(const struct go *go, taddr tree, int32_t i, struct inlined *ret)
+{
+	bool old = go->minor && go->minor < 20;
+	uint32_t w[5];
+
+	if (image_read(go->img, tree + (uint64_t)(uint32_t)i * (old ? 20 : 16), w, old ? 20 : 16) != MEM_OK)
+		return false;
+	ret->name = old ? w[3] : w[1];
+	ret->parent_pc = old ? w[4] : w[2];
+	return true;
+}
+
+void go_source(const struct go *go, taddr pc,
+	       void (*fn)(void *arg, const char *function, const char *file, unsigned line), void *arg)
+{
+	struct text name = TEXT_INIT;
+	char file[4096], inner[4096];
+	struct go_func f;
+	unsigned line;
+	taddr tree;
+
+	if (!go_func_at(go, pc, &f))
+		return;
+	tree = go_funcdata(go, &f, GO_FUNCDATA_INL_TREE);
+	for (unsigned depth = 0; tree && depth < INLINE_MAX; depth++) {
+		struct inlined call;
+		int32_t i;
+
+		if (!go_pcdata(go, &f, GO_PCDATA_INL_TREE, pc, &i) || i < 0 || !inlined_read(go, tree, i, &call) ||
+		    call.parent_pc >= f.end - f.entry)
+			break;
+		table_string(go, f.module->funcnametab, f.module->n_funcnametab, call.name, inner, sizeof(inner));
+		line = place_of(go, &f, pc, file, sizeof(file));
+		fn(arg, *inner ? inner : "?", line ? file : NULL, line);
+		pc = f.entry + call.parent_pc;
+	}
+	line = place_of(go, &f, pc, file, sizeof(file));
+	go_func_name(go, &f, &name);
+	fn(arg, text_str(&name), line ? file : NULL, line);
+	text_fini(&name);
+}

@@ -1,0 +1,253 @@
+/*
+ * image/go_layout.c - offsets of the runtime's fields in Go 1.19 to 1.27.
+ *
+ * Source of truth: the DWARF of programs built by the newest patch release of each minor for
+ * linux/amd64 and linux/arm64 (the two differ where cache lines pad).  A row tells since which
+ * minor a field is where.
+ */
+#include "image/go_layout.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "image/go_build.h"
+
+enum { CHANGES_MAX = 8 };
+
+enum { X86 = 1 << TARGET_X86_64, ARM = 1 << TARGET_AARCH64, BOTH = X86 | ARM };
+
+struct row {
+	uint16_t at; /* in struct go_layout */
+	uint8_t targets;
+	const char *of, *name; /* as DWARF has them, less "runtime."; name "size": of the whole */
+	struct {
+		uint8_t since;
+		uint32_t offset;
+	} changes[CHANGES_MAX]; /* absent before the first */
+};
+
+#define ROW(t, s, m, n, ...) { offsetof(struct go_layout, s.m), t, #s, n, { __VA_ARGS__ } }
+#define F(s, m, ...) ROW(BOTH, s, m, #m, __VA_ARGS__)
+#define FN(s, m, n, ...) ROW(BOTH, s, m, n, __VA_ARGS__)
+#define X86_F(s, m, ...) ROW(X86, s, m, #m, __VA_ARGS__)
+#define X86_FN(s, m, n, ...) ROW(X86, s, m, n, __VA_ARGS__)
+#define ARM_F(s, m, ...) ROW(ARM, s, m, #m, __VA_ARGS__)
+#define ARM_FN(s, m, n, ...) ROW(ARM, s, m, n, __VA_ARGS__)
+
+static const struct row rows[] = {
+	F(mspan, size, { 19, 144 }, { 20, 160 }, { 21, 168 }, { 22, 160 }),
+	F(mspan, next, { 19, 0 }),
+	F(mspan, startAddr, { 19, 24 }),
+	F(mspan, npages, { 19, 32 }),
+	F(mspan, freeindex, { 19, 48 }),
+	F(mspan, nelems, { 19, 56 }, { 22, 50 }),
+	F(mspan, freeIndexForScan, { 19, 136 }, { 20, 152 }, { 21, 160 }, { 22, 52 }),
+	F(mspan, allocBits, { 19, 72 }, { 22, 64 }),
+	F(mspan, gcmarkBits, { 19, 80 }, { 22, 72 }),
+	F(mspan, pinnerBits, { 21, 88 }, { 22, 80 }),
+	F(mspan, sweepgen, { 19, 88 }, { 21, 96 }, { 22, 88 }),
+	F(mspan, allocCount, { 19, 96 }, { 21, 104 }, { 22, 96 }),
+	F(mspan, spanclass, { 19, 98 }, { 21, 106 }, { 22, 98 }),
+	F(mspan, state, { 19, 99 }, { 21, 107 }, { 22, 99 }),
+	F(mspan, isUserArenaChunk, { 20, 101 }, { 21, 109 }, { 22, 101 }),
+	F(mspan, elemsize, { 19, 104 }, { 21, 112 }, { 22, 104 }),
+	F(mspan, limit, { 19, 112 }, { 21, 120 }, { 22, 112 }),
+	F(mspan, specials, { 19, 128 }, { 21, 136 }, { 22, 128 }),
+	F(mspan, largeType, { 22, 152 }),
+
+	F(mheap, pages, { 19, 16 }, { 20, 8 }),
+	F(mheap, allspans, { 19, 65856 }, { 20, 65824 }, { 21, 65864 }),
+	F(mheap, sweepgen, { 19, 65848 }, { 20, 65816 }, { 21, 65856 }),
+	X86_F(mheap, arenas, { 19, 65936 }, { 20, 65904 }, { 21, 65944 }, { 22, 66008 }),
+	ARM_F(mheap, arenas, { 19, 65936 }, { 20, 65904 }, { 21, 65944 }, { 22, 66072 }),
+	X86_F(mheap, heapArenas, { 19, 66016 }, { 20, 65984 }, { 21, 66032 }, { 22, 66096 }),
+	ARM_F(mheap, heapArenas, { 19, 66016 }, { 20, 65984 }, { 21, 66032 }, { 22, 66160 }),
+	X86_F(mheap, curArena, { 19, 66088 }, { 20, 66056 }, { 21, 66104 }, { 22, 66168 }, { 25, 66192 }),
+	ARM_F(mheap, curArena, { 19, 66088 }, { 20, 66056 }, { 21, 66104 }, { 22, 66232 }, { 25, 66256 }),
+	X86_F(mheap, spanalloc, { 19, 92224 }, { 20, 92184 }, { 21, 92232 }, { 22, 92296 }, { 25, 92320 }),
+	ARM_F(mheap, spanalloc, { 19, 92224 }, { 20, 100888 }, { 21, 100936 }, { 22, 101064 }, { 25, 101088 }),
+	X86_F(mheap, cachealloc, { 19, 92296 }, { 20, 92256 }, { 21, 92304 }, { 22, 92368 }, { 25, 92392 }, { 26, 92464 }),
+	ARM_F(mheap, cachealloc, { 19, 92296 }, { 20, 100960 }, { 21, 101008 }, { 22, 101136 }, { 25, 101160 }, { 26, 101232 }),
+	F(mheap, pagesInUse, { 19, 65880 }, { 20, 65848 }, { 21, 65888 }),
+	X86_F(mheap, central, { 19, 66112 }, { 20, 66072 }, { 21, 66120 }, { 22, 66184 }, { 25, 66208 }),
+	ARM_F(mheap, central, { 19, 66112 }, { 20, 66072 }, { 21, 66120 }, { 22, 66248 }, { 25, 66272 }),
+	X86_FN(mheap, central_stride, "", { 19, 192 }),
+	ARM_FN(mheap, central_stride, "", { 19, 192 }, { 20, 256 }),
+
+	F(heapArena, size, { 19, 2165776 }, { 20, 1133584 }, { 22, 68624 }, { 25, 69648 }),
+	F(heapArena, bitmap, { 19, 0 }, { 22, GO_ABSENT }),
+	F(heapArena, noMorePtrs, { 20, 1048576 }, { 22, GO_ABSENT }),
+	F(heapArena, spans, { 19, 2097152 }, { 20, 1064960 }, { 22, 0 }),
+	F(heapArena, pageInUse, { 19, 2162688 }, { 20, 1130496 }, { 22, 65536 }),
+	F(heapArena, pageMarks, { 19, 2163712 }, { 20, 1131520 }, { 22, 66560 }),
+	F(heapArena, pageUseSpanInlineMarkBits, { 25, 68608 }),
+	F(heapArena, zeroedBase, { 19, 2165768 }, { 20, 1133576 }, { 22, 68616 }, { 25, 69640 }),
+
+	F(pageAlloc, inUse, { 19, 65680 }),
+	F(pageAlloc, chunks, { 19, 120 }),
+	F(pageAlloc, summary, { 19, 0 }),
+	F(pageAlloc, scav, { 19, 65728 }, { 20, 65720 }),
+
+	F(g, stack, { 19, 0 }),
+	FN(g, sched_sp, "sched.sp", { 19, 56 }),
+	FN(g, sched_pc, "sched.pc", { 19, 64 }),
+	FN(g, sched_bp, "sched.bp", { 19, 104 }, { 25, 96 }),
+	F(g, syscallsp, { 19, 112 }, { 25, 104 }),
+	F(g, syscallpc, { 19, 120 }, { 25, 112 }),
+	F(g, m, { 19, 48 }),
+	F(g, atomicstatus, { 19, 144 }, { 23, 152 }, { 25, 144 }),
+	F(g, goid, { 19, 152 }, { 23, 160 }, { 25, 152 }),
+	F(g, waitsince, { 19, 168 }, { 23, 176 }, { 25, 168 }),
+	F(g, waitreason, { 19, 176 }, { 23, 184 }, { 25, 176 }),
+	F(g, parentGoid, { 21, 272 }, { 23, 280 }, { 25, 272 }, { 26, 280 }),
+	F(g, gopc, { 19, 296 }, { 21, 280 }, { 23, 288 }, { 25, 280 }, { 26, 288 }),
+	F(g, startpc, { 19, 312 }, { 21, 296 }, { 23, 304 }, { 25, 296 }, { 26, 304 }),
+	F(g, waiting, { 19, 328 }, { 21, 312 }, { 23, 320 }, { 25, 312 }, { 26, 320 }),
+	F(g, labels, { 19, 360 }, { 21, 344 }, { 23, 352 }, { 25, 344 }, { 26, 352 }),
+	FN(g, panic, "_panic", { 19, 32 }),
+	FN(g, defer_, "_defer", { 19, 40 }),
+	F(g, timer, { 19, 368 }, { 21, 352 }, { 23, 360 }, { 25, 352 }, { 26, 360 }),
+	F(g, stktopsp, { 19, 128 }, { 23, 136 }, { 25, 128 }),
+
+	F(p, id, { 19, 0 }),
+	F(p, status, { 19, 4 }),
+	F(p, m, { 19, 56 }, { 23, 48 }),
+	F(p, mcache, { 19, 64 }, { 23, 56 }),
+	F(p, pcache, { 19, 72 }, { 23, 64 }),
+	F(p, runqhead, { 19, 400 }, { 23, 392 }, { 26, 400 }),
+	F(p, timers, { 19, 8840 }, { 20, 8832 }, { 21, 8840 }, { 22, 8872 }, { 23, 8840 }, { 25, 9392 }, { 26, 13672 }),
+	F(p, sudogbuf, { 19, 2504 }, { 23, 2496 }, { 26, 2504 }),
+
+	F(m, g0, { 19, 0 }),
+	F(m, gsignal, { 19, 80 }, { 25, 72 }),
+	F(m, curg, { 19, 192 }, { 25, 184 }),
+	F(m, procid, { 19, 72 }, { 25, 64 }),
+	F(m, alllink, { 19, 336 }, { 22, 328 }, { 23, 352 }, { 25, 344 }, { 26, 352 }),
+
+	F(mcache, tiny, { 19, 16 }, { 24, 24 }),
+	F(mcache, tinyoffset, { 19, 24 }, { 24, 32 }),
+	F(mcache, alloc, { 19, 40 }, { 24, 48 }),
+	F(mcache, stackcache, { 19, 1128 }, { 24, 1136 }, { 26, 2224 }),
+
+	F(special, next, { 19, 0 }),
+	F(special, offset, { 19, 8 }),
+	F(special, kind, { 19, 10 }, { 24, 16 }),
+	F(special, size, { 19, 16 }, { 24, 24 }),
+
+	F(sudog, g, { 19, 0 }),
+	F(sudog, next, { 19, 8 }),
+	F(sudog, elem, { 19, 24 }),
+	F(sudog, waitlink, { 19, 64 }, { 26, 72 }),
+	F(sudog, c, { 19, 80 }, { 26, 88 }),
+
+	F(hchan, qcount, { 19, 0 }),
+	F(hchan, dataqsiz, { 19, 8 }),
+	F(hchan, buf, { 19, 16 }),
+	F(hchan, elemsize, { 19, 24 }),
+	F(hchan, closed, { 19, 28 }),
+	F(hchan, elemtype, { 19, 32 }, { 23, 40 }),
+	F(hchan, sendq, { 19, 72 }, { 23, 80 }),
+	F(hchan, recvq, { 19, 56 }, { 23, 64 }),};
+
+static void put(struct go_layout *l, const struct row *r, uint32_t value)
+{
+	memcpy((uint8_t *)l + r->at, &value, sizeof(value));
+}
+
+static uint32_t get(const struct go_layout *l, const struct row *r)
+{
+	uint32_t value;
+
+	memcpy(&value, (const uint8_t *)l + r->at, sizeof(value));
+	return value;
+}
+
+static uint32_t row_offset(const struct row *r, unsigned minor)
+{
+	uint32_t offset = GO_ABSENT;
+
+	for (size_t i = 0; i < CHANGES_MAX && r->changes[i].since && r->changes[i].since <= minor; i++)
+		offset = r->changes[i].offset;
+	return offset;
+}
+
+/* runtime/mheap.go, _KindSpecial*: they were renumbered in 1.23 and 1.25. */
+static void kinds_of(unsigned minor, struct go_layout *l)
+{
+	unsigned first = minor >= 25 ? 2 : 1, after = minor >= 23 ? first + 2 : 2;
+
+	memset(&l->special_kind, 0xff, sizeof(l->special_kind));
+	l->special_kind.finalizer = first;
+	if (minor >= 23)
+		l->special_kind.weak_handle = first + 1;
+	l->special_kind.profile = after;
+	l->special_kind.reachable = after + 1;
+	if (minor >= 21)
+		l->special_kind.pin_counter = after + 2;
+	if (minor >= 24)
+		l->special_kind.cleanup = after + 3;
+	if (minor >= 25) {
+		l->special_kind.tiny_block = 1;
+		l->special_kind.check_finalizer = 8;
+		l->special_kind.bubble = 9;
+	}
+	if (minor >= 26)
+		l->special_kind.secret = 10;
+}
+
+void go_layout_of(unsigned minor, enum target_id target, bool allocheaders, struct go_layout *ret)
+{
+	if (minor < GO_OLDEST)
+		minor = minor ? GO_OLDEST : GO_NEWEST;
+	memset(ret, 0xff, sizeof(*ret));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct row *r = &rows[i];
+		/* Without malloc headers 1.22 keeps the bitmap of before in front of the arena's spans. */
+		bool old = minor == 22 && !allocheaders && !strcmp(r->of, "heapArena");
+
+		if (r->targets & 1u << target)
+			put(ret, r, row_offset(r, old ? 21 : minor));
+	}
+	ret->mspan.int_size = minor >= 22 ? 2 : 8;
+	ret->special.offset_size = minor >= 24 ? 8 : 2;
+	kinds_of(minor, ret);
+}
+
+/* "runtime.g", "sched.sp" is the field of runtime.gobuf behind that of runtime.g. */
+static bool row_debug_info(const struct image *img, const struct module *m, const struct row *r, uint64_t *ret)
+{
+	char of[64];
+	uint64_t inner = 0, outer;
+
+	if (!*r->name || !strcmp(r->name, "size"))
+		return false;
+	snprintf(of, sizeof(of), "runtime.%s", r->of);
+	if (strncmp(r->name, "sched.", 6) != 0)
+		return image_field_offset(img, m, of, r->name, ret);
+	if (!image_field_offset(img, m, of, "sched", &outer) ||
+	    !image_field_offset(img, m, "runtime.gobuf", r->name + 6, &inner))
+		return false;
+	*ret = outer + inner;
+	return true;
+}
+
+unsigned go_layout_debug_info(const struct image *img, const struct module *m, struct go_layout *l,
+			      unsigned *ret_changed)
+{
+	unsigned known = 0;
+
+	*ret_changed = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t offset;
+
+		if (!(rows[i].targets & 1u << img->target->id) || !row_debug_info(img, m, &rows[i], &offset) ||
+		    offset >= GO_ABSENT)
+			continue;
+		known++;
+		*ret_changed += get(l, &rows[i]) != offset;
+		put(l, &rows[i], (uint32_t)offset);
+	}
+	return known;
+}

@@ -1,0 +1,18 @@
+/*
+ * image/go_layout.h - where the runtime's fields are: by version, and by debug information.
+ */
+#ifndef HEAPFX_IMAGE_GO_LAYOUT_H
+#define HEAPFX_IMAGE_GO_LAYOUT_H
+
+#include "image/go.h"
+
+/* Of Go 1.<minor>, the nearest known one if there is no such; `allocheaders` counts for 1.22 alone. */
+void go_layout_of(unsigned minor, enum target_id target, bool allocheaders, struct go_layout *ret);
+/*
+ * Replaces what the module's DWARF says otherwise: how many fields it knew, and through `ret_changed`
+ * how many of them it moved.
+ */
+unsigned go_layout_debug_info(const struct image *img, const struct module *m, struct go_layout *l,
+			      unsigned *ret_changed);
+
+#endif
