@@ -588,6 +588,7 @@ static struct err *module_offer_exe(struct image *img, struct module *m, const c
 	     "%s is used as the program as told: the dump has no build id to check it by", e->path);
 	m->bias = m->start - e->h.low;
 	m->end = m->start;
+	module_take_headers(m, &e->h);
 	return module_use(img, m, e);
 }
 
