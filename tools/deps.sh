@@ -10,7 +10,7 @@ build="gcc make pkg-config libc6-dev libelf-dev libdw-dev libcapstone-dev libarc
 demo="gdb"
 # The corpus is made of C and C++ programs, static ones, and one for aarch64 run by qemu.
 test="g++ binutils libcmocka-dev python3 python3-pytest python3-jsonschema valgrind
-	zstd xz-utils gzip bzip2 lz4 zip clang libclang-rt-14-dev
+	zstd xz-utils gzip bzip2 lz4 zip dwz clang libclang-rt-14-dev
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 bench="time"
 

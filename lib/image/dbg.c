@@ -29,24 +29,46 @@ static void dbg_unlock(pthread_mutex_t **lock)
 	pthread_mutex_unlock(*lock);
 }
 
-/* Under the lock: the DWARF, opened on first use. */
+static struct Dwarf *reader_open(const struct image *img, const struct elf_file *file, struct dbg_reader *r)
+{
+	struct err *err = elf_copy_open(img->env, file, &r->copy);
+
+	if (err)
+		diag_err(img->env, "module/debug-info", err);
+	if (r->copy.map)
+		r->elf = elf_memory((char *)r->copy.map, r->copy.size);
+	if (r->elf)
+		r->dwarf = dwarf_begin_elf(r->elf, DWARF_C_READ, NULL);
+	return r->dwarf;
+}
+
+static void reader_close(struct dbg_reader *r)
+{
+	if (r->dwarf)
+		dwarf_end(r->dwarf);
+	elf_end(r->elf);
+	elf_copy_close(&r->copy);
+	*r = (struct dbg_reader){};
+}
+
+/*
+ * Under the lock: the DWARF, opened on first use.  Where there is another half libdw must be given
+ * it, or none is used: left alone it would look for one by itself, and believe it by its name.
+ */
 static Dwarf *dbg_dwarf(const struct image *img, struct dbg *d)
 {
-	struct err *err;
-
 	if (d->opened)
-		return d->dwarf;
+		return d->main.dwarf;
 	d->opened = true;
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return NULL;
-	err = elf_copy_open(img->env, d->file, &d->copy);
-	if (err)
-		diag_err(img->env, "module/debug-info", err);
-	if (d->copy.map)
-		d->elf = elf_memory((char *)d->copy.map, d->copy.size);
-	if (d->elf)
-		d->dwarf = dwarf_begin_elf(d->elf, DWARF_C_READ, NULL);
-	return d->dwarf;
+	if (reader_open(img, d->file, &d->main) && d->alt) {
+		if (reader_open(img, d->alt, &d->rest))
+			dwarf_setalt(d->main.dwarf, d->rest.dwarf);
+		else
+			reader_close(&d->main);
+	}
+	return d->main.dwarf;
 }
 
 void dbg_free(struct dbg *d)
@@ -59,33 +81,62 @@ void dbg_free(struct dbg *d)
 	}
 	free(d->fields.v);
 	free(d->variables.v);
-	if (d->dwarf)
-		dwarf_end(d->dwarf);
-	elf_end(d->elf);
-	elf_copy_close(&d->copy);
+	reader_close(&d->main);
+	reader_close(&d->rest);
 	elf_file_free(d->own);
+	elf_file_free(d->alt);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }
 
+/* The other half, where dwz made two of it; false, with a diag, when it is not to be had. */
+static struct err *find_alt(struct image *img, const struct module *m, const struct elf_file *file,
+			    const struct image_options *opt, struct elf_file **ret, bool *ret_whole)
+{
+	char hex[2 * BUILD_ID_MAX + 1];
+	struct build_id id;
+	const char *name;
+	struct err *err;
+
+	*ret_whole = true;
+	if (!elf_file_alt(file, &name, &id))
+		return NULL;
+	err = elf_alt_file_open(img, file, opt, ret);
+	if (err || *ret)
+		return err;
+	*ret_whole = false;
+	build_id_hex(&id, hex);
+	diag(img->env, "module/debug-info", m->start,
+	     "%s: its debug info needs %s with build id %s, which is not there (--debug-dir, --sysroot): it is not used",
+	     module_base_name(m), name, id.n ? hex : "(damaged)");
+	return NULL;
+}
+
 static struct err *module_dbg(struct image *img, struct module *m, const struct image_options *opt)
 {
-	struct elf_file *own = NULL;
-	struct dbg *d;
+	struct elf_file *own = NULL, *alt = NULL;
+	bool whole = true;
+	struct dbg *d = NULL;
+	struct err *err = NULL;
 
 	if (!m->elf || !elf_file_has(m->elf, ".debug_info")) {
-		struct err *err = elf_debug_file_open(img, m, opt, ".debug_info", &own);
-
+		err = elf_debug_file_open(img, m, opt, ".debug_info", &own);
 		if (err || !own)
 			return err;
 	}
-	d = calloc(1, sizeof(*d));
+	err = find_alt(img, m, own ? own : m->elf, opt, &alt, &whole);
+	if (!err && whole) {
+		d = calloc(1, sizeof(*d));
+		err = d ? NULL : &err_nomem;
+	}
 	if (!d) {
 		elf_file_free(own);
-		return &err_nomem;
+		elf_file_free(alt);
+		return err;
 	}
 	pthread_mutex_init(&d->lock, NULL);
 	d->own = own;
+	d->alt = alt;
 	d->file = own ? own : m->elf;
 	m->dbg = d;
 	m->symbols = SYMBOLS_DWARF;
@@ -184,15 +235,15 @@ static bool struct_find(Dwarf *dwarf, const char *name, Dwarf_Die *ret)
 }
 
 /* False for bit fields and for what an expression computes: they have no fixed byte. */
-static bool member_offset(Dwarf_Die *member, Dwarf_Word *ret)
+static bool member_offset(Dwarf_Die *of, Dwarf_Die *member, Dwarf_Word *ret)
 {
 	Dwarf_Attribute attr;
 
-	*ret = 0; /* members of a union need not say */
+	*ret = 0;
 	if (dwarf_hasattr(member, DW_AT_data_bit_offset) || dwarf_hasattr(member, DW_AT_bit_size))
 		return false;
 	if (!dwarf_attr(member, DW_AT_data_member_location, &attr))
-		return true;
+		return dwarf_tag(of) == DW_TAG_union_type; /* others say so, unless they are damaged */
 	return !dwarf_formudata(&attr, ret);
 }
 
@@ -214,7 +265,7 @@ static bool field_find(Dwarf_Die *of, const char *field, uint64_t *ret)
 		for (; more && seen < DIES_MAX; more = !dwarf_siblingof(&member, &member), seen++) {
 			Dwarf_Word offset;
 
-			if (dwarf_tag(&member) != DW_TAG_member || !member_offset(&member, &offset))
+			if (dwarf_tag(&member) != DW_TAG_member || !member_offset(&todo[i].die, &member, &offset))
 				continue;
 			if (named(&member, field)) {
 				*ret = todo[i].at + offset;
@@ -266,7 +317,7 @@ bool image_field_offset(const struct image *img, const struct module *m, const c
 			*ret_offset = f->offset;
 		return f->found;
 	}
-	if (dbg_dwarf(img, d) && struct_find(d->dwarf, struct_name, &die))
+	if (dbg_dwarf(img, d) && struct_find(d->main.dwarf, struct_name, &die))
 		found = field_find(&die, field, &offset);
 	field_keep(d, struct_name, field, found, offset);
 	if (found)
@@ -326,7 +377,7 @@ static int variable_cmp(const void *a, const void *b)
 
 static void variables_read(struct dbg *d)
 {
-	struct top t = { .dwarf = d->dwarf };
+	struct top t = { .dwarf = d->main.dwarf };
 
 	while (top_next(&t)) {
 		struct dbg_variable v = {};
@@ -386,7 +437,7 @@ bool image_source_of(const struct image *img, taddr pc, struct source_place *ret
 	(void)lock;
 	if (!dbg_dwarf(img, m->dbg))
 		return false;
-	found = s->flags & SEG_X ? line_of(m->dbg->dwarf, pc - m->bias, &place) :
+	found = s->flags & SEG_X ? line_of(m->dbg->main.dwarf, pc - m->bias, &place) :
 				   variable_of(m->dbg, pc - m->bias, &place);
 	if (found)
 		*ret = place;

@@ -29,10 +29,13 @@ struct dbg {
 	pthread_mutex_t lock; /* over all that follows */
 	const struct elf_file *file;
 	struct elf_file *own; /* `file`, when the module's own file has no DWARF */
+	struct elf_file *alt; /* what dwz moved out of `file`; NULL if it is whole */
 	bool opened;
-	struct elf_copy copy; /* what libelf reads */
-	struct Elf *elf;
-	struct Dwarf *dwarf; /* NULL before it is opened, and when it cannot be */
+	struct dbg_reader {
+		struct elf_copy copy; /* what libelf reads */
+		struct Elf *elf;
+		struct Dwarf *dwarf; /* NULL before it is opened, and when it cannot be */
+	} main, rest;
 	struct {
 		struct dbg_field *v;
 		size_t n, cap;

@@ -22,6 +22,8 @@
 
 enum { PHDR_SIZE = 56, SHDR_SIZE = 64, PHDRS_MAX = 4096 };
 
+#define DEBUG_DIR "/usr/lib/debug/"
+
 bool build_id_equal(const struct build_id *a, const struct build_id *b)
 {
 	return a->n && a->n == b->n && !memcmp(a->bytes, b->bytes, a->n);
@@ -374,23 +376,23 @@ void elf_copy_close(struct elf_copy *c)
 	c->map = NULL;
 }
 
-static bool debug_file_fits(struct elf_file *e, const struct build_id *id, const char *section)
+/* ---- separate debug files */
+
+static bool debug_file_fits(const struct elf_file *e, const struct build_id *id, const char *section)
 {
-	return build_id_equal(&e->id, id) && elf_file_has(e, section);
+	return build_id_equal(&e->id, id) && (!section || elf_file_has(e, section));
 }
 
-static struct err *debug_file_try(const char *dir, const char *sub, const struct build_id *id,
-				  const char *section, struct elf_file **ret)
+/* `path` is ours to free, NULL when there was no memory for it. */
+static struct err *debug_file_try(char *path, const struct build_id *id, const char *section, struct elf_file **ret)
 {
-	char hex[2 * BUILD_ID_MAX + 1];
+	_free_ char *mine = path;
 	struct elf_file *e = NULL;
 	struct err *err;
 
-	build_id_hex(id, hex);
-	_free_ char *path = text_format("%s%s/.build-id/%.2s/%s.debug", dir, sub, hex, hex + 2);
-	if (!path)
+	if (!mine)
 		return &err_nomem;
-	err = elf_file_open_path(path, &e);
+	err = elf_file_open_path(mine, &e);
 	if (err) { /* no such file, or not one: the next place may have it */
 		err_free(err);
 		return NULL;
@@ -426,23 +428,103 @@ static struct err *debug_file_in_bundle(const struct image *img, const struct bu
 	return NULL;
 }
 
+/* Under each of the places where debug files are: `name` is relative to /usr/lib/debug. */
+static struct err *debug_file_in_dirs(const struct image_options *opt, const char *name, const struct build_id *id,
+				      const char *section, struct elf_file **ret)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; !err && !*ret && opt->debug_dirs && opt->debug_dirs[i]; i++)
+		err = debug_file_try(text_format("%s/%s", opt->debug_dirs[i], name), id, section, ret);
+	for (size_t i = 0; !err && !*ret && opt->sysroots && opt->sysroots[i]; i++)
+		err = debug_file_try(text_format("%s" DEBUG_DIR "%s", opt->sysroots[i], name), id, section, ret);
+	if (!err && !*ret && !opt->no_host_files)
+		err = debug_file_try(text_format(DEBUG_DIR "%s", name), id, section, ret);
+	return err;
+}
+
+static struct err *debug_file_by_id(const struct image *img, const struct build_id *id,
+				    const struct image_options *opt, const char *section, struct elf_file **ret)
+{
+	char hex[2 * BUILD_ID_MAX + 1];
+	struct err *err;
+
+	if (id->n < 2)
+		return NULL;
+	build_id_hex(id, hex);
+	_free_ char *name = text_format(".build-id/%.2s/%s.debug", hex, hex + 2);
+	if (!name)
+		return &err_nomem;
+	err = debug_file_in_bundle(img, id, section, ret);
+	if (!err && !*ret)
+		err = debug_file_in_dirs(opt, name, id, section, ret);
+	return err;
+}
+
 struct err *elf_debug_file_open(const struct image *img, const struct module *m,
 				const struct image_options *opt, const char *section,
 				struct elf_file **ret)
 {
 	struct build_id id = { .n = m->n_build_id };
+
+	*ret = NULL;
+	memcpy(id.bytes, m->build_id, id.n);
+	return debug_file_by_id(img, &id, opt, section, ret);
+}
+
+/* ---- the alternate debug file, which dwz makes of what several files have in common */
+
+bool elf_file_alt(const struct elf_file *e, const char **ret_name, struct build_id *ret_id)
+{
+	const uint8_t *bytes;
+	uint64_t n;
+	struct cursor c;
+	const char *name;
+
+	if (!elf_file_section(e, ".gnu_debugaltlink", &bytes, &n))
+		return false;
+	c = cursor_init(bytes, n, e->path, 0);
+	name = cursor_cstr(&c);
+	*ret_id = (struct build_id){};
+	if (name && cursor_left(&c) <= BUILD_ID_MAX) {
+		ret_id->n = (uint8_t)cursor_left(&c);
+		memcpy(ret_id->bytes, cursor_bytes(&c, ret_id->n), ret_id->n);
+	}
+	*ret_name = name ? name : "";
+	return true;
+}
+
+/* By its name: below the places of debug files, or beside the file that names it. */
+static struct err *alt_file_by_name(const struct elf_file *of, const char *name, const struct build_id *id,
+				    const struct image_options *opt, struct elf_file **ret)
+{
+	const char *slash = strrchr(of->path, '/');
+	struct err *err;
+
+	if (!strncmp(name, DEBUG_DIR, strlen(DEBUG_DIR)))
+		return debug_file_in_dirs(opt, name + strlen(DEBUG_DIR), id, NULL, ret);
+	if (name[0] != '/')
+		return of->mapped ? debug_file_try(text_format("%.*s%s", slash ? (int)(slash + 1 - of->path) : 0,
+							      of->path, name), id, NULL, ret)
+				  : NULL;
+	err = opt->no_host_files ? NULL : debug_file_try(strdup(name), id, NULL, ret);
+	for (size_t i = 0; !err && !*ret && opt->sysroots && opt->sysroots[i]; i++)
+		err = debug_file_try(text_format("%s%s", opt->sysroots[i], name), id, NULL, ret);
+	return err;
+}
+
+struct err *elf_alt_file_open(const struct image *img, const struct elf_file *of, const struct image_options *opt,
+			      struct elf_file **ret)
+{
+	struct build_id id;
+	const char *name;
 	struct err *err;
 
 	*ret = NULL;
-	if (id.n < 2)
+	if (!elf_file_alt(of, &name, &id) || !id.n)
 		return NULL;
-	memcpy(id.bytes, m->build_id, id.n);
-	err = debug_file_in_bundle(img, &id, section, ret);
-	for (size_t i = 0; !err && !*ret && opt->debug_dirs && opt->debug_dirs[i]; i++)
-		err = debug_file_try(opt->debug_dirs[i], "", &id, section, ret);
-	for (size_t i = 0; !err && !*ret && opt->sysroots && opt->sysroots[i]; i++)
-		err = debug_file_try(opt->sysroots[i], "/usr/lib/debug", &id, section, ret);
-	if (!err && !*ret && !opt->no_host_files)
-		err = debug_file_try("/usr/lib/debug", "", &id, section, ret);
+	err = debug_file_by_id(img, &id, opt, NULL, ret);
+	if (!err && !*ret)
+		err = alt_file_by_name(of, name, &id, opt, ret);
 	return err;
 }

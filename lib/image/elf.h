@@ -88,4 +88,10 @@ struct err *elf_debug_file_open(const struct image *img, const struct module *m,
 				const struct image_options *opt, const char *section,
 				struct elf_file **ret) MUST_CHECK;
 
+/* The file that `e` says the rest of its DWARF is in; false when it says nothing. An id of 0 bytes is a damaged one. */
+bool elf_file_alt(const struct elf_file *e, const char **ret_name, struct build_id *ret_id);
+/* That file, by its build id in the same places, then by its name; NULL when there is none with that id. */
+struct err *elf_alt_file_open(const struct image *img, const struct elf_file *of, const struct image_options *opt,
+			      struct elf_file **ret) MUST_CHECK;
+
 #endif

@@ -103,3 +103,29 @@ def test_started_through_an_explicit_loader():
 	paths = [pathlib.Path(m["path"]).name for m in report["modules"]]
 	assert any(p.startswith("ld-linux") for p in paths)
 	assert "leakzoo.trixie" in paths
+
+
+def test_debug_info_that_dwz_split(tmp_path):
+	"""`dwz -m` of two copies of a program: the common half is read with the right build id alone."""
+	dump = dump_of("leakzoo")
+	for name in ("leakzoo", "other"):
+		shutil.copy(dump.core.with_suffix(""), tmp_path / name)
+	subprocess.run(["dwz", "-m", tmp_path / "common.debug", "-M", "/usr/lib/debug/.dwz/common.debug",
+		"leakzoo", "other"], cwd=tmp_path, check=True)
+	common, = build_ids_in((tmp_path / "common.debug").read_bytes())
+	place = tmp_path / "debug/.dwz/common.debug"
+	place.parent.mkdir(parents=True)
+
+	def analyze():
+		report = json.loads(heapfx_ok("analyze", dump.core, "--no-host-files", "--exe", tmp_path / "leakzoo",
+			"--debug-dir", tmp_path / "debug", "--format", "json").out)
+		module, = [m for m in report["modules"] if m["path"].endswith("/leakzoo")]
+		return module["symbols"], [p["message"] for p in problems_of(report) if p["code"] == "module/debug-info"]
+
+	symbols, said = analyze()
+	assert symbols == "symtab" and len(said) == 1 and common in said[0]
+	data = (tmp_path / "common.debug").read_bytes()
+	place.write_bytes(data.replace(bytes.fromhex(common), bytes(20)))
+	assert analyze()[0] == "symtab"
+	place.write_bytes(data)
+	assert analyze() == ("dwarf", [])
