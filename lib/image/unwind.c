@@ -199,7 +199,7 @@ static struct err *unwind_thread(struct unwinder *u, Dwfl *dwfl, struct thread *
 
 		u->frames = (struct frames){};
 		by_frame_pointers(u, t);
-		if (u->frames.n < known.n) {
+		if (u->frames.n <= known.n) {
 			struct frames fewer = u->frames;
 
 			u->frames = known;
