@@ -13,6 +13,14 @@ void text_fini(struct text *t)
 	*t = (struct text){ .max = t->max };
 }
 
+void text_cut(struct text *t, size_t n)
+{
+	if (n >= t->n)
+		return;
+	t->n = n;
+	t->s[n] = '\0';
+}
+
 void text_reset(struct text *t)
 {
 	t->n = 0;

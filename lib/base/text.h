@@ -25,6 +25,7 @@ enum { TEXT_MAX = 1 << 20 };
 
 void text_fini(struct text *t);
 void text_reset(struct text *t); /* empty again, memory kept */
+void text_cut(struct text *t, size_t n); /* to its first n bytes */
 const char *text_str(const struct text *t);
 void text_add(struct text *t, const char *s);
 void text_add_n(struct text *t, const char *s, size_t n);

@@ -450,31 +450,46 @@ struct demangled {
 	jmp_buf too_long;
 };
 
+static bool is_ascii(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s[i] & 0x80)
+			return false;
+	return true;
+}
+
 static void demangled_part(const char *s, size_t n, void *arg)
 {
 	struct demangled *d = arg;
 
-	if (n > NAME_MAX_BYTES || d->text->n - d->start > NAME_MAX_BYTES)
+	if (n <= NAME_MAX_BYTES && d->text->n - d->start <= NAME_MAX_BYTES)
+		text_add_escaped(d->text, s, n);
+	else if (is_ascii(s, n)) /* identifiers that are not lie in memory that a jump would lose */
 		longjmp(d->too_long, 1);
-	text_add_escaped(d->text, s, n);
 }
 
 /*
- * False, and nothing added, when it is no C++ name.  A short one can stand for text without end
- * and the demangler knows no limit, so that the jump is the only way out of it; it holds no
- * memory but the stack's.
+ * False, and nothing added, when it is no name of C++ or Rust.  A short one can stand for text
+ * without end and the demangler knows no limit, so that the jump is the only way out of it.
+ * Old Rust names (_ZN...17h and a hash) are C++ names too, and are asked for first.
  */
 static bool add_demangled(struct text *ret, const char *name)
 {
 	struct demangled d = { .text = ret, .start = ret->n };
 
-	if (name[0] != '_' || name[1] != 'Z')
+	if (name[0] != '_' || (name[1] != 'Z' && name[1] != 'R'))
 		return false;
 	if (setjmp(d.too_long)) {
 		text_add(ret, "...");
 		return true;
 	}
-	return cplus_demangle_v3_callback(name, DMGL_PARAMS | DMGL_ANSI, demangled_part, &d);
+	if (rust_demangle_callback(name, DMGL_PARAMS | DMGL_ANSI, demangled_part, &d))
+		return true;
+	text_cut(ret, d.start); /* it may notice late */
+	if (name[1] == 'Z' && cplus_demangle_v3_callback(name, DMGL_PARAMS | DMGL_ANSI, demangled_part, &d))
+		return true;
+	text_cut(ret, d.start);
+	return false;
 }
 
 static void add_name(struct text *ret, const char *name)

@@ -136,7 +136,14 @@ static void sizes(void **state)
 	text_reset(&t);
 	text_add_count(&t, 1234567);
 	assert_string_equal(text_str(&t), "1,234,567");
+	text_cut(&t, 9);
+	assert_string_equal(text_str(&t), "1,234,567");
+	text_cut(&t, 5);
+	text_add(&t, "!");
+	assert_string_equal(text_str(&t), "1,234!");
 	text_fini(&t);
+	text_cut(&t, 0);
+	assert_string_equal(text_str(&t), "");
 }
 
 static void column_keeps_to_its_budget(void **state)
