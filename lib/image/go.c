@@ -15,6 +15,7 @@
 #include "image/go_build.h"
 #include "image/go_func.h"
 #include "image/go_layout.h"
+#include "image/go_sched.h"
 #include "image/parts.h"
 
 
@@ -66,7 +67,8 @@ static struct err *fill(struct go *go)
 		     "built by %s, newer than any layout known: it is read as Go 1.%u, as far as that holds",
 		     go->version, GO_NEWEST);
 	go_layout_of(go->minor, go->img->target->id, go->allocheaders, &go->layout);
-	return go_anchors_find(go);
+	err = go_anchors_find(go);
+	return err ? err : go_sched_open(go);
 }
 
 struct err *go_open(struct image *img)

@@ -17,10 +17,12 @@ enum go_status { /* runtime2.go, without the scan bit 0x1000 */
 struct go_frame {
 	taddr pc;  /* where it goes on: the return address for callers */
 	taddr sp;  /* of this function's frame */
-	taddr fp;  /* caller's sp after return: arguments begin here (amd64), args of the caller */
-	taddr entry; /* of its function, 0 if there is none */
+	taddr fp;  /* caller's sp after return */
+	taddr entry; /* of its function */
+	/* Where liveness is looked up: pc; the deferreturn of a function that panicked; 0: it never goes on. */
+	taddr live_pc;
 	bool is_top;	  /* innermost */
-	bool is_precise;  /* stack maps hold at pc; false: async-preempted, running, cgo: conservative */
+	bool is_precise;  /* stack maps hold at live_pc; false: stopped anywhere (running, async-preempted) */
 };
 
 struct goroutine {
@@ -35,10 +37,38 @@ struct goroutine {
 	taddr sp, pc, bp;    /* where it stands; 0 when unknown */
 	taddr start_pc, go_pc; /* its function; the go statement that made it */
 	uint32_t thread;     /* index in image.threads it runs on, UINT32_MAX */
+	bool on_cpu;	     /* that thread's registers are its own */
+	taddr signal_regs;   /* where a signal handler's frame keeps them instead (go_signal_regs() words), 0 = nowhere */
 	struct go_frame *frames; /* innermost first, bounded */
 	size_t n_frames;
 	bool complete;	     /* unwound to runtime.goexit, runtime.mstart or the like */
 };
+
+/* amd64: r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp; arm64: x0-x30, sp (sigcontext of the kernel). */
+static inline unsigned go_signal_regs(const struct image *img)
+{
+	return img->target->id == TARGET_AARCH64 ? 32 : 16;
+}
+
+/*
+ * Of a frame: the end of its locals (its stack maps count down from there), and the start of its
+ * arguments (runtime/stkframe.go, with frame pointers, which both architectures always have).
+ */
+static inline taddr go_frame_locals_end(const struct image *img, const struct go_frame *f)
+{
+	taddr at = img->target->id == TARGET_AARCH64 ? f->fp : f->fp - 8;
+
+	return at > f->sp ? at - 8 : at;
+}
+static inline taddr go_frame_args(const struct image *img, const struct go_frame *f)
+{
+	return img->target->id == TARGET_AARCH64 ? f->fp + 8 : f->fp;
+}
+/* Where to look its source up: in the call for callers (go_source()). */
+static inline taddr go_frame_source_pc(const struct go_frame *f)
+{
+	return f->pc > f->entry && (f->is_precise || !f->is_top) ? f->pc - 1 : f->pc;
+}
 
 struct err *go_sched_open(struct go *go) MUST_CHECK;
 /* "running", "waiting", "runnable", ...: the runtime's own word for a status (gStatusStrings). */
