@@ -16,7 +16,8 @@ enum fact {
 	FACT_DOM = 1 << 2,     /* idom and retained; needs REACH */
 	FACT_PARENT = 1 << 3,  /* breadth-first tree from the roots: the shortest chain to each node */
 	FACT_REVERSE = 1 << 4, /* incoming edges, compressed sparse rows */
-	FACT_OWNER = 1 << 5,   /* what pools and stuck goroutines alone keep; nothing without graph.owners */
+	FACT_OWNER = 1 << 5,   /* what pools and stuck goroutines alone keep; needs STUCK; nothing without graph.owners */
+	FACT_STUCK = 1 << 6,   /* goroutines that nobody who could run can wake; nothing without graph.waits */
 };
 
 /*
@@ -91,8 +92,15 @@ struct facts {
 	const uint32_t *owner;
 	const struct total *owner_total;	      /* of each owner, what it alone keeps, gates included */
 	struct total owner_shared[OWNER_KINDS]; /* what several of a kind keep together */
-	struct col cols[12];
+	/* STUCK: one bit a goroutine, by root_source.thread; NULL without waits */
+	const uint64_t *stuck;
+	uint32_t n_stuck_bits; /* goroutines with an index below that may be asked */
+	struct col cols[16];
 };
+static inline bool is_stuck(const struct facts *f, uint32_t thread)
+{
+	return f->stuck && thread < f->n_stuck_bits && bit_get(f->stuck, thread);
+}
 
 /* Adds what `needs` names and what that needs, in turn. */
 struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs, struct facts *facts) MUST_CHECK;

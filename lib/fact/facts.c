@@ -27,7 +27,8 @@ static const struct step {
 	{ FACT_DOM, FACT_REACH, dom_compute, 1 << COL_IDOM | 1 << COL_RETAINED, "retained sizes" },
 	{ FACT_PARENT, 0, parent_compute, 1 << COL_PARENT, "shortest chains" },
 	{ FACT_REVERSE, 0, reverse_compute, 1 << COL_IN_ROW | 1 << COL_IN_BASE | 1 << COL_IN_SRC, "incoming edges" },
-	{ FACT_OWNER, 0, owner_compute, 1 << COL_OWNER | 1 << COL_OWNER_TOTAL, "what owners keep" },
+	{ FACT_STUCK, 0, stuck_compute, 1 << COL_STUCK, "stuck goroutines" },
+	{ FACT_OWNER, FACT_STUCK, owner_compute, 1 << COL_OWNER | 1 << COL_OWNER_TOTAL, "what owners keep" },
 };
 enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };
 
@@ -53,6 +54,7 @@ void facts_drop(struct facts *f, unsigned which)
 	f->in_src = f->cols[COL_IN_SRC].base;
 	f->owner = f->cols[COL_OWNER].base;
 	f->owner_total = f->cols[COL_OWNER_TOTAL].base;
+	f->stuck = f->cols[COL_STUCK].base;
 	f->n_lost = f->cols[COL_LOST].n;
 	f->n_cycles = f->cols[COL_CYCLES].n;
 }

@@ -82,7 +82,17 @@ static struct err *spread_all(struct spread *s)
 	return NULL;
 }
 
-static struct err *from_roots(struct spread *s)
+/* The owner a root counts for: that of stuck goroutines only where the goroutine is. */
+static uint32_t root_owner(const struct graph *g, const struct facts *f, uint32_t root)
+{
+	const struct root_source *source = &g->sources[g->root_source[root]];
+
+	if (source->owner && g->owners[source->owner - 1].kind == OWNER_STUCK && !is_stuck(f, source->thread))
+		return 0;
+	return source->owner;
+}
+
+static struct err *from_roots(struct spread *s, const struct facts *f)
 {
 	const struct graph *g = s->g;
 
@@ -90,7 +100,7 @@ static struct err *from_roots(struct spread *s)
 		struct err *err = NULL;
 
 		for (uint32_t i = 0; i < g->n_roots && !err; i++) {
-			uint32_t owner = g->sources[g->root_source[i]].owner;
+			uint32_t owner = root_owner(g, f, i);
 
 			if (!!owner == owned)
 				err = reach_by(s, EDGE_NODE(g->root_node[i]), owner);
@@ -162,7 +172,7 @@ struct err *owner_compute(struct env *env, const struct graph *g, struct facts *
 	if (!err)
 		err = col_open(env, 4, inner.n, "nodes to visit", &s.stack);
 	if (!err)
-		err = from_roots(&s);
+		err = from_roots(&s, f);
 	if (!err)
 		err = sum_up(env, g, f);
 	col_close(&s.stack);

@@ -9,13 +9,14 @@
 
 /* Index in facts.cols of the column behind each fact. */
 enum { COL_REACH, COL_LOST, COL_CYCLES, COL_MEMBERS, COL_IDOM, COL_RETAINED, COL_PARENT, COL_IN_ROW, COL_IN_BASE, COL_IN_SRC,
-       COL_OWNER, COL_OWNER_TOTAL };
+       COL_OWNER, COL_OWNER_TOTAL, COL_STUCK };
 
 struct err *reach_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 struct err *cycles_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 struct err *dom_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 struct err *parent_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 struct err *reverse_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
+struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 struct err *owner_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 
 /* A set of nodes, numbered densely in id order: a bit a node, and a count for each 64. */

@@ -40,7 +40,11 @@ const char *root_kind_name(enum root_kind kind); /* "global", "tls", "stack", "r
  * Something of which it is asked what it alone keeps: a pool, goroutines that nobody can wake.  Its
  * roots say so (root_source.owner), or its gates: nodes behind which all is reached by way of it.
  */
-enum owner_kind { OWNER_POOL, OWNER_STUCK, OWNER_KINDS };
+enum owner_kind {
+	OWNER_POOL,
+	OWNER_STUCK, /* counts for those of its goroutines alone that FACT_STUCK finds stuck */
+	OWNER_KINDS
+};
 struct owner {
 	uint8_t kind;	  /* enum owner_kind */
 	const char *name; /* for people; lives as long as the graph */
@@ -49,6 +53,20 @@ struct owner {
 struct gate {
 	node_id node;
 	uint32_t owner; /* index in owners, + 1 */
+};
+
+/*
+ * A goroutine that only another one can wake, and what that other one would have to reach.  Without
+ * a WAIT_FOR row that names a node, nobody can.
+ */
+enum wait_kind {
+	WAIT_FOR,    /* who reaches this node (channel, mutex, ...) may wake it; NODE_NONE: nobody may */
+	WAIT_HIDDEN, /* its own control block: leads on only for itself, or once it is awake */
+};
+struct wait {
+	node_id node;
+	uint32_t thread; /* as in root_source of ROOT_GOROUTINE */
+	uint8_t kind;	 /* enum wait_kind */
 };
 
 /* Where roots of one kind lie together: a module's data, a thread's stack. Few; roots refer to it. */
@@ -117,6 +135,9 @@ struct graph {
 	uint32_t n_owners;
 	const struct gate *gates; /* ascending by node, each once */
 	uint32_t n_gates;
+
+	const struct wait *waits; /* ascending by node */
+	uint32_t n_waits;
 
 	const struct graph_ops *ops;
 	void *ctx; /* for ops */

@@ -33,11 +33,15 @@ static const struct owner owners[OWNERS] = {
 	{ OWNER_POOL, "p1", 1 }, { OWNER_POOL, "p2", 1 }, { OWNER_STUCK, "s1", 3 }, { OWNER_STUCK, "s2", 1 },
 };
 
+/* The goroutines of the third owner wait for nothing; those of the last may be woken, in odd rounds. */
+static const struct wait waits[] = { { NODE_NONE, 3, WAIT_FOR }, { NODE_NONE, 4, WAIT_FOR } };
+
 struct plain {
 	unsigned n;
 	bool edge[MAX][MAX];
 	bool root[MAX][OWNERS + 1];
 	uint32_t gate[MAX]; /* 0: none */
+	bool both_stuck;
 };
 
 static uint64_t next_random(uint64_t *seed)
@@ -82,6 +86,8 @@ static struct graph *build(const struct plain *p, struct gate *gates)
 	graph_builder_free(b);
 	g->owners = owners;
 	g->n_owners = OWNERS;
+	g->waits = waits;
+	g->n_waits = p->both_stuck ? 2 : 1;
 	g->gates = gates;
 	for (unsigned i = 0; i < p->n; i++)
 		if (p->gate[i])
@@ -95,7 +101,7 @@ static void reach_plainly(const struct plain *p, unsigned *by)
 	memset(by, 0, MAX * sizeof(*by));
 	for (unsigned i = 0; i < p->n; i++)
 		for (unsigned o = 0; o <= OWNERS; o++)
-			by[i] |= (unsigned)p->root[i][o] << o;
+			by[i] |= (unsigned)p->root[i][o] << (o == 4 && !p->both_stuck ? 0 : o);
 	for (bool more = true; more;) {
 		more = false;
 		for (unsigned i = 0; i < p->n; i++) {
@@ -146,6 +152,7 @@ static void test_random(void **state)
 		unsigned by[MAX];
 
 		make_random(&p, &seed);
+		p.both_stuck = round % 2 == 0;
 		g = build(&p, gates);
 		assert_null(facts_compute(&env, g, FACT_OWNER, &f));
 		reach_plainly(&p, by);
