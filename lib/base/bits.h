@@ -21,6 +21,17 @@ static inline void bit_clear(uint64_t *set, uint64_t i)
 	set[i >> 6] &= ~(1ull << (i & 63));
 }
 
+/* Bits [first, end). */
+static inline void bits_set_range(uint64_t *set, uint64_t first, uint64_t end)
+{
+	while (first < end) {
+		uint64_t rest = 64 - (first & 63), n = end - first < rest ? end - first : rest;
+
+		set[first >> 6] |= ~0ull >> (64 - n) << (first & 63);
+		first += n;
+	}
+}
+
 static inline uint64_t bits_words(uint64_t n_bits)
 {
 	return n_bits / 64 + (n_bits % 64 != 0);

@@ -14,9 +14,16 @@ const char *root_kind_name(enum root_kind kind)
 	return (unsigned)kind < ROOT_KINDS ? names[kind] : "unknown";
 }
 
-uint64_t graph_key(const struct graph *g, node_id i)
+uint64_t graph_start(const struct graph *g, node_id i)
 {
 	return g->grains ? grains_key(g->grains, i) : g->key[i];
+}
+
+uint64_t graph_key(const struct graph *g, node_id i)
+{
+	uint64_t start = graph_start(g, i);
+
+	return g->ops && g->ops->held ? g->ops->held(g->ctx, start) : start;
 }
 
 uint64_t graph_size(const struct graph *g, node_id i)

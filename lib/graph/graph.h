@@ -94,6 +94,8 @@ struct graph_ops {
 	bool (*edge)(void *ctx, node_id src, node_id dst, struct edge_label *ret);
 	/* "main.sessions", "stack of thread 12 in worker+0x40": a root in words, demangled, not escaped. */
 	void (*root)(void *ctx, uint32_t root, struct text *ret);
+	/* The address a program holds of a node that starts at `start`; NULL: `start` for all. */
+	uint64_t (*held)(void *ctx, uint64_t start);
 	/* A short word for the block when no type is known, NULL if there is none. */
 	const char *(*label)(void *ctx, node_id node);
 	/* Before the columns go: what ctx owns besides them. */
@@ -155,7 +157,8 @@ static inline bool graph_is_live(const struct graph *g, node_id i)
 {
 	return bit_get(g->live, i);
 }
-uint64_t graph_key(const struct graph *g, node_id i);  /* a select for cores: output only */
+uint64_t graph_start(const struct graph *g, node_id i); /* of its bytes: a select for cores, for output only */
+uint64_t graph_key(const struct graph *g, node_id i);  /* what the program holds: behind a header of Go's; likewise */
 uint64_t graph_size(const struct graph *g, node_id i); /* likewise */
 node_id graph_node_at(const struct graph *g, uint64_t key); /* containing; NODE_NONE; live or not */
 
@@ -164,7 +167,7 @@ struct graph_iter {
 	const struct graph *g;
 	struct grains_iter grains;
 	node_id id;
-	uint64_t key, size;
+	uint64_t key, size; /* key: graph_start() */
 };
 struct graph_iter graph_iter(const struct graph *g, node_id first); /* on the first live node >= first */
 /* id >= g->n at the end.  Without calls, so that a pass keeps the iterator in registers. */

@@ -268,6 +268,40 @@ static void add_fillers(struct build *build)
 			fill_at(build, b->grains.unit_base[u]);
 }
 
+/* What a word found by chance may keep, for each unit that is looked up (type/scan.c). */
+static struct err *tell_units(struct build *build)
+{
+	struct blocks *b = build->b;
+	bool any_precise = false;
+
+	for (size_t i = 0; i < b->n_claims; i++) {
+		if (blocks_is_precise(b, i)) {
+			any_precise = true;
+			continue;
+		}
+		if (!b->loose_high)
+			b->loose_low = b->claims[i].start;
+		b->loose_high = b->claims[i].end + b->claims[i].bias;
+	}
+	if (!any_precise)
+		return NULL;
+	b->unit_heap = malloc(b->grains.n_units);
+	if (!b->unit_heap)
+		return &err_nomem;
+	memset(b->unit_heap, 0xff, b->grains.n_units);
+	for (size_t i = 0; i < b->n_claims; i++) {
+		taddr start = b->claims[i].start + b->claims[i].bias, end = b->claims[i].end + b->claims[i].bias;
+		uint8_t kind = blocks_is_precise(b, i) ? UNIT_PRECISE : UNIT_LOOSE;
+
+		for (taddr at = align_down(start, 1ull << UNIT_SHIFT); at < end; at += 1ull << UNIT_SHIFT) {
+			uint8_t *unit = &b->unit_heap[grain_of(&b->grains, at) >> b->grains.unit_shift];
+
+			*unit = *unit == 0xff || *unit == kind ? kind : UNIT_MIXED;
+		}
+	}
+	return NULL;
+}
+
 /* From bits by grain to bits by id: one pass over the words, in order. */
 static struct err *number_bits(struct build *build)
 {
@@ -330,6 +364,8 @@ static struct err *build_all(struct build *build)
 	err = grains_seal(&b->grains);
 	if (!err)
 		err = number_bits(build);
+	if (!err)
+		err = tell_units(build);
 	for (size_t i = 0; !err && i < b->n_heaps; i++)
 		b->heaps[i].info = b->heaps[i].ops->info(b->heaps[i].ctx);
 	return err;
@@ -367,6 +403,7 @@ void blocks_fini(struct blocks *b)
 	free(b->claims);
 	free(b->claim_heap);
 	free(b->claim_no);
+	free(b->unit_heap);
 	col_close(&b->used_col);
 	col_close(&b->filler_col);
 	if (b->env)
@@ -391,6 +428,11 @@ const struct claim *blocks_claim_at(const struct blocks *b, taddr addr)
 	return lo < b->n_claims && b->claims[lo].start <= addr ? &b->claims[lo] : NULL;
 }
 
+bool blocks_is_precise(const struct blocks *b, size_t claim)
+{
+	return b->heaps[b->claim_heap[claim]].ops->precise;
+}
+
 const struct heap *blocks_heap_at(const struct blocks *b, taddr addr)
 {
 	const struct claim *claim = blocks_claim_at(b, addr);
@@ -403,6 +445,7 @@ void block_get(const struct blocks *b, uint32_t id, struct block *ret)
 	struct grains_iter it = grains_iter(&b->grains, id);
 	struct block block = {
 		.id = id,
+		.start = it.key,
 		.addr = it.key,
 		.size = it.size,
 		.used = block_is_used(b, id),
@@ -413,6 +456,10 @@ void block_get(const struct blocks *b, uint32_t id, struct block *ret)
 
 	if (block.claim && !block.filler && block.size > block.claim->overhead)
 		block.usable = block.size - block.claim->overhead;
+	if (block.claim && block.usable > block.claim->head) {
+		block.addr += block.claim->head;
+		block.usable -= block.claim->head;
+	}
 	if (block.heap && !block.used && !block.filler) {
 		struct text words = TEXT_INIT;
 

@@ -19,6 +19,13 @@ struct heap {
 	const struct heap_info *info; /* the walker's own totals */
 };
 
+/* Whether a word that is not known to be a pointer may keep the blocks of a 1-MiB unit. */
+enum unit_heap {
+	UNIT_LOOSE,   /* yes: no precise heap */
+	UNIT_PRECISE, /* no */
+	UNIT_MIXED,   /* ask the claims */
+};
+
 struct blocks {
 	struct env *env;
 	const struct image *img;
@@ -32,6 +39,8 @@ struct blocks {
 	uint16_t *claim_heap; /* index in heaps of each claim */
 	uint32_t *claim_no;   /* the walker's own number of each claim: the order it added them in */
 	size_t n_claims;
+	uint8_t *unit_heap; /* enum unit_heap of each unit of grains; NULL without precise heaps */
+	uint64_t loose_low, loose_high; /* all claims of heaps that are not precise; 0, 0: none */
 };
 
 /* The sink of one claim; used from one thread. */
@@ -86,11 +95,14 @@ static inline bool block_is_filler(const struct blocks *b, uint32_t id)
 const struct claim *blocks_claim_at(const struct blocks *b, taddr addr); /* NULL outside */
 const struct heap *blocks_heap_at(const struct blocks *b, taddr addr);	 /* NULL outside */
 
+bool blocks_is_precise(const struct blocks *b, size_t claim); /* of claims */
+
 /* Everything about one block, for output (slow path: a select and a claim search). */
 struct block {
 	uint32_t id;
-	taddr addr;
-	uint64_t size;	 /* bytes the allocator spends, header included */
+	taddr addr;	 /* what the program holds */
+	taddr start;	 /* of the block in the index: addr, less a header of Go's */
+	uint64_t size;	 /* bytes from start on that the allocator spends, header included */
 	uint64_t usable; /* bytes the program may use from addr on */
 	bool used, filler;
 	const char *where; /* free ones: "tcache", "smallbin", ...; NULL for used */

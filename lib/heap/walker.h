@@ -29,6 +29,7 @@ struct claim {
 	uint8_t bias, overhead;
 	uint8_t head;	    /* bytes at the start of each block before what the program holds: Go's malloc header */
 	bool small_grains;  /* blocks start at multiples of 8, not of 16 */
+	bool no_pointers;   /* of a precise heap: none of its words may hold one (Go's noscan spans) */
 };
 
 struct claim_sink {

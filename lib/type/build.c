@@ -22,8 +22,15 @@ struct value {
 	uint32_t source;
 };
 
+/* A slot or register that is a pointer for sure, and leads to a block. */
+struct pointer {
+	uint64_t where;
+	uint32_t target, source;
+};
+
 struct roots {
 	struct root_sink sink; /* first: the ops cast back */
+	const struct scan *scan;
 	struct {
 		struct root_source *v;
 		size_t n, cap;
@@ -36,6 +43,10 @@ struct roots {
 		struct value *v;
 		size_t n, cap;
 	} values;
+	struct {
+		struct pointer *v;
+		size_t n, cap;
+	} pointers;
 };
 
 /* What graph_ops need. */
@@ -51,6 +62,7 @@ static void roots_fini(struct roots *r)
 	free(r->sources.v);
 	free(r->pieces.v);
 	free(r->values.v);
+	free(r->pointers.v);
 }
 
 static bool same_source(const struct root_source *a, const struct root_source *b)
@@ -91,6 +103,21 @@ static struct err *on_value(struct root_sink *sink, const struct root_source *so
 	if (err)
 		return err;
 	return vec_push(&r->values, &v) ? NULL : &err_nomem;
+}
+
+/* Looked up at once: millions of slots are named, and most lead nowhere. */
+static struct err *on_pointer(struct root_sink *sink, const struct root_source *source, uint64_t value, uint64_t where)
+{
+	struct roots *r = (struct roots *)sink;
+	struct pointer p = { .where = where, .target = scan_pointer(r->scan, value) };
+	struct err *err;
+
+	if (p.target == NODE_NONE)
+		return NULL;
+	err = add_source(r, source, &p.source);
+	if (err)
+		return err;
+	return vec_push(&r->pointers, &p) ? NULL : &err_nomem;
 }
 
 static struct err *on_exclude(struct root_sink *sink, taddr start, taddr end)
@@ -155,11 +182,11 @@ static struct err *add_root(void *arg, taddr at, uint32_t target)
 	return err;
 }
 
-/* In order of source: its values, or its pieces by address. */
+/* In order of source: its values and pointers, or its pieces by address. */
 static struct err *scan_roots(const struct scan *s, const struct roots *r, const struct piece *pieces, size_t n,
 			      struct root_columns *c)
 {
-	size_t p = 0, v = 0;
+	size_t p = 0, v = 0, k = 0;
 	struct err *err = NULL;
 
 	for (c->now = 0; c->now < r->sources.n && !err; c->now++) {
@@ -169,6 +196,8 @@ static struct err *scan_roots(const struct scan *s, const struct roots *r, const
 			if (target != NODE_NONE)
 				err = add_root(c, r->values.v[v].where, target);
 		}
+		for (; k < r->pointers.n && r->pointers.v[k].source == c->now && !err; k++)
+			err = add_root(c, r->pointers.v[k].where, r->pointers.v[k].target);
 		for (; p < n && pieces[p].owner == c->now && !err; p++)
 			err = scan_range(s, pieces[p].start, pieces[p].end, add_root, c);
 	}
@@ -176,13 +205,13 @@ static struct err *scan_roots(const struct scan *s, const struct roots *r, const
 }
 
 /* Room for a root in every word of the pieces, and for every value. */
-static struct err *open_root_columns(struct env *env, const struct roots *r, const struct piece *pieces, size_t n,
-				     struct root_columns *c)
+static struct err *open_root_columns(struct env *env, const struct scan *s, const struct roots *r,
+				     const struct piece *pieces, size_t n, struct root_columns *c)
 {
-	uint64_t max = r->values.n;
+	uint64_t max = r->values.n + r->pointers.n;
 	struct err *err;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && s->loose_span; i++)
 		max += (pieces[i].end - pieces[i].start) / 8;
 	max = max < UINT32_MAX ? max : UINT32_MAX;
 	err = col_open(env, 4, max, "roots", &c->node);
@@ -229,16 +258,16 @@ static bool edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
 {
 	const struct context *c = ctx;
 	struct edge_search search = { .dst = dst };
-	taddr start = graph_key(c->graph, src);
+	taddr start = graph_start(c->graph, src), key = graph_key(c->graph, src);
 	uint64_t value;
-	struct err *err = scan_range(&c->scan, start, start + graph_size(c->graph, src), on_edge, &search);
+	struct err *err = scan_block(&c->scan, start, start + graph_size(c->graph, src), on_edge, &search);
 
 	if (err || !search.found || image_read_u64(c->img, search.at, &value)) {
 		err_free(err); /* on_edge returns none */
 		return false;
 	}
-	*ret = (struct edge_label){ .offset = search.at - start, .into = value - graph_key(c->graph, dst) };
-	ret->name = typing_path(c->typing, src, start, graph_size(c->graph, src), ret->offset);
+	*ret = (struct edge_label){ .offset = search.at - key, .into = value - graph_key(c->graph, dst) };
+	ret->name = typing_path(c->typing, src, key, graph_size(c->graph, src) - (key - start), ret->offset);
 	ret->exact = ret->name != NULL;
 	return true;
 }
@@ -308,6 +337,14 @@ static void describe_root(void *ctx, uint32_t root, struct text *ret)
 	}
 }
 
+static uint64_t held(void *ctx, uint64_t start)
+{
+	const struct context *c = ctx;
+	const struct claim *claim = blocks_claim_at(c->scan.blocks, start);
+
+	return start + (claim ? claim->head : 0);
+}
+
 static void close_context(void *ctx)
 {
 	struct context *c = ctx;
@@ -315,7 +352,9 @@ static void close_context(void *ctx)
 	typing_free(c->typing);
 }
 
-static const struct graph_ops block_graph_ops = { .edge = edge, .root = describe_root, .close = close_context };
+static const struct graph_ops block_graph_ops = {
+	.edge = edge, .root = describe_root, .held = held, .close = close_context,
+};
 
 /* ---- all together ---- */
 
@@ -366,9 +405,29 @@ static void count_live(struct graph *g)
 		g->live_bytes += it.size;
 }
 
+/* One bit for each block of the precise heaps, free ones too. */
+static struct err *own_collected(struct env *env, const struct blocks *b, struct graph *g)
+{
+	struct col set = {};
+	struct err *err;
+
+	if (!b->unit_heap)
+		return NULL;
+	err = col_fixed(env, sizeof(uint64_t), bits_words(g->n) + 1, "collected nodes", &set);
+	if (err)
+		return err;
+	for (size_t i = 0; i < b->n_claims; i++)
+		if (blocks_is_precise(b, i))
+			bits_set_range(set.base, block_at(b, b->claims[i].start + b->claims[i].bias),
+				       (uint64_t)block_at(b, b->claims[i].end + b->claims[i].bias - 1) + 1);
+	g->collected = set.base;
+	give(g, &set);
+	return NULL;
+}
+
 static struct err *add_roots(struct env *env, const struct scan *s, const struct blocks *blocks, struct graph *g)
 {
-	struct roots r = { .sink = { on_range, on_value, on_exclude } };
+	struct roots r = { .sink = { on_range, on_value, on_exclude, on_pointer }, .scan = s };
 	struct root_columns c = {};
 	_free_ struct piece *pieces = NULL;
 	struct col sources = {};
@@ -378,7 +437,7 @@ static struct err *add_roots(struct env *env, const struct scan *s, const struct
 	if (!err)
 		err = pieces_cut(r.pieces.v, r.pieces.n, &pieces, &n);
 	if (!err)
-		err = open_root_columns(env, &r, pieces, n, &c);
+		err = open_root_columns(env, s, &r, pieces, n, &c);
 	if (!err)
 		err = scan_roots(s, &r, pieces, n, &c);
 	if (!err)
@@ -422,6 +481,8 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 	g->ctx = ctx.base;
 	give(g, &ctx);
 	err = add_roots(env, &s, blocks, g);
+	if (!err)
+		err = own_collected(env, blocks, g);
 	if (!err)
 		err = scan_blocks(env, &s, &edges);
 	if (err)

@@ -1,5 +1,6 @@
 /*
- * type/scan.c - the conservative scan: memory -> edges.
+ * type/scan.c - memory -> edges: word by word where nobody knows better, slot by slot in the blocks
+ * of precise heaps.
  *
  * One sequential pass.  The source of a word is found by counting start bits, its target by the
  * block index; sixty-four lookups are under way at a time, for one alone would wait for memory
@@ -20,6 +21,7 @@
 enum {
 	FIFO = 64,
 	CHUNK = 512,		  /* bytes compared at once: 64 words */
+	SLOT_WORDS = 2048,	  /* words whose slots are asked for at once */
 	RANGE_NODES = 1 << 18,	  /* a unit of parallel work; whole row blocks */
 };
 
@@ -32,6 +34,8 @@ struct scan scan_init(const struct image *img, const struct blocks *blocks)
 		s.low = g->unit_base[0];
 		s.span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s.low;
 	}
+	s.loose_low = blocks->unit_heap ? blocks->loose_low : s.low;
+	s.loose_span = blocks->unit_heap ? blocks->loose_high - blocks->loose_low : s.span;
 	return s;
 }
 
@@ -68,13 +72,26 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	return interior_is_start(s->img, start, bytes - overhead, value) ? id : id | EDGE_INTERIOR;
 }
 
-static inline uint32_t target_at(const struct scan *s, uint64_t value, uint64_t grain)
+static inline bool in_precise_heap(const struct blocks *b, uint64_t grain)
+{
+	const struct claim *claim;
+	uint8_t kind = b->unit_heap[grain >> b->grains.unit_shift];
+
+	if (kind != UNIT_MIXED)
+		return kind == UNIT_PRECISE;
+	claim = blocks_claim_at(b, grain_key(&b->grains, grain));
+	return claim && blocks_is_precise(b, (size_t)(claim - b->claims));
+}
+
+static inline uint32_t target_at(const struct scan *s, uint64_t value, uint64_t grain, bool exact)
 {
 	const struct grains *g = &s->blocks->grains;
 	uint32_t id = grain_block(g, grain);
 
 	if (!block_is_used(s->blocks, id))
 		return NODE_NONE;
+	if (s->blocks->unit_heap && in_precise_heap(s->blocks, grain))
+		return exact ? id : NODE_NONE;
 	return grain_is_start(g, grain, value) ? id : interior_target(s, value, grain, id);
 }
 
@@ -82,13 +99,24 @@ uint32_t scan_target(const struct scan *s, uint64_t value)
 {
 	uint64_t grain;
 
+	if (value - s->loose_low >= s->loose_span)
+		return NODE_NONE;
+	grain = grain_of(&s->blocks->grains, value);
+	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, false);
+}
+
+uint32_t scan_pointer(const struct scan *s, uint64_t value)
+{
+	uint64_t grain;
+
 	if (value - s->low >= s->span)
 		return NODE_NONE;
 	grain = grain_of(&s->blocks->grains, value);
-	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain);
+	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, true);
 }
 
-uint64_t scan_mask(const struct scan *s, const uint8_t *words, unsigned n)
+/* Bit i: word i (of n <= 64, little-endian) lies in [low, low + span). */
+static inline uint64_t range_mask(uint64_t low, uint64_t span, const uint8_t *words, unsigned n)
 {
 	uint64_t mask = 0;
 	unsigned i = 0;
@@ -96,7 +124,7 @@ uint64_t scan_mask(const struct scan *s, const uint8_t *words, unsigned n)
 #ifdef __SSE4_2__
 	/* Unsigned (v - low) < span by a signed comparison: both moved by 2^63. */
 	const uint64_t top = 1ull << 63;
-	__m128i low = _mm_set1_epi64x((long long)(s->low + top)), span = _mm_set1_epi64x((long long)(s->span + top));
+	__m128i lows = _mm_set1_epi64x((long long)(low + top)), spans = _mm_set1_epi64x((long long)(span + top));
 
 	for (; i + 8 <= n; i += 8) {
 		unsigned m = 0;
@@ -104,14 +132,14 @@ uint64_t scan_mask(const struct scan *s, const uint8_t *words, unsigned n)
 		for (unsigned k = 0; k < 8; k += 2) {
 			__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(words + 8 * (i + k)));
 
-			v = _mm_cmpgt_epi64(span, _mm_sub_epi64(v, low));
+			v = _mm_cmpgt_epi64(spans, _mm_sub_epi64(v, lows));
 			m |= (unsigned)_mm_movemask_pd(_mm_castsi128_pd(v)) << k;
 		}
 		mask |= (uint64_t)m << i;
 	}
 #endif
 	for (; i < n; i++)
-		mask |= (uint64_t)(load_u64(words + 8 * i) - s->low < s->span) << i;
+		mask |= (uint64_t)(load_u64(words + 8 * i) - low < span) << i;
 	return mask;
 }
 
@@ -119,7 +147,7 @@ struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn
 {
 	taddr at = align_up(start, 8);
 
-	while (at < end && end - at >= 8) {
+	while (s->loose_span && at < end && end - at >= 8) {
 		uint64_t avail = 0;
 		const uint8_t *bytes = image_view(s->img, at, &avail);
 		const struct segment *seg;
@@ -134,7 +162,7 @@ struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn
 		for (uint64_t off = 0; avail - off >= 8;) {
 			unsigned n = avail - off < CHUNK ? (unsigned)((avail - off) / 8) : CHUNK / 8;
 
-			for (uint64_t mask = scan_mask(s, bytes + off, n); mask; mask &= mask - 1) {
+			for (uint64_t mask = range_mask(s->loose_low, s->loose_span, bytes + off, n); mask; mask &= mask - 1) {
 				uint64_t word = off + 8 * (uint64_t)__builtin_ctzll(mask);
 				uint32_t target = scan_target(s, load_u64(bytes + word));
 				struct err *err = target == NODE_NONE ? NULL : fn(arg, at + word, target);
@@ -149,12 +177,54 @@ struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn
 	return NULL;
 }
 
+/* Where the next bytes after a hole are; 0 = nowhere. */
+static taddr after_hole(const struct image *img, taddr at)
+{
+	const struct segment *seg = image_segment(img, at);
+	taddr next = seg ? align_up(seg->end, 8) : align_up(at + 1, 4096);
+
+	return next > at ? next : 0;
+}
+
+struct err *scan_block(const struct scan *s, taddr start, taddr end, scan_fn *fn, void *arg)
+{
+	const struct blocks *b = s->blocks;
+	const struct claim *claim = blocks_claim_at(b, start);
+	size_t no = claim ? (size_t)(claim - b->claims) : 0;
+	const struct heap *heap = claim ? &b->heaps[b->claim_heap[no]] : NULL;
+
+	if (!heap || !heap->ops->precise)
+		return scan_range(s, start, end, fn, arg);
+	for (taddr at = start; end - at >= 8;) {
+		uint64_t slots[SLOT_WORDS / 64];
+		unsigned n = end - at < 8 * SLOT_WORDS ? (unsigned)((end - at) / 8) : SLOT_WORDS;
+
+		memset(slots, 0xff, sizeof(slots));
+		if (heap->ops->slots)
+			heap->ops->slots(heap->ctx, b->claim_no[no], at, n, slots);
+		for (unsigned i = 0; i < n; i++, at += 8) {
+			uint64_t value;
+			uint32_t target;
+			struct err *err;
+
+			if (image_read_u64(s->img, at, &value))
+				continue;
+			target = bit_get(slots, i) ? scan_pointer(s, value) : scan_target(s, value);
+			err = target == NODE_NONE ? NULL : fn(arg, at, target);
+			if (err)
+				return err;
+		}
+	}
+	return NULL;
+}
+
 /* ---- the fast pass ---- */
 
 /* A word whose index line is on its way. */
 struct pending {
 	uint64_t value, grain;
 	uint32_t src;
+	bool exact;
 };
 
 /* Edges of one range of nodes. */
@@ -192,7 +262,7 @@ static inline void finish(struct range *r, const struct pending *p)
 
 	if (p->grain == GRAIN_NONE)
 		return;
-	target = target_at(r->s, p->value, p->grain);
+	target = target_at(r->s, p->value, p->grain, p->exact);
 	if (target == NODE_NONE || EDGE_NODE(target) == p->src || (p->src == r->last_src && target == r->last_dst))
 		return;
 	begin_rows(r, p->src);
@@ -201,13 +271,13 @@ static inline void finish(struct range *r, const struct pending *p)
 	r->out[r->n_out++] = target;
 }
 
-static inline void begin(struct range *r, uint64_t value, uint32_t src)
+static inline void begin(struct range *r, uint64_t value, uint32_t src, bool exact)
 {
 	const struct grains *g = &r->s->blocks->grains;
 	struct pending *p = &r->fifo[r->at++ % FIFO];
 
 	finish(r, p);
-	*p = (struct pending){ value, grain_of(g, value), src };
+	*p = (struct pending){ value, grain_of(g, value), src, exact };
 	if (p->grain != GRAIN_NONE)
 		__builtin_prefetch(&g->words[p->grain >> 6]);
 }
@@ -228,12 +298,12 @@ static void scan_words(struct range *r, const uint8_t *bytes, unsigned n, taddr 
 {
 	const struct blocks *b = r->s->blocks;
 
-	for (uint64_t mask = scan_mask(r->s, bytes, n); mask; mask &= mask - 1) {
+	for (uint64_t mask = range_mask(r->s->loose_low, r->s->loose_span, bytes, n); mask; mask &= mask - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(mask);
 		uint32_t src = grain_block(&b->grains, grain_of(&b->grains, at + 8 * i));
 
 		if (block_is_used(b, src))
-			begin(r, load_u64(bytes + 8 * i), src);
+			begin(r, load_u64(bytes + 8 * i), src, false);
 	}
 }
 
@@ -245,12 +315,9 @@ static struct err *scan_stretch(struct range *r, taddr start, taddr end)
 		const uint8_t *bytes = image_view(r->s->img, start, &avail);
 
 		if (!bytes || avail < 8) {
-			const struct segment *seg = image_segment(r->s->img, start);
-			taddr next = seg ? align_up(seg->end, 8) : align_up(start + 1, 4096);
-
-			if (next <= start)
+			start = after_hole(r->s->img, start);
+			if (!start)
 				return NULL;
-			start = next;
 			continue;
 		}
 		if (avail > end - start)
@@ -268,6 +335,80 @@ static struct err *scan_stretch(struct range *r, taddr start, taddr end)
 		start = align_up(start + avail, 8);
 	}
 	return NULL;
+}
+
+/* What is scanned of a precise heap: part of one claim. */
+struct slotted {
+	const struct heap *heap;
+	uint32_t claim;	  /* the walker's number */
+	taddr from;	  /* of a grain */
+	uint64_t grain;	  /* that grain */
+};
+
+/* Words [0, n) at `bytes`, no more than 64: the slots, and what may point at loose blocks by chance. */
+static inline void scan_slots(struct range *r, const struct slotted *c, const uint8_t *bytes, unsigned n, taddr at,
+			      uint64_t slots)
+{
+	const struct scan *s = r->s;
+	const struct blocks *b = s->blocks;
+	uint64_t mask = slots ? range_mask(s->low, s->span, bytes, n) & slots : 0;
+
+	if (s->loose_span)
+		mask |= range_mask(s->loose_low, s->loose_span, bytes, n) & ~slots;
+	for (; mask; mask &= mask - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(mask);
+		uint32_t src = grain_block(&b->grains, c->grain + ((at + 8 * i - c->from) >> b->grains.shift));
+
+		if (block_is_used(b, src))
+			begin(r, load_u64(bytes + 8 * i), src, slots >> i & 1);
+	}
+}
+
+/* [start, end) of one claim of a precise heap. */
+static struct err *scan_precise(struct range *r, const struct slotted *c, taddr start, taddr end)
+{
+	while (start < end) {
+		uint64_t slots[SLOT_WORDS / 64], avail = 0;
+		const uint8_t *bytes = image_view(r->s->img, start, &avail);
+		unsigned n;
+
+		if (!bytes || avail < 8) {
+			start = after_hole(r->s->img, start);
+			if (!start)
+				return NULL;
+			continue;
+		}
+		if (avail > end - start)
+			avail = end - start;
+		n = avail < 8 * SLOT_WORDS ? (unsigned)(avail / 8) : SLOT_WORDS;
+		if (!n)
+			return NULL;
+		memset(slots, 0xff, sizeof(slots));
+		if (c->heap->ops->slots)
+			c->heap->ops->slots(c->heap->ctx, c->claim, start, n, slots);
+		for (unsigned i = 0; i < n; i += 64) {
+			struct err *err = make_room(r);
+
+			if (err)
+				return err;
+			scan_slots(r, c, bytes + 8 * i, n - i < 64 ? n - i : 64, start + 8 * i, slots[i / 64]);
+		}
+		start += 8 * n;
+	}
+	return NULL;
+}
+
+static struct err *scan_claim(struct range *r, size_t i, taddr from, taddr to)
+{
+	const struct blocks *b = r->s->blocks;
+	struct slotted c = { .heap = &b->heaps[b->claim_heap[i]], .claim = b->claim_no[i], .from = from };
+
+	if (!c.heap->ops->precise)
+		return r->s->loose_span ? scan_stretch(r, from, to) : NULL;
+	if (b->claims[i].no_pointers && !r->s->loose_span)
+		return NULL;
+	c.grain = grain_of(&b->grains, from);
+	return scan_precise(r, &c, from, to);
 }
 
 /* Of [start, end), what claims cover: the blocks of all others are fillers. */
@@ -290,7 +431,7 @@ static struct err *scan_claims(struct range *r, taddr start, taddr end)
 
 		if (from >= end)
 			break;
-		err = scan_stretch(r, from > start ? from : start, to < end ? to : end);
+		err = scan_claim(r, lo, from > start ? from : start, to < end ? to : end);
 		if (err)
 			return err;
 	}

@@ -16,6 +16,7 @@ struct scan {
 	const struct image *img;
 	const struct blocks *blocks;
 	uint64_t low, span; /* all blocks lie in [low, low + span) */
+	uint64_t loose_low, loose_span; /* those lie here that a word found by chance may keep */
 };
 struct scan scan_init(const struct image *img, const struct blocks *blocks);
 
@@ -24,14 +25,16 @@ struct scan scan_init(const struct image *img, const struct blocks *blocks);
  * would take it for one; NODE_NONE for anything else.
  */
 uint32_t scan_target(const struct scan *s, uint64_t value);
+/* The same of a word that is a pointer for sure: it keeps blocks of precise heaps too, wherever it points inside. */
+uint32_t scan_pointer(const struct scan *s, uint64_t value);
 
-/* Bit i: word i (of n <= 64, 8-aligned, little-endian) lies in the range of all blocks. */
-uint64_t scan_mask(const struct scan *s, const uint8_t *words, unsigned n);
-
-/* A word that points at a block, in a range given to scan_range(). */
+/* A word that points at a block, in a range given to scan_range() or scan_block(). */
 typedef struct err *scan_fn(void *arg, taddr at, uint32_t target) MUST_CHECK;
 /* Calls `fn` for each in order; what was not dumped is passed over. For roots: not the fast pass. */
 struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn, void *arg) MUST_CHECK;
+
+/* The words of one block: of a precise heap, its slots. For output. */
+struct err *scan_block(const struct scan *s, taddr start, taddr end, scan_fn *fn, void *arg) MUST_CHECK;
 
 /* The edges of all used blocks, into columns: the fast pass. Rows as in struct graph. */
 struct scan_columns {

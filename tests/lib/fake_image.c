@@ -133,7 +133,18 @@ static void no_close(void *ctx)
 	(void)ctx;
 }
 
-#define WALKER(i)                                                                              \
+static void slots(void *ctx, uint32_t no, taddr at, unsigned n, uint64_t *mask)
+{
+	const struct fake_heap *h = ctx;
+
+	(void)no;
+	memset(mask, 0, bits_words(n) * sizeof(*mask));
+	for (unsigned i = 0; i < FAKE_SLOTS && h->slots[i]; i++)
+		if (h->slots[i] >= at && h->slots[i] < at + 8 * n)
+			bit_set(mask, (h->slots[i] - at) / 8);
+}
+
+#define WALKER(i, ...)                                                                            \
 	static void bid_##i(struct env *env, const struct image *img, struct walker_bid *ret)  \
 	{                                                                                      \
 		(void)env;                                                                     \
@@ -153,10 +164,12 @@ static void no_close(void *ctx)
 		.info = info,                                                                  \
 		.explain = explain,                                                            \
 		.close = no_close,                                                             \
+		__VA_ARGS__                                                                    \
 	}
 
 WALKER(0);
 WALKER(1);
 WALKER(2);
+WALKER(3, .precise = true, .slots = slots);
 
-const struct walker_ops *const fake_walkers[] = { &walker_0, &walker_1, &walker_2, NULL };
+const struct walker_ops *const fake_walkers[] = { &walker_0, &walker_1, &walker_2, &walker_3, NULL };

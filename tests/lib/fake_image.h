@@ -5,7 +5,7 @@
 #include "heap/walker.h"
 #include "image/image.h"
 
-enum { FAKE_SEGMENTS = 12, FAKE_CLAIMS = 6, FAKE_BLOCKS = 96, FAKE_HEAPS = 3 };
+enum { FAKE_SEGMENTS = 12, FAKE_CLAIMS = 6, FAKE_BLOCKS = 96, FAKE_HEAPS = 4, FAKE_SLOTS = 16 };
 
 /* One mapping, in address order; a table ends with one of size 0. */
 struct fake_mapping {
@@ -31,6 +31,7 @@ struct fake_heap {
 		taddr at;
 		char state;
 	} blocks[FAKE_BLOCKS];
+	taddr slots[FAKE_SLOTS]; /* of the precise heap: its pointer slots; ends with 0 */
 };
 
 struct fake_image {
@@ -47,7 +48,7 @@ struct fake_image *fake_image_new(struct env *env, const struct fake_mapping *ma
 void fake_image_put(struct fake_image *f, taddr at, uint64_t value); /* stops where no memory is */
 void fake_image_free(struct fake_image *f);
 
-/* The walker of each of an image's heaps; NULL-terminated. */
+/* The walker of each of an image's heaps, the last one precise; NULL-terminated. */
 extern const struct walker_ops *const fake_walkers[];
 
 #endif

@@ -17,6 +17,7 @@
 #include "heap/blocks.h"
 #include "image/vectors.h"
 #include "type/build.h"
+#include "type/scan.h"
 
 enum {
 	DATA = 0x10000, /* of module 1, writable */
@@ -38,6 +39,14 @@ enum {
 	G = F + 0x100,
 	H = G + 0x100,
 	N_USED = 6,
+	/* A precise heap: a, b of 24 bytes, c free, d to the claim's end; behind, e of 0x800 with a header. */
+	GO = 0x200000,
+	GO_A = GO,
+	GO_B = GO + 24,
+	GO_C = GO + 48,
+	GO_D = GO + 72,
+	GO_E = GO + 0x1000,
+	GO_F = GO_E + 0x800,
 };
 
 static const struct fake_mapping memory[] = {
@@ -48,6 +57,7 @@ static const struct fake_mapping memory[] = {
 	{ STACK, 0x1000, SEG_R | SEG_W },
 	{ TLS, 0x1000, SEG_R | SEG_W },
 	{ HEAP, 0x1000, SEG_R | SEG_W },
+	{ GO, 0x2000, SEG_R | SEG_W },
 	{},
 };
 
@@ -60,7 +70,7 @@ struct world {
 	struct graph *graph;
 };
 
-static void world_open(struct world *w, const struct fake_word *words)
+static void world_open_with(struct world *w, const struct fake_word *words, const struct fake_heap *precise)
 {
 	static const char *const names[TARGET_MAX_REGS] = { "rax" };
 
@@ -85,7 +95,14 @@ static void world_open(struct world *w, const struct fake_word *words)
 		.blocks = { { A, 'u' }, { B, 'u' }, { C, 'u' }, { D, 'u' }, { E, 'u' }, { F, 'u' },
 			    { G, 'f' }, { H, 'f' }, { H + 0x100, '.' } },
 	};
+	if (precise)
+		w->f->heaps[3] = *precise;
 	assert_null(blocks_build_with(&w->env, &w->f->img, fake_walkers, &w->blocks));
+}
+
+static void world_open(struct world *w, const struct fake_word *words)
+{
+	world_open_with(w, words, NULL);
 }
 
 static void world_build(struct world *w)
@@ -103,7 +120,13 @@ static void world_close(struct world *w)
 
 static char letter(const struct world *w, uint32_t target)
 {
-	return (char)('A' + (graph_key(w->graph, EDGE_NODE(target)) - A) / 0x100);
+	static const taddr go[] = { GO_A, GO_B, GO_C, GO_D, GO_E + 8, GO_F + 8 };
+	taddr key = graph_key(w->graph, EDGE_NODE(target));
+
+	for (unsigned i = 0; i < ARRAY_SIZE(go); i++)
+		if (key == go[i])
+			return (char)('a' + i);
+	return (char)('A' + (key - A) / 0x100);
 }
 
 /* "A->B C~>D": all edges, in order. */
@@ -313,6 +336,96 @@ static void who_had_a_lost_block_last(void **state)
 	world_close(&w);
 }
 
+static const struct fake_heap precise_heap = {
+	60,
+	.claims = { { GO, GO + 0x1000, .small_grains = true },
+		    { GO + 0x1000, GO + 0x2000, .small_grains = true, .head = 8 } },
+	.blocks = { { GO_A, 'u' }, { GO_B, 'u' }, { GO_C, 'f' }, { GO_D, 'u' }, { GO_E, 'u' }, { GO_F, 'u' } },
+	.slots = { GO_A + 8, GO_B, GO_B + 16, GO_C, GO_D, GO_E + 8, GO_E + 0x7f8 },
+};
+
+static void precise_heaps_go_by_slots(void **state)
+{
+	static const struct {
+		const char *name;
+		struct fake_word words[4];
+		const char *edges;
+	} cases[] = {
+		{ "a slot", { { GO_A + 8, GO_B } }, "a->b" },
+		{ "no slot", { { GO_A, GO_B } }, "" },
+		{ "a slot to the inside", { { GO_B, GO_A + 23 } }, "b->a" },
+		{ "a slot's last word, to a big block", { { GO_E + 0x7f8, GO_D } }, "e->d" },
+		{ "to a header's block by what the program holds", { { GO_D, GO_E + 8 } }, "d->e" },
+		{ "a slot of a free block", { { GO_C, GO_A } }, "" },
+		{ "a slot to a free block", { { GO_A + 8, GO_C } }, "" },
+		{ "a slot to malloc's block", { { GO_A + 8, B }, { GO_B, C + 8 } }, "a->B b~>C" },
+		{ "no slot, to malloc's block", { { GO_A, B } }, "a->B" },
+		{ "from malloc's block", { { A, GO_A } }, "" },
+		{ "from malloc's block to malloc's", { { A, B } }, "A->B" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(text_fini) struct text got = TEXT_INIT;
+		struct world w;
+
+		world_open_with(&w, cases[i].words, &precise_heap);
+		world_build(&w);
+		edges_in_words(&w, &got);
+		if (strcmp(text_str(&got), cases[i].edges))
+			fail_msg("%s: got \"%s\"", cases[i].name, text_str(&got));
+		for (node_id n = 0; n < w.graph->n; n++)
+			assert_int_equal(bit_get(w.graph->collected, n), graph_start(w.graph, n) >= GO &&
+									     graph_start(w.graph, n) < GO + 0x2000);
+		world_close(&w);
+	}
+}
+
+static void only_pointers_keep_precise_blocks(void **state)
+{
+	static const struct {
+		taddr value;
+		bool by_chance, exactly;
+	} cases[] = {
+		{ A, true, true },
+		{ A + 8, true, true },
+		{ G, false, false },
+		{ GO_A, false, true },
+		{ GO_B + 5, false, true },
+		{ GO_C, false, false },
+		{ GO_E + 0x7ff, false, true },
+		{ GO + 0x2000, false, false },
+		{ 0, false, false },
+	};
+	static const struct fake_word none[] = { {} };
+	struct world w;
+	struct scan s;
+
+	(void)state;
+	world_open_with(&w, none, &precise_heap);
+	s = scan_init(&w.f->img, &w.blocks);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(scan_target(&s, cases[i].value) != NODE_NONE, cases[i].by_chance);
+		assert_int_equal(scan_pointer(&s, cases[i].value) != NODE_NONE, cases[i].exactly);
+	}
+	world_close(&w);
+}
+
+static void a_slot_of_a_precise_block_is_named(void **state)
+{
+	static const struct fake_word words[] = { { GO_E + 0x7f8, GO_E }, { GO_E + 8, GO_E + 0x900 }, {} };
+	struct edge_label label;
+	struct world w;
+
+	(void)state;
+	world_open_with(&w, words, &precise_heap);
+	world_build(&w);
+	assert_true(w.graph->ops->edge(w.graph->ctx, block_at(&w.blocks, GO_E), block_at(&w.blocks, GO_F), &label));
+	assert_int_equal(label.offset, 0);
+	assert_int_equal(label.into, 0xf8);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +434,9 @@ int main(void)
 		cmocka_unit_test(what_roots_and_edges_are_called),
 		cmocka_unit_test(the_graph_over_the_index),
 		cmocka_unit_test(who_had_a_lost_block_last),
+		cmocka_unit_test(precise_heaps_go_by_slots),
+		cmocka_unit_test(only_pointers_keep_precise_blocks),
+		cmocka_unit_test(a_slot_of_a_precise_block_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
