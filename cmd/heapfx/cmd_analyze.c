@@ -16,12 +16,23 @@ static void add_next(struct run *run, const char *why, const char *what)
 	r->next_why[r->n_next++] = why;
 }
 
+/*
+ * As a shell wants it.  Backslashes are doubled where it is printed, which is right within double
+ * quotes and without; what would need one of its own there ($, `, ") is left as it is.
+ */
+static const char *shell_word(struct report *r, const char *path)
+{
+	return path[strcspn(path, " '()&;<>|*?[]#~!{}")] ? arena_printf(&r->mem, "\"%s\"", path) : path;
+}
+
 /* Commands worth typing next, with the addresses of this very report. */
 static void suggest(struct run *run)
 {
 	struct report *r = &run->report;
-	const char *path = run->input->path;
+	const char *path = shell_word(r, run->input->path);
 
+	if (!path)
+		return;
 	for (size_t i = 0; i < r->suspects.n; i++) {
 		if (!r->suspects.v[i].n_addresses)
 			continue;

@@ -568,16 +568,24 @@ static unsigned why_column(const struct page *p)
 	return col < room ? col : room;
 }
 
-/* How much of a command stands on one line: all, up to its last space, or as much of a word as there is room for. */
-static size_t command_part(const char *s, unsigned room)
+/*
+ * How much of a command stands on one line: all, up to the last space between its words, or as
+ * much of a word as there is room for.  `quoted`: within double quotes, at the start and then after it.
+ */
+static size_t command_part(const char *s, unsigned room, bool *quoted)
 {
-	size_t n, space, slashes = 0;
+	size_t n, space = 0, slashes = 0;
+	bool in = *quoted;
 
 	if (columns(s) <= room)
 		return strlen(s);
 	n = head_bytes(s, room - 1); /* "\" goes behind it */
-	for (space = n; space && s[space - 1] != ' '; space--)
-		;
+	for (size_t i = 0; i < n; i++) {
+		in ^= s[i] == '"';
+		if (s[i] == ' ' && !in)
+			space = i + 1;
+	}
+	*quoted = in && !space;
 	while (slashes < n && s[n - 1 - slashes] == '\\')
 		slashes++;
 	return space ? space : n - (slashes & 1); /* never through a pair */
@@ -587,12 +595,13 @@ static size_t command_part(const char *s, unsigned room)
 static void add_command(struct page *p, const char *command, size_t n_styled)
 {
 	struct text whole = TEXT_INIT;
+	bool quoted = false;
 	const char *s;
 
 	add_name(&whole, command);
 	s = text_str(&whole);
 	for (;;) {
-		size_t n = command_part(s, p->width - columns(text_str(&p->line)));
+		size_t n = command_part(s, p->width - columns(text_str(&p->line)), &quoted);
 
 		text_add_n(&p->line, s, n);
 		s += n;
@@ -601,7 +610,7 @@ static void add_command(struct page *p, const char *command, size_t n_styled)
 		text_add(&p->line, "\\");
 		end_line_styled(p, "1", n_styled);
 		n_styled = 0;
-		if (n && s[-1] == ' ')
+		if (n && s[-1] == ' ' && !quoted)
 			text_add(&p->line, "        ");
 	}
 	text_fini(&whole);
