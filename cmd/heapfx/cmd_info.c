@@ -5,6 +5,8 @@
 #include "commands.h"
 #include "output.h"
 
+enum { STACK_LEVELS = 6, GROUPS_SHOWN = 12 };
+
 /* One escaped field at a time: names come from the dump. */
 static const char *safe(struct run *run, const char *s)
 {
@@ -97,6 +99,88 @@ static void print_heaps(struct run *run, FILE *out)
 	}
 }
 
+static const char *node_string(struct run *run, const struct rp_node *parent, const char *key)
+{
+	const struct rp_node *node = node_get(parent, key);
+
+	return node ? safe(run, node->text) : NULL;
+}
+
+static uint64_t node_number(const struct rp_node *parent, const char *key)
+{
+	const struct rp_node *node = node_get(parent, key);
+
+	return node ? node->u : 0;
+}
+
+/* "main.worker (main.go:33)" */
+static void print_place(struct run *run, const struct rp_node *place, FILE *out)
+{
+	const char *file = node_string(run, place, "file"), *slash = file ? strrchr(file, '/') : NULL;
+
+	fputs(node_string(run, place, "function"), out);
+	if (file)
+		fprintf(out, " (%s:%" PRIu64 ")", slash ? slash + 1 : file, node_number(place, "line"));
+}
+
+static void print_group(struct run *run, const struct rp_node *group, FILE *out)
+{
+	const char *reason = node_string(run, group, "wait_reason");
+	const struct rp_node *stack = node_get(group, "stack"), *by = node_get(group, "created_by");
+	uint64_t n = node_number(group, "count");
+	unsigned levels = 0;
+
+	fprintf(out, "%9" PRIu64 "  %s%s%s, ", n, node_string(run, group, "state"), reason ? ": " : "", reason ? reason : "");
+	fprintf(out, "%s of stack", bytes(run, node_number(group, "stack_bytes")));
+	if (n == 1 && node_get(group, "ids")->first)
+		fprintf(out, ", goroutine %" PRIu64, node_get(group, "ids")->first->u);
+	fputc('\n', out);
+	for (const struct rp_node *at = stack ? stack->first : NULL; at; at = at->next) {
+		const char *function = node_string(run, at, "function");
+
+		/* how the scheduler parked it is the same for all: the program's own places tell them apart */
+		if (at->next && !levels && function && !strncmp(function, "runtime.", 8))
+			continue;
+		if (levels++ == STACK_LEVELS) {
+			fprintf(out, "             ...\n");
+			break;
+		}
+		fprintf(out, "             ");
+		print_place(run, at, out);
+		fputc('\n', out);
+	}
+	if (by) {
+		fprintf(out, "             created by ");
+		print_place(run, by, out);
+		fputc('\n', out);
+	}
+}
+
+/* The program's goroutines by stack; the runtime's own are a number. */
+static void print_go(struct run *run, FILE *out)
+{
+	const struct rp_node *go = run->report.go, *goroutines = node_get(go, "goroutines");
+	const struct rp_node *groups = node_get(goroutines, "groups");
+	uint64_t shown = 0, n = node_number(goroutines, "count");
+	const char *version = node_string(run, go, "version"), *mod = node_string(run, go, "main_module");
+
+	if (!go)
+		return;
+	fprintf(out, "\nGO\n  %s%s%s%s%s\n", version ? version : "version unknown", mod ? ", module " : "", mod ? mod : "",
+		node_get(go, "experiments") ? ", experiments " : "",
+		node_get(go, "experiments") ? node_string(run, go, "experiments") : "");
+	fprintf(out, "\nGOROUTINES (%" PRIu64 ", and %" PRIu64 " of the runtime)\n", n, node_number(goroutines, "system"));
+	for (const struct rp_node *at = groups ? groups->first : NULL; at && shown < GROUPS_SHOWN; at = at->next) {
+		if (node_number(at, "system"))
+			continue;
+		print_group(run, at, out);
+		shown++;
+	}
+	if (node_number(goroutines, "groups_total") > shown)
+		fprintf(out, "  %" PRIu64 " more groups, the runtime's own among them: --format json lists them\n",
+			node_number(goroutines, "groups_total") - shown);
+}
+
 static void print_defects(struct run *run, FILE *out)
 {
 	const struct diags *d = &run->env.diags;
@@ -118,6 +202,7 @@ static struct err *write_info(struct run *run, const char *format, FILE *out)
 	print_threads(run, out);
 	print_modules(run, out);
 	print_heaps(run, out);
+	print_go(run, out);
 	print_defects(run, out);
 	return NULL;
 }

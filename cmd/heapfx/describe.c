@@ -178,5 +178,7 @@ struct err *describe_run(struct run *run)
 		err = describe_modules(run);
 	if (!err)
 		err = describe_heaps(run);
+	if (!err)
+		err = describe_go(run);
 	return err;
 }

@@ -39,6 +39,8 @@ void end_progress(struct run *run); /* clears the progress line, before anything
 
 /* describe.c: image and heaps -> report.input, threads, modules, heaps, problems. */
 struct err *describe_run(struct run *run) MUST_CHECK;
+/* describe_go.c: the Go runtime -> report.go; nothing without one. */
+struct err *describe_go(struct run *run) MUST_CHECK;
 /* breakdown.c: report.breakdown and the memory totals; needs FACT_REACH for the split of used blocks. */
 struct err *breakdown_run(struct run *run) MUST_CHECK;
 void measure_run(struct run *run); /* the memory totals alone */

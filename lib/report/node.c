@@ -1,6 +1,8 @@
 /* report/node.c - the trees that language runtimes add to a report. */
 #include "report/report.h"
 
+#include <string.h>
+
 bool report_nodes_failed(const struct report *r)
 {
 	return r->nodes_failed;
@@ -59,4 +61,13 @@ void node_text(struct report *r, struct rp_node *parent, const char *key, const 
 		return;
 	node->text = arena_strdup(&r->mem, value);
 	r->nodes_failed |= !node->text;
+}
+
+const struct rp_node *node_get(const struct rp_node *parent, const char *key)
+{
+	const struct rp_node *at = parent && parent->kind == NODE_MAP ? parent->first : NULL;
+
+	while (at && strcmp(at->key, key))
+		at = at->next;
+	return at;
 }

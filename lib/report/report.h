@@ -240,6 +240,8 @@ void node_uint(struct report *r, struct rp_node *parent, const char *key, enum n
 void node_int(struct report *r, struct rp_node *parent, const char *key, int64_t value);
 void node_text(struct report *r, struct rp_node *parent, const char *key, const char *value);
 bool report_nodes_failed(const struct report *r);
+/* A child of a map by its key; NULL if there is none, or `parent` is NULL. */
+const struct rp_node *node_get(const struct rp_node *parent, const char *key);
 
 /* Rendering options that writers share. */
 struct writer_options {

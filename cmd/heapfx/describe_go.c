@@ -1,0 +1,303 @@
+/*
+ * describe_go.c - the Go runtime -> report.go: version, goroutines by stack.
+ *
+ * Goroutines that stand at the same place for the same reason are one group; the largest groups
+ * come first, and each goroutine is listed up to a limit that is said.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "image/go_sched.h"
+#include "pipeline.h"
+
+enum {
+	GROUPS_MAX = 256,
+	LIST_MAX = 4096,
+	IDS_MAX = 16,	/* of a group */
+	LEVELS_MAX = 48, /* of a stack, inlined calls included */
+};
+
+/* ---- groups ---- */
+
+static int compare_frames(const struct goroutine *a, const struct goroutine *b)
+{
+	if (a->n_frames != b->n_frames)
+		return a->n_frames < b->n_frames ? -1 : 1;
+	for (size_t i = 0; i < a->n_frames; i++)
+		if (a->frames[i].pc != b->frames[i].pc)
+			return a->frames[i].pc < b->frames[i].pc ? -1 : 1;
+	return 0;
+}
+
+/* 0: of one group. The runtime's wait reasons are few strings: one address each. */
+static int compare_kind(const struct goroutine *a, const struct goroutine *b)
+{
+	int diff = (int)a->status - (int)b->status;
+
+	if (!diff && a->wait_reason && b->wait_reason)
+		diff = strcmp(a->wait_reason, b->wait_reason);
+	else if (!diff)
+		diff = !!a->wait_reason - !!b->wait_reason;
+	if (!diff)
+		diff = compare_frames(a, b);
+	if (!diff && a->go_pc != b->go_pc)
+		diff = a->go_pc < b->go_pc ? -1 : 1;
+	return diff;
+}
+
+static int by_kind(const void *pa, const void *pb)
+{
+	const struct goroutine *const *a = pa, *const *b = pb;
+	int diff = compare_kind(*a, *b);
+
+	return diff ? diff : (*a)->id < (*b)->id ? -1 : (*a)->id > (*b)->id;
+}
+
+struct group {
+	const struct goroutine *const *v; /* by id */
+	size_t n;
+};
+
+static int by_count(const void *pa, const void *pb)
+{
+	const struct group *a = pa, *b = pb;
+
+	if (a->n != b->n)
+		return a->n < b->n ? 1 : -1;
+	return a->v[0]->id < b->v[0]->id ? -1 : a->v[0]->id > b->v[0]->id;
+}
+
+static size_t find_groups(const struct goroutine **v, size_t n, struct group *groups)
+{
+	size_t n_groups = 0;
+
+	qsort(v, n, sizeof(*v), by_kind);
+	for (size_t i = 0; i < n; i++) {
+		if (i && !compare_kind(v[i - 1], v[i]))
+			groups[n_groups - 1].n++;
+		else
+			groups[n_groups++] = (struct group){ &v[i], 1 };
+	}
+	qsort(groups, n_groups, sizeof(*groups), by_count);
+	return n_groups;
+}
+
+/* ---- stacks ---- */
+
+struct stack_sink {
+	struct report *r;
+	struct rp_node *list;
+	unsigned n;
+};
+
+static void add_level(void *arg, const char *function, const char *file, unsigned line)
+{
+	struct stack_sink *s = arg;
+	struct rp_node *level;
+
+	if (s->n++ >= LEVELS_MAX)
+		return;
+	level = node_map(s->r, s->list, NULL);
+	node_text(s->r, level, "function", function);
+	node_text(s->r, level, "file", file);
+	if (line)
+		node_uint(s->r, level, "line", NODE_COUNT, line);
+}
+
+static void add_stack(struct run *run, struct rp_node *node, const struct goroutine *g)
+{
+	struct stack_sink s = { &run->report, node_list(&run->report, node, "stack"), 0 };
+
+	for (size_t i = 0; i < g->n_frames && s.n < LEVELS_MAX; i++)
+		go_source(run->image->go, g->frames[i].pc - (i && g->frames[i].pc ? 1 : 0), add_level, &s);
+}
+
+/* One place in the source: the innermost level alone. */
+struct place {
+	const char *function, *file;
+	unsigned line;
+	struct report *r;
+};
+
+static void take_place(void *arg, const char *function, const char *file, unsigned line)
+{
+	struct place *p = arg;
+
+	if (p->function)
+		return;
+	p->function = arena_strdup(&p->r->mem, function);
+	p->file = file ? arena_strdup(&p->r->mem, file) : NULL;
+	p->line = line;
+}
+
+static struct place place_of(struct run *run, taddr pc)
+{
+	struct place p = { .r = &run->report };
+
+	if (pc)
+		go_source(run->image->go, pc - 1, take_place, &p);
+	return p;
+}
+
+static void add_creator(struct run *run, struct rp_node *node, const struct goroutine *g)
+{
+	struct place p = place_of(run, g->go_pc);
+	struct rp_node *by;
+
+	if (!p.function)
+		return;
+	by = node_map(&run->report, node, "created_by");
+	node_text(&run->report, by, "function", p.function);
+	node_text(&run->report, by, "file", p.file);
+	if (p.line)
+		node_uint(&run->report, by, "line", NODE_COUNT, p.line);
+}
+
+static uint64_t stack_used(const struct goroutine *g)
+{
+	return g->sp >= g->stack_low && g->sp < g->stack_high ? g->stack_high - g->sp : 0;
+}
+
+/* ---- what a reader sees ---- */
+
+static void add_group(struct run *run, struct rp_node *list, const struct group *group)
+{
+	struct report *r = &run->report;
+	const struct goroutine *g = group->v[0];
+	struct rp_node *node = node_map(r, list, NULL), *ids;
+	uint64_t bytes = 0, used = 0;
+
+	node_uint(r, node, "count", NODE_COUNT, group->n);
+	node_text(r, node, "state", go_status_name(g->status));
+	node_text(r, node, "wait_reason", g->wait_reason);
+	node_uint(r, node, "system", NODE_BOOL, g->is_system);
+	for (size_t i = 0; i < group->n; i++) {
+		bytes += group->v[i]->stack_high - group->v[i]->stack_low;
+		used += stack_used(group->v[i]);
+	}
+	node_uint(r, node, "stack_bytes", NODE_BYTES, bytes);
+	node_uint(r, node, "stack_used", NODE_BYTES, used);
+	ids = node_list(r, node, "ids");
+	for (size_t i = 0; i < group->n && i < IDS_MAX; i++)
+		node_uint(r, ids, NULL, NODE_COUNT, group->v[i]->id);
+	add_stack(run, node, g);
+	add_creator(run, node, g);
+}
+
+static void add_goroutine(struct run *run, struct rp_node *list, const struct goroutine *g, const uint32_t *group_of)
+{
+	struct report *r = &run->report;
+	struct rp_node *node = node_map(r, list, NULL);
+
+	node_uint(r, node, "id", NODE_COUNT, g->id);
+	node_text(r, node, "state", go_status_name(g->status));
+	node_text(r, node, "wait_reason", g->wait_reason);
+	if (g->wait_since)
+		node_int(r, node, "wait_since", g->wait_since);
+	if (g->parent)
+		node_uint(r, node, "parent", NODE_COUNT, g->parent);
+	if (g->is_system)
+		node_uint(r, node, "system", NODE_BOOL, true);
+	if (g->thread < run->image->n_threads)
+		node_uint(r, node, "thread", NODE_COUNT, run->image->threads[g->thread].tid);
+	node_uint(r, node, "stack_bytes", NODE_BYTES, g->stack_high - g->stack_low);
+	if (stack_used(g))
+		node_uint(r, node, "stack_used", NODE_BYTES, stack_used(g));
+	node_uint(r, node, "unwound", NODE_BOOL, g->complete);
+	if (group_of[g - run->image->go->goroutines] < GROUPS_MAX)
+		node_uint(r, node, "group", NODE_COUNT, group_of[g - run->image->go->goroutines]);
+}
+
+/* Live goroutines by state and by wait reason: {"waiting": 12}. */
+static void add_counts(struct run *run, struct rp_node *node, const struct goroutine *const *v, size_t n)
+{
+	struct report *r = &run->report;
+	struct rp_node *states = node_map(r, node, "by_state"), *reasons;
+	uint64_t count[GO_DEADEXTRA + 1] = {};
+
+	for (size_t i = 0; i < n; i++)
+		count[v[i]->status <= GO_DEADEXTRA ? v[i]->status : GO_IDLE]++;
+	for (unsigned s = 0; s <= GO_DEADEXTRA; s++)
+		if (count[s])
+			node_uint(r, states, go_status_name(s), NODE_COUNT, count[s]);
+	reasons = node_map(r, node, "by_wait_reason");
+	for (size_t i = 0; i < n; i++) { /* few reasons: found by walking what is there */
+		struct rp_node *at = reasons ? reasons->first : NULL;
+
+		if (!v[i]->wait_reason)
+			continue;
+		while (at && strcmp(at->key, v[i]->wait_reason))
+			at = at->next;
+		if (at)
+			at->u++;
+		else
+			node_uint(r, reasons, arena_strdup(&r->mem, v[i]->wait_reason), NODE_COUNT, 1);
+	}
+}
+
+static size_t live_goroutines(const struct go *go, const struct goroutine **v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < go->n_goroutines; i++)
+		if (go->goroutines[i].status != GO_DEAD && go->goroutines[i].status != GO_DEADEXTRA &&
+		    go->goroutines[i].status != GO_IDLE)
+			v[n++] = &go->goroutines[i];
+	return n;
+}
+
+static struct err *describe_goroutines(struct run *run, struct rp_node *parent)
+{
+	const struct go *go = run->image->go;
+	struct report *r = &run->report;
+	_free_ const struct goroutine **v = calloc(go->n_goroutines + 1, sizeof(*v));
+	_free_ const struct goroutine **sorted = calloc(go->n_goroutines + 1, sizeof(*sorted));
+	_free_ struct group *groups = calloc(go->n_goroutines + 1, sizeof(*groups));
+	_free_ uint32_t *group_of = calloc(go->n_goroutines + 1, sizeof(*group_of));
+	struct rp_node *node = node_map(r, parent, "goroutines"), *list;
+	size_t n, n_groups, n_system = 0;
+
+	if (!v || !sorted || !groups || !group_of)
+		return &err_nomem;
+	n = live_goroutines(go, v);
+	memcpy(sorted, v, n * sizeof(*v));
+	n_groups = find_groups(sorted, n, groups);
+	for (size_t i = 0; i < n; i++)
+		n_system += v[i]->is_system;
+	for (size_t i = 0; i < n_groups; i++)
+		for (size_t k = 0; k < groups[i].n; k++)
+			group_of[groups[i].v[k] - go->goroutines] = (uint32_t)i;
+	node_uint(r, node, "count", NODE_COUNT, n - n_system);
+	node_uint(r, node, "system", NODE_COUNT, n_system);
+	add_counts(run, node, v, n);
+	node_uint(r, node, "groups_total", NODE_COUNT, n_groups);
+	list = node_list(r, node, "groups");
+	for (size_t i = 0; i < n_groups && i < GROUPS_MAX; i++)
+		add_group(run, list, &groups[i]);
+	node_uint(r, node, "listed", NODE_COUNT, n < LIST_MAX ? n : LIST_MAX);
+	list = node_list(r, node, "list");
+	for (size_t i = 0; i < n && i < LIST_MAX; i++)
+		add_goroutine(run, list, v[i], group_of);
+	return NULL;
+}
+
+struct err *describe_go(struct run *run)
+{
+	const struct go *go = run->image->go;
+	struct report *r = &run->report;
+	struct err *err;
+
+	if (!go)
+		return NULL;
+	r->go = node_map(r, NULL, "go");
+	node_text(r, r->go, "version", go->version[0] ? go->version : NULL);
+	node_text(r, r->go, "experiments", go->experiments[0] ? go->experiments : NULL);
+	node_text(r, r->go, "main_module", go->main_module[0] ? go->main_module : NULL);
+	node_text(r, r->go, "how", go->how[0] ? go->how : NULL);
+	err = describe_goroutines(run, r->go);
+	if (!err && report_nodes_failed(r))
+		err = &err_nomem;
+	return err;
+}
