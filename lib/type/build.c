@@ -302,6 +302,16 @@ static void describe_register(const struct image *img, uint64_t no, struct text 
 	text_add(ret, " of ");
 }
 
+/* Kinds of a language runtime: its rooter knows what they are. */
+static void describe_runtime(const struct image *img, const struct root_source *source, uint64_t at, struct text *ret)
+{
+	for (size_t i = 0; rooter_registry[i]; i++)
+		if (rooter_registry[i]->describe) {
+			rooter_registry[i]->describe(img, source, at, ret);
+			return;
+		}
+}
+
 static void describe_root(void *ctx, uint32_t root, struct text *ret)
 {
 	const struct context *c = ctx;
@@ -330,6 +340,11 @@ static void describe_root(void *ctx, uint32_t root, struct text *ret)
 	case ROOT_ANON:
 		text_printf(ret, "mapping 0x%llx+0x%llx", (unsigned long long)source->start,
 			    (unsigned long long)(at - source->start));
+		break;
+	case ROOT_GOROUTINE:
+	case ROOT_FINALIZER:
+	case ROOT_RUNTIME:
+		describe_runtime(c->img, source, at, ret);
 		break;
 	default:
 		if (!typing_global(c->typing, at, ret))

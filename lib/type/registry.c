@@ -5,8 +5,10 @@
 #include "type/rooter.h"
 #include "type/typer.h"
 
-extern const struct rooter_ops rooter_threads, rooter_globals, rooter_mappings;
+extern const struct rooter_ops rooter_go, rooter_threads, rooter_globals, rooter_mappings;
 
-const struct rooter_ops *const rooter_registry[] = { &rooter_threads, &rooter_globals, &rooter_mappings, NULL };
+const struct rooter_ops *const rooter_registry[] = {
+	&rooter_go, &rooter_threads, &rooter_globals, &rooter_mappings, NULL,
+};
 
 const struct typer_ops *const typer_registry[] = { NULL };

@@ -1,0 +1,470 @@
+/*
+ * type/roots_go.c - what keeps Go's objects alive, as its collector counts it and no more.
+ *
+ * runtime/mgcmark.go, markroot(): data and bss of every module by their pointer masks; goroutines
+ * (roots_go_stack.c); the queues of finalizers and cleanups; the specials of spans: what a finalizer
+ * calls and what its object refers to (not the object), what a cleanup calls, the handle of a weak
+ * pointer (not what it points at); the block that each processor's tiny allocator fills.  All else
+ * that the runtime holds (timers, caches, sudogs) hangs on these.
+ *
+ * Words that hold no pointers by Go's own masks are left to the other rooters, which may find blocks
+ * of C by them; Go's heap and stacks are none of theirs.
+ */
+#include "type/roots_go.h"
+
+#include <stdlib.h>
+
+#include "base/guard.h"
+#include "image/go_sched.h"
+
+enum {
+	ARENA_BYTES = 64 << 20, /* heapArenaBytes on linux, 64 bit */
+	ARENAS_MAX = 1 << 22,
+	SPANS_MAX = 1 << 28,
+	SPECIALS_MAX = 1 << 26, /* of all spans */
+	BLOCKS_MAX = 1 << 20,	/* of a queue */
+	FINALIZER = 40, FIN_HEADER = 24, FIN_BLOCK = 4096,
+	CLEANUP_HEADER = 32, CLEANUP_BLOCK = 512,
+	STATE_IN_USE = 1,
+	PROCESSORS_MAX = 1 << 16,
+};
+
+struct err *go_root(const struct go_roots *r, const struct root_source *source, taddr value, taddr where)
+{
+	return value ? r->sink->pointer(r->sink, source, value, where) : NULL;
+}
+
+static struct err *slot_root(const struct go_roots *r, const struct root_source *source, taddr at)
+{
+	taddr value;
+
+	return image_read_u64(r->img, at, &value) == MEM_OK ? go_root(r, source, value, at) : NULL;
+}
+
+/* ---- data and bss ---- */
+
+static struct err *add_masked(const struct go_roots *r, const struct root_source *source, taddr mask, uint64_t n)
+{
+	uint64_t avail = 0, words = (source->end - source->start) / 8;
+	const uint8_t *bits = mask ? image_view(r->img, mask, &avail) : NULL;
+	struct err *err = NULL;
+
+	if (source->start >= source->end || !n)
+		return NULL;
+	if (!bits || avail < n / 8 + (n % 8 != 0) || n > words) {
+		diag(r->env, "go/data-mask", source->start, "no pointer mask for 0x%llx words of a module's data",
+		     (unsigned long long)words);
+		return NULL;
+	}
+	for (uint64_t i = 0; i < n && !err; i++)
+		if (!(i & 7) && !bits[i / 8])
+			i += 7;
+		else if (bits[i / 8] >> (i & 7) & 1)
+			err = slot_root(r, source, source->start + 8 * i);
+	return err ? err : r->sink->exclude(r->sink, source->start, source->end);
+}
+
+static struct err *add_globals(const struct go_roots *r)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < r->go->n_modules && !err; i++) {
+		const struct go_module *m = &r->go->modules[i];
+		const struct module *of = image_module_at(r->img, m->data);
+		struct root_source source = {
+			.kind = ROOT_GLOBAL, .thread = UINT32_MAX, .module = of ? (int32_t)(of - r->img->modules) : -1,
+			.start = m->data, .end = m->edata,
+		};
+
+		err = add_masked(r, &source, m->gcdatamask, m->n_gcdatamask);
+		source.start = m->bss;
+		source.end = m->ebss;
+		if (!err)
+			err = add_masked(r, &source, m->gcbssmask, m->n_gcbssmask);
+	}
+	return err;
+}
+
+/* ---- specials of spans ---- */
+
+struct span {
+	taddr start;
+	uint64_t elem, bytes;
+	bool noscan;
+};
+
+/* The words of an object that hold pointers, as its heap has them. */
+static struct err *add_slots(const struct go_roots *r, const struct root_source *source)
+{
+	const struct claim *claim = blocks_claim_at(r->blocks, source->start);
+	const struct heap *heap = claim ? blocks_heap_at(r->blocks, source->start) : NULL;
+	struct err *err = NULL;
+
+	if (!heap || !heap->ops->slots || source->end > claim->end + claim->bias)
+		return NULL;
+	for (taddr at = source->start; at < source->end && !err; at += 512) {
+		uint64_t mask = 0;
+		unsigned n = source->end - at < 512 ? (unsigned)((source->end - at) / 8) : 64;
+
+		heap->ops->slots(heap->ctx, r->blocks->claim_no[claim - r->blocks->claims], at, n, &mask);
+		for (; mask && !err; mask &= mask - 1)
+			err = slot_root(r, source, at + 8 * (unsigned)__builtin_ctzll(mask));
+	}
+	return err;
+}
+
+/* Of the object at source->start: `kind` is the special's own number. */
+static struct err *add_special(const struct go_roots *r, const struct span *s, taddr at, uint64_t offset, uint8_t kind)
+{
+	const struct go_layout *l = &r->go->layout;
+	taddr slot = at + l->special.size, object = s->start + offset / s->elem * s->elem;
+	struct root_source source = {
+		.kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = object, .end = object + s->elem,
+	};
+	bool is_new = !r->go->minor || r->go->minor >= 26; /* cleanupFn {call, fn, arg} */
+	struct err *err;
+
+	if (kind == l->special_kind.finalizer) {
+		err = slot_root(r, &source, slot);
+		return err || s->noscan ? err : add_slots(r, &source);
+	}
+	if (kind == l->special_kind.cleanup) {
+		err = slot_root(r, &source, slot);
+		for (unsigned i = 1; is_new && i < 3 && !err; i++)
+			err = slot_root(r, &source, slot + 8 * i);
+		return err;
+	}
+	if (kind != l->special_kind.weak_handle)
+		return NULL;
+	source.kind = ROOT_RUNTIME;
+	return slot_root(r, &source, slot);
+}
+
+/* Sorted by offset: a list that goes back loops. */
+static struct err *add_specials_of(const struct go_roots *r, const struct span *s, taddr at, uint64_t *budget)
+{
+	const struct go_layout *l = &r->go->layout;
+	uint64_t last = 0;
+	struct err *err = NULL;
+
+	while (at && !err && *budget) {
+		uint64_t next, offset = 0;
+		uint8_t kind;
+
+		--*budget;
+		if (image_read_u64(r->img, at + l->special.next, &next) ||
+		    image_read(r->img, at + l->special.offset, &offset, l->special.offset_size) ||
+		    image_read(r->img, at + l->special.kind, &kind, 1) || offset < last || offset >= s->bytes) {
+			diag(r->env, "go/special", at, "a special of the span at 0x%llx does not hold together",
+			     (unsigned long long)s->start);
+			break;
+		}
+		err = add_special(r, s, at, offset, kind);
+		last = offset;
+		at = next;
+	}
+	return err;
+}
+
+static uint64_t span_field(const uint8_t *span, uint32_t offset, unsigned bytes)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, span + offset, bytes);
+	return v;
+}
+
+static struct err *add_span(const struct go_roots *r, taddr at, uint64_t *budget)
+{
+	const struct go_layout *l = &r->go->layout;
+	uint8_t bytes[512] = {};
+	struct span s;
+	taddr specials;
+
+	if (!at || image_read(r->img, at, bytes, l->mspan.size) != MEM_OK)
+		return NULL;
+	specials = span_field(bytes, l->mspan.specials, 8);
+	if (!specials || span_field(bytes, l->mspan.state, 1) != STATE_IN_USE)
+		return NULL;
+	s.start = span_field(bytes, l->mspan.startAddr, 8);
+	s.bytes = span_field(bytes, l->mspan.npages, 8) << 13;
+	s.elem = span_field(bytes, l->mspan.elemsize, 8);
+	s.noscan = span_field(bytes, l->mspan.spanclass, 1) & 1;
+	if (!s.elem || s.elem > s.bytes || s.start > UINT64_MAX - s.bytes)
+		return NULL;
+	return add_specials_of(r, &s, specials, budget);
+}
+
+static bool knows_specials(const struct go_layout *l)
+{
+	const uint32_t fields[] = { l->mspan.specials, l->mspan.state, l->mspan.startAddr, l->mspan.npages,
+				    l->mspan.elemsize, l->mspan.spanclass };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (fields[i] > 512 - 8)
+			return false;
+	return l->mspan.size && l->mspan.size <= 512 && l->special.size && l->special.next != GO_ABSENT &&
+	       (l->special.offset_size == 2 || l->special.offset_size == 8);
+}
+
+static struct err *add_specials(const struct go_roots *r)
+{
+	const struct go_layout *l = &r->go->layout;
+	uint64_t n, budget = SPECIALS_MAX;
+	taddr spans;
+	struct err *err = NULL;
+
+	if (!r->go->at.mheap || l->mheap.allspans == GO_ABSENT || !knows_specials(l) ||
+	    !go_slice(r->go, r->go->at.mheap + l->mheap.allspans, 8, &spans, &n))
+		return NULL;
+	for (uint64_t i = 0; i < n && i < SPANS_MAX && !err; i++)
+		err = add_span(r, go_word(r->go, spans + 8 * i), &budget);
+	return err;
+}
+
+/* ---- queues of what is to be called ---- */
+
+/* finblock {alllink, next, cnt, fin[cnt] {fn, arg, nret, fint, ot}}: all but nret are pointers. */
+static struct err *add_finalizer_block(const struct go_roots *r, taddr at)
+{
+	struct root_source source = { .kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = at, .end = at };
+	struct err *err = NULL;
+	uint32_t n;
+
+	if (image_read_u32(r->img, at + 16, &n) || n > (FIN_BLOCK - FIN_HEADER) / FINALIZER)
+		return NULL;
+	for (uint32_t i = 0; i < 5 * n && !err; i++)
+		if (i % 5 != 2)
+			err = slot_root(r, &source, at + FIN_HEADER + 8 * i);
+	return err;
+}
+
+/* cleanupBlock {lfnode {next, pushcnt}, alllink, n, cleanups[n]}: a funcval in 1.25, {call, fn, arg} since. */
+static struct err *add_cleanup_block(const struct go_roots *r, taddr at)
+{
+	struct root_source source = { .kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = at, .end = at };
+	uint32_t n, words = r->go->minor == 25 ? 1 : 3;
+	struct err *err = NULL;
+
+	if (image_read_u32(r->img, at + 24, &n) || n > (CLEANUP_BLOCK - CLEANUP_HEADER) / (8 * words))
+		return NULL;
+	for (uint32_t i = 0; i < words * n && !err; i++)
+		err = slot_root(r, &source, at + CLEANUP_HEADER + 8 * i);
+	return err;
+}
+
+static struct err *add_queue(const struct go_roots *r, taddr first, unsigned link,
+			     struct err *(*add)(const struct go_roots *r, taddr at))
+{
+	taddr at = first, seen = 0;
+	struct err *err = NULL;
+
+	for (uint64_t i = 0; at && i < BLOCKS_MAX && !err; i++) {
+		err = add(r, at);
+		at = go_word(r->go, at + link);
+		if (at == seen)
+			break; /* a loop: Brent's check */
+		if (is_pow2(i + 1))
+			seen = at;
+	}
+	return err;
+}
+
+static struct err *add_queues(const struct go_roots *r)
+{
+	unsigned line = r->img->target->id == TARGET_AARCH64 ? 128 : 64; /* cpu.CacheLinePadSize */
+	struct err *err = NULL;
+
+	if (r->go->at.allfin)
+		err = add_queue(r, go_word(r->go, r->go->at.allfin), 0, add_finalizer_block);
+	if (!err && r->go->at.gcCleanups) /* cleanupQueue {full ..; free ..; all} */
+		err = add_queue(r, go_word(r->go, r->go->at.gcCleanups + 2 * line), 16, add_cleanup_block);
+	return err;
+}
+
+/* ---- the tiny allocators (gcMarkTinyAllocs) ---- */
+
+static struct err *add_tiny(const struct go_roots *r)
+{
+	const struct go_layout *l = &r->go->layout;
+	struct root_source source = { .kind = ROOT_RUNTIME, .thread = UINT32_MAX, .module = -1 };
+	struct err *err = NULL;
+	taddr ps;
+	uint64_t n;
+
+	if (!r->go->at.allp || l->p.mcache == GO_ABSENT || l->mcache.tiny == GO_ABSENT ||
+	    !go_slice(r->go, r->go->at.allp, 8, &ps, &n))
+		return NULL;
+	for (uint64_t i = 0; i < n && i < PROCESSORS_MAX && !err; i++) {
+		taddr p = go_word(r->go, ps + 8 * i), mcache = p ? go_word(r->go, p + l->p.mcache) : 0;
+
+		if (mcache)
+			err = slot_root(r, &source, mcache + l->mcache.tiny);
+	}
+	return err;
+}
+
+/* ---- memory that only Go's rules apply to ---- */
+
+/* Every arena: its objects, stacks and free pages. */
+static struct err *exclude_arenas(const struct go_roots *r)
+{
+	const struct go_layout *l = &r->go->layout;
+	taddr base = r->img->target->id == TARGET_X86_64 ? 0xffff800000000000 : 0, list, l2;
+	struct err *err = NULL;
+	uint64_t n;
+
+	if (!r->go->at.mheap || l->mheap.heapArenas == GO_ABSENT || l->mheap.arenas == GO_ABSENT ||
+	    !go_slice(r->go, r->go->at.mheap + l->mheap.heapArenas, 8, &list, &n))
+		return NULL;
+	l2 = go_word(r->go, r->go->at.mheap + l->mheap.arenas);
+	for (uint64_t i = 0; l2 && i < n && i < ARENAS_MAX && !err; i++) {
+		uint64_t no = go_word(r->go, list + 8 * i);
+		taddr at = base + no * ARENA_BYTES;
+
+		if (no >= ARENAS_MAX || !go_word(r->go, l2 + 8 * no))
+			continue;
+		err = r->sink->exclude(r->sink, at, at + ARENA_BYTES);
+	}
+	return err;
+}
+
+static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks, struct root_sink *sink)
+{
+	struct go_roots r = { .env = env, .img = img, .go = img->go, .blocks = blocks, .sink = sink };
+	struct err *err;
+
+	if (!img->go)
+		return NULL;
+	err = add_globals(&r);
+	if (!err)
+		err = go_roots_stacks(&r);
+	if (!err)
+		err = add_specials(&r);
+	if (!err)
+		err = add_queues(&r);
+	if (!err)
+		err = add_tiny(&r);
+	return err ? err : exclude_arenas(&r);
+}
+
+/* ---- in words ---- */
+
+/* The function a *funcval calls. */
+static void describe_funcval(const struct go *go, taddr slot, struct text *ret)
+{
+	taddr fn = go_word(go, slot);
+	struct go_func f;
+
+	if (!fn || !go_func_at(go, go_word(go, fn), &f))
+		return;
+	text_add(ret, " ");
+	go_func_name(go, &f, ret);
+}
+
+static void describe_special(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret)
+{
+	if (source->start == source->end) {
+		text_add(ret, "queue of finalizers and cleanups to be run");
+	} else if (where >= source->start && where < source->end) {
+		text_printf(ret, "object with a finalizer at 0x%llx+0x%llx", (unsigned long long)source->start,
+			    (unsigned long long)(where - source->start));
+	} else {
+		text_add(ret, "finalizer or cleanup");
+		describe_funcval(img->go, where, ret);
+		text_printf(ret, " of the object at 0x%llx", (unsigned long long)source->start);
+	}
+}
+
+/* The innermost call at a pc. */
+struct call {
+	struct text *text;
+	unsigned n;
+};
+
+static void on_call(void *arg, const char *function, const char *file, unsigned line)
+{
+	struct call *c = arg;
+	const char *slash = file ? strrchr(file, '/') : NULL;
+
+	if (c->n++)
+		return;
+	text_printf(c->text, " %s", function);
+	if (file)
+		text_printf(c->text, " (%s:%u)", slash ? slash + 1 : file, line);
+}
+
+static const struct go_frame *frame_at(const struct goroutine *g, taddr at)
+{
+	size_t lo = 0, hi = g->n_frames;
+
+	while (lo < hi) { /* the first one that begins past it */
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (g->frames[mid].sp <= at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo ? &g->frames[lo - 1] : NULL;
+}
+
+/* In the words of a traceback; how long it waits is known from the last collection alone. */
+static void describe_state(const struct go *go, const struct goroutine *g, struct text *ret)
+{
+	int64_t latest = 0;
+
+	for (size_t i = 0; i < go->n_goroutines; i++)
+		if (go->goroutines[i].wait_since > latest && go->goroutines[i].status != GO_DEAD)
+			latest = go->goroutines[i].wait_since;
+	text_printf(ret, "goroutine %llu [%s", (unsigned long long)g->id,
+		    g->wait_reason ? g->wait_reason : go_status_name(g->status));
+	if (g->wait_since > 0 && latest - g->wait_since >= 60000000000)
+		text_printf(ret, ", over %lld minutes", (long long)((latest - g->wait_since) / 60000000000));
+	text_add(ret, "]");
+}
+
+static void describe_goroutine(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret)
+{
+	const struct go *go = img->go;
+	struct call call = { .text = ret };
+	const struct goroutine *g;
+	const struct go_frame *f;
+
+	if (!go || source->thread >= go->n_goroutines) {
+		text_add(ret, "an unknown goroutine");
+		return;
+	}
+	g = &go->goroutines[source->thread];
+	describe_state(go, g, ret);
+	f = where >= g->stack_low && where < g->stack_high ? frame_at(g, where) : g->n_frames ? &g->frames[0] : NULL;
+	if (f)
+		go_source(go, go_frame_source_pc(f), on_call, &call);
+	if (where < g->stack_low || where >= g->stack_high)
+		text_add(ret, ", not in a frame: a register, a deferred call");
+	else if (f && !f->is_precise)
+		text_add(ret, ", not by a stack map");
+}
+
+static void describe(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret)
+{
+	switch ((enum root_kind)source->kind) {
+	case ROOT_GOROUTINE:
+		describe_goroutine(img, source, where, ret);
+		break;
+	case ROOT_FINALIZER:
+		describe_special(img, source, where, ret);
+		break;
+	case ROOT_RUNTIME:
+		if (source->end)
+			text_printf(ret, "weak pointer to the object at 0x%llx", (unsigned long long)source->start);
+		else
+			text_add(ret, "block that the tiny allocator fills");
+		break;
+	default:
+		image_describe(img, where, ret);
+	}
+}
+
+extern const struct rooter_ops rooter_go;
+const struct rooter_ops rooter_go = { .name = "go", .find = find, .describe = describe };
