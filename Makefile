@@ -110,10 +110,12 @@ tsan:
 	for t in build/tsan/tests/unit/base/*_test; do setarch -R $$t || exit 1; done
 	setarch -R $(AGAIN) B=build/tsan SAN=-fsanitize=thread OPT="-O1 -g" PYTEST="-k threads_change" e2e
 
-# What includes what, held to the table of docs/architecture.md; and how long files and functions are.
+# What includes what, held to the table of docs/architecture.md, and lines to their width; and how
+# long files and functions are.
 .PHONY: layers shape
 layers:
 	$(PYTHON) tests/shape/layers
+	$(PYTHON) tests/shape/width
 
 shape:
 	$(PYTHON) tests/shape/shape

@@ -15,7 +15,15 @@
 #include "type/pieces.h"
 
 /* Mappings outside heaps. */
-enum place { PLACE_STACK_LIVE, PLACE_STACK_REST, PLACE_DATA, PLACE_CODE, PLACE_ANON, PLACE_UNTOUCHED, PLACES };
+enum place {
+	PLACE_STACK_LIVE,
+	PLACE_STACK_REST,
+	PLACE_DATA,
+	PLACE_CODE,
+	PLACE_ANON,
+	PLACE_UNTOUCHED,
+	PLACES
+};
 
 static const struct {
 	const char *category, *label;
@@ -32,7 +40,11 @@ static const struct {
  * What allocators say of their memory, as pieces whose owner is what to count them for: claims come
  * first, so that a region never takes the bytes of a block.
  */
-enum zone_owner { ZONE_CLAIM, ZONE_PRECISE /* a claim of a precise heap */, ZONE_REGION /* and up: regions.lines */ };
+enum zone_owner {
+	ZONE_CLAIM,
+	ZONE_PRECISE /* a claim of a precise heap */,
+	ZONE_REGION /* and up: regions.lines */
+};
 
 struct zones {
 	struct piece *v; /* ascending, disjoint */
@@ -82,7 +94,8 @@ static const struct thread *thread_of_stack(const struct image *img, const struc
 }
 
 /* [start, end) of an anonymous segment, in no claim. */
-static void count_anonymous(const struct run *run, const struct segment *seg, taddr start, taddr end, struct sums *sums)
+static void count_anonymous(const struct run *run, const struct segment *seg, taddr start,
+			    taddr end, struct sums *sums)
 {
 	const struct thread *t = thread_of_stack(run->image, seg);
 	uint64_t n = end - start, live = 0, zero;
@@ -95,7 +108,8 @@ static void count_anonymous(const struct run *run, const struct segment *seg, ta
 	sums->place[t ? PLACE_STACK_REST : PLACE_ANON] += n - live - zero;
 }
 
-static void count_unclaimed(const struct run *run, const struct segment *seg, taddr start, taddr end, struct sums *sums)
+static void count_unclaimed(const struct run *run, const struct segment *seg, taddr start,
+			    taddr end, struct sums *sums)
 {
 	if (start >= end)
 		return;
@@ -106,8 +120,8 @@ static void count_unclaimed(const struct run *run, const struct segment *seg, ta
 }
 
 /* One segment, cut by the zones; zones ascend, `at` remembers how far we came. */
-static void count_segment(const struct run *run, const struct segment *seg, const struct zones *z, size_t *at,
-			  struct sums *sums)
+static void count_segment(const struct run *run, const struct segment *seg, const struct zones *z,
+			  size_t *at, struct sums *sums)
 {
 	taddr from = seg->start;
 
@@ -165,7 +179,8 @@ static struct err *find_regions(const struct blocks *b, struct regions *r)
 	struct err *err = NULL;
 
 	for (size_t i = 0; i < b->n_claims && !err; i++) {
-		uint32_t owner = b->heaps[b->claim_heap[i]].ops->precise ? ZONE_PRECISE : ZONE_CLAIM;
+		uint32_t owner =
+			b->heaps[b->claim_heap[i]].ops->precise ? ZONE_PRECISE : ZONE_CLAIM;
 		struct piece *last = r->pieces.n ? &r->pieces.v[r->pieces.n - 1] : NULL;
 
 		if (last && last->end == b->claims[i].start && last->owner == owner)
@@ -210,7 +225,8 @@ static void zones_fini(struct zones *z)
 
 /* ---- lines ---- */
 
-static struct err *add_line(struct run *run, const char *category, const char *label, uint64_t bytes)
+static struct err *add_line(struct run *run, const char *category, const char *label,
+			    uint64_t bytes)
 {
 	struct rp_breakdown line = { .category = category, .label = label, .bytes = bytes };
 
@@ -224,7 +240,10 @@ struct heap_line {
 	uint64_t bytes;
 };
 
-/* Claims of a truncated core count more than it holds: what is missing comes off, least certain first. */
+/*
+ * Claims of a truncated core count more than it holds: what is missing comes off, least certain
+ * first.
+ */
 static void fit_lines(struct heap_line *lines, size_t n, uint64_t present)
 {
 	uint64_t sum = 0;
@@ -249,7 +268,8 @@ static const char *allocators(struct run *run, bool precise)
 
 	for (size_t i = 0; i < run->blocks.n_heaps; i++)
 		if (run->blocks.heaps[i].ops->precise == precise)
-			text_printf(&t, "%s%s", *text_str(&t) ? " and " : "", run->blocks.heaps[i].ops->name);
+			text_printf(&t, "%s%s", *text_str(&t) ? " and " : "",
+				    run->blocks.heaps[i].ops->name);
 	s = arena_strdup(&run->report.mem, text_str(&t));
 	text_fini(&t);
 	return s ? s : "";
@@ -268,7 +288,8 @@ static void add_free(const struct run *run, bool precise, uint64_t *freed, uint6
 	}
 }
 
-static struct err *add_heap_lines(struct run *run, struct heap_line *lines, size_t n, uint64_t present)
+static struct err *add_heap_lines(struct run *run, struct heap_line *lines, size_t n,
+				  uint64_t present)
 {
 	struct err *err = NULL;
 
@@ -287,13 +308,15 @@ static struct err *heap_lines(struct run *run, uint64_t present)
 	struct heap_line lines[] = {
 		{ "heap/reachable", NULL, reach[REACH_REACHABLE].bytes - f->collected.bytes },
 		{ "heap/possibly-lost", "C heap: possibly lost", reach[REACH_POSSIBLE].bytes },
-		{ "heap/lost", "C heap: lost", reach[REACH_DEFINITE].bytes + reach[REACH_INDIRECT].bytes },
+		{ "heap/lost", "C heap: lost",
+		  reach[REACH_DEFINITE].bytes + reach[REACH_INDIRECT].bytes },
 		{ "heap/free", "C heap: free, not returned", 0 },
 		{ "heap/overhead", "C heap: allocator's own structures", 0 },
 	};
 
 	add_free(run, false, &lines[3].bytes, &lines[4].bytes);
-	lines[0].label = arena_printf(&run->report.mem, "C heap (%s): reachable", allocators(run, false));
+	lines[0].label =
+		arena_printf(&run->report.mem, "C heap (%s): reachable", allocators(run, false));
 	return lines[0].label ? add_heap_lines(run, lines, ARRAY_SIZE(lines), present) : &err_nomem;
 }
 
@@ -307,9 +330,11 @@ static struct err *collected_lines(struct run *run, uint64_t present)
 	const struct facts *f = &run->facts;
 	struct heap_line lines[] = {
 		{ "collected/live", collected_label(run, "live"), f->collected.bytes },
-		{ "collected/uncollected", collected_label(run, "uncollected garbage"), f->reach_total[REACH_UNCOLLECTED].bytes },
+		{ "collected/uncollected", collected_label(run, "uncollected garbage"),
+		  f->reach_total[REACH_UNCOLLECTED].bytes },
 		{ "collected/free", collected_label(run, "free slots in spans"), 0 },
-		{ "collected/overhead", collected_label(run, "lost to size classes and pointer bits"), 0 },
+		{ "collected/overhead",
+		  collected_label(run, "lost to size classes and pointer bits"), 0 },
 	};
 
 	add_free(run, true, &lines[2].bytes, &lines[3].bytes);

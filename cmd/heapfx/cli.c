@@ -27,25 +27,37 @@ struct option_spec {
 #define AT(field) offsetof(struct options, field)
 
 static const struct option_spec specs[] = {
-	{ "exe", 'e', OPT_STRING, "FILE", AT(exe), "the program's executable, when it is not where the core says", NULL },
-	{ "sysroot", 0, OPT_LIST, "DIR", AT(sysroots), "look for modules under DIR first (repeatable)", NULL },
-	{ "debug-dir", 0, OPT_LIST, "DIR", AT(debug_dirs), "look for separate debug files in DIR (repeatable)", NULL },
+	{ "exe", 'e', OPT_STRING, "FILE", AT(exe),
+	  "the program's executable, when it is not where the core says", NULL },
+	{ "sysroot", 0, OPT_LIST, "DIR", AT(sysroots),
+	  "look for modules under DIR first (repeatable)", NULL },
+	{ "debug-dir", 0, OPT_LIST, "DIR", AT(debug_dirs),
+	  "look for separate debug files in DIR (repeatable)", NULL },
 	{ "no-host-files", 0, OPT_FLAG, NULL, AT(no_host_files),
-	  "read modules from the dump's bundle and --sysroot alone, never from this machine", NULL },
-	{ "format", 'f', OPT_STRING, "FORMAT", AT(format), "output format", NULL },
-	{ "output", 'o', OPT_LIST, "FILE", AT(outputs), "write to FILE; FORMAT=FILE may be given several times", NULL },
-	{ "top", 0, OPT_COUNT, "N", AT(top), "suspects to print in full (default 3)", "analyze" },
-	{ "chains", 0, OPT_COUNT, "N", AT(chains), "chains from roots to show (default 3, at most 64)", "explain" },
-	{ "fail-on", 0, OPT_STRING, "WHAT", AT(fail_on),
-	  "exit with status 1 on a finding of these rules or this severity (error, warning, note), comma-separated",
-	  "analyze" },
-	{ "threads", 0, OPT_COUNT, "N", AT(threads), "processors to use (default all; results never differ)", NULL },
-	{ "memory", 0, OPT_SIZE, "SIZE", AT(memory), "limit of the memory taken for the analysis (512M, 4G)", NULL },
-	{ "disk", 0, OPT_SIZE, "SIZE", AT(disk), "limit of the temporary files that packed dumps unpack to (default 128G)",
+	  "read modules from the dump's bundle and --sysroot alone, never from this machine",
 	  NULL },
-	{ "tmp", 0, OPT_STRING, "DIR", AT(tmp), "directory for temporary files (default $TMPDIR or /tmp)", NULL },
-	{ "strict", 0, OPT_FLAG, NULL, AT(strict), "exit with status 3 when anything in the dump was damaged", NULL },
-	{ "no-progress", 0, OPT_FLAG, NULL, AT(no_progress), "show no progress, even on a terminal", NULL },
+	{ "format", 'f', OPT_STRING, "FORMAT", AT(format), "output format", NULL },
+	{ "output", 'o', OPT_LIST, "FILE", AT(outputs),
+	  "write to FILE; FORMAT=FILE may be given several times", NULL },
+	{ "top", 0, OPT_COUNT, "N", AT(top), "suspects to print in full (default 3)", "analyze" },
+	{ "chains", 0, OPT_COUNT, "N", AT(chains),
+	  "chains from roots to show (default 3, at most 64)", "explain" },
+	{ "fail-on", 0, OPT_STRING, "WHAT", AT(fail_on),
+	  "exit with status 1 on a finding of these rules or this severity (error, warning, note), "
+	  "comma-separated",
+	  "analyze" },
+	{ "threads", 0, OPT_COUNT, "N", AT(threads),
+	  "processors to use (default all; results never differ)", NULL },
+	{ "memory", 0, OPT_SIZE, "SIZE", AT(memory),
+	  "limit of the memory taken for the analysis (512M, 4G)", NULL },
+	{ "disk", 0, OPT_SIZE, "SIZE", AT(disk),
+	  "limit of the temporary files that packed dumps unpack to (default 128G)", NULL },
+	{ "tmp", 0, OPT_STRING, "DIR", AT(tmp),
+	  "directory for temporary files (default $TMPDIR or /tmp)", NULL },
+	{ "strict", 0, OPT_FLAG, NULL, AT(strict),
+	  "exit with status 3 when anything in the dump was damaged", NULL },
+	{ "no-progress", 0, OPT_FLAG, NULL, AT(no_progress), "show no progress, even on a terminal",
+	  NULL },
 	{ "help", 'h', OPT_FLAG, NULL, AT(help), "show this help", NULL },
 };
 enum { N_SPECS = ARRAY_SIZE(specs), FIRST_LONG = 256 };
@@ -109,7 +121,8 @@ static void make_tables(const struct command *cmd, struct option *longs, char *s
 	for (size_t i = 0; i < N_SPECS; i++) {
 		if (!takes(cmd, &specs[i]))
 			continue;
-		*longs++ = (struct option){ specs[i].name, specs[i].arg ? required_argument : no_argument, NULL,
+		*longs++ = (struct option){ specs[i].name,
+					    specs[i].arg ? required_argument : no_argument, NULL,
 					    FIRST_LONG + (int)i };
 		if (specs[i].letter) {
 			*shorts++ = specs[i].letter;
@@ -136,8 +149,8 @@ static bool usage(const struct command *cmd, const char *what, const char *arg)
 	struct text t = TEXT_INIT;
 
 	text_add_escaped(&t, arg, strlen(arg));
-	fprintf(stderr, "heapfx %s: %s%s%s\nusage: heapfx %s %s\nheapfx %s --help tells more\n", cmd->name, what,
-		*arg ? " " : "", text_str(&t), cmd->name, cmd->args, cmd->name);
+	fprintf(stderr, "heapfx %s: %s%s%s\nusage: heapfx %s %s\nheapfx %s --help tells more\n",
+		cmd->name, what, *arg ? " " : "", text_str(&t), cmd->name, cmd->args, cmd->name);
 	text_fini(&t);
 	return false;
 }
@@ -172,7 +185,8 @@ static bool parse_all(const struct command *cmd, int argc, char **argv, struct o
 		if (!spec)
 			return usage(cmd, "no such option:", argv[optind - 1]);
 		if (!set_value(spec, optarg, opt))
-			return usage(cmd, "this is no value for the option before it:", optarg ? optarg : "");
+			return usage(cmd, "this is no value for the option before it:",
+				     optarg ? optarg : "");
 	}
 	for (; optind < argc; optind++)
 		if (!add_arg(cmd, opt, argv[optind]))
@@ -197,7 +211,9 @@ bool cli_parse(const struct command *cmd, int argc, char **argv, struct options 
 {
 	const char *tmp = getenv("TMPDIR");
 
-	*ret = (struct options){ .top = 3, .chains = 3, .disk = 128ull << 30, .tmp = tmp && *tmp ? tmp : "/tmp" };
+	*ret = (struct options){
+		.top = 3, .chains = 3, .disk = 128ull << 30, .tmp = tmp && *tmp ? tmp : "/tmp"
+	};
 	if (!parse_all(cmd, argc, argv, ret))
 		return false;
 	if (ret->help)
@@ -231,8 +247,8 @@ static void print_option(const struct option_spec *spec, FILE *out)
 {
 	char left[64], letter[4] = { '-', spec->letter, ',', 0 };
 
-	snprintf(left, sizeof(left), "%s --%s%s%s", spec->letter ? letter : "   ", spec->name, spec->arg ? " " : "",
-		 spec->arg ? spec->arg : "");
+	snprintf(left, sizeof(left), "%s --%s%s%s", spec->letter ? letter : "   ", spec->name,
+		 spec->arg ? " " : "", spec->arg ? spec->arg : "");
 	fprintf(out, "  %-24s  ", left);
 	print_wrapped(out, 28, spec->help);
 }
@@ -250,14 +266,18 @@ void cli_command_help(const struct command *cmd, FILE *out)
 
 void cli_help(FILE *out)
 {
-	fputs("heapfx - where a dead or dumped process's memory went, what is leaked, and who holds it\n\n"
-	      "usage: heapfx COMMAND [options] INPUT ...\n\ncommands:\n", out);
+	fputs("heapfx - where a dead or dumped process's memory went, what is leaked, "
+	      "and who holds it\n\n"
+	      "usage: heapfx COMMAND [options] INPUT ...\n\ncommands:\n",
+	      out);
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(out, "  %-8s %-14s %s\n", c->name, c->args, c->summary);
-	fputs("\nINPUT is a core dump, plain or packed (zstd, xz, gzip, lz4, bzip2, zip, tar), or - for\nstandard input.\n"
+	fputs("\nINPUT is a core dump, plain or packed (zstd, xz, gzip, lz4, bzip2, zip, tar), "
+	      "or - for\nstandard input.\n"
 	      "heapfx COMMAND --help lists the options; heapfx --version says which this is.\n\n"
-	      "exit status: 0 done, 1 a --fail-on gate was breached, 2 usage, 3 input unreadable (or --strict and\n"
-	      "damaged), 4 a limit was hit\n", out);
+	      "exit status: 0 done, 1 a --fail-on gate was breached, 2 usage, "
+	      "3 input unreadable (or --strict and\ndamaged), 4 a limit was hit\n",
+	      out);
 }
 
 /* troff: a leading dot or quote is a request, a backslash an escape, a hyphen must stay one. */
@@ -295,8 +315,10 @@ static void man_option(const struct option_spec *spec, FILE *out)
 void cli_man_page(FILE *out)
 {
 	fputs(".TH HEAPFX 1 \"\" \"heapfx " HEAPFX_VERSION "\" \"User Commands\"\n.SH NAME\n"
-	      "heapfx \\- where the memory of a dumped process went, what is leaked, and who holds it\n"
-	      ".SH SYNOPSIS\n", out);
+	      "heapfx \\- where the memory of a dumped process went, what is leaked, "
+	      "and who holds it\n"
+	      ".SH SYNOPSIS\n",
+	      out);
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(out, ".B heapfx %s\n[\\fIoptions\\fP] %s\n.br\n", c->name, c->args);
 	fputs(".SH COMMANDS\n", out);
@@ -308,22 +330,28 @@ void cli_man_page(FILE *out)
 	fputs(".SH OPTIONS\n", out);
 	for (size_t i = 0; i < N_SPECS; i++)
 		man_option(&specs[i], out);
-	fputs(".SH EXIT STATUS\n.TP\n.B 0\ndone\n.TP\n.B 1\ndone; a gate (\\-\\-fail\\-on) was breached\n"
-	      ".TP\n.B 2\nusage\n.TP\n.B 3\nthe input cannot be read at all, or \\-\\-strict and it was damaged\n"
+	fputs(".SH EXIT STATUS\n.TP\n.B 0\ndone\n"
+	      ".TP\n.B 1\ndone; a gate (\\-\\-fail\\-on) was breached\n"
+	      ".TP\n.B 2\nusage\n"
+	      ".TP\n.B 3\nthe input cannot be read at all, or \\-\\-strict and it was damaged\n"
 	      ".TP\n.B 4\na limit was hit; the message names the option that raises it\n"
 	      ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nwhen set, no colours are used\n"
-	      ".TP\n.B TMPDIR\nwhere packed dumps are unpacked to, in files without a name\n", out);
+	      ".TP\n.B TMPDIR\nwhere packed dumps are unpacked to, in files without a name\n",
+	      out);
 }
 
 void cli_bash_completion(FILE *out)
 {
-	fputs("_heapfx()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=\n"
-	      "\tif ((COMP_CWORD == 1)); then\n\t\twords='", out);
+	fputs("_heapfx()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} "
+	      "prev=${COMP_WORDS[COMP_CWORD-1]} words=\n"
+	      "\tif ((COMP_CWORD == 1)); then\n\t\twords='",
+	      out);
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(out, "%s ", c->name);
 	fputs("--help --version'\n\telse\n\t\tcase ${COMP_WORDS[1]}:$prev in\n", out);
 	for (const struct command *c = commands; c->name; c++)
-		fprintf(out, "\t\t%s:--format | %s:-f) words='%s' ;;\n", c->name, c->name, c->formats);
+		fprintf(out, "\t\t%s:--format | %s:-f) words='%s' ;;\n", c->name, c->name,
+			c->formats);
 	for (const struct command *c = commands; c->name; c++) {
 		fprintf(out, "\t\t%s:*) [[ $cur == -* ]] && words='", c->name);
 		for (size_t i = 0; i < N_SPECS; i++)
@@ -331,9 +359,11 @@ void cli_bash_completion(FILE *out)
 				fprintf(out, "--%s ", specs[i].name);
 		fputs("' ;;\n", out);
 	}
-	fputs("\t\tesac\n\tfi\n\tif [[ $words ]]; then\n\t\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+	fputs("\t\tesac\n\tfi\n\tif [[ $words ]]; then\n"
+	      "\t\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
 	      "\telse\n\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n\tfi\n}\n"
-	      "complete -o filenames -F _heapfx heapfx\n", out);
+	      "complete -o filenames -F _heapfx heapfx\n",
+	      out);
 }
 
 enum exit_status cli_fail(struct err *err)

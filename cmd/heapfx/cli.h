@@ -50,7 +50,10 @@ void cli_help(FILE *out);					     /* of the program */
 void cli_command_help(const struct command *cmd, FILE *out);
 void cli_man_page(FILE *out);
 void cli_bash_completion(FILE *out);
-/* Prints a sentence about the error to stderr (escaped), frees it, answers the exit status it calls for. */
+/*
+ * Prints a sentence about the error to stderr (escaped), frees it, answers the exit status it calls
+ * for.
+ */
 enum exit_status cli_fail(struct err *err);
 
 #endif

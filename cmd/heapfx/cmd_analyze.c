@@ -22,7 +22,8 @@ static void add_next(struct run *run, const char *why, const char *what)
  */
 static const char *shell_word(struct report *r, const char *path)
 {
-	return path[strcspn(path, " '()&;<>|*?[]#~!{}")] ? arena_printf(&r->mem, "\"%s\"", path) : path;
+	return path[strcspn(path, " '()&;<>|*?[]#~!{}")] ? arena_printf(&r->mem, "\"%s\"", path) :
+							   path;
 }
 
 /* Commands worth typing next, with the addresses of this very report. */
@@ -37,15 +38,19 @@ static void suggest(struct run *run)
 		if (!r->suspects.v[i].n_addresses)
 			continue;
 		add_next(run, "one of the worst: every holder, what it holds",
-			 arena_printf(&r->mem, "heapfx explain %s 0x%" PRIx64, path, r->suspects.v[i].addresses[0]));
+			 arena_printf(&r->mem, "heapfx explain %s 0x%" PRIx64, path,
+				      r->suspects.v[i].addresses[0]));
 		break;
 	}
 	if (r->suspects.n > run->opt->top)
-		add_next(run, "all suspects", arena_printf(&r->mem, "heapfx analyze %s --top %zu", path, r->suspects.n));
+		add_next(run, "all suspects",
+			 arena_printf(&r->mem, "heapfx analyze %s --top %zu", path, r->suspects.n));
 	add_next(run, "every block, a line each", arena_printf(&r->mem, "heapfx blocks %s", path));
 }
 
-/* The rules are in the table, so that a misspelt gate is an error and not a gate that never closes. */
+/*
+ * The rules are in the table, so that a misspelt gate is an error and not a gate that never closes.
+ */
 static struct err *check_gate(const char *list)
 {
 	for (const char *p = list; p && *p;) {
@@ -53,11 +58,13 @@ static struct err *check_gate(const char *list)
 		bool known = false;
 
 		for (unsigned s = SEV_NOTE; s <= SEV_ERROR; s++)
-			known |= strlen(severity_name(s)) == len && !strncmp(p, severity_name(s), len);
+			known |= strlen(severity_name(s)) == len &&
+				 !strncmp(p, severity_name(s), len);
 		for (size_t i = 0; i < n_rules; i++)
 			known |= strlen(rules[i].id) == len && !strncmp(p, rules[i].id, len);
 		if (!known)
-			return err_new(ERR_USAGE, "--fail-on: no such rule or severity: %.*s", (int)len, p);
+			return err_new(ERR_USAGE, "--fail-on: no such rule or severity: %.*s",
+				       (int)len, p);
 		p += len + (p[len] == ',');
 	}
 	return NULL;

@@ -8,8 +8,10 @@
 /* Names here are literals of ours: nothing needs escaping. */
 static void print_jsonl(FILE *out, const struct block *b, const char *arena, const char *reach)
 {
-	fprintf(out, "{\"address\":\"0x%" PRIx64 "\",\"size\":%" PRIu64 ",\"usable\":%" PRIu64 ",\"state\":\"%s\"", b->addr,
-		b->size, b->usable, b->used ? "used" : "free");
+	fprintf(out,
+		"{\"address\":\"0x%" PRIx64 "\",\"size\":%" PRIu64 ",\"usable\":%" PRIu64
+		",\"state\":\"%s\"",
+		b->addr, b->size, b->usable, b->used ? "used" : "free");
 	if (b->where)
 		fprintf(out, ",\"where\":\"%s\"", b->where);
 	fprintf(out, ",\"allocator\":\"%s\"", b->heap->ops->name);
@@ -22,8 +24,9 @@ static void print_jsonl(FILE *out, const struct block *b, const char *arena, con
 
 static void print_csv(FILE *out, const struct block *b, const char *arena, const char *reach)
 {
-	fprintf(out, "0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,%s,%s\n", b->addr, b->size, b->usable,
-		b->used ? "used" : "free", b->where ? b->where : "", b->heap->ops->name, arena, reach ? reach : "");
+	fprintf(out, "0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,%s,%s\n", b->addr, b->size,
+		b->usable, b->used ? "used" : "free", b->where ? b->where : "", b->heap->ops->name,
+		arena, reach ? reach : "");
 }
 
 static void arena_name(const struct block *b, char *ret, size_t n)

@@ -54,7 +54,9 @@ static void say(struct explanation *x, const char *layer, const char *fmt, ...)
 static void say_mapping(struct explanation *x)
 {
 	static const char *const origins[] = {
-		[SEG_NONE] = "not in the dump", [SEG_CORE] = "bytes from the dump", [SEG_FILE] = "bytes from the matching file",
+		[SEG_NONE] = "not in the dump",
+		[SEG_CORE] = "bytes from the dump",
+		[SEG_FILE] = "bytes from the matching file",
 	};
 	const struct image *img = x->run->image;
 	const struct segment *s = image_segment(img, x->addr);
@@ -63,8 +65,9 @@ static void say_mapping(struct explanation *x)
 		say(x, "mapping", "none: the process had no memory there");
 		return;
 	}
-	say(x, "mapping", "0x%" PRIx64 "-0x%" PRIx64 " %c%c%c %s, %s", s->start, s->end, s->flags & SEG_R ? 'r' : '-',
-	    s->flags & SEG_W ? 'w' : '-', s->flags & SEG_X ? 'x' : '-', s->file ? s->file : "anonymous", origins[s->origin]);
+	say(x, "mapping", "0x%" PRIx64 "-0x%" PRIx64 " %c%c%c %s, %s", s->start, s->end,
+	    s->flags & SEG_R ? 'r' : '-', s->flags & SEG_W ? 'w' : '-',
+	    s->flags & SEG_X ? 'x' : '-', s->file ? s->file : "anonymous", origins[s->origin]);
 	if (s->module >= 0) {
 		struct text t = TEXT_INIT;
 
@@ -75,7 +78,8 @@ static void say_mapping(struct explanation *x)
 	for (size_t i = 0; i < img->n_threads; i++)
 		if (s->start <= img->threads[i].sp && img->threads[i].sp < s->end)
 			say(x, "stack", "of thread %" PRIu32 ", %s", img->threads[i].tid,
-			    x->addr >= img->threads[i].live_low ? "in use" : "below the stack pointer: dead");
+			    x->addr >= img->threads[i].live_low ? "in use" :
+								  "below the stack pointer: dead");
 }
 
 /* Keeps the first error; true if there was none. */
@@ -154,7 +158,8 @@ static void say_roots(struct explanation *x, node_id node)
 			continue;
 		}
 		g->ops->root(g->ctx, i, &t);
-		say(x, "root", "%s%s", text_str(&t), g->root_node[i] & EDGE_INTERIOR ? " (points inside)" : "");
+		say(x, "root", "%s%s", text_str(&t),
+		    g->root_node[i] & EDGE_INTERIOR ? " (points inside)" : "");
 		text_fini(&t);
 		shown++;
 	}
@@ -224,9 +229,14 @@ static void say_block(struct explanation *x)
 	}
 	say(x, "heap", "%s %s, by %s", b.heap->ops->name, b.heap->info ? b.heap->info->version : "",
 	    b.heap->info ? b.heap->info->how : "?");
-	say(x, "block", "0x%" PRIx64 ", %" PRIu64 " bytes, %" PRIu64 " usable, %s%s%s; the address is %" PRIu64 " bytes in", b.addr,
-	    b.size, b.usable, b.filler ? "the allocator's own" : b.used ? "used" : "free", b.where ? ", in " : "",
-	    b.where ? b.where : "", x->addr - b.addr);
+	say(x, "block",
+	    "0x%" PRIx64 ", %" PRIu64 " bytes, %" PRIu64 " usable, %s%s%s; the address is %" PRIu64
+	    " bytes in",
+	    b.addr, b.size, b.usable,
+	    b.filler ? "the allocator's own" :
+	    b.used   ? "used" :
+		       "free",
+	    b.where ? ", in " : "", b.where ? b.where : "", x->addr - b.addr);
 	if (b.heap->ops->explain) {
 		b.heap->ops->explain(b.heap->ctx, b.addr, &t);
 		say(x, "allocator", "%s", text_str(&t));
@@ -236,12 +246,17 @@ static void say_block(struct explanation *x)
 		say_used(x, id);
 }
 
-static struct err *add_table(struct explanation *x, const char *name, const char *title, const struct rp_column *columns,
-			     size_t n_columns, struct rp_cell *cells, size_t n_cells)
+static struct err *add_table(struct explanation *x, const char *name, const char *title,
+			     const struct rp_column *columns, size_t n_columns,
+			     struct rp_cell *cells, size_t n_cells)
 {
 	struct rp_cell *copy = arena_alloc(&x->run->report.mem, (n_cells + 1) * sizeof(*copy));
 	struct rp_table table = {
-		.name = name, .title = title, .columns = columns, .n_columns = n_columns, .rows = copy,
+		.name = name,
+		.title = title,
+		.columns = columns,
+		.n_columns = n_columns,
+		.rows = copy,
 		.n_rows = n_cells / n_columns,
 	};
 
@@ -254,7 +269,8 @@ static struct err *add_table(struct explanation *x, const char *name, const char
 
 static const struct rp_column fact_columns[] = { { "layer", CELL_TEXT }, { "answer", CELL_TEXT } };
 static const struct rp_column holder_columns[] = {
-	{ "address", CELL_ADDR }, { "size", CELL_BYTES }, { "offset", CELL_ADDR }, { "points", CELL_TEXT }, { "reach", CELL_TEXT },
+	{ "address", CELL_ADDR }, { "size", CELL_BYTES }, { "offset", CELL_ADDR },
+	{ "points", CELL_TEXT },  { "reach", CELL_TEXT },
 };
 
 static struct err *explain(struct run *run, taddr addr)
@@ -268,7 +284,8 @@ static struct err *explain(struct run *run, taddr addr)
 	if (!err)
 		err = add_table(&x, "explain", "EXPLAIN", fact_columns, 2, x.facts.v, x.facts.n);
 	if (!err)
-		err = add_table(&x, "holders", "HOLDERS", holder_columns, 5, x.holders.v, x.holders.n);
+		err = add_table(&x, "holders", "HOLDERS", holder_columns, 5, x.holders.v,
+				x.holders.n);
 	free(x.facts.v);
 	free(x.holders.v);
 	return err;
@@ -285,7 +302,8 @@ static void put(FILE *out, const char *s)
 
 static struct err *write_explanation(struct run *run, const char *format, FILE *out)
 {
-	const struct rp_table *facts = &run->report.tables.v[0], *holders = &run->report.tables.v[1];
+	const struct rp_table *facts = &run->report.tables.v[0],
+			      *holders = &run->report.tables.v[1];
 
 	if (strcmp(format, "text"))
 		return write_report(run, format, out);
@@ -298,7 +316,9 @@ static struct err *write_explanation(struct run *run, const char *format, FILE *
 	for (size_t i = 0; i < holders->n_rows; i++) {
 		const struct rp_cell *c = &holders->rows[5 * i];
 
-		fprintf(out, "    0x%" PRIx64 " +0x%" PRIx64 " (%" PRIu64 " bytes, %s), to its %s\n", c[0].u, c[2].u, c[1].u, c[4].text,
+		fprintf(out,
+			"    0x%" PRIx64 " +0x%" PRIx64 " (%" PRIu64 " bytes, %s), to its %s\n",
+			c[0].u, c[2].u, c[1].u, c[4].text,
 			strcmp(c[3].text, "start") ? "inside" : "start");
 	}
 	return NULL;
@@ -311,7 +331,8 @@ static struct err *parse_address(const char *s, taddr *ret)
 	errno = 0;
 	*ret = strtoull(s, &end, 16);
 	if (!*s || *s == '-' || *end || errno)
-		return err_new(ERR_USAGE, "not an address: %s (hexadecimal, as reports print it: 0x7f...)", s);
+		return err_new(ERR_USAGE,
+			       "not an address: %s (hexadecimal, as reports print it: 0x7f...)", s);
 	return NULL;
 }
 
@@ -326,7 +347,8 @@ static struct err *run_explain(struct run *run, const struct options *opt)
 	}
 	err = run_open(run, opt, STAGE_GRAPH);
 	if (!err)
-		err = facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM | FACT_REVERSE, &run->facts);
+		err = facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM | FACT_REVERSE,
+				    &run->facts);
 	if (!err)
 		err = describe_run(run);
 	if (!err)

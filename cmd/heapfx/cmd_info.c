@@ -44,7 +44,8 @@ static void print_input(struct run *run, FILE *out)
 		absent += s->origin == SEG_NONE ? s->end - s->start : 0;
 	}
 	fprintf(out, "%s\n", safe(run, in->path));
-	fprintf(out, "  kind      %s, %s%s%s, %s\n", in->kind, in->arch, in->made_by ? ", by " : "", in->made_by ? in->made_by : "",
+	fprintf(out, "  kind      %s, %s%s%s, %s\n", in->kind, in->arch, in->made_by ? ", by " : "",
+		in->made_by ? in->made_by : "",
 		in->complete ? "complete" : "incomplete: see problems");
 	fprintf(out, "  process   %s", safe(run, in->command));
 	if (in->pid)
@@ -62,22 +63,25 @@ static void print_input(struct run *run, FILE *out)
 
 static void print_threads(struct run *run, FILE *out)
 {
-	fprintf(out, "\nTHREADS (%zu)\n%12s  %-16s  %s\n", run->report.threads.n, "tid", "name", "in");
+	fprintf(out, "\nTHREADS (%zu)\n%12s  %-16s  %s\n", run->report.threads.n, "tid", "name",
+		"in");
 	for (size_t i = 0; i < run->report.threads.n; i++) {
 		const struct rp_thread *t = &run->report.threads.v[i];
 
-		fprintf(out, "%12" PRIu32 "  %-16s  %s\n", t->tid, safe(run, t->name), safe(run, t->function));
+		fprintf(out, "%12" PRIu32 "  %-16s  %s\n", t->tid, safe(run, t->name),
+			safe(run, t->function));
 	}
 }
 
 static void print_modules(struct run *run, FILE *out)
 {
-	fprintf(out, "\nMODULES (%zu)\n%18s  %-8s %-40s  %s\n", run->report.modules.n, "base", "symbols", "build id", "path");
+	fprintf(out, "\nMODULES (%zu)\n%18s  %-8s %-40s  %s\n", run->report.modules.n, "base",
+		"symbols", "build id", "path");
 	for (size_t i = 0; i < run->report.modules.n; i++) {
 		const struct rp_module *m = &run->report.modules.v[i];
 
-		fprintf(out, "0x%016" PRIx64 "  %-8s %-40s  %s\n", m->base, m->symbols, m->build_id ? m->build_id : "unknown",
-			safe(run, m->path));
+		fprintf(out, "0x%016" PRIx64 "  %-8s %-40s  %s\n", m->base, m->symbols,
+			m->build_id ? m->build_id : "unknown", safe(run, m->path));
 	}
 }
 
@@ -87,15 +91,17 @@ static void print_heaps(struct run *run, FILE *out)
 	for (size_t i = 0; i < run->report.heaps.n; i++) {
 		const struct rp_heap *h = &run->report.heaps.v[i];
 
-		fprintf(out, "  %s %s, by %s\n    %s\n", h->allocator, h->version ? h->version : "(version unknown)", h->how,
-			safe(run, h->why));
-		fprintf(out, "    %zu arenas; used %" PRIu64 " blocks, %s", h->n_arenas, h->n_used, bytes(run, h->used));
+		fprintf(out, "  %s %s, by %s\n    %s\n", h->allocator,
+			h->version ? h->version : "(version unknown)", h->how, safe(run, h->why));
+		fprintf(out, "    %zu arenas; used %" PRIu64 " blocks, %s", h->n_arenas, h->n_used,
+			bytes(run, h->used));
 		fprintf(out, "; free %" PRIu64 " blocks, %s", h->n_free, bytes(run, h->free));
 		fprintf(out, "; overhead %s\n", bytes(run, h->overhead));
-		fprintf(out, "    checks: %" PRIu64 " passed, %" PRIu64 " failed\n", h->checks_passed, h->checks_failed);
+		fprintf(out, "    checks: %" PRIu64 " passed, %" PRIu64 " failed\n",
+			h->checks_passed, h->checks_failed);
 		for (size_t k = 0; k < h->n_wheres; k++)
-			fprintf(out, "    %-12s %10" PRIu64 " blocks %12s\n", h->wheres[k].where, h->wheres[k].count,
-				bytes(run, h->wheres[k].bytes));
+			fprintf(out, "    %-12s %10" PRIu64 " blocks %12s\n", h->wheres[k].where,
+				h->wheres[k].count, bytes(run, h->wheres[k].bytes));
 	}
 }
 
@@ -116,11 +122,13 @@ static uint64_t node_number(const struct rp_node *parent, const char *key)
 /* "main.worker (main.go:33)" */
 static void print_place(struct run *run, const struct rp_node *place, FILE *out)
 {
-	const char *file = node_string(run, place, "file"), *slash = file ? strrchr(file, '/') : NULL;
+	const char *file = node_string(run, place, "file"),
+		   *slash = file ? strrchr(file, '/') : NULL;
 
 	fputs(node_string(run, place, "function"), out);
 	if (file)
-		fprintf(out, " (%s:%" PRIu64 ")", slash ? slash + 1 : file, node_number(place, "line"));
+		fprintf(out, " (%s:%" PRIu64 ")", slash ? slash + 1 : file,
+			node_number(place, "line"));
 }
 
 static void print_group(struct run *run, const struct rp_node *group, FILE *out)
@@ -130,7 +138,8 @@ static void print_group(struct run *run, const struct rp_node *group, FILE *out)
 	uint64_t n = node_number(group, "count");
 	unsigned levels = 0;
 
-	fprintf(out, "%9" PRIu64 "  %s%s%s, ", n, node_string(run, group, "state"), reason ? ": " : "", reason ? reason : "");
+	fprintf(out, "%9" PRIu64 "  %s%s%s, ", n, node_string(run, group, "state"),
+		reason ? ": " : "", reason ? reason : "");
 	fprintf(out, "%s of stack", bytes(run, node_number(group, "stack_bytes")));
 	if (n == 1 && node_get(group, "ids")->first)
 		fprintf(out, ", goroutine %" PRIu64, node_get(group, "ids")->first->u);
@@ -138,7 +147,10 @@ static void print_group(struct run *run, const struct rp_node *group, FILE *out)
 	for (const struct rp_node *at = stack ? stack->first : NULL; at; at = at->next) {
 		const char *function = node_string(run, at, "function");
 
-		/* how the scheduler parked it is the same for all: the program's own places tell them apart */
+		/*
+		 * how the scheduler parked it is the same for all: the program's own places tell
+		 * them apart
+		 */
 		if (at->next && !levels && function && !strncmp(function, "runtime.", 8))
 			continue;
 		if (levels++ == STACK_LEVELS) {
@@ -162,22 +174,28 @@ static void print_go(struct run *run, FILE *out)
 	const struct rp_node *go = run->report.go, *goroutines = node_get(go, "goroutines");
 	const struct rp_node *groups = node_get(goroutines, "groups");
 	uint64_t shown = 0, n = node_number(goroutines, "count");
-	const char *version = node_string(run, go, "version"), *mod = node_string(run, go, "main_module");
+	const char *version = node_string(run, go, "version"),
+		   *mod = node_string(run, go, "main_module");
 
 	if (!go)
 		return;
-	fprintf(out, "\nGO\n  %s%s%s%s%s\n", version ? version : "version unknown", mod ? ", module " : "", mod ? mod : "",
+	fprintf(out, "\nGO\n  %s%s%s%s%s\n", version ? version : "version unknown",
+		mod ? ", module " : "", mod ? mod : "",
 		node_get(go, "experiments") ? ", experiments " : "",
 		node_get(go, "experiments") ? node_string(run, go, "experiments") : "");
-	fprintf(out, "\nGOROUTINES (%" PRIu64 ", and %" PRIu64 " of the runtime)\n", n, node_number(goroutines, "system"));
-	for (const struct rp_node *at = groups ? groups->first : NULL; at && shown < GROUPS_SHOWN; at = at->next) {
+	fprintf(out, "\nGOROUTINES (%" PRIu64 ", and %" PRIu64 " of the runtime)\n", n,
+		node_number(goroutines, "system"));
+	for (const struct rp_node *at = groups ? groups->first : NULL; at && shown < GROUPS_SHOWN;
+	     at = at->next) {
 		if (node_number(at, "system"))
 			continue;
 		print_group(run, at, out);
 		shown++;
 	}
 	if (node_number(goroutines, "groups_total") > shown)
-		fprintf(out, "  %" PRIu64 " more groups, the runtime's own among them: --format json lists them\n",
+		fprintf(out,
+			"  %" PRIu64
+			" more groups, the runtime's own among them: --format json lists them\n",
 			node_number(goroutines, "groups_total") - shown);
 }
 

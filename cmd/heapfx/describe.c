@@ -26,7 +26,8 @@ static void describe_input(struct run *run)
 
 /*
  * What the thread runs: the innermost frame's function.  A thread that waits is in a system call
- * wrapper that says nothing, so the first frame outside libc and ld.so is better, when there is one.
+ * wrapper that says nothing, so the first frame outside libc and ld.so is better, when there is
+ * one.
  */
 static const char *thread_function(struct run *run, const struct thread *t)
 {
@@ -109,12 +110,22 @@ static struct err *describe_modules(struct run *run)
 static struct rp_arena arena_row(const struct heap_arena *a)
 {
 	static const char *const kinds[] = {
-		[ARENA_MAIN] = "main", [ARENA_THREAD] = "thread", [ARENA_MMAP] = "mmapped", [ARENA_OTHER] = "other",
+		[ARENA_MAIN] = "main",
+		[ARENA_THREAD] = "thread",
+		[ARENA_MMAP] = "mmapped",
+		[ARENA_OTHER] = "other",
 	};
 
 	return (struct rp_arena){
-		.addr = a->addr, .bytes = a->bytes, .used = a->used, .free = a->free, .overhead = a->overhead,
-		.top = a->top, .largest_free = a->largest_free, .n_used = a->n_used, .n_free = a->n_free,
+		.addr = a->addr,
+		.bytes = a->bytes,
+		.used = a->used,
+		.free = a->free,
+		.overhead = a->overhead,
+		.top = a->top,
+		.largest_free = a->largest_free,
+		.n_used = a->n_used,
+		.n_free = a->n_free,
 		.kind = kinds[a->kind],
 	};
 }
@@ -122,7 +133,9 @@ static struct rp_arena arena_row(const struct heap_arena *a)
 static struct err *add_damage(struct run *run, const struct heap_info *info)
 {
 	for (size_t i = 0; i < info->n_damage; i++) {
-		struct rp_finding f = { .rule = "heap/corrupt", .message = info->damage[i].what, .suspect = -1 };
+		struct rp_finding f = { .rule = "heap/corrupt",
+					.message = info->damage[i].what,
+					.suspect = -1 };
 
 		if (!vec_push(&run->report.findings, &f))
 			return &err_nomem;
@@ -134,11 +147,19 @@ static struct err *describe_heap(struct run *run, const struct heap_info *info)
 {
 	struct arena *mem = &run->report.mem;
 	struct rp_heap row = {
-		.allocator = info->allocator, .version = info->version[0] ? info->version : NULL,
-		.how = info->how, .why = info->why,
-		.n_used = info->n_used, .used = info->used, .n_free = info->n_free, .free = info->free,
-		.overhead = info->overhead, .checks_passed = info->checks_passed, .checks_failed = info->checks_failed,
-		.n_wheres = info->n_wheres, .n_arenas = info->n_arenas,
+		.allocator = info->allocator,
+		.version = info->version[0] ? info->version : NULL,
+		.how = info->how,
+		.why = info->why,
+		.n_used = info->n_used,
+		.used = info->used,
+		.n_free = info->n_free,
+		.free = info->free,
+		.overhead = info->overhead,
+		.checks_passed = info->checks_passed,
+		.checks_failed = info->checks_failed,
+		.n_wheres = info->n_wheres,
+		.n_arenas = info->n_arenas,
 	};
 
 	row.wheres = arena_alloc(mem, (row.n_wheres + 1) * sizeof(*row.wheres));
@@ -146,7 +167,8 @@ static struct err *describe_heap(struct run *run, const struct heap_info *info)
 	if (!row.wheres || !row.arenas)
 		return &err_nomem;
 	for (size_t i = 0; i < row.n_wheres; i++)
-		row.wheres[i] = (struct rp_where){ info->wheres[i].where, info->wheres[i].count, info->wheres[i].bytes };
+		row.wheres[i] = (struct rp_where){ info->wheres[i].where, info->wheres[i].count,
+						   info->wheres[i].bytes };
 	for (size_t i = 0; i < row.n_arenas; i++)
 		row.arenas[i] = arena_row(&info->arenas[i]);
 	if (!vec_push(&run->report.heaps, &row))
@@ -160,7 +182,8 @@ static struct err *describe_heaps(struct run *run)
 
 	if (run->has_blocks && !run->blocks.n_heaps)
 		diag(&run->env, "heap/none", ERR_NOWHERE,
-		     "no allocator was recognised: its memory is counted as mappings, and nothing in it can be called lost");
+		     "no allocator was recognised: its memory is counted as mappings, and nothing "
+		     "in it can be called lost");
 	for (size_t i = 0; run->has_blocks && !err && i < run->blocks.n_heaps; i++)
 		if (run->blocks.heaps[i].info)
 			err = describe_heap(run, run->blocks.heaps[i].info);

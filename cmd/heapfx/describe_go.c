@@ -111,7 +111,8 @@ static void add_stack(struct run *run, struct rp_node *node, const struct gorout
 	struct stack_sink s = { &run->report, node_list(&run->report, node, "stack"), 0 };
 
 	for (size_t i = 0; i < g->n_frames && s.n < LEVELS_MAX; i++)
-		go_source(run->image->go, g->frames[i].pc - (i && g->frames[i].pc ? 1 : 0), add_level, &s);
+		go_source(run->image->go, g->frames[i].pc - (i && g->frames[i].pc ? 1 : 0),
+			  add_level, &s);
 }
 
 /* One place in the source: the innermost level alone. */
@@ -186,7 +187,8 @@ static void add_group(struct run *run, struct rp_node *list, const struct group 
 	add_creator(run, node, g);
 }
 
-static void add_goroutine(struct run *run, struct rp_node *list, const struct goroutine *g, const uint32_t *group_of)
+static void add_goroutine(struct run *run, struct rp_node *list, const struct goroutine *g,
+			  const uint32_t *group_of)
 {
 	struct report *r = &run->report;
 	struct rp_node *node = node_map(r, list, NULL);
@@ -211,7 +213,8 @@ static void add_goroutine(struct run *run, struct rp_node *list, const struct go
 }
 
 /* Live goroutines by state and by wait reason: {"waiting": 12}. */
-static void add_counts(struct run *run, struct rp_node *node, const struct goroutine *const *v, size_t n)
+static void add_counts(struct run *run, struct rp_node *node, const struct goroutine *const *v,
+		       size_t n)
 {
 	struct report *r = &run->report;
 	struct rp_node *states = node_map(r, node, "by_state"), *reasons;
@@ -233,7 +236,8 @@ static void add_counts(struct run *run, struct rp_node *node, const struct gorou
 		if (at)
 			at->u++;
 		else
-			node_uint(r, reasons, arena_strdup(&r->mem, v[i]->wait_reason), NODE_COUNT, 1);
+			node_uint(r, reasons, arena_strdup(&r->mem, v[i]->wait_reason), NODE_COUNT,
+				  1);
 	}
 }
 
@@ -242,8 +246,8 @@ static size_t live_goroutines(const struct go *go, const struct goroutine **v)
 	size_t n = 0;
 
 	for (size_t i = 0; i < go->n_goroutines; i++)
-		if (go->goroutines[i].status != GO_DEAD && go->goroutines[i].status != GO_DEADEXTRA &&
-		    go->goroutines[i].status != GO_IDLE)
+		if (go->goroutines[i].status != GO_DEAD &&
+		    go->goroutines[i].status != GO_DEADEXTRA && go->goroutines[i].status != GO_IDLE)
 			v[n++] = &go->goroutines[i];
 	return n;
 }

@@ -31,7 +31,10 @@ static const char *name_of(struct run *run, const struct heap_arena *a)
 	return arena_printf(&run->report.mem, "the arena at 0x%" PRIx64, a->addr);
 }
 
-/* A heap segment of a thread's arena goes back whole, but for the one that the arena itself lies in. */
+/*
+ * A heap segment of a thread's arena goes back whole, but for the one that the arena itself lies
+ * in.
+ */
 static enum extent_kind kind_of(struct run *run, const struct claim *c, const struct heap_arena *a)
 {
 	if (is_top(run, c->end + c->bias - 1))
@@ -41,8 +44,8 @@ static enum extent_kind kind_of(struct run *run, const struct claim *c, const st
 	return EXTENT_FIXED;
 }
 
-static struct err *add_extent(struct run *run, const struct claim *c, const struct heap_info *info, uint32_t heap,
-			      struct extent *ret)
+static struct err *add_extent(struct run *run, const struct claim *c, const struct heap_info *info,
+			      uint32_t heap, struct extent *ret)
 {
 	const struct heap_arena *a = &info->arenas[c->arena];
 
@@ -59,7 +62,8 @@ static struct err *add_extent(struct run *run, const struct claim *c, const stru
 struct err *find_extents(struct run *run, struct subject *subject)
 {
 	const struct blocks *b = &run->blocks;
-	struct extent *extents = arena_alloc(&run->report.mem, (b->n_claims + 1) * sizeof(*extents));
+	struct extent *extents =
+		arena_alloc(&run->report.mem, (b->n_claims + 1) * sizeof(*extents));
 	size_t n = 0;
 
 	if (!extents)
@@ -69,7 +73,8 @@ struct err *find_extents(struct run *run, struct subject *subject)
 		uint32_t heap = 0;
 		struct err *err;
 
-		if (!info || b->claims[i].arena >= info->n_arenas || b->claims[i].end <= b->claims[i].start)
+		if (!info || b->claims[i].arena >= info->n_arenas ||
+		    b->claims[i].end <= b->claims[i].start)
 			continue;
 		for (unsigned h = 0; h < b->claim_heap[i]; h++) /* as describe_run() has them */
 			heap += b->heaps[h].info != NULL;

@@ -7,20 +7,23 @@
 
 const struct command commands[] = {
 	{ "analyze", "INPUT [EXE]", "where the memory went, what is leaked, who holds it",
-	  "Tells where the memory of the dumped process went, what is leaked or kept without use, and who holds "
-	  "it: the worst suspects with a chain of pointers from a root, and what to do about each.",
+	  "Tells where the memory of the dumped process went, what is leaked or kept without "
+	  "use, and who holds it: the worst suspects with a chain of pointers from a root, and "
+	  "what to do about each.",
 	  1, 2, "text json", cmd_analyze },
 	{ "info", "INPUT", "what this dump is: threads, modules, heaps, what is missing",
-	  "Tells what the dump is and how complete: kind, processor, process, threads, modules with their build "
-	  "ids and symbols, the heaps that were recognised and by what evidence, and what is missing.",
+	  "Tells what the dump is and how complete: kind, processor, process, threads, modules "
+	  "with their build ids and symbols, the heaps that were recognised and by what "
+	  "evidence, and what is missing.",
 	  1, 1, "text json", cmd_info },
 	{ "blocks", "INPUT", "every block of every heap, a line each",
-	  "Lists every block of every heap in address order: address, size, usable size, state, the free list it "
-	  "hangs on, allocator, arena, reachability.",
+	  "Lists every block of every heap in address order: address, size, usable size, state, "
+	  "the free list it hangs on, allocator, arena, reachability.",
 	  1, 1, "jsonl csv", cmd_blocks },
 	{ "explain", "INPUT ADDR", "one address: what it is, who holds it, what it holds",
-	  "Explains one address: the mapping and module it lies in; its heap block and how the allocator knows "
-	  "it; whether roots reach it and by which shortest chains; what it retains; who points at it.",
+	  "Explains one address: the mapping and module it lies in; its heap block and how the "
+	  "allocator knows it; whether roots reach it and by which shortest chains; what it "
+	  "retains; who points at it.",
 	  2, 2, "text json", cmd_explain },
 	{},
 };

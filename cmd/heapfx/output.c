@@ -53,8 +53,11 @@ static struct err *write_to(struct run *run, const char *format, const char *pat
 	return err;
 }
 
-/* A regular file is written beside its name and renamed; a device, a pipe or a link is written to. */
-static struct err *write_file(struct run *run, const char *format, const char *path, output_fn *write)
+/*
+ * A regular file is written beside its name and renamed; a device, a pipe or a link is written to.
+ */
+static struct err *write_file(struct run *run, const char *format, const char *path,
+			      output_fn *write)
 {
 	_free_ char *partial = text_format("%s.partial", path);
 	struct stat st;
@@ -73,7 +76,8 @@ static struct err *write_file(struct run *run, const char *format, const char *p
 }
 
 /* "json=FILE" names its format; a bare FILE takes --format's. `ret_format` is malloc'd. */
-static const char *split_output(const struct command *cmd, const char *spec, const char *fallback, char **ret_format)
+static const char *split_output(const struct command *cmd, const char *spec, const char *fallback,
+				char **ret_format)
 {
 	const char *eq = strchr(spec, '=');
 

@@ -21,8 +21,8 @@ static void show_progress(void *arg, const char *phase, uint64_t done, uint64_t 
 	bar->shown = true;
 	percent = percent > 100 ? 100 : percent;
 	if (total)
-		fprintf(stderr, "\r\033[K%-24.24s [%.*s%*s] %3u%%", phase, (int)percent / 4, "#########################",
-			25 - (int)percent / 4, "", percent);
+		fprintf(stderr, "\r\033[K%-24.24s [%.*s%*s] %3u%%", phase, (int)percent / 4,
+			"#########################", 25 - (int)percent / 4, "", percent);
 	else
 		fprintf(stderr, "\r\033[K%s", phase);
 	fflush(stderr);
@@ -157,14 +157,16 @@ const char *stale_text(struct run *run, const struct stale *s)
 	if (s->kind == STALE_DEAD_STACK) {
 		const struct thread *t = &run->image->threads[s->thread];
 
-		return arena_printf(mem, "dead stack of thread %u, %" PRIu64 " bytes below its stack pointer", t->tid,
-				    t->sp > s->at ? t->sp - s->at : 0);
+		return arena_printf(
+			mem, "dead stack of thread %u, %" PRIu64 " bytes below its stack pointer",
+			t->tid, t->sp > s->at ? t->sp - s->at : 0);
 	}
 	id = block_at(&run->blocks, s->at);
 	if (id == BLOCK_NONE)
 		return arena_printf(mem, "freed memory at 0x%" PRIx64, s->at);
 	block_get(&run->blocks, id, &b);
-	return arena_printf(mem, "freed block 0x%" PRIx64 " of %" PRIu64 " bytes, +0x%" PRIx64, b.addr, b.size, s->at - b.addr);
+	return arena_printf(mem, "freed block 0x%" PRIx64 " of %" PRIu64 " bytes, +0x%" PRIx64,
+			    b.addr, b.size, s->at - b.addr);
 }
 
 static struct err *find_stale_places(struct run *run, struct subject *subject)
@@ -176,7 +178,8 @@ static struct err *find_stale_places(struct run *run, struct subject *subject)
 	struct err *err = largest_heads(&run->facts, &nodes, &n);
 
 	if (!err && n)
-		err = find_stale(&run->env, run->image, &run->blocks, nodes, n, STALE_PER_HEAD, &stale, &n_stale);
+		err = find_stale(&run->env, run->image, &run->blocks, nodes, n, STALE_PER_HEAD,
+				 &stale, &n_stale);
 	if (err || !n)
 		return err;
 	places = arena_alloc(&run->report.mem, (n_stale + 1) * sizeof(*places));
@@ -191,7 +194,9 @@ static struct err *find_stale_places(struct run *run, struct subject *subject)
 
 struct err *analyze_run(struct run *run)
 {
-	struct subject subject = { .graph = run->graph, .facts = &run->facts, .top = (unsigned)run->opt->top };
+	struct subject subject = { .graph = run->graph,
+				   .facts = &run->facts,
+				   .top = (unsigned)run->opt->top };
 	unsigned later = 0;
 	struct err *err;
 

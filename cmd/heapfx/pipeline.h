@@ -33,7 +33,10 @@ enum stage { STAGE_IMAGE, STAGE_BLOCKS, STAGE_GRAPH };
 
 /* Runs the stages up to and with `last`. run_end() must follow in any case. */
 struct err *run_open(struct run *run, const struct options *opt, enum stage last) MUST_CHECK;
-/* Says what `err` (NULL is fine) or --strict has to say, closes the run, answers the status: else `done`. */
+/*
+ * Says what `err` (NULL is fine) or --strict has to say, closes the run, answers the status: else
+ * `done`.
+ */
 enum exit_status run_end(struct run *run, struct err *err, enum exit_status done);
 void end_progress(struct run *run); /* clears the progress line, before anything else is printed */
 
@@ -41,7 +44,10 @@ void end_progress(struct run *run); /* clears the progress line, before anything
 struct err *describe_run(struct run *run) MUST_CHECK;
 /* describe_go.c: the Go runtime -> report.go; nothing without one. */
 struct err *describe_go(struct run *run) MUST_CHECK;
-/* breakdown.c: report.breakdown and the memory totals; needs FACT_REACH for the split of used blocks. */
+/*
+ * breakdown.c: report.breakdown and the memory totals; needs FACT_REACH for the split of used
+ * blocks.
+ */
 struct err *breakdown_run(struct run *run) MUST_CHECK;
 void measure_run(struct run *run); /* the memory totals alone */
 /* The registered analyses, each with its facts, into the report. */

@@ -32,15 +32,16 @@ struct subject {
 		uint32_t heap;	     /* index in report.heaps */
 		enum extent_kind {
 			EXTENT_FIXED,	/* never goes back by itself */
-			EXTENT_SHRINKS, /* free memory at its end goes back, or is the next to be given out */
+			/* free memory at its end goes back, or is the next to be given out */
+			EXTENT_SHRINKS,
 			EXTENT_WHOLE,	/* goes back when nothing in it is used */
 		} kind;
 		const char *name; /* "the main arena": what it is a part of */
 	} *extents;
 	size_t n_extents;
 	/*
-	 * Where a node that is not live lies, in the allocator's own words ("tcache", "top"); NULL: it is
-	 * a structure of the allocator's. Only called with nodes of extents.
+	 * Where a node that is not live lies, in the allocator's own words ("tcache", "top"); NULL:
+	 * it is a structure of the allocator's.  Only called with nodes of extents.
 	 */
 	const char *(*where)(void *ctx, node_id node);
 	void *where_ctx;
@@ -57,12 +58,21 @@ struct analysis_ops {
 	unsigned needs;	     /* enum fact bits */
 	struct err *(*run)(struct env *env, const struct subject *s, struct report *r);
 };
-extern const struct analysis_ops *const analysis_registry[]; /* in the order they run; NULL-terminated */
+/* in the order they run; NULL-terminated */
+extern const struct analysis_ops *const analysis_registry[];
 
-/* The shortest chain from a root to the node by facts->parent; for a lost one what it holds, largest first. */
-struct err *chain_to(const struct subject *s, struct report *r, node_id node, struct rp_chain *ret) MUST_CHECK;
-/* What a lost one holds: its head and the largest of what is below, step by step; no root. Needs DOM. */
-struct err *chain_held(const struct subject *s, struct report *r, node_id head, struct rp_chain *ret) MUST_CHECK;
+/*
+ * The shortest chain from a root to the node by facts->parent; for a lost one what it holds,
+ * largest first.
+ */
+struct err *chain_to(const struct subject *s, struct report *r, node_id node,
+		     struct rp_chain *ret) MUST_CHECK;
+/*
+ * What a lost one holds: its head and the largest of what is below, step by step; no root. Needs
+ * DOM.
+ */
+struct err *chain_held(const struct subject *s, struct report *r, node_id head,
+		       struct rp_chain *ret) MUST_CHECK;
 /* The chain of one path that paths_find() found. */
 struct err *chain_along(const struct subject *s, struct report *r, const struct path *path,
 			struct rp_chain *ret) MUST_CHECK;

@@ -41,7 +41,8 @@ void add_blocks_of(struct text *t, uint64_t size, bool one)
 		text_add_bytes(t, size);
 }
 
-struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const char *what, const char *value)
+struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const char *what,
+			 const char *value)
 {
 	struct rp_evidence *row;
 
@@ -58,7 +59,8 @@ struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const cha
 	return NULL;
 }
 
-struct err *evidence_held(struct report *r, struct rp_suspect *suspect, const char *what, uint64_t count, uint64_t bytes)
+struct err *evidence_held(struct report *r, struct rp_suspect *suspect, const char *what,
+			  uint64_t count, uint64_t bytes)
 {
 	struct text t = TEXT_INIT;
 	struct err *err;
@@ -75,7 +77,9 @@ struct err *evidence_held(struct report *r, struct rp_suspect *suspect, const ch
 
 struct err *finding_add(struct report *r, const char *rule, int64_t suspect, const char *message)
 {
-	struct rp_finding f = { .rule = rule, .suspect = suspect, .message = arena_strdup(&r->mem, message) };
+	struct rp_finding f = { .rule = rule,
+				.suspect = suspect,
+				.message = arena_strdup(&r->mem, message) };
 
 	if (!f.message || !vec_push(&r->findings, &f))
 		return &err_nomem;
@@ -96,7 +100,9 @@ static void set_via(const struct graph *g, node_id src, node_id dst, struct rp_h
 
 static struct rp_hop block_hop(const struct graph *g, node_id node)
 {
-	return (struct rp_hop){ .address = graph_key(g, node), .size = graph_size(g, node), .repeat = 1 };
+	return (struct rp_hop){ .address = graph_key(g, node),
+				.size = graph_size(g, node),
+				.repeat = 1 };
 }
 
 static bool like(const struct hops *h, const struct rp_hop *a, const struct rp_hop *b)
@@ -134,7 +140,8 @@ static bool push_below(struct hops *h, const struct rp_hop *hop)
 	return vec_push(h, hop);
 }
 
-static struct err *keep_hops(struct report *r, const struct hops *h, bool reversed, struct rp_chain *ret)
+static struct err *keep_hops(struct report *r, const struct hops *h, bool reversed,
+			     struct rp_chain *ret)
 {
 	ret->hops = arena_alloc(&r->mem, (h->n + 1) * sizeof(*ret->hops));
 	if (!ret->hops)
@@ -145,7 +152,8 @@ static struct err *keep_hops(struct report *r, const struct hops *h, bool revers
 	return NULL;
 }
 
-struct err *root_words(const struct subject *s, struct report *r, uint32_t root, struct rp_root *ret)
+struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
+		       struct rp_root *ret)
 {
 	const struct graph *g = s->graph;
 	const struct root_source *src = &g->sources[g->root_source[root]];
@@ -205,7 +213,9 @@ static struct err *chain_up(const struct subject *s, struct report *r, node_id n
 		bool at_root = up & PARENT_ROOT;
 
 		if (at_root)
-			hop.via_kind = g->root_node[up & ~PARENT_ROOT] & EDGE_INTERIOR ? "interior" : "scanned";
+			hop.via_kind = g->root_node[up & ~PARENT_ROOT] & EDGE_INTERIOR ?
+					       "interior" :
+					       "scanned";
 		else if (h.steps <= OFFSETS_MAX)
 			set_via(g, up, node, &hop);
 		if (!push_above(&h, &hop, !at_root))
@@ -230,7 +240,8 @@ struct err *chain_to(const struct subject *s, struct report *r, node_id node, st
 	return chain_up(s, r, node, (struct way){ .parent = parent }, ret);
 }
 
-struct err *chain_along(const struct subject *s, struct report *r, const struct path *path, struct rp_chain *ret)
+struct err *chain_along(const struct subject *s, struct report *r, const struct path *path,
+			struct rp_chain *ret)
 {
 	return chain_up(s, r, path->nodes[0], (struct way){ .path = path }, ret);
 }
@@ -257,7 +268,8 @@ static node_id largest_held(const struct subject *s, node_id node)
 	return best;
 }
 
-struct err *chain_held(const struct subject *s, struct report *r, node_id head, struct rp_chain *ret)
+struct err *chain_held(const struct subject *s, struct report *r, node_id head,
+		       struct rp_chain *ret)
 {
 	_cleanup_(free_hops) struct hops h = {};
 	const struct graph *g = s->graph;

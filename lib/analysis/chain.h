@@ -11,17 +11,22 @@
 enum { SUSPECT_ADDRESSES = 8, EVIDENCE_MAX = 8, SUSPECTS_PER_RULE = 32 };
 
 /* The root as a report names it. */
-struct err *root_words(const struct subject *s, struct report *r, uint32_t root, struct rp_root *ret) MUST_CHECK;
+struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
+		       struct rp_root *ret) MUST_CHECK;
 
 /* Copies `t` into the report; NULL if out of memory. */
 const char *report_text(struct report *r, const struct text *t);
 /* "blocks of 48 bytes", "blocks of 96.0 KiB" (one: "block of ...") */
 void add_blocks_of(struct text *t, uint64_t size, bool one);
-/* Room for EVIDENCE_MAX rows is made at the first; past that, rows are dropped. `value` is copied. */
-struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const char *what, const char *value) MUST_CHECK;
+/*
+ * Room for EVIDENCE_MAX rows is made at the first; past that, rows are dropped. `value` is copied.
+ */
+struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const char *what,
+			 const char *value) MUST_CHECK;
 /* "200 blocks, 15.6 KiB" that the suspect alone keeps; no row when there are none. */
-struct err *evidence_held(struct report *r, struct rp_suspect *suspect, const char *what, uint64_t count,
-			  uint64_t bytes) MUST_CHECK;
-struct err *finding_add(struct report *r, const char *rule, int64_t suspect, const char *message) MUST_CHECK;
+struct err *evidence_held(struct report *r, struct rp_suspect *suspect, const char *what,
+			  uint64_t count, uint64_t bytes) MUST_CHECK;
+struct err *finding_add(struct report *r, const char *rule, int64_t suspect,
+			const char *message) MUST_CHECK;
 
 #endif

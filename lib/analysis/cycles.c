@@ -34,7 +34,8 @@ struct ring_search {
 	const struct graph *g;
 	const node_id *members;
 	uint64_t n;
-	uint32_t *from, *queue; /* by member: who reached it (NODE_NONE: nobody yet); breadth-first order */
+	/* by member: who reached it (NODE_NONE: nobody yet); breadth-first order */
+	uint32_t *from, *queue;
 };
 
 /* Breadth first from the lowest member; the first one that points back closes the shortest ring. */
@@ -105,10 +106,13 @@ static struct err *put_members(struct ring_search *rs, struct report *r, struct 
 	return NULL;
 }
 
-static struct err *add_cycle(struct env *env, const struct subject *s, struct report *r, const struct cycle *c)
+static struct err *add_cycle(struct env *env, const struct subject *s, struct report *r,
+			     const struct cycle *c)
 {
 	_cleanup_(col_close) struct col from = {}, queue = {};
-	struct ring_search rs = { .g = s->graph, .members = s->facts->cycle_members + c->first_member, .n = c->nodes };
+	struct ring_search rs = { .g = s->graph,
+				  .members = s->facts->cycle_members + c->first_member,
+				  .n = c->nodes };
 	struct rp_cycle out = {
 		.nodes = c->nodes,
 		.bytes = c->bytes,
@@ -145,7 +149,10 @@ static void free_kinds(struct kinds *k)
 	free(k->v);
 }
 
-/* Like rings come together: facts->cycles is by bytes, so only the kinds of these bytes are looked at. */
+/*
+ * Like rings come together: facts->cycles is by bytes, so only the kinds of these bytes are looked
+ * at.
+ */
 static struct kind *kind_of(struct kinds *ks, const struct cycle *c)
 {
 	struct kind fresh = { .nodes = c->nodes, .bytes = c->bytes };
@@ -165,7 +172,8 @@ static struct err *collect(const struct facts *f, struct kinds *ks)
 		if (f->reach[c->node] != REACH_DEFINITE)
 			continue;
 		if (ks->n >= KINDS_MAX && ks->v[ks->n - 1].bytes != c->bytes)
-			break; /* sorted by bytes: what is left is smaller than thousands of others */
+			/* sorted by bytes: what is left is smaller than thousands of others */
+			break;
 		k = kind_of(ks, c);
 		if (!k)
 			return &err_nomem;
@@ -188,7 +196,8 @@ static int by_retained(const void *pa, const void *pb)
 	return a->first[0] < b->first[0] ? -1 : a->first[0] > b->first[0];
 }
 
-static struct err *add_stale(const struct subject *s, struct report *r, const struct kind *k, struct rp_suspect *out)
+static struct err *add_stale(const struct subject *s, struct report *r, const struct kind *k,
+			     struct rp_suspect *out)
 {
 	size_t n = k->count < SUSPECT_ADDRESSES ? k->count : SUSPECT_ADDRESSES;
 
@@ -220,7 +229,9 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 	};
 	struct err *err;
 
-	text_add(&title, k->nodes == 1 ? "lost block that points at itself" : k->count == 1 ? "lost ring of " : "lost rings of ");
+	text_add(&title, k->nodes == 1 ? "lost block that points at itself" :
+			 k->count == 1 ? "lost ring of " :
+					 "lost rings of ");
 	if (k->nodes > 1) {
 		text_add_count(&title, k->nodes);
 		text_add(&title, " blocks");
@@ -236,7 +247,8 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 	if (!err)
 		err = add_stale(s, r, k, &out);
 	if (!err)
-		err = evidence_held(r, &out, "held by the ring alone", k->held_count, k->held_bytes);
+		err = evidence_held(r, &out, "held by the ring alone", k->held_count,
+				    k->held_bytes);
 	if (err)
 		return err;
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;

@@ -45,8 +45,8 @@ static uint64_t least_bytes(const struct rp_heap *h)
 	return share > SUSPECT_FLOOR ? share : SUSPECT_FLOOR;
 }
 
-static struct err *add_row(struct report *r, struct rp_suspect *out, const char *what, const char *name, uint64_t bytes,
-			   uint64_t count)
+static struct err *add_row(struct report *r, struct rp_suspect *out, const char *what,
+			   const char *name, uint64_t bytes, uint64_t count)
 {
 	struct text t = TEXT_INIT;
 	struct err *err;
@@ -61,7 +61,8 @@ static struct err *add_row(struct report *r, struct rp_suspect *out, const char 
 	return err;
 }
 
-static struct err *add_wheres(struct report *r, const struct rp_heap *h, enum part part, struct rp_suspect *out)
+static struct err *add_wheres(struct report *r, const struct rp_heap *h, enum part part,
+			      struct rp_suspect *out)
 {
 	for (size_t i = 0; i < h->n_wheres; i++) {
 		const struct rp_where *w = &h->wheres[i];
@@ -76,7 +77,9 @@ static struct err *add_wheres(struct report *r, const struct rp_heap *h, enum pa
 	return NULL;
 }
 
-/* The arenas with most free memory beside their top, largest first, while there is room for rows. */
+/*
+ * The arenas with most free memory beside their top, largest first, while there is room for rows.
+ */
 static struct err *add_arenas(struct report *r, const struct rp_heap *h, struct rp_suspect *out)
 {
 	uint64_t below = UINT64_MAX;
@@ -107,7 +110,9 @@ static struct err *add_arenas(struct report *r, const struct rp_heap *h, struct 
 /* What is told apart comes first: the rows after it are of all. */
 static struct err *add_pinned(struct report *r, const struct pinned *pinned, struct rp_suspect *out)
 {
-	return pinned->bytes ? add_row(r, out, "beside", "what few blocks pin,", pinned->bytes, pinned->pieces) : NULL;
+	return pinned->bytes ? add_row(r, out, "beside", "what few blocks pin,", pinned->bytes,
+				       pinned->pieces) :
+			       NULL;
 }
 
 static uint64_t less(uint64_t a, uint64_t b)
@@ -124,7 +129,8 @@ static uint64_t part_bytes(const struct rp_heap *h, enum part part)
 	return bytes;
 }
 
-static struct err *add_part(struct report *r, const struct rp_heap *h, enum part part, const struct pinned *pinned)
+static struct err *add_part(struct report *r, const struct rp_heap *h, enum part part,
+			    const struct pinned *pinned)
 {
 	struct rp_suspect out = {
 		.rule = part == PART_CACHE ? "free-held/thread-cache" : "free-held/fragmentation",
@@ -139,8 +145,9 @@ static struct err *add_part(struct report *r, const struct rp_heap *h, enum part
 	out.retained = out.bytes;
 	if (out.bytes < least_bytes(h))
 		return NULL;
-	out.title = arena_printf(&r->mem, part == PART_CACHE ? "free blocks in thread caches (%s)" :
-							       "free memory between used blocks (%s)",
+	out.title = arena_printf(&r->mem,
+				 part == PART_CACHE ? "free blocks in thread caches (%s)" :
+						      "free memory between used blocks (%s)",
 				 h->allocator);
 	if (!out.title)
 		return &err_nomem;

@@ -176,7 +176,8 @@ static const struct lost_head *find_head(const struct facts *f, node_id node)
 	return lo < f->n_lost && f->lost[lo].node == node ? &f->lost[lo] : NULL;
 }
 
-static bool is_of_group(const struct groups *gs, const struct group *g, const struct lost_head *head)
+static bool is_of_group(const struct groups *gs, const struct group *g,
+			const struct lost_head *head)
 {
 	if (g->shape == SHAPE_COARSE)
 		return log2_of(head->bytes) == log2_of(g->size);
@@ -184,7 +185,8 @@ static bool is_of_group(const struct groups *gs, const struct group *g, const st
 }
 
 /* Who had it last: places that no longer count but still point at heads of this group. */
-static struct err *add_stale(const struct groups *gs, struct report *r, const struct group *g, struct rp_suspect *out)
+static struct err *add_stale(const struct groups *gs, struct report *r, const struct group *g,
+			     struct rp_suspect *out)
 {
 	const struct subject *s = gs->s;
 	unsigned rows = 0;
@@ -265,7 +267,8 @@ static struct err *add_totals(const struct facts *f, struct report *r)
 	struct rp_total *lost = &r->categories[CAT_LOST];
 
 	for (unsigned i = REACH_REACHABLE; i <= REACH_DEFINITE; i++)
-		r->reach[i] = (struct rp_total){ true, f->reach_total[i].count, f->reach_total[i].bytes };
+		r->reach[i] =
+			(struct rp_total){ true, f->reach_total[i].count, f->reach_total[i].bytes };
 	lost->known = true;
 	lost->count = r->reach[REACH_DEFINITE].count + r->reach[REACH_INDIRECT].count;
 	lost->bytes = r->reach[REACH_DEFINITE].bytes + r->reach[REACH_INDIRECT].bytes;

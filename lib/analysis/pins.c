@@ -3,8 +3,9 @@
  *
  * An extent is looked at as large free gaps with islands of used blocks between them.  Three ways
  * to pin, each gap counted in one of them at most:
- *  - an allocator that gives back from the end alone keeps every gap below the last used block: from
- *    the end down, as many islands as are worth it (the free bytes against RATIO times the used);
+ *  - an allocator that gives back from the end alone keeps every gap below the last used block:
+ *    from the end down, as many islands as are worth it (the free bytes against RATIO times the
+ *    used);
  *  - an extent that goes back whole or not at all, by the blocks left in it;
  *  - elsewhere, gaps whose island above is small beside them keep their neighbours apart.
  * Memory in thread caches lies in gaps, but is not counted: it is another rule's.
@@ -82,7 +83,10 @@ static struct err *end_gap(struct search *x, struct gap *gap)
 	return kept ? NULL : &err_nomem;
 }
 
-/* The nodes [at, end), none of them live: a gap, or several with structures of the allocator's between. */
+/*
+ * The nodes [at, end), none of them live: a gap, or several with structures of the allocator's
+ * between.
+ */
 static struct err *add_gaps(struct search *x, node_id at, node_id end)
 {
 	const struct subject *s = x->s;
@@ -197,11 +201,16 @@ static bool keeps_whole(const struct search *x, uint64_t bytes)
 	return x->n_used && bytes > RATIO * x->used;
 }
 
-/* What the extent at hand has to go back to the system, by its kind; the gaps that it leaves are [0, *left). */
+/*
+ * What the extent at hand has to go back to the system, by its kind; the gaps that it leaves are
+ * [0, *left).
+ */
 static struct err *find_pins(struct search *x, const struct extent *e, uint64_t least, size_t *left)
 {
 	const struct graph *g = x->s->graph;
-	struct pins p = { .way = e->kind == EXTENT_SHRINKS ? WAY_END : WAY_WHOLE, .extent = e, .lead = NODE_NONE };
+	struct pins p = { .way = e->kind == EXTENT_SHRINKS ? WAY_END : WAY_WHOLE,
+			  .extent = e,
+			  .lead = NODE_NONE };
 	size_t from = 0;
 
 	*left = x->gaps.n;
@@ -266,7 +275,8 @@ static void add_title(struct text *t, const struct graph *g, const struct pins *
 		text_add_count(t, p->count);
 		text_add(t, " blocks");
 	}
-	text_add(t, p->way == WAY_END && p->count == 1 ? " at the end of its arena" : words[p->way]);
+	text_add(t,
+		 p->way == WAY_END && p->count == 1 ? " at the end of its arena" : words[p->way]);
 }
 
 static struct err *add_held(struct report *r, const struct pins *p, struct rp_suspect *out)
@@ -288,7 +298,8 @@ static struct err *add_held(struct report *r, const struct pins *p, struct rp_su
 }
 
 /* Who holds the pins that the chain is not of. */
-static struct err *add_others(const struct subject *s, struct report *r, const struct pins *p, struct rp_suspect *out)
+static struct err *add_others(const struct subject *s, struct report *r, const struct pins *p,
+			      struct rp_suspect *out)
 {
 	struct err *err = NULL;
 
@@ -314,8 +325,12 @@ static struct err *add_suspect(const struct subject *s, struct report *r, struct
 {
 	static const char *const advice[] = {
 		[WAY_END] = NULL, /* the rule's */
-		[WAY_WHOLE] = "free them with the rest of the burst, or allocate them before it or in another arena",
-		[WAY_APART] = "allocate what lives long together; malloc_trim() gives back whole pages between them",
+		[WAY_WHOLE] =
+			"free them with the rest of the burst, or allocate them before it or in "
+			"another arena",
+		[WAY_APART] =
+			"allocate what lives long together; malloc_trim() gives back whole pages "
+			"between them",
 	};
 	struct text title = TEXT_INIT;
 	struct rp_suspect out = {
@@ -349,7 +364,8 @@ static struct err *add_suspect(const struct subject *s, struct report *r, struct
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
 }
 
-static struct err *report_pins(struct search *x, struct report *r, uint64_t least, struct pinned *ret)
+static struct err *report_pins(struct search *x, struct report *r, uint64_t least,
+			       struct pinned *ret)
 {
 	if (x->apart.held.bytes >= least && !vec_push(&x->found, &x->apart))
 		return &err_nomem;
@@ -366,9 +382,12 @@ static struct err *report_pins(struct search *x, struct report *r, uint64_t leas
 	return NULL;
 }
 
-struct err *pins_add(const struct subject *s, struct report *r, uint32_t heap, uint64_t least, struct pinned *ret)
+struct err *pins_add(const struct subject *s, struct report *r, uint32_t heap, uint64_t least,
+		     struct pinned *ret)
 {
-	_cleanup_(close_search) struct search x = { .s = s, .apart = { .way = WAY_APART, .lead = NODE_NONE } };
+	_cleanup_(close_search) struct search x = {
+		.s = s, .apart = { .way = WAY_APART, .lead = NODE_NONE }
+	};
 
 	*ret = (struct pinned){};
 	for (size_t i = 0; i < s->n_extents; i++) {

@@ -11,7 +11,10 @@ struct pinned {
 	uint64_t bytes, pieces;
 };
 
-/* Suspects for one heap (index in r->heaps) that keep `least` bytes or more each. Needs REACH, DOM, PARENT. */
+/*
+ * Suspects for one heap (index in r->heaps) that keep `least` bytes or more each. Needs REACH, DOM,
+ * PARENT.
+ */
 struct err *pins_add(const struct subject *s, struct report *r, uint32_t heap, uint64_t least,
 		     struct pinned *ret) MUST_CHECK;
 

@@ -1,8 +1,8 @@
 /*
  * analysis/rank.c - the worst first: order, ids, one finding a suspect, and the verdict.
  *
- * Runs last.  Order: what goes by itself last, bytes retained, then severity, then the first address, then arrival: never
- * anything that two runs on one input could disagree on.
+ * Runs last.  Order: what goes by itself last, bytes retained, then severity, then the first
+ * address, then arrival: never anything that two runs on one input could disagree on.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -26,7 +26,8 @@ static int goes_by_itself(const struct rp_suspect *s)
 static int worse_first(const void *pa, const void *pb)
 {
 	const struct ranked *a = pa, *b = pb;
-	int severity = (int)rule_get(b->suspect.rule)->severity - (int)rule_get(a->suspect.rule)->severity;
+	int severity =
+		(int)rule_get(b->suspect.rule)->severity - (int)rule_get(a->suspect.rule)->severity;
 	uint64_t at_a = a->suspect.n_addresses ? a->suspect.addresses[0] : 0;
 	uint64_t at_b = b->suspect.n_addresses ? b->suspect.addresses[0] : 0;
 
@@ -134,7 +135,8 @@ static void calm_verdict(const struct report *r, struct text *t)
 		text_add(t, "no suspects; what is reachable is not known.");
 		return;
 	}
-	text_add(t, r->categories[CAT_LOST].count ? "no suspects: " : "nothing is lost and no owner stands out: ");
+	text_add(t, r->categories[CAT_LOST].count ? "no suspects: " :
+						    "nothing is lost and no owner stands out: ");
 	text_add_bytes(t, ok->bytes);
 	text_add(t, " in ");
 	text_add_count(t, ok->count);
@@ -144,7 +146,8 @@ static void calm_verdict(const struct report *r, struct text *t)
 static void worst_verdict(const struct report *r, struct text *t)
 {
 	const struct rp_suspect *worst = &r->suspects.v[0];
-	bool is_lost = !strncmp(worst->rule, "lost/", 5) || !strcmp(worst->rule, "cycle/unreachable");
+	bool is_lost =
+		!strncmp(worst->rule, "lost/", 5) || !strcmp(worst->rule, "cycle/unreachable");
 	bool is_free = !strncmp(worst->rule, "free-held/", 10);
 
 	if (is_lost) {
@@ -164,7 +167,8 @@ static void worst_verdict(const struct report *r, struct text *t)
 	text_add(t, worst->title);
 	text_add(t, ": ");
 	text_add_bytes(t, worst->retained);
-	add_percent(t, worst->retained, is_free ? report_heap_bytes(r) : live_bytes(r), is_free ? "the heap" : "the live heap");
+	add_percent(t, worst->retained, is_free ? report_heap_bytes(r) : live_bytes(r),
+		    is_free ? "the heap" : "the live heap");
 	if (r->categories[CAT_LOST].count) {
 		text_add(t, "; ");
 		add_lost(r, t);

@@ -5,6 +5,11 @@ extern const struct analysis_ops leaks_analysis, cycles_analysis, suspects_analy
 	uncollected_analysis, rank_analysis;
 
 const struct analysis_ops *const analysis_registry[] = {
-	&leaks_analysis, &cycles_analysis, &suspects_analysis, &frag_analysis, &uncollected_analysis,
-	&rank_analysis, NULL,
+	&leaks_analysis,
+	&cycles_analysis,
+	&suspects_analysis,
+	&frag_analysis,
+	&uncollected_analysis,
+	&rank_analysis,
+	NULL,
 };

@@ -60,7 +60,8 @@ struct search {
 	uint64_t *branch; /* by rank: there is more than one */
 	uint32_t *owner;  /* by node: first its root, then its point */
 	uint64_t *sum;	  /* n_roots + 1: retained by the roots before each */
-	struct { struct pair *v; size_t n, cap; } extra; /* big children that are not the best; few */
+	/* big children that are not the best; few */
+	struct { struct pair *v; size_t n, cap; } extra;
 	struct { node_id *v; size_t n, cap; } tops, todo, same;
 	struct { struct point *v; size_t n, cap; } points;
 };
@@ -143,10 +144,13 @@ static void note_child(struct search *x, node_id parent, node_id child)
 		x->best[at] = child;
 }
 
-/* The tree of big nodes: the largest child of each, the others of the few that have more, the tops. */
+/*
+ * The tree of big nodes: the largest child of each, the others of the few that have more, the tops.
+ */
 static struct err *link_big(struct search *x)
 {
-	struct err *err = col_fixed(x->env, sizeof(node_id), x->n_big, "large owners", &x->best_col);
+	struct err *err =
+		col_fixed(x->env, sizeof(node_id), x->n_big, "large owners", &x->best_col);
 
 	if (!err)
 		err = col_fixed(x->env, 8, bits_words(x->n_big), "large owners", &x->branch_col);
@@ -178,7 +182,10 @@ static struct err *link_big(struct search *x)
 	return NULL;
 }
 
-/* Which root the shortest chain to a node starts at; OWNER_UNSET if none. Remembers it along the way. */
+/*
+ * Which root the shortest chain to a node starts at; OWNER_UNSET if none. Remembers it along the
+ * way.
+ */
 static uint32_t root_of(struct search *x, node_id node)
 {
 	const uint32_t *parent = x->f->parent;
@@ -216,7 +223,8 @@ static struct err *sum_by_root(struct search *x)
 	struct err *err = col_fixed(x->env, sizeof(uint32_t), x->g->n, "owners", &x->owner_col);
 
 	if (!err)
-		err = col_fixed(x->env, sizeof(uint64_t), (uint64_t)x->g->n_roots + 1, "bytes by root", &x->sum_col);
+		err = col_fixed(x->env, sizeof(uint64_t), (uint64_t)x->g->n_roots + 1,
+				"bytes by root", &x->sum_col);
 	if (err)
 		return err;
 	x->owner = x->owner_col.base;
@@ -262,7 +270,8 @@ static bool same_place(const struct search *x, uint32_t a, uint32_t b)
 	const struct root_source *sa = &x->g->sources[x->g->root_source[a]];
 	const struct root_source *sb = &x->g->sources[x->g->root_source[b]];
 
-	return sa == sb || (sa->kind == sb->kind && sa->module >= 0 && sa->module == sb->module && sa->thread == sb->thread);
+	return sa == sb || (sa->kind == sb->kind && sa->module >= 0 && sa->module == sb->module &&
+			    sa->thread == sb->thread);
 }
 
 static bool same_holder(const struct search *x, uint32_t a, uint32_t b)
@@ -280,7 +289,9 @@ static bool same_holder(const struct search *x, uint32_t a, uint32_t b)
 	return same;
 }
 
-/* Roots of one holder lie together: where the holder of `a` (at `m`) ends, and begins, in [a, b). */
+/*
+ * Roots of one holder lie together: where the holder of `a` (at `m`) ends, and begins, in [a, b).
+ */
 static uint32_t split_at(const struct search *x, uint32_t a, uint32_t b)
 {
 	uint32_t m = a + (b - a) / 2, lo = a, hi = m;
@@ -332,7 +343,10 @@ static struct err *add_holder(struct search *x, uint32_t first, uint32_t end)
 	return vec_push(&x->points, &p) ? NULL : &err_nomem;
 }
 
-/* Holders with enough below them, by halving [0, n_roots): ranges with too little are not looked into. */
+/*
+ * Holders with enough below them, by halving [0, n_roots): ranges with too little are not looked
+ * into.
+ */
 static struct err *find_holders(struct search *x)
 {
 	struct range {
@@ -357,7 +371,8 @@ static struct err *find_holders(struct search *x)
 		}
 		left = right = at;
 		left.b = right.a = split_at(x, at.a, at.b);
-		if (left.b <= at.a || left.b >= at.b) { /* names that are not in order: take it as it is */
+		/* names that are not in order: take it as it is */
+		if (left.b <= at.a || left.b >= at.b) {
 			err = add_holder(x, at.a, at.b);
 			continue;
 		}
@@ -385,14 +400,16 @@ static void start_owners(struct search *x)
 		else if (x->f->idom[i] != NODE_NONE)
 			x->owner[i] = OWNER_OF | x->f->idom[i];
 		else
-			x->owner[i] = x->owner[i] == OWNER_UNSET ? OWNER_NONE : holder_of(x, x->owner[i]);
+			x->owner[i] =
+				x->owner[i] == OWNER_UNSET ? OWNER_NONE : holder_of(x, x->owner[i]);
 	}
 	for (size_t i = 0; i < x->tops.n; i++)
 		x->owner[x->tops.v[i]] = OWNER_NONE;
 }
 
 struct shape {
-	uint64_t a, b; /* sizes of the nodes of a structure: of one kind, or of two that take turns */
+	/* sizes of the nodes of a structure: of one kind, or of two that take turns */
+	uint64_t a, b;
 };
 
 static struct shape shape_of(const struct search *x, node_id node)
@@ -533,7 +550,8 @@ static int by_bytes(const void *pa, const void *pb)
 }
 
 /* The size with most bytes of those that come in numbers; NULL when none does. */
-static const struct size_class *pick_class(const struct point *p, uint64_t threshold, bool *ret_like)
+static const struct size_class *pick_class(const struct point *p, uint64_t threshold,
+					   bool *ret_like)
 {
 	*ret_like = true;
 	for (uint32_t i = 0; i < p->n_sizes; i++)
@@ -642,7 +660,9 @@ static struct err *find_points(struct search *x)
 
 static struct err *suspects_run(struct env *env, const struct subject *s, struct report *r)
 {
-	_cleanup_(close_search) struct search x = { .env = env, .s = s, .g = s->graph, .f = s->facts };
+	_cleanup_(close_search) struct search x = {
+		.env = env, .s = s, .g = s->graph, .f = s->facts
+	};
 	struct err *err;
 
 	if (!s->graph->n)

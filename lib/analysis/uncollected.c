@@ -43,7 +43,8 @@ static void collect(const struct subject *s, struct kind *kinds, struct rp_suspe
 	}
 }
 
-static struct err *add_types(const struct subject *s, struct report *r, struct kind *kinds, size_t n, struct rp_suspect *out)
+static struct err *add_types(const struct subject *s, struct report *r, struct kind *kinds,
+			     size_t n, struct rp_suspect *out)
 {
 	if (!s->graph->types)
 		return NULL;
@@ -54,7 +55,8 @@ static struct err *add_types(const struct subject *s, struct report *r, struct k
 
 		text_add_bytes(&t, kinds[i].bytes);
 		text_printf(&t, " in %" PRIu64 " of ", kinds[i].count);
-		text_add(&t, kinds[i].type ? s->graph->types->v[kinds[i].type].name : "unknown type");
+		text_add(&t,
+			 kinds[i].type ? s->graph->types->v[kinds[i].type].name : "unknown type");
 		err = evidence_add(r, out, "garbage", text_str(&t));
 		text_fini(&t);
 		if (err)
@@ -80,7 +82,8 @@ static struct err *add_suspect(const struct subject *s, struct report *r)
 	struct err *err;
 
 	text_add_count(&title, total->count);
-	text_add(&title, total->count == 1 ? " object that the next collection frees" : " objects that the next collection frees");
+	text_add(&title, total->count == 1 ? " object that the next collection frees" :
+					     " objects that the next collection frees");
 	out.title = report_text(r, &title);
 	text_fini(&title);
 	if (!kinds || !out.addresses || !out.title)

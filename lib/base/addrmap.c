@@ -22,7 +22,8 @@ static size_t slot_of(uint64_t key, size_t mask)
 
 const void *addrmap_get(const struct addrmap *m, uint64_t key)
 {
-	struct addrmap_table *t = atomic_load_explicit(&((struct addrmap *)m)->now, memory_order_acquire);
+	struct addrmap_table *t =
+		atomic_load_explicit(&((struct addrmap *)m)->now, memory_order_acquire);
 
 	if (!t)
 		return NULL;
@@ -76,7 +77,8 @@ bool addrmap_put(struct addrmap *m, uint64_t key, const void *value)
 	return true;
 }
 
-void addrmap_each(const struct addrmap *m, void (*fn)(void *arg, uint64_t key, const void *value), void *arg)
+void addrmap_each(const struct addrmap *m, void (*fn)(void *arg, uint64_t key, const void *value),
+		  void *arg)
 {
 	const struct addrmap_table *t = m->now;
 

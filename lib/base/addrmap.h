@@ -22,7 +22,8 @@ const void *addrmap_get(const struct addrmap *m, uint64_t key);
 /* False when out of memory. The caller sees to it that there is one writer. */
 bool addrmap_put(struct addrmap *m, uint64_t key, const void *value);
 /* In no order that means anything; not while there is a writer. */
-void addrmap_each(const struct addrmap *m, void (*fn)(void *arg, uint64_t key, const void *value), void *arg);
+void addrmap_each(const struct addrmap *m, void (*fn)(void *arg, uint64_t key, const void *value),
+		  void *arg);
 void addrmap_fini(struct addrmap *m); /* a zeroed map is a valid empty one */
 
 #endif

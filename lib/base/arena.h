@@ -14,8 +14,10 @@ struct arena {
 	struct arena_chunk *chunks;
 };
 
-void *arena_alloc(struct arena *a, size_t n);			/* zeroed, 16-aligned; NULL if out of memory */
-char *arena_strndup(struct arena *a, const char *s, size_t n); /* terminated copy; NULL if out of memory */
+/* zeroed, 16-aligned; NULL if out of memory */
+void *arena_alloc(struct arena *a, size_t n);
+/* terminated copy; NULL if out of memory */
+char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_strdup(struct arena *a, const char *s);		/* NULL in, NULL out */
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 void arena_fini(struct arena *a); /* a zeroed arena is a valid empty one */

@@ -20,17 +20,21 @@ static uint64_t committed_bytes(const struct col *col)
 	return round_page(col->cap * col->elem_size);
 }
 
-struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const char *what, struct col *ret)
+struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const char *what,
+		     struct col *ret)
 {
 	uint64_t bytes;
 	void *p;
 
 	if (!checked_mul(max ? max : 1, elem_size, &bytes) || bytes > UINT64_MAX / 2)
 		return err_new(ERR_LIMIT, "%s: more elements than an address space holds", what);
-	p = mmap(NULL, round_page(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = mmap(NULL, round_page(bytes), PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return errno == ENOMEM ? &err_nomem : err_os(errno, "%s: mmap", what);
-	*ret = (struct col){ .base = p, .max = max, .elem_size = elem_size, .env = env, .what = what };
+	*ret = (struct col){
+		.base = p, .max = max, .elem_size = elem_size, .env = env, .what = what
+	};
 	return NULL;
 }
 
@@ -64,12 +68,16 @@ static struct err *commit(struct col *col, uint64_t n)
 		return err;
 	col->cap = want / col->elem_size < col->max ? want / col->elem_size : col->max;
 	populate((char *)col->base + had, want - had);
-	/* What rounding left between cap and the pages taken is given back at close by the same sum. */
+	/*
+	 * What rounding left between cap and the pages taken is given back at close by the same
+	 * sum.
+	 */
 	env_mem_give(col->env, want - had - (committed_bytes(col) - had));
 	return NULL;
 }
 
-struct err *col_fixed(struct env *env, uint32_t elem_size, uint64_t n, const char *what, struct col *ret)
+struct err *col_fixed(struct env *env, uint32_t elem_size, uint64_t n, const char *what,
+		      struct col *ret)
 {
 	struct col col;
 	struct err *err = col_open(env, elem_size, n, what, &col);
@@ -92,7 +100,8 @@ struct err *col_reserve(struct col *col, uint64_t n, void *ret_room)
 
 	assert(!col->sealed);
 	if (!checked_add(col->n, n, &want) || want > col->max)
-		return err_new(ERR_LIMIT, "%s: more than %llu elements", col->what, (unsigned long long)col->max);
+		return err_new(ERR_LIMIT, "%s: more than %llu elements", col->what,
+			       (unsigned long long)col->max);
 	if (want > col->cap) {
 		struct err *err = commit(col, want);
 

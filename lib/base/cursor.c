@@ -8,10 +8,13 @@ struct cursor cursor_init(const void *bytes, uint64_t n, const char *object, uin
 {
 	const uint8_t *p = bytes;
 
-	return (struct cursor){ .start = p, .pos = p, .end = p ? p + n : p, .object = object, .origin = origin };
+	return (struct cursor){
+		.start = p, .pos = p, .end = p ? p + n : p, .object = object, .origin = origin
+	};
 }
 
-struct cursor cursor_slice(const void *bytes, uint64_t total, uint64_t off, uint64_t n, const char *object)
+struct cursor cursor_slice(const void *bytes, uint64_t total, uint64_t off, uint64_t n,
+			   const char *object)
 {
 	struct cursor c;
 
@@ -141,6 +144,7 @@ struct err *cursor_err(const struct cursor *c, const char *what)
 {
 	if (!c->bad)
 		return NULL;
-	return err_at(ERR_TRUNCATED, c->object, cursor_offset(c), "%s ends early or counts more than there is, at offset 0x%" PRIx64,
-		      what, cursor_offset(c));
+	return err_at(ERR_TRUNCATED, c->object, cursor_offset(c),
+		      "%s ends early or counts more than there is, at offset 0x%" PRIx64, what,
+		      cursor_offset(c));
 }

@@ -23,7 +23,8 @@ struct cursor {
 
 struct cursor cursor_init(const void *bytes, uint64_t n, const char *object, uint64_t origin);
 /* [off, off + n) of these bytes; an empty, bad cursor when it does not lie inside. */
-struct cursor cursor_slice(const void *bytes, uint64_t total, uint64_t off, uint64_t n, const char *object);
+struct cursor cursor_slice(const void *bytes, uint64_t total, uint64_t off, uint64_t n,
+			   const char *object);
 
 uint8_t cursor_u8(struct cursor *c);
 uint16_t cursor_u16(struct cursor *c);

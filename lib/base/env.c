@@ -11,8 +11,9 @@
 const char *confidence_name(enum confidence conf)
 {
 	static const char *const names[] = {
-		[CONF_NONE] = "none",		[CONF_GUESS] = "guess",	    [CONF_PATTERN] = "pattern",
-		[CONF_DEBUG_INFO] = "debug-info", [CONF_RUNTIME] = "runtime",
+		[CONF_NONE] = "none",	    [CONF_GUESS] = "guess",
+		[CONF_PATTERN] = "pattern", [CONF_DEBUG_INFO] = "debug-info",
+		[CONF_RUNTIME] = "runtime",
 	};
 
 	return names[conf];
@@ -41,7 +42,8 @@ void env_fini(struct env *env)
 }
 
 /* The kind (code, fmt), or NULL; an error's text is its own kind. Called with the lock held. */
-static struct diag *diag_find(struct diags *d, const char *code, const char *fmt, const char *message)
+static struct diag *diag_find(struct diags *d, const char *code, const char *fmt,
+			      const char *message)
 {
 	for (size_t i = 0; i < d->n; i++)
 		if (!strcmp(d->list[i].code, code) && !strcmp(d->list[i].fmt, fmt) &&
@@ -51,7 +53,8 @@ static struct diag *diag_find(struct diags *d, const char *code, const char *fmt
 }
 
 /* Takes ownership of message; NULL when memory for it ran out. */
-static void diag_store(struct env *env, const char *code, uint64_t where, const char *fmt, char *message)
+static void diag_store(struct env *env, const char *code, uint64_t where, const char *fmt,
+		       char *message)
 {
 	struct diags *d = &env->diags;
 	struct diag *grown;
@@ -64,7 +67,9 @@ static void diag_store(struct env *env, const char *code, uint64_t where, const 
 		return;
 	}
 	grown = &d->list[d->n++];
-	*grown = (struct diag){ .code = code, .where = where, .message = message, .count = 1, .fmt = fmt };
+	*grown = (struct diag){
+		.code = code, .where = where, .message = message, .count = 1, .fmt = fmt
+	};
 }
 
 static void lock(struct diags *d)
@@ -118,15 +123,19 @@ void progress(const struct env *env, const char *phase, uint64_t done, uint64_t 
 		env->progress(env->progress_arg, phase, done, total);
 }
 
-static struct err *take(_Atomic uint64_t *used, uint64_t budget, uint64_t n, const char *what, const char *option)
+static struct err *take(_Atomic uint64_t *used, uint64_t budget, uint64_t n, const char *what,
+			const char *option)
 {
 	uint64_t had = atomic_load(used);
 
 	do {
 		if (had > budget || n > budget - had)
-			return err_new(ERR_LIMIT, "%s: %llu MiB more needed than the limit of %llu MiB; raise %s", what,
-				       (unsigned long long)((had + n - budget + (1 << 20) - 1) >> 20),
-				       (unsigned long long)(budget >> 20), option);
+			return err_new(
+				ERR_LIMIT,
+				"%s: %llu MiB more needed than the limit of %llu MiB; raise %s",
+				what,
+				(unsigned long long)((had + n - budget + (1 << 20) - 1) >> 20),
+				(unsigned long long)(budget >> 20), option);
 	} while (!atomic_compare_exchange_weak(used, &had, had + n));
 	return NULL;
 }

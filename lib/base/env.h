@@ -46,11 +46,13 @@ struct env {
 	const char *tmp_dir;	/* unlinked spill files live here */
 	unsigned threads;	/* >= 1; results never depend on this number */
 	struct diags diags;
-	void (*progress)(void *arg, const char *phase, uint64_t done, uint64_t total); /* may be NULL */
+	/* may be NULL */
+	void (*progress)(void *arg, const char *phase, uint64_t done, uint64_t total);
 	void *progress_arg;
 };
 
-void env_init(struct env *ret); /* defaults: no limits but the machine's, one thread per processor */
+/* defaults: no limits but the machine's, one thread per processor */
+void env_init(struct env *ret);
 void env_fini(struct env *env);
 
 /*

@@ -14,7 +14,8 @@ struct err err_nomem = {
 };
 
 /* Takes ownership of message. */
-static struct err *make(enum err_kind kind, int os_errno, uint64_t where, char *message, struct err *cause)
+static struct err *make(enum err_kind kind, int os_errno, uint64_t where, char *message,
+			struct err *cause)
 {
 	struct err *err = message ? malloc(sizeof(*err)) : NULL;
 
@@ -24,7 +25,11 @@ static struct err *make(enum err_kind kind, int os_errno, uint64_t where, char *
 		return &err_nomem;
 	}
 	*err = (struct err){
-		.kind = kind, .os_errno = os_errno, .where = where, .message = message, .cause = cause,
+		.kind = kind,
+		.os_errno = os_errno,
+		.where = where,
+		.message = message,
+		.cause = cause,
 	};
 	return err;
 }

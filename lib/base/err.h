@@ -39,7 +39,9 @@ extern struct err err_nomem; /* immortal: err_free() ignores it */
 struct err *err_new(enum err_kind kind, const char *fmt, ...) PRINTF(2, 3) MUST_CHECK;
 /* The failing call's errno; the message gains ": strerror". */
 struct err *err_os(int os_errno, const char *fmt, ...) PRINTF(2, 3) MUST_CHECK;
-/* `object` (a file or module name, may be NULL) leads the message; `where` is an offset or address. */
+/*
+ * `object` (a file or module name, may be NULL) leads the message; `where` is an offset or address.
+ */
 struct err *err_at(enum err_kind kind, const char *object, uint64_t where, const char *fmt, ...)
 	PRINTF(4, 5) MUST_CHECK;
 /* Takes ownership of `cause`; the new error has its kind and place. */

@@ -25,10 +25,12 @@ static struct err *add_unit(struct grains *g, struct col *bases, uint64_t unit_n
 	return col_append(bases, &base, 1);
 }
 
-static struct err *add_units(struct grains *g, struct col *bases, const struct grain_range *ranges, uint64_t n)
+static struct err *add_units(struct grains *g, struct col *bases, const struct grain_range *ranges,
+			     uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++) {
-		uint64_t first = ranges[i].start >> UNIT_SHIFT, last = (ranges[i].end - 1) >> UNIT_SHIFT;
+		uint64_t first = ranges[i].start >> UNIT_SHIFT,
+			 last = (ranges[i].end - 1) >> UNIT_SHIFT;
 
 		assert(ranges[i].start < ranges[i].end && ranges[i].end <= 1ull << 48);
 		assert(!i || ranges[i].start >= ranges[i - 1].end);
@@ -42,10 +44,12 @@ static struct err *add_units(struct grains *g, struct col *bases, const struct g
 	return NULL;
 }
 
-struct err *grains_open(struct env *env, const struct grain_range *ranges, uint64_t n, unsigned shift,
-			struct grains *ret)
+struct err *grains_open(struct env *env, const struct grain_range *ranges, uint64_t n,
+			unsigned shift, struct grains *ret)
 {
-	struct grains g = { .env = env, .shift = (uint8_t)shift, .unit_shift = (uint8_t)(UNIT_SHIFT - shift) };
+	struct grains g = { .env = env,
+			    .shift = (uint8_t)shift,
+			    .unit_shift = (uint8_t)(UNIT_SHIFT - shift) };
 	uint64_t max_units = 0;
 	struct err *err;
 
@@ -74,7 +78,10 @@ struct err *grains_seal(struct grains *g)
 {
 	uint64_t n_words = grains_words(g), unit_words = 1ull << (g->unit_shift - 6), rank = 0;
 
-	/* A block may run on into the next unit when that follows at once; any other unit begins anew. */
+	/*
+	 * A block may run on into the next unit when that follows at once; any other unit begins
+	 * anew.
+	 */
 	for (uint64_t u = 0; u < g->n_units; u++)
 		if (!u || g->unit_base[u] != g->unit_base[u - 1] + (1ull << UNIT_SHIFT))
 			g->words[u * unit_words].start |= 1;
@@ -83,7 +90,8 @@ struct err *grains_seal(struct grains *g)
 		g->words[i].rank = (uint32_t)rank;
 		rank += (uint64_t)__builtin_popcountll(g->words[i].start);
 		if (rank >= 1ull << 31)
-			return err_new(ERR_LIMIT, "more than 2^31 blocks: this version numbers no more");
+			return err_new(ERR_LIMIT,
+				       "more than 2^31 blocks: this version numbers no more");
 	}
 	g->words[n_words].rank = (uint32_t)rank;
 	g->n = (uint32_t)rank;

@@ -36,7 +36,8 @@ struct grains {
 	struct env *env;
 	uint8_t shift;		  /* of a key to its grain: GRAIN_SHIFT or GRAIN_SHIFT_SMALL */
 	uint8_t unit_shift;	  /* of a grain to its unit: UNIT_SHIFT - shift */
-	uint32_t **dir;		  /* 65,536 slots; NULL, or 4,096 unit numbers (0 = none, else + 1) */
+	/* 65,536 slots; NULL, or 4,096 unit numbers (0 = none, else + 1) */
+	uint32_t **dir;
 	struct grain_word *words; /* grains_words() and one guard word at the end */
 	uint64_t *unit_base;	  /* key of each unit, ascending */
 	uint32_t n_units;
@@ -48,8 +49,8 @@ struct grains {
 struct grain_range {
 	uint64_t start, end;
 };
-struct err *grains_open(struct env *env, const struct grain_range *ranges, uint64_t n, unsigned shift,
-			struct grains *ret) MUST_CHECK;
+struct err *grains_open(struct env *env, const struct grain_range *ranges, uint64_t n,
+			unsigned shift, struct grains *ret) MUST_CHECK;
 static inline uint64_t grains_words(const struct grains *g)
 {
 	return (uint64_t)g->n_units << (g->unit_shift - 6);
@@ -66,7 +67,9 @@ static inline void grains_set_start(struct grains *g, uint64_t grain)
 struct err *grains_seal(struct grains *g) MUST_CHECK;
 void grains_close(struct grains *g);
 
-/* Position in the dense grain space of a key (rounded down to a grain); GRAIN_NONE outside the set. */
+/*
+ * Position in the dense grain space of a key (rounded down to a grain); GRAIN_NONE outside the set.
+ */
 static inline uint64_t grain_of(const struct grains *g, uint64_t key)
 {
 	const uint32_t *page;
@@ -122,12 +125,14 @@ static inline uint64_t grain_next_start(const struct grains *g, uint64_t grain)
 
 static inline uint64_t grain_key(const struct grains *g, uint64_t grain)
 {
-	return g->unit_base[grain >> g->unit_shift] + ((grain << g->shift) & ((1u << UNIT_SHIFT) - 1));
+	return g->unit_base[grain >> g->unit_shift] +
+	       ((grain << g->shift) & ((1u << UNIT_SHIFT) - 1));
 }
 
 /*
  * In id order, for passes over all blocks:
- *	for (it = grains_iter(g, first); it.id < last; grains_next(&it)) use(it.id, it.key, it.size);
+ *	for (it = grains_iter(g, first); it.id < last; grains_next(&it))
+ *		use(it.id, it.key, it.size);
  * `size` is the distance to the next start, within the unit run: bytes of the block.
  */
 struct grains_iter {

@@ -37,7 +37,10 @@ static void *work(void *arg)
 		uint64_t first, last;
 		struct err *err;
 
-		/* Ranges before a failed one still run: the first error in range order is the answer. */
+		/*
+		 * Ranges before a failed one still run: the first error in range order is the
+		 * answer.
+		 */
 		if (i >= p->n_ranges || i > p->failed)
 			return NULL;
 		first = i * p->grain;

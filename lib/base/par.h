@@ -16,6 +16,7 @@
 /* One range [first, last); `index` = first / grain. Called from any thread, once a range. */
 typedef struct err *par_fn(void *arg, uint64_t index, uint64_t first, uint64_t last);
 
-struct err *par_ranges(struct env *env, uint64_t n, uint64_t grain, par_fn *fn, void *arg) MUST_CHECK;
+struct err *par_ranges(struct env *env, uint64_t n, uint64_t grain, par_fn *fn,
+		       void *arg) MUST_CHECK;
 
 #endif

@@ -1,4 +1,6 @@
-/* base/text.c - growing text with a limit; escaping of hostile bytes; sizes and counts for people. */
+/*
+ * base/text.c - growing text with a limit; escaping of hostile bytes; sizes and counts for people.
+ */
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -95,7 +97,11 @@ void text_printf(struct text *t, const char *fmt, ...)
 static unsigned utf8_decode(const unsigned char *s, size_t n, uint32_t *ret)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned len = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
+	unsigned len = s[0] < 0x80     ? 1 :
+		       s[0] >> 5 == 6  ? 2 :
+		       s[0] >> 4 == 14 ? 3 :
+		       s[0] >> 3 == 30 ? 4 :
+					 0;
 	uint32_t c;
 
 	if (!len || len > n)
@@ -117,9 +123,11 @@ static bool is_printable(uint32_t c)
 {
 	if (c < 0x20 || (c >= 0x7f && c < 0xa0))
 		return false;
-	if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f))
+	if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+	    (c >= 0x2060 && c <= 0x206f))
 		return false;
-	return c != 0xfeff && !(c >= 0xfff0 && c <= 0xfffb) && !(c >= 0xe0000 && c <= 0xe0fff) && c != 0x61c;
+	return c != 0xfeff && !(c >= 0xfff0 && c <= 0xfffb) && !(c >= 0xe0000 && c <= 0xe0fff) &&
+	       c != 0x61c;
 }
 
 void text_add_escaped(struct text *t, const char *s, size_t n)

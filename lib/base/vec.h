@@ -14,8 +14,8 @@
 /* False when out of memory; the array is then as it was. */
 bool vec_grow(void **v, size_t *cap, size_t n, size_t elem_size);
 
-#define vec_push(vec, elem)                                                                         \
-	(vec_grow((void **)&(vec)->v, &(vec)->cap, (vec)->n + 1, sizeof(*(vec)->v)) &&              \
+#define vec_push(vec, elem)                                                            \
+	(vec_grow((void **)&(vec)->v, &(vec)->cap, (vec)->n + 1, sizeof(*(vec)->v)) && \
 	 ((vec)->v[(vec)->n++] = *(elem), true))
 
 #endif

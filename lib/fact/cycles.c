@@ -27,7 +27,8 @@ static void parts_close(struct parts *p)
 		col_close(&p->cols[i]);
 }
 
-static struct err *parts_open(struct env *env, const struct graph *g, const struct lost_parts *lost, struct parts *ret)
+static struct err *parts_open(struct env *env, const struct graph *g, const struct lost_parts *lost,
+			      struct parts *ret)
 {
 	uint64_t n = (uint64_t)lost->n_parts + 1;
 	const struct {
@@ -35,13 +36,15 @@ static struct err *parts_open(struct env *env, const struct graph *g, const stru
 		uint64_t n;
 		void *ret;
 	} cols[6] = {
-		{ 4, n + 1, &ret->first }, { 4, lost->lost.n, &ret->nodes }, { 8, n, &ret->bytes },
-		{ 8, n, &ret->held_bytes }, { 4, n, &ret->held }, { sizeof(struct jump), n, &ret->tree.at },
+		{ 4, n + 1, &ret->first }, { 4, lost->lost.n, &ret->nodes },
+		{ 8, n, &ret->bytes },	   { 8, n, &ret->held_bytes },
+		{ 4, n, &ret->held },	   { sizeof(struct jump), n, &ret->tree.at },
 	};
 
 	*ret = (struct parts){ .g = g, .lost = lost };
 	for (unsigned i = 0; i < 6; i++) {
-		struct err *err = col_fixed(env, cols[i].elem_size, cols[i].n, "rings", &ret->cols[i]);
+		struct err *err =
+			col_fixed(env, cols[i].elem_size, cols[i].n, "rings", &ret->cols[i]);
 
 		if (err) {
 			parts_close(ret);
@@ -62,7 +65,8 @@ static void sort_nodes(struct parts *p)
 {
 	const uint64_t *set = p->lost->lost.set;
 	struct graph_iter it = graph_iter(p->g, 0);
-	bool few = p->lost->lost.n < p->g->n / 16; /* looking each up costs more than passing by as many */
+	/* looking each up costs more than passing by as many */
+	bool few = p->lost->lost.n < p->g->n / 16;
 
 	for (uint32_t i = 0; i < p->lost->lost.n; i++)
 		p->first[p->lost->part[i] + 2]++;
@@ -88,7 +92,10 @@ static void meet(struct parts *p, uint32_t to, uint32_t from)
 	*up = *up == NODE_NONE ? from : jumps_common(&p->tree, *up, from);
 }
 
-/* Components are numbered sinks first: from the last to the first, all that point at one come before it. */
+/*
+ * Components are numbered sinks first: from the last to the first, all that point at one come
+ * before it.
+ */
 static void dominate(struct parts *p)
 {
 	uint32_t root = p->lost->n_parts;
@@ -101,7 +108,8 @@ static void dominate(struct parts *p)
 			p->tree.at[c].up = root;
 		jumps_add(&p->tree, c);
 		for (uint32_t i = p->first[c]; i < p->first[c + 1]; i++) {
-			edge_id e = graph_row(p->g, p->nodes[i]), end = graph_row(p->g, p->nodes[i] + 1);
+			edge_id e = graph_row(p->g, p->nodes[i]),
+				end = graph_row(p->g, p->nodes[i] + 1);
 
 			for (; e < end; e++) {
 				node_id to = EDGE_NODE(p->g->dst[e]);

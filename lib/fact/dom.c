@@ -54,7 +54,8 @@ static void records_close(struct records *r)
 }
 
 /* Places, and room for the inner targets of each. */
-static struct err *place_records(struct env *env, const struct graph *g, const struct subset *inner, struct records *r)
+static struct err *place_records(struct env *env, const struct graph *g, const struct subset *inner,
+				 struct records *r)
 {
 	uint64_t at = 0;
 	uint32_t no = 0;
@@ -65,7 +66,9 @@ static struct err *place_records(struct env *env, const struct graph *g, const s
 			edge_id e = graph_row(g, node), end = graph_row(g, node + 1);
 
 			if (at > UINT32_MAX)
-				return err_new(ERR_LIMIT, "retained sizes: more than 2^32 words of nodes and edges");
+				return err_new(
+					ERR_LIMIT,
+					"retained sizes: more than 2^32 words of nodes and edges");
 			r->place[no] = (uint32_t)at;
 			at += REC_TARGETS;
 			for (; e < end; e++)
@@ -73,7 +76,8 @@ static struct err *place_records(struct env *env, const struct graph *g, const s
 		}
 	}
 	if (at > UINT32_MAX)
-		return err_new(ERR_LIMIT, "retained sizes: more than 2^32 words of nodes and edges");
+		return err_new(ERR_LIMIT,
+			       "retained sizes: more than 2^32 words of nodes and edges");
 	return col_fixed(env, 4, at, "retained sizes", &r->at_col);
 }
 
@@ -92,7 +96,8 @@ static void fill_records(const struct graph *g, const struct subset *inner, stru
 				node_id to = EDGE_NODE(g->dst[e]);
 
 				if (e + AHEAD < g->m)
-					__builtin_prefetch(&r->place[subset_no(inner, EDGE_NODE(g->dst[e + AHEAD]))]);
+					__builtin_prefetch(&r->place[subset_no(
+						inner, EDGE_NODE(g->dst[e + AHEAD]))]);
 				if (bit_get(inner->set, to))
 					rec[REC_TARGETS + n++] = r->place[subset_no(inner, to)];
 			}
@@ -147,8 +152,8 @@ static struct err *walk_from(struct walk *w, uint32_t place)
 	return err;
 }
 
-static struct err *walk_all(struct walk *w, const struct graph *g, const struct subset *inner, const struct records *r,
-			    const struct facts *f)
+static struct err *walk_all(struct walk *w, const struct graph *g, const struct subset *inner,
+			    const struct records *r, const struct facts *f)
 {
 	struct err *err = NULL;
 
@@ -175,8 +180,8 @@ static void keep_names(const struct subset *inner, struct records *r, struct ord
 	r->place_col = (struct col){};
 }
 
-static struct err *walk_inner(struct env *env, const struct graph *g, const struct subset *inner, const struct facts *f,
-			      struct order *o)
+static struct err *walk_inner(struct env *env, const struct graph *g, const struct subset *inner,
+			      const struct facts *f, struct order *o)
 {
 	struct records r = {};
 	struct col stack = {};
@@ -191,7 +196,8 @@ static struct err *walk_inner(struct env *env, const struct graph *g, const stru
 	if (!err)
 		err = col_fixed(env, 4, (uint64_t)inner->n + 1, "retained sizes", &o->up_col);
 	if (!err)
-		err = col_open(env, sizeof(struct pair), g->m + g->n_roots + f->n_lost, "retained sizes", &o->pairs);
+		err = col_open(env, sizeof(struct pair), g->m + g->n_roots + f->n_lost,
+			       "retained sizes", &o->pairs);
 	if (!err)
 		err = col_fixed(env, 4, inner->n, "retained sizes", &stack);
 	if (!err) {
@@ -254,7 +260,8 @@ static uint32_t eval(struct semi *s, uint32_t v, uint32_t linked)
 }
 
 /* Sources of the pairs, by target: from[row[v]] .. from[row[v + 1] - 1]. */
-static struct err *sort_pairs(struct env *env, struct order *o, struct col *row_col, struct col *from_col)
+static struct err *sort_pairs(struct env *env, struct order *o, struct col *row_col,
+			      struct col *from_col)
 {
 	const struct pair *pairs = o->pairs.base;
 	uint32_t *row, *from;
@@ -279,10 +286,13 @@ static struct err *sort_pairs(struct env *env, struct order *o, struct col *row_
 	return NULL;
 }
 
-static void semi_nca(struct semi *s, const struct order *o, const uint32_t *row, const uint32_t *from)
+static void semi_nca(struct semi *s, const struct order *o, const uint32_t *row,
+		     const uint32_t *from)
 {
 	for (uint32_t v = 0; v < o->n; v++)
-		s[v] = (struct semi){ .above = o->up[v], .label = v, .semi = o->up[v], .idom = o->up[v] };
+		s[v] = (struct semi){
+			.above = o->up[v], .label = v, .semi = o->up[v], .idom = o->up[v]
+		};
 	for (uint32_t v = o->n - 1; v > 0; v--) {
 		uint32_t semi = s[v].idom;
 
@@ -325,8 +335,9 @@ static struct err *dominate(struct env *env, struct order *o, struct col *semi)
  * Preorder numbers in idom: of a leaf's dominator, NODE_NONE while nothing is known to point at it;
  * of an inner node its own.
  */
-static void dominate_leaves(const struct graph *g, const struct subset *inner, const struct facts *f,
-			    const struct jumps *tree, const uint32_t *pre, uint32_t *idom)
+static void dominate_leaves(const struct graph *g, const struct subset *inner,
+			    const struct facts *f, const struct jumps *tree, const uint32_t *pre,
+			    uint32_t *idom)
 {
 	uint32_t no = 0;
 
@@ -348,15 +359,17 @@ static void dominate_leaves(const struct graph *g, const struct subset *inner, c
 					__builtin_prefetch(&idom[EDGE_NODE(g->dst[e + AHEAD])], 1);
 				if (bit_get(inner->set, to) || !idom[to])
 					continue;
-				idom[to] = idom[to] == NODE_NONE ? pre[no] : jumps_common(tree, idom[to], pre[no]);
+				idom[to] = idom[to] == NODE_NONE ?
+						   pre[no] :
+						   jumps_common(tree, idom[to], pre[no]);
 			}
 		}
 	}
 }
 
 /* `room` has what a jump needs for each inner node; its contents are done with. */
-static void find_leaves(const struct graph *g, const struct subset *inner, const struct facts *f, const struct order *o,
-			struct col *room, uint32_t *idom)
+static void find_leaves(const struct graph *g, const struct subset *inner, const struct facts *f,
+			const struct order *o, struct col *room, uint32_t *idom)
 {
 	struct jumps tree = { .at = room->base };
 
@@ -384,7 +397,8 @@ static void sums_close(struct sums *s)
 }
 
 /* What each node brings to its own place, or to that of the inner node that dominates it. */
-static void add_nodes(const struct graph *g, const struct order *o, const uint32_t *idom, struct sums *s)
+static void add_nodes(const struct graph *g, const struct order *o, const uint32_t *idom,
+		      struct sums *s)
 {
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
 		uint32_t at = idom[it.id];
@@ -399,8 +413,8 @@ static void add_nodes(const struct graph *g, const struct order *o, const uint32
 	}
 }
 
-static struct err *sum_up(struct env *env, const struct graph *g, const struct order *o, const uint32_t *idom,
-			  struct sums *s)
+static struct err *sum_up(struct env *env, const struct graph *g, const struct order *o,
+			  const uint32_t *idom, struct sums *s)
 {
 	struct err *err = col_fixed(env, 8, o->n, "retained sizes", &s->bytes_col);
 
@@ -424,7 +438,8 @@ static struct err *sum_up(struct env *env, const struct graph *g, const struct o
 }
 
 /* From preorder numbers to node ids. */
-static void name_dominators(const struct graph *g, const struct subset *inner, const struct order *o, uint32_t *idom)
+static void name_dominators(const struct graph *g, const struct subset *inner,
+			    const struct order *o, uint32_t *idom)
 {
 	for (node_id i = 0; i < g->n; i++) {
 		if (g->n - i > 2 * AHEAD && idom[i + 2 * AHEAD] != NODE_NONE)
@@ -436,8 +451,8 @@ static void name_dominators(const struct graph *g, const struct subset *inner, c
 	}
 }
 
-static void fill_retained(const struct graph *g, const struct subset *inner, const uint32_t *pre, const struct sums *s,
-			  uint64_t *retained)
+static void fill_retained(const struct graph *g, const struct subset *inner, const uint32_t *pre,
+			  const struct sums *s, uint64_t *retained)
 {
 	struct graph_iter it;
 	uint32_t no = 0;
@@ -453,8 +468,8 @@ static void fill_retained(const struct graph *g, const struct subset *inner, con
 }
 
 /* What each lost head holds: `lost` is writable until the facts are handed out. */
-static void fill_heads(const struct subset *inner, const struct order *o, const struct sums *s, struct lost_head *lost,
-		       uint64_t n)
+static void fill_heads(const struct subset *inner, const struct order *o, const struct sums *s,
+		       struct lost_head *lost, uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++) {
 		uint32_t v;
@@ -467,8 +482,8 @@ static void fill_heads(const struct subset *inner, const struct order *o, const 
 	}
 }
 
-static struct err *finish(struct env *env, const struct graph *g, const struct subset *inner, struct facts *f,
-			  struct order *o, struct col *semi)
+static struct err *finish(struct env *env, const struct graph *g, const struct subset *inner,
+			  struct facts *f, struct order *o, struct col *semi)
 {
 	struct sums sums = {};
 	uint32_t *idom;
@@ -494,7 +509,10 @@ static struct err *finish(struct env *env, const struct graph *g, const struct s
 	return err;
 }
 
-/* Garbage dominates nothing: without what is uncollected, every inner node has a way from a root or a lost head. */
+/*
+ * Garbage dominates nothing: without what is uncollected, every inner node has a way from a root or
+ * a lost head.
+ */
 static void leave_out_garbage(const struct graph *g, const struct facts *f, struct subset *inner)
 {
 	if (!g->collected || !f->reach_total[REACH_UNCOLLECTED].count)

@@ -12,12 +12,16 @@
 
 enum fact {
 	FACT_REACH = 1 << 0,   /* reach: memcheck's four kinds, and the heads of lost groups */
-	FACT_CYCLES = 1 << 1,  /* unreachable rings: strongly connected components of lost nodes; needs REACH */
+	/* unreachable rings: strongly connected components of lost nodes; needs REACH */
+	FACT_CYCLES = 1 << 1,
 	FACT_DOM = 1 << 2,     /* idom and retained; needs REACH */
-	FACT_PARENT = 1 << 3,  /* breadth-first tree from the roots: the shortest chain to each node */
+	/* breadth-first tree from the roots: the shortest chain to each node */
+	FACT_PARENT = 1 << 3,
 	FACT_REVERSE = 1 << 4, /* incoming edges, compressed sparse rows */
-	FACT_OWNER = 1 << 5,   /* what pools and stuck goroutines alone keep; needs STUCK; nothing without graph.owners */
-	FACT_STUCK = 1 << 6,   /* goroutines that nobody who could run can wake; nothing without graph.waits */
+	/* what pools and stuck goroutines alone keep; needs STUCK; nothing without graph.owners */
+	FACT_OWNER = 1 << 5,
+	/* goroutines that nobody who could run can wake; nothing without graph.waits */
+	FACT_STUCK = 1 << 6,
 };
 
 /*
@@ -49,7 +53,10 @@ struct lost_head {
 	uint64_t held_bytes;
 };
 
-/* A strongly connected component of lost nodes with more than one node, or one that points at itself. */
+/*
+ * A strongly connected component of lost nodes with more than one node, or one that points at
+ * itself.
+ */
 struct cycle {
 	node_id node;	     /* lowest key of its nodes */
 	uint64_t nodes, bytes;
@@ -60,7 +67,8 @@ struct cycle {
 /* In owner[], besides the index of an owner + 1. */
 #define OWNER_OTHERS 0u		 /* reached without any owner, or by owners of different kinds */
 #define OWNER_UNREACHED UINT32_MAX
-#define OWNER_SHARED(kind) (UINT32_MAX - 1 - (kind)) /* by several owners of one kind, and nobody else */
+/* by several owners of one kind, and nobody else */
+#define OWNER_SHARED(kind) (UINT32_MAX - 1 - (kind))
 
 #define PARENT_ROOT (1u << 31) /* in parent[]: the low bits are a root index */
 
@@ -77,8 +85,9 @@ struct facts {
 	uint64_t n_cycles;
 	const node_id *cycle_members;
 	/*
-	 * DOM: immediate dominator under a super-root that points at all roots and at every lost head.
-	 * idom NODE_NONE: the super-root itself (or not live, or uncollected).  retained: bytes of the dominator subtree.
+	 * DOM: immediate dominator under a super-root that points at all roots and at every lost
+	 * head.  idom NODE_NONE: the super-root itself (or not live, or uncollected).  retained:
+	 * bytes of the dominator subtree.
 	 */
 	const node_id *idom;
 	const uint64_t *retained;
@@ -90,7 +99,8 @@ struct facts {
 	const uint32_t *in_src; /* source node, EDGE_INTERIOR */
 	/* OWNER: by whose roots and gates alone a node is reached; NULL without owners */
 	const uint32_t *owner;
-	const struct total *owner_total;	      /* of each owner, what it alone keeps, gates included */
+	/* of each owner, what it alone keeps, gates included */
+	const struct total *owner_total;
 	struct total owner_shared[OWNER_KINDS]; /* what several of a kind keep together */
 	/* STUCK: one bit a goroutine, by root_source.thread; NULL without waits */
 	const uint64_t *stuck;
@@ -103,7 +113,8 @@ static inline bool is_stuck(const struct facts *f, uint32_t thread)
 }
 
 /* Adds what `needs` names and what that needs, in turn. */
-struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs, struct facts *facts) MUST_CHECK;
+struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs,
+			  struct facts *facts) MUST_CHECK;
 void facts_drop(struct facts *facts, unsigned which);
 void facts_fini(struct facts *facts);
 

@@ -26,9 +26,11 @@ static const struct step {
 	{ FACT_CYCLES, FACT_REACH, cycles_compute, 1 << COL_CYCLES | 1 << COL_MEMBERS, "rings" },
 	{ FACT_DOM, FACT_REACH, dom_compute, 1 << COL_IDOM | 1 << COL_RETAINED, "retained sizes" },
 	{ FACT_PARENT, 0, parent_compute, 1 << COL_PARENT, "shortest chains" },
-	{ FACT_REVERSE, 0, reverse_compute, 1 << COL_IN_ROW | 1 << COL_IN_BASE | 1 << COL_IN_SRC, "incoming edges" },
+	{ FACT_REVERSE, 0, reverse_compute, 1 << COL_IN_ROW | 1 << COL_IN_BASE | 1 << COL_IN_SRC,
+	  "incoming edges" },
 	{ FACT_STUCK, 0, stuck_compute, 1 << COL_STUCK, "stuck goroutines" },
-	{ FACT_OWNER, FACT_STUCK, owner_compute, 1 << COL_OWNER | 1 << COL_OWNER_TOTAL, "what owners keep" },
+	{ FACT_OWNER, FACT_STUCK, owner_compute, 1 << COL_OWNER | 1 << COL_OWNER_TOTAL,
+	  "what owners keep" },
 };
 enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };
 

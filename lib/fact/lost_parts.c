@@ -17,14 +17,17 @@ struct step {
 struct walk {
 	const struct graph *g;
 	const struct subset *lost;
-	uint32_t *rindex;     /* by number: 0 unvisited, visit number, or component from the top down */
+	/* by number: 0 unvisited, visit number, or component from the top down */
+	uint32_t *rindex;
 	struct col path, done; /* steps; finished nodes of open components */
 	uint32_t index, part;
 };
 
 static struct err *enter(struct walk *w, node_id node, uint32_t no)
 {
-	struct step step = { .node = node, .no = no, .next = graph_row(w->g, node), .is_root = true };
+	struct step step = {
+		.node = node, .no = no, .next = graph_row(w->g, node), .is_root = true
+	};
 
 	w->rindex[no] = w->index++;
 	return col_append(&w->path, &step, 1);
@@ -60,7 +63,8 @@ static bool descend(struct walk *w, struct step *s, node_id *ret_node, uint32_t 
 			continue;
 		no = subset_no(w->lost, to);
 		if (!w->rindex[no]) {
-			*ret_node = to; /* its edge is looked at again once it is done, for its low link */
+			/* its edge is looked at again once it is done, for its low link */
+			*ret_node = to;
 			*ret_no = no;
 			return true;
 		}
@@ -99,14 +103,16 @@ static struct err *walk_all(struct walk *w, uint64_t n)
 			struct err *err = NULL;
 
 			if (!w->rindex[no])
-				err = walk_from(w, (node_id)(i << 6 | (uint64_t)__builtin_ctzll(rest)), no);
+				err = walk_from(
+					w, (node_id)(i << 6 | (uint64_t)__builtin_ctzll(rest)), no);
 			if (err)
 				return err;
 		}
 	return NULL;
 }
 
-struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_t *reach, struct lost_parts *ret)
+struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_t *reach,
+			    struct lost_parts *ret)
 {
 	struct lost_parts p = {};
 	struct walk w = { .g = g, .lost = &p.lost, .index = 1, .part = UINT32_MAX };
@@ -114,7 +120,9 @@ struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_
 
 	if (!err) {
 		for (node_id i = 0; i < g->n; i++)
-			p.lost.set[i >> 6] |= (uint64_t)(reach[i] == REACH_INDIRECT || reach[i] == REACH_DEFINITE) << (i & 63);
+			p.lost.set[i >> 6] |=
+				(uint64_t)(reach[i] == REACH_INDIRECT || reach[i] == REACH_DEFINITE)
+				<< (i & 63);
 		subset_rank(&p.lost);
 		err = col_fixed(env, 4, p.lost.n, "lost groups", &p.part_col);
 	}

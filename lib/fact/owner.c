@@ -87,7 +87,8 @@ static uint32_t root_owner(const struct graph *g, const struct facts *f, uint32_
 {
 	const struct root_source *source = &g->sources[g->root_source[root]];
 
-	if (source->owner && g->owners[source->owner - 1].kind == OWNER_STUCK && !is_stuck(f, source->thread))
+	if (source->owner && g->owners[source->owner - 1].kind == OWNER_STUCK &&
+	    !is_stuck(f, source->thread))
 		return 0;
 	return source->owner;
 }
@@ -116,7 +117,8 @@ static struct err *from_roots(struct spread *s, const struct facts *f)
 static struct err *sum_up(struct env *env, const struct graph *g, struct facts *f)
 {
 	const uint32_t *owner = f->cols[COL_OWNER].base;
-	struct err *err = col_fixed(env, sizeof(struct total), g->n_owners, "owners", &f->cols[COL_OWNER_TOTAL]);
+	struct err *err = col_fixed(env, sizeof(struct total), g->n_owners, "owners",
+				    &f->cols[COL_OWNER_TOTAL]);
 	struct total *totals;
 
 	if (err)
@@ -136,7 +138,8 @@ static struct err *sum_up(struct env *env, const struct graph *g, struct facts *
 	return NULL;
 }
 
-static struct err *mark_gates(struct env *env, struct spread *s, struct col *gates, struct col *queued)
+static struct err *mark_gates(struct env *env, struct spread *s, struct col *gates,
+			      struct col *queued)
 {
 	struct err *err = col_fixed(env, 8, bits_words(s->g->n) + 1, "gates", gates);
 

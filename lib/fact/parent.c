@@ -57,7 +57,8 @@ static struct err *from_roots(struct bfs *b)
 	for (unsigned interior = 0; interior < 2; interior++)
 		for (unsigned kind = 0; kind < ROOT_KINDS; kind++)
 			for (uint32_t i = 0; i < g->n_roots; i++)
-				if (g->root_node[i] >> 31 == interior && g->sources[g->root_source[i]].kind == kind)
+				if (g->root_node[i] >> 31 == interior &&
+				    g->sources[g->root_source[i]].kind == kind)
 					reach_by(b, EDGE_NODE(g->root_node[i]), PARENT_ROOT | i);
 	return NULL;
 }
@@ -89,7 +90,8 @@ static struct err *levels(struct bfs *b)
 			if (at + AHEAD < b->n)
 				__builtin_prefetch(&b->g->row[b->queue[at + AHEAD]]);
 			if (at + AHEAD / 2 < b->n)
-				__builtin_prefetch(&b->g->dst[graph_row(b->g, b->queue[at + AHEAD / 2])]);
+				__builtin_prefetch(
+					&b->g->dst[graph_row(b->g, b->queue[at + AHEAD / 2])]);
 			err = from_node(b, b->queue[at]);
 		}
 		reach_late_ones(b);

@@ -8,8 +8,21 @@
 #include "fact/fact.h"
 
 /* Index in facts.cols of the column behind each fact. */
-enum { COL_REACH, COL_LOST, COL_CYCLES, COL_MEMBERS, COL_IDOM, COL_RETAINED, COL_PARENT, COL_IN_ROW, COL_IN_BASE, COL_IN_SRC,
-       COL_OWNER, COL_OWNER_TOTAL, COL_STUCK };
+enum {
+	COL_REACH,
+	COL_LOST,
+	COL_CYCLES,
+	COL_MEMBERS,
+	COL_IDOM,
+	COL_RETAINED,
+	COL_PARENT,
+	COL_IN_ROW,
+	COL_IN_BASE,
+	COL_IN_SRC,
+	COL_OWNER,
+	COL_OWNER_TOTAL,
+	COL_STUCK
+};
 
 struct err *reach_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 struct err *cycles_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
@@ -32,7 +45,8 @@ void subset_close(struct subset *s);
 
 static inline uint32_t subset_no(const struct subset *s, node_id i) /* i is a member */
 {
-	return s->rank[i >> 6] + (uint32_t)__builtin_popcountll(s->set[i >> 6] & ((1ull << (i & 63)) - 1));
+	return s->rank[i >> 6] +
+	       (uint32_t)__builtin_popcountll(s->set[i >> 6] & ((1ull << (i & 63)) - 1));
 }
 
 /* Nodes with edges: the rest are leaves, which no walk has to visit. */
@@ -58,7 +72,8 @@ static inline void jumps_add(struct jumps *j, uint32_t node) /* its `up` is set 
 	struct jump *a = j->at, *up = &a[a[node].up], *far = &a[up->far];
 
 	a[node].depth = up->depth + 1;
-	a[node].far = up->depth - far->depth == far->depth - a[far->far].depth ? far->far : a[node].up;
+	a[node].far =
+		up->depth - far->depth == far->depth - a[far->far].depth ? far->far : a[node].up;
 }
 static inline uint32_t jumps_common(const struct jumps *j, uint32_t x, uint32_t y)
 {
@@ -88,7 +103,8 @@ struct lost_parts {
 	uint32_t n_parts;
 	struct col part_col;
 };
-struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_t *reach, struct lost_parts *ret) MUST_CHECK;
+struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_t *reach,
+			    struct lost_parts *ret) MUST_CHECK;
 void lost_parts_close(struct lost_parts *p);
 
 #endif

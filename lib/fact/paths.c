@@ -56,7 +56,8 @@ static void close_search(struct search *x)
 static struct err *open_search(struct env *env, struct search *x)
 {
 	uint64_t n = x->g->n, labels = x->max * n < LABELS_MAX ? x->max * n : LABELS_MAX;
-	struct err *err = col_open(env, sizeof(struct label), labels, "ways to a block", &x->label_col);
+	struct err *err =
+		col_open(env, sizeof(struct label), labels, "ways to a block", &x->label_col);
 
 	if (!err)
 		err = col_fixed(env, 4, n, "ways to a block", &x->last_col);
@@ -126,7 +127,8 @@ static struct err *meet_roots(struct search *x, uint32_t label)
 		uint32_t source = g->root_source[met.root];
 
 		for (; at && g->root_source[at - 1] == source; at = x->next[at - 1])
-			if (g->root_node[met.root] & EDGE_INTERIOR && !(g->root_node[at - 1] & EDGE_INTERIOR))
+			if (g->root_node[met.root] & EDGE_INTERIOR &&
+			    !(g->root_node[at - 1] & EDGE_INTERIOR))
 				met.root = at - 1;
 		if (!vec_push(&x->met, &met))
 			return &err_nomem;
@@ -204,16 +206,19 @@ static struct err *levels(struct search *x, struct paths *ret)
 	return err;
 }
 
-struct err *paths_find(struct env *env, const struct graph *g, const struct facts *f, node_id target, unsigned max,
-		       struct paths *ret)
+struct err *paths_find(struct env *env, const struct graph *g, const struct facts *f,
+		       node_id target, unsigned max, struct paths *ret)
 {
-	struct search x = { .g = g, .f = f, .target = target, .max = max < PATHS_MAX ? max : PATHS_MAX };
+	struct search x = {
+		.g = g, .f = f, .target = target, .max = max < PATHS_MAX ? max : PATHS_MAX
+	};
 	struct err *err;
 
 	*ret = (struct paths){};
 	if (target >= g->n || !max)
 		return NULL;
-	err = col_open(env, sizeof(node_id), x.max * (uint64_t)g->n, "ways to a block", &ret->nodes_col);
+	err = col_open(env, sizeof(node_id), x.max * (uint64_t)g->n, "ways to a block",
+		       &ret->nodes_col);
 	if (!err)
 		err = open_search(env, &x);
 	if (!err)

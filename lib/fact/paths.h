@@ -26,8 +26,8 @@ struct paths {
 };
 
 /* At most `max` of them. Needs FACT_REVERSE. */
-struct err *paths_find(struct env *env, const struct graph *g, const struct facts *f, node_id target, unsigned max,
-		       struct paths *ret) MUST_CHECK;
+struct err *paths_find(struct env *env, const struct graph *g, const struct facts *f,
+		       node_id target, unsigned max, struct paths *ret) MUST_CHECK;
 void paths_fini(struct paths *p); /* a zeroed one is fine */
 
 #endif

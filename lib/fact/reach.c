@@ -14,7 +14,8 @@ struct marker {
 	const struct graph *g;
 	const uint64_t *inner;
 	uint64_t *set;	       /* marked nodes */
-	uint64_t *late;	       /* where interior edges lead, which are not followed; NULL: they are */
+	/* where interior edges lead, which are not followed; NULL: they are */
+	uint64_t *late;
 	uint32_t *stack;
 	uint64_t n;
 	node_id queue[AHEAD];
@@ -52,7 +53,8 @@ static void mark_all(struct marker *m)
 
 			__builtin_prefetch(&m->g->row[node]);
 			if (m->queued >= AHEAD / 2) /* its row has come: now what the row begins */
-				__builtin_prefetch(&m->g->dst[graph_row(m->g, m->queue[(m->at - AHEAD / 2) % AHEAD])]);
+				__builtin_prefetch(&m->g->dst[graph_row(
+					m->g, m->queue[(m->at - AHEAD / 2) % AHEAD])]);
 			if (m->queued == AHEAD) {
 				node_id oldest = m->queue[m->at % AHEAD];
 
@@ -94,7 +96,8 @@ static void mark_possible(struct marker *m)
 	mark_all(m);
 }
 
-static void fill_reach(const struct graph *g, const uint64_t *reachable, const uint64_t *marked, uint8_t *reach)
+static void fill_reach(const struct graph *g, const uint64_t *reachable, const uint64_t *marked,
+		       uint8_t *reach)
 {
 	for (node_id i = 0; i < g->n; i++) {
 		if (!graph_is_live(g, i))
@@ -104,11 +107,13 @@ static void fill_reach(const struct graph *g, const uint64_t *reachable, const u
 		else if (bit_get(marked, i))
 			reach[i] = REACH_POSSIBLE;
 		else
-			reach[i] = g->collected && bit_get(g->collected, i) ? REACH_UNCOLLECTED : REACH_INDIRECT;
+			reach[i] = g->collected && bit_get(g->collected, i) ? REACH_UNCOLLECTED :
+									      REACH_INDIRECT;
 	}
 }
 
-static struct err *mark_from_roots(struct env *env, const struct graph *g, const struct subset *inner, uint8_t *reach)
+static struct err *mark_from_roots(struct env *env, const struct graph *g,
+				   const struct subset *inner, uint8_t *reach)
 {
 	struct col marked = {}, reachable = {}, late = {}, stack = {};
 	uint64_t words = bits_words(g->n) + 1;
@@ -122,7 +127,11 @@ static struct err *mark_from_roots(struct env *env, const struct graph *g, const
 		err = col_fixed(env, 4, (uint64_t)inner->n + 1, "nodes to visit", &stack);
 	if (!err) {
 		struct marker m = {
-			.g = g, .inner = inner->set, .set = marked.base, .late = late.base, .stack = stack.base,
+			.g = g,
+			.inner = inner->set,
+			.set = marked.base,
+			.late = late.base,
+			.stack = stack.base,
 		};
 
 		mark_reachable(&m);
@@ -201,7 +210,8 @@ static struct err *sum_up(const struct graph *g, const uint8_t *reach, struct fa
 
 		t->count++;
 		t->bytes += it.size;
-		if (g->collected && reach[it.id] == REACH_REACHABLE && bit_get(g->collected, it.id)) {
+		if (g->collected && reach[it.id] == REACH_REACHABLE &&
+		    bit_get(g->collected, it.id)) {
 			f->collected.count++;
 			f->collected.bytes += it.size;
 		}
@@ -233,7 +243,8 @@ struct err *reach_compute(struct env *env, const struct graph *g, struct facts *
 	if (!err)
 		err = find_heads(env, g, reach);
 	if (!err)
-		err = col_open(env, sizeof(struct lost_head), g->n, "lost blocks", &f->cols[COL_LOST]);
+		err = col_open(env, sizeof(struct lost_head), g->n, "lost blocks",
+			       &f->cols[COL_LOST]);
 	if (!err)
 		err = sum_up(g, reach, f);
 	if (err)

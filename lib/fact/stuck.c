@@ -58,7 +58,8 @@ static struct err *look_at(struct search *s, node_id node, bool *leads_on)
 	struct err *err = NULL;
 
 	*leads_on = true;
-	for (uint32_t i = first_wait(g, node); i < g->n_waits && g->waits[i].node == node && !err; i++) {
+	for (uint32_t i = first_wait(g, node); i < g->n_waits && g->waits[i].node == node && !err;
+	     i++) {
 		if (g->waits[i].kind == WAIT_FOR)
 			err = wake(s, g->waits[i].thread);
 		else if (!s->waiters[g->waits[i].thread].awake)
@@ -149,9 +150,11 @@ static uint32_t thread_of_hidden(const struct search *s, uint32_t wait)
 
 /* A counting sort of [0, n) by goroutine, without those of nobody. */
 static struct err *sort_by_thread(struct env *env, const struct search *s, uint32_t n,
-				  uint32_t (*thread_of)(const struct search *s, uint32_t i), struct by_thread *ret)
+				  uint32_t (*thread_of)(const struct search *s, uint32_t i),
+				  struct by_thread *ret)
 {
-	struct err *err = col_fixed(env, 4, (uint64_t)s->n_waiters + 2, "stuck goroutines", &ret->row_col);
+	struct err *err =
+		col_fixed(env, 4, (uint64_t)s->n_waiters + 2, "stuck goroutines", &ret->row_col);
 	uint32_t thread;
 
 	if (!err)
@@ -199,7 +202,8 @@ static struct err *run(struct env *env, struct search *s, struct facts *f)
 	by_thread_close(&s->roots);
 	by_thread_close(&s->hidden);
 	if (!err)
-		err = col_fixed(env, 8, bits_words(s->n_waiters) + 1, "stuck goroutines", &f->cols[COL_STUCK]);
+		err = col_fixed(env, 8, bits_words(s->n_waiters) + 1, "stuck goroutines",
+				&f->cols[COL_STUCK]);
 	if (err)
 		return err;
 	stuck = f->cols[COL_STUCK].base;
@@ -221,7 +225,8 @@ struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *
 	if (!g->n_waits)
 		return NULL;
 	for (uint32_t i = 0; i < g->n_waits; i++)
-		s.n_waiters = g->waits[i].thread >= s.n_waiters ? g->waits[i].thread + 1 : s.n_waiters;
+		s.n_waiters =
+			g->waits[i].thread >= s.n_waiters ? g->waits[i].thread + 1 : s.n_waiters;
 	err = inner_nodes(env, g, &inner);
 	s.inner = inner.set;
 	if (!err)
@@ -229,9 +234,11 @@ struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *
 	if (!err)
 		err = col_fixed(env, 8, bits_words(g->n) + 1, "what goroutines wait for", &special);
 	if (!err)
-		err = col_fixed(env, sizeof(struct waiter), s.n_waiters, "stuck goroutines", &waiters);
+		err = col_fixed(env, sizeof(struct waiter), s.n_waiters, "stuck goroutines",
+				&waiters);
 	if (!err)
-		err = col_open(env, 4, 2 * (uint64_t)g->n_waits + inner.n, "nodes to visit", &s.stack);
+		err = col_open(env, 4, 2 * (uint64_t)g->n_waits + inner.n, "nodes to visit",
+			       &s.stack);
 	if (!err)
 		err = col_open(env, 4, s.n_waiters, "stuck goroutines", &s.woken);
 	if (!err) {

@@ -54,7 +54,10 @@ struct input_source {
 struct input_ops {
 	const char *name; /* "plain", "archive" */
 	unsigned (*bid)(const uint8_t *head, size_t n);
-	/* `map`/`size`: the file when it could be mapped; otherwise NULL and `fd` is a stream whose first bytes are `head`. */
+	/*
+	 * `map`/`size`: the file when it could be mapped; otherwise NULL and `fd` is a stream whose
+	 * first bytes are `head`.
+	 */
 	struct err *(*open)(struct env *env, struct input *in, const struct input_source *src);
 };
 extern const struct input_ops *const input_registry[]; /* NULL-terminated */

@@ -267,7 +267,8 @@ static void put_heap(struct json *j, const struct rp_heap *h)
 
 static void put_totals(struct json *j, const struct report *r)
 {
-	static const char *const reach[] = { NULL, "reachable", "possibly-lost", "indirectly-lost", "definitely-lost" };
+	static const char *const reach[] = { NULL, "reachable", "possibly-lost", "indirectly-lost",
+					     "definitely-lost" };
 
 	open_map(j, "reachability");
 	for (unsigned i = 1; i < 5; i++)
@@ -277,7 +278,8 @@ static void put_totals(struct json *j, const struct report *r)
 	open_map(j, "categories");
 	for (unsigned i = 0; i < CAT_COUNT; i++)
 		if (r->categories[i].known)
-			put_total(j, category_name(i), r->categories[i].count, r->categories[i].bytes);
+			put_total(j, category_name(i), r->categories[i].count,
+				  r->categories[i].bytes);
 	close_map(j);
 }
 
@@ -366,7 +368,8 @@ static void put_suspect(struct json *j, const struct report *r, size_t i)
 	put_uint(j, "bytes", s->bytes);
 	put_uint(j, "retained", s->retained);
 	if (heap)
-		put_ratio(j, "share", s->retained >= heap ? 1.0 : (double)s->retained / (double)heap);
+		put_ratio(j, "share",
+			  s->retained >= heap ? 1.0 : (double)s->retained / (double)heap);
 	put_text(j, "confidence", confidence_name(s->confidence));
 	open_list(j, "addresses");
 	for (size_t k = 0; k < s->n_addresses; k++)

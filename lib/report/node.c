@@ -8,7 +8,8 @@ bool report_nodes_failed(const struct report *r)
 	return r->nodes_failed;
 }
 
-static struct rp_node *add(struct report *r, struct rp_node *parent, const char *key, enum node_kind kind)
+static struct rp_node *add(struct report *r, struct rp_node *parent, const char *key,
+			   enum node_kind kind)
 {
 	struct rp_node *node = r->nodes_failed ? NULL : arena_alloc(&r->mem, sizeof(*node));
 
@@ -37,7 +38,8 @@ struct rp_node *node_list(struct report *r, struct rp_node *parent, const char *
 	return add(r, parent, key, NODE_LIST);
 }
 
-void node_uint(struct report *r, struct rp_node *parent, const char *key, enum node_kind kind, uint64_t value)
+void node_uint(struct report *r, struct rp_node *parent, const char *key, enum node_kind kind,
+	       uint64_t value)
 {
 	struct rp_node *node = add(r, parent, key, kind);
 

@@ -20,9 +20,14 @@ const char *severity_name(enum severity severity)
 const char *category_name(enum category category)
 {
 	static const char *const names[CAT_COUNT] = {
-		[CAT_LOST] = "lost",	 [CAT_CYCLE] = "cycle",		[CAT_UNCOLLECTED] = "uncollected",
-		[CAT_PARKED] = "parked", [CAT_SLACK] = "slack",		[CAT_FREE_HELD] = "free-held",
-		[CAT_STUCK] = "stuck",	 [CAT_DUPLICATE] = "duplicate",
+		[CAT_LOST] = "lost",
+		[CAT_CYCLE] = "cycle",
+		[CAT_UNCOLLECTED] = "uncollected",
+		[CAT_PARKED] = "parked",
+		[CAT_SLACK] = "slack",
+		[CAT_FREE_HELD] = "free-held",
+		[CAT_STUCK] = "stuck",
+		[CAT_DUPLICATE] = "duplicate",
 	};
 
 	return names[category];

@@ -34,7 +34,17 @@ const struct rule *rule_get(const char *id); /* asserts that it exists */
 extern const struct rule rules[];
 extern const size_t n_rules;
 
-enum category { CAT_LOST, CAT_CYCLE, CAT_UNCOLLECTED, CAT_PARKED, CAT_SLACK, CAT_FREE_HELD, CAT_STUCK, CAT_DUPLICATE, CAT_COUNT };
+enum category {
+	CAT_LOST,
+	CAT_CYCLE,
+	CAT_UNCOLLECTED,
+	CAT_PARKED,
+	CAT_SLACK,
+	CAT_FREE_HELD,
+	CAT_STUCK,
+	CAT_DUPLICATE,
+	CAT_COUNT
+};
 const char *category_name(enum category category); /* "lost", "cycle", ... */
 
 struct rp_input {
@@ -58,7 +68,8 @@ struct rp_module {
 
 /* One line of "where it went"; lines of all groups add up to memory.dumped (or resident). */
 struct rp_breakdown {
-	const char *category; /* stable id: "heap/used", "stack", "module/data", "free-held/tcache", ... */
+	/* stable id: "heap/used", "stack", "module/data", "free-held/tcache", ... */
+	const char *category;
 	const char *label;    /* for people: "C heap (glibc): reachable" */
 	const char *detail;   /* NULL if none */
 	uint64_t bytes;
@@ -97,13 +108,16 @@ struct rp_root {
 struct rp_hop {
 	uint64_t address, size;
 	const char *type;	/* NULL = unknown */
-	const char *via_kind;	/* "field", "element", "interior", "scanned", ... how it was reached from the hop before */
+	/* "field", "element", "interior", "scanned", ... how it was reached from the hop before */
+	const char *via_kind;
 	const char *via_name;	/* NULL = unknown */
 	uint64_t via_offset;
 	uint64_t repeat;	/* 1, or how many hops alike were folded into this one */
 };
 
-/* From a root to the suspect. For a lost one root.kind is NULL: it starts at the head of its group. */
+/*
+ * From a root to the suspect. For a lost one root.kind is NULL: it starts at the head of its group.
+ */
 struct rp_chain {
 	struct rp_root root;
 	struct rp_hop *hops;
@@ -176,7 +190,16 @@ struct rp_table {
  * knowing the runtime.  Values of a list have no key.  Made by the functions below, in the report's
  * arena; depth is fixed by the code that makes it, never by the input.
  */
-enum node_kind { NODE_MAP, NODE_LIST, NODE_COUNT, NODE_BYTES, NODE_SIGNED, NODE_ADDR, NODE_TEXT, NODE_BOOL };
+enum node_kind {
+	NODE_MAP,
+	NODE_LIST,
+	NODE_COUNT,
+	NODE_BYTES,
+	NODE_SIGNED,
+	NODE_ADDR,
+	NODE_TEXT,
+	NODE_BOOL
+};
 struct rp_node {
 	const char *key;
 	enum node_kind kind;
@@ -206,7 +229,8 @@ struct report {
 	uint64_t resident_bytes;
 	RP_LIST(struct rp_breakdown, breakdown); /* in the order to print */
 	RP_LIST(struct rp_heap, heaps);
-	struct rp_total reach[5]; /* by enum reach of fact/fact.h: 1 reachable .. 4 definitely lost */
+	/* by enum reach of fact/fact.h: 1 reachable .. 4 definitely lost */
+	struct rp_total reach[5];
 	struct rp_total categories[CAT_COUNT];
 	RP_LIST(struct rp_type, types);
 	RP_LIST(struct rp_suspect, suspects); /* ranked: the first is the worst */
@@ -217,7 +241,8 @@ struct report {
 	RP_LIST(struct rp_table, tables);
 	struct rp_node *go; /* the contract's "go"; NULL without a Go runtime */
 	const char *verdict;  /* one sentence */
-	const char *next[8];  /* "heapfx explain core 0x..": commands worth typing, with what they show */
+	/* "heapfx explain core 0x..": commands worth typing, with what they show */
+	const char *next[8];
 	const char *next_why[8];
 	size_t n_next;
 	const struct diags *problems; /* of the run's env */
@@ -225,18 +250,22 @@ struct report {
 };
 
 void report_fini(struct report *r);
-/* What shares of suspects are of: used and free memory of all heaps; without heaps, all live nodes. */
+/*
+ * What shares of suspects are of: used and free memory of all heaps; without heaps, all live nodes.
+ */
 uint64_t report_heap_bytes(const struct report *r);
 /* One line for people: "global main.sessions -> +0x10 64-byte block -> ...", escaped, not cut. */
 void chain_print(const struct rp_chain *chain, struct text *ret);
 
 /*
- * Nodes (report/node.c).  Out of memory: NULL, which every one of these takes for a parent, so that a
- * caller checks once, at the end, report_nodes_failed().  Texts are copied; NULL texts add nothing.
+ * Nodes (report/node.c); parent NULL: a tree's root.  Out of memory: NULL, which every one of these
+ * takes for a parent, so that a caller checks once, at the end, report_nodes_failed().  Texts are
+ * copied; NULL texts add nothing.
  */
-struct rp_node *node_map(struct report *r, struct rp_node *parent, const char *key); /* parent NULL: a tree's root */
+struct rp_node *node_map(struct report *r, struct rp_node *parent, const char *key);
 struct rp_node *node_list(struct report *r, struct rp_node *parent, const char *key);
-void node_uint(struct report *r, struct rp_node *parent, const char *key, enum node_kind kind, uint64_t value);
+void node_uint(struct report *r, struct rp_node *parent, const char *key, enum node_kind kind,
+	       uint64_t value);
 void node_int(struct report *r, struct rp_node *parent, const char *key, int64_t value);
 void node_text(struct report *r, struct rp_node *parent, const char *key, const char *value);
 bool report_nodes_failed(const struct report *r);
@@ -255,7 +284,8 @@ struct writer_ops {
 	const char *name, *extension; /* "json", "json" */
 	struct err *(*write)(const struct report *r, const struct writer_options *opt, FILE *out);
 };
-extern const struct writer_ops *const writer_registry[]; /* NULL-terminated; the first is the default */
+/* NULL-terminated; the first is the default */
+extern const struct writer_ops *const writer_registry[];
 const struct writer_ops *writer_by_name(const char *name); /* NULL if unknown */
 
 #endif

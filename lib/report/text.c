@@ -26,12 +26,18 @@ enum {
 	WIDTH_DEFAULT = 100,
 };
 
-/* How many lines (of a sentence: lines each) a section may have; smaller parts of the breakdown are summed up. */
+/*
+ * How many lines (of a sentence: lines each) a section may have; smaller parts of the breakdown are
+ * summed up.
+ */
 struct fit {
 	unsigned breakdown, verdict_lines, problems, problem_lines, cycles, next;
 };
 
-/* The first that keeps the page above the fold, else the last: commands of ten lines and more are all it lets by. */
+/*
+ * The first that keeps the page above the fold, else the last: commands of ten lines and more are
+ * all it lets by.
+ */
 static const struct fit fits[] = {
 	{ 9, 4, 3, 4, 1, 8 }, { 8, 4, 3, 4, 1, 4 }, { 7, 4, 3, 4, 1, 3 }, { 7, 3, 3, 3, 1, 3 },
 	{ 7, 3, 3, 2, 1, 3 }, { 7, 2, 3, 2, 1, 3 }, { 6, 2, 3, 1, 1, 3 }, { 6, 2, 3, 1, 1, 2 },
@@ -53,7 +59,8 @@ static unsigned char_width(const char *s)
 
 	if ((c & 0xc0) == 0x80)
 		return 0; /* inside a character */
-	return c >= 0xe1 && c != 0xe2 ? 2 : 1; /* from U+1000, save U+2000..U+2FFF: assume the worst */
+	/* from U+1000, save U+2000..U+2FFF: assume the worst */
+	return c >= 0xe1 && c != 0xe2 ? 2 : 1;
 }
 
 static unsigned columns(const char *s)
@@ -201,7 +208,8 @@ static void print_what(struct page *p)
 	struct text *t = &p->line;
 	const char *base = in->path ? strrchr(in->path, '/') : NULL;
 	const char *command = in->args ? in->args : in->command;
-	unsigned tail = (in->made_by ? columns(in->made_by) + 3 : 2) + (in->signal > 0 ? 13 : 0), used;
+	unsigned tail = (in->made_by ? columns(in->made_by) + 3 : 2) + (in->signal > 0 ? 13 : 0),
+		 used;
 	size_t n_name;
 
 	add_name_cut(t, base && base[1] ? base + 1 : in->path ? in->path : "-", 30);
@@ -264,14 +272,16 @@ static void print_size(struct page *p)
 	}
 	text_add_bytes(t, r->input.bytes);
 	text_add(t, " in the file, ");
-	text_add_bytes(t, r->has_resident ? r->resident_bytes : r->dumped_bytes - r->untouched_bytes);
+	text_add_bytes(t,
+		       r->has_resident ? r->resident_bytes : r->dumped_bytes - r->untouched_bytes);
 	text_add(t, r->has_resident ? " of it resident" : " of it real memory");
 	if (!r->input.complete)
 		text_add(t, "; NOT COMPLETE");
 	end_line(p);
 }
 
-static void breakdown_line(struct page *p, const char *label, uint64_t bytes, uint64_t total, unsigned col)
+static void breakdown_line(struct page *p, const char *label, uint64_t bytes, uint64_t total,
+			   unsigned col)
 {
 	double share = total ? (double)bytes / (double)total : 0;
 	char percent[24];
@@ -370,8 +380,8 @@ static void print_where(struct page *p)
  * A sentence in lines of whole words, indented, behind its heading ("": none).  What
  * does not fit in max_lines is cut in its middle: names of a dump may be of any length.
  */
-static void print_sentence(struct page *p, const char *heading, const char *style, unsigned indent, const char *s,
-			   unsigned max_lines)
+static void print_sentence(struct page *p, const char *heading, const char *style, unsigned indent,
+			   const char *s, unsigned max_lines)
 {
 	unsigned room = p->width - indent;
 
@@ -401,7 +411,8 @@ static void print_verdict(struct page *p)
 	struct text sentence = TEXT_INIT;
 
 	add_name(&sentence, p->r->verdict ? p->r->verdict : "nothing of note was found.");
-	print_sentence(p, "VERDICT", "1", VERDICT_INDENT, text_str(&sentence), p->fit->verdict_lines);
+	print_sentence(p, "VERDICT", "1", VERDICT_INDENT, text_str(&sentence),
+		       p->fit->verdict_lines);
 	text_fini(&sentence);
 }
 
@@ -419,7 +430,8 @@ static void cut_chain(struct text *t, const char *s, unsigned max)
 		return;
 	}
 	used = columns(dots) + columns(tail);
-	for (const char *p = strstr(s, arrow); p && p < tail && used < max; p = strstr(p + 1, arrow))
+	for (const char *p = strstr(s, arrow); p && p < tail && used < max;
+	     p = strstr(p + 1, arrow))
 		if (head_bytes(s, max - used) >= (size_t)(p - s))
 			end = p;
 	if (!end) {
@@ -458,7 +470,8 @@ static void print_suspect(struct page *p, size_t i)
 	text_printf(&p->line, "  %s", s->rule);
 	end_line_styled(p, styles[rule->severity], n);
 	print_chain(p, s);
-	if (s->n_evidence && !(s->has_chain && s->chain.root.kind)) { /* what has a root explains itself */
+	/* what has a root explains itself */
+	if (s->n_evidence && !(s->has_chain && s->chain.root.kind)) {
 		text_add(&p->line, "      ");
 		add_name(&p->line, s->evidence[0].what);
 		text_add(&p->line, ": ");
@@ -488,7 +501,8 @@ static void print_suspects(struct page *p)
 	for (size_t i = 0; i < shown; i++)
 		print_suspect(p, i);
 	if (r->suspects.n > shown) {
-		text_printf(&p->line, "  and %zu more: --top %zu", r->suspects.n - shown, r->suspects.n);
+		text_printf(&p->line, "  and %zu more: --top %zu", r->suspects.n - shown,
+			    r->suspects.n);
 		end_line(p);
 	}
 }
@@ -526,8 +540,10 @@ static void print_problems(struct page *p)
 	size_t n = d ? d->n : 0, shown = n > p->fit->problems ? p->fit->problems - 1 : n;
 
 	if (!n) {
-		text_add(&p->line, p->r->input.complete ? "PROBLEMS  none (everything the analysis needs is in the file)" :
-							  "PROBLEMS  none");
+		text_add(&p->line,
+			 p->r->input.complete ?
+				 "PROBLEMS  none (everything the analysis needs is in the file)" :
+				 "PROBLEMS  none");
 		end_line_styled(p, "1", strlen("PROBLEMS"));
 	}
 	for (size_t i = 0; i < shown; i++) {
@@ -547,7 +563,8 @@ static void print_problems(struct page *p)
 		text_fini(&sentence);
 	}
 	if (n > shown) {
-		text_printf(&p->line, "          and %" PRIu64 " more kinds: --format json", n - shown + d->dropped);
+		text_printf(&p->line, "          and %" PRIu64 " more kinds: --format json",
+			    n - shown + d->dropped);
 		end_line(p);
 	}
 }
@@ -570,7 +587,8 @@ static unsigned why_column(const struct page *p)
 
 /*
  * How much of a command stands on one line: all, up to the last space between its words, or as
- * much of a word as there is room for.  `quoted`: within double quotes, at the start and then after it.
+ * much of a word as there is room for.  `quoted`: within double quotes, at the start and then after
+ * it.
  */
 static size_t command_part(const char *s, unsigned room, bool *quoted)
 {
@@ -591,7 +609,10 @@ static size_t command_part(const char *s, unsigned room, bool *quoted)
 	return space ? space : n - (slashes & 1); /* never through a pair */
 }
 
-/* A command is typed as it stands: what is too long for a line goes on in the next as a shell reads it. */
+/*
+ * A command is typed as it stands: what is too long for a line goes on in the next as a shell reads
+ * it.
+ */
 static void add_command(struct page *p, const char *command, size_t n_styled)
 {
 	struct text whole = TEXT_INIT;
