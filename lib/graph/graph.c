@@ -93,5 +93,6 @@ void graph_free(struct graph *g)
 		g->ops->close(g->ctx);
 	while (g->n_cols)
 		col_close(&g->cols[--g->n_cols]);
+	arena_fini(&g->names);
 	free(g);
 }

@@ -9,6 +9,7 @@
 #ifndef HEAPFX_GRAPH_GRAPH_H
 #define HEAPFX_GRAPH_GRAPH_H
 
+#include "base/arena.h"
 #include "base/bits.h"
 #include "base/col.h"
 #include "base/grains.h"
@@ -67,6 +68,22 @@ struct wait {
 	node_id node;
 	uint32_t thread; /* as in root_source of ROOT_GOROUTINE */
 	uint8_t kind;	 /* enum wait_kind */
+};
+
+/* A container that has room for more than it holds. */
+enum slack_kind {
+	SLACK_MAP,	/* slots of a hash table that are empty or deleted */
+	SLACK_CAPACITY, /* a buffer longer than what is used of it */
+	SLACK_SUBSLICE, /* a part in use keeps the whole array alive */
+	SLACK_EMPTY,	/* an allocated container with nothing in it */
+	SLACK_KINDS
+};
+struct slack {
+	node_id node;	   /* what a program would rebuild or cut: the array, the map's header */
+	uint8_t kind;	   /* enum slack_kind */
+	uint64_t used, capacity; /* entries; bytes for SUBSLICE */
+	uint64_t bytes;	   /* of all its storage */
+	uint64_t wasted;   /* bytes of it that a rebuilt one would not have; never more than `bytes` */
 };
 
 /* Where roots of one kind lie together: a module's data, a thread's stack. Few; roots refer to it. */
@@ -140,10 +157,13 @@ struct graph {
 
 	const struct wait *waits; /* ascending by node */
 	uint32_t n_waits;
+	const struct slack *slacks; /* ascending by node, then kind; each pair once */
+	uint64_t n_slacks;
+	struct arena names; /* of owners */
 
 	const struct graph_ops *ops;
 	void *ctx; /* for ops */
-	struct col cols[12]; /* owners of the columns above; graph_free closes them */
+	struct col cols[20]; /* owners of the columns above; graph_free closes them */
 	unsigned n_cols;
 };
 

@@ -11,6 +11,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/vectors.h"
+#include "type/noter.h"
 #include "type/pieces.h"
 #include "type/rooter.h"
 #include "type/scan.h"
@@ -509,6 +510,9 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 		return err;
 	g->type = typing_column(((struct context *)g->ctx)->typing);
 	g->types = typing_types(((struct context *)g->ctx)->typing);
+	err = noting_run(env, img, blocks, noter_registry, g);
+	if (err)
+		return err;
 	*ret = take(&g);
 	return NULL;
 }

@@ -2,6 +2,7 @@
  * type/registry.c - the rooters, in the order they are asked: the first to name a place names it;
  * and the typers: of two that are as sure, the first.
  */
+#include "type/noter.h"
 #include "type/rooter.h"
 #include "type/typer.h"
 
@@ -12,3 +13,5 @@ const struct rooter_ops *const rooter_registry[] = {
 };
 
 const struct typer_ops *const typer_registry[] = { NULL };
+
+const struct noter_ops *const noter_registry[] = { NULL };

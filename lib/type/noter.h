@@ -1,0 +1,37 @@
+/*
+ * type/noter.h - what a runtime knows of blocks beyond their types: what a pool keeps, who waits
+ * for what, how much of a container is in use.
+ *
+ * Noters run once, last: the graph has its nodes, edges, roots and types.  What they note becomes
+ * columns of the graph (owners, gates, waits, slacks), which facts and analyses read.
+ */
+#ifndef HEAPFX_TYPE_NOTER_H
+#define HEAPFX_TYPE_NOTER_H
+
+#include "graph/graph.h"
+#include "heap/blocks.h"
+#include "image/image.h"
+
+struct note_sink {
+	/* `name` is copied; *ret is what gates and roots refer to: 1 and up. */
+	struct err *(*owner)(struct note_sink *sink, const struct owner *owner, uint32_t *ret);
+	/* A node that is the owner's, and behind which all is reached by way of it. The first owner of a node stays. */
+	struct err *(*gate)(struct note_sink *sink, node_id node, uint32_t owner);
+	/* All roots of goroutine `thread` (index in go->goroutines) count for the owner. */
+	struct err *(*owner_of_goroutine)(struct note_sink *sink, uint32_t thread, uint32_t owner);
+	struct err *(*wait)(struct note_sink *sink, const struct wait *wait);
+	struct err *(*slack)(struct note_sink *sink, const struct slack *slack);
+};
+
+struct noter_ops {
+	const char *name; /* "go pools", "go maps" */
+	struct err *(*find)(struct env *env, const struct image *img, const struct blocks *blocks, const struct graph *g,
+			    struct note_sink *sink);
+};
+extern const struct noter_ops *const noter_registry[]; /* type/registry.c; NULL-terminated */
+
+/* type/noting.c: runs the noters, gives `g` what they note; the columns are the graph's. */
+struct err *noting_run(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct noter_ops *const *noters, struct graph *g) MUST_CHECK;
+
+#endif

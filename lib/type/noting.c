@@ -1,0 +1,247 @@
+/* type/noting.c - the noters, one after another; their notes as sorted columns of the graph. */
+#include "type/noter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/vec.h"
+
+struct of_goroutine {
+	uint32_t thread, owner;
+};
+
+struct noting {
+	struct note_sink sink; /* first: the ops cast back */
+	struct graph *g;
+	struct {
+		struct owner *v;
+		size_t n, cap;
+	} owners;
+	struct {
+		struct gate *v;
+		size_t n, cap;
+	} gates;
+	struct {
+		struct of_goroutine *v;
+		size_t n, cap;
+	} goroutines;
+	struct {
+		struct wait *v;
+		size_t n, cap;
+	} waits;
+	struct {
+		struct slack *v;
+		size_t n, cap;
+	} slacks;
+};
+
+static void noting_fini(struct noting *n)
+{
+	free(n->owners.v);
+	free(n->gates.v);
+	free(n->goroutines.v);
+	free(n->waits.v);
+	free(n->slacks.v);
+}
+
+static struct err *on_owner(struct note_sink *sink, const struct owner *owner, uint32_t *ret)
+{
+	struct noting *n = (struct noting *)sink;
+	struct owner copy = *owner;
+
+	copy.name = arena_strdup(&n->g->names, owner->name);
+	if (!copy.name || !vec_push(&n->owners, &copy))
+		return &err_nomem;
+	*ret = (uint32_t)n->owners.n;
+	return NULL;
+}
+
+static struct err *on_gate(struct note_sink *sink, node_id node, uint32_t owner)
+{
+	struct noting *n = (struct noting *)sink;
+	struct gate gate = { node, owner };
+
+	if (node >= n->g->n || !graph_is_live(n->g, node))
+		return NULL;
+	return vec_push(&n->gates, &gate) ? NULL : &err_nomem;
+}
+
+static struct err *on_goroutine(struct note_sink *sink, uint32_t thread, uint32_t owner)
+{
+	struct noting *n = (struct noting *)sink;
+	struct of_goroutine of = { thread, owner };
+
+	return vec_push(&n->goroutines, &of) ? NULL : &err_nomem;
+}
+
+static struct err *on_wait(struct note_sink *sink, const struct wait *wait)
+{
+	struct noting *n = (struct noting *)sink;
+
+	if (wait->node != NODE_NONE && (wait->node >= n->g->n || !graph_is_live(n->g, wait->node)))
+		return NULL;
+	return vec_push(&n->waits, wait) ? NULL : &err_nomem;
+}
+
+static struct err *on_slack(struct note_sink *sink, const struct slack *slack)
+{
+	struct noting *n = (struct noting *)sink;
+
+	if (slack->node >= n->g->n || !graph_is_live(n->g, slack->node))
+		return NULL;
+	return vec_push(&n->slacks, slack) ? NULL : &err_nomem;
+}
+
+/* ---- sorted, each once ---- */
+
+static int by_gate(const void *pa, const void *pb)
+{
+	const struct gate *a = pa, *b = pb;
+
+	if (a->node != b->node)
+		return a->node < b->node ? -1 : 1;
+	return a->owner < b->owner ? -1 : a->owner > b->owner;
+}
+
+static int by_wait(const void *pa, const void *pb)
+{
+	const struct wait *a = pa, *b = pb;
+
+	if (a->node != b->node)
+		return a->node < b->node ? -1 : 1;
+	if (a->thread != b->thread)
+		return a->thread < b->thread ? -1 : 1;
+	return (int)a->kind - (int)b->kind;
+}
+
+static int by_slack(const void *pa, const void *pb)
+{
+	const struct slack *a = pa, *b = pb;
+
+	if (a->node != b->node)
+		return a->node < b->node ? -1 : 1;
+	if (a->kind != b->kind)
+		return (int)a->kind - (int)b->kind;
+	return a->wasted > b->wasted ? -1 : a->wasted < b->wasted;
+}
+
+static int by_thread(const void *pa, const void *pb)
+{
+	const struct of_goroutine *a = pa, *b = pb;
+
+	return a->thread < b->thread ? -1 : a->thread > b->thread;
+}
+
+/* The first of those with one node. */
+static void gates_once(struct noting *n)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < n->gates.n; i++)
+		if (!out || n->gates.v[out - 1].node != n->gates.v[i].node)
+			n->gates.v[out++] = n->gates.v[i];
+	n->gates.n = out;
+}
+
+/* Of one container and kind the greatest alone: who counts it twice is wrong about one of them. */
+static void slacks_once(struct noting *n)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < n->slacks.n; i++) {
+		const struct slack *last = out ? &n->slacks.v[out - 1] : NULL;
+
+		if (!last || last->node != n->slacks.v[i].node || last->kind != n->slacks.v[i].kind)
+			n->slacks.v[out++] = n->slacks.v[i];
+	}
+	n->slacks.n = out;
+}
+
+static void sort(void *v, size_t n, size_t size, int (*compare)(const void *a, const void *b))
+{
+	if (n)
+		qsort(v, n, size, compare);
+}
+
+/* A column of the graph with n rows of `v`; NULL without rows. */
+static struct err *own(struct env *env, struct graph *g, const void *v, size_t n, size_t size, const void **ret)
+{
+	struct col col = {};
+	struct err *err;
+
+	if (!n)
+		return NULL;
+	err = col_open(env, (uint32_t)size, n, "notes", &col);
+	if (!err)
+		err = col_append(&col, v, n);
+	if (err) {
+		col_close(&col);
+		return err;
+	}
+	col_seal(&col);
+	*ret = col.base;
+	g->cols[g->n_cols++] = col;
+	return NULL;
+}
+
+static void own_goroutines(const struct noting *n, struct root_source *sources, uint32_t n_sources)
+{
+	for (uint32_t i = 0; i < n_sources; i++) {
+		struct of_goroutine key = { .thread = sources[i].thread }, *hit;
+
+		if (sources[i].kind != ROOT_GOROUTINE || !n->goroutines.n)
+			continue;
+		hit = bsearch(&key, n->goroutines.v, n->goroutines.n, sizeof(key), by_thread);
+		if (hit)
+			sources[i].owner = hit->owner;
+	}
+}
+
+static struct err *give(struct env *env, struct noting *n, struct graph *g)
+{
+	const void *owners = NULL, *gates = NULL, *waits = NULL, *slacks = NULL;
+	struct err *err;
+
+	sort(n->gates.v, n->gates.n, sizeof(struct gate), by_gate);
+	sort(n->waits.v, n->waits.n, sizeof(struct wait), by_wait);
+	sort(n->slacks.v, n->slacks.n, sizeof(struct slack), by_slack);
+	sort(n->goroutines.v, n->goroutines.n, sizeof(struct of_goroutine), by_thread);
+	gates_once(n);
+	slacks_once(n);
+	err = own(env, g, n->owners.v, n->owners.n, sizeof(struct owner), &owners);
+	if (!err)
+		err = own(env, g, n->gates.v, n->gates.n, sizeof(struct gate), &gates);
+	if (!err)
+		err = own(env, g, n->waits.v, n->waits.n, sizeof(struct wait), &waits);
+	if (!err)
+		err = own(env, g, n->slacks.v, n->slacks.n, sizeof(struct slack), &slacks);
+	if (err)
+		return err;
+	g->owners = owners;
+	g->n_owners = (uint32_t)n->owners.n;
+	g->gates = gates;
+	g->n_gates = (uint32_t)n->gates.n;
+	g->waits = waits;
+	g->n_waits = (uint32_t)n->waits.n;
+	g->slacks = slacks;
+	g->n_slacks = n->slacks.n;
+	own_goroutines(n, (struct root_source *)g->sources, g->n_sources);
+	return NULL;
+}
+
+struct err *noting_run(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct noter_ops *const *noters, struct graph *g)
+{
+	_cleanup_(noting_fini) struct noting n = {
+		.sink = { on_owner, on_gate, on_goroutine, on_wait, on_slack }, .g = g,
+	};
+	struct err *err = NULL;
+
+	for (size_t i = 0; noters[i] && !err; i++) {
+		err = noters[i]->find(env, img, blocks, g, &n.sink);
+		if (err)
+			return err_wrap(err, "notes of %s", noters[i]->name);
+	}
+	return give(env, &n, g);
+}
