@@ -62,6 +62,18 @@ struct go_layout {
 	struct {
 		uint32_t qcount, dataqsiz, buf, elemsize, closed, elemtype, sendq, recvq;
 	} hchan;
+	struct {
+		uint32_t lock, midle, nmidle, mnext, maxmcount, ngsys, runq, gFree;
+	} schedt;
+	struct {
+		uint32_t gcPercent, memoryLimit, heapMinimum, heapLive, gcPercentHeapGoal,
+			heapMarked, heapInUse, heapReleased, heapFree, totalAlloc, totalFree,
+			mappedReady, lastHeapGoal, triggered;
+	} gcControllerState;
+	struct {
+		uint32_t heapStats, stacks_sys, mspan_sys, mcache_sys, buckhash_sys, gcMiscSys,
+			other_sys, last_gc_unix, pause_total_ns, numgc, numforcedgc, enablegc;
+	} mstats;
 };
 
 /* One runtime.moduledata. */

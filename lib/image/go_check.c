@@ -20,6 +20,12 @@ enum {
 	STATUS_MAX = 16,
 	STATUS_SCAN = 0x1000,
 	STACK_MAX = 1 << 30, /* runtime.maxstacksize */
+	CHAIN_MAX = 64,      /* elements of a list that are looked at */
+	FINS_MAX = 101,	     /* finalizers in a block of 4 KiB */
+	REASONS_MAX = 255,   /* g.waitreason is a byte */
+	REASON_BYTES = 64,
+	BUCKET_MEM = 1,	     /* mprof.go, memProfile */
+	READABLE_MAX = 64,
 };
 
 static const uint64_t arena_size = 64ull << 20;
@@ -184,4 +190,144 @@ bool go_is_allm(const struct go *go, taddr var)
 		m = go_word(go, m + l->m.alllink);
 	}
 	return n != 0;
+}
+
+/* ---- singletons */
+
+static uint32_t word32(const struct go *go, taddr addr)
+{
+	uint32_t v = 0;
+
+	(void)image_read_u32(go->img, addr, &v); /* absent: zero, which no check takes for proof */
+	return v;
+}
+
+static bool readable(const struct go *go, taddr addr, uint64_t n)
+{
+	uint8_t bytes[READABLE_MAX];
+
+	return addr % 4 == 0 && image_read(go->img, addr, bytes, n) == MEM_OK;
+}
+
+bool go_is_sched(const struct go *go, taddr addr)
+{
+	const struct go_layout *l = &go->layout;
+	uint32_t max = word32(go, addr + l->schedt.maxmcount), idle = word32(go, addr + l->schedt.nmidle);
+	uint64_t next = go_word(go, addr + l->schedt.mnext);
+	taddr m = go_word(go, addr + l->schedt.midle);
+
+	if (addr % 8 || !max || max > INT32_MAX || idle > max || !next || next > 1ull << 40 || !m != !idle)
+		return false;
+	return !m || go_word(go, go_word(go, m + l->m.g0) + l->g.m) == m;
+}
+
+bool go_is_gc_controller(const struct go *go, taddr addr)
+{
+	const struct go_layout *l = &go->layout;
+	int32_t percent = (int32_t)word32(go, addr + l->gcControllerState.gcPercent);
+	int64_t limit = (int64_t)go_word(go, addr + l->gcControllerState.memoryLimit);
+	uint64_t minimum = go_word(go, addr + l->gcControllerState.heapMinimum);
+	uint64_t live = go_word(go, addr + l->gcControllerState.heapLive);
+
+	return addr % 8 == 0 && percent >= -1 && limit > 0 && minimum && live < 1ull << 48;
+}
+
+bool go_is_memstats(const struct go *go, taddr addr)
+{
+	const struct go_layout *l = &go->layout;
+	uint64_t spans = go_word(go, addr + l->mstats.mspan_sys), caches = go_word(go, addr + l->mstats.mcache_sys);
+	uint8_t enabled;
+
+	return addr % 8 == 0 && spans && caches && spans < 1ull << 44 && caches < 1ull << 44 &&
+	       go_word(go, addr + l->mstats.other_sys) < 1ull << 44 &&
+	       read_u8(go, addr + l->mstats.enablegc, &enabled) && enabled <= 1;
+}
+
+bool go_is_gcphase(const struct go *go, taddr addr)
+{
+	return readable(go, addr, 4) && word32(go, addr) <= 2; /* off, mark, mark termination */
+}
+
+bool go_is_flag(const struct go *go, taddr addr)
+{
+	return readable(go, addr, 4) && word32(go, addr) <= 1;
+}
+
+bool go_is_finblocks(const struct go *go, taddr var)
+{
+	taddr block = go_word(go, var);
+
+	if (!readable(go, var, 8))
+		return false;
+	for (unsigned i = 0; block && i < CHAIN_MAX; i++) {
+		if (block % 8 || !readable(go, block, 24) || word32(go, block + 16) > FINS_MAX)
+			return false;
+		block = go_word(go, block); /* alllink; of finq's blocks too, for they are all in that list */
+	}
+	return true;
+}
+
+bool go_is_pools(const struct go *go, taddr slice)
+{
+	uint64_t n;
+	taddr ptr;
+
+	if (!readable(go, slice, 24) || !go_slice(go, slice, 8, &ptr, &n))
+		return false;
+	for (uint64_t i = 0; i < n && i < CHAIN_MAX; i++) {
+		taddr pool = go_word(go, ptr + i * 8);
+
+		if (!readable(go, pool, 40) || go_word(go, pool + 8) > 1 << 20) /* localSize: processors */
+			return false;
+	}
+	return true;
+}
+
+bool go_is_mbuckets(const struct go *go, taddr var)
+{
+	taddr b = go_word(go, var);
+
+	if (!readable(go, var, 8))
+		return false;
+	for (unsigned i = 0; b && i < CHAIN_MAX; i++) {
+		if (!readable(go, b, 48) || go_word(go, b + 16) != BUCKET_MEM)
+			return false;
+		b = go_word(go, b + 8);
+	}
+	return true;
+}
+
+bool go_is_stack_list(const struct go *go, taddr item)
+{
+	taddr first = go_word(go, item + 8), last = go_word(go, item + 16);
+
+	return readable(go, item, 24) && !first == !last && (!first || (go_is_mspan(go, first) && go_is_mspan(go, last)));
+}
+
+bool go_is_persistent_chunks(const struct go *go, taddr var)
+{
+	taddr chunk = go_word(go, var);
+
+	/* malloc.go: each chunk's first word leads to the next one. */
+	for (unsigned i = 0; chunk && i < CHAIN_MAX; i++) {
+		if (!readable(go, chunk, 8) || chunk % 4096)
+			return false;
+		chunk = go_word(go, chunk);
+	}
+	return go_word(go, var) != 0;
+}
+
+uint32_t go_wait_reasons(const struct go *go, taddr addr)
+{
+	char text[REASON_BYTES];
+	uint32_t n = 0;
+
+	for (; n < REASONS_MAX && go_string(go, addr + n * 16, text, sizeof(text)); n++) {
+		if ((n == 0) != !*text || (n == 1 && strcmp(text, "GC assist marking") != 0))
+			break;
+		for (const char *p = text; *p; p++)
+			if (*p < ' ' || *p > '~')
+				return n > 1 ? n : 0;
+	}
+	return n > 1 ? n : 0;
 }

@@ -18,5 +18,21 @@ bool go_is_allgs(const struct go *go, taddr slice);
 bool go_is_allp(const struct go *go, taddr slice);
 /* The first of the list of m's: each with a g0 that knows its m. */
 bool go_is_allm(const struct go *go, taddr var);
+bool go_is_sched(const struct go *go, taddr addr);
+bool go_is_gc_controller(const struct go *go, taddr addr);
+bool go_is_memstats(const struct go *go, taddr addr);
+bool go_is_gcphase(const struct go *go, taddr addr);
+bool go_is_flag(const struct go *go, taddr addr); /* a uint32 that is 0 or 1 */
+/* A variable that leads a list of finalizer blocks, by alllink or by next; an empty one passes. */
+bool go_is_finblocks(const struct go *go, taddr var);
+/* A slice of *sync.Pool; an empty one passes. */
+bool go_is_pools(const struct go *go, taddr slice);
+/* A variable that leads a list of memory profile buckets; an empty one passes. */
+bool go_is_mbuckets(const struct go *go, taddr var);
+/* A lock and a list of spans; an empty one passes. */
+bool go_is_stack_list(const struct go *go, taddr item);
+bool go_is_persistent_chunks(const struct go *go, taddr var);
+/* How many strings the array has that begins at addr; 0 unless it is the runtime's wait reasons. */
+uint32_t go_wait_reasons(const struct go *go, taddr addr);
 
 #endif

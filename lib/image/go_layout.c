@@ -149,7 +149,45 @@ static const struct row rows[] = {
 	F(hchan, closed, { 19, 28 }),
 	F(hchan, elemtype, { 19, 32 }, { 23, 40 }),
 	F(hchan, sendq, { 19, 72 }, { 23, 80 }),
-	F(hchan, recvq, { 19, 56 }, { 23, 64 }),};
+	F(hchan, recvq, { 19, 56 }, { 23, 64 }),
+
+	F(schedt, lock, { 19, 24 }, { 25, 32 }),
+	F(schedt, midle, { 19, 32 }, { 25, 40 }),
+	F(schedt, nmidle, { 19, 40 }, { 25, 48 }, { 26, 64 }),
+	F(schedt, mnext, { 19, 48 }, { 25, 56 }, { 26, 72 }),
+	F(schedt, maxmcount, { 19, 56 }, { 25, 64 }, { 26, 80 }),
+	F(schedt, ngsys, { 19, 72 }, { 25, 80 }, { 26, 96 }),
+	F(schedt, runq, { 19, 96 }, { 20, 104 }, { 25, 112 }, { 26, 128 }),
+	F(schedt, gFree, { 19, 152 }, { 20, 160 }, { 25, 168 }, { 26, 184 }),
+
+	F(gcControllerState, gcPercent, { 19, 0 }),
+	F(gcControllerState, memoryLimit, { 19, 8 }),
+	F(gcControllerState, heapMinimum, { 19, 16 }),
+	F(gcControllerState, heapLive, { 19, 136 }, { 20, 80 }, { 21, 104 }),
+	F(gcControllerState, gcPercentHeapGoal, { 19, 104 }, { 20, 48 }, { 21, 72 }),
+	F(gcControllerState, heapMarked, { 19, 184 }, { 20, 128 }, { 21, 152 }),
+	F(gcControllerState, heapInUse, { 19, 304 }, { 20, 248 }, { 21, 272 }),
+	F(gcControllerState, heapReleased, { 19, 312 }, { 20, 256 }, { 21, 280 }),
+	F(gcControllerState, heapFree, { 19, 320 }, { 20, 264 }, { 21, 288 }),
+	F(gcControllerState, totalAlloc, { 19, 328 }, { 20, 272 }, { 21, 296 }),
+	F(gcControllerState, totalFree, { 19, 336 }, { 20, 280 }, { 21, 304 }),
+	F(gcControllerState, mappedReady, { 19, 344 }, { 20, 288 }, { 21, 312 }),
+	F(gcControllerState, lastHeapGoal, { 19, 128 }, { 20, 72 }, { 21, 96 }),
+	F(gcControllerState, triggered, { 19, 120 }, { 20, 64 }, { 21, 88 }),
+
+	F(mstats, heapStats, { 19, 0 }),
+	F(mstats, stacks_sys, { 19, 3544 }, { 25, 3520 }),
+	F(mstats, mspan_sys, { 19, 3552 }, { 25, 3528 }),
+	F(mstats, mcache_sys, { 19, 3560 }, { 25, 3536 }),
+	F(mstats, buckhash_sys, { 19, 3568 }, { 25, 3544 }),
+	F(mstats, gcMiscSys, { 19, 3576 }, { 25, 3552 }),
+	F(mstats, other_sys, { 19, 3584 }, { 25, 3560 }),
+	F(mstats, last_gc_unix, { 19, 3592 }, { 25, 3568 }),
+	F(mstats, pause_total_ns, { 19, 3600 }, { 25, 3576 }),
+	F(mstats, numgc, { 19, 7704 }, { 25, 7680 }),
+	F(mstats, numforcedgc, { 19, 7708 }, { 25, 7684 }),
+	F(mstats, enablegc, { 19, 7736 }, { 25, 8256 }, { 26, 10432 }),
+};
 
 static void put(struct go_layout *l, const struct row *r, uint32_t value)
 {
