@@ -16,6 +16,7 @@
 #include "image/go_func.h"
 #include "image/go_layout.h"
 #include "image/go_sched.h"
+#include "image/go_type.h"
 #include "image/parts.h"
 
 
@@ -67,7 +68,9 @@ static struct err *fill(struct go *go)
 		     "built by %s, newer than any layout known: it is read as Go 1.%u, as far as that holds",
 		     go->version, GO_NEWEST);
 	go_layout_of(go->minor, go->img->target->id, go->allocheaders, &go->layout);
-	err = go_anchors_find(go);
+	err = go_types_open(go, &go->types);
+	if (!err)
+		err = go_anchors_find(go);
 	return err ? err : go_sched_open(go);
 }
 
@@ -93,6 +96,7 @@ void go_close(struct go *go)
 {
 	if (!go)
 		return;
+	go_types_close(go->types);
 	go_names_free(go->names);
 	arena_fini(&go->mem);
 	free(go);
