@@ -3,7 +3,8 @@
  *
  * Source of truth: NT_FILE rows and the ELF header each module has in memory, then the link map
  * of the dynamic loader (struct r_debug, <link.h>).  Contents come from a file only when its
- * build id is the one in the dumped memory; --exe alone may vouch for a program that has none.
+ * build id is the one in the dumped memory; without one, when it is the Go program whose data is
+ * there (go_file.c), or when --exe vouches for it.
  */
 #include <elf.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/elf.h"
+#include "image/go_file.h"
 #include "image/parts.h"
 
 enum {
@@ -524,7 +526,11 @@ static struct err *module_use(struct image *img, struct module *m, struct elf_fi
 		return &err_nomem;
 	}
 	m->elf = e;
-	if (!m->tls_size || !m->dynamic)
+	if (!m->n_build_id) { /* nor were its headers in the dump, as a rule */
+		m->bias = m->start - e->h.low;
+		m->end = m->start;
+	}
+	if (!m->n_build_id || !m->tls_size || !m->dynamic)
 		module_take_headers(m, &e->h);
 	return NULL;
 }
@@ -534,6 +540,8 @@ static struct err *module_offer(struct image *img, struct module *m, struct elf_
 {
 	enum verdict v = file_verdict(img, m, e);
 
+	if (v == FILE_DIFFERS && !m->n_build_id && go_file_fits(img, m->start - e->h.low, e))
+		v = FILE_MATCHES;
 	if (v == FILE_MATCHES)
 		return module_use(img, m, e);
 	if (v == FILE_DIFFERS && m->n_build_id && say)
@@ -584,11 +592,9 @@ static struct err *module_offer_exe(struct image *img, struct module *m, const c
 		elf_file_free(e);
 		return NULL;
 	}
-	diag(img->env, "module/unverified", m->start,
-	     "%s is used as the program as told: the dump has no build id to check it by", e->path);
-	m->bias = m->start - e->h.low;
-	m->end = m->start;
-	module_take_headers(m, &e->h);
+	if (!go_file_fits(img, m->start - e->h.low, e))
+		diag(img->env, "module/unverified", m->start,
+		     "%s is used as the program as told: the dump has no build id to check it by", e->path);
 	return module_use(img, m, e);
 }
 
@@ -632,10 +638,7 @@ static struct err *module_find_file(struct builder *b, struct module *m)
 		return NULL;
 	if (m->is_exe && opt->exe)
 		err = module_offer_exe(img, m, opt->exe);
-	if (!m->n_build_id && !m->elf)
-		diag(img->env, "module/no-build-id", m->start,
-		     "%s: the dump does not hold its build id, so that no file can be matched to it", m->path);
-	if (err || m->elf || !m->n_build_id)
+	if (err || m->elf)
 		return err;
 	err = module_offer_bundle(b, m);
 	for (size_t i = 0; !err && !m->elf && *m->path == '/' && opt->sysroots && opt->sysroots[i]; i++) {
@@ -645,6 +648,9 @@ static struct err *module_find_file(struct builder *b, struct module *m)
 	}
 	if (!err && !m->elf && *m->path == '/' && !opt->no_host_files)
 		err = module_offer_path(img, m, m->path);
+	if (!err && !m->elf && !m->n_build_id)
+		diag(img->env, "module/no-build-id", m->start,
+		     "%s: the dump does not hold its build id, so that no file can be matched to it", m->path);
 	return err;
 }
 

@@ -1,0 +1,12 @@
+/*
+ * image/go_file.h - whether a file is the Go program that a dump without its build id is of.
+ */
+#ifndef HEAPFX_IMAGE_GO_FILE_H
+#define HEAPFX_IMAGE_GO_FILE_H
+
+#include "image/elf.h"
+
+/* Its moduledata and build information are in memory, at the file's addresses plus bias. */
+bool go_file_fits(const struct image *img, uint64_t bias, const struct elf_file *e);
+
+#endif
