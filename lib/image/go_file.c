@@ -61,49 +61,57 @@ static bool same_bytes(const struct image *img, taddr addr, const uint8_t *file,
 }
 
 /* The section says how long it is; without sections nothing is compared. */
-static bool build_info_agrees(const struct image *img, uint64_t bias, const struct elf_file *e)
+static enum go_fit build_info_fits(const struct image *img, uint64_t bias, const struct elf_file *e)
 {
 	const uint8_t *blob;
 	uint64_t n, offset;
 
 	if (!elf_file_section(e, ".go.buildinfo", &blob, &n) || n > BLOB_MAX)
-		return true;
+		return GO_FIT_YES;
 	offset = (uint64_t)(blob - e->map);
 	for (size_t i = 0; i < e->h.n; i++) {
 		const struct elf_segment *s = &e->h.segments[i];
 
 		if (s->type == PT_LOAD && offset >= s->offset && offset - s->offset < s->filesz &&
 		    n <= s->filesz - (offset - s->offset))
-			return same_bytes(img, bias + s->vaddr + (offset - s->offset), blob, n);
+			return same_bytes(img, bias + s->vaddr + (offset - s->offset), blob, n) ? GO_FIT_YES :
+												 GO_FIT_NO;
 	}
-	return false;
+	return GO_FIT_NO;
 }
 
-static bool moduledata_agrees(const struct image *img, uint64_t bias, const struct elf_file *e,
-			      const struct elf_segment *s)
+static enum go_fit moduledata_fits(const struct image *img, uint64_t bias, const struct elf_file *e,
+				   const struct elf_segment *s)
 {
 	const uint8_t *bytes = e->map + s->offset;
 	uint64_t n = s->filesz < scan_max ? s->filesz : scan_max;
+	enum go_fit fit = GO_FIT_UNKNOWN;
 
 	for (uint64_t at = align_up(s->vaddr, 8) - s->vaddr; at + HEAD_WORDS * 8 <= n; at += 8) {
 		uint64_t mem[HEAD_WORDS];
 
-		if (lengths_plausible(bytes + at) &&
-		    image_read(img, bias + s->vaddr + at, mem, sizeof(mem)) == MEM_OK &&
-		    words_agree(bytes + at, mem, bias))
-			return true;
+		if (!lengths_plausible(bytes + at) ||
+		    image_read(img, bias + s->vaddr + at, mem, sizeof(mem)) != MEM_OK)
+			continue;
+		if (words_agree(bytes + at, mem, bias))
+			return GO_FIT_YES;
+		fit = GO_FIT_NO;
 	}
-	return false;
+	return fit;
 }
 
-bool go_file_fits(const struct image *img, uint64_t bias, const struct elf_file *e)
+enum go_fit go_file_fits(const struct image *img, uint64_t bias, const struct elf_file *e)
 {
-	for (size_t i = 0; i < e->h.n; i++) {
+	enum go_fit fit = GO_FIT_UNKNOWN;
+
+	for (size_t i = 0; i < e->h.n && fit != GO_FIT_YES; i++) {
 		const struct elf_segment *s = &e->h.segments[i];
 
-		if (s->type == PT_LOAD && s->flags & PF_W && range_fits(s->offset, s->filesz, e->size) &&
-		    moduledata_agrees(img, bias, e, s))
-			return build_info_agrees(img, bias, e);
+		if (s->type == PT_LOAD && s->flags & PF_W && range_fits(s->offset, s->filesz, e->size)) {
+			enum go_fit here = moduledata_fits(img, bias, e, s);
+
+			fit = here != GO_FIT_UNKNOWN ? here : fit;
+		}
 	}
-	return false;
+	return fit == GO_FIT_YES ? build_info_fits(img, bias, e) : fit;
 }

@@ -540,7 +540,8 @@ static struct err *module_offer(struct image *img, struct module *m, struct elf_
 {
 	enum verdict v = file_verdict(img, m, e);
 
-	if (v == FILE_DIFFERS && !m->n_build_id && go_file_fits(img, m->start - e->h.low, e))
+	if (v == FILE_DIFFERS && !m->n_build_id &&
+	    go_file_fits(img, m->start - e->h.low, e) == GO_FIT_YES)
 		v = FILE_MATCHES;
 	if (v == FILE_MATCHES)
 		return module_use(img, m, e);
@@ -579,20 +580,22 @@ static bool exe_shape_fits(const struct image *img, const struct module *m, cons
 static struct err *module_offer_exe(struct image *img, struct module *m, const char *path)
 {
 	struct elf_file *e;
+	enum go_fit fit;
 	struct err *err = elf_file_open_path(path, &e);
 
 	if (err)
 		return err_wrap(err, "--exe");
 	if (m->n_build_id)
 		return module_offer(img, m, e, true);
-	if (file_verdict(img, m, e) == FILE_NO || !exe_shape_fits(img, m, e)) {
+	fit = go_file_fits(img, m->start - e->h.low, e);
+	if (file_verdict(img, m, e) == FILE_NO || !exe_shape_fits(img, m, e) || fit == GO_FIT_NO) {
 		diag(img->env, "module/build-id-mismatch", m->start,
-		     "%s is not used for %s: its machine, entry point or program headers are not those of the process",
-		     e->path, m->path);
+		     "%s is not used for %s: its %s are not those of the process", e->path, m->path,
+		     fit == GO_FIT_NO ? "Go tables" : "machine, entry point or program headers");
 		elf_file_free(e);
 		return NULL;
 	}
-	if (!go_file_fits(img, m->start - e->h.low, e))
+	if (fit != GO_FIT_YES)
 		diag(img->env, "module/unverified", m->start,
 		     "%s is used as the program as told: the dump has no build id to check it by", e->path);
 	return module_use(img, m, e);
