@@ -2,13 +2,15 @@
 #include "analysis/analysis.h"
 
 extern const struct analysis_ops leaks_analysis, cycles_analysis, suspects_analysis, frag_analysis,
-	uncollected_analysis, rank_analysis;
+	owned_analysis, slack_analysis, uncollected_analysis, rank_analysis;
 
 const struct analysis_ops *const analysis_registry[] = {
 	&leaks_analysis,
 	&cycles_analysis,
 	&suspects_analysis,
 	&frag_analysis,
+	&owned_analysis,
+	&slack_analysis,
 	&uncollected_analysis,
 	&rank_analysis,
 	NULL,

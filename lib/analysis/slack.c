@@ -1,0 +1,208 @@
+/*
+ * analysis/slack.c - containers with room for more than they hold, those of one type together.
+ *
+ * `retained` of such a suspect is what rebuilding them would give back, not what they keep.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "analysis/chain.h"
+#include "base/guard.h"
+#include "base/vec.h"
+
+enum { LEAST_WASTED = 64 << 10 };
+
+static const struct {
+	const char *rule, *one, *many; /* "1,024 of `type` ..." */
+} kinds[SLACK_KINDS] = {
+	[SLACK_MAP] = { "slack/map-dead", " has mostly empty slots", " have mostly empty slots" },
+	[SLACK_CAPACITY] = { "slack/capacity", " is longer than what is used",
+			     " are longer than what is used" },
+	[SLACK_SUBSLICE] = { "slack/subslice", " is kept for a part of it",
+			     " are kept for parts of them" },
+	[SLACK_EMPTY] = { "slack/empty", " holds nothing", " hold nothing" },
+};
+
+struct group {
+	type_id type;
+	uint8_t kind;
+	uint64_t count, used, capacity, bytes, wasted;
+	node_id worst[SUSPECT_ADDRESSES]; /* those that waste most, by that */
+	uint64_t most;			  /* that one of them wastes */
+	unsigned n_worst;
+};
+
+struct groups {
+	struct group *v;
+	size_t n, cap;
+};
+
+struct row {
+	const struct slack *slack;
+	type_id type;
+};
+
+static int by_group(const void *pa, const void *pb)
+{
+	const struct row *a = pa, *b = pb;
+
+	if (a->slack->kind != b->slack->kind)
+		return (int)a->slack->kind - (int)b->slack->kind;
+	if (a->type != b->type)
+		return a->type < b->type ? -1 : 1;
+	if (a->slack->wasted != b->slack->wasted)
+		return a->slack->wasted < b->slack->wasted ? 1 : -1;
+	return a->slack->node < b->slack->node ? -1 : a->slack->node > b->slack->node;
+}
+
+static int by_waste(const void *pa, const void *pb)
+{
+	const struct group *a = pa, *b = pb;
+
+	if (a->wasted != b->wasted)
+		return a->wasted < b->wasted ? 1 : -1;
+	if (a->kind != b->kind)
+		return (int)a->kind - (int)b->kind;
+	return a->type < b->type ? -1 : a->type > b->type;
+}
+
+/* Of what is reachable alone: garbage wastes nothing. */
+static size_t reachable_rows(const struct subject *s, struct row *rows)
+{
+	size_t n = 0;
+
+	for (uint64_t i = 0; i < s->graph->n_slacks; i++) {
+		const struct slack *slack = &s->graph->slacks[i];
+		uint8_t reach = s->facts->reach[slack->node];
+
+		if (reach == REACH_REACHABLE || reach == REACH_POSSIBLE)
+			rows[n++] = (struct row){
+				slack, s->graph->type ? s->graph->type[slack->node] : 0,
+			};
+	}
+	return n;
+}
+
+static struct err *group_rows(const struct row *rows, size_t n, struct groups *gs)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct slack *slack = rows[i].slack;
+		struct group fresh = { .type = rows[i].type, .kind = slack->kind }, *g;
+		bool same = i && rows[i - 1].type == fresh.type &&
+			    rows[i - 1].slack->kind == fresh.kind;
+
+		if (!same && !vec_push(gs, &fresh))
+			return &err_nomem;
+		g = &gs->v[gs->n - 1];
+		g->count++;
+		g->used += slack->used;
+		g->capacity += slack->capacity;
+		g->bytes += slack->bytes;
+		g->wasted += slack->wasted;
+		if (!g->n_worst)
+			g->most = slack->wasted;
+		if (g->n_worst < SUSPECT_ADDRESSES)
+			g->worst[g->n_worst++] = slack->node;
+	}
+	return NULL;
+}
+
+static const char *type_name(const struct graph *g, type_id type)
+{
+	return type && g->types ? g->types->v[type].name : NULL;
+}
+
+static struct err *add_evidence(struct report *r, const struct group *g, struct rp_suspect *out)
+{
+	static const char *const units[SLACK_KINDS] = {
+		[SLACK_MAP] = "slots", [SLACK_CAPACITY] = "elements", [SLACK_SUBSLICE] = "bytes",
+		[SLACK_EMPTY] = "elements",
+	};
+	struct text t = TEXT_INIT;
+	struct err *err;
+
+	text_add_count(&t, g->used);
+	text_add(&t, " of ");
+	text_add_count(&t, g->capacity);
+	text_printf(&t, " %s", units[g->kind]);
+	err = evidence_add(r, out, "in use", text_str(&t));
+	text_reset(&t);
+	text_add_bytes(&t, g->most);
+	if (!err && g->count > 1)
+		err = evidence_add(r, out, "the worst of them wastes", text_str(&t));
+	text_fini(&t);
+	return err;
+}
+
+static struct err *add_suspect(const struct subject *s, struct report *r, const struct group *g)
+{
+	const char *type = type_name(s->graph, g->type);
+	struct text title = TEXT_INIT;
+	struct rp_suspect out = {
+		.rule = kinds[g->kind].rule,
+		.type = type ? arena_strdup(&r->mem, type) : NULL,
+		.count = g->count,
+		.bytes = g->bytes,
+		.retained = g->wasted,
+		.confidence = CONF_RUNTIME,
+		.addresses = arena_alloc(&r->mem, SUSPECT_ADDRESSES * sizeof(*out.addresses)),
+		.has_chain = true,
+	};
+	struct err *err;
+
+	text_add_count(&title, g->count);
+	text_printf(&title, " %s", type ? type : g->count == 1 ? "container" : "containers");
+	text_add(&title, g->count == 1 ? kinds[g->kind].one : kinds[g->kind].many);
+	out.title = report_text(r, &title);
+	text_fini(&title);
+	if (!out.addresses || !out.title)
+		return &err_nomem;
+	for (unsigned i = 0; i < g->n_worst; i++)
+		out.addresses[out.n_addresses++] = graph_key(s->graph, g->worst[i]);
+	err = chain_to(s, r, g->worst[0], &out.chain);
+	if (!err)
+		err = add_evidence(r, g, &out);
+	if (err)
+		return err;
+	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
+}
+
+static void guard_groups(struct groups *gs)
+{
+	free(gs->v);
+}
+
+static struct err *slack_run(struct env *env, const struct subject *s, struct report *r)
+{
+	_cleanup_(guard_groups) struct groups gs = {};
+	_free_ struct row *rows = NULL;
+	size_t n, shown[SLACK_KINDS] = {};
+	struct err *err;
+
+	(void)env;
+	if (!s->graph->n_slacks)
+		return NULL;
+	rows = calloc(s->graph->n_slacks, sizeof(*rows));
+	if (!rows)
+		return &err_nomem;
+	n = reachable_rows(s, rows);
+	qsort(rows, n, sizeof(*rows), by_group);
+	err = group_rows(rows, n, &gs);
+	if (gs.n)
+		qsort(gs.v, gs.n, sizeof(*gs.v), by_waste);
+	r->categories[CAT_SLACK].known = true;
+	for (size_t i = 0; i < gs.n && !err; i++) {
+		r->categories[CAT_SLACK].count += gs.v[i].count;
+		r->categories[CAT_SLACK].bytes += gs.v[i].wasted;
+		if (gs.v[i].wasted >= LEAST_WASTED && shown[gs.v[i].kind]++ < SUSPECTS_PER_RULE)
+			err = add_suspect(s, r, &gs.v[i]);
+	}
+	return err;
+}
+
+const struct analysis_ops slack_analysis = {
+	.name = "slack",
+	.summary = "containers with room for more than they hold",
+	.needs = FACT_REACH | FACT_PARENT,
+	.run = slack_run,
+};

@@ -1,0 +1,243 @@
+/* Pools, stuck goroutines and slack: the suspects that a graph with such notes gives. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analysis/analysis.h"
+
+extern const struct analysis_ops owned_analysis, slack_analysis;
+
+enum { KIB = 1024 };
+
+struct world {
+	struct env env;
+	struct graph_builder *b;
+	struct graph *g;
+	struct facts f;
+	struct report r;
+	node_id n;
+};
+
+static bool find_edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
+{
+	(void)ctx;
+	(void)src;
+	(void)dst;
+	*ret = (struct edge_label){ .offset = 0 };
+	return true;
+}
+
+static void name_root(void *ctx, uint32_t root, struct text *ret)
+{
+	(void)ctx;
+	text_printf(ret, "root %u", root);
+}
+
+static const struct graph_ops ops = { .edge = find_edge, .root = name_root };
+
+static void open_world(struct world *w)
+{
+	*w = (struct world){};
+	env_init(&w->env);
+	assert_null(graph_builder_new(&w->env, &w->b));
+}
+
+static node_id add(struct world *w, uint64_t size)
+{
+	assert_null(graph_add_node(w->b, 0x100000 + 0x1000000ull * w->n, size));
+	return w->n++;
+}
+
+static void edge(struct world *w, node_id from, node_id to)
+{
+	assert_null(graph_add_edge(w->b, from, to));
+}
+
+static void root(struct world *w, struct root_source source, node_id node)
+{
+	assert_null(graph_add_root(w->b, &source, node, 0x10));
+}
+
+static void finish(struct world *w)
+{
+	assert_null(graph_build_finish(w->b, &w->g));
+	graph_builder_free(w->b);
+	w->g->ops = &ops;
+}
+
+static void run(struct world *w, const struct analysis_ops *analysis)
+{
+	struct subject s = { .graph = w->g, .facts = &w->f, .top = 10 };
+
+	assert_null(facts_compute(&w->env, w->g, analysis->needs, &w->f));
+	assert_null(analysis->run(&w->env, &s, &w->r));
+}
+
+static void close_world(struct world *w)
+{
+	report_fini(&w->r);
+	facts_fini(&w->f);
+	graph_free(w->g);
+	assert_int_equal(w->env.mem_used, 0);
+	env_fini(&w->env);
+}
+
+static const struct root_source global = { .kind = ROOT_GLOBAL, .thread = UINT32_MAX, .module = -1 };
+
+/* A pool array with `n` buffers of `size`, one more of `large`, and one that a global holds too. */
+static void make_pool(struct world *w, unsigned n, uint64_t size, uint64_t large, bool escaped)
+{
+	static const struct owner owners[] = { { OWNER_POOL, "sync.Pool main.bufs", 1 } };
+	static struct gate gate[1];
+	node_id array;
+
+	open_world(w);
+	array = add(w, 128);
+	for (unsigned i = 0; i < n; i++)
+		edge(w, array, add(w, size));
+	if (large)
+		edge(w, array, add(w, large));
+	if (escaped)
+		edge(w, array, add(w, 64));
+	root(w, global, array);
+	if (escaped)
+		root(w, global, w->n - 1);
+	finish(w);
+	gate[0] = (struct gate){ array, 1 };
+	w->g->owners = owners;
+	w->g->n_owners = 1;
+	w->g->gates = gate;
+	w->g->n_gates = 1;
+	run(w, &owned_analysis);
+}
+
+static void test_pool(void **state)
+{
+	struct world w;
+	const struct rp_suspect *s;
+
+	(void)state;
+	make_pool(&w, 100, KIB, 0, false);
+	assert_int_equal(w.r.suspects.n, 1);
+	s = &w.r.suspects.v[0];
+	assert_string_equal(s->rule, "parked/pool");
+	assert_int_equal(s->count, 101);
+	assert_int_equal(s->retained, 100 * KIB + 128);
+	assert_non_null(strstr(s->title, "sync.Pool main.bufs"));
+	assert_int_equal(w.r.categories[CAT_PARKED].bytes, 100 * KIB + 128);
+	assert_false(w.r.categories[CAT_STUCK].known);
+	close_world(&w);
+}
+
+/* One buffer of a megabyte among a hundred of a kilobyte is the matter, not their number. */
+static void test_large_buffer(void **state)
+{
+	struct world w;
+	const struct rp_suspect *s;
+
+	(void)state;
+	make_pool(&w, 100, KIB, 1024 * KIB, false);
+	assert_int_equal(w.r.suspects.n, 1);
+	s = &w.r.suspects.v[0];
+	assert_string_equal(s->rule, "parked/pool-large-buffer");
+	assert_int_equal(s->count, 1);
+	assert_int_equal(s->bytes, 1024 * KIB);
+	assert_int_equal(s->addresses[0], graph_key(w.g, 101));
+	close_world(&w);
+}
+
+static void test_escaped(void **state)
+{
+	struct world w;
+
+	(void)state;
+	make_pool(&w, 3, 16, 0, true); /* too small for a suspect of its own */
+	assert_int_equal(w.r.suspects.n, 1);
+	assert_string_equal(w.r.suspects.v[0].rule, "parked/pool-escaped");
+	assert_int_equal(w.r.suspects.v[0].count, 1);
+	assert_int_equal(w.r.suspects.v[0].addresses[0], graph_key(w.g, 4));
+	close_world(&w);
+}
+
+static void test_stuck(void **state)
+{
+	static const struct owner owners[] = { { OWNER_STUCK, "chan receive in main.worker", 3 } };
+	static struct wait waits[2];
+	struct world w;
+	node_id channel[2];
+	const struct rp_suspect *s;
+
+	(void)state;
+	open_world(&w);
+	channel[0] = add(&w, 96); /* nobody else has it */
+	channel[1] = add(&w, 96); /* a global has it */
+	for (uint32_t t = 0; t < 2; t++) {
+		struct root_source stack = { .kind = ROOT_GOROUTINE, .thread = t, .owner = 1 };
+
+		root(&w, stack, channel[t]);
+		root(&w, stack, add(&w, 5 * KIB));
+	}
+	root(&w, global, channel[1]);
+	finish(&w);
+	waits[0] = (struct wait){ channel[0], 0, WAIT_FOR };
+	waits[1] = (struct wait){ channel[1], 1, WAIT_FOR };
+	w.g->owners = owners;
+	w.g->n_owners = 1;
+	w.g->waits = waits;
+	w.g->n_waits = 2;
+	run(&w, &owned_analysis);
+	assert_int_equal(w.r.suspects.n, 1);
+	s = &w.r.suspects.v[0];
+	assert_string_equal(s->rule, "stuck/goroutine");
+	assert_int_equal(s->count, 1);
+	assert_int_equal(s->retained, 96 + 5 * KIB);
+	assert_int_equal(s->addresses[0], graph_key(w.g, 2)); /* the largest */
+	close_world(&w);
+}
+
+/* Two maps of one type are one suspect; garbage and small ones are none. */
+static void test_slack(void **state)
+{
+	static struct slack slacks[4];
+	struct world w;
+	node_id map[4];
+
+	(void)state;
+	open_world(&w);
+	for (unsigned i = 0; i < 4; i++)
+		map[i] = add(&w, 48);
+	for (unsigned i = 0; i < 3; i++)
+		root(&w, global, map[i]);
+	finish(&w);
+	slacks[0] = (struct slack){ map[0], SLACK_MAP, 10, 1000, 80 * KIB, 50 * KIB };
+	slacks[1] = (struct slack){ map[1], SLACK_MAP, 5, 2000, 160 * KIB, 150 * KIB };
+	slacks[2] = (struct slack){ map[2], SLACK_SUBSLICE, 16, 2 * KIB, 2 * KIB, 2 * KIB - 16 };
+	slacks[3] = (struct slack){ map[3], SLACK_MAP, 0, 9000, 900 * KIB, 900 * KIB };
+	w.g->slacks = slacks;
+	w.g->n_slacks = 4;
+	run(&w, &slack_analysis);
+	assert_int_equal(w.r.suspects.n, 1);
+	assert_string_equal(w.r.suspects.v[0].rule, "slack/map-dead");
+	assert_int_equal(w.r.suspects.v[0].count, 2);
+	assert_int_equal(w.r.suspects.v[0].bytes, 240 * KIB);
+	assert_int_equal(w.r.suspects.v[0].retained, 200 * KIB);
+	assert_int_equal(w.r.suspects.v[0].addresses[0], graph_key(w.g, map[1])); /* the worst first */
+	assert_int_equal(w.r.categories[CAT_SLACK].bytes, 202 * KIB - 16);
+	close_world(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pool), cmocka_unit_test(test_large_buffer), cmocka_unit_test(test_escaped),
+		cmocka_unit_test(test_stuck), cmocka_unit_test(test_slack),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
