@@ -260,6 +260,48 @@ static struct err *module_from_auxv(struct builder *b)
 	return m.end > m.start ? module_add(b, &m) : NULL;
 }
 
+/* Where the program of AT_ENTRY and AT_PHDR was loaded, if that can be `e`. */
+static bool exe_bias(const struct image *img, const struct elf_file *e, taddr *ret)
+{
+	taddr bias = image_auxv(img, AT_ENTRY, 0) - e->h.entry;
+
+	if (e->h.machine != img->target->elf_machine || !e->h.high || image_auxv(img, AT_PHNUM, 0) != e->h.n)
+		return false;
+	for (size_t i = 0; i < e->h.n; i++) {
+		const struct elf_segment *s = &e->h.segments[i];
+
+		if (s->type != PT_LOAD || e->h.phoff < s->offset || e->h.phoff - s->offset >= s->filesz)
+			continue;
+		*ret = bias;
+		return image_auxv(img, AT_PHDR, 0) == bias + s->vaddr + (e->h.phoff - s->offset);
+	}
+	return false;
+}
+
+/* --exe, when the dump has neither a row nor the headers of the program: qemu-user writes such ones. */
+static struct err *module_from_told(struct builder *b)
+{
+	struct image *img = b->img;
+	taddr entry = image_auxv(img, AT_ENTRY, 0);
+	struct module m = { .path = img->exe ? img->exe : "" };
+	struct elf_file *e;
+	struct err *err;
+
+	if (!b->opt->exe || !entry || module_of(b, entry))
+		return NULL;
+	err = elf_file_open_path(b->opt->exe, &e);
+	if (err)
+		return err_wrap(err, "--exe");
+	if (exe_bias(img, e, &m.bias)) {
+		m.start = m.end = e->h.low + m.bias;
+		module_take_headers(&m, &e->h);
+		if (m.end > m.start && image_segment(img, entry))
+			err = module_add(b, &m);
+	}
+	elf_file_free(e);
+	return err;
+}
+
 /* The value of a tag in a dynamic section; false when the section cannot be read that far. */
 static bool dynamic_value(const struct image *img, taddr dynamic, uint64_t tag, uint64_t *ret)
 {
@@ -743,6 +785,8 @@ static struct err *builder_run(struct builder *b)
 
 	if (!err)
 		err = module_from_auxv(b);
+	if (!err)
+		err = module_from_told(b);
 	if (!err)
 		err = module_vdso(b);
 	if (!err)
