@@ -104,7 +104,7 @@ struct err *go_modules_scan(struct go *go, struct go_hits *ret)
 	bool files = false;
 
 	for (size_t i = 0; i < img->n_segments; i++)
-		files |= img->segments[i].file != NULL;
+		files |= img->segments[i].file && img->segments[i].module >= 0 && (img->segments[i].flags & SEG_W);
 	for (size_t i = 0; i < img->n_segments; i++) {
 		const struct segment *s = &img->segments[i];
 		struct err *err;
