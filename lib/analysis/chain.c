@@ -14,7 +14,13 @@
 #include "base/guard.h"
 #include "base/vec.h"
 
-enum { HOPS_MAX = 512, HELD_HOPS_MAX = 6, OFFSETS_MAX = 1 << 16, EDGES_MAX = 1 << 16 };
+enum {
+	HOPS_MAX = 512,
+	HELD_HOPS_MAX = 6,
+	OFFSETS_MAX = 1 << 16,
+	EDGES_MAX = 1 << 16,
+	STALE_ROWS = 4,
+};
 
 struct hops {
 	struct rp_hop *v;
@@ -39,6 +45,25 @@ void add_blocks_of(struct text *t, uint64_t size, bool one)
 		text_printf(t, "%" PRIu64 " bytes", size);
 	else
 		text_add_bytes(t, size);
+}
+
+bool is_thread_cache(const char *where)
+{
+	return !strcmp(where, "tcache") || !strcmp(where, "thread-cache");
+}
+
+struct err *addresses_add(const struct subject *s, struct report *r, const node_id *nodes,
+			  uint64_t count, struct rp_suspect *suspect)
+{
+	size_t n = count < SUSPECT_ADDRESSES ? count : SUSPECT_ADDRESSES;
+
+	suspect->addresses = arena_alloc(&r->mem, SUSPECT_ADDRESSES * sizeof(*suspect->addresses));
+	if (!suspect->addresses)
+		return &err_nomem;
+	for (size_t i = 0; i < n; i++)
+		suspect->addresses[i] = graph_key(s->graph, nodes[i]);
+	suspect->n_addresses = n;
+	return NULL;
 }
 
 struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const char *what,
@@ -73,6 +98,24 @@ struct err *evidence_held(struct report *r, struct rp_suspect *suspect, const ch
 	err = evidence_add(r, suspect, what, text_str(&t));
 	text_fini(&t);
 	return err;
+}
+
+struct err *evidence_stale(const struct subject *s, struct report *r, struct rp_suspect *suspect,
+			   bool (*is_ours)(const void *ctx, node_id node), const void *ctx)
+{
+	unsigned rows = 0;
+
+	for (size_t i = 0; i < s->n_stale && rows < STALE_ROWS; i++) {
+		struct err *err;
+
+		if (!is_ours(ctx, s->stale[i].node))
+			continue;
+		err = evidence_add(r, suspect, "still pointed at by", s->stale[i].what);
+		if (err)
+			return err;
+		rows++;
+	}
+	return NULL;
 }
 
 struct err *finding_add(struct report *r, const char *rule, int64_t suspect, const char *message)

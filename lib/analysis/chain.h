@@ -18,6 +18,11 @@ struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
 const char *report_text(struct report *r, const struct text *t);
 /* "blocks of 48 bytes", "blocks of 96.0 KiB" (one: "block of ...") */
 void add_blocks_of(struct text *t, uint64_t size, bool one);
+/* Thread caches, in the allocators' own words. */
+bool is_thread_cache(const char *where);
+/* The addresses of the first of `count` nodes, ascending: as many of them as a suspect shows. */
+struct err *addresses_add(const struct subject *s, struct report *r, const node_id *nodes,
+			  uint64_t count, struct rp_suspect *suspect) MUST_CHECK;
 /*
  * Room for EVIDENCE_MAX rows is made at the first; past that, rows are dropped. `value` is copied.
  */
@@ -26,6 +31,13 @@ struct err *evidence_add(struct report *r, struct rp_suspect *suspect, const cha
 /* "200 blocks, 15.6 KiB" that the suspect alone keeps; no row when there are none. */
 struct err *evidence_held(struct report *r, struct rp_suspect *suspect, const char *what,
 			  uint64_t count, uint64_t bytes) MUST_CHECK;
+/*
+ * Who had it last: a few of the places that no longer count but still point at nodes of the
+ * suspect.
+ */
+struct err *evidence_stale(const struct subject *s, struct report *r, struct rp_suspect *suspect,
+			   bool (*is_ours)(const void *ctx, node_id node),
+			   const void *ctx) MUST_CHECK;
 struct err *finding_add(struct report *r, const char *rule, int64_t suspect,
 			const char *message) MUST_CHECK;
 

@@ -196,23 +196,14 @@ static int by_retained(const void *pa, const void *pb)
 	return a->first[0] < b->first[0] ? -1 : a->first[0] > b->first[0];
 }
 
-static struct err *add_stale(const struct subject *s, struct report *r, const struct kind *k,
-			     struct rp_suspect *out)
+static bool is_shown(const void *ctx, node_id node)
 {
-	size_t n = k->count < SUSPECT_ADDRESSES ? k->count : SUSPECT_ADDRESSES;
+	const struct kind *k = ctx;
 
-	for (size_t i = 0; i < s->n_stale; i++) {
-		for (size_t j = 0; j < n; j++) {
-			struct err *err;
-
-			if (s->stale[i].node != k->first[j])
-				continue;
-			err = evidence_add(r, out, "still pointed at by", s->stale[i].what);
-			if (err)
-				return err;
-		}
-	}
-	return NULL;
+	for (size_t i = 0; i < k->count && i < SUSPECT_ADDRESSES; i++)
+		if (k->first[i] == node)
+			return true;
+	return false;
 }
 
 static struct err *add_suspect(const struct subject *s, struct report *r, const struct kind *k)
@@ -224,7 +215,6 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 		.bytes = k->bytes * k->count,
 		.retained = k->bytes * k->count + k->held_bytes,
 		.confidence = CONF_PATTERN,
-		.n_addresses = k->count < SUSPECT_ADDRESSES ? k->count : SUSPECT_ADDRESSES,
 		.has_chain = true,
 	};
 	struct err *err;
@@ -238,14 +228,11 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 	}
 	out.title = report_text(r, &title);
 	text_fini(&title);
-	out.addresses = arena_alloc(&r->mem, SUSPECT_ADDRESSES * sizeof(*out.addresses));
-	if (!out.title || !out.addresses)
-		return &err_nomem;
-	for (size_t i = 0; i < out.n_addresses; i++)
-		out.addresses[i] = graph_key(s->graph, k->first[i]);
-	err = chain_held(s, r, k->first[0], &out.chain);
+	err = out.title ? addresses_add(s, r, k->first, k->count, &out) : &err_nomem;
 	if (!err)
-		err = add_stale(s, r, k, &out);
+		err = chain_held(s, r, k->first[0], &out.chain);
+	if (!err)
+		err = evidence_stale(s, r, &out, is_shown, k);
 	if (!err)
 		err = evidence_held(r, &out, "held by the ring alone", k->held_count,
 				    k->held_bytes);

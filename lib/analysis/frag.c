@@ -18,11 +18,6 @@ enum {
 	SUSPECT_BYTES = 1 << 20,  /* enough in any heap */
 };
 
-static bool is_cache(const char *where)
-{
-	return !strcmp(where, "tcache") || !strcmp(where, "thread-cache");
-}
-
 static bool is_top(const char *where)
 {
 	return !strcmp(where, "top");
@@ -32,7 +27,8 @@ enum part { PART_BETWEEN, PART_CACHE };
 
 static bool in_part(enum part part, const char *where)
 {
-	return part == PART_CACHE ? is_cache(where) : !is_cache(where) && !is_top(where);
+	return part == PART_CACHE ? is_thread_cache(where) :
+				    !is_thread_cache(where) && !is_top(where);
 }
 
 /* Bytes that stand out in a heap of this size. */

@@ -17,7 +17,6 @@ enum {
 	GROUPS_MAX = 1 << 15, /* past that, heads are grouped by the power of two of their size */
 	SLOTS = 1 << 17,      /* of the hash table; at least twice the groups there can be */
 	SHAPE_EDGES = 64,     /* edges of a head that its shape looks at */
-	STALE_ROWS = 4,
 };
 #define SHAPE_COARSE UINT64_MAX
 
@@ -184,25 +183,17 @@ static bool is_of_group(const struct groups *gs, const struct group *g,
 	return head->bytes == g->size && head_shape(gs->s->graph, head->node) == g->shape;
 }
 
-/* Who had it last: places that no longer count but still point at heads of this group. */
-static struct err *add_stale(const struct groups *gs, struct report *r, const struct group *g,
-			     struct rp_suspect *out)
+struct membership {
+	const struct groups *gs;
+	const struct group *group;
+};
+
+static bool is_head_of(const void *ctx, node_id node)
 {
-	const struct subject *s = gs->s;
-	unsigned rows = 0;
+	const struct membership *m = ctx;
+	const struct lost_head *head = find_head(m->gs->s->facts, node);
 
-	for (size_t i = 0; i < s->n_stale && rows < STALE_ROWS; i++) {
-		const struct lost_head *head = find_head(s->facts, s->stale[i].node);
-		struct err *err;
-
-		if (!head || is_ring(gs, head->node) || !is_of_group(gs, g, head))
-			continue;
-		err = evidence_add(r, out, "still pointed at by", s->stale[i].what);
-		if (err)
-			return err;
-		rows++;
-	}
-	return NULL;
+	return head && !is_ring(m->gs, head->node) && is_of_group(m->gs, m->group, head);
 }
 
 static void add_title(const struct group *g, struct text *t)
@@ -231,7 +222,6 @@ static struct err *add_suspect(const struct groups *gs, struct report *r, const 
 		.bytes = g->bytes,
 		.retained = g->bytes + g->held_bytes,
 		.confidence = CONF_PATTERN,
-		.n_addresses = g->count < SUSPECT_ADDRESSES ? g->count : SUSPECT_ADDRESSES,
 		.has_chain = true,
 	};
 	struct err *err;
@@ -239,14 +229,11 @@ static struct err *add_suspect(const struct groups *gs, struct report *r, const 
 	add_title(g, &title);
 	out.title = report_text(r, &title);
 	text_fini(&title);
-	out.addresses = arena_alloc(&r->mem, SUSPECT_ADDRESSES * sizeof(*out.addresses));
-	if (!out.title || !out.addresses)
-		return &err_nomem;
-	for (size_t i = 0; i < out.n_addresses; i++)
-		out.addresses[i] = graph_key(gs->s->graph, g->first[i]);
-	err = chain_held(gs->s, r, g->rep, &out.chain);
+	err = out.title ? addresses_add(gs->s, r, g->first, g->count, &out) : &err_nomem;
 	if (!err)
-		err = add_stale(gs, r, g, &out);
+		err = chain_held(gs->s, r, g->rep, &out.chain);
+	if (!err)
+		err = evidence_stale(gs->s, r, &out, is_head_of, &(struct membership){ gs, g });
 	if (!err)
 		err = evidence_held(r, &out, "held by them alone", g->held_count, g->held_bytes);
 	if (err)

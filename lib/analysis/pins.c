@@ -69,11 +69,6 @@ static void close_search(struct search *x)
 	free(x->found.v);
 }
 
-static bool is_cache(const char *where)
-{
-	return !strcmp(where, "tcache") || !strcmp(where, "thread-cache");
-}
-
 static struct err *end_gap(struct search *x, struct gap *gap)
 {
 	bool large = gap->bytes >= GAP_MIN;
@@ -102,7 +97,7 @@ static struct err *add_gaps(struct search *x, node_id at, node_id end)
 				x->gaps.v[x->gaps.n - 1].own = true;
 		} else if (!strcmp(where, "top")) {
 			gap.bytes = 0; /* all of it could go back at once */
-		} else if (!is_cache(where)) {
+		} else if (!is_thread_cache(where)) {
 			gap.bytes += graph_size(s->graph, at);
 			gap.pieces++;
 		}
@@ -339,7 +334,6 @@ static struct err *add_suspect(const struct subject *s, struct report *r, struct
 		.bytes = p->used,
 		.retained = p->held.bytes,
 		.confidence = CONF_PATTERN,
-		.n_addresses = p->n_some,
 		.has_chain = true,
 		.advice = advice[p->way],
 	};
@@ -348,13 +342,10 @@ static struct err *add_suspect(const struct subject *s, struct report *r, struct
 	add_title(&title, s->graph, p);
 	out.title = report_text(r, &title);
 	text_fini(&title);
-	out.addresses = arena_alloc(&r->mem, SUSPECT_ADDRESSES * sizeof(*out.addresses));
-	if (!out.title || !out.addresses)
-		return &err_nomem;
 	qsort(p->some, p->n_some, sizeof(*p->some), by_node);
-	for (unsigned i = 0; i < p->n_some; i++)
-		out.addresses[i] = graph_key(s->graph, p->some[i]);
-	err = chain_to(s, r, p->lead, &out.chain);
+	err = out.title ? addresses_add(s, r, p->some, p->n_some, &out) : &err_nomem;
+	if (!err)
+		err = chain_to(s, r, p->lead, &out.chain);
 	if (!err)
 		err = add_held(r, p, &out);
 	if (!err)

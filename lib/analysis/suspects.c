@@ -625,14 +625,10 @@ static struct err *add_suspect(const struct search *x, struct report *r, struct 
 		out.rule = "growth/large-block";
 	out.count = c->count;
 	out.bytes = c->bytes;
-	out.n_addresses = c->count < SUSPECT_ADDRESSES ? c->count : SUSPECT_ADDRESSES;
-	out.addresses = arena_alloc(&r->mem, SUSPECT_ADDRESSES * sizeof(*out.addresses));
-	if (!out.addresses)
-		return &err_nomem;
-	for (size_t i = 0; i < out.n_addresses; i++)
-		out.addresses[i] = graph_key(x->g, c->first[i]);
+	err = addresses_add(x->s, r, c->first, c->count, &out);
 	/* Owners dominate what they own: the shortest chain to any of it leads through them. */
-	err = chain_to(x->s, r, c->first[0], &out.chain);
+	if (!err)
+		err = chain_to(x->s, r, c->first[0], &out.chain);
 	if (!err)
 		err = add_title(r, c, &out);
 	if (!err)
