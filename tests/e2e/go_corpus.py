@@ -1,0 +1,121 @@
+"""What the end-to-end tests of Go share: the committed cores, their truth, and what heapfx says of them."""
+import bisect
+import collections
+import dataclasses
+import functools
+import json
+import pathlib
+import sys
+
+from common import CORPUS, ROOT, heapfx_ok, parse_blocks, unpack
+
+HOME = ROOT / "corpus/go"
+sys.path.insert(0, str(HOME))
+import make_go_cores  # noqa: E402
+
+CASES = sorted(path.parent.name for path in HOME.glob("*/dump.zst"))
+ZOO = [name for name in CASES if name.startswith("zoo")]
+SPIN = [name for name in CASES if name.startswith("spin")]
+CGO = [name for name in CASES if name.startswith("cgo")]
+MARKED = [name for name in CASES if name.endswith(".marks")]
+QUIET = [name for name in CASES if name not in MARKED]	# where nothing moved between truth and dump
+
+
+@dataclasses.dataclass(frozen=True)
+class GoDump:
+	name: str
+	core: pathlib.Path
+	exe: pathlib.Path
+
+	@property
+	def arguments(self):
+		return self.core, "--exe", self.exe
+
+
+@functools.lru_cache(maxsize=None)
+def go_dump(name):
+	"""The core and the executable of a case, unpacked once."""
+	home = CORPUS / "go" / name
+	made = GoDump(name, home / "core", home / "exe")
+	for packed, path in (("exe.zst", made.exe), ("dump.zst", made.core)):
+		source = HOME / name / packed
+		if not path.exists() or path.stat().st_mtime < source.stat().st_mtime:
+			home.mkdir(parents=True, exist_ok=True)
+			unpack(source, path)
+	return made
+
+
+class Truth:
+	"""What the program, the runtime and for *.marks the collector said."""
+
+	def __init__(self, name):
+		path = CORPUS / "go" / name / "truth.tsv"
+		path.parent.mkdir(parents=True, exist_ok=True)
+		unpack(HOME / name / "truth.tsv.zst", path)
+		read = make_go_cores.read_truth(path)
+		self.total, self.text = read.total, read.text
+		self.objects = [(int(a, 16), int(size), kind, state)
+			for a, size, kind, state in read.rows.get("object", [])]
+		self.blocks = [(int(a, 16), int(size), kind, state)
+			for a, size, kind, state in read.rows.get("block", [])]
+		self.goroutines = {int(cells[0]): cells[1:] for cells in read.rows["goroutine"]}
+		self.frames = collections.defaultdict(list)
+		for goroutine, function, place in read.rows["frame"]:
+			self.frames[int(goroutine)].append((function, place))
+		self.marked = {int(a, 16): int(size) for a, size in read.rows.get("marked", [])}
+		self.unmarked = {int(a, 16): int(size) for a, size in read.rows.get("unmarked", [])}
+
+	def in_state(self, state):
+		return [row for row in self.objects if row[3] == state]
+
+	def allocated(self):
+		"""(objects, bytes) that the heap holds."""
+		if self.marked:		# a collection began after the figures were read
+			both = {**self.marked, **self.unmarked}
+			return len(both), sum(both.values())
+		return (self.total["memstats.HeapObjects"] + self.total.get("late.objects", 0),
+			self.total["memstats.HeapAlloc"] + self.total.get("late.bytes", 0))
+
+
+@functools.lru_cache(maxsize=None)
+def truth_of(name):
+	return Truth(name)
+
+
+@functools.lru_cache(maxsize=None)
+def report_text(name, *options):
+	return heapfx_ok("analyze", *go_dump(name).arguments, "--format", "json", *options, timeout=120).out
+
+
+def report_of(name, *options):
+	return json.loads(report_text(name, *options))
+
+
+@functools.lru_cache(maxsize=4)
+def blocks_text(name):
+	return heapfx_ok("blocks", *go_dump(name).arguments, timeout=120).out
+
+
+@functools.lru_cache(maxsize=4)
+def used_blocks(name):
+	"""Go's used blocks, by address."""
+	return [b for b in parse_blocks(blocks_text(name))
+		if b["state"] == "used" and b["allocator"] == "go"]
+
+
+class Finder:
+	"""Which block an address lies in."""
+
+	def __init__(self, blocks):
+		self.blocks = blocks
+		self.starts = [b["address"] for b in blocks]
+
+	def __call__(self, address):
+		i = bisect.bisect_right(self.starts, address) - 1
+		block = self.blocks[i] if i >= 0 else None
+		return block if block and address < block["address"] + block["usable"] else None
+
+
+@functools.lru_cache(maxsize=4)
+def finder_of(name):
+	return Finder(used_blocks(name))

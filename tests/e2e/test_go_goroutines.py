@@ -1,0 +1,127 @@
+"""What heapfx says of a Go runtime: version, goroutines, their states and stacks."""
+import collections
+import re
+
+import pytest
+
+from go_corpus import CASES, QUIET, SPIN, report_of, truth_of
+
+STATES = ("running", "runnable", "syscall")	# other words in the runtime's print are wait reasons
+
+
+
+def go_of(name):
+	return report_of(name)["go"]
+
+
+def goroutines_of(name):
+	return {g["id"]: g for g in go_of(name)["goroutines"]["list"]}
+
+
+def expected_states(name):
+	"""{id: (state, wait reason)}; the first one printed the list and waits in a read since."""
+	found = {}
+	for number, (text, _creator, _parent) in truth_of(name).goroutines.items():
+		text = text.split(", ")[0]
+		found[number] = (text, None) if text in STATES else ("waiting", text)
+	found[1] = ("running" if name in SPIN else "syscall", None)
+	return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_version(name):
+	assert go_of(name)["version"] == truth_of(name).text["version"]
+	assert report_of(name)["input"]["arch"] == {"amd64": "x86_64", "arm64": "aarch64"}[truth_of(name).text["arch"]]
+
+
+def test_experiments():
+	assert "noswissmap" in go_of("zoo.1.25.noswissmap")["experiments"]
+	assert "experiments" not in go_of("zoo.1.25.pie")
+
+
+# --- goroutines -------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", CASES)
+def test_number_of_goroutines(name):
+	truth = truth_of(name)
+	assert go_of(name)["goroutines"]["count"] == truth.total["goroutines"] + truth.total.get("runnable", 0)
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_state_of_every_goroutine(name):
+	expected, listed = expected_states(name), goroutines_of(name)
+	found = {number: (listed[number]["state"], listed[number].get("wait_reason"))
+		for number in expected if number in listed}
+	assert found == expected
+	late = [g for g in listed.values() if g["id"] not in expected and not g.get("system")]
+	assert [g["state"] for g in late] == ["runnable"] * truth_of(name).total.get("runnable", 0)
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_states_add_up(name):
+	go = go_of(name)["goroutines"]
+	users = [g for g in go["list"] if not g.get("system")]
+	assert (len(users), len(go["list"]) - len(users)) == (go["count"], go["system"])
+	assert collections.Counter(g["state"] for g in go["list"]) == go["by_state"]
+	assert collections.Counter(g["wait_reason"] for g in go["list"] if "wait_reason" in g) == go["by_wait_reason"]
+
+
+def plain(function):
+	"""As the runtime prints it: type arguments left out."""
+	function = re.sub(r"\[.*\]", "[...]", function)
+	return "panic" if function == "runtime.gopanic" else function
+
+
+def is_hidden(function):
+	"""What the runtime's own print leaves out: itself, but for what is exported, and compiled wrappers."""
+	if re.search(r"-fm$|\.deferwrap\d+$|\.gowrap\d+$|^_cgoexp_", function):
+		return True
+	return bool(re.match(r"runtime\.(?![A-Z])|runtime/internal|internal/runtime", function))
+
+
+def stacks_of(name):
+	"""{id: [(function, file:line)]} as heapfx has them, without what the runtime would hide."""
+	go = go_of(name)["goroutines"]
+	found = {}
+	for g in go["list"]:
+		if "group" in g:
+			levels = go["groups"][g["group"]]["stack"]
+			found[g["id"]] = [(plain(level["function"]),
+				f"{level.get('file', '?').rpartition('/')[2]}:{level.get('line', 0)}")
+				for level in levels if not is_hidden(plain(level["function"]))]
+	return found
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_stack_of_every_goroutine(name):
+	"""Function, file and line, inlined calls too, as the runtime itself unwound them."""
+	found, wrong = stacks_of(name), []
+	for number in truth_of(name).goroutines:
+		expected = [(function, place) for function, place in truth_of(name).frames[number]
+			if not is_hidden(function)]
+		stack = found.get(number, [])
+		if len(stack) == len(expected) + 1 and re.search(r"\.func\d+$", stack[-1][0]):
+			stack = stack[:-1]	# what a go statement with arguments was compiled to, up to 1.21
+		if truth_of(name).goroutines[number][0] == "syscall":	# the runtime prints where it was entered
+			stack[:1], expected[:1] = [f for f, _place in stack[:1]], [f for f, _place in expected[:1]]
+		if number != 1 and stack != expected:
+			wrong.append((number, expected, stack))
+	assert not wrong, (len(wrong), wrong[:3])
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_creator_of_every_goroutine(name):
+	go = go_of(name)["goroutines"]
+	listed = goroutines_of(name)
+	for number, (_text, creator, parent) in truth_of(name).goroutines.items():
+		if creator == "-":
+			continue
+		group = go["groups"][listed[number]["group"]]
+		assert plain(group["created_by"]["function"]) == plain(creator)
+		if parent != "-":
+			assert listed[number]["parent"] == int(parent)
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_every_stack_is_unwound_to_its_end(name):
+	assert all(g["unwound"] for g in go_of(name)["goroutines"]["list"])
