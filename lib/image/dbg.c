@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/elf.h"
@@ -356,11 +357,20 @@ found:
 static bool static_address(Dwarf_Die *die, uint64_t *ret)
 {
 	Dwarf_Attribute attr;
+	Dwarf_Block block;
 	Dwarf_Op *ops;
 	size_t n;
 
-	if (!dwarf_attr(die, DW_AT_location, &attr) || dwarf_getlocation(&attr, &ops, &n) || n != 1 ||
-	    ops[0].atom != DW_OP_addr)
+	if (!dwarf_attr(die, DW_AT_location, &attr))
+		return false;
+	/* Go writes blocks where DWARF 4 has expressions: libdw refuses those. */
+	if (dwarf_whatform(&attr) == DW_FORM_block1) {
+		if (dwarf_formblock(&attr, &block) || block.length != 9 || block.data[0] != DW_OP_addr)
+			return false;
+		*ret = load_u64(block.data + 1);
+		return true;
+	}
+	if (dwarf_getlocation(&attr, &ops, &n) || n != 1 || ops[0].atom != DW_OP_addr)
 		return false;
 	*ret = ops[0].number;
 	return true;
@@ -442,4 +452,150 @@ bool image_source_of(const struct image *img, taddr pc, struct source_place *ret
 	if (found)
 		*ret = place;
 	return found;
+}
+
+/* ---- entries, for readers that know a language */
+
+/* A number, or an address that is not one of code: an offset in Go's types. */
+static bool attr_u64(Dwarf_Die *die, unsigned name, uint64_t *ret)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word word;
+	Dwarf_Addr addr;
+
+	if (!dwarf_attr_integrate(die, name, &attr))
+		return false;
+	if (!dwarf_formaddr(&attr, &addr))
+		*ret = addr;
+	else if (!dwarf_formudata(&attr, &word))
+		*ret = word;
+	else
+		return false;
+	return true;
+}
+
+static bool low_pc(Dwarf_Die *die, uint64_t *ret)
+{
+	Dwarf_Addr addr;
+
+	if (dwarf_lowpc(die, &addr))
+		return false;
+	*ret = addr;
+	return true;
+}
+
+static uint64_t attr_die(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Die to;
+
+	if (!dwarf_attr_integrate(die, name, &attr) || !dwarf_formref_die(&attr, &to))
+		return 0;
+	return dwarf_dieoffset(&to);
+}
+
+/* Element count of an array: of its first subrange. */
+static uint64_t array_count(Dwarf_Die *of)
+{
+	Dwarf_Die child;
+	uint64_t n = 0;
+
+	if (dwarf_child(of, &child) || dwarf_tag(&child) != DW_TAG_subrange_type)
+		return 0;
+	if (!attr_u64(&child, DW_AT_count, &n) && attr_u64(&child, DW_AT_upper_bound, &n))
+		n++;
+	return n;
+}
+
+static void entry_fill(Dwarf_Die *die, struct dbg_entry *e)
+{
+	Dwarf_Attribute attr;
+	uint64_t n = 0;
+
+	*e = (struct dbg_entry){ .id = dwarf_dieoffset(die), .tag = (unsigned)dwarf_tag(die) };
+	if (dwarf_attr_integrate(die, DW_AT_name, &attr))
+		e->name = dwarf_formstring(&attr);
+	e->type = attr_die(die, DW_AT_type);
+	attr_u64(die, DW_AT_byte_size, &e->size);
+	if (e->tag == DW_TAG_variable)
+		e->has_addr = static_address(die, &e->addr);
+	else if (e->tag == DW_TAG_subprogram)
+		e->has_addr = low_pc(die, &e->addr);
+	else if (e->tag == DW_TAG_member)
+		attr_u64(die, DW_AT_data_member_location, &e->offset);
+	else if (e->tag == DW_TAG_array_type)
+		e->count = array_count(die);
+	if (attr_u64(die, DBG_GO_KIND, &n))
+		e->go_kind = (unsigned)n;
+	attr_u64(die, DBG_GO_RUNTIME_TYPE, &e->go_runtime_type);
+	e->go_key = attr_die(die, DBG_GO_KEY);
+	e->go_elem = attr_die(die, DBG_GO_ELEM);
+	e->has_closure_offset = attr_u64(die, DBG_GO_CLOSURE_OFFSET, &e->offset);
+}
+
+bool dbg_entry_read(const struct image *img, const struct module *m, uint64_t id, struct dbg_entry *ret)
+{
+	Dwarf_Die die;
+
+	if (!m->dbg)
+		return false;
+	pthread_mutex_lock(&m->dbg->lock);
+	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &m->dbg->lock;
+
+	(void)lock;
+	if (!dbg_dwarf(img, m->dbg) || !dwarf_offdie(dbg_dwarf(img, m->dbg), id, &die))
+		return false;
+	entry_fill(&die, ret);
+	return true;
+}
+
+bool dbg_children(const struct image *img, const struct module *m, uint64_t id,
+		  bool (*fn)(void *arg, const struct dbg_entry *e), void *arg)
+{
+	Dwarf_Die die, child;
+	unsigned seen = 0;
+
+	if (!m->dbg)
+		return false;
+	pthread_mutex_lock(&m->dbg->lock);
+	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &m->dbg->lock;
+
+	(void)lock;
+	if (!dbg_dwarf(img, m->dbg) || !dwarf_offdie(dbg_dwarf(img, m->dbg), id, &die))
+		return false;
+	for (bool more = !dwarf_child(&die, &child); more && seen < DIES_MAX;
+	     more = !dwarf_siblingof(&child, &child), seen++) {
+		struct dbg_entry e;
+
+		entry_fill(&child, &e);
+		if (!fn(arg, &e))
+			return false;
+	}
+	return true;
+}
+
+bool dbg_statics(const struct image *img, const struct module *m,
+		 bool (*fn)(void *arg, const struct dbg_static *s), void *arg)
+{
+	struct top t = {};
+
+	if (!m->dbg)
+		return false;
+	pthread_mutex_lock(&m->dbg->lock);
+	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &m->dbg->lock;
+
+	(void)lock;
+	t.dwarf = dbg_dwarf(img, m->dbg);
+	while (t.dwarf && top_next(&t)) {
+		int tag = dwarf_tag(&t.die);
+		struct dbg_static s = { .is_function = tag == DW_TAG_subprogram };
+
+		if (tag == DW_TAG_variable ? !static_address(&t.die, &s.addr) :
+					     !s.is_function || !low_pc(&t.die, &s.addr))
+			continue;
+		s.id = dwarf_dieoffset(&t.die);
+		if (!fn(arg, &s))
+			return false;
+	}
+	return true;
 }

@@ -47,4 +47,45 @@ struct dbg {
 	} variables;
 };
 
+/*
+ * Entries, for readers that know a language.  Attributes 0x2900 and up are Go's own
+ * (cmd/internal/dwarf).  Strings live as long as the image; callbacks must not ask again.
+ */
+enum {
+	DBG_GO_KIND = 0x2900, DBG_GO_KEY = 0x2901, DBG_GO_ELEM = 0x2902, DBG_GO_EMBEDDED = 0x2903,
+	DBG_GO_RUNTIME_TYPE = 0x2904, DBG_GO_CLOSURE_OFFSET = 0x2907,
+	/* tags, of DWARF itself */
+	DBG_MEMBER = 0x0d, DBG_STRUCT = 0x13, DBG_TYPEDEF = 0x16,
+};
+
+struct dbg_entry {
+	uint64_t id;
+	unsigned tag;	  /* DW_TAG_* */
+	const char *name; /* NULL if none */
+	uint64_t type;	  /* id of its type, 0 if none */
+	uint64_t size;
+	uint64_t addr;	  /* as in the file: of a static variable, of a function's first byte */
+	uint64_t offset;  /* of a member; of a captured variable */
+	uint64_t count;	  /* of an array */
+	unsigned go_kind; /* reflect.Kind, 0 if none */
+	uint64_t go_runtime_type, go_key, go_elem;
+	bool has_addr, has_closure_offset;
+};
+
+/* A static variable or a function. */
+struct dbg_static {
+	uint64_t id, addr;
+	bool is_function;
+};
+
+struct image;
+struct module;
+bool dbg_entry_read(const struct image *img, const struct module *m, uint64_t id, struct dbg_entry *ret);
+/* Until fn answers false; false then, and without DWARF. */
+bool dbg_children(const struct image *img, const struct module *m, uint64_t id,
+		  bool (*fn)(void *arg, const struct dbg_entry *e), void *arg);
+/* Every variable and function of the top level of all units: one pass over the DWARF. */
+bool dbg_statics(const struct image *img, const struct module *m,
+		 bool (*fn)(void *arg, const struct dbg_static *s), void *arg);
+
 #endif

@@ -500,6 +500,18 @@ const struct go_type *go_itab_type(const struct go *go, taddr itab)
 	return type;
 }
 
+struct go_type *go_type_make(const struct go *go)
+{
+	struct entry *e;
+
+	if (!go->types)
+		return NULL;
+	pthread_mutex_lock(&go->types->lock);
+	e = alloc(go->types, sizeof(*e));
+	pthread_mutex_unlock(&go->types->lock);
+	return e ? &e->type : NULL;
+}
+
 /* ---- by name ---- */
 
 static uint64_t name_hash(const char *s)

@@ -55,6 +55,9 @@ const struct go_type *go_itab_type(const struct go *go, taddr itab);
 /* Every type that typelinks (or the walk of [types, etypes) since 1.27) name: for finding by name. */
 const struct go_type *go_type_named(const struct go *go, const char *name);
 
+/* An empty one, to be filled by who knows the type from elsewhere (debug info); NULL: no memory. */
+struct go_type *go_type_make(const struct go *go);
+
 /*
  * Pointer words of one value: bit i = word i holds a pointer; ptr_bytes / 8 bits, built from the
  * structure (GC programs and on-demand masks are never trusted to be there).  NULL: no pointers, or

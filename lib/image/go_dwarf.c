@@ -1,0 +1,504 @@
+/*
+ * image/go_dwarf.c - globals and captured variables by DWARF (cmd/internal/dwarf, cmd/link/internal/ld/dwarf.go).
+ *
+ * A type's entry says at which offset in the section of types its descriptor lies, 0 where none was
+ * linked in; those are made here from their parts, without recursion.
+ */
+#include "image/go_dwarf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addrmap.h"
+#include "base/bits.h"
+#include "base/guard.h"
+#include "base/vec.h"
+#include "image/dbg.h"
+
+enum {
+	ALIASES_MAX = 32,    /* typedefs on the way to a type */
+	VARIABLES_MAX = 1 << 20, FUNCTIONS_MAX = 1 << 22,
+	PARTS_MAX = 1 << 16, /* fields of a struct */
+	MADE_MAX = 1 << 18,  /* types made here */
+	ROUNDS_MAX = 64,     /* how deep values nest */
+};
+
+/* A type that is being made: its parts are entries that may not be known yet. */
+struct made {
+	struct go_type *type;
+	struct dbg_entry e;
+	uint64_t elem, key; /* entries, 0: none */
+	uint64_t *parts;    /* entries of the fields' types */
+};
+
+struct go_dwarf {
+	const struct go *go;
+	const struct module *module;
+	struct {
+		struct go_variable *v;
+		size_t n, cap;
+	} variables;
+	struct {
+		struct dbg_static *v;
+		size_t n, cap;
+	} functions; /* by address, as in the file */
+	struct addrmap types; /* const struct go_type, by entry */
+	struct addrmap closures; /* by pc */
+	size_t n_made;
+	struct arena mem;
+};
+
+struct made_list {
+	struct made *v;
+	size_t n, cap;
+};
+
+void go_dwarf_close(struct go_dwarf *d)
+{
+	if (!d)
+		return;
+	free(d->variables.v);
+	free(d->functions.v);
+	addrmap_fini(&d->types);
+	addrmap_fini(&d->closures);
+	arena_fini(&d->mem);
+	free(d);
+}
+
+/* ---- names: reflect writes the last element of a package's path */
+
+static bool is_path_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("_-.~%", c);
+}
+
+static char *short_name(struct arena *mem, const char *name)
+{
+	char *s = arena_alloc(mem, strlen(name) + 1);
+	size_t n = 0;
+
+	if (!s)
+		return NULL;
+	for (; *name; name++) {
+		if (*name == '/')
+			while (n && s[n - 1] && is_path_char(s[n - 1]))
+				n--;
+		else
+			s[n++] = *name;
+	}
+	s[n] = 0;
+	return s;
+}
+
+/* ---- types */
+
+/* Past typedefs that only rename. */
+static bool real_entry(const struct go_dwarf *d, uint64_t id, struct dbg_entry *ret)
+{
+	for (unsigned i = 0; i < ALIASES_MAX && id; i++) {
+		if (!dbg_entry_read(d->go->img, d->module, id, ret))
+			return false;
+		if (ret->tag != DBG_TYPEDEF || ret->go_kind)
+			return true;
+		id = ret->type;
+	}
+	return false;
+}
+
+static const struct go_type *descriptor_of(const struct go_dwarf *d, const struct dbg_entry *e)
+{
+	for (size_t i = 0; i < d->go->n_modules && e->go_runtime_type; i++) {
+		const struct go_module *m = &d->go->modules[i];
+		const struct go_type *t = go_type_at(d->go, m->types + e->go_runtime_type);
+
+		/* An offset in a section that begins elsewhere leads to another type, or to none. */
+		if (t && t->kind == (e->go_kind & 31))
+			return t;
+	}
+	return NULL;
+}
+
+static const struct go_type *known_type(const struct go_dwarf *d, uint64_t id)
+{
+	return id ? addrmap_get(&d->types, id) : NULL;
+}
+
+struct parts {
+	struct go_dwarf *d;
+	struct made *m;
+	struct {
+		struct go_field *v;
+		size_t n, cap;
+	} fields;
+	struct {
+		uint64_t *v;
+		size_t n, cap;
+	} types;
+	bool captured; /* variables of a function, instead of members */
+	bool failed;
+};
+
+static bool add_part(void *arg, const struct dbg_entry *e)
+{
+	struct parts *p = arg;
+	struct go_field f = { .offset = e->offset };
+
+	if (p->captured ? !e->has_closure_offset : e->tag != DBG_MEMBER)
+		return true;
+	if (!e->name || !e->type || p->fields.n >= PARTS_MAX)
+		return true;
+	f.name = arena_strdup(&p->d->mem, *e->name == '&' ? e->name + 1 : e->name);
+	p->failed |= !f.name || !vec_push(&p->fields, &f) || !vec_push(&p->types, &e->type);
+	return !p->failed;
+}
+
+static bool keep_parts(struct go_dwarf *d, struct parts *p, struct made *m)
+{
+	struct go_field *fields = arena_alloc(&d->mem, p->fields.n * sizeof(*fields) + 1);
+	uint64_t *types = arena_alloc(&d->mem, p->types.n * sizeof(*types) + 1);
+	bool ok = fields && types && !p->failed;
+
+	if (ok && p->fields.n) {
+		memcpy(fields, p->fields.v, p->fields.n * sizeof(*fields));
+		memcpy(types, p->types.v, p->types.n * sizeof(*types));
+	}
+	free(p->fields.v);
+	free(p->types.v);
+	m->type->fields = fields;
+	m->type->n_fields = ok ? p->fields.n : 0;
+	m->parts = types;
+	return ok;
+}
+
+static bool begin_struct(struct go_dwarf *d, struct made *m)
+{
+	struct parts p = { .d = d, .m = m };
+
+	dbg_children(d->go->img, d->module, m->e.id, add_part, &p);
+	return keep_parts(d, &p, m);
+}
+
+/* Kind and parts of an entry, whose type is not made yet. */
+static bool begin_type(struct go_dwarf *d, struct made *m)
+{
+	struct go_type *t = m->type;
+
+	t->kind = m->e.go_kind & 31;
+	t->size = m->e.size;
+	t->name = m->e.name ? short_name(&d->mem, m->e.name) : "?";
+	if (!t->name)
+		return false;
+	switch (t->kind) {
+	case GO_POINTER:
+		m->elem = m->e.type;
+		t->direct = true;
+		t->size = t->ptr_bytes = 8;
+		break;
+	case GO_MAP:
+	case GO_CHAN:
+		m->key = m->e.go_key;
+		m->elem = m->e.go_elem;
+		t->direct = true;
+		t->size = t->ptr_bytes = 8;
+		break;
+	case GO_FUNC:
+	case GO_UNSAFE_POINTER:
+		t->direct = true;
+		t->size = t->ptr_bytes = 8;
+		break;
+	case GO_SLICE:
+		m->elem = m->e.go_elem;
+		t->size = 24;
+		t->ptr_bytes = 8;
+		break;
+	case GO_STRING:
+		t->size = 16;
+		t->ptr_bytes = 8;
+		break;
+	case GO_INTERFACE:
+		t->size = t->ptr_bytes = 16;
+		break;
+	case GO_ARRAY:
+		m->elem = m->e.go_elem ? m->e.go_elem : m->e.type;
+		t->len = m->e.count;
+		break;
+	case GO_STRUCT:
+		return begin_struct(d, m);
+	default:
+		break;
+	}
+	return true;
+}
+
+/* The type of an entry: known, or begun and put on the list. */
+static bool want_type(struct go_dwarf *d, uint64_t id, struct made_list *list)
+{
+	struct made m = {};
+	const struct go_type *t;
+
+	if (!id || addrmap_get(&d->types, id))
+		return true;
+	if (!real_entry(d, id, &m.e))
+		return true;
+	t = known_type(d, m.e.id);
+	if (!t)
+		t = descriptor_of(d, &m.e);
+	if (!t) {
+		if (d->n_made >= MADE_MAX || (!m.e.go_kind && m.e.tag != DBG_STRUCT))
+			return true;
+		if (!m.e.go_kind)
+			m.e.go_kind = GO_STRUCT;
+		d->n_made++;
+		m.type = go_type_make(d->go);
+		if (!m.type || !begin_type(d, &m) || !vec_push(list, &m))
+			return false;
+		t = m.type;
+	}
+	if (!addrmap_get(&d->types, m.e.id) && !addrmap_put(&d->types, m.e.id, t))
+		return false;
+	return m.e.id == id || addrmap_put(&d->types, id, t);
+}
+
+/* Parts that are unknown, or do not fit, are left out. */
+static void finish_struct(const struct go_dwarf *d, struct made *m)
+{
+	struct go_field *fields = (struct go_field *)m->type->fields;
+	uint64_t end = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->type->n_fields; i++) {
+		fields[i].type = known_type(d, m->parts[i]);
+		if (!fields[i].type || fields[i].offset < end ||
+		    !range_fits(fields[i].offset, fields[i].type->size, m->type->size))
+			continue;
+		end = fields[i].offset + fields[i].type->size;
+		fields[n++] = fields[i];
+	}
+	m->type->n_fields = n;
+}
+
+/* Where the last pointer of a value ends; grows from round to round. */
+static bool grow_pointers(struct go_type *t)
+{
+	uint64_t was = t->ptr_bytes, bytes;
+
+	if (t->kind == GO_ARRAY && t->elem && t->elem->ptr_bytes && t->len &&
+	    checked_mul(t->elem->size, t->len, &bytes) && bytes == t->size)
+		t->ptr_bytes = t->elem->size * (t->len - 1) + t->elem->ptr_bytes;
+	for (size_t i = 0; i < t->n_fields && t->kind == GO_STRUCT; i++)
+		if (t->fields[i].type->ptr_bytes)
+			t->ptr_bytes = t->fields[i].offset + t->fields[i].type->ptr_bytes;
+	return t->ptr_bytes != was;
+}
+
+/* All that was begun, and what that leads to. */
+static bool finish_types(struct go_dwarf *d, struct made_list *list)
+{
+	bool more = true;
+
+	for (size_t i = 0; i < list->n; i++) {
+		/* The list moves as it grows. */
+		struct made m = list->v[i];
+
+		if (!want_type(d, m.elem, list) || !want_type(d, m.key, list))
+			return false;
+		for (size_t k = 0; k < m.type->n_fields; k++)
+			if (!want_type(d, m.parts[k], list))
+				return false;
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		struct made *m = &list->v[i];
+
+		m->type->elem = known_type(d, m->elem);
+		m->type->key = known_type(d, m->key);
+		finish_struct(d, m);
+	}
+	for (unsigned round = 0; round < ROUNDS_MAX && more; round++) {
+		more = false;
+		for (size_t i = 0; i < list->n; i++)
+			more |= grow_pointers(list->v[i].type);
+	}
+	return true;
+}
+
+static const struct go_type *type_of(struct go_dwarf *d, uint64_t id)
+{
+	struct made_list list = {};
+	bool ok = want_type(d, id, &list) && finish_types(d, &list);
+
+	free(list.v);
+	return ok ? known_type(d, id) : NULL;
+}
+
+/* ---- globals and functions */
+
+struct statics {
+	struct go_dwarf *d;
+	struct {
+		struct dbg_static *v;
+		size_t n, cap;
+	} variables;
+	bool failed;
+};
+
+static bool add_static(void *arg, const struct dbg_static *st)
+{
+	struct statics *s = arg;
+
+	if (st->is_function)
+		s->failed |= s->d->functions.n < FUNCTIONS_MAX && !vec_push(&s->d->functions, st);
+	else
+		s->failed |= s->variables.n < VARIABLES_MAX && !vec_push(&s->variables, st);
+	return !s->failed;
+}
+
+static int static_cmp(const void *a, const void *b)
+{
+	const struct dbg_static *x = a, *y = b;
+
+	if (x->addr != y->addr)
+		return x->addr < y->addr ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static struct err *add_variable(struct go_dwarf *d, const struct dbg_static *s)
+{
+	struct go_variable v = { .addr = s->addr + d->module->bias };
+	struct dbg_entry e;
+
+	/* C variables have types too, without Go's attributes; those are not for us. */
+	if (!dbg_entry_read(d->go->img, d->module, s->id, &e) || !e.name || !e.type)
+		return NULL;
+	v.type = type_of(d, e.type);
+	if (!v.type || !v.type->size)
+		return NULL;
+	v.name = arena_strdup(&d->mem, e.name);
+	return v.name && vec_push(&d->variables, &v) ? NULL : &err_nomem;
+}
+
+static bool is_module_data(const struct go *go, taddr at)
+{
+	for (size_t i = 0; i < go->n_modules; i++) {
+		const struct go_module *m = &go->modules[i];
+
+		if (at - m->noptrdata < m->enoptrdata - m->noptrdata || at - m->data < m->edata - m->data ||
+		    at - m->bss < m->ebss - m->bss || at - m->noptrbss < m->enoptrbss - m->noptrbss)
+			return true;
+	}
+	return false;
+}
+
+static struct err *read_statics(struct go_dwarf *d)
+{
+	struct statics s = { .d = d };
+	struct err *err = NULL;
+
+	dbg_statics(d->go->img, d->module, add_static, &s);
+	if (s.variables.n)
+		qsort(s.variables.v, s.variables.n, sizeof(*s.variables.v), static_cmp);
+	if (d->functions.n)
+		qsort(d->functions.v, d->functions.n, sizeof(*d->functions.v), static_cmp);
+	for (size_t i = 0; i < s.variables.n && !err && !s.failed; i++)
+		if (is_module_data(d->go, s.variables.v[i].addr + d->module->bias))
+			err = add_variable(d, &s.variables.v[i]);
+	free(s.variables.v);
+	return s.failed ? &err_nomem : err;
+}
+
+struct err *go_dwarf_open(const struct go *go, struct go_dwarf **ret)
+{
+	struct go_dwarf *d;
+	struct err *err;
+
+	*ret = NULL;
+	if (!go->module || !go->module->dbg)
+		return NULL;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return &err_nomem;
+	d->go = go;
+	d->module = go->module;
+	err = read_statics(d);
+	if (err)
+		go_dwarf_close(d);
+	else
+		*ret = d;
+	return err;
+}
+
+const struct go_variable *go_dwarf_variables(const struct go_dwarf *d, size_t *ret_n)
+{
+	*ret_n = d->variables.n;
+	return d->variables.v;
+}
+
+/* ---- what functions captured */
+
+static const struct dbg_static *function_at(const struct go_dwarf *d, taddr addr)
+{
+	size_t lo = 0, hi = d->functions.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (d->functions.v[mid].addr < addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < d->functions.n && d->functions.v[lo].addr == addr ? &d->functions.v[lo] : NULL;
+}
+
+static int field_cmp(const void *a, const void *b)
+{
+	const struct go_field *x = a, *y = b;
+
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* The size is not told: as far as the last one reaches. */
+static bool finish_closure(struct go_dwarf *d, struct made *m)
+{
+	struct go_field *fields = (struct go_field *)m->type->fields;
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->type->n_fields; i++) {
+		fields[i].type = type_of(d, m->parts[i]);
+		if (fields[i].type && fields[i].type->size && fields[i].offset >= 8 &&
+		    fields[i].offset < 1 << 20 && fields[i].type->size < 1 << 20)
+			fields[n++] = fields[i];
+	}
+	if (n)
+		qsort(fields, n, sizeof(*fields), field_cmp);
+	m->type->size = 8;
+	m->type->n_fields = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (fields[i].offset < m->type->size)
+			continue;
+		m->type->size = fields[i].offset + fields[i].type->size;
+		fields[m->type->n_fields++] = fields[i];
+	}
+	m->type->size = align_up(m->type->size, 8);
+	grow_pointers(m->type);
+	return m->type->n_fields;
+}
+
+const struct go_type *go_dwarf_closure(struct go_dwarf *d, taddr pc)
+{
+	const struct go_type *known = pc ? addrmap_get(&d->closures, pc) : NULL;
+	const struct dbg_static *f = function_at(d, pc - d->module->bias);
+	struct made m = {};
+	struct parts p = { .d = d, .captured = true };
+
+	if (known || !f)
+		return known;
+	m.type = go_type_make(d->go);
+	if (!m.type)
+		return NULL;
+	m.type->kind = GO_STRUCT;
+	m.type->name = "captured";
+	dbg_children(d->go->img, d->module, f->id, add_part, &p);
+	if (!keep_parts(d, &p, &m) || !finish_closure(d, &m) || !addrmap_put(&d->closures, pc, m.type))
+		return NULL;
+	return m.type;
+}
