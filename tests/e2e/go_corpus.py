@@ -1,9 +1,13 @@
-"""What the end-to-end tests of Go share: the committed cores, their truth, and what heapfx says of them."""
+"""What the end-to-end tests of Go share: cores, their truth, and what heapfx says of them.
+
+The cores are the committed ones, or all that `make_go_cores.py make` left in the folder HEAPFX_GO_MADE.
+"""
 import bisect
 import collections
 import dataclasses
 import functools
 import json
+import os
 import pathlib
 import sys
 
@@ -13,7 +17,9 @@ HOME = ROOT / "corpus/go"
 sys.path.insert(0, str(HOME))
 import make_go_cores  # noqa: E402
 
-CASES = sorted(path.parent.name for path in HOME.glob("*/dump.zst"))
+MADE = pathlib.Path(os.environ["HEAPFX_GO_MADE"]) if "HEAPFX_GO_MADE" in os.environ else None
+CASES = sorted([path.stem for path in MADE.glob("*.core") if path.with_suffix(".truth").exists()]
+	if MADE else [path.parent.name for path in HOME.glob("*/dump.zst")])
 ZOO = [name for name in CASES if name.startswith("zoo")]
 SPIN = [name for name in CASES if name.startswith("spin")]
 CGO = [name for name in CASES if name.startswith("cgo")]
@@ -35,6 +41,8 @@ class GoDump:
 @functools.lru_cache(maxsize=None)
 def go_dump(name):
 	"""The core and the executable of a case, unpacked once."""
+	if MADE:
+		return GoDump(name, MADE / f"{name}.core", MADE / name)
 	home = CORPUS / "go" / name
 	made = GoDump(name, home / "core", home / "exe")
 	for packed, path in (("exe.zst", made.exe), ("dump.zst", made.core)):
@@ -49,9 +57,10 @@ class Truth:
 	"""What the program, the runtime and for *.marks the collector said."""
 
 	def __init__(self, name):
-		path = CORPUS / "go" / name / "truth.tsv"
-		path.parent.mkdir(parents=True, exist_ok=True)
-		unpack(HOME / name / "truth.tsv.zst", path)
+		path = MADE / f"{name}.truth" if MADE else CORPUS / "go" / name / "truth.tsv"
+		if not MADE:
+			path.parent.mkdir(parents=True, exist_ok=True)
+			unpack(HOME / name / "truth.tsv.zst", path)
 		read = make_go_cores.read_truth(path)
 		self.total, self.text = read.total, read.text
 		self.objects = [(int(a, 16), int(size), kind, state)

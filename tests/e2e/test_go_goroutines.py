@@ -4,10 +4,9 @@ import re
 
 import pytest
 
-from go_corpus import CASES, QUIET, SPIN, report_of, truth_of
+from go_corpus import CASES, QUIET, SPIN, make_go_cores, report_of, truth_of
 
 STATES = ("running", "runnable", "syscall")	# other words in the runtime's print are wait reasons
-
 
 
 def go_of(name):
@@ -34,9 +33,10 @@ def test_version(name):
 	assert report_of(name)["input"]["arch"] == {"amd64": "x86_64", "arm64": "aarch64"}[truth_of(name).text["arch"]]
 
 
-def test_experiments():
-	assert "noswissmap" in go_of("zoo.1.25.noswissmap")["experiments"]
-	assert "experiments" not in go_of("zoo.1.25.pie")
+@pytest.mark.parametrize("name", CASES)
+def test_experiments(name):
+	experiment = make_go_cores.CASES[name].experiment
+	assert go_of(name).get("experiments", "") == experiment
 
 
 # --- goroutines -------------------------------------------------------------------------------
