@@ -1,9 +1,9 @@
 /*
  * image/go_sched.c - every goroutine that runtime.allgs names, and where it stands.
  *
- * One that waits stands where the scheduler left it (g.sched), one in a system call where it entered
- * it (g.syscallsp); one that runs, where its thread's registers are: on its own stack, in the frame
- * of a signal handler that interrupted it, or on a system stack while it waits in g.sched
+ * One that waits stands where the scheduler left it (g.sched), one in a system call where it
+ * entered it (g.syscallsp); one that runs, where its thread's registers are: on its own stack, in
+ * the frame of a signal handler that interrupted it, or on a system stack while it waits in g.sched
  * (runtime/proc.go, runtime/asm_*.s).
  */
 #include "image/go_sched.h"
@@ -17,12 +17,14 @@
 #include "image/go_unwind.h"
 
 enum {
-	G_BYTES = 1024,		/* more than any version's runtime.g that is read */
+	G_BYTES = 1024, /* more than any version's runtime.g that is read */
 	GOROUTINES_MAX = 1 << 24,
-	STACK_MAX = 1 << 30,	/* runtime.maxstackceiling is twice maxstacksize, 1 GB at most by default */
+	STACK_MAX =
+		1
+		<< 30, /* runtime.maxstackceiling is twice maxstacksize, 1 GB at most by default */
 	SIGNAL_STACK = 64 << 10, /* searched for a signal frame: gsignal has 32 KiB */
 	WAIT_REASONS_MAX = 256,
-	WORDS_MAX = 64,		/* bytes of a wait reason */
+	WORDS_MAX = 64, /* bytes of a wait reason */
 	SCAN_BIT = 0x1000,
 };
 
@@ -44,10 +46,12 @@ struct reader {
 const char *go_status_name(enum go_status status)
 {
 	static const char *const names[] = {
-		[GO_IDLE] = "idle", [GO_RUNNABLE] = "runnable", [GO_RUNNING] = "running", [GO_SYSCALL] = "syscall",
-		[GO_WAITING] = "waiting", [GO_MORIBUND] = "moribund", [GO_DEAD] = "dead", [GO_ENQUEUE] = "enqueue",
-		[GO_COPYSTACK] = "copystack", [GO_PREEMPTED] = "preempted", [GO_LEAKED] = "leaked",
-		[GO_DEADEXTRA] = "waiting for cgo callback",
+		[GO_IDLE] = "idle",	      [GO_RUNNABLE] = "runnable",
+		[GO_RUNNING] = "running",     [GO_SYSCALL] = "syscall",
+		[GO_WAITING] = "waiting",     [GO_MORIBUND] = "moribund",
+		[GO_DEAD] = "dead",	      [GO_ENQUEUE] = "enqueue",
+		[GO_COPYSTACK] = "copystack", [GO_PREEMPTED] = "preempted",
+		[GO_LEAKED] = "leaked",	      [GO_DEADEXTRA] = "waiting for cgo callback",
 	};
 
 	return (size_t)status < ARRAY_SIZE(names) ? names[status] : "unknown";
@@ -68,8 +72,9 @@ static uint64_t field(const uint8_t *g, uint32_t offset, unsigned bytes)
 static uint32_t g_size(const struct go_layout *l)
 {
 	const uint32_t offsets[] = {
-		l->g.stack + 8, l->g.sched_sp, l->g.sched_pc, l->g.sched_bp, l->g.syscallsp, l->g.syscallpc, l->g.m,
-		l->g.atomicstatus, l->g.goid, l->g.waitsince, l->g.waitreason, l->g.parentGoid, l->g.gopc, l->g.startpc,
+		l->g.stack + 8,	 l->g.sched_sp,	  l->g.sched_pc,     l->g.sched_bp, l->g.syscallsp,
+		l->g.syscallpc,	 l->g.m,	  l->g.atomicstatus, l->g.goid,	    l->g.waitsince,
+		l->g.waitreason, l->g.parentGoid, l->g.gopc,	     l->g.startpc,
 	};
 	uint32_t size = 0;
 
@@ -85,13 +90,18 @@ static bool is_sane(const struct goroutine *g)
 		return false;
 	if (g->stack_low == g->stack_high)
 		return g->status == GO_DEAD || g->status == GO_IDLE || g->status == GO_DEADEXTRA;
-	return g->stack_low < g->stack_high && g->stack_high - g->stack_low <= STACK_MAX && g->stack_high % 8 == 0;
+	return g->stack_low < g->stack_high && g->stack_high - g->stack_low <= STACK_MAX &&
+	       g->stack_high % 8 == 0;
 }
 
-/* Started by the runtime for itself: runtime.isSystemGoroutine(), but for the states of its helpers. */
+/*
+ * Started by the runtime for itself: runtime.isSystemGoroutine(), but for the states of its
+ * helpers.
+ */
 static bool is_system_start(const struct go *go, taddr start_pc)
 {
-	static const char *const users[] = { "runtime.main", "runtime.corostart", "runtime.handleAsyncEvent" };
+	static const char *const users[] = { "runtime.main", "runtime.corostart",
+					     "runtime.handleAsyncEvent" };
 	struct go_func f;
 	char name[32] = "";
 
@@ -123,7 +133,8 @@ static uint32_t thread_of(const struct reader *r, const uint8_t *g)
 	taddr m = field(g, r->go->layout.g.m, 8);
 	uint64_t tid;
 
-	if (!m || r->go->layout.m.procid == GO_ABSENT || image_read_u64(img, m + r->go->layout.m.procid, &tid))
+	if (!m || r->go->layout.m.procid == GO_ABSENT ||
+	    image_read_u64(img, m + r->go->layout.m.procid, &tid))
 		return UINT32_MAX;
 	for (size_t i = 0; i < img->n_threads; i++)
 		if (tid && img->threads[i].tid == tid)
@@ -145,10 +156,11 @@ static uint32_t thread_on_stack(const struct image *img, const struct goroutine 
 }
 
 /*
- * The words of a sigcontext whose stack pointer lies on the goroutine's stack and whose pc in code of
- * Go: amd64 {.., rsp, rip, eflags, cs 0x33 ..}, arm64 {.., x28 = g, .., sp, pc, pstate of EL0}.
+ * The words of a sigcontext whose stack pointer lies on the goroutine's stack and whose pc in code
+ * of Go: amd64 {.., rsp, rip, eflags, cs 0x33 ..}, arm64 {.., x28 = g, .., sp, pc, pstate of EL0}.
  */
-static bool is_sigcontext(const struct reader *r, const struct goroutine *g, const uint8_t *words, unsigned n)
+static bool is_sigcontext(const struct reader *r, const struct goroutine *g, const uint8_t *words,
+			  unsigned n)
 {
 	taddr sp = load_u64(words + 8 * (n - 1)), pc = load_u64(words + 8 * n);
 	uint64_t flags = load_u64(words + 8 * (n + 1));
@@ -159,7 +171,8 @@ static bool is_sigcontext(const struct reader *r, const struct goroutine *g, con
 	if (r->go->img->target->id == TARGET_AARCH64) {
 		if (flags & 0xf || load_u64(words + 8 * 28) != g->g)
 			return false;
-	} else if ((load_u64(words + 8 * (n + 2)) & 0xffff) != 0x33 || flags >> 32 || !(flags & 2)) {
+	} else if ((load_u64(words + 8 * (n + 2)) & 0xffff) != 0x33 || flags >> 32 ||
+		   !(flags & 2)) {
 		return false;
 	}
 	return go_func_at(r->go, pc, &f);
@@ -220,7 +233,8 @@ static void stand_of_running(struct reader *r, struct goroutine *g, struct go_st
 
 /* ---- where it stands, and its frames ---- */
 
-static void find_stand(struct reader *r, const uint8_t *bytes, struct goroutine *g, struct go_stand *ret)
+static void find_stand(struct reader *r, const uint8_t *bytes, struct goroutine *g,
+		       struct go_stand *ret)
 {
 	const struct go_layout *l = &r->go->layout;
 
@@ -309,7 +323,8 @@ static struct err *add_goroutine(struct reader *r, taddr at)
 static struct err *read_reasons(struct reader *r)
 {
 	struct go *go = r->go;
-	uint32_t n = go->at.n_wait_reasons < WAIT_REASONS_MAX ? go->at.n_wait_reasons : WAIT_REASONS_MAX;
+	uint32_t n =
+		go->at.n_wait_reasons < WAIT_REASONS_MAX ? go->at.n_wait_reasons : WAIT_REASONS_MAX;
 
 	if (!go->at.wait_reasons || !n)
 		return NULL;
@@ -319,7 +334,8 @@ static struct err *read_reasons(struct reader *r)
 	for (uint32_t i = 0; i < n; i++) {
 		char words[WORDS_MAX];
 
-		if (!go_string(go, go->at.wait_reasons + 16ull * i, words, sizeof(words)) || !words[0])
+		if (!go_string(go, go->at.wait_reasons + 16ull * i, words, sizeof(words)) ||
+		    !words[0])
 			continue;
 		r->reasons[i] = arena_strdup(&go->mem, words);
 		if (!r->reasons[i])
@@ -358,7 +374,10 @@ static struct err *keep(struct reader *r)
 	return NULL;
 }
 
-/* One that is neither dead nor running unwinds to the first function of its stack, or something is wrong. */
+/*
+ * One that is neither dead nor running unwinds to the first function of its stack, or something is
+ * wrong.
+ */
 static void check_frames(struct reader *r)
 {
 	struct go *go = r->go;
@@ -378,8 +397,8 @@ static void check_frames(struct reader *r)
 		     (unsigned long long)g->id, g->n_frames);
 	}
 	if (r->n_bad)
-		diag(go->env, "go/goroutine", go->at.allgs, "%llu of runtime.allgs are no goroutines",
-		     (unsigned long long)r->n_bad);
+		diag(go->env, "go/goroutine", go->at.allgs,
+		     "%llu of runtime.allgs are no goroutines", (unsigned long long)r->n_bad);
 }
 
 static struct err *read_all(struct reader *r, taddr allgs, uint64_t n)
@@ -387,8 +406,8 @@ static struct err *read_all(struct reader *r, taddr allgs, uint64_t n)
 	struct err *err = NULL;
 
 	if (n > GOROUTINES_MAX) {
-		diag(r->go->env, "go/goroutine", r->go->at.allgs, "%llu goroutines: %d of them are read",
-		     (unsigned long long)n, GOROUTINES_MAX);
+		diag(r->go->env, "go/goroutine", r->go->at.allgs,
+		     "%llu goroutines: %d of them are read", (unsigned long long)n, GOROUTINES_MAX);
 		n = GOROUTINES_MAX;
 	}
 	for (uint64_t i = 0; i < n && !err; i++)

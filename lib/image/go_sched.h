@@ -10,41 +10,47 @@
 #include "image/go.h"
 
 enum go_status { /* runtime2.go, without the scan bit 0x1000 */
-	GO_IDLE, GO_RUNNABLE, GO_RUNNING, GO_SYSCALL, GO_WAITING, GO_MORIBUND, GO_DEAD, GO_ENQUEUE, GO_COPYSTACK,
-	GO_PREEMPTED, GO_LEAKED, GO_DEADEXTRA,
+	GO_IDLE, GO_RUNNABLE, GO_RUNNING, GO_SYSCALL, GO_WAITING, GO_MORIBUND, GO_DEAD, GO_ENQUEUE,
+	GO_COPYSTACK, GO_PREEMPTED, GO_LEAKED, GO_DEADEXTRA,
 };
 
 struct go_frame {
-	taddr pc;  /* where it goes on: the return address for callers */
-	taddr sp;  /* of this function's frame */
-	taddr fp;  /* caller's sp after return */
+	taddr pc;    /* where it goes on: the return address for callers */
+	taddr sp;    /* of this function's frame */
+	taddr fp;    /* caller's sp after return */
 	taddr entry; /* of its function */
-	/* Where liveness is looked up: pc; the deferreturn of a function that panicked; 0: it never goes on. */
+	/*
+	 * Where liveness is looked up: pc; the deferreturn of a function that panicked; 0: it never
+	 * goes on.
+	 */
 	taddr live_pc;
-	bool is_top;	  /* innermost */
-	bool is_precise;  /* stack maps hold at live_pc; false: stopped anywhere (running, async-preempted) */
+	bool is_top; /* innermost */
+	bool is_precise; /* stack maps hold at live_pc; false: it may have stopped anywhere */
 };
 
 struct goroutine {
 	taddr g;
-	uint64_t id, parent; /* parent 0 = unknown */
-	uint8_t status;	     /* enum go_status */
-	bool is_scan;	     /* the scan bit was set */
-	bool is_system;	     /* started in runtime.*, but for runtime.main */
+	uint64_t id, parent;	 /* parent 0 = unknown */
+	uint8_t status;		 /* enum go_status */
+	bool is_scan;		 /* the scan bit was set */
+	bool is_system;		 /* started in runtime.*, but for runtime.main */
 	const char *wait_reason; /* the runtime's own words, NULL unless waiting */
-	int64_t wait_since;  /* nanotime, 0 = unknown */
+	int64_t wait_since;	 /* nanotime, 0 = unknown */
 	taddr stack_low, stack_high;
-	taddr sp, pc, bp;    /* where it stands; 0 when unknown */
+	taddr sp, pc, bp;      /* where it stands; 0 when unknown */
 	taddr start_pc, go_pc; /* its function; the go statement that made it */
-	uint32_t thread;     /* index in image.threads it runs on, UINT32_MAX */
-	bool on_cpu;	     /* that thread's registers are its own */
-	taddr signal_regs;   /* where a signal handler's frame keeps them instead (go_signal_regs() words), 0 = nowhere */
+	uint32_t thread;       /* index in image.threads it runs on, UINT32_MAX */
+	bool on_cpu;	       /* that thread's registers are its own */
+	taddr signal_regs;     /* go_signal_regs() words that a signal handler saved; 0 = none */
 	struct go_frame *frames; /* innermost first, bounded */
 	size_t n_frames;
-	bool complete;	     /* unwound to runtime.goexit, runtime.mstart or the like */
+	bool complete; /* unwound to runtime.goexit, runtime.mstart or the like */
 };
 
-/* amd64: r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp; arm64: x0-x30, sp (sigcontext of the kernel). */
+/*
+ * amd64: r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp; arm64: x0-x30, sp (sigcontext of the
+ * kernel).
+ */
 static inline unsigned go_signal_regs(const struct image *img)
 {
 	return img->target->id == TARGET_AARCH64 ? 32 : 16;
@@ -73,6 +79,7 @@ static inline taddr go_frame_source_pc(const struct go_frame *f)
 struct err *go_sched_open(struct go *go) MUST_CHECK;
 /* "running", "waiting", "runnable", ...: the runtime's own word for a status (gStatusStrings). */
 const char *go_status_name(enum go_status status);
-const struct goroutine *go_goroutine_of_stack(const struct go *go, taddr addr); /* NULL if no stack covers it */
+/* NULL if no goroutine's stack covers it. */
+const struct goroutine *go_goroutine_of_stack(const struct go *go, taddr addr);
 
 #endif

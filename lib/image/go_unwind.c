@@ -14,9 +14,9 @@
 #include "base/vec.h"
 
 enum {
-	CACHE = 4096,		 /* places; a power of two */
-	FRAMES_MAX = 1 << 20,	 /* of one stack */
-	FRAMES_TOTAL = 1 << 23,	 /* of all stacks that one go_unwind reads */
+	CACHE = 4096,		/* places; a power of two */
+	FRAMES_MAX = 1 << 20,	/* of one stack */
+	FRAMES_TOTAL = 1 << 23, /* of all stacks that one go_unwind reads */
 };
 enum { FLAG_TOP_FRAME = 1, FLAG_SP_WRITE = 2 }; /* abi.FuncFlag */
 
@@ -66,7 +66,10 @@ struct err *go_unwind_new(const struct go *go, struct go_unwind **ret)
 	u->go = go;
 	u->uses_lr = go->img->target->id == TARGET_AARCH64;
 	u->ids = (struct special_ids){
-		.sigpanic = func_id(go, "runtime.sigpanic", minor < 22 ? 18 : minor < 25 ? 19 : 20),
+		.sigpanic = func_id(go, "runtime.sigpanic",
+				    minor < 22 ? 18 :
+				    minor < 25 ? 19 :
+						 20),
 		.async_preempt = func_id(go, "runtime.asyncPreempt", 3),
 		.debug_call = func_id(go, "runtime.debugCallV2", minor < 22 ? 5 : 6),
 		.cgocallback = func_id(go, "runtime.cgocallback", 4),
@@ -92,7 +95,8 @@ static const struct place *place_at(struct go_unwind *u, taddr pc)
 		return p;
 	*p = (struct place){ .pc = pc, .known = true };
 	p->has_func = go_func_at(u->go, pc, &p->func);
-	p->has_delta = p->has_func && p->func.pcsp && go_pcvalue(u->go, &p->func, p->func.pcsp, pc, &p->delta);
+	p->has_delta = p->has_func && p->func.pcsp &&
+		       go_pcvalue(u->go, &p->func, p->func.pcsp, pc, &p->delta);
 	return p;
 }
 
@@ -130,16 +134,20 @@ static bool frame_end(const struct go_unwind *u, struct walk *w, const struct pl
 {
 	uint64_t size = (uint64_t)p->delta + (u->uses_lr ? 0 : 8);
 
-	if (!p->has_delta || p->delta < 0 || p->delta % 8 || w->sp < w->from->low || w->sp > w->from->high ||
-	    size > w->from->high - w->sp)
+	if (!p->has_delta || p->delta < 0 || p->delta % 8 || w->sp < w->from->low ||
+	    w->sp > w->from->high || size > w->from->high - w->sp)
 		return false;
 	w->stuck = size ? 0 : w->stuck + 1;
 	*ret = w->sp + size;
 	return w->stuck < 2;
 }
 
-/* Does pc tell nothing about sp?  Functions that write it say so, but some do so only where it does not matter. */
-static bool sp_is_lost(const struct go_unwind *u, const struct walk *w, const struct go_func *f, bool is_top)
+/*
+ * Does pc tell nothing about sp?  Functions that write it say so, but some do so only where it does
+ * not matter.
+ */
+static bool sp_is_lost(const struct go_unwind *u, const struct walk *w, const struct go_func *f,
+		       bool is_top)
 {
 	if (!(f->flag & FLAG_SP_WRITE) || f->id == u->ids.cgocallback)
 		return false;
@@ -165,7 +173,8 @@ static taddr live_pc(const struct go_unwind *u, const struct walk *w, const stru
 	return f->deferreturn ? f->entry + f->deferreturn + 1 : 0;
 }
 
-static void step(const struct go_unwind *u, struct walk *w, const struct go_func *f, taddr fp, taddr lr)
+static void step(const struct go_unwind *u, struct walk *w, const struct go_func *f, taddr fp,
+		 taddr lr)
 {
 	taddr saved;
 
@@ -180,8 +189,9 @@ static void step(const struct go_unwind *u, struct walk *w, const struct go_func
 }
 
 /*
- * The place of the frame that comes.  The link register that a signal handler pushed counts only where
- * the interrupted function has not saved its own, or is none (a call of a bad function pointer).
+ * The place of the frame that comes.  The link register that a signal handler pushed counts only
+ * where the interrupted function has not saved its own, or is none (a call of a bad function
+ * pointer).
  */
 static const struct place *next_place(struct go_unwind *u, struct walk *w)
 {
@@ -201,9 +211,14 @@ static const struct place *next_place(struct go_unwind *u, struct walk *w)
 
 static struct err *add_frame(struct go_unwind *u, struct walk *w, const struct go_func *f, taddr fp)
 {
-	bool is_top = !u->frames.n, injected = f->id && (f->id == u->ids.async_preempt || f->id == u->ids.debug_call);
+	bool is_top = !u->frames.n,
+	     injected = f->id && (f->id == u->ids.async_preempt || f->id == u->ids.debug_call);
 	struct go_frame frame = {
-		.pc = w->pc, .sp = w->sp, .fp = fp, .entry = f->entry, .is_top = is_top,
+		.pc = w->pc,
+		.sp = w->sp,
+		.fp = fp,
+		.entry = f->entry,
+		.is_top = is_top,
 		.live_pc = live_pc(u, w, f),
 		.is_precise = !w->conservative && !injected && !(is_top && w->from->is_anywhere),
 	};
@@ -212,8 +227,8 @@ static struct err *add_frame(struct go_unwind *u, struct walk *w, const struct g
 	return vec_push(&u->frames, &frame) ? NULL : &err_nomem;
 }
 
-struct err *go_unwind_stack(struct go_unwind *u, const struct go_stand *from, const struct go_frame **ret,
-			    size_t *ret_n, bool *ret_complete)
+struct err *go_unwind_stack(struct go_unwind *u, const struct go_stand *from,
+			    const struct go_frame **ret, size_t *ret_n, bool *ret_complete)
 {
 	struct walk w = { .from = from, .pc = from->pc, .sp = from->sp, .lr = from->lr };
 	bool complete = false;
@@ -239,8 +254,8 @@ struct err *go_unwind_stack(struct go_unwind *u, const struct go_stand *from, co
 		step(u, &w, &p->func, fp, lr);
 	}
 	if (u->n_total >= FRAMES_TOTAL)
-		diag(u->go->env, "go/stack-limit", from->sp, "more than %d frames in all: the others are not read",
-		     FRAMES_TOTAL);
+		diag(u->go->env, "go/stack-limit", from->sp,
+		     "more than %d frames in all: the others are not read", FRAMES_TOTAL);
 	*ret = u->frames.v;
 	*ret_n = u->frames.n;
 	*ret_complete = complete;

@@ -24,7 +24,8 @@ void go_unwind_free(struct go_unwind *u); /* NULL is fine */
  * Frames from innermost to outermost, until the first function of the stack (`complete`) or as far
  * as the tables go.  The array belongs to `u` and lasts until the next call.
  */
-struct err *go_unwind_stack(struct go_unwind *u, const struct go_stand *from, const struct go_frame **ret,
-			    size_t *ret_n, bool *ret_complete) MUST_CHECK;
+struct err *go_unwind_stack(struct go_unwind *u, const struct go_stand *from,
+			    const struct go_frame **ret, size_t *ret_n,
+			    bool *ret_complete) MUST_CHECK;
 
 #endif

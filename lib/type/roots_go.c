@@ -2,13 +2,13 @@
  * type/roots_go.c - what keeps Go's objects alive, as its collector counts it and no more.
  *
  * runtime/mgcmark.go, markroot(): data and bss of every module by their pointer masks; goroutines
- * (roots_go_stack.c); the queues of finalizers and cleanups; the specials of spans: what a finalizer
- * calls and what its object refers to (not the object), what a cleanup calls, the handle of a weak
- * pointer (not what it points at); the block that each processor's tiny allocator fills.  All else
- * that the runtime holds (timers, caches, sudogs) hangs on these.
+ * (roots_go_stack.c); the queues of finalizers and cleanups; the specials of spans: what a
+ * finalizer calls and what its object refers to (not the object), what a cleanup calls, the handle
+ * of a weak pointer (not what it points at); the block that each processor's tiny allocator fills. 
+ * All else that the runtime holds (timers, caches, sudogs) hangs on these.
  *
- * Words that hold no pointers by Go's own masks are left to the other rooters, which may find blocks
- * of C by them; Go's heap and stacks are none of theirs.
+ * Words that hold no pointers by Go's own masks are left to the other rooters, which may find
+ * blocks of C by them; Go's heap and stacks are none of theirs.
  */
 #include "type/roots_go.h"
 
@@ -23,13 +23,17 @@ enum {
 	SPANS_MAX = 1 << 28,
 	SPECIALS_MAX = 1 << 26, /* of all spans */
 	BLOCKS_MAX = 1 << 20,	/* of a queue */
-	FINALIZER = 40, FIN_HEADER = 24, FIN_BLOCK = 4096,
-	CLEANUP_HEADER = 32, CLEANUP_BLOCK = 512,
+	FINALIZER = 40,
+	FIN_HEADER = 24,
+	FIN_BLOCK = 4096,
+	CLEANUP_HEADER = 32,
+	CLEANUP_BLOCK = 512,
 	STATE_IN_USE = 1,
 	PROCESSORS_MAX = 1 << 16,
 };
 
-struct err *go_root(const struct go_roots *r, const struct root_source *source, taddr value, taddr where)
+struct err *go_root(const struct go_roots *r, const struct root_source *source, taddr value,
+		    taddr where)
 {
 	return value ? r->sink->pointer(r->sink, source, value, where) : NULL;
 }
@@ -43,7 +47,8 @@ static struct err *slot_root(const struct go_roots *r, const struct root_source 
 
 /* ---- data and bss ---- */
 
-static struct err *add_masked(const struct go_roots *r, const struct root_source *source, taddr mask, uint64_t n)
+static struct err *add_masked(const struct go_roots *r, const struct root_source *source,
+			      taddr mask, uint64_t n)
 {
 	uint64_t avail = 0, words = (source->end - source->start) / 8;
 	const uint8_t *bits = mask ? image_view(r->img, mask, &avail) : NULL;
@@ -52,7 +57,8 @@ static struct err *add_masked(const struct go_roots *r, const struct root_source
 	if (source->start >= source->end || !n)
 		return NULL;
 	if (!bits || avail < n / 8 + (n % 8 != 0) || n > words) {
-		diag(r->env, "go/data-mask", source->start, "no pointer mask for 0x%llx words of a module's data",
+		diag(r->env, "go/data-mask", source->start,
+		     "no pointer mask for 0x%llx words of a module's data",
 		     (unsigned long long)words);
 		return NULL;
 	}
@@ -72,8 +78,11 @@ static struct err *add_globals(const struct go_roots *r)
 		const struct go_module *m = &r->go->modules[i];
 		const struct module *of = image_module_at(r->img, m->data);
 		struct root_source source = {
-			.kind = ROOT_GLOBAL, .thread = UINT32_MAX, .module = of ? (int32_t)(of - r->img->modules) : -1,
-			.start = m->data, .end = m->edata,
+			.kind = ROOT_GLOBAL,
+			.thread = UINT32_MAX,
+			.module = of ? (int32_t)(of - r->img->modules) : -1,
+			.start = m->data,
+			.end = m->edata,
 		};
 
 		err = add_masked(r, &source, m->gcdatamask, m->n_gcdatamask);
@@ -106,7 +115,8 @@ static struct err *add_slots(const struct go_roots *r, const struct root_source 
 		uint64_t mask = 0;
 		unsigned n = source->end - at < 512 ? (unsigned)((source->end - at) / 8) : 64;
 
-		heap->ops->slots(heap->ctx, r->blocks->claim_no[claim - r->blocks->claims], at, n, &mask);
+		heap->ops->slots(heap->ctx, r->blocks->claim_no[claim - r->blocks->claims], at, n,
+				 &mask);
 		for (; mask && !err; mask &= mask - 1)
 			err = slot_root(r, source, at + 8 * (unsigned)__builtin_ctzll(mask));
 	}
@@ -114,12 +124,17 @@ static struct err *add_slots(const struct go_roots *r, const struct root_source 
 }
 
 /* Of the object at source->start: `kind` is the special's own number. */
-static struct err *add_special(const struct go_roots *r, const struct span *s, taddr at, uint64_t offset, uint8_t kind)
+static struct err *add_special(const struct go_roots *r, const struct span *s, taddr at,
+			       uint64_t offset, uint8_t kind)
 {
 	const struct go_layout *l = &r->go->layout;
 	taddr slot = at + l->special.size, object = s->start + offset / s->elem * s->elem;
 	struct root_source source = {
-		.kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = object, .end = object + s->elem,
+		.kind = ROOT_FINALIZER,
+		.thread = UINT32_MAX,
+		.module = -1,
+		.start = object,
+		.end = object + s->elem,
 	};
 	bool is_new = !r->go->minor || r->go->minor >= 26; /* cleanupFn {call, fn, arg} */
 	struct err *err;
@@ -141,7 +156,8 @@ static struct err *add_special(const struct go_roots *r, const struct span *s, t
 }
 
 /* Sorted by offset: a list that goes back loops. */
-static struct err *add_specials_of(const struct go_roots *r, const struct span *s, taddr at, uint64_t *budget)
+static struct err *add_specials_of(const struct go_roots *r, const struct span *s, taddr at,
+				   uint64_t *budget)
 {
 	const struct go_layout *l = &r->go->layout;
 	uint64_t last = 0;
@@ -154,8 +170,10 @@ static struct err *add_specials_of(const struct go_roots *r, const struct span *
 		--*budget;
 		if (image_read_u64(r->img, at + l->special.next, &next) ||
 		    image_read(r->img, at + l->special.offset, &offset, l->special.offset_size) ||
-		    image_read(r->img, at + l->special.kind, &kind, 1) || offset < last || offset >= s->bytes) {
-			diag(r->env, "go/special", at, "a special of the span at 0x%llx does not hold together",
+		    image_read(r->img, at + l->special.kind, &kind, 1) || offset < last ||
+		    offset >= s->bytes) {
+			diag(r->env, "go/special", at,
+			     "a special of the span at 0x%llx does not hold together",
 			     (unsigned long long)s->start);
 			break;
 		}
@@ -197,13 +215,14 @@ static struct err *add_span(const struct go_roots *r, taddr at, uint64_t *budget
 
 static bool knows_specials(const struct go_layout *l)
 {
-	const uint32_t fields[] = { l->mspan.specials, l->mspan.state, l->mspan.startAddr, l->mspan.npages,
-				    l->mspan.elemsize, l->mspan.spanclass };
+	const uint32_t fields[] = { l->mspan.specials, l->mspan.state,	  l->mspan.startAddr,
+				    l->mspan.npages,   l->mspan.elemsize, l->mspan.spanclass };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (fields[i] > 512 - 8)
 			return false;
-	return l->mspan.size && l->mspan.size <= 512 && l->special.size && l->special.next != GO_ABSENT &&
+	return l->mspan.size && l->mspan.size <= 512 && l->special.size &&
+	       l->special.next != GO_ABSENT &&
 	       (l->special.offset_size == 2 || l->special.offset_size == 8);
 }
 
@@ -227,7 +246,9 @@ static struct err *add_specials(const struct go_roots *r)
 /* finblock {alllink, next, cnt, fin[cnt] {fn, arg, nret, fint, ot}}: all but nret are pointers. */
 static struct err *add_finalizer_block(const struct go_roots *r, taddr at)
 {
-	struct root_source source = { .kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = at, .end = at };
+	struct root_source source = {
+		.kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = at, .end = at
+	};
 	struct err *err = NULL;
 	uint32_t n;
 
@@ -239,14 +260,20 @@ static struct err *add_finalizer_block(const struct go_roots *r, taddr at)
 	return err;
 }
 
-/* cleanupBlock {lfnode {next, pushcnt}, alllink, n, cleanups[n]}: a funcval in 1.25, {call, fn, arg} since. */
+/*
+ * cleanupBlock {lfnode {next, pushcnt}, alllink, n, cleanups[n]}: a funcval in 1.25, {call, fn,
+ * arg} since.
+ */
 static struct err *add_cleanup_block(const struct go_roots *r, taddr at)
 {
-	struct root_source source = { .kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = at, .end = at };
+	struct root_source source = {
+		.kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = at, .end = at
+	};
 	uint32_t n, words = r->go->minor == 25 ? 1 : 3;
 	struct err *err = NULL;
 
-	if (image_read_u32(r->img, at + 24, &n) || n > (CLEANUP_BLOCK - CLEANUP_HEADER) / (8 * words))
+	if (image_read_u32(r->img, at + 24, &n) ||
+	    n > (CLEANUP_BLOCK - CLEANUP_HEADER) / (8 * words))
 		return NULL;
 	for (uint32_t i = 0; i < words * n && !err; i++)
 		err = slot_root(r, &source, at + CLEANUP_HEADER + 8 * i);
@@ -278,7 +305,8 @@ static struct err *add_queues(const struct go_roots *r)
 	if (r->go->at.allfin)
 		err = add_queue(r, go_word(r->go, r->go->at.allfin), 0, add_finalizer_block);
 	if (!err && r->go->at.gcCleanups) /* cleanupQueue {full ..; free ..; all} */
-		err = add_queue(r, go_word(r->go, r->go->at.gcCleanups + 2 * line), 16, add_cleanup_block);
+		err = add_queue(r, go_word(r->go, r->go->at.gcCleanups + 2 * line), 16,
+				add_cleanup_block);
 	return err;
 }
 
@@ -296,7 +324,8 @@ static struct err *add_tiny(const struct go_roots *r)
 	    !go_slice(r->go, r->go->at.allp, 8, &ps, &n))
 		return NULL;
 	for (uint64_t i = 0; i < n && i < PROCESSORS_MAX && !err; i++) {
-		taddr p = go_word(r->go, ps + 8 * i), mcache = p ? go_word(r->go, p + l->p.mcache) : 0;
+		taddr p = go_word(r->go, ps + 8 * i),
+		      mcache = p ? go_word(r->go, p + l->p.mcache) : 0;
 
 		if (mcache)
 			err = slot_root(r, &source, mcache + l->mcache.tiny);
@@ -329,9 +358,12 @@ static struct err *exclude_arenas(const struct go_roots *r)
 	return err;
 }
 
-static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks, struct root_sink *sink)
+static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks,
+			struct root_sink *sink)
 {
-	struct go_roots r = { .env = env, .img = img, .go = img->go, .blocks = blocks, .sink = sink };
+	struct go_roots r = {
+		.env = env, .img = img, .go = img->go, .blocks = blocks, .sink = sink
+	};
 	struct err *err;
 
 	if (!img->go)
@@ -362,12 +394,14 @@ static void describe_funcval(const struct go *go, taddr slot, struct text *ret)
 	go_func_name(go, &f, ret);
 }
 
-static void describe_special(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret)
+static void describe_special(const struct image *img, const struct root_source *source,
+			     uint64_t where, struct text *ret)
 {
 	if (source->start == source->end) {
 		text_add(ret, "queue of finalizers and cleanups to be run");
 	} else if (where >= source->start && where < source->end) {
-		text_printf(ret, "object with a finalizer at 0x%llx+0x%llx", (unsigned long long)source->start,
+		text_printf(ret, "object with a finalizer at 0x%llx+0x%llx",
+			    (unsigned long long)source->start,
 			    (unsigned long long)(where - source->start));
 	} else {
 		text_add(ret, "finalizer or cleanup");
@@ -420,11 +454,13 @@ static void describe_state(const struct go *go, const struct goroutine *g, struc
 	text_printf(ret, "goroutine %llu [%s", (unsigned long long)g->id,
 		    g->wait_reason ? g->wait_reason : go_status_name(g->status));
 	if (g->wait_since > 0 && latest - g->wait_since >= 60000000000)
-		text_printf(ret, ", over %lld minutes", (long long)((latest - g->wait_since) / 60000000000));
+		text_printf(ret, ", over %lld minutes",
+			    (long long)((latest - g->wait_since) / 60000000000));
 	text_add(ret, "]");
 }
 
-static void describe_goroutine(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret)
+static void describe_goroutine(const struct image *img, const struct root_source *source,
+			       uint64_t where, struct text *ret)
 {
 	const struct go *go = img->go;
 	struct call call = { .text = ret };
@@ -437,16 +473,19 @@ static void describe_goroutine(const struct image *img, const struct root_source
 	}
 	g = &go->goroutines[source->thread];
 	describe_state(go, g, ret);
-	f = where >= g->stack_low && where < g->stack_high ? frame_at(g, where) : g->n_frames ? &g->frames[0] : NULL;
+	f = where >= g->stack_low && where < g->stack_high ? frame_at(g, where) :
+	    g->n_frames					   ? &g->frames[0] :
+							     NULL;
 	if (f)
 		go_source(go, go_frame_source_pc(f), on_call, &call);
 	if (where < g->stack_low || where >= g->stack_high)
-		text_add(ret, ", not in a frame: a register, a deferred call");
+		text_add(ret, ", not in a frame");
 	else if (f && !f->is_precise)
 		text_add(ret, ", not by a stack map");
 }
 
-static void describe(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret)
+static void describe(const struct image *img, const struct root_source *source, uint64_t where,
+		     struct text *ret)
 {
 	switch ((enum root_kind)source->kind) {
 	case ROOT_GOROUTINE:
@@ -457,7 +496,8 @@ static void describe(const struct image *img, const struct root_source *source, 
 		break;
 	case ROOT_RUNTIME:
 		if (source->end)
-			text_printf(ret, "weak pointer to the object at 0x%llx", (unsigned long long)source->start);
+			text_printf(ret, "weak pointer to the object at 0x%llx",
+				    (unsigned long long)source->start);
 		else
 			text_add(ret, "block that the tiny allocator fills");
 		break;

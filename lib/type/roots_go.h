@@ -1,6 +1,6 @@
 /*
- * type/roots_go.h - what the two halves of the Go rooter share: roots_go.c (globals, specials, queues)
- * and roots_go_stack.c (goroutines).
+ * type/roots_go.h - what the two halves of the Go rooter share: roots_go.c (globals, specials,
+ * queues) and roots_go_stack.c (goroutines).
  */
 #ifndef HEAPFX_TYPE_ROOTS_GO_H
 #define HEAPFX_TYPE_ROOTS_GO_H
@@ -17,7 +17,8 @@ struct go_roots {
 };
 
 /* A live slot at `where` holds `value`. */
-struct err *go_root(const struct go_roots *r, const struct root_source *source, taddr value, taddr where) MUST_CHECK;
+struct err *go_root(const struct go_roots *r, const struct root_source *source, taddr value,
+		    taddr where) MUST_CHECK;
 /* Every goroutine: registers, frames, deferred calls. */
 struct err *go_roots_stacks(const struct go_roots *r) MUST_CHECK;
 

@@ -2,11 +2,11 @@
  * type/roots_go_stack.c - what goroutines hold, exactly as the collector sees it.
  *
  * runtime/mgcmark.go, scanstack(): each frame's arguments and locals by the stack map of its pc;
- * objects on the stack whose address was taken (FUNCDATA_StackObjects) when something live points at
- * them; the saved context register; deferred calls and panics.  A frame that stopped between any two
- * instructions (running, preempted by a signal) has no map: its words are taken conservatively, with
- * the registers.  Registers of a thread in a system call hold nothing that its goroutine's stack does
- * not hold.
+ * objects on the stack whose address was taken (FUNCDATA_StackObjects) when something live points
+ * at them; the saved context register; deferred calls and panics.  A frame that stopped between any
+ * two instructions (running, preempted by a signal) has no map: its words are taken conservatively,
+ * with the registers.  Registers of a thread in a system call hold nothing that its goroutine's
+ * stack does not hold.
  */
 #include <stdlib.h>
 
@@ -19,7 +19,7 @@ enum {
 	CACHE = 4096,	       /* places; a power of two */
 	OBJECTS_MAX = 1 << 16, /* records of one function */
 	DEFERS_MAX = 1 << 20,
-	SLOTS_MAX = 1 << 28,   /* stack words that are looked at, for all goroutines, beyond once each */
+	SLOTS_MAX = 1 << 28, /* stack words looked at in all, beyond once each */
 };
 
 /* The maps that hold at a pc. */
@@ -27,7 +27,7 @@ struct place {
 	taddr pc;
 	bool known, has_func;
 	struct go_func func;
-	int32_t map;	    /* index of the stack map, -1: out of range */
+	int32_t map;		      /* index of the stack map, -1: out of range */
 	const uint8_t *locals, *args; /* NULL: nothing live */
 	uint32_t n_locals, n_args;
 	bool no_locals, no_args; /* there should be a map, and is none */
@@ -64,7 +64,8 @@ struct stacks {
 
 static bool word_at(const struct stacks *s, taddr at, taddr *ret)
 {
-	if (s->bytes && at - s->g->stack_low < s->g->stack_high - s->g->stack_low && s->g->stack_high - at >= 8) {
+	if (s->bytes && at - s->g->stack_low < s->g->stack_high - s->g->stack_low &&
+	    s->g->stack_high - at >= 8) {
 		*ret = load_u64(s->bytes + (at - s->g->stack_low));
 		return true;
 	}
@@ -127,7 +128,8 @@ static struct err *take_mask(struct stacks *s, taddr start, const uint8_t *mask,
 /* ---- stack maps ---- */
 
 /* struct stackmap {n, nbit int32; bytedata}: false when there is no map number `index`. */
-static bool stack_map(const struct stacks *s, taddr at, int32_t index, const uint8_t **ret, uint32_t *ret_n)
+static bool stack_map(const struct stacks *s, taddr at, int32_t index, const uint8_t **ret,
+		      uint32_t *ret_n)
 {
 	uint64_t avail = 0, stride;
 	const uint8_t *p = at ? image_view(s->r->img, at, &avail) : NULL;
@@ -162,7 +164,10 @@ static void read_objects(const struct stacks *s, struct place *p)
 	p->n_objects = (uint32_t)n;
 }
 
-/* stkframe.getStackMap(): the map of the call before pc; before the first instruction the first one. */
+/*
+ * stkframe.getStackMap(): the map of the call before pc; before the first instruction the first
+ * one.
+ */
 static const struct place *place_at(struct stacks *s, taddr pc)
 {
 	struct place *p = &s->cache[(pc ^ pc >> 12) & (CACHE - 1)];
@@ -175,11 +180,14 @@ static const struct place *place_at(struct stacks *s, taddr pc)
 	p->has_func = go_func_at(go, pc, &p->func);
 	if (!p->has_func)
 		return p;
-	if (pc == p->func.entry || !go_pcdata(go, &p->func, GO_PCDATA_STACK_MAP, pc - 1, &map) || map == -1)
+	if (pc == p->func.entry || !go_pcdata(go, &p->func, GO_PCDATA_STACK_MAP, pc - 1, &map) ||
+	    map == -1)
 		map = 0;
 	p->map = map;
-	p->no_locals = !stack_map(s, go_funcdata(go, &p->func, GO_FUNCDATA_LOCALS), map, &p->locals, &p->n_locals);
-	p->no_args = !stack_map(s, go_funcdata(go, &p->func, GO_FUNCDATA_ARGS), map, &p->args, &p->n_args);
+	p->no_locals = !stack_map(s, go_funcdata(go, &p->func, GO_FUNCDATA_LOCALS), map, &p->locals,
+				  &p->n_locals);
+	p->no_args = !stack_map(s, go_funcdata(go, &p->func, GO_FUNCDATA_ARGS), map, &p->args,
+				&p->n_args);
 	read_objects(s, p);
 	return p;
 }
@@ -187,7 +195,8 @@ static const struct place *place_at(struct stacks *s, taddr pc)
 /* ---- frames ---- */
 
 /* No map: everything in the frame, and its arguments. */
-static struct err *take_frame_words(struct stacks *s, const struct go_frame *f, const struct go_func *func)
+static struct err *take_frame_words(struct stacks *s, const struct go_frame *f,
+				    const struct go_func *func)
 {
 	taddr args = go_frame_args(s->r->img, f), end = go_frame_locals_end(s->r->img, f);
 	struct err *err;
@@ -202,18 +211,21 @@ static struct err *take_frame_words(struct stacks *s, const struct go_frame *f, 
 }
 
 /* One more object of the stack: off from the end of the locals, or from the arguments. */
-static struct err *add_object(struct stacks *s, const struct go_frame *f, const uint8_t *record, const struct go_module *m)
+static struct err *add_object(struct stacks *s, const struct go_frame *f, const uint8_t *record,
+			      const struct go_module *m)
 {
 	int32_t off = (int32_t)load_u32(record), ptr_bytes = (int32_t)load_u32(record + 8);
 	const struct image *img = s->r->img;
 	taddr base = off < 0 ? go_frame_locals_end(img, f) : go_frame_args(img, f);
 	struct object o = { .at = base + (taddr)(int64_t)off, .size = load_u32(record + 4) };
 
-	if (o.at < f->sp || o.at >= s->g->stack_high || o.at % 8 || o.size > s->g->stack_high - o.at)
+	if (o.at < f->sp || o.at >= s->g->stack_high || o.at % 8 ||
+	    o.size > s->g->stack_high - o.at)
 		return NULL; /* not made yet, or damage */
 	if (ptr_bytes >= 0)
 		o.mask = image_view(img, m->rodata + load_u32(record + 12), &o.avail);
-	o.ptr_bytes = (uint32_t)(ptr_bytes < 0 ? -(int64_t)ptr_bytes : ptr_bytes); /* below 0: a GC program, to 1.23 */
+	o.ptr_bytes = (uint32_t)(ptr_bytes < 0 ? -(int64_t)ptr_bytes :
+						 ptr_bytes); /* below 0: a GC program, to 1.23 */
 	if (o.ptr_bytes > o.size)
 		o.ptr_bytes = o.size;
 	if (o.mask && o.avail < ((uint64_t)o.ptr_bytes / 8 + 7) / 8)
@@ -239,28 +251,34 @@ static struct err *add_objects(struct stacks *s, const struct go_frame *f, const
 
 /*
  * reflect.makeFuncStub and reflect.methodValueCall take the arguments of whatever they stand for:
- * their map is in the *reflect.methodValue at the bottom of the frame, {fn, *bitvector, argLen}, and
- * abi.RegArgs, {ints, floats, ptrs, ..} of which only the last hold pointers, ends their locals.
+ * their map is in the *reflect.methodValue at the bottom of the frame, {fn, *bitvector, argLen},
+ * and abi.RegArgs, {ints, floats, ptrs, ..} of which only the last hold pointers, ends their
+ * locals.
  */
 static struct err *take_reflect(struct stacks *s, const struct go_frame *f)
 {
-	static const uint8_t regs_amd64[] = { 0, 0, 0, 0xff, 1 }, regs_arm64[] = { 0, 0, 0, 0, 0xff, 0xff };
+	static const uint8_t regs_amd64[] = { 0, 0, 0, 0xff, 1 },
+			     regs_arm64[] = { 0, 0, 0, 0, 0xff, 0xff };
 	const struct image *img = s->r->img;
 	bool is_arm = img->target->id == TARGET_AARCH64;
 	uint32_t size = is_arm ? 392 : 272;
-	taddr arg0 = f->sp + (is_arm ? 8 : 0), value, fn = 0, vector = 0, bits = 0, length = 0, valid = 0;
+	taddr arg0 = f->sp + (is_arm ? 8 : 0), value, fn = 0, vector = 0, bits = 0, length = 0,
+	      valid = 0;
 	uint32_t n = 0;
 	uint64_t avail = 0;
 	const uint8_t *mask;
-	struct object regs = { .at = go_frame_locals_end(img, f) - size, .size = size,
-			       .ptr_bytes = is_arm ? 384 : 264, .mask = is_arm ? regs_arm64 : regs_amd64 };
+	struct object regs = { .at = go_frame_locals_end(img, f) - size,
+			       .size = size,
+			       .ptr_bytes = is_arm ? 384 : 264,
+			       .mask = is_arm ? regs_arm64 : regs_amd64 };
 	struct err *err = NULL;
 
 	if (arg0 >= f->fp - (is_arm ? 0 : 8) || !word_at(s, arg0, &value))
 		return NULL;
-	if (image_read_u64(img, value, &fn) || fn != f->entry || image_read_u64(img, value + 8, &vector) ||
-	    image_read_u64(img, value + 16, &length) || image_read_u32(img, vector, &n) ||
-	    image_read_u64(img, vector + 8, &bits) || !word_at(s, arg0 + 32, &valid))
+	if (image_read_u64(img, value, &fn) || fn != f->entry ||
+	    image_read_u64(img, value + 8, &vector) || image_read_u64(img, value + 16, &length) ||
+	    image_read_u32(img, vector, &n) || image_read_u64(img, vector + 8, &bits) ||
+	    !word_at(s, arg0 + 32, &valid))
 		return take_frame_words(s, f, NULL);
 	if (!(valid & 0xff) && length / 8 < n)
 		n = (uint32_t)(length / 8);
@@ -329,7 +347,8 @@ static struct err *take_thread_registers(struct stacks *s)
 	struct root_source goroutine = s->source;
 	struct err *err = NULL;
 
-	s->source = (struct root_source){ .kind = ROOT_REGISTER, .thread = s->g->thread, .module = -1 };
+	s->source =
+		(struct root_source){ .kind = ROOT_REGISTER, .thread = s->g->thread, .module = -1 };
 	for (unsigned i = 0; i < img->target->n_regs && i < TARGET_MAX_REGS && !err; i++)
 		err = take_value(s, t->regs[i], i);
 	for (size_t i = 0; i < t->n_vectors && !err; i++)
@@ -349,7 +368,9 @@ static struct err *take_registers(struct stacks *s)
 	return err;
 }
 
-/* The chain of _defer records, on the stack and off it: {.., heap, .., sp, pc, fn, [_panic], link}. */
+/*
+ * The chain of _defer records, on the stack and off it: {.., heap, .., sp, pc, fn, [_panic], link}.
+ */
 static struct err *take_defers(struct stacks *s)
 {
 	const struct go_layout *l = &s->r->go->layout;
@@ -363,7 +384,8 @@ static struct err *take_defers(struct stacks *s)
 	for (unsigned n = 0; n < DEFERS_MAX && !err && s->budget; n++) {
 		uint8_t is_heap;
 
-		if (!word_at(s, slot, &at) || !at || image_read(s->r->img, at + heap, &is_heap, 1) != MEM_OK)
+		if (!word_at(s, slot, &at) || !at ||
+		    image_read(s->r->img, at + heap, &is_heap, 1) != MEM_OK)
 			break;
 		if (n)
 			err = take_slot(s, slot); /* the link of the one before */
@@ -386,8 +408,8 @@ static struct err *take_rest(struct stacks *s)
 		err = take_slot(s, s->g->g + l->g.sched_sp + 24); /* gobuf {sp, pc, g, ctxt, ..} */
 	if (!err)
 		err = take_defers(s);
-	if (!err && l->g.panic != GO_ABSENT && word_at(s, s->g->g + l->g.panic, &panic) && panic >= s->g->stack_low &&
-	    panic < s->g->stack_high)
+	if (!err && l->g.panic != GO_ABSENT && word_at(s, s->g->g + l->g.panic, &panic) &&
+	    panic >= s->g->stack_low && panic < s->g->stack_high)
 		err = vec_push(&s->queue, &panic) ? NULL : &err_nomem;
 	return err;
 }
@@ -413,7 +435,9 @@ static struct object *object_at(const struct stacks *s, taddr at)
 		else
 			hi = mid;
 	}
-	return lo && at - s->objects.v[lo - 1].at < s->objects.v[lo - 1].size ? &s->objects.v[lo - 1] : NULL;
+	return lo && at - s->objects.v[lo - 1].at < s->objects.v[lo - 1].size ?
+		       &s->objects.v[lo - 1] :
+		       NULL;
 }
 
 /* Those that live slots point at, and those that these point at. */
@@ -429,7 +453,8 @@ static struct err *take_objects(struct stacks *s)
 		if (!o || o->done)
 			continue;
 		o->done = true;
-		err = o->mask ? take_mask(s, o->at, o->mask, o->ptr_bytes / 8) : take_words(s, o->at, o->at + o->ptr_bytes);
+		err = o->mask ? take_mask(s, o->at, o->mask, o->ptr_bytes / 8) :
+				take_words(s, o->at, o->at + o->ptr_bytes);
 	}
 	return err;
 }
@@ -445,7 +470,11 @@ static void begin(struct stacks *s, const struct goroutine *g, uint32_t no)
 	if (avail < g->stack_high - g->stack_low)
 		s->bytes = NULL;
 	s->source = (struct root_source){
-		.kind = ROOT_GOROUTINE, .thread = no, .module = -1, .start = g->stack_low, .end = g->stack_high,
+		.kind = ROOT_GOROUTINE,
+		.thread = no,
+		.module = -1,
+		.start = g->stack_low,
+		.end = g->stack_high,
 	};
 	s->objects.n = 0;
 	s->queue.n = 0;
@@ -462,7 +491,8 @@ static struct err *take_goroutine(struct stacks *s)
 		err = take_frame(s, &g->frames[i]);
 	if (!err && !g->complete) { /* cut: what lies above is anyone's */
 		s->n_conservative++;
-		err = take_words(s, g->n_frames ? g->frames[g->n_frames - 1].fp : g->sp, g->stack_high);
+		err = take_words(s, g->n_frames ? g->frames[g->n_frames - 1].fp : g->sp,
+				 g->stack_high);
 	}
 	if (!err)
 		err = take_rest(s);
@@ -471,7 +501,8 @@ static struct err *take_goroutine(struct stacks *s)
 
 static bool has_stack(const struct goroutine *g)
 {
-	return g->status != GO_DEAD && g->status != GO_IDLE && g->status != GO_DEADEXTRA && g->stack_low < g->stack_high;
+	return g->status != GO_DEAD && g->status != GO_IDLE && g->status != GO_DEADEXTRA &&
+	       g->stack_low < g->stack_high;
 }
 
 static struct err *take_all(struct stacks *s)
@@ -486,10 +517,12 @@ static struct err *take_all(struct stacks *s)
 		err = take_goroutine(s);
 	}
 	if (s->n_unmapped)
-		diag(s->r->env, "go/stack-map", ERR_NOWHERE, "%llu parts of frames without a stack map: all of their words count",
+		diag(s->r->env, "go/stack-map", ERR_NOWHERE,
+		     "%llu parts of frames without a stack map: all of their words count",
 		     (unsigned long long)s->n_unmapped);
 	if (!s->budget)
-		diag(s->r->env, "go/stack-limit", ERR_NOWHERE, "stacks name more slots than they have: some are not read");
+		diag(s->r->env, "go/stack-limit", ERR_NOWHERE,
+		     "stacks name more slots than they have: some are not read");
 	return err;
 }
 

@@ -1,4 +1,7 @@
-/* tests/lib/fake_go.c - see the header. Tables as cmd/link/internal/ld/pcln.go writes them since Go 1.20. */
+/*
+ * tests/lib/fake_go.c - see the header. Tables as cmd/link/internal/ld/pcln.go writes them since Go
+ * 1.20.
+ */
 #include "fake_go.h"
 
 #include <assert.h>
@@ -58,14 +61,18 @@ static void varint(struct fake_go *f, taddr *at, uint32_t v)
 	} while (v);
 }
 
-/* `first` in the prologue, `then` to the end of the function; no step is of nothing, for that ends a table. */
+/*
+ * `first` in the prologue, `then` to the end of the function; no step is of nothing, for that ends
+ * a table.
+ */
 static uint32_t pc_table(struct fake_go *f, struct tables *t, int first, int then)
 {
 	uint32_t at = (uint32_t)(t->pctab - PCTAB);
 	const struct {
 		int value;
 		unsigned pcs;
-	} steps[] = { { first, first == then ? FAKE_FUNC : FAKE_PROLOGUE }, { then, FAKE_FUNC - FAKE_PROLOGUE } };
+	} steps[] = { { first, first == then ? FAKE_FUNC : FAKE_PROLOGUE },
+		      { then, FAKE_FUNC - FAKE_PROLOGUE } };
 	int last = -1;
 
 	for (unsigned i = 0; i < (first == then ? 1 : 2); i++) {
@@ -80,7 +87,8 @@ static uint32_t pc_table(struct fake_go *f, struct tables *t, int first, int the
 	return at;
 }
 
-static void stack_maps(struct fake_go *f, struct tables *t, unsigned n_bits, const unsigned *bits, unsigned n)
+static void stack_maps(struct fake_go *f, struct tables *t, unsigned n_bits, const unsigned *bits,
+		       unsigned n)
 {
 	taddr at = t->funcdata;
 
@@ -89,7 +97,7 @@ static void stack_maps(struct fake_go *f, struct tables *t, unsigned n_bits, con
 	at += 8;
 	for (unsigned i = 0; i < n; i++)
 		for (unsigned k = 0; k < (n_bits + 7) / 8; k++, at++)
-			fake_go_bytes(f, at, &(uint8_t){ (uint8_t)(bits[i] >> 8 * k) }, 1);
+			fake_go_bytes(f, at, &(uint8_t){ (uint8_t)((uint64_t)bits[i] >> 8 * k) }, 1);
 	at = (at + 7) & ~7ull;
 	t->funcdata = at;
 }
@@ -114,12 +122,15 @@ static void objects(struct fake_go *f, struct tables *t, const struct fake_func 
 }
 
 /* Offsets of the function's stack maps and objects in gofunc; ~0 where it has none. */
-static void func_data(struct fake_go *f, struct tables *t, const struct fake_func *fn, uint32_t *ret)
+static void func_data(struct fake_go *f, struct tables *t, const struct fake_func *fn,
+		      uint32_t *ret)
 {
 	memset(ret, 0xff, 3 * sizeof(*ret));
 	if (fn->n_args) {
 		ret[GO_FUNCDATA_ARGS] = (uint32_t)(t->funcdata - GOFUNC);
-		stack_maps(f, t, fn->n_args, (const unsigned[]){ fn->arg_bits, fn->arg_bits, fn->arg_bits }, FAKE_MAPS);
+		stack_maps(f, t, fn->n_args,
+			   (const unsigned[]){ fn->arg_bits, fn->arg_bits, fn->arg_bits },
+			   FAKE_MAPS);
 	}
 	if (fn->n_locals) {
 		ret[GO_FUNCDATA_LOCALS] = (uint32_t)(t->funcdata - GOFUNC);
@@ -133,8 +144,12 @@ static void func_data(struct fake_go *f, struct tables *t, const struct fake_fun
 
 static void add_func(struct fake_go *f, struct tables *t, unsigned no, const struct fake_func *fn)
 {
-	uint32_t data[3], pcsp = pc_table(f, t, 0, fn->frame), map = pc_table(f, t, NO_DATA, fn->map);
-	uint32_t fixed[] = { no * FAKE_FUNC, (uint32_t)(t->name - NAMES), (uint32_t)fn->args, fn->deferreturn, pcsp, 0, 0, 2, 0, 1 };
+	uint32_t data[3], pcsp = pc_table(f, t, 0, fn->frame);
+	uint32_t map = pc_table(f, t, NO_DATA, fn->map);
+	uint32_t fixed[] = {
+		no * FAKE_FUNC, (uint32_t)(t->name - NAMES), (uint32_t)fn->args, fn->deferreturn,
+		pcsp, 0, 0, 2, 0, 1,
+	};
 	uint8_t tail[] = { fn->id, fn->flag, 0, 3 };
 
 	func_data(f, t, fn, data);
@@ -153,7 +168,11 @@ static void add_func(struct fake_go *f, struct tables *t, unsigned no, const str
 static void add_module(struct fake_go *f, const struct fake_func *funcs)
 {
 	struct tables t = {
-		.name = NAMES + 1, .pctab = PCTAB + 1, .func = PCLN + 0x200, .funcdata = GOFUNC, .rodata = RODATA,
+		.name = NAMES + 1,
+		.pctab = PCTAB + 1,
+		.func = PCLN + 0x200,
+		.funcdata = GOFUNC,
+		.rodata = RODATA,
 		.quantum = f->image->target.id == TARGET_AARCH64 ? 4 : 1,
 	};
 	unsigned n = 0;
@@ -163,14 +182,25 @@ static void add_module(struct fake_go *f, const struct fake_func *funcs)
 	assert(n <= FAKE_FUNCS);
 	put32(f, PCLN + 8 * n, n * FAKE_FUNC);
 	f->module = (struct go_module){
-		.funcnametab = NAMES, .n_funcnametab = PART, .pctab = PCTAB, .n_pctab = 2 * PART, .pclntable = PCLN,
-		.n_pclntable = 3 * PART, .ftab = PCLN, .n_ftab = n + 1, .minpc = FAKE_TEXT,
-		.maxpc = FAKE_TEXT + n * FAKE_FUNC, .text = FAKE_TEXT, .etext = FAKE_TEXT + n * FAKE_FUNC,
-		.gofunc = GOFUNC, .rodata = RODATA,
+		.funcnametab = NAMES,
+		.n_funcnametab = PART,
+		.pctab = PCTAB,
+		.n_pctab = 2 * PART,
+		.pclntable = PCLN,
+		.n_pclntable = 3 * PART,
+		.ftab = PCLN,
+		.n_ftab = n + 1,
+		.minpc = FAKE_TEXT,
+		.maxpc = FAKE_TEXT + n * FAKE_FUNC,
+		.text = FAKE_TEXT,
+		.etext = FAKE_TEXT + n * FAKE_FUNC,
+		.gofunc = GOFUNC,
+		.rodata = RODATA,
 	};
 }
 
-struct fake_go *fake_go_new(struct env *env, unsigned minor, enum target_id target, const struct fake_func *funcs)
+struct fake_go *fake_go_new(struct env *env, unsigned minor, enum target_id target,
+			    const struct fake_func *funcs)
 {
 	static const struct fake_mapping memory[] = {
 		{ FAKE_GO_TABLES, 0x10000, SEG_R, 1 },
@@ -188,8 +218,15 @@ struct fake_go *fake_go_new(struct env *env, unsigned minor, enum target_id targ
 	f->image->target.id = target;
 	f->image->target.n_regs = 17;
 	f->go = (struct go){
-		.env = env, .img = &f->image->img, .minor = minor, .modules = &f->module, .n_modules = 1,
-		.names = go_names_new(), .at.allgs = FAKE_ALLGS, .at.wait_reasons = FAKE_REASONS, .at.n_wait_reasons = 4,
+		.env = env,
+		.img = &f->image->img,
+		.minor = minor,
+		.modules = &f->module,
+		.n_modules = 1,
+		.names = go_names_new(),
+		.at.allgs = FAKE_ALLGS,
+		.at.wait_reasons = FAKE_REASONS,
+		.at.n_wait_reasons = 4,
 	};
 	go_layout_of(minor, target, true, &f->go.layout);
 	add_module(f, funcs);

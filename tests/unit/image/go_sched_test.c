@@ -1,6 +1,6 @@
 /*
- * go_sched_open() on goroutines in every state: where each stands, which frames it has, which of them
- * stack maps hold for; and what stops the walk of a stack that leads nowhere.
+ * go_sched_open() on goroutines in every state: where each stands, which frames it has, which of
+ * them stack maps hold for; and what stops the walk of a stack that leads nowhere.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,19 @@
 #include "fake_go.h"
 #include "image/go_sched.h"
 
-enum { WORKER, CALLER, GOPARK, GOEXIT, SYSTEMSTACK, SIGPANIC, ASYNC, MAIN, SPWRITE, RECOVERS, LEAF };
+enum {
+	WORKER,
+	CALLER,
+	GOPARK,
+	GOEXIT,
+	SYSTEMSTACK,
+	SIGPANIC,
+	ASYNC,
+	MAIN,
+	SPWRITE,
+	RECOVERS,
+	LEAF
+};
 enum { TOP_FRAME = 1, SP_WRITE = 2 };
 
 static const struct fake_func funcs[] = {
@@ -35,7 +47,10 @@ static const struct fake_func funcs[] = {
 /* Functions from innermost to outermost, by number; ends with -1. */
 enum { CALLS = 6 };
 
-/* Lays frames on goroutine no. `g`'s stack from `sp` up: return addresses, each in its caller's body. */
+/*
+ * Lays frames on goroutine no. `g`'s stack from `sp` up: return addresses, each in its caller's
+ * body.
+ */
 static void lay(struct fake_go *f, taddr sp, const int *calls)
 {
 	for (unsigned i = 0; calls[i] >= 0; i++) {
@@ -163,23 +178,35 @@ static const struct stack_case {
 	} frames[CALLS];
 	bool complete;
 } stacks[] = {
-	{ "parked", { GOPARK, WORKER, CALLER, GOEXIT, -1 },
-	  { { true, BODY }, { true, BODY }, { true, BODY }, { true, BODY } }, true },
+	{ "parked",
+	  { GOPARK, WORKER, CALLER, GOEXIT, -1 },
+	  { { true, BODY }, { true, BODY }, { true, BODY }, { true, BODY } },
+	  true },
 	{ "preempted by a signal: the interrupted function's registers lie in the frame below",
 	  { ASYNC, WORKER, CALLER, GOEXIT, -1 },
-	  { { false, BODY }, { false, BODY }, { true, BODY }, { true, BODY } }, true },
-	{ "panicked for good", { GOPARK, SIGPANIC, WORKER, GOEXIT, -1 },
-	  { { true, BODY }, { true, BODY }, { true, NEVER }, { true, BODY } }, true },
-	{ "panicked, may recover", { GOPARK, SIGPANIC, RECOVERS, GOEXIT, -1 },
-	  { { true, BODY }, { true, BODY }, { true, DEFERRETURN }, { true, BODY } }, true },
-	{ "a function that moves sp, where it can only be before that", { SPWRITE, WORKER, GOEXIT, -1 },
-	  { { true, BODY }, { true, BODY }, { true, BODY } }, true },
-	{ "and where it cannot be known", { GOPARK, SPWRITE, WORKER, GOEXIT, -1 },
-	  { { true, BODY }, { true, BODY } }, false },
+	  { { false, BODY }, { false, BODY }, { true, BODY }, { true, BODY } },
+	  true },
+	{ "panicked for good",
+	  { GOPARK, SIGPANIC, WORKER, GOEXIT, -1 },
+	  { { true, BODY }, { true, BODY }, { true, NEVER }, { true, BODY } },
+	  true },
+	{ "panicked, may recover",
+	  { GOPARK, SIGPANIC, RECOVERS, GOEXIT, -1 },
+	  { { true, BODY }, { true, BODY }, { true, DEFERRETURN }, { true, BODY } },
+	  true },
+	{ "a function that moves sp, where it can only be before that",
+	  { SPWRITE, WORKER, GOEXIT, -1 },
+	  { { true, BODY }, { true, BODY }, { true, BODY } },
+	  true },
+	{ "and where it cannot be known",
+	  { GOPARK, SPWRITE, WORKER, GOEXIT, -1 },
+	  { { true, BODY }, { true, BODY } },
+	  false },
 	{ "no return address", { GOPARK, WORKER, -1 }, { { true, BODY }, { true, BODY } }, false },
 };
 
-static void check_stack(const struct fake_go *f, const struct stack_case *c, taddr sp, const struct goroutine *g)
+static void check_stack(const struct fake_go *f, const struct stack_case *c, taddr sp,
+			const struct goroutine *g)
 {
 	size_t n = 0;
 
@@ -193,11 +220,14 @@ static void check_stack(const struct fake_go *f, const struct stack_case *c, tad
 		assert_int_equal(frame->entry, entry);
 		assert_int_equal(frame->pc, entry + BODY);
 		assert_int_equal(frame->sp, sp);
-		sp += (taddr)funcs[c->calls[n]].frame + (f->image->target.id == TARGET_AARCH64 ? 0 : 8);
+		sp += (taddr)funcs[c->calls[n]].frame +
+		      (f->image->target.id == TARGET_AARCH64 ? 0 : 8);
 		assert_int_equal(frame->fp, sp);
 		assert_int_equal(frame->is_top, n == 0);
 		assert_int_equal(frame->is_precise, c->frames[n].is_precise);
-		assert_int_equal(frame->live_pc, c->frames[n].live == NEVER ? 0 : entry + (unsigned)c->frames[n].live);
+		assert_int_equal(frame->live_pc, c->frames[n].live == NEVER ?
+							 0 :
+							 entry + (unsigned)c->frames[n].live);
 	}
 	assert_int_equal(c->frames[n].live, 0);
 }
@@ -219,12 +249,15 @@ static void frames(void **state)
 	}
 }
 
-/* arm64: the return address at the frame's bottom, or in the link register as long as there is no frame. */
+/*
+ * arm64: the return address at the frame's bottom, or in the link register as long as there is no
+ * frame.
+ */
 static void link_register(void **state)
 {
 	static const struct {
 		int calls[CALLS];
-		int saved;	/* function in g.sched.lr, -1: none */
+		int saved; /* function in g.sched.lr, -1: none */
 	} cases[] = {
 		{ { GOPARK, WORKER, GOEXIT, -1 }, -1 },
 		{ { LEAF, WORKER, GOEXIT, -1 }, WORKER },
@@ -240,12 +273,14 @@ static void link_register(void **state)
 		lay(f, sp, cases[i].calls);
 		park(f, at, fake_pc((unsigned)cases[i].calls[0]), sp);
 		if (cases[i].saved >= 0)
-			fake_go_put(f, at + f->go.layout.g.sched_bp - 8, fake_pc((unsigned)cases[i].saved));
+			fake_go_put(f, at + f->go.layout.g.sched_bp - 8,
+				    fake_pc((unsigned)cases[i].saved));
 		g = only(f);
 		assert_true(g->complete);
 		assert_int_equal(g->n_frames, 3);
 		for (unsigned k = 0; k < 3; k++)
-			assert_int_equal(g->frames[k].entry, fake_entry((unsigned)cases[i].calls[k]));
+			assert_int_equal(g->frames[k].entry,
+					 fake_entry((unsigned)cases[i].calls[k]));
 		finish(&env, f);
 	}
 }
@@ -254,7 +289,8 @@ static void link_register(void **state)
 
 enum { M = FAKE_GO_DATA + 0x1000, TID = 42 };
 
-static struct fake_go *with_thread(struct env *env, unsigned status, struct thread *t, taddr pc, taddr sp, taddr *ret_g)
+static struct fake_go *with_thread(struct env *env, unsigned status, struct thread *t, taddr pc,
+				   taddr sp, taddr *ret_g)
 {
 	static const int calls[] = { WORKER, CALLER, GOEXIT, -1 };
 	struct fake_go *f = start(env, 26, TARGET_X86_64);
@@ -276,7 +312,8 @@ static void on_cpu(void **state)
 	struct env env;
 	struct thread t;
 	taddr at;
-	struct fake_go *f = with_thread(&env, GO_RUNNING, &t, fake_pc(WORKER), fake_stack(0) + 0x800, &at);
+	struct fake_go *f =
+		with_thread(&env, GO_RUNNING, &t, fake_pc(WORKER), fake_stack(0) + 0x800, &at);
 	const struct goroutine *g = only(f);
 
 	(void)state;
@@ -296,7 +333,8 @@ static void on_system_stack(void **state)
 	struct env env;
 	struct thread t;
 	taddr at;
-	struct fake_go *f = with_thread(&env, GO_RUNNING, &t, fake_pc(GOPARK), FAKE_OTHER + 0x100, &at);
+	struct fake_go *f =
+		with_thread(&env, GO_RUNNING, &t, fake_pc(GOPARK), FAKE_OTHER + 0x100, &at);
 	const struct goroutine *g = only(f);
 
 	(void)state;
@@ -318,7 +356,8 @@ static void on_signal_stack(void **state)
 		struct env env;
 		struct thread t;
 		taddr at;
-		struct fake_go *f = with_thread(&env, GO_RUNNING, &t, 0x12345, FAKE_OTHER + 0x100, &at);
+		struct fake_go *f =
+			with_thread(&env, GO_RUNNING, &t, 0x12345, FAKE_OTHER + 0x100, &at);
 		const struct goroutine *g;
 
 		fake_go_put(f, AT + 8 * 15, fake_stack(0) + 0x800);
@@ -339,7 +378,8 @@ static void in_syscall(void **state)
 	struct env env;
 	struct thread t;
 	taddr at;
-	struct fake_go *f = with_thread(&env, GO_SYSCALL, &t, fake_pc(LEAF), fake_stack(0) + 0x700, &at);
+	struct fake_go *f =
+		with_thread(&env, GO_SYSCALL, &t, fake_pc(LEAF), fake_stack(0) + 0x700, &at);
 	const struct goroutine *g;
 
 	(void)state;
@@ -364,9 +404,11 @@ static void nowhere(void **state)
 	} cases[] = {
 		{ "no function", 0x1234, FAKE_GO_STACKS + 0x800 },
 		{ "outside the stack", FAKE_TEXT + 0x40, FAKE_OTHER },
-		{ "a frame that runs past the stack", FAKE_TEXT + FAKE_FUNC + 0x40, FAKE_GO_STACKS + FAKE_STACK - 0x20 },
+		{ "a frame that runs past the stack", FAKE_TEXT + FAKE_FUNC + 0x40,
+		  FAKE_GO_STACKS + FAKE_STACK - 0x20 },
 		{ "the top of memory", FAKE_TEXT + 0x40, UINT64_MAX - 7 },
-		{ "a call of nothing, at the end of the stack", 0, FAKE_GO_STACKS + FAKE_STACK - 8 },
+		{ "a call of nothing, at the end of the stack", 0,
+		  FAKE_GO_STACKS + FAKE_STACK - 8 },
 	};
 
 	(void)state;
@@ -383,7 +425,10 @@ static void nowhere(void **state)
 	}
 }
 
-/* A return address into a function without a frame, whose "return address" it is again: arm64 alone can. */
+/*
+ * A return address into a function without a frame, whose "return address" it is again: arm64 alone
+ * can.
+ */
 static void no_progress(void **state)
 {
 	struct env env;
@@ -405,12 +450,12 @@ static void bad_lists(void **state)
 		uint64_t value;
 		size_t n;
 	} cases[] = {
-		{ FAKE_ALLGS, 0x10, 0 },			/* points nowhere */
-		{ FAKE_ALLGS + 8, 1 << 20, 0 },			/* longer than its memory */
-		{ FAKE_ALLGS + 16, 0, 0 },			/* longer than its capacity */
-		{ FAKE_ALLGS + 0x100, 0, 1 },			/* one of two is nothing */
-		{ FAKE_ALLGS + 0x100, FAKE_G + 0x400, 1 },	/* both are the same */
-		{ FAKE_G, FAKE_GO_STACKS + 0x2000, 1 },		/* a stack upside down */
+		{ FAKE_ALLGS, 0x10, 0 },		   /* points nowhere */
+		{ FAKE_ALLGS + 8, 1 << 20, 0 },		   /* longer than its memory */
+		{ FAKE_ALLGS + 16, 0, 0 },		   /* longer than its capacity */
+		{ FAKE_ALLGS + 0x100, 0, 1 },		   /* one of two is nothing */
+		{ FAKE_ALLGS + 0x100, FAKE_G + 0x400, 1 }, /* both are the same */
+		{ FAKE_G, FAKE_GO_STACKS + 0x2000, 1 },	   /* a stack upside down */
 	};
 
 	(void)state;
@@ -437,18 +482,12 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fields),
-		cmocka_unit_test(system_ones),
-		cmocka_unit_test(frames),
-		cmocka_unit_test(link_register),
-		cmocka_unit_test(on_cpu),
-		cmocka_unit_test(on_system_stack),
-		cmocka_unit_test(on_signal_stack),
-		cmocka_unit_test(in_syscall),
-		cmocka_unit_test(nowhere),
-		cmocka_unit_test(no_progress),
-		cmocka_unit_test(bad_lists),
-		cmocka_unit_test(names),
+		cmocka_unit_test(fields),	   cmocka_unit_test(system_ones),
+		cmocka_unit_test(frames),	   cmocka_unit_test(link_register),
+		cmocka_unit_test(on_cpu),	   cmocka_unit_test(on_system_stack),
+		cmocka_unit_test(on_signal_stack), cmocka_unit_test(in_syscall),
+		cmocka_unit_test(nowhere),	   cmocka_unit_test(no_progress),
+		cmocka_unit_test(bad_lists),	   cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
