@@ -65,7 +65,8 @@ static void collect(const struct subject *s, struct kept *kept)
 		k = &kept[i];
 		total = &s->facts->owner_total[i];
 		take_largest(k, it.id, it.size);
-		if (it.size >= LARGE_BYTES && it.size / LARGE_TIMES >= total->bytes / total->count) {
+		if (it.size >= LARGE_BYTES &&
+		    it.size / LARGE_TIMES >= total->bytes / total->count) {
 			k->large.count++;
 			k->large.bytes += it.size;
 		}
