@@ -2,7 +2,7 @@
  * glibc.c - the walker of glibc's malloc, 2.28 to 2.43: opens, claims, explains, sums up.
  *
  * The steps are files of their own, in this order: glibc_anchor.c, glibc_arenas.c,
- * glibc_pieces.c, glibc_lists.c, glibc_tcache.c, glibc_walk.c.
+ * glibc_pieces.c, glibc_lists.c, glibc_tcache.c, glibc_walk.c, glibc_inner.c.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -102,7 +102,34 @@ size_t glibc_listed_from(const struct glibc *g, taddr mem)
 	return lo;
 }
 
-static void sort_pieces(struct glibc *g)
+struct err *glibc_mend(struct glibc *g, taddr chunk, uint64_t size)
+{
+	struct glibc_mended m = { .at = chunk, .size = size };
+	uint64_t header = 0;
+
+	(void)image_read_u64(g->img, chunk + 8, &header); /* 0 is told as well */
+	g->failed++;
+	glibc_damage(g, chunk,
+		     "chunk at 0x%lx: size 0x%lx, but it hangs in the list of size 0x%lx; likely an "
+		     "overrun of the block before it",
+		     chunk, chunk_size(header), size);
+	return vec_push(&g->mended, &m) ? NULL : &err_nomem;
+}
+
+static int by_at(const void *a, const void *b)
+{
+	const struct glibc_mended *x = a, *y = b;
+
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+static void sort_mended(struct glibc *g)
+{
+	if (g->mended.n)
+		qsort(g->mended.v, g->mended.n, sizeof(*g->mended.v), by_at);
+}
+
+void glibc_sort_pieces(struct glibc *g)
 {
 	if (g->pieces.n)
 		qsort(g->pieces.v, g->pieces.n, sizeof(*g->pieces.v), by_start);
@@ -143,12 +170,14 @@ static void glibc_close(void *ctx)
 		for (size_t d = 0; d < g->pieces.v[i].n_damage; d++)
 			free(g->pieces.v[i].damage[d].what);
 		free(g->pieces.v[i].damage);
+		free(g->pieces.v[i].doubts.v);
 	}
 	free(g->info.arenas);
 	free(g->copies.v);
 	free(g->arenas.v);
 	free(g->pieces.v);
 	free(g->listed.v);
+	free(g->mended.v);
 	free(g->damage.v);
 	free(g);
 }
@@ -174,17 +203,18 @@ static struct err *glibc_open(struct env *env, const struct image *img, void **r
 		err = glibc_find_pieces(g);
 	if (err)
 		return err;
-	sort_pieces(g);
+	glibc_sort_pieces(g);
 	err = glibc_find_mapped(g);
 	if (err)
 		return err;
-	sort_pieces(g);
+	glibc_sort_pieces(g);
 	err = glibc_read_lists(g);
 	if (!err)
 		err = glibc_read_tcaches(g);
 	if (err)
 		return err;
 	drop_doubles(g);
+	sort_mended(g);
 	*ret_ctx = take(&g);
 	return NULL;
 }
@@ -458,6 +488,7 @@ const struct walker_ops glibc_walker = {
 	.open = glibc_open,
 	.claim = glibc_claim,
 	.walk = glibc_walk,
+	.settle = glibc_settle,
 	.info = glibc_info,
 	.explain = glibc_explain,
 	.metadata = glibc_metadata,

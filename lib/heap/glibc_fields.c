@@ -10,6 +10,8 @@
 
 #include "base/guard.h"
 
+enum { MEND_MAX = 1 << 20 };
+
 const struct glibc_state_form glibc_state_forms[] = {
 	{ .bins_at = 112, .fastbins_at = 16 },			   /* 2.27 to 2.42 */
 	{ .bins_at = 24, .mmap_size_without_header = true }, /* 2.43 */
@@ -75,4 +77,25 @@ bool window_move(struct window *w, taddr at)
 	w->n = seg->end - seg->start;
 	w->bytes = seg->bytes;
 	return true;
+}
+
+bool chunk_is_linked(struct window *w, taddr at)
+{
+	taddr fd, bk, back;
+
+	return window_u64(w, at + 16, &fd) && window_u64(w, at + 24, &bk) &&
+	       window_u64(w, fd + 24, &back) && back == at &&
+	       window_u64(w, bk + 16, &back) && back == at;
+}
+
+uint64_t glibc_size_by_end(struct window *w, const struct glibc_piece *p, taddr at)
+{
+	uint64_t header, footer, found = 0;
+
+	for (uint64_t size = CHUNK_MIN; size < MEND_MAX && size < p->end - at; size += 16)
+		if (window_u64(w, at + size, &footer) && footer == size &&
+		    window_u64(w, at + size + 8, &header) && !(header & CHUNK_PREV_INUSE) &&
+		    chunk_size_fits(header, at + size, p->end))
+			found = size;
+	return found;
 }

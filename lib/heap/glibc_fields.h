@@ -115,6 +115,9 @@ static inline bool loop_closes(struct loop_guard *l, taddr at)
 	return false;
 }
 
+/* Do the neighbours in its list lead back to a free chunk? */
+bool chunk_is_linked(struct window *w, taddr at);
+
 enum glibc_where {
 	WHERE_TCACHE,
 	WHERE_FASTBIN,
@@ -139,6 +142,16 @@ struct glibc_arena {
 
 enum glibc_claim_kind { CLAIM_MAIN, CLAIM_HEAP, CLAIM_MMAPPED };
 
+/*
+ * A chunk in use that may be several, because its size was made larger: headers follow each other
+ * from `inner` to exactly its end.
+ */
+struct glibc_inner {
+	taddr chunk, inner, end;
+	uint64_t n; /* chunks from inner on */
+	bool proved; /* a free list leads to one of them */
+};
+
 /* One claim and what its walk counted. */
 struct glibc_piece {
 	taddr start, end, first; /* first: the first chunk; for a mapped one its chunk */
@@ -150,7 +163,24 @@ struct glibc_piece {
 	uint64_t passed, failed;
 	struct heap_damage *damage;
 	size_t n_damage, cap_damage;
+	struct {
+		struct glibc_inner *v;
+		size_t n, cap;
+	} doubts; /* not proved by lists */
 };
+
+/* The low four bits of a header in use, behind another in use; free ones may lack NON_MAIN. */
+static inline uint64_t glibc_used_flags(const struct glibc_piece *p)
+{
+	return CHUNK_PREV_INUSE | (p->kind == CLAIM_HEAP ? CHUNK_NON_MAIN : 0);
+}
+
+/*
+ * The size of a free chunk whose header is not to be believed: the header behind it says that it is
+ * free, and its size stands before that.  The largest, for smaller ones stay inside where free chunks
+ * grew together; 0 if none.
+ */
+uint64_t glibc_size_by_end(struct window *w, const struct glibc_piece *p, taddr at);
 
 /* A chunk in a list that leaves it marked as used, or in the unsorted list; sorted by `mem`. */
 struct glibc_listed {
@@ -158,6 +188,12 @@ struct glibc_listed {
 	uint8_t where;
 	bool is_struct; /* the struct of a tcache itself */
 	uint32_t arena;
+};
+
+/* A chunk whose size the list it hangs in tells, not its header. */
+struct glibc_mended {
+	taddr at;
+	uint64_t size;
 };
 
 /* One libc in the process. */
@@ -193,6 +229,10 @@ struct glibc {
 		size_t n, cap;
 	} listed;
 	struct {
+		struct glibc_mended *v;
+		size_t n, cap;
+	} mended; /* by address */
+	struct {
 		struct heap_damage *v;
 		size_t n, cap;
 	} damage;
@@ -202,10 +242,16 @@ struct glibc {
 	bool have_info;
 };
 
+void glibc_sort_pieces(struct glibc *g);
 struct glibc_piece *glibc_piece_at(struct glibc *g, taddr at); /* pieces must be sorted */
 size_t glibc_listed_from(const struct glibc *g, taddr mem); /* the first at or behind it */
+/* Damage of a piece, found by its walk. Takes ownership of `what`. */
+void glibc_piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, char *what);
 /* Records damage at an address, in words, once; keeps the first few of them. */
 void glibc_damage(struct glibc *g, taddr at, const char *fmt, ...) PRINTF(3, 4);
+
+/* A listed chunk's header says another size than its list: the list's is kept, the damage told. */
+struct err *glibc_mend(struct glibc *g, taddr chunk, uint64_t size) MUST_CHECK;
 
 /* Members of `listed` from `first` on, each once: what a list that looped gave. */
 void glibc_listed_unique(struct glibc *g, size_t first);
@@ -224,5 +270,11 @@ struct err *glibc_read_tcaches(struct glibc *g) MUST_CHECK;
 /* glibc_walk.c */
 struct block_sink;
 struct err *glibc_walk(void *ctx, uint32_t claim, struct block_sink *sink);
+/* glibc_inner.c: does the chunk [chunk, end) cover others? `w` must hold its header. */
+bool glibc_find_inner(const struct glibc *g, const struct glibc_piece *p, const struct window *w,
+		      taddr chunk, taddr end, struct glibc_inner *ret);
+char *glibc_inner_words(const struct glibc_inner *in);
+/* glibc_settle.c */
+struct err *glibc_settle(void *ctx, struct block_sink *sink);
 
 #endif

@@ -37,20 +37,64 @@ struct bin_walk {
 	taddr at, last; /* last: the member before */
 };
 
-static struct err *add_member(struct glibc *g, uint32_t a, const struct bin_walk *b, taddr at)
+/* The walk will take this chunk for a free one: the header behind it says that it is, and its size. */
+static bool looks_free(struct window *w, const struct glibc_piece *p, taddr at, uint64_t header)
+{
+	uint64_t next_header, footer;
+
+	return p && chunk_size_fits(header, at, p->end) &&
+	       window_u64(w, at + chunk_size(header) + 8, &next_header) &&
+	       !(next_header & CHUNK_PREV_INUSE) &&
+	       window_u64(w, at + chunk_size(header), &footer) && footer == chunk_size(header);
+}
+
+/* The size that a member of this bin must have, if its header's is wrong; else 0. */
+static uint64_t proper_size(struct window *w, const struct glibc_piece *p, unsigned number, taddr at,
+			    uint64_t header)
+{
+	uint64_t size, next_header, footer;
+
+	if (!p || !chunk_is_linked(w, at))
+		return 0;
+	size = chunk_size(header);
+	/* Either of the two that speak of it from behind would do. */
+	if (chunk_size_fits(header, at, p->end) && window_u64(w, at + size, &footer) &&
+	    window_u64(w, at + size + 8, &next_header) &&
+	    (footer == size || (!(next_header & CHUNK_PREV_INUSE) &&
+				chunk_size_fits(next_header, at + size, p->end))))
+		return 0;
+	if (number && number < SMALL_LIMIT / 16 - 1)
+		size = 16 * (number + 1);
+	else
+		size = glibc_size_by_end(w, p, at);
+	return size != chunk_size(header) && size <= p->end - at ? size : 0;
+}
+
+static struct err *add_member(struct glibc *g, uint32_t a, struct window *w,
+			      const struct bin_walk *b, taddr at)
 {
 	struct glibc_arena *arena = &g->arenas.v[a];
+	struct glibc_piece *p = glibc_piece_at(g, at);
 	uint8_t where = WHERE_UNSORTED;
 	uint64_t header;
 
-	if (image_read_u64(g->img, at + 8, &header) != MEM_OK)
+	if (!window_u64(w, at + 8, &header))
 		return NULL;
 	if (b->number)
 		where = chunk_size(header) < SMALL_LIMIT ? WHERE_SMALLBIN : WHERE_LARGEBIN;
 	arena->bytes_in[where] += chunk_size(header);
-	if (arena->n_in[where]++ < UNSORTED_KEPT && !b->number)
-		return keep(g, at, where, a);
-	return NULL;
+	if (arena->n_in[where]++ >= UNSORTED_KEPT)
+		return NULL;
+	if (!looks_free(w, p, at, header)) {
+		uint64_t size = proper_size(w, p, b->number, at, header);
+		struct err *err = size ? glibc_mend(g, at, size) : NULL;
+
+		if (err)
+			return err;
+	} else if (b->number) {
+		return NULL;
+	}
+	return keep(g, at, where, a);
 }
 
 /* Members from one end on: each must lead back to the one before it. */
@@ -67,7 +111,7 @@ static struct err *walk_bin(struct glibc *g, uint32_t a, struct bin_walk *b, uin
 			    !window_u64(&w, b->at + b->back_at, &back) || back != prev;
 		if (b->broken)
 			break;
-		err = add_member(g, a, b, b->at);
+		err = add_member(g, a, &w, b, b->at);
 		prev = b->last = b->at;
 		b->at = next;
 	}
@@ -87,6 +131,7 @@ static struct err *read_bin(struct glibc *g, uint32_t a, unsigned i, uint64_t ma
 	struct bin_walk back = {
 		.bin = there.bin, .number = i, .next_at = 24, .back_at = 16,
 	};
+	struct window w = { .img = g->img };
 	struct err *err = walk_bin(g, a, &there, max);
 
 	if (err)
@@ -96,15 +141,16 @@ static struct err *read_bin(struct glibc *g, uint32_t a, unsigned i, uint64_t ma
 		return NULL;
 	}
 	g->failed++;
-	glibc_damage(g, there.at,
-		     "free chunk at 0x%lx in bin %u of the arena at 0x%lx: its list is broken; "
-		     "likely a write into freed memory",
-		     there.at, i + 1, arena->addr);
 	err = walk_bin(g, a, &back, max);
+	/* One of the two was written to: fd of the one leads to the other, bk of that not to the one. */
+	glibc_damage(g, there.last ? there.last : back.at,
+		     "bin %u of the arena at 0x%lx: its list is broken between the free chunks at 0x%lx "
+		     "and 0x%lx; likely a write into freed memory",
+		     i + 1, arena->addr, there.last ? there.last : there.bin, back.last ? back.last : back.bin);
 	/* Both neighbours lead to it, and it to neither. */
 	if (!err && back.broken && back.at == there.at && back.at != there.last &&
 	    back.at != back.last)
-		err = add_member(g, a, &there, there.at);
+		err = add_member(g, a, &w, &there, there.at);
 	return err;
 }
 
@@ -126,6 +172,25 @@ static bool fastbin_holds(struct glibc *g, taddr at, unsigned i, bool safe, uint
 	return true;
 }
 
+static bool fits_fastbin(struct window *w, taddr at, unsigned i)
+{
+	uint64_t header;
+
+	return !(at & 15) && window_u64(w, at + 8, &header) && chunk_size(header) == CHUNK_MIN + 16 * i;
+}
+
+/* A member whose size alone is wrong: its mangled link leads on all the same. */
+static bool is_mendable(struct glibc *g, taddr at, unsigned i)
+{
+	struct window w = { .img = g->img };
+	uint64_t fd;
+
+	if (at & 15 || !glibc_piece_at(g, at) || !window_u64(&w, at + 16, &fd))
+		return false;
+	fd ^= (at + 16) >> 12;
+	return !fd || fits_fastbin(&w, fd, i);
+}
+
 static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_t max)
 {
 	struct glibc_arena *arena = &g->arenas.v[a];
@@ -134,7 +199,7 @@ static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_
 	bool safe = copy->facts.safe_linking != 0;
 	struct loop_guard loop = {};
 	size_t first = g->listed.n;
-	taddr at;
+	taddr at, last = 0;
 
 	if (image_read_u64(g->img, arena->addr + copy->form->fastbins_at + 8 * i, &at) != MEM_OK ||
 	    !at)
@@ -145,29 +210,32 @@ static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_
 	} else if (fastbin_holds(g, at, i, false, max)) {
 		safe = false;
 		g->passed++;
-	} else {
-		g->failed++;
-		glibc_damage(g, at,
-			     "fast bin %u of the arena at 0x%lx: its list, from 0x%lx on, is "
-			     "broken; likely a double free or a write into freed memory",
-			     i, arena->addr, at);
 	}
 	if (copy->facts.safe_linking < 0)
 		copy->facts.safe_linking = safe;
 	for (uint64_t n = 0; at && n < max && !loop_closes(&loop, at); n++) {
-		uint64_t header, fd;
+		bool fits = fits_fastbin(&w, at, i);
 		struct err *err;
+		uint64_t fd;
 
-		if (at & 15 || !window_u64(&w, at + 8, &header) || !window_u64(&w, at + 16, &fd) ||
-		    chunk_size(header) != CHUNK_MIN + 16 * i)
+		if ((!fits && !(safe && is_mendable(g, at, i))) || !window_u64(&w, at + 16, &fd))
 			break;
-		err = keep(g, at, WHERE_FASTBIN, a);
+		err = fits ? NULL : glibc_mend(g, at, CHUNK_MIN + 16 * i);
+		if (!err)
+			err = keep(g, at, WHERE_FASTBIN, a);
 		if (err)
 			return err;
+		last = at;
 		at = safe ? fd ^ (at + 16) >> 12 : fd;
 	}
-	if (at)
+	if (at) {
+		g->failed++;
+		glibc_damage(g, last ? last : arena->addr,
+			     "fast bin %u of the arena at 0x%lx: its list is broken at 0x%lx, which leads "
+			     "to 0x%lx; likely a double free or a write into freed memory",
+			     i, arena->addr, last ? last : arena->addr, at);
 		glibc_listed_unique(g, first);
+	}
 	arena->n_in[WHERE_FASTBIN] += g->listed.n - first;
 	arena->bytes_in[WHERE_FASTBIN] += (g->listed.n - first) * (CHUNK_MIN + 16 * i);
 	return NULL;

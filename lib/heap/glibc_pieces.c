@@ -135,10 +135,33 @@ static taddr next_fence(struct window *w, taddr at, taddr end)
 	return end;
 }
 
+/* The arena ends elsewhere than its top chunk says; both are the allocator's own words. */
+static void tell_top(struct glibc *g, struct glibc_arena *arena, taddr end)
+{
+	g->failed++;
+	glibc_damage(g, arena->top,
+		     "top chunk at 0x%lx: size 0x%lx, but its arena ends at 0x%lx; likely an overrun of the "
+		     "block before it",
+		     arena->top, arena->top_size, end);
+	arena->top_size = end - arena->top;
+}
+
+/* What of a contiguous main arena's top cannot be is made to fit system_mem, if that can be. */
+static void check_brk_top(struct glibc *g, struct glibc_arena *arena, taddr base, taddr end)
+{
+	taddr sum = base + arena->system_mem;
+
+	if (arena->noncontiguous || arena->top < base || arena->top >= end || is_cut(g, end) ||
+	    arena->top + arena->top_size == sum || arena->system_mem > end - base ||
+	    sum <= arena->top || sum & (GLIBC_PAGE - 1))
+		return;
+	tell_top(g, arena, sum);
+}
+
 /* Pieces of brk: from sbrk_base to the end of top, or to the last fence post. */
 static struct err *brk_pieces(struct glibc *g, uint32_t a)
 {
-	const struct glibc_arena *arena = &g->arenas.v[a];
+	struct glibc_arena *arena = &g->arenas.v[a];
 	const struct glibc_copy *copy = &g->copies.v[arena->copy];
 	const struct segment *seg = image_segment(g->img, copy->sbrk_base);
 	struct window w = { .img = g->img };
@@ -154,6 +177,7 @@ static struct err *brk_pieces(struct glibc *g, uint32_t a)
 			break;
 		end = next->end;
 	}
+	check_brk_top(g, arena, copy->sbrk_base, end);
 	if (arena->top >= at && arena->top < end && arena->top_size <= end - arena->top)
 		end = arena->top + arena->top_size;
 	while (at && at < end) {
@@ -243,10 +267,68 @@ static struct err *mapped_pieces(struct glibc *g, uint32_t a)
 	return NULL;
 }
 
+/* What of the main arena no piece has: bytes, if a mapping of its own may hold them. */
+static uint64_t missing_bytes(const struct glibc *g, uint32_t a)
+{
+	uint64_t bytes = g->arenas.v[a].system_mem;
+
+	for (size_t i = 0; i < g->pieces.n; i++)
+		if (g->pieces.v[i].arena == a)
+			bytes -= g->pieces.v[i].end - g->pieces.v[i].start;
+	return bytes <= g->arenas.v[a].system_mem && !(bytes & (GLIBC_PAGE - 1)) ? bytes : 0;
+}
+
+static struct glibc_piece *main_piece_from(const struct glibc *g, uint32_t a, taddr start)
+{
+	for (size_t i = 0; i < g->pieces.n; i++)
+		if (g->pieces.v[i].start == start && g->pieces.v[i].arena == a)
+			return &g->pieces.v[i];
+	return NULL;
+}
+
+/*
+ * A piece in a mapping, though no chain of chunks leads through all of it: what lacks of the whole
+ * arena lies before posts, before top's end, or before the part that a chain did lead through.
+ */
+static struct err *broken_piece(struct glibc *g, uint32_t a)
+{
+	const struct glibc_arena *arena = &g->arenas.v[a];
+	uint64_t missing = missing_bytes(g, a), found = 0;
+	struct glibc_piece piece = { .arena = a, .kind = CLAIM_MAIN }, *rest;
+	struct window w = { .img = g->img };
+	taddr ignored;
+
+	for (size_t i = 0; i < g->img->n_segments && missing; i++) {
+		const struct segment *seg = &g->img->segments[i];
+		taddr end = align_up(seg->start, GLIBC_PAGE) + GLIBC_PAGE;
+
+		for (; is_anon_data(seg) && end <= seg->end; end += GLIBC_PAGE) {
+			if (end - seg->start < missing ||
+			    (!is_fence_end(&w, end) && end != arena->top + arena->top_size &&
+			     !main_piece_from(g, a, end)) ||
+			    overlaps_piece(g, end - missing, end, &ignored))
+				continue;
+			piece.start = piece.first = end - missing;
+			piece.end = end;
+			found++;
+		}
+	}
+	if (found != 1)
+		return NULL;
+	rest = main_piece_from(g, a, piece.end);
+	if (rest) {
+		rest->start = rest->first = piece.start;
+		return NULL;
+	}
+	if (arena->top >= piece.start && arena->top < piece.end)
+		piece.top = arena->top;
+	return add_piece(g, &piece); /* its walk tells what is broken */
+}
+
 /* Heaps of a thread arena, from that of its top back to the first. */
 static struct err *heap_pieces(struct glibc *g, uint32_t a)
 {
-	const struct glibc_arena *arena = &g->arenas.v[a];
+	struct glibc_arena *arena = &g->arenas.v[a];
 	const struct glibc_copy *copy = &g->copies.v[arena->copy];
 	taddr heap = align_down(arena->top ? arena->top : arena->addr, g->heap_max), ignored;
 	uint16_t info_size = arena->addr & (GLIBC_PAGE - 1);
@@ -281,6 +363,8 @@ static struct err *heap_pieces(struct glibc *g, uint32_t a)
 			piece.first = align_up(arena->addr + copy->form->bins_at + BINS_END, 16);
 		if (arena->top >= piece.first && arena->top < piece.end)
 			piece.top = arena->top;
+		if (piece.top && !piece.cut && piece.end - piece.top != arena->top_size)
+			tell_top(g, arena, piece.end);
 		err = add_piece(g, &piece);
 		if (err)
 			return err;
@@ -306,6 +390,8 @@ struct err *glibc_find_pieces(struct glibc *g)
 		if (g->arenas.v[a].is_main && g->arenas.v[a].noncontiguous) {
 			struct err *err = mapped_pieces(g, a);
 
+			if (!err)
+				err = broken_piece(g, a);
 			if (err)
 				return err;
 		}
@@ -363,13 +449,105 @@ static void move_to_aligned(struct window *w, const struct segment *seg, bool ba
 	}
 }
 
+/* Where memory that no piece has got begins, from `at` on; its end to ret_end. */
+static taddr next_gap(const struct glibc *g, const struct segment *seg, taddr at, taddr *ret_end)
+{
+	*ret_end = seg->end;
+	for (size_t i = 0; i < g->pieces.n; i++) {
+		const struct glibc_piece *p = &g->pieces.v[i];
+
+		if (p->end <= at)
+			continue;
+		if (p->start > at) {
+			if (p->start < seg->end)
+				*ret_end = p->start;
+			break;
+		}
+		at = align_up(p->end, GLIBC_PAGE);
+	}
+	return at;
+}
+
+static bool is_stack(const struct image *img, const struct segment *seg)
+{
+	for (size_t i = 0; i < img->n_threads; i++)
+		if (img->threads[i].sp >= seg->start && img->threads[i].sp < seg->end)
+			return true;
+	return false;
+}
+
+/* Nothing writable is absent, so that what lacks is not elsewhere. */
+static bool all_dumped(const struct glibc *g)
+{
+	for (size_t i = 0; i < g->img->n_segments; i++)
+		if (!g->img->segments[i].bytes && g->img->segments[i].flags & SEG_W)
+			return false;
+	return g->img->complete;
+}
+
+/*
+ * Fewer mapped chunks than mp_ counts: the header of one was run over.  mp_ also has the bytes of all;
+ * where a stretch of just what lacks lies between others, that is the chunk.
+ */
+static struct err *mend_mapped(struct glibc *g, const struct glibc_copy *copy, uint64_t missing)
+{
+	struct glibc_piece found = { .arena = UINT32_MAX, .kind = CLAIM_MMAPPED };
+	uint64_t bytes, gaps = 0;
+
+	if (missing != 1 || image_read_u64(g->img, copy->sbrk_base_at - 16, &bytes) != MEM_OK)
+		return NULL;
+	for (size_t i = 0; i < g->pieces.n; i++)
+		if (g->pieces.v[i].kind == CLAIM_MMAPPED)
+			bytes -= g->pieces.v[i].end - g->pieces.v[i].start;
+	for (size_t i = 0; i < g->img->n_segments; i++) {
+		const struct segment *seg = &g->img->segments[i];
+		taddr at = align_up(seg->start, GLIBC_PAGE), end;
+
+		for (; is_anon_data(seg) && !is_stack(g->img, seg) && at < seg->end; at = end) {
+			at = next_gap(g, seg, at, &end);
+			if (at >= seg->end || end - at != bytes)
+				continue;
+			found.start = found.first = at;
+			found.end = end;
+			gaps++;
+		}
+	}
+	if (gaps != 1)
+		return NULL;
+	glibc_damage(g, found.start,
+		     "mapped chunk at 0x%lx: bad header, its size must be 0x%lx; likely a stray write",
+		     found.start, bytes);
+	return add_piece(g, &found);
+}
+
+static struct err *check_mapped(struct glibc *g)
+{
+	const struct glibc_copy *copy = g->copies.v;
+	uint64_t expected = 0;
+
+	for (size_t c = 0; c < g->copies.n; c++)
+		expected += g->copies.v[c].n_mmaps;
+	if (expected == g->n_mapped) {
+		g->passed++;
+		return NULL;
+	}
+	g->failed++;
+	if (expected < g->n_mapped || g->copies.n != 1 || !copy->sbrk_base_at)
+		return NULL;
+	glibc_sort_pieces(g);
+	if (all_dumped(g))
+		glibc_damage(g, copy->sbrk_base_at - copy->facts.n_mmaps_before,
+			     "mp_ counts %lu mapped chunks, %lu have a sound header; likely stray writes",
+			     expected, g->n_mapped);
+	return mend_mapped(g, copy, expected - g->n_mapped);
+}
+
 /* Mapped chunks are on no list; their headers, at pages' starts, are all there is. */
 struct err *glibc_find_mapped(struct glibc *g)
 {
 	bool bare = g->copies.n && g->copies.v[0].form->mmap_size_without_header;
 	size_t n_pieces = g->pieces.n;
 	struct window w = { .img = g->img };
-	uint64_t expected = 0;
 
 	for (size_t i = 0; i < g->img->n_segments; i++) {
 		const struct segment *seg = &g->img->segments[i];
@@ -402,11 +580,5 @@ struct err *glibc_find_mapped(struct glibc *g)
 			at = piece.end;
 		}
 	}
-	for (size_t c = 0; c < g->copies.n; c++)
-		expected += g->copies.v[c].n_mmaps;
-	if (expected == g->n_mapped)
-		g->passed++;
-	else
-		g->failed++;
-	return NULL;
+	return check_mapped(g);
 }

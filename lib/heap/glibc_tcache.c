@@ -15,6 +15,7 @@ enum {
 	LIST_MAX = 1 << 16,
 	BINS_MAX = 76,
 	SMALL_BINS = 64,
+	MP_TCACHE_COUNT = 24, /* behind mp_.sbrk_base */
 };
 
 struct tcache {
@@ -153,10 +154,78 @@ static bool have_struct(const struct glibc *g, taddr mem)
 	return false;
 }
 
-static void list_damage(struct glibc *g, const struct tcache *t, unsigned b, taddr at, const char *likely)
+/* `prev`: the entry that led to the break, 0 if the struct itself did. */
+static void list_damage(struct glibc *g, const struct tcache *t, unsigned b, taddr prev, taddr entry,
+			const char *likely)
 {
 	g->failed++;
-	glibc_damage(g, at, "tcache at 0x%lx: list %u is broken at 0x%lx; likely %s", t->mem, b, at, likely);
+	glibc_damage(g, prev ? prev : t->mem,
+		     "tcache at 0x%lx: list %u is broken at 0x%lx, which leads to 0x%lx; likely %s", t->mem, b,
+		     prev ? prev : t->mem, entry, likely);
+}
+
+static taddr unmangled(const struct tcache *t, taddr entry, uint64_t word)
+{
+	return t->safe ? word ^ entry >> 12 : word;
+}
+
+/* Only its size is wrong: its link leads on, or to the end where the count says that it is. */
+static bool is_mendable(struct glibc *g, const struct tcache *t, unsigned b, taddr entry, uint64_t n)
+{
+	const struct glibc_piece *piece = glibc_piece_at(g, entry);
+	struct window w = { .img = g->img };
+	uint64_t next;
+
+	if (b >= SMALL_BINS || entry & 15 || !piece || piece->kind == CLAIM_MMAPPED ||
+	    !window_u64(&w, entry, &next))
+		return false;
+	next = unmangled(t, entry, next);
+	if (next)
+		return entry_fits(g, &w, next, b);
+	return t->safe || (!t->form->counts_are_free_slots && n + 1 == t->counts[b]);
+}
+
+/* How many each list of a cache may hold, as mp_ says; 0: unknown or none. */
+static uint64_t most_entries(const struct glibc *g, const struct tcache *t)
+{
+	const struct glibc_copy *copy = t->arena < g->arenas.n ?
+						&g->copies.v[g->arenas.v[t->arena].copy] : NULL;
+	uint64_t most;
+
+	return copy && copy->sbrk_base_at &&
+			       image_read_u64(g->img, copy->sbrk_base_at + MP_TCACHE_COUNT, &most) == MEM_OK &&
+			       most <= UINT16_MAX ?
+		       most : 0;
+}
+
+/* A count that is off by one is a thread that stopped between the link and the count. */
+static void check_count(struct glibc *g, const struct tcache *t, unsigned b, uint64_t n)
+{
+	uint64_t most = most_entries(g, t), count = t->counts[b];
+
+	if (t->form->counts_are_free_slots)
+		count = most >= count ? most - count : n;
+	if (n == count)
+		g->passed++;
+	else if (n + 1 == count || n == count + 1)
+		g->failed++;
+	else
+		list_damage(g, t, b, 0, t->entries[b], "a write into freed memory: its count is another");
+}
+
+static void count_entries(struct glibc *g, size_t first, unsigned b)
+{
+	struct window w = { .img = g->img };
+
+	for (size_t i = first; i < g->listed.n; i++) {
+		struct glibc_arena *arena = &g->arenas.v[g->listed.v[i].arena];
+		uint64_t header = CHUNK_MIN + 16 * b;
+
+		if (b >= SMALL_BINS)
+			(void)window_u64(&w, g->listed.v[i].mem - 8, &header); /* entry_fits() has read it */
+		arena->n_in[WHERE_TCACHE]++;
+		arena->bytes_in[WHERE_TCACHE] += chunk_size(header);
+	}
 }
 
 static struct err *take_list(struct glibc *g, const struct tcache *t, unsigned b)
@@ -164,45 +233,39 @@ static struct err *take_list(struct glibc *g, const struct tcache *t, unsigned b
 	size_t first = g->listed.n;
 	struct window w = { .img = g->img };
 	struct loop_guard loop = {};
-	taddr entry = t->entries[b];
+	taddr entry = t->entries[b], prev = 0;
+	struct err *err = NULL;
 	uint64_t n = 0;
 
-	for (; entry; n++) {
-		const struct glibc_piece *piece;
+	for (; entry && !err; n++) {
+		const struct glibc_piece *piece = glibc_piece_at(g, entry);
 		struct glibc_listed l = { .mem = entry, .where = WHERE_TCACHE };
+		bool fits = entry_fits(g, &w, entry, b);
 		uint64_t next;
 
 		if (loop_closes(&loop, entry)) {
-			list_damage(g, t, b, entry, "a double free");
+			list_damage(g, t, b, prev, entry, "a double free");
 			break;
 		}
-		if (n >= LIST_MAX || !entry_fits(g, &w, entry, b) || !window_u64(&w, entry, &next)) {
-			list_damage(g, t, b, entry, "a write into freed memory");
+		if (n >= LIST_MAX || (!fits && !is_mendable(g, t, b, entry, n)) ||
+		    !window_u64(&w, entry, &next)) {
+			list_damage(g, t, b, prev, entry, "a write into freed memory");
 			break;
 		}
-		piece = glibc_piece_at(g, entry);
+		if (!fits)
+			err = glibc_mend(g, entry - CHUNK_HEADER, CHUNK_MIN + 16 * b);
 		l.arena = piece ? piece->arena : UINT32_MAX;
 		if (l.arena < g->arenas.n && !vec_push(&g->listed, &l))
 			return &err_nomem;
-		entry = t->safe ? next ^ entry >> 12 : next;
+		prev = entry;
+		entry = unmangled(t, entry, next);
 	}
 	if (entry)
 		glibc_listed_unique(g, first);
-	else if (t->form->counts_are_free_slots || n == t->counts[b])
-		g->passed++;
-	else if (n + 1 == t->counts[b] || n == t->counts[b] + 1ull)
-		g->failed++; /* stopped between the link and the count */
 	else
-		list_damage(g, t, b, t->entries[b], "a write into freed memory: its count is another");
-	for (size_t i = first; i < g->listed.n; i++) {
-		struct glibc_arena *arena = &g->arenas.v[g->listed.v[i].arena];
-		uint64_t header = 0;
-
-		(void)window_u64(&w, g->listed.v[i].mem - 8, &header); /* entry_fits() has read it */
-		arena->n_in[WHERE_TCACHE]++;
-		arena->bytes_in[WHERE_TCACHE] += chunk_size(header);
-	}
-	return NULL;
+		check_count(g, t, b, n);
+	count_entries(g, first, b);
+	return err;
 }
 
 static struct err *take_tcache(struct glibc *g, const struct tcache *t)

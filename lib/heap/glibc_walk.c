@@ -12,7 +12,11 @@
 #include "heap/blocks.h"
 #include "heap/glibc_fields.h"
 
-enum { RESYNC_CHAIN = 16 /* chunks in a row that make a place believable */ };
+enum {
+	RESYNC_CHAIN = 16, /* chunks in a row that make a place believable */
+	DOUBTS_MAX = 1 << 16,
+	FEW_BYTES = 4096, /* glibc_find_inner() knows how to look at more */
+};
 
 /* Start and used bits of the word being filled, written out when it is full. */
 struct cursor_bits {
@@ -42,8 +46,7 @@ static inline void bits_add(struct cursor_bits *c, taddr mem, bool used)
 	c->used |= (uint64_t)used << (grain & 63);
 }
 
-/* Takes ownership of `what`. */
-static void piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, char *what)
+void glibc_piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, char *what)
 {
 	struct heap_damage d = { .at = at, .what = what };
 
@@ -78,9 +81,24 @@ static char *bad_header_words(const struct glibc_piece *p, taddr at, uint64_t he
 			   likely);
 }
 
+/*
+ * At the end of a piece: posts of 0x10, two or, after a top of 0x30, three; in a heap such a top
+ * becomes one of 0x20, with a size of 0 behind it.
+ */
+static bool is_fence(struct window *w, taddr at, uint64_t size)
+{
+	uint64_t next;
+
+	return size == CHUNK_HEADER ||
+	       (size == CHUNK_MIN && window_u64(w, at + CHUNK_MIN + 8, &next) &&
+		chunk_size(next) == 0);
+}
+
 /* The next address behind `at` from which chunks follow each other; `limit` if none before. */
 static taddr resync(const struct glibc_piece *p, struct window *w, taddr at, taddr limit)
 {
+	taddr stop = p->top ? p->top : p->end;
+
 	for (at += 16; at < limit && p->end - at >= CHUNK_MIN; at += 16) {
 		taddr next = at;
 		unsigned i;
@@ -91,19 +109,29 @@ static taddr resync(const struct glibc_piece *p, struct window *w, taddr at, tad
 
 			if (p->top && next == p->top)
 				return at;
-			if (next == p->end || !window_u64(w, next + 8, &header))
+			if (next >= stop || !window_u64(w, next + 8, &header))
 				break;
-			if (!chunk_size_fits(header, next, p->end))
+			if (i && !p->top && stop - next <= 3 * CHUNK_HEADER &&
+			    is_fence(w, next, chunk_size(header)))
+				return at;
+			if (!chunk_size_fits(header, next, stop))
 				break;
 			next += chunk_size(header);
-			if (next < p->end && window_u64(w, next + 8, &footer) && !(footer & 1) &&
+			if (next < stop && window_u64(w, next + 8, &footer) && !(footer & 1) &&
 			    (!window_u64(w, next, &footer) || footer != next - this))
 				break;
 		}
-		if (i == RESYNC_CHAIN || (i && next == p->end))
+		if (i == RESYNC_CHAIN || (i && next == stop))
 			return at;
 	}
 	return limit;
+}
+
+static char *bad_size_words(taddr at, uint64_t size, uint64_t better)
+{
+	return text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64 " leads to no chunk, 0x%" PRIx64
+			   " would; likely an overrun of the block before it",
+			   at, size, better);
 }
 
 static void count_free(struct glibc_piece *p, uint64_t size)
@@ -122,6 +150,7 @@ struct walk {
 	struct window w;
 	taddr prev; /* the chunk before, 0 at the start and behind damage */
 	bool prev_used;
+	const struct glibc_mended *mended, *mended_end; /* what lies ahead */
 	taddr suspect; /* a chunk whose header was written to: its size may be wrong too */
 };
 
@@ -162,22 +191,57 @@ static taddr leap_back(struct walk *walk, taddr at)
 {
 	taddr back, limit = walk->prev == walk->suspect ? walk->p->end : at;
 
-	if (!walk->prev)
-		return at;
+	if (!walk->prev || !walk->prev_used)
+		return at; /* settle_prev() has found a free chunk's size where it must be */
 	back = resync(walk->p, &walk->w, walk->prev + CHUNK_HEADER, limit);
 	if (back >= limit)
 		return at;
-	piece_damage(walk->g, walk->p, walk->prev,
-		     text_format("chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64
-				 " leads to no chunk, 0x%" PRIx64
-				 " would; likely an overrun of the block before it",
-				 walk->prev, at - walk->prev, back - walk->prev));
+	glibc_piece_damage(walk->g, walk->p, walk->prev,
+			   bad_size_words(walk->prev, at - walk->prev, back - walk->prev));
 	uncount(walk->p, walk->prev_used, at - walk->prev);
 	walk->p->n_used++;
 	walk->p->used += back - walk->prev;
 	bits_add(&walk->bits, walk->prev + CHUNK_HEADER, true);
 	walk->prev = 0;
 	return back;
+}
+
+/* The chunk before is free after all, and ends at `end`. */
+static void make_free(struct walk *walk, uint64_t size, taddr end)
+{
+	uncount(walk->p, true, size);
+	count_free(walk->p, end - walk->prev);
+	bits_flush(&walk->bits);
+	block_sink_free(walk->bits.sink, walk->prev + CHUNK_HEADER);
+	walk->prev_used = false;
+}
+
+/*
+ * The chunk before hangs in a list, so it is free.  If its size does not stand at its end, it is its
+ * size that is wrong: answers where it ends, else `at`.
+ */
+static taddr mend_free(struct walk *walk, taddr at)
+{
+	taddr prev = walk->prev;
+	uint64_t size, footer;
+
+	if (!prev || !walk->prev_used || !chunk_is_linked(&walk->w, prev))
+		return at;
+	if (window_u64(&walk->w, at, &footer) && footer == at - prev) {
+		make_free(walk, at - prev, at);
+		return at;
+	}
+	size = glibc_size_by_end(&walk->w, walk->p, prev);
+	if (!size)
+		return at;
+	glibc_piece_damage(walk->g, walk->p, prev,
+			   text_format("free chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64
+				       ", 0x%" PRIx64 " at its end; likely an overrun of the block "
+				       "before it",
+				       prev, at - prev, size));
+	make_free(walk, at - prev, prev + size);
+	walk->prev = 0;
+	return prev + size;
 }
 
 /* No block from `at` on. The last header of a piece is none of its keys. */
@@ -219,29 +283,6 @@ static bool ends_in_zeros(struct window *w, taddr at, taddr end)
 }
 
 /*
- * At the end of a piece: posts of 0x10, two or, after a top of 0x30, three; in a heap such a top
- * becomes one of 0x20, with a size of 0 behind it.
- */
-static bool is_fence(struct window *w, taddr at, uint64_t size)
-{
-	uint64_t next;
-
-	return size == CHUNK_HEADER ||
-	       (size == CHUNK_MIN && window_u64(w, at + CHUNK_MIN + 8, &next) &&
-		chunk_size(next) == 0);
-}
-
-/* Do the neighbours in its list lead back to a free chunk? */
-static bool is_linked(struct window *w, taddr at)
-{
-	taddr fd, bk, back;
-
-	return window_u64(w, at + 16, &fd) && window_u64(w, at + 24, &bk) &&
-	       window_u64(w, fd + 24, &back) && back == at &&
-	       window_u64(w, bk + 16, &back) && back == at;
-}
-
-/*
  * The header behind says that this chunk is free, but its size is not at its end.  In a list it is
  * free for all that; in none it is in use, and the flag was run over: a string of just its length,
  * and its NUL, do that, and take the lowest byte of the size along.
@@ -250,16 +291,16 @@ static void add_unproved(struct walk *walk, taddr at, uint64_t size, uint64_t fo
 {
 	taddr next = at + size;
 
-	walk->prev_used = !is_linked(&walk->w, at);
+	walk->prev_used = !chunk_is_linked(&walk->w, at);
 	if (walk->prev_used) {
 		walk->suspect = next;
-		piece_damage(walk->g, walk->p, next,
+		glibc_piece_damage(walk->g, walk->p, next,
 			     text_format("chunk at 0x%" PRIx64
 					 ": it says that the block before it is free, which hangs "
 					 "in no list; likely an overrun of the block at 0x%" PRIx64,
 					 next, at + CHUNK_HEADER));
 	} else {
-		piece_damage(walk->g, walk->p, at,
+		glibc_piece_damage(walk->g, walk->p, at,
 			     text_format("free chunk at 0x%" PRIx64 ": size 0x%" PRIx64
 					 ", but 0x%" PRIx64
 					 " at its end; likely a write into freed memory",
@@ -270,7 +311,7 @@ static void add_unproved(struct walk *walk, taddr at, uint64_t size, uint64_t fo
 /* Can the header behind a chunk be believed? If not, the walk settles it when it gets there. */
 static bool can_tell(const struct glibc_piece *p, taddr at, uint64_t header)
 {
-	return at >= p->end || chunk_size(header) == CHUNK_HEADER ||
+	return at >= p->end || at == p->top || chunk_size(header) == CHUNK_HEADER ||
 	       chunk_size_fits(header, at, p->end);
 }
 
@@ -296,6 +337,101 @@ static void add_chunk(struct walk *walk, taddr at, uint64_t size, uint64_t next_
 	}
 }
 
+/*
+ * Does any header fit into [at, at + size)?  Words of programs that look like one are rare: this
+ * loop sees half of all memory, and what comes after it almost nothing.
+ */
+static inline bool has_headers(const struct window *w, taddr at, uint64_t size, uint64_t flags)
+{
+	const uint8_t *bytes = w->bytes + (at - w->start) + 8;
+
+	if (size > FEW_BYTES || at < w->start || at - w->start >= w->n || size > w->n - (at - w->start))
+		return true;
+	for (uint64_t off = CHUNK_MIN; off <= size - CHUNK_MIN; off += 16) {
+		uint64_t header;
+
+		memcpy(&header, bytes + off, 8);
+		if (header - CHUNK_MIN < size - off - CHUNK_MIN + 8 &&
+		    !(header & 15 & ~flags))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The header behind calls this chunk free, and nothing else does.  If headers inside of it lead past
+ * that one, that is none, and the size led astray.
+ */
+static uint64_t bypass(struct walk *walk, taddr at, uint64_t size)
+{
+	taddr end = at + size, back, next;
+	uint64_t header;
+
+	if (chunk_is_linked(&walk->w, at))
+		return size;
+	back = resync(walk->p, &walk->w, at + CHUNK_HEADER, end);
+	for (next = back; next < end && window_u64(&walk->w, next + 8, &header) &&
+			  chunk_size_fits(header, next, walk->p->end);)
+		next += chunk_size(header);
+	if (next <= end)
+		return size;
+	glibc_piece_damage(walk->g, walk->p, at, bad_size_words(at, size, back - at));
+	return back - at;
+}
+
+/*
+ * The size of a chunk less what it has swallowed, as far as lists prove it; what they do not is
+ * noted.  `next_header` stands behind it.
+ */
+static uint64_t proper_size(struct walk *walk, taddr at, uint64_t size, uint64_t next_header)
+{
+	struct glibc_piece *p = walk->p;
+	bool is_used = next_header & CHUNK_PREV_INUSE;
+	struct glibc_inner in;
+	uint64_t footer;
+
+	if (!is_used && window_u64(&walk->w, at + size, &footer) && footer == size)
+		return size;
+	if (!glibc_find_inner(walk->g, p, &walk->w, at, at + size, &in))
+		return is_used ? size : bypass(walk, at, size);
+	if (in.proved || (at == walk->suspect && !chunk_is_linked(&walk->w, at))) {
+		glibc_piece_damage(walk->g, p, at, glibc_inner_words(&in));
+		return in.inner - at;
+	}
+	if (is_used && p->doubts.n < DOUBTS_MAX && !chunk_is_linked(&walk->w, at))
+		vec_push(&p->doubts, &in); /* out of memory: a doubt less */
+	return size;
+}
+
+/* The header at `at`, or what a list says that it must be. */
+static uint64_t mended_header(struct walk *walk, taddr at, uint64_t header, uint64_t flags)
+{
+	while (walk->mended < walk->mended_end && walk->mended->at < at)
+		walk->mended++;
+	if (walk->mended == walk->mended_end || walk->mended->at != at)
+		return header;
+	if (walk->prev)
+		settle_prev(walk, at);
+	return walk->mended->size | flags;
+}
+
+/* Malloc marks what it hands out from a thread's arena; free chunks may have lost the mark. */
+static bool flags_fit(uint64_t header, uint64_t next_header, uint64_t flags)
+{
+	return !(header & 15 & ~flags) &&
+	       (!(next_header & CHUNK_PREV_INUSE) || !(flags & ~header & CHUNK_NON_MAIN));
+}
+
+/* The header names another arena than its own. */
+static void note_flags(struct walk *walk, taddr at, uint64_t header)
+{
+	walk->suspect = at;
+	glibc_piece_damage(walk->g, walk->p, at,
+			   text_format("chunk at 0x%" PRIx64 ": header 0x%" PRIx64
+				       " names another arena; likely an overrun of the block before it",
+				       at, header));
+}
+
 /* At a header that cannot be: where the walk goes on. */
 static taddr step_over(struct walk *walk, taddr at, taddr stop, uint64_t header)
 {
@@ -309,10 +445,12 @@ static taddr step_over(struct walk *walk, taddr at, taddr stop, uint64_t header)
 		add_gap(walk, at, stop);
 		return stop;
 	}
-	next = leap_back(walk, at);
+	next = mend_free(walk, at);
+	if (next == at)
+		next = leap_back(walk, at);
 	if (next != at)
 		return next;
-	piece_damage(walk->g, p, at,
+	glibc_piece_damage(walk->g, p, at,
 		     bad_header_words(p, at, header, walk->prev, walk->prev_used));
 	next = resync(p, &walk->w, at, p->end);
 	add_damaged(walk, at, next);
@@ -329,6 +467,8 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 		.g = g,
 		.p = p,
 		.w = { .img = g->img },
+		.mended = g->mended.v,
+		.mended_end = g->mended.n ? g->mended.v + g->mended.n : g->mended.v,
 		.bits = {
 			.sink = sink,
 			.first = p->start + CHUNK_HEADER,
@@ -337,7 +477,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 		},
 	};
 	taddr at = p->first, stop = p->top ? p->top : p->end;
-	uint64_t header = 0, next_header;
+	uint64_t header = 0, next_header, flags = glibc_used_flags(p);
 
 	walk.bits.word = walk.bits.base >> 6;
 	if (p->first > p->start)
@@ -347,6 +487,8 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 
 		if (!window_u64(&walk.w, at + 8, &header))
 			header = 0;
+		if (walk.mended != walk.mended_end)
+			header = mended_header(&walk, at, header, flags);
 		size = chunk_size(header);
 		if (!p->top && stop - at <= 3 * CHUNK_HEADER && is_fence(&walk.w, at, size)) {
 			add_gap(&walk, at, stop);
@@ -369,6 +511,15 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 			at = step_over(&walk, at, stop, header);
 			continue;
 		}
+		if (!flags_fit(header, next_header, flags) && !chunk_is_linked(&walk.w, at))
+			note_flags(&walk, at, header);
+		if (size >= 2 * CHUNK_MIN && has_headers(&walk.w, at, size, flags)) {
+			uint64_t proper = proper_size(&walk, at, size, next_header);
+
+			if (proper != size && !window_u64(&walk.w, at + proper + 8, &next_header))
+				proper = size;
+			size = proper;
+		}
 		add_chunk(&walk, at, size, next_header);
 		at += size;
 	}
@@ -382,6 +533,28 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 	bits_flush(&walk.bits);
 }
 
+/* A list leads to where the walk met no chunk. */
+static void listed_inside(struct glibc *g, struct glibc_piece *p, const struct glibc_listed *l)
+{
+	glibc_piece_damage(g, p, l->mem - CHUNK_HEADER,
+			   text_format("free chunk at 0x%" PRIx64 " (%s): the chunks before it do not "
+				       "lead to it; likely an overrun of one of them",
+				       l->mem - CHUNK_HEADER, glibc_where_names[l->where]));
+}
+
+/* A bin holds it, and the chunk behind it does not know. */
+static void listed_in_use(struct glibc *g, struct glibc_piece *p, const struct glibc_listed *l,
+			  uint64_t header)
+{
+	taddr next = l->mem - CHUNK_HEADER + chunk_size(header);
+
+	glibc_piece_damage(g, p, next,
+			   text_format("chunk at 0x%" PRIx64
+				       ": it says that the block before it is in use, which hangs in "
+				       "a bin (%s); likely a stray write",
+				       next, glibc_where_names[l->where]));
+}
+
 /* What the lists say is free after all, and the caches' own structs. */
 static void apply_lists(struct glibc *g, struct glibc_piece *p, struct block_sink *sink)
 {
@@ -391,13 +564,15 @@ static void apply_lists(struct glibc *g, struct glibc_piece *p, struct block_sin
 		uint64_t grain = grain_of(sink->grains, l->mem), header;
 
 		if (!grain_is_start(sink->grains, grain, l->mem)) {
-			p->failed++;
+			listed_inside(g, p, l);
 			continue;
 		}
 		if (!bit_get(sink->used, grain))
 			continue;
 		if (image_read_u64(g->img, l->mem - 8, &header) != MEM_OK)
 			continue;
+		if (!l->is_struct && l->where != WHERE_TCACHE && l->where != WHERE_FASTBIN)
+			listed_in_use(g, p, l, header);
 		block_sink_free(sink, l->mem);
 		p->n_used--;
 		p->used -= chunk_size(header);

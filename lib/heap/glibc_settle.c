@@ -1,0 +1,376 @@
+/*
+ * glibc_settle.c - pointers decide whether a chunk that holds a chain of headers is several chunks.
+ *
+ * Somebody holds most blocks by a pointer to their start.  So a chunk is several if pointers from
+ * outside of it lead to such starts, and nothing leads to the same place in other chunks of that
+ * size (there it is a part of the program's objects).  Stale pointers count for nothing: those in
+ * free memory and below the stack pointer.  One pass over writable memory, only if there is a doubt.
+ */
+#include <stdlib.h>
+
+#include "base/guard.h"
+#include "base/par.h"
+#include "base/vec.h"
+#include "heap/blocks.h"
+#include "heap/glibc_fields.h"
+
+enum {
+	SAME_MAX = 8,	     /* chunks of one size with a header at one place: the program's own data */
+	STARTS_MAX = 4096,   /* of one chain that are looked for */
+	CONTROLS_MAX = 32,   /* other chunks of the size */
+	CONTROLS_SEEN = 1 << 16,
+	SIEVE = 1 << 14,
+	FAR_BACK = 1 << 16,  /* words of the index: 64 MiB */
+	PASS_BYTES = 1 << 20,
+};
+
+/* An address that pointers may lead to, and who asks. */
+struct wanted {
+	taddr mem;
+	uint32_t doubt;
+	uint8_t is_control;
+	uint8_t outside, inside; /* found elsewhere; found behind the first header in the chunk itself */
+};
+
+struct doubt {
+	struct glibc_inner in;
+	uint32_t piece;
+	uint32_t n_starts, outside, any, n_controls, controls;
+};
+
+struct part {
+	const struct segment *seg;
+	taddr start, end;
+};
+
+struct settle {
+	struct glibc *g;
+	struct block_sink *sink;
+	struct {
+		struct doubt *v;
+		size_t n, cap;
+	} doubts;
+	struct {
+		struct wanted *v;
+		size_t n, cap;
+	} targets; /* by mem */
+	struct {
+		struct part *v;
+		size_t n, cap;
+	} parts;
+	uint64_t sieve[SIEVE / 64];
+};
+
+static void guard_settle(struct settle *s)
+{
+	free(s->doubts.v);
+	free(s->targets.v);
+	free(s->parts.v);
+}
+
+/* --- doubts -------------------------------------------------------------------------------- */
+
+static int by_shape(const void *a, const void *b)
+{
+	const struct glibc_inner *x = &((const struct doubt *)a)->in, *y = &((const struct doubt *)b)->in;
+	uint64_t keys[][2] = {
+		{ x->end - x->chunk, y->end - y->chunk },
+		{ x->inner - x->chunk, y->inner - y->chunk },
+		{ x->chunk, y->chunk },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i][0] != keys[i][1])
+			return keys[i][0] > keys[i][1] ? 1 : -1;
+	return 0;
+}
+
+/* All pieces' doubts but those that many chunks of one size share. */
+static struct err *collect_doubts(struct settle *s)
+{
+	size_t kept = 0;
+
+	for (uint32_t i = 0; i < s->g->pieces.n; i++)
+		for (size_t d = 0; d < s->g->pieces.v[i].doubts.n; d++) {
+			struct doubt doubt = { .in = s->g->pieces.v[i].doubts.v[d], .piece = i };
+
+			if (!vec_push(&s->doubts, &doubt))
+				return &err_nomem;
+		}
+	if (s->doubts.n)
+		qsort(s->doubts.v, s->doubts.n, sizeof(*s->doubts.v), by_shape);
+	for (size_t i = 0, next; i < s->doubts.n; i = next) {
+		const struct glibc_inner first = s->doubts.v[i].in;
+
+		for (next = i; next < s->doubts.n; next++) {
+			const struct glibc_inner *in = &s->doubts.v[next].in;
+
+			if (in->end - in->chunk != first.end - first.chunk ||
+			    in->inner - in->chunk != first.inner - first.chunk)
+				break;
+		}
+		for (size_t k = i; k < next && next - i <= SAME_MAX; k++)
+			s->doubts.v[kept++] = s->doubts.v[k];
+	}
+	s->doubts.n = kept;
+	return NULL;
+}
+
+/* --- what is looked for -------------------------------------------------------------------- */
+
+static unsigned sieve_at(taddr mem)
+{
+	return (unsigned)((mem >> 4) * 0x9e3779b97f4a7c15ull >> 50);
+}
+
+static struct err *add_target(struct settle *s, uint32_t doubt, taddr mem, bool is_control)
+{
+	struct wanted t = { .mem = mem, .doubt = doubt, .is_control = is_control };
+	unsigned bit = sieve_at(mem);
+
+	s->sieve[bit / 64] |= 1ull << bit % 64;
+	return vec_push(&s->targets, &t) ? NULL : &err_nomem;
+}
+
+static struct err *add_starts(struct settle *s, uint32_t no)
+{
+	struct doubt *d = &s->doubts.v[no];
+	struct window w = { .img = s->g->img };
+	taddr at = d->in.inner;
+	uint64_t header;
+
+	for (; at < d->in.end && d->n_starts < STARTS_MAX && window_u64(&w, at + 8, &header);
+	     at += chunk_size(header), d->n_starts++) {
+		struct err *err = add_target(s, no, at + CHUNK_HEADER, false);
+
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+/* Chunks in use of the same size, behind it and before it. */
+static struct err *add_controls(struct settle *s, uint32_t no)
+{
+	struct doubt *d = &s->doubts.v[no];
+	const struct glibc_piece *p = &s->g->pieces.v[d->piece];
+	uint64_t size = d->in.end - d->in.chunk, seen = 0;
+	taddr starts[] = { d->in.end, p->first };
+	struct window w = { .img = s->g->img };
+
+	for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
+		for (taddr at = starts[i]; at < p->end && at != d->in.chunk; seen++) {
+			uint64_t header, grain = grain_of(s->sink->grains, at + CHUNK_HEADER);
+
+			if (d->n_controls == CONTROLS_MAX || seen == CONTROLS_SEEN ||
+			    grain == GRAIN_NONE || !window_u64(&w, at + 8, &header) ||
+			    !chunk_size_fits(header, at, p->end))
+				break;
+			if (chunk_size(header) == size && bit_get(s->sink->used, grain)) {
+				struct err *err = add_target(
+					s, no, at + (d->in.inner - d->in.chunk) + CHUNK_HEADER, true);
+
+				if (err)
+					return err;
+				d->n_controls++;
+			}
+			at += chunk_size(header);
+		}
+	return NULL;
+}
+
+static int by_mem(const void *a, const void *b)
+{
+	const struct wanted *x = a, *y = b;
+
+	if (x->mem != y->mem)
+		return x->mem > y->mem ? 1 : -1;
+	if (x->doubt != y->doubt)
+		return x->doubt > y->doubt ? 1 : -1;
+	return x->is_control - y->is_control;
+}
+
+static struct err *collect_targets(struct settle *s)
+{
+	for (uint32_t i = 0; i < s->doubts.n; i++) {
+		struct err *err = add_starts(s, i);
+
+		if (!err)
+			err = add_controls(s, i);
+		if (err)
+			return err;
+	}
+	qsort(s->targets.v, s->targets.n, sizeof(*s->targets.v), by_mem);
+	return NULL;
+}
+
+/* --- the pass ------------------------------------------------------------------------------ */
+
+static bool is_dead_stack(const struct image *img, taddr at)
+{
+	for (size_t i = 0; i < img->n_threads; i++)
+		if (at >= img->threads[i].stack_low && at < img->threads[i].live_low)
+			return true;
+	return false;
+}
+
+/* In a heap, only what a block in use holds counts. */
+static bool is_stale(const struct settle *s, taddr at)
+{
+	const struct glibc_piece *p = glibc_piece_at(s->g, at);
+	const struct grains *grains = s->sink->grains;
+	uint64_t grain, word, starts;
+
+	if (!p)
+		return is_dead_stack(s->g->img, at);
+	if (p->kind == CLAIM_MMAPPED)
+		return at < p->first + CHUNK_HEADER;
+	grain = grain_of(grains, at);
+	if (grain == GRAIN_NONE || at < p->first + CHUNK_HEADER)
+		return true;
+	starts = grains->words[grain >> 6].start & (~0ull >> (63 - (grain & 63)));
+	for (word = grain >> 6; !starts && word && (grain >> 6) - word < FAR_BACK;)
+		starts = grains->words[--word].start;
+	return !starts ||
+	       !bit_get(s->sink->used, word << 6 | (63 - (unsigned)__builtin_clzll(starts)));
+}
+
+static size_t first_target(const struct settle *s, taddr mem)
+{
+	size_t lo = 0, hi = s->targets.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s->targets.v[mid].mem < mem)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* A word `mem` that stands at `at` (0: in a register). */
+static void meet(struct settle *s, taddr at, taddr mem)
+{
+	for (size_t i = first_target(s, mem); i < s->targets.n && s->targets.v[i].mem == mem; i++) {
+		struct wanted *t = &s->targets.v[i];
+		const struct glibc_inner *in = &s->doubts.v[t->doubt].in;
+		uint8_t *flag = at >= in->inner && at < in->end ? &t->inside : &t->outside;
+
+		if (!__atomic_load_n(flag, __ATOMIC_RELAXED) && !(at && is_stale(s, at)))
+			__atomic_store_n(flag, 1, __ATOMIC_RELAXED);
+	}
+}
+
+static struct err *pass_part(void *arg, uint64_t index, uint64_t first, uint64_t last)
+{
+	struct settle *s = arg;
+	taddr low = s->targets.v[0].mem, span = s->targets.v[s->targets.n - 1].mem - low;
+
+	(void)index; /* a mark is a mark, whoever sets it */
+	for (uint64_t i = first; i < last; i++) {
+		const struct part *part = &s->parts.v[i];
+		const uint8_t *bytes = part->seg->bytes + (part->start - part->seg->start);
+
+		for (uint64_t off = 0; part->end - part->start - off >= 8; off += 8) {
+			uint64_t word;
+			unsigned bit;
+
+			memcpy(&word, bytes + off, 8);
+			if (word - low > span)
+				continue;
+			bit = sieve_at(word);
+			if (s->sieve[bit / 64] >> bit % 64 & 1)
+				meet(s, part->start + off, word);
+		}
+	}
+	return NULL;
+}
+
+static struct err *pass_memory(struct settle *s)
+{
+	const struct image *img = s->g->img;
+
+	for (size_t i = 0; i < img->n_segments; i++) {
+		const struct segment *seg = &img->segments[i];
+		taddr at = align_up(seg->start, 8);
+
+		while (seg->bytes && seg->flags & SEG_W && !seg->zero_reserve && at < seg->end) {
+			struct part part = { seg, at, seg->end };
+
+			if (part.end - at > PASS_BYTES)
+				part.end = at + PASS_BYTES;
+			if (!vec_push(&s->parts, &part))
+				return &err_nomem;
+			at = part.end;
+		}
+	}
+	for (size_t i = 0; i < img->n_threads; i++)
+		for (size_t r = 0; img->threads[i].has_regs && r < TARGET_MAX_REGS; r++)
+			meet(s, 0, img->threads[i].regs[r]);
+	return par_ranges(s->g->env, s->parts.n, 1, pass_part, s);
+}
+
+/* --- the verdict --------------------------------------------------------------------------- */
+
+static void count_hits(struct settle *s)
+{
+	for (size_t i = 0; i < s->targets.n; i++) {
+		const struct wanted *t = &s->targets.v[i];
+		struct doubt *d = &s->doubts.v[t->doubt];
+
+		if (t->is_control) {
+			d->controls += t->outside || t->inside;
+		} else {
+			d->outside += t->outside;
+			d->any += t->outside || t->inside;
+		}
+	}
+}
+
+static bool is_several(const struct doubt *d)
+{
+	return d->outside && d->any * 4 >= d->n_starts && d->controls * 8 <= d->n_controls;
+}
+
+static void split(struct settle *s, const struct doubt *d)
+{
+	struct glibc_piece *p = &s->g->pieces.v[d->piece];
+	struct window w = { .img = s->g->img };
+	uint64_t header;
+
+	for (taddr at = d->in.inner; at < d->in.end && window_u64(&w, at + 8, &header);
+	     at += chunk_size(header)) {
+		block_sink_add(s->sink, at + CHUNK_HEADER, true);
+		p->n_used++;
+	}
+	glibc_piece_damage(s->g, p, d->in.chunk, glibc_inner_words(&d->in));
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct doubt *x = a, *y = b;
+
+	return (x->in.chunk > y->in.chunk) - (x->in.chunk < y->in.chunk);
+}
+
+struct err *glibc_settle(void *ctx, struct block_sink *sink)
+{
+	_cleanup_(guard_settle) struct settle s = { .g = ctx, .sink = sink };
+	struct err *err = collect_doubts(&s);
+
+	if (!err && s.doubts.n)
+		err = collect_targets(&s);
+	if (err || !s.targets.n)
+		return err;
+	err = pass_memory(&s);
+	if (err)
+		return err;
+	count_hits(&s);
+	qsort(s.doubts.v, s.doubts.n, sizeof(*s.doubts.v), by_place);
+	for (size_t i = 0; i < s.doubts.n; i++)
+		if (is_several(&s.doubts.v[i]))
+			split(&s, &s.doubts.v[i]);
+	return NULL;
+}
