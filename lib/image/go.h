@@ -152,7 +152,7 @@ struct go_func {
 	taddr pcdata;	/* [npcdata]uint32, then [nfuncdata]uint32 */
 };
 bool go_func_at(const struct go *go, taddr pc, struct go_func *ret);
-/* Exactly as the runtime writes it: "runtime.(*mheap).alloc". A hash table made on first open. */
+/* Exactly as the runtime writes it: "runtime.(*mheap).alloc". By a hash table made on first use. */
 bool go_func_named(const struct go *go, const char *name, struct go_func *ret);
 /* "main.(*Server).Handle"; never fails: "0x45f2c0" when there is no such function. */
 void go_func_name(const struct go *go, const struct go_func *f, struct text *ret);

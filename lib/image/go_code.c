@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/guard.h"
-#include "image/go_func.h"
 #include "image/insn.h"
 
 enum {
@@ -90,16 +89,14 @@ struct err *go_code_open(const struct go *go, struct go_code **ret)
 {
 	_free_ struct insn_ref *room = malloc(REFS_MAX * sizeof(*room));
 	struct go_code *c = calloc(1, sizeof(*c));
-	struct go_func f[GO_FN_COUNT];
+	struct go_func f;
 	struct err *err = room && c ? NULL : &err_nomem;
 
-	if (!err) {
+	if (!err)
 		c->go = go;
-		go_funcs_find(go, fn_names, GO_FN_COUNT, f);
-	}
 	for (size_t i = 0; !err && i < GO_FN_COUNT; i++)
-		if (f[i].entry)
-			err = decode(c, &f[i], room, &c->fns[i]);
+		if (go_func_named(go, fn_names[i], &f))
+			err = decode(c, &f, room, &c->fns[i]);
 	if (err)
 		go_code_close(c);
 	else

@@ -177,12 +177,15 @@ void go_names_free(struct go_names *names)
 	free(names);
 }
 
+/* Of the length and eight bytes at a time: names are long, and there are hundreds of thousands. */
 static uint64_t name_hash(const char *s, size_t n)
 {
-	uint64_t h = 0xcbf29ce484222325;
+	uint64_t h = n * 0x9e3779b97f4a7c15;
 
+	for (; n >= 8; s += 8, n -= 8)
+		h = (h ^ load_u64(s)) * 0xff51afd7ed558ccd, h ^= h >> 32;
 	for (size_t i = 0; i < n; i++)
-		h = (h ^ (uint8_t)s[i]) * 0x100000001b3;
+		h = (h ^ (uint8_t)s[i]) * 0xff51afd7ed558ccd;
 	return h ^ h >> 29;
 }
 
@@ -197,24 +200,78 @@ static bool name_is(const struct go *go, const struct go_func *f, const char *na
 	return p && avail >= n && !memcmp(p, name, n);
 }
 
-/* Only the name of function i, which is what a pass over all of them needs. */
-static bool func_name_only(const struct go *go, const struct go_module *m, uint64_t i, const char **ret, uint32_t *ret_n)
-{
-	uint32_t off, name;
-	uint64_t avail;
-	taddr entry, at;
+/* The tables of a module for a pass over all functions; NULLs when one does not lie in one piece. */
+struct tables {
+	const struct go_module *m;
+	const uint8_t *ftab, *pcln, *names;
+	uint64_t n; /* functions */
+};
 
-	if (!ftab_read(go, m, i, &entry, &off) || off >= m->n_pclntable || m->n_pclntable - off < 8)
+static const uint8_t *whole(const struct go *go, taddr at, uint64_t n)
+{
+	uint64_t avail;
+	const uint8_t *p = image_view(go->img, at, &avail);
+
+	return p && avail >= n ? p : NULL;
+}
+
+static struct tables tables_of(const struct go *go, const struct go_module *m)
+{
+	struct tables t = {
+		.m = m,
+		.n = m->n_ftab > FUNCS_MAX ? FUNCS_MAX : m->n_ftab ? m->n_ftab - 1 : 0,
+		.pcln = whole(go, m->pclntable, m->n_pclntable),
+		.names = whole(go, m->funcnametab, m->n_funcnametab),
+	};
+
+	t.ftab = whole(go, m->ftab, t.n * 8);
+	return t;
+}
+
+/* Only the name of function i, which is what a pass over all of them needs. */
+static bool func_name_only(const struct tables *t, uint64_t i, const char **ret, uint32_t *ret_n)
+{
+	uint32_t off = load_u32(t->ftab + i * 8 + 4), name;
+	uint64_t max;
+	const uint8_t *nul;
+
+	if (off >= t->m->n_pclntable || t->m->n_pclntable - off < FUNC_FIXED)
 		return false;
-	if (image_read_u32(go->img, m->pclntable + off + 4, &name) != MEM_OK || !name_at(go, m, name, &at, ret_n))
+	name = load_u32(t->pcln + off + 4);
+	if (name >= t->m->n_funcnametab)
 		return false;
-	*ret = (const char *)image_view(go->img, at, &avail);
+	max = t->m->n_funcnametab - name < NAME_MAX_BYTES ? t->m->n_funcnametab - name : NAME_MAX_BYTES;
+	nul = memchr(t->names + name, 0, max);
+	if (!nul)
+		return false;
+	*ret = (const char *)t->names + name;
+	*ret_n = (uint32_t)(nul - (t->names + name));
 	return true;
 }
 
-static uint64_t module_funcs(const struct go_module *m)
+static void names_add(struct go_names *names, uint64_t hash, struct name_slot slot)
 {
-	return m->n_ftab > FUNCS_MAX ? FUNCS_MAX : m->n_ftab - 1;
+	for (unsigned p = 0; p < PROBES_MAX; p++, hash++) {
+		struct name_slot *s = &names->slots[hash & names->mask];
+
+		if (s->index)
+			continue;
+		*s = slot;
+		return;
+	}
+}
+
+static void names_add_module(struct go_names *names, const struct tables *t, uint32_t module)
+{
+	if (!t->ftab || !t->pcln || !t->names)
+		return;
+	for (uint64_t i = 0; i < t->n; i++) {
+		const char *name;
+		uint32_t length;
+
+		if (func_name_only(t, i, &name, &length))
+			names_add(names, name_hash(name, length), (struct name_slot){ module, (uint32_t)i + 1 });
+	}
 }
 
 static void names_make(const struct go *go, struct go_names *names)
@@ -223,31 +280,18 @@ static void names_make(const struct go *go, struct go_names *names)
 
 	names->made = true;
 	for (size_t k = 0; k < go->n_modules; k++)
-		n += module_funcs(&go->modules[k]);
+		n += tables_of(go, &go->modules[k]).n;
 	while (slots < 2 * n)
 		slots *= 2;
 	names->slots = calloc(slots, sizeof(*names->slots));
 	if (!names->slots)
 		return; /* names are then not found, as if there were none */
 	names->mask = slots - 1;
-	for (size_t k = 0; k < go->n_modules; k++)
-		for (uint64_t i = 0; i < module_funcs(&go->modules[k]); i++) {
-			const char *name;
-			uint32_t length;
-			uint64_t at;
+	for (size_t k = 0; k < go->n_modules; k++) {
+		struct tables t = tables_of(go, &go->modules[k]);
 
-			if (!func_name_only(go, &go->modules[k], i, &name, &length))
-				continue;
-			at = name_hash(name, length);
-			for (unsigned p = 0; p < PROBES_MAX; p++, at++) {
-				struct name_slot *s = &names->slots[at & names->mask];
-
-				if (s->index)
-					continue;
-				*s = (struct name_slot){ (uint32_t)k, (uint32_t)i + 1 };
-				break;
-			}
-		}
+		names_add_module(names, &t, (uint32_t)k);
+	}
 }
 
 static void names_unlock(pthread_mutex_t **lock)
@@ -279,24 +323,6 @@ bool go_func_named(const struct go *go, const char *name, struct go_func *ret)
 		}
 	}
 	return false;
-}
-
-void go_funcs_find(const struct go *go, const char *const *names, size_t n, struct go_func *ret)
-{
-	memset(ret, 0, n * sizeof(*ret));
-	for (size_t k = 0; k < go->n_modules; k++)
-		for (uint64_t i = 0; i < module_funcs(&go->modules[k]); i++) {
-			const char *name;
-			uint32_t length;
-
-			if (!func_name_only(go, &go->modules[k], i, &name, &length) ||
-			    (strncmp(name, "runtime.", 8) && strncmp(name, "sync.", 5)))
-				continue;
-			for (size_t w = 0; w < n; w++)
-				if (!ret[w].entry && !strcmp(name, names[w]) &&
-				    !func_read(go, &go->modules[k], i, &ret[w]))
-					ret[w].entry = 0;
-		}
 }
 
 /* ---- pc tables */

@@ -9,10 +9,4 @@
 struct go_names *go_names_new(void); /* NULL if out of memory */
 void go_names_free(struct go_names *names); /* NULL is fine */
 
-/*
- * The functions of these names (of packages runtime and sync), in one pass over the tables; ret[i]
- * has entry 0 where there is none.
- */
-void go_funcs_find(const struct go *go, const char *const *names, size_t n, struct go_func *ret);
-
 #endif

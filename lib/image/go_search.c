@@ -46,6 +46,15 @@ struct bss_pass {
 	uint64_t most_gs;
 };
 
+/* The arrays behind both slices are memory that the runtime asked for, never a module's own. */
+static bool in_module(const struct go *go, taddr addr)
+{
+	for (size_t i = 0; i < go->n_modules; i++)
+		if (addr >= go->modules[i].text && addr < go->modules[i].end)
+			return true;
+	return false;
+}
+
 /*
  * While the collector marks, work.stackRoots is a second slice of g's: allgs is the one whose
  * array another word (allgptr) leads to as well, which is the longer one whenever both last.
@@ -59,7 +68,7 @@ static void bss_word(void *arg, taddr at, const uint8_t *p, uint64_t avail)
 		return;
 	len = load_u64(p + 8);
 	cap = load_u64(p + 16);
-	if (!len || len > cap || cap > 1ull << 40 || pass->looked_at++ >= LOOKED_AT_MAX)
+	if (!len || len > cap || cap > 1ull << 32 || in_module(pass->go, ptr) || pass->looked_at++ >= LOOKED_AT_MAX)
 		return;
 	if (cap >= ALLSPANS_CAP && go_is_allspans(pass->go, at)) {
 		pass->n_allspans++;
