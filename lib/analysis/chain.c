@@ -195,6 +195,29 @@ static struct err *keep_hops(struct report *r, const struct hops *h, bool revers
 	return NULL;
 }
 
+/* A text of the report, NULL for an empty one; false when out of memory. */
+static bool text_or_null(struct report *r, const struct text *t, const char **ret)
+{
+	*ret = t->n ? report_text(r, t) : NULL;
+	return *ret || !t->n;
+}
+
+static struct err *root_place(const struct graph *g, struct report *r, uint32_t root,
+			      struct rp_root *ret)
+{
+	struct root_place p = { .function = TEXT_INIT, .frame = TEXT_INIT };
+	bool ok;
+
+	if (!g->ops || !g->ops->place)
+		return NULL;
+	g->ops->place(g->ctx, root, &p);
+	ret->goroutine = p.goroutine;
+	ok = text_or_null(r, &p.function, &ret->function) && text_or_null(r, &p.frame, &ret->frame);
+	text_fini(&p.function);
+	text_fini(&p.frame);
+	return ok ? NULL : &err_nomem;
+}
+
 struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
 		       struct rp_root *ret)
 {
@@ -221,9 +244,9 @@ struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
 	};
 	if (src->module >= 0 && (size_t)src->module < r->modules.n)
 		ret->module = r->modules.v[src->module].path;
-	if (src->thread < r->threads.n)
+	if (src->kind != ROOT_GOROUTINE && src->thread < r->threads.n)
 		ret->thread = r->threads.v[src->thread].tid;
-	return NULL;
+	return root_place(g, r, root, ret);
 }
 
 /* Which way a chain goes up: by the breadth-first tree, or along a path that was found. */

@@ -103,6 +103,13 @@ struct edge_label {
 	bool exact;	     /* by type information; false = conservative scan */
 };
 
+/* Where a root of a stack is, as a report shows it beside its words. */
+struct root_place {
+	uint64_t goroutine;    /* its id; 0: of none */
+	struct text function;  /* of the frame; empty: of none, or unknown */
+	struct text frame;     /* "main.worker (main.go:33)" */
+};
+
 struct graph;
 
 /* What only the producer of the graph can tell; called for output, not in loops. Absent ops are NULL. */
@@ -111,6 +118,8 @@ struct graph_ops {
 	bool (*edge)(void *ctx, node_id src, node_id dst, struct edge_label *ret);
 	/* "main.sessions", "stack of thread 12 in worker+0x40": a root in words, demangled, not escaped. */
 	void (*root)(void *ctx, uint32_t root, struct text *ret);
+	/* Where a root of a stack is; adds nothing for others. `ret` has texts that may be added to. */
+	void (*place)(void *ctx, uint32_t root, struct root_place *ret);
 	/* The address a program holds of a node that starts at `start`; NULL: `start` for all. */
 	uint64_t (*held)(void *ctx, uint64_t start);
 	/* A short word for the block when no type is known, NULL if there is none. */

@@ -309,6 +309,8 @@ static void put_root(struct json *j, const struct rp_root *root)
 	put_text(j, "source", root->source);
 	if (root->thread)
 		put_uint(j, "thread", root->thread);
+	if (root->goroutine)
+		put_uint(j, "goroutine", root->goroutine);
 	put_text(j, "frame", root->frame);
 	put_text(j, "function", root->function);
 	if (root->address)

@@ -273,16 +273,23 @@ static bool edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
 	return true;
 }
 
-/* The innermost frame that begins above the slot. */
+/* The innermost frame that begins above the slot; NULL if there is none. */
+static const struct frame *frame_of(const struct thread *t, taddr at)
+{
+	for (size_t i = 0; i < t->n_frames; i++)
+		if (t->frames[i].sp > at)
+			return &t->frames[i];
+	return NULL;
+}
+
 static void describe_frame(const struct image *img, const struct thread *t, taddr at, struct text *ret)
 {
-	for (size_t i = 0; i < t->n_frames; i++) {
-		if (t->frames[i].sp <= at)
-			continue;
-		text_add(ret, " in ");
-		image_describe(img, t->frames[i].pc, ret);
+	const struct frame *f = frame_of(t, at);
+
+	if (!f)
 		return;
-	}
+	text_add(ret, " in ");
+	image_describe(img, f->pc, ret);
 }
 
 static void describe_thread(const struct image *img, uint32_t no, struct text *ret)
@@ -353,6 +360,22 @@ static void describe_root(void *ctx, uint32_t root, struct text *ret)
 	}
 }
 
+static void place(void *ctx, uint32_t root, struct root_place *ret)
+{
+	const struct context *c = ctx;
+	const struct root_source *source = &c->graph->sources[c->graph->root_source[root]];
+	uint64_t at = c->graph->root_at[root];
+	const struct frame *f = NULL;
+
+	for (size_t i = 0; source->kind == ROOT_GOROUTINE && rooter_registry[i]; i++)
+		if (rooter_registry[i]->place)
+			rooter_registry[i]->place(c->img, source, at, ret);
+	if (source->kind == ROOT_STACK && source->thread < c->img->n_threads)
+		f = frame_of(&c->img->threads[source->thread], at);
+	if (f)
+		image_describe(c->img, f->pc, &ret->function);
+}
+
 static uint64_t held(void *ctx, uint64_t start)
 {
 	const struct context *c = ctx;
@@ -369,7 +392,7 @@ static void close_context(void *ctx)
 }
 
 static const struct graph_ops block_graph_ops = {
-	.edge = edge, .root = describe_root, .held = held, .close = close_context,
+	.edge = edge, .root = describe_root, .place = place, .held = held, .close = close_context,
 };
 
 /* ---- all together ---- */

@@ -30,6 +30,9 @@ struct rooter_ops {
 	struct err *(*find)(struct env *env, const struct image *img, const struct blocks *blocks, struct root_sink *sink);
 	/* One of its roots in words; NULL: by kind, address and symbol (type/build.c). */
 	void (*describe)(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret);
+	/* For graph_ops.place; NULL: none of its roots is in a frame of its own. */
+	void (*place)(const struct image *img, const struct root_source *source, uint64_t where,
+		      struct root_place *ret);
 };
 extern const struct rooter_ops *const rooter_registry[]; /* in this order; NULL-terminated */
 

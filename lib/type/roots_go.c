@@ -410,22 +410,18 @@ static void describe_special(const struct image *img, const struct root_source *
 	}
 }
 
-/* The innermost call at a pc. */
-struct call {
-	struct text *text;
-	unsigned n;
-};
-
+/* The last call is the function that the frame is of: the others were inlined into it. */
 static void on_call(void *arg, const char *function, const char *file, unsigned line)
 {
-	struct call *c = arg;
+	struct root_place *p = arg;
 	const char *slash = file ? strrchr(file, '/') : NULL;
 
-	if (c->n++)
-		return;
-	text_printf(c->text, " %s", function);
+	text_reset(&p->function);
+	text_add(&p->function, function);
+	text_reset(&p->frame);
+	text_add(&p->frame, function);
 	if (file)
-		text_printf(c->text, " (%s:%u)", slash ? slash + 1 : file, line);
+		text_printf(&p->frame, " (%s:%u)", slash ? slash + 1 : file, line);
 }
 
 static const struct go_frame *frame_at(const struct goroutine *g, taddr at)
@@ -459,29 +455,56 @@ static void describe_state(const struct go *go, const struct goroutine *g, struc
 	text_add(ret, "]");
 }
 
+/* The frame a slot lies in; the innermost one for a register. */
+static const struct go_frame *frame_of(const struct goroutine *g, uint64_t where)
+{
+	if (where >= g->stack_low && where < g->stack_high)
+		return frame_at(g, where);
+	return g->n_frames ? &g->frames[0] : NULL;
+}
+
+static const struct goroutine *goroutine_of(const struct image *img,
+					    const struct root_source *source)
+{
+	const struct go *go = source->kind == ROOT_GOROUTINE ? img->go : NULL;
+
+	return go && source->thread < go->n_goroutines ? &go->goroutines[source->thread] : NULL;
+}
+
+static void place(const struct image *img, const struct root_source *source, uint64_t where,
+		  struct root_place *ret)
+{
+	const struct goroutine *g = goroutine_of(img, source);
+	const struct go_frame *f = g ? frame_of(g, where) : NULL;
+
+	if (g)
+		ret->goroutine = g->id;
+	if (f)
+		go_source(img->go, go_frame_source_pc(f), on_call, ret);
+}
+
 static void describe_goroutine(const struct image *img, const struct root_source *source,
 			       uint64_t where, struct text *ret)
 {
-	const struct go *go = img->go;
-	struct call call = { .text = ret };
-	const struct goroutine *g;
+	const struct goroutine *g = goroutine_of(img, source);
+	struct root_place p = { .function = TEXT_INIT, .frame = TEXT_INIT };
 	const struct go_frame *f;
 
-	if (!go || source->thread >= go->n_goroutines) {
+	if (!g) {
 		text_add(ret, "an unknown goroutine");
 		return;
 	}
-	g = &go->goroutines[source->thread];
-	describe_state(go, g, ret);
-	f = where >= g->stack_low && where < g->stack_high ? frame_at(g, where) :
-	    g->n_frames					   ? &g->frames[0] :
-							     NULL;
-	if (f)
-		go_source(go, go_frame_source_pc(f), on_call, &call);
+	describe_state(img->go, g, ret);
+	place(img, source, where, &p);
+	if (p.frame.n)
+		text_printf(ret, " %s", text_str(&p.frame));
+	f = frame_of(g, where);
 	if (where < g->stack_low || where >= g->stack_high)
 		text_add(ret, ", not in a frame");
 	else if (f && !f->is_precise)
 		text_add(ret, ", not by a stack map");
+	text_fini(&p.function);
+	text_fini(&p.frame);
 }
 
 static void describe(const struct image *img, const struct root_source *source, uint64_t where,
@@ -507,4 +530,4 @@ static void describe(const struct image *img, const struct root_source *source, 
 }
 
 extern const struct rooter_ops rooter_go;
-const struct rooter_ops rooter_go = { .name = "go", .find = find, .describe = describe };
+const struct rooter_ops rooter_go = { .name = "go", .find = find, .describe = describe, .place = place };
