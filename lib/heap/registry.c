@@ -1,9 +1,10 @@
 /* registry.c - the heap walkers, one entry an allocator. */
 #include "heap/walker.h"
 
-extern const struct walker_ops glibc_walker;
+extern const struct walker_ops go_walker, glibc_walker;
 
 const struct walker_ops *const walker_registry[] = {
+	&go_walker,
 	&glibc_walker,
 	NULL,
 };
