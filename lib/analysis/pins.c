@@ -320,12 +320,9 @@ static struct err *add_suspect(const struct subject *s, struct report *r, struct
 {
 	static const char *const advice[] = {
 		[WAY_END] = NULL, /* the rule's */
-		[WAY_WHOLE] =
-			"free them with the rest of the burst, or allocate them before it or in "
-			"another arena",
-		[WAY_APART] =
-			"allocate what lives long together; malloc_trim() gives back whole pages "
-			"between them",
+		[WAY_WHOLE] = "free what is left there, or allocate it before the burst",
+		[WAY_APART] = "allocate what lives long together; "
+			      "malloc_trim() gives back whole pages between them",
 	};
 	struct text title = TEXT_INIT;
 	struct rp_suspect out = {
