@@ -62,7 +62,7 @@ static bool follow(struct scan *s, taddr prev, taddr at, struct glibc_inner *ret
 		last = header;
 		if (at == s->end) {
 			*ret = in;
-			return in.n && (in.proved || in.n < 2 || doubles < in.n);
+			return in.n && (in.proved || in.n < 3 || doubles + 1 < in.n);
 		}
 		if (!header_fits(s, at, header))
 			return false;

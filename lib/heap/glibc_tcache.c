@@ -94,13 +94,35 @@ static bool empty_is_plausible(const struct tcache *t, bool is_first)
 	return true;
 }
 
+static taddr unmangled(const struct tcache *t, taddr entry, uint64_t word)
+{
+	return t->safe ? word ^ entry >> 12 : word;
+}
+
+/* Only its size is wrong: its link leads on, or to the end where the count says that it is. */
+static bool is_mendable(struct glibc *g, const struct tcache *t, unsigned b, taddr entry, uint64_t n)
+{
+	const struct glibc_piece *piece = glibc_piece_at(g, entry);
+	struct window w = { .img = g->img };
+	uint64_t next;
+
+	if (b >= SMALL_BINS || entry & 15 || !piece || piece->kind == CLAIM_MMAPPED ||
+	    !window_u64(&w, entry, &next))
+		return false;
+	next = unmangled(t, entry, next);
+	if (next)
+		return entry_fits(g, &w, next, b);
+	return t->safe || (!t->form->counts_are_free_slots && n + 1 == t->counts[b]);
+}
+
 /* Every list begins with a chunk of its size, and is counted if it has any. */
 static bool heads_fit(struct glibc *g, const struct tcache *t)
 {
 	struct window w = { .img = g->img };
 
 	for (unsigned b = 0; b < t->form->bins; b++) {
-		if (t->entries[b] && !entry_fits(g, &w, t->entries[b], b))
+		if (t->entries[b] && !entry_fits(g, &w, t->entries[b], b) &&
+		    !is_mendable(g, t, b, t->entries[b], 0))
 			return false;
 		if (!t->form->counts_are_free_slots && !t->entries[b] && t->counts[b])
 			return false;
@@ -162,27 +184,6 @@ static void list_damage(struct glibc *g, const struct tcache *t, unsigned b, tad
 	glibc_damage(g, prev ? prev : t->mem,
 		     "tcache at 0x%lx: list %u is broken at 0x%lx, which leads to 0x%lx; likely %s", t->mem, b,
 		     prev ? prev : t->mem, entry, likely);
-}
-
-static taddr unmangled(const struct tcache *t, taddr entry, uint64_t word)
-{
-	return t->safe ? word ^ entry >> 12 : word;
-}
-
-/* Only its size is wrong: its link leads on, or to the end where the count says that it is. */
-static bool is_mendable(struct glibc *g, const struct tcache *t, unsigned b, taddr entry, uint64_t n)
-{
-	const struct glibc_piece *piece = glibc_piece_at(g, entry);
-	struct window w = { .img = g->img };
-	uint64_t next;
-
-	if (b >= SMALL_BINS || entry & 15 || !piece || piece->kind == CLAIM_MMAPPED ||
-	    !window_u64(&w, entry, &next))
-		return false;
-	next = unmangled(t, entry, next);
-	if (next)
-		return entry_fits(g, &w, next, b);
-	return t->safe || (!t->form->counts_are_free_slots && n + 1 == t->counts[b]);
 }
 
 /* How many each list of a cache may hold, as mp_ says; 0: unknown or none. */

@@ -269,6 +269,132 @@ static void damaged_headers(void **state)
 	}
 }
 
+/*
+ * A size that leads past chunks to another one.  Pointers from outside prove it (`held`: which of the
+ * chunks stand in a module's data, `own`: which in the first bytes of the large one); nothing else does.
+ */
+static void sizes_that_swallow(void **state)
+{
+	static const struct {
+		const char *layout;
+		unsigned chunk, landing;
+		const char *held, *own;
+		const char *states;
+		size_t n_damage;
+	} cases[] = {
+		{ "u40 u40 u40 u40 u40", 1, 3, "2", "", "uuuuuf", 1 },
+		{ "u40 u40 u40 u40 u40", 1, 4, "2", "", "uuuuuf", 1 },
+		{ "u40 u40 u40 u40 u40", 1, 4, "", "2", "uuuuuf", 1 },
+		/* What realloc() leaves where it grew a block over its neighbour. */
+		{ "u40 u40 u40 u40 u40", 1, 3, "", "", "uu-uuf", 0 },
+		{ "u40 u40 u40 u40 u40", 1, 3, "013", "", "uu-uuf", 0 },
+		/* A free list, or an allocator's flag, needs no pointer. */
+		{ "T290 u40 u40 c40 u40 u40", 1, 4, "", "", ".uufuuf", 1 },
+		{ "u40 u40 q40 u40 u40", 1, 3, "", "", "uufuuf", 1 },
+		{ "u40 u40 u40 f90 u40 u40", 1, 4, "", "", "uuufuuf", 1 },
+		{ "u40 u40 f90 u40 u40 u40", 1, 4, "", "", "uufuuuf", 1 },
+		{ "u40 u40 f90 u40 u40 u40", 2, 4, "", "", "uufuuuf", 1 },
+		/* The list's own size is the one to believe. */
+		{ "T290 u40 c40 u40 u40 u40", 2, 4, "", "", ".ufuuuf", 1 },
+		{ "u40 q40 u40 u40 u40", 1, 3, "", "", "ufuuuf", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = world_new(112);
+		taddr at;
+
+		lay_out(w, cases[i].layout);
+		at = w->chunk[cases[i].chunk];
+		put(w, at + 8, (w->chunk[cases[i].landing] - at) | (get(w, at + 8) & 7));
+		for (const char *c = cases[i].held; *c; c++)
+			put(w, DATA + 8 * (c - cases[i].held), w->chunk[*c - '0'] + 16);
+		for (const char *c = cases[i].own; *c; c++)
+			put(w, at + 16 + 8 * (c - cases[i].own), w->chunk[*c - '0'] + 16);
+		expect(w, cases[i].states, cases[i].n_damage);
+		world_free(w);
+	}
+}
+
+/* One block of 0x200 bytes in use, filled by a case; pointers to all of it stand in a module's data. */
+static struct world *block_world(void)
+{
+	struct world *w = world_new(112);
+
+	lay_out(w, "u40 u40 u50 u40 u210 u40");
+	for (taddr off = 0; off < 0x200; off += 16)
+		put(w, DATA + off / 2, w->chunk[4] + 16 + off);
+	return w;
+}
+
+/* What a program keeps in a block may look like chunks to the very end of it. */
+static void blocks_that_hold_chunks(void **state)
+{
+	struct world *w = block_world();
+
+	(void)state;
+	for (taddr at = w->chunk[4] + 16; at < w->chunk[5]; at += 0x40)
+		put(w, at + 8, 0x41); /* an allocator of its own, from the first byte on */
+	expect(w, "uuuuuuf", 0);
+	world_free(w);
+
+	w = block_world(); /* pairs of a pointer and a length of 33 */
+	for (taddr at = w->chunk[4] + 16; at < w->chunk[5]; at += 0x10)
+		put(w, at + 8, 0x21);
+	expect(w, "uuuuuuf", 0);
+	world_free(w);
+
+	w = block_world(); /* a copy of a stretch of heap; what is in it points to the original */
+	memset(bytes_at(w, DATA), 0, 0x100);
+	memcpy(bytes_at(w, w->chunk[4] + 0x10), bytes_at(w, HEAP), 0xd0);
+	put(w, w->chunk[4] + 0x10 + 0xd0 + 8, 0x201 - 0xd0);
+	memset(bytes_at(w, w->chunk[4] + 0x10), 0, 16); /* not from its first byte on */
+	for (unsigned i = 0; i < 4; i++)
+		put(w, DATA + 8 * i, w->chunk[i] + 16);
+	expect(w, "uuuuuuf", 0);
+	world_free(w);
+}
+
+/* A header at the same place in many blocks is a part of them, though pointers lead there. */
+static void objects_that_look_split(void **state)
+{
+	struct world *w = world_new(112);
+	unsigned i;
+
+	(void)state;
+	lay_out(w, "u60 u60 u60 u60 u60 u60");
+	put(w, w->chunk[1] + 0x40 + 8, 0x21);
+	for (i = 0; i < 6; i++)
+		put(w, DATA + 8 * i, w->chunk[i] + 0x40 + 16);
+	expect(w, "uuuuuuf", 0);
+	world_free(w);
+}
+
+/* Flags and sizes that only the allocator itself writes. */
+static void words_of_the_allocator(void **state)
+{
+	static const struct {
+		unsigned chunk;
+		uint64_t header;
+		size_t n_damage;
+	} cases[] = {
+		{ 1, 0x45, 1 },	  /* of another arena */
+		{ 3, 0, 2 },	  /* top: its size, and its flag */
+		{ 3, 0x1001, 1 },
+		{ 3, 0x4141414141414141, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = world_new(112);
+
+		lay_out(w, "u40 u40 u40");
+		put(w, w->chunk[cases[i].chunk] + 8, cases[i].header);
+		expect(w, "uuuf", cases[i].n_damage);
+		world_free(w);
+	}
+}
+
 static void lists_that_loop(void **state)
 {
 	struct world *w = world_new(112);
@@ -426,6 +552,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_say_what_is_free), cmocka_unit_test(cache_without_tls),
 		cmocka_unit_test(later_form_without_fast_bins), cmocka_unit_test(damaged_headers),
+		cmocka_unit_test(sizes_that_swallow), cmocka_unit_test(blocks_that_hold_chunks),
+		cmocka_unit_test(objects_that_look_split), cmocka_unit_test(words_of_the_allocator),
 		cmocka_unit_test(lists_that_loop), cmocka_unit_test(footer_overwritten),
 		cmocka_unit_test(bins_broken_in_the_middle), cmocka_unit_test(mapped_chunks),
 		cmocka_unit_test(foreign_brk), cmocka_unit_test(no_heap_is_no_error),
