@@ -119,6 +119,11 @@ static uint64_t node_number(const struct rp_node *parent, const char *key)
 	return node ? node->u : 0;
 }
 
+static bool is_runtime(const char *function)
+{
+	return function && !strncmp(function, "runtime.", strlen("runtime."));
+}
+
 /* "main.worker (main.go:33)" */
 static void print_place(struct run *run, const struct rp_node *place, FILE *out)
 {
@@ -151,7 +156,7 @@ static void print_group(struct run *run, const struct rp_node *group, FILE *out)
 		 * how the scheduler parked it is the same for all: the program's own places tell
 		 * them apart
 		 */
-		if (at->next && !levels && function && !strncmp(function, "runtime.", 8))
+		if (is_runtime(function) && (at->next ? !levels : levels))
 			continue;
 		if (levels++ == STACK_LEVELS) {
 			fprintf(out, "             ...\n");
@@ -161,7 +166,7 @@ static void print_group(struct run *run, const struct rp_node *group, FILE *out)
 		print_place(run, at, out);
 		fputc('\n', out);
 	}
-	if (by) {
+	if (by && !is_runtime(node_string(run, by, "function"))) {
 		fprintf(out, "             created by ");
 		print_place(run, by, out);
 		fputc('\n', out);

@@ -21,36 +21,10 @@ enum {
 
 /* ---- groups ---- */
 
-static int compare_frames(const struct goroutine *a, const struct goroutine *b)
-{
-	if (a->n_frames != b->n_frames)
-		return a->n_frames < b->n_frames ? -1 : 1;
-	for (size_t i = 0; i < a->n_frames; i++)
-		if (a->frames[i].pc != b->frames[i].pc)
-			return a->frames[i].pc < b->frames[i].pc ? -1 : 1;
-	return 0;
-}
-
-/* 0: of one group. The runtime's wait reasons are few strings: one address each. */
-static int compare_kind(const struct goroutine *a, const struct goroutine *b)
-{
-	int diff = (int)a->status - (int)b->status;
-
-	if (!diff && a->wait_reason && b->wait_reason)
-		diff = strcmp(a->wait_reason, b->wait_reason);
-	else if (!diff)
-		diff = !!a->wait_reason - !!b->wait_reason;
-	if (!diff)
-		diff = compare_frames(a, b);
-	if (!diff && a->go_pc != b->go_pc)
-		diff = a->go_pc < b->go_pc ? -1 : 1;
-	return diff;
-}
-
 static int by_kind(const void *pa, const void *pb)
 {
 	const struct goroutine *const *a = pa, *const *b = pb;
-	int diff = compare_kind(*a, *b);
+	int diff = goroutine_compare(*a, *b);
 
 	return diff ? diff : (*a)->id < (*b)->id ? -1 : (*a)->id > (*b)->id;
 }
@@ -75,7 +49,7 @@ static size_t find_groups(const struct goroutine **v, size_t n, struct group *gr
 
 	qsort(v, n, sizeof(*v), by_kind);
 	for (size_t i = 0; i < n; i++) {
-		if (i && !compare_kind(v[i - 1], v[i]))
+		if (i && !goroutine_compare(v[i - 1], v[i]))
 			groups[n_groups - 1].n++;
 		else
 			groups[n_groups++] = (struct group){ &v[i], 1 };

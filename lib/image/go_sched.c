@@ -447,3 +447,28 @@ const struct goroutine *go_goroutine_of_stack(const struct go *go, taddr addr)
 			return &go->goroutines[i];
 	return NULL;
 }
+
+static int compare_frames(const struct goroutine *a, const struct goroutine *b)
+{
+	if (a->n_frames != b->n_frames)
+		return a->n_frames < b->n_frames ? -1 : 1;
+	for (size_t i = 0; i < a->n_frames; i++)
+		if (a->frames[i].pc != b->frames[i].pc)
+			return a->frames[i].pc < b->frames[i].pc ? -1 : 1;
+	return 0;
+}
+
+int goroutine_compare(const struct goroutine *a, const struct goroutine *b)
+{
+	int diff = (int)a->status - (int)b->status;
+
+	if (!diff && a->wait_reason && b->wait_reason)
+		diff = strcmp(a->wait_reason, b->wait_reason);
+	else if (!diff)
+		diff = !!a->wait_reason - !!b->wait_reason;
+	if (!diff)
+		diff = compare_frames(a, b);
+	if (!diff && a->go_pc != b->go_pc)
+		diff = a->go_pc < b->go_pc ? -1 : 1;
+	return diff;
+}

@@ -82,4 +82,10 @@ const char *go_status_name(enum go_status status);
 /* NULL if no goroutine's stack covers it. */
 const struct goroutine *go_goroutine_of_stack(const struct go *go, taddr addr);
 
+/*
+ * 0: they stand at the same place for the same reason and were started by the same go statement.
+ * A total order otherwise.
+ */
+int goroutine_compare(const struct goroutine *a, const struct goroutine *b);
+
 #endif

@@ -1,0 +1,304 @@
+/*
+ * type/go_waits.c - goroutines that only another goroutine can wake, and what that one would need.
+ *
+ * A parked goroutine holds a sudog for each thing it waits for, in g.waiting (channels) or in a
+ * frame of runtime.semacquire1 alone (mutexes, wait groups): a block whose first word is the g.
+ * Its `c` is the channel, its `elem` the semaphore's word (runtime/runtime2.go, chan.go, sema.go).
+ * Who waits for a timer, the network, a signal or a sync.Cond is not noted: others wake those.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/vec.h"
+#include "image/go_sched.h"
+#include "type/noter.h"
+
+enum { SUDOGS_MAX = 1 << 16 /* cases of one select */ };
+
+enum blocked_on { ON_NOTHING_KNOWN, ON_CHANNEL, ON_SEMAPHORE, ON_NOBODY };
+
+/* By the runtime's own words, which differ between versions; those that are absent wait for others. */
+static enum blocked_on blocked_on(const char *reason)
+{
+	static const struct {
+		const char *reason;
+		enum blocked_on on;
+	} reasons[] = {
+		{ "chan receive", ON_CHANNEL },
+		{ "chan send", ON_CHANNEL },
+		{ "select", ON_CHANNEL },
+		{ "semacquire", ON_SEMAPHORE },
+		{ "sync.Mutex.Lock", ON_SEMAPHORE },
+		{ "sync.RWMutex.RLock", ON_SEMAPHORE },
+		{ "sync.RWMutex.Lock", ON_SEMAPHORE },
+		{ "sync.WaitGroup.Wait", ON_SEMAPHORE },
+		{ "chan receive (nil chan)", ON_NOBODY },
+		{ "chan send (nil chan)", ON_NOBODY },
+		{ "select (no cases)", ON_NOBODY },
+	};
+
+	for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
+		if (!strcmp(reason, reasons[i].reason))
+			return reasons[i].on;
+	return ON_NOTHING_KNOWN;
+}
+
+struct waits {
+	const struct image *img;
+	const struct go *go;
+	const struct graph *g;
+	struct note_sink *sink;
+	struct {
+		struct wait *v;
+		size_t n, cap;
+	} rows; /* of the goroutine that is looked at */
+	const uint32_t *row, *roots; /* roots[row[i]] .. roots[row[i + 1] - 1]: of goroutine i */
+};
+
+/* What one goroutine's sudogs say. */
+struct found {
+	unsigned n;    /* things it waits for that are blocks */
+	bool elsewhere; /* one of them is no block, or could not be read: anybody may wake it */
+};
+
+static uint64_t word(const struct waits *w, taddr at)
+{
+	uint64_t v;
+
+	return image_read_u64(w->img, at, &v) == MEM_OK ? v : 0;
+}
+
+static node_id node_of(const struct waits *w, taddr at)
+{
+	node_id node = at ? graph_node_at(w->g, at) : NODE_NONE;
+
+	return node != NODE_NONE && graph_is_live(w->g, node) ? node : NODE_NONE;
+}
+
+static struct err *note(struct waits *w, uint32_t thread, node_id node, enum wait_kind kind)
+{
+	struct wait wait = { node, thread, (uint8_t)kind };
+
+	return vec_push(&w->rows, &wait) ? NULL : &err_nomem;
+}
+
+/* A sudog at `at`, if it is one of this goroutine. */
+static struct err *note_sudog(struct waits *w, const struct goroutine *g, uint32_t thread, taddr at,
+			      enum blocked_on on, struct found *found)
+{
+	taddr what = word(w, at + (on == ON_CHANNEL ? w->go->layout.sudog.c : w->go->layout.sudog.elem));
+	node_id sudog = node_of(w, at), node = node_of(w, what);
+	struct err *err;
+
+	if (sudog == NODE_NONE || word(w, at + w->go->layout.sudog.g) != g->g)
+		return NULL;
+	if (!what)
+		return NULL; /* not the one it waits by */
+	if (node == NODE_NONE) {
+		found->elsewhere = true;
+		return NULL;
+	}
+	found->n++;
+	err = note(w, thread, sudog, WAIT_HIDDEN);
+	return err ? err : note(w, thread, node, WAIT_FOR);
+}
+
+static struct err *note_channels(struct waits *w, const struct goroutine *g, uint32_t thread,
+				 struct found *found)
+{
+	taddr at = word(w, g->g + w->go->layout.g.waiting);
+	struct err *err = NULL;
+
+	for (unsigned i = 0; at && !err; i++) {
+		unsigned before = found->n;
+
+		if (i == SUDOGS_MAX) {
+			found->elsewhere = true;
+			break;
+		}
+		err = note_sudog(w, g, thread, at, ON_CHANNEL, found);
+		found->elsewhere |= found->n == before; /* a list that is not what it should be */
+		at = word(w, at + w->go->layout.sudog.waitlink);
+	}
+	return err;
+}
+
+/* The sudog is in a frame: among the blocks that the goroutine's own roots lead to. */
+static struct err *note_semaphore(struct waits *w, const struct goroutine *g, uint32_t thread,
+				  struct found *found)
+{
+	struct err *err = NULL;
+	node_id last = NODE_NONE;
+
+	for (uint32_t i = w->row[thread]; i < w->row[thread + 1] && !err; i++) {
+		node_id node = EDGE_NODE(w->g->root_node[w->roots[i]]);
+
+		if (node != last)
+			err = note_sudog(w, g, thread, graph_key(w->g, node), ON_SEMAPHORE, found);
+		last = node;
+	}
+	return err;
+}
+
+/* Fills w->rows; false: it is not known that only another goroutine can wake it. */
+static struct err *look_at(struct waits *w, uint32_t thread, bool *ret)
+{
+	const struct goroutine *g = &w->go->goroutines[thread];
+	enum blocked_on on = blocked_on(g->wait_reason);
+	node_id node = node_of(w, g->g);
+	struct found found = {};
+	struct err *err = NULL;
+
+	w->rows.n = 0;
+	*ret = false;
+	if (g->status != GO_WAITING || g->is_system || !g->n_frames || on == ON_NOTHING_KNOWN)
+		return NULL;
+	if (on == ON_CHANNEL)
+		err = note_channels(w, g, thread, &found);
+	else if (on == ON_SEMAPHORE)
+		err = note_semaphore(w, g, thread, &found);
+	else
+		err = note(w, thread, NODE_NONE, WAIT_FOR);
+	if (err || found.elsewhere || (on != ON_NOBODY && !found.n))
+		return err;
+	*ret = true;
+	return node == NODE_NONE ? NULL : note(w, thread, node, WAIT_HIDDEN);
+}
+
+/* ---- those that stand at one place are one owner ---- */
+
+struct place {
+	struct text name;
+	bool done;
+};
+
+static void take_place(void *arg, const char *function, const char *file, unsigned line)
+{
+	static const char *const inner[] = { "runtime.", "sync.", "internal/sync." };
+	const char *slash = file ? strrchr(file, '/') : NULL;
+	struct place *p = arg;
+
+	for (size_t i = 0; i < ARRAY_SIZE(inner); i++)
+		if (!strncmp(function, inner[i], strlen(inner[i])))
+			return;
+	if (p->done)
+		return;
+	p->done = true;
+	text_printf(&p->name, " in %s", function);
+	if (file)
+		text_printf(&p->name, " (%s:%u)", slash ? slash + 1 : file, line);
+}
+
+/* "chan receive in main.worker (main.go:33)": the program's innermost function. */
+static struct err *add_owner(struct waits *w, const struct goroutine *g, uint64_t count, uint32_t *ret)
+{
+	struct place p = { .name = TEXT_INIT };
+	struct owner owner = { .kind = OWNER_STUCK, .count = count };
+	struct err *err;
+
+	text_add(&p.name, g->wait_reason);
+	for (size_t i = 0; i < g->n_frames && !p.done; i++)
+		go_source(w->go, g->frames[i].pc - (i > 0), take_place, &p);
+	owner.name = text_str(&p.name);
+	err = w->sink->owner(w->sink, &owner, ret);
+	text_fini(&p.name);
+	return err;
+}
+
+static int by_stack(const void *pa, const void *pb)
+{
+	const struct goroutine *const *a = pa, *const *b = pb;
+	int diff = goroutine_compare(*a, *b);
+
+	return diff ? diff : (*a)->id < (*b)->id ? -1 : (*a)->id > (*b)->id;
+}
+
+static struct err *add_owners(struct waits *w, const struct goroutine **v, size_t n)
+{
+	uint32_t owner = 0;
+
+	qsort(v, n, sizeof(*v), by_stack);
+	for (size_t i = 0, end = 0; i < n; i++) {
+		struct err *err = NULL;
+
+		if (i == end) {
+			while (end < n && !goroutine_compare(v[i], v[end]))
+				end++;
+			err = add_owner(w, v[i], end - i, &owner);
+		}
+		if (!err)
+			err = w->sink->owner_of_goroutine(w->sink, (uint32_t)(v[i] - w->go->goroutines), owner);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static struct err *note_all(struct waits *w)
+{
+	size_t n = 0;
+	_free_ const struct goroutine **v = calloc(w->go->n_goroutines + 1, sizeof(*v));
+	struct err *err = v ? NULL : &err_nomem;
+
+	for (uint32_t i = 0; i < w->go->n_goroutines && !err; i++) {
+		bool waits = false;
+
+		err = look_at(w, i, &waits);
+		for (size_t k = 0; waits && k < w->rows.n && !err; k++)
+			err = w->sink->wait(w->sink, &w->rows.v[k]);
+		if (waits)
+			v[n++] = &w->go->goroutines[i];
+	}
+	return err ? err : add_owners(w, v, n);
+}
+
+/* ---- roots by goroutine: a counting sort ---- */
+
+static bool is_of_goroutine(const struct waits *w, uint32_t root, uint32_t *ret)
+{
+	const struct root_source *source = &w->g->sources[w->g->root_source[root]];
+
+	*ret = source->thread;
+	return source->kind == ROOT_GOROUTINE && source->thread < w->go->n_goroutines;
+}
+
+static void sort_roots(const struct waits *w, uint32_t *row, uint32_t *roots)
+{
+	uint32_t thread;
+
+	for (uint32_t i = 0; i < w->g->n_roots; i++)
+		if (is_of_goroutine(w, i, &thread))
+			row[thread + 2]++;
+	for (size_t t = 2; t < w->go->n_goroutines + 2; t++)
+		row[t] += row[t - 1];
+	for (uint32_t i = 0; i < w->g->n_roots; i++)
+		if (is_of_goroutine(w, i, &thread))
+			roots[row[thread + 1]++] = i;
+}
+
+static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks,
+			const struct graph *g, struct note_sink *sink)
+{
+	struct waits w = { .img = img, .go = img->go, .g = g, .sink = sink };
+	_free_ uint32_t *row = NULL, *roots = NULL;
+	struct err *err;
+
+	(void)env;
+	(void)blocks;
+	if (!w.go || !w.go->n_goroutines || w.go->n_goroutines >= UINT32_MAX)
+		return NULL;
+	row = calloc(w.go->n_goroutines + 2, sizeof(*row));
+	roots = calloc((size_t)g->n_roots + 1, sizeof(*roots));
+	if (!row || !roots)
+		return &err_nomem;
+	sort_roots(&w, row, roots);
+	w.row = row;
+	w.roots = roots;
+	err = note_all(&w);
+	free(w.rows.v);
+	return err;
+}
+
+extern const struct noter_ops noter_go_waits;
+const struct noter_ops noter_go_waits = { .name = "goroutines that wait", .find = find };
