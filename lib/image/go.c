@@ -25,48 +25,91 @@ static void hits_fini(struct go_hits *h)
 	free(h->v);
 }
 
-/* The version that the modules were built by, then the modules by it; minor 0 if nothing told. */
+/* The version that the modules were built by, then the modules by it; by their shape if nothing tells. */
 static struct err *find_modules(struct go *go)
 {
 	_cleanup_(hits_fini) struct go_hits hits = {};
 	struct err *err = go_modules_scan(go, &hits);
+	unsigned fitting;
 
 	if (err || !hits.n)
 		return err;
 	for (size_t i = 0; i < hits.n && !go->minor; i++)
 		go_build_read(go, image_module_at(go->img, hits.v[i]));
 	err = go_modules_read(go, &hits);
-	if (!err && !*go->version && go->n_modules) {
-		unsigned fitting = go->minor;
+	if (err || *go->version || !go->n_modules)
+		return err;
+	fitting = go->minor;
+	go_build_read(go, NULL);
+	if (!*go->version)
+		go->minor = fitting;
+	return NULL;
+}
 
-		go->minor = 0;
-		go_build_read(go, NULL);
-		if (!go->minor) {
-			go->minor = fitting;
-			diag(go->env, "go/version", go->modules[0].addr,
-			     "nothing says which Go built the program: it is read as one of Go 1.%u", fitting);
-		}
-	}
+/* How badly the layout of a minor fits; nothing of `go` is changed. */
+static struct err *misfit(const struct go *go, unsigned minor, uint64_t *ret)
+{
+	_cleanup_(env_fini) struct env unheard = {};
+	struct go try = *go;
+	struct err *err;
+
+	env_init(&unheard);
+	try.env = &unheard;
+	try.minor = minor;
+	try.checks_failed = 0;
+	go_build_conclude(&try);
+	go_layout_of(minor, go->img->target->id, try.allocheaders, &try.layout);
+	err = go_anchors_find(&try);
+	*ret = try.checks_failed + (strstr(try.how, "calibration") != NULL);
 	return err;
 }
 
-static struct err *fill(struct go *go)
+/* Of the minors with this moduledata, the newest of those that fit best. */
+static struct err *guess_minor(struct go *go)
 {
-	struct err *err = find_modules(go);
+	unsigned oldest = go_modules_oldest_like(go->minor), newest = go->minor;
+	uint64_t best = UINT64_MAX, failed;
 
-	if (err || !go->n_modules)
-		return err;
-	if (go->minor && go->minor < GO_OLDEST) {
+	for (unsigned minor = newest; minor >= oldest && best; minor--) {
+		struct err *err = misfit(go, minor, &failed);
+
+		if (err)
+			return err;
+		if (failed < best) {
+			best = failed;
+			go->minor = minor;
+		}
+	}
+	diag(go->env, "go/version", go->modules[0].addr,
+	     "nothing says which Go built the program: it is read as Go 1.%u, which fits best", go->minor);
+	return NULL;
+}
+
+/* False when it is one that cannot be read. */
+static bool version_known(struct go *go)
+{
+	if (go->minor < GO_OLDEST) {
 		diag(go->env, "go/too-old", go->modules[0].addr,
 		     "built by %s: Go before 1.%u is not read, its heap is not known", go->version, GO_OLDEST);
 		go->n_modules = 0;
-		return NULL;
+		return false;
 	}
 	go_build_conclude(go);
 	if (go->is_newer)
 		diag(go->env, "go/newer", go->modules[0].addr,
 		     "built by %s, newer than any layout known: it is read as Go 1.%u, as far as that holds",
 		     go->version, GO_NEWEST);
+	return true;
+}
+
+static struct err *fill(struct go *go)
+{
+	struct err *err = find_modules(go);
+
+	if (!err && go->n_modules && !*go->version)
+		err = guess_minor(go);
+	if (err || !go->n_modules || !version_known(go))
+		return err;
 	go_layout_of(go->minor, go->img->target->id, go->allocheaders, &go->layout);
 	err = go_types_open(go, &go->types);
 	if (!err)

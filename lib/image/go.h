@@ -120,7 +120,8 @@ struct go {
 	char experiments[96];	     /* "noswissmap,nogreenteagc", "" for none */
 	bool greentea, swissmap, allocheaders; /* after version and experiments */
 	char path[160], main_module[160]; /* build info: path, mod; "" if unknown */
-	char how[48];		     /* "debug-info+symbols", "disassembly+layout": how the anchors were found */
+	/* How fields and variables were found: "symbols+disassembly+structure", "disassembly+calibration". */
+	char how[64];
 	uint64_t checks_passed, checks_failed; /* invariants evaluated */
 	struct go_layout layout;
 	struct go_anchors at;

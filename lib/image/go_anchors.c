@@ -12,17 +12,23 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "image/go_calibrate.h"
 #include "image/go_check.h"
 #include "image/go_code.h"
+#include "image/go_layout.h"
 #include "image/go_search.h"
+
+enum { USES_MAX = 64 }; /* different places that one function uses */
 
 enum way { BY_SYMBOL, BY_CODE, BY_SEARCH, N_WAYS };
 
 struct finder {
 	struct go *go;
-	struct go_code *code; /* NULL when no code can be read */
+	struct go_code *code;
 	struct go_found found;
 	unsigned used[N_WAYS]; /* anchors that each way gave, or confirmed */
+	bool asked_debug_info, used_debug_info;
+	unsigned n_calibrated; /* whose fields were not where the layout has them */
 };
 
 /* ---- by code: one function an anchor; 0 if the code is not as it is known */
@@ -62,9 +68,28 @@ static taddr slice_in(const struct finder *f, enum go_code_fn fn, bool (*check)(
 	return pick.ret;
 }
 
+/* The n-th place whose three words a function uses: a slice. */
+static taddr slice_used(const struct finder *f, enum go_code_fn fn, taddr but,
+			bool (*check)(const struct go *go, taddr slice))
+{
+	for (unsigned i = 0; i < USES_MAX; i++) {
+		taddr at = go_code_nth(f->code, fn, GO_USE_ACCESS, i);
+
+		if (!at)
+			return 0;
+		if (at != but && go_code_uses(f->code, fn, GO_USE_ACCESS, at + 8) &&
+		    go_code_uses(f->code, fn, GO_USE_ACCESS, at + 16) && (!check || check(f->go, at)))
+			return at;
+	}
+	return 0;
+}
+
+/* Should fields of g have moved, it is still the one slice that allgadd appends to. */
 static taddr allgs_by_code(const struct finder *f)
 {
-	return slice_in(f, GO_FN_ALLGADD, go_is_allgs);
+	taddr slice = slice_in(f, GO_FN_ALLGADD, go_is_allgs);
+
+	return slice ? slice : slice_used(f, GO_FN_ALLGADD, 0, NULL);
 }
 
 static taddr allp_by_code(const struct finder *f)
@@ -72,9 +97,13 @@ static taddr allp_by_code(const struct finder *f)
 	return slice_in(f, GO_FN_PROCRESIZE, go_is_allp);
 }
 
+/* The only variable of it that leads to an m, whose g0 knows it: right whatever else has moved. */
 static bool pick_allm(void *arg, taddr target)
 {
-	return go_is_allm(arg, target);
+	const struct go *go = arg;
+	taddr m = go_word(go, target), g0 = m ? go_word(go, m + go->layout.m.g0) : 0;
+
+	return g0 && go_word(go, g0 + go->layout.g.m) == m;
 }
 
 static taddr allm_by_code(const struct finder *f)
@@ -139,7 +168,7 @@ static taddr allfin_by_code(const struct finder *f)
 /* gcMarkDone takes its address to write it, the workers read it. */
 static taddr blacken_by_code(const struct finder *f)
 {
-	for (unsigned i = 0; i < 64; i++) {
+	for (unsigned i = 0; i < USES_MAX; i++) {
 		taddr flag = go_code_nth(f->code, GO_FN_GC_BG_MARK_WORKER, GO_USE_ACCESS, i);
 
 		if (!flag)
@@ -157,7 +186,7 @@ static taddr mbuckets_by_code(const struct finder *f)
 
 static taddr wait_reasons_by_code(const struct finder *f)
 {
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < USES_MAX; i++) {
 		taddr at = go_code_nth(f->code, GO_FN_WAIT_REASON_STRING, GO_USE_ADDRESS, i);
 
 		if (!at || go_wait_reasons(f->go, at))
@@ -166,24 +195,9 @@ static taddr wait_reasons_by_code(const struct finder *f)
 	return 0;
 }
 
-/* The n-th place whose three words a function uses: a slice. */
-static taddr slice_used(const struct finder *f, enum go_code_fn fn, taddr but)
-{
-	for (unsigned i = 0; i < 64; i++) {
-		taddr at = go_code_nth(f->code, fn, GO_USE_ACCESS, i);
-
-		if (!at)
-			return 0;
-		if (at != but && go_code_uses(f->code, fn, GO_USE_ACCESS, at + 8) &&
-		    go_code_uses(f->code, fn, GO_USE_ACCESS, at + 16) && go_is_pools(f->go, at))
-			return at;
-	}
-	return 0;
-}
-
 static taddr pool_all_by_code(const struct finder *f)
 {
-	taddr all = slice_used(f, GO_FN_POOL_PIN_SLOW, 0);
+	taddr all = slice_used(f, GO_FN_POOL_PIN_SLOW, 0, go_is_pools);
 
 	return go_code_uses(f->code, GO_FN_POOL_CLEANUP, GO_USE_ANY, all + 8) ? all : 0;
 }
@@ -192,7 +206,7 @@ static taddr pool_old_by_code(const struct finder *f)
 {
 	taddr all = pool_all_by_code(f);
 
-	return all ? slice_used(f, GO_FN_POOL_CLEANUP, all) : 0;
+	return all ? slice_used(f, GO_FN_POOL_CLEANUP, all, go_is_pools) : 0;
 }
 
 static taddr cleanups_by_code(const struct finder *f)
@@ -259,12 +273,13 @@ static const struct anchor {
 	bool (*check)(const struct go *go, taddr addr);
 	taddr (*by_code)(const struct finder *f);
 	taddr (*by_search)(const struct finder *f);
+	bool (*calibrate)(struct go *go, taddr addr); /* when no candidate passes: the fields may have moved */
 } anchors[] = {
 #define AT(field) offsetof(struct go_anchors, field)
-	{ "runtime.mheap_", AT(mheap), 0, go_is_mheap, mheap_by_code, mheap_by_search },
-	{ "runtime.allgs", AT(allgs), 0, go_is_allgs, allgs_by_code, allgs_by_search },
+	{ "runtime.mheap_", AT(mheap), 0, go_is_mheap, mheap_by_code, mheap_by_search, go_calibrate_mheap },
+	{ "runtime.allgs", AT(allgs), 0, go_is_allgs, allgs_by_code, allgs_by_search, go_calibrate_allgs },
 	{ "runtime.allp", AT(allp), 0, go_is_allp, allp_by_code },
-	{ "runtime.allm", AT(allm), 0, go_is_allm, allm_by_code },
+	{ "runtime.allm", AT(allm), 0, go_is_allm, allm_by_code, NULL, go_calibrate_allm },
 	{ "runtime.sched", AT(sched), 0, go_is_sched, sched_by_code },
 	{ "runtime.gcController", AT(gcController), 0, go_is_gc_controller, controller_by_code },
 	{ "runtime.memstats", AT(memstats), 0, go_is_memstats, memstats_by_code },
@@ -300,49 +315,119 @@ static void count(struct go *go, bool ok)
 		go->checks_failed++;
 }
 
-static void anchor_find(struct finder *f, const struct anchor *a)
+static const char *const way_names[N_WAYS] = { "its symbol", "the code that uses it", "its structure" };
+
+/* The first candidate that passes, 0 if none does; the others are held against it. */
+static taddr choose(struct finder *f, const struct anchor *a, const taddr *by)
 {
-	static const char *const ways[N_WAYS] = { "its symbol", "the code that uses it", "its structure" };
 	struct go *go = f->go;
-	taddr by[N_WAYS] = {
-		[BY_SYMBOL] = symbol_of(go, a->symbol),
-		[BY_CODE] = f->code && a->by_code ? a->by_code(f) : 0,
-		[BY_SEARCH] = a->by_search ? a->by_search(f) : 0,
-	};
-	taddr addr = 0;
 	enum way first = N_WAYS;
 
 	for (enum way w = 0; w < N_WAYS; w++) {
 		bool ok = by[w] && a->check(go, by[w]);
 
-		if (by[w])
-			count(go, ok);
 		if (!ok)
 			continue;
-		if (first == N_WAYS) {
+		if (first == N_WAYS)
 			first = w;
-			addr = by[w];
-		}
-		f->used[w] += by[w] == addr;
-		if (by[w] == addr)
-			continue;
-		count(go, false);
-		diag(go->env, "go/anchors", by[w], "%s: by %s it is at 0x%lx, by %s at 0x%lx; the first is believed", a->symbol,
-		     ways[first], addr, ways[w], by[w]);
+		f->used[w] += by[w] == by[first];
+		count(go, by[w] == by[first]);
+		if (by[w] != by[first])
+			diag(go->env, "go/anchors", by[w],
+			     "%s: by %s it is at 0x%lx, by %s at 0x%lx; the first is believed", a->symbol,
+			     way_names[first], by[first], way_names[w], by[w]);
 	}
-	memcpy((uint8_t *)&go->at + a->at, &addr, sizeof(addr));
+	return first < N_WAYS ? by[first] : 0;
+}
+
+static void candidates(const struct finder *f, const struct anchor *a, taddr *ret)
+{
+	ret[BY_SYMBOL] = symbol_of(f->go, a->symbol);
+	ret[BY_CODE] = a->by_code(f);
+	ret[BY_SEARCH] = a->by_search ? a->by_search(f) : 0;
+}
+
+/*
+ * What the DWARF says of fields, read when the tables do not know the version or do not fit: it
+ * takes longer than all the rest.  True if it moved any.
+ */
+static bool debug_info(struct finder *f)
+{
+	struct go *go = f->go;
+	unsigned moved = 0;
+
+	if (f->asked_debug_info || !go->module || !go->module->dbg)
+		return false;
+	f->asked_debug_info = true;
+	f->used_debug_info = go_layout_debug_info(go->img, go->module, &go->layout, &moved) != 0;
+	return moved != 0;
+}
+
+/* With fields where the layout has them; when nothing passes, where they are by DWARF or by what they hold. */
+static taddr anchor_find(struct finder *f, const struct anchor *a)
+{
+	taddr by[N_WAYS], addr;
+
+	candidates(f, a, by);
+	addr = choose(f, a, by);
+	if (!addr && a->calibrate && debug_info(f)) {
+		candidates(f, a, by);
+		addr = choose(f, a, by);
+	}
+	for (enum way w = BY_SYMBOL; !addr && a->calibrate && w <= BY_CODE; w++) {
+		if (!by[w] || !a->calibrate(f->go, by[w]))
+			continue;
+		f->n_calibrated++;
+		candidates(f, a, by);
+		addr = choose(f, a, by);
+	}
+	count(f->go, addr != 0);
+	return addr;
+}
+
+/* Fields that no variable's check looks at, and that have moved before. */
+static void calibrate_fields(struct finder *f)
+{
+	struct go *go = f->go;
+	const struct {
+		bool can;
+		bool (*fn)(struct go *go);
+		const uint32_t *field;
+	} fields[] = {
+		{ go->at.allgs != 0, go_calibrate_startpc, &go->layout.g.startpc },
+		{ go->at.allgs != 0, go_calibrate_syscall, &go->layout.g.syscallsp },
+		{ go->at.allm && go->img->n_threads, go_calibrate_m, &go->layout.m.procid },
+		{ go->at.allp && go->at.mheap, go_calibrate_mcache, &go->layout.p.mcache },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		uint32_t was = *fields[i].field;
+
+		if (!fields[i].can)
+			continue;
+		count(go, fields[i].fn(go));
+		f->n_calibrated += *fields[i].field != was;
+	}
 }
 
 static void say_how(struct finder *f)
 {
-	static const char *const names[N_WAYS] = { "symbols", "disassembly", "structure" };
+	const struct {
+		bool used;
+		const char *name;
+	} ways[] = {
+		{ f->used_debug_info, "debug-info" }, { f->used[BY_SYMBOL], "symbols" },
+		{ f->used[BY_CODE], "disassembly" },  { f->used[BY_SEARCH], "structure" },
+		{ f->n_calibrated, "calibration" },
+	};
+	struct go *go = f->go;
 	size_t n = 0;
 
-	for (enum way w = 0; w < N_WAYS; w++)
-		if (f->used[w] && n < sizeof(f->go->how))
-			n += (size_t)snprintf(f->go->how + n, sizeof(f->go->how) - n, "%s%s", n ? "+" : "", names[w]);
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+		if (ways[i].used && n < sizeof(go->how))
+			n += (size_t)snprintf(go->how + n, sizeof(go->how) - n, "%s%s", n ? "+" : "", ways[i].name);
 	if (!n)
-		snprintf(f->go->how, sizeof(f->go->how), "nothing");
+		snprintf(go->how, sizeof(go->how), "nothing");
 }
 
 static void say_missing(struct go *go)
@@ -368,9 +453,15 @@ struct err *go_anchors_find(struct go *go)
 
 	if (err)
 		return err;
+	if (go->is_newer || !go->minor)
+		(void)debug_info(&f); /* whatever it moved is checked below */
 	go_search(go, &f.found);
-	for (size_t i = 0; i < ARRAY_SIZE(anchors); i++)
-		anchor_find(&f, &anchors[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(anchors); i++) {
+		taddr addr = go->minor >= anchors[i].since ? anchor_find(&f, &anchors[i]) : 0;
+
+		memcpy((uint8_t *)&go->at + anchors[i].at, &addr, sizeof(addr));
+	}
+	calibrate_fields(&f);
 	go_code_close(f.code);
 	if (go->at.wait_reasons)
 		go->at.n_wait_reasons = go_wait_reasons(go, go->at.wait_reasons);

@@ -33,5 +33,7 @@ struct err *go_modules_scan(struct go *go, struct go_hits *ret) MUST_CHECK;
  * of the chain first.  Minor 0: it becomes the newest whose layout fits.
  */
 struct err *go_modules_read(struct go *go, const struct go_hits *hits) MUST_CHECK;
+/* The oldest minor whose moduledata is like that of `minor`. */
+unsigned go_modules_oldest_like(unsigned minor);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/guard.h"
 #include "base/vec.h"
 #include "image/go_build.h"
 
@@ -219,10 +220,21 @@ static bool module_words(const struct image *img, taddr addr, uint64_t *w)
 
 static const struct shape *shape_of(unsigned minor)
 {
-	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++)
 		if (minor >= shapes[i].from)
 			return &shapes[i];
-	return &shapes[sizeof(shapes) / sizeof(shapes[0]) - 1];
+	return &shapes[ARRAY_SIZE(shapes) - 1];
+}
+
+/* Shapes that differ only in where `next` is cannot be told apart while there is one module. */
+unsigned go_modules_oldest_like(unsigned minor)
+{
+	const struct shape *s = shape_of(minor);
+
+	while (s + 1 < shapes + ARRAY_SIZE(shapes) && s[1].gcdatamask == s->gcdatamask &&
+	       s[1].textsectmap == s->textsectmap && s[1].types == s->types)
+		s++;
+	return s->from;
 }
 
 /* The newest shape that fits the words; NULL if none does. */
@@ -231,7 +243,7 @@ static const struct shape *shape_fitting(const uint64_t *w)
 	struct go_module m;
 	taddr next;
 
-	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
 		m = (struct go_module){};
 		if (module_parse(w, &shapes[i], &m, &next))
 			return &shapes[i];
