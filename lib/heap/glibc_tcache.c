@@ -78,9 +78,10 @@ static unsigned sound_lists(struct glibc *g, const struct tcache *t, bool safe, 
 
 /*
  * A cache with no chunk: its counts tell whether it is one.  All zero, as they are where a tunable
- * turned caches off, they tell nothing; but a heap's first chunk is its first cache, most often.
+ * turned caches off, they tell nothing; but a heap's first chunk is its first cache, most often, and
+ * mp_ says that they are off.
  */
-static bool empty_is_plausible(const struct tcache *t, bool is_first)
+static bool empty_is_plausible(const struct tcache *t, bool may_be_zero)
 {
 	for (unsigned b = 0; b < t->form->bins; b++) {
 		if (t->entries[b])
@@ -88,7 +89,7 @@ static bool empty_is_plausible(const struct tcache *t, bool is_first)
 		if (!t->form->counts_are_free_slots && t->counts[b])
 			return false;
 		if (t->form->counts_are_free_slots && b < SMALL_BINS &&
-		    (t->counts[b] != t->counts[0] || (!t->counts[0] && !is_first)))
+		    (t->counts[b] != t->counts[0] || (!t->counts[0] && !may_be_zero)))
 			return false;
 	}
 	return true;
@@ -130,6 +131,27 @@ static bool heads_fit(struct glibc *g, const struct tcache *t)
 	return true;
 }
 
+/* How many each list of a cache may hold, as mp_ says; UINT64_MAX: unknown. */
+static uint64_t most_entries(const struct glibc *g, const struct tcache *t)
+{
+	const struct glibc_copy *copy;
+	uint64_t most;
+
+	if (t->arena >= g->arenas.n)
+		return UINT64_MAX;
+	copy = &g->copies.v[g->arenas.v[t->arena].copy];
+	if (!copy->sbrk_base_at ||
+	    image_read_u64(g->img, copy->sbrk_base_at + MP_TCACHE_COUNT, &most) != MEM_OK ||
+	    most > UINT16_MAX)
+		return UINT64_MAX;
+	return most;
+}
+
+static bool are_off(const struct glibc *g, const struct tcache *t)
+{
+	return !most_entries(g, t);
+}
+
 static const struct glibc_tcache_form *form_of_size(uint64_t size)
 {
 	for (size_t f = 0; f < n_glibc_tcache_forms; f++)
@@ -162,7 +184,8 @@ static bool tcache_read(struct glibc *g, taddr mem, bool is_likely, struct tcach
 	plain = sound_lists(g, ret, false, &full_plain);
 	if (!full)
 		return (is_likely || ret->form->counts_are_free_slots) &&
-		       empty_is_plausible(ret, mem - CHUNK_HEADER == piece->first);
+		       empty_is_plausible(ret, mem - CHUNK_HEADER == piece->first ||
+						       (is_likely && are_off(g, ret)));
 	ret->safe = sound >= plain;
 	/* One damaged list must not hide the others; when all are, their heads must be in order. */
 	return (sound > plain ? sound : plain) * 4 >= full * 3 || (is_likely && heads_fit(g, ret));
@@ -186,26 +209,13 @@ static void list_damage(struct glibc *g, const struct tcache *t, unsigned b, tad
 		     prev ? prev : t->mem, entry, likely);
 }
 
-/* How many each list of a cache may hold, as mp_ says; 0: unknown or none. */
-static uint64_t most_entries(const struct glibc *g, const struct tcache *t)
-{
-	const struct glibc_copy *copy = t->arena < g->arenas.n ?
-						&g->copies.v[g->arenas.v[t->arena].copy] : NULL;
-	uint64_t most;
-
-	return copy && copy->sbrk_base_at &&
-			       image_read_u64(g->img, copy->sbrk_base_at + MP_TCACHE_COUNT, &most) == MEM_OK &&
-			       most <= UINT16_MAX ?
-		       most : 0;
-}
-
 /* A count that is off by one is a thread that stopped between the link and the count. */
 static void check_count(struct glibc *g, const struct tcache *t, unsigned b, uint64_t n)
 {
 	uint64_t most = most_entries(g, t), count = t->counts[b];
 
 	if (t->form->counts_are_free_slots)
-		count = most >= count ? most - count : n;
+		count = most != UINT64_MAX && most >= count ? most - count : n;
 	if (n == count)
 		g->passed++;
 	else if (n + 1 == count || n == count + 1)

@@ -224,6 +224,20 @@ static void cache_without_tls(void **state)
 	world_free(w);
 }
 
+/* All zeros behind a large block: a cache if mp_ says that caches are off, else the program's. */
+static void cache_turned_off(void **state)
+{
+	(void)state;
+	for (uint64_t count = 0; count <= 7; count += 7) {
+		struct world *w = world_new(112);
+
+		lay_out(w, "u2000 T300 u20");
+		put(w, SBRK_BASE + 24, count);
+		expect(w, count ? "uuuf" : "u.uf", 0);
+		world_free(w);
+	}
+}
+
 static void later_form_without_fast_bins(void **state)
 {
 	struct world *w = world_new(24);
@@ -551,6 +565,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_say_what_is_free), cmocka_unit_test(cache_without_tls),
+		cmocka_unit_test(cache_turned_off),
 		cmocka_unit_test(later_form_without_fast_bins), cmocka_unit_test(damaged_headers),
 		cmocka_unit_test(sizes_that_swallow), cmocka_unit_test(blocks_that_hold_chunks),
 		cmocka_unit_test(objects_that_look_split), cmocka_unit_test(words_of_the_allocator),
