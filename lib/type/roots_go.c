@@ -398,9 +398,9 @@ static void describe_special(const struct image *img, const struct root_source *
 			     uint64_t where, struct text *ret)
 {
 	if (source->start == source->end) {
-		text_add(ret, "queue of finalizers and cleanups to be run");
+		text_add(ret, "finalizer or cleanup that waits to be run");
 	} else if (where >= source->start && where < source->end) {
-		text_printf(ret, "object with a finalizer at 0x%llx+0x%llx",
+		text_printf(ret, "finalizer's object at 0x%llx, +0x%llx",
 			    (unsigned long long)source->start,
 			    (unsigned long long)(where - source->start));
 	} else {
@@ -455,12 +455,38 @@ static void describe_state(const struct go *go, const struct goroutine *g, struc
 	text_add(ret, "]");
 }
 
-/* The frame a slot lies in; the innermost one for a register. */
-static const struct go_frame *frame_of(const struct goroutine *g, uint64_t where)
+static bool is_runtime(const struct go *go, const struct go_frame *f)
 {
-	if (where >= g->stack_low && where < g->stack_high)
-		return frame_at(g, where);
+	struct go_func func;
+	char name[8];
+
+	return go_func_at(go, f->entry, &func) && func.name_length > sizeof(name) &&
+	       image_read(go->img, func.name, name, sizeof(name)) == MEM_OK &&
+	       !memcmp(name, "runtime.", sizeof(name));
+}
+
+/* The innermost one that is not the runtime's own. */
+static const struct go_frame *first_frame(const struct go *go, const struct goroutine *g)
+{
+	for (size_t i = 0; i < g->n_frames; i++)
+		if (!is_runtime(go, &g->frames[i]))
+			return &g->frames[i];
 	return g->n_frames ? &g->frames[0] : NULL;
+}
+
+/* The frame a slot belongs to: arguments lie in the caller's, and are the called function's. */
+static const struct go_frame *frame_of(const struct go *go, const struct goroutine *g,
+				       uint64_t where)
+{
+	const struct go_frame *f = frame_at(g, where);
+	struct go_func callee;
+
+	if (where < g->stack_low || where >= g->stack_high || !f)
+		return first_frame(go, g);
+	if (f == g->frames || !go_func_at(go, f[-1].entry, &callee) || callee.args <= 0 ||
+	    where - go_frame_args(go->img, &f[-1]) >= (uint32_t)callee.args)
+		return f;
+	return f - 1;
 }
 
 static const struct goroutine *goroutine_of(const struct image *img,
@@ -475,12 +501,22 @@ static void place(const struct image *img, const struct root_source *source, uin
 		  struct root_place *ret)
 {
 	const struct goroutine *g = goroutine_of(img, source);
-	const struct go_frame *f = g ? frame_of(g, where) : NULL;
+	const struct go_frame *f = g ? frame_of(img->go, g, where) : NULL;
 
 	if (g)
 		ret->goroutine = g->id;
 	if (f)
 		go_source(img->go, go_frame_source_pc(f), on_call, ret);
+}
+
+/* What it holds outside its stack. */
+static const char *what_else(const struct image *img, const struct goroutine *g, uint64_t where)
+{
+	if (g->signal_regs && where - g->signal_regs < 8 * go_signal_regs(img))
+		return ", in a register";
+	if (where == g->g + img->go->layout.g.sched_sp + GOBUF_CTXT)
+		return ", in its context register";
+	return ", for a deferred call";
 }
 
 static void describe_goroutine(const struct image *img, const struct root_source *source,
@@ -498,9 +534,9 @@ static void describe_goroutine(const struct image *img, const struct root_source
 	place(img, source, where, &p);
 	if (p.frame.n)
 		text_printf(ret, " %s", text_str(&p.frame));
-	f = frame_of(g, where);
+	f = frame_of(img->go, g, where);
 	if (where < g->stack_low || where >= g->stack_high)
-		text_add(ret, ", not in a frame");
+		text_add(ret, what_else(img, g, where));
 	else if (f && !f->is_precise)
 		text_add(ret, ", not by a stack map");
 	text_fini(&p.function);
@@ -530,4 +566,7 @@ static void describe(const struct image *img, const struct root_source *source, 
 }
 
 extern const struct rooter_ops rooter_go;
-const struct rooter_ops rooter_go = { .name = "go", .find = find, .describe = describe, .place = place };
+const struct rooter_ops rooter_go = { .name = "go",
+				      .find = find,
+				      .describe = describe,
+				      .place = place };

@@ -8,6 +8,8 @@
 #include "image/go.h"
 #include "type/rooter.h"
 
+enum { GOBUF_CTXT = 24 }; /* gobuf {sp, pc, g, ctxt, ..} */
+
 struct go_roots {
 	struct env *env;
 	const struct image *img;

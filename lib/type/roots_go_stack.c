@@ -405,7 +405,7 @@ static struct err *take_rest(struct stacks *s)
 	taddr panic;
 
 	if (l->g.sched_sp != GO_ABSENT)
-		err = take_slot(s, s->g->g + l->g.sched_sp + 24); /* gobuf {sp, pc, g, ctxt, ..} */
+		err = take_slot(s, s->g->g + l->g.sched_sp + GOBUF_CTXT);
 	if (!err)
 		err = take_defers(s);
 	if (!err && l->g.panic != GO_ABSENT && word_at(s, s->g->g + l->g.panic, &panic) &&
