@@ -20,6 +20,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/elf.h"
+#include "image/go.h"
 #include "image/parts.h"
 
 enum {
@@ -433,13 +434,35 @@ bool image_symbol(const struct image *img, const struct module *module, const ch
 	return false;
 }
 
+/* Go's own tables of functions are in every binary, whatever was stripped from it. */
+static bool go_symbol_at(const struct image *img, const struct module *m, taddr addr, struct symbol *ret)
+{
+	struct go_func f;
+	uint64_t avail;
+	const uint8_t *name;
+
+	if (!img->go || !go_func_at(img->go, addr, &f))
+		return false;
+	name = image_view(img, f.name, &avail);
+	if (!name || avail <= f.name_length || !f.name_length)
+		return false;
+	*ret = (struct symbol){
+		.name = (const char *)name, /* with its NUL */
+		.addr = f.entry,
+		.size = f.end - f.entry,
+		.is_func = true,
+		.module = m,
+	};
+	return true;
+}
+
 bool image_symbol_at(const struct image *img, taddr addr, struct symbol *ret)
 {
 	const struct module *m = image_module_at(img, addr);
 	const struct sym *s = m && m->symtab ? symtab_at(m->symtab, addr) : NULL;
 
 	if (!s)
-		return false;
+		return m && go_symbol_at(img, m, addr, ret);
 	symbol_of(m, s, ret);
 	return true;
 }
