@@ -44,6 +44,8 @@ void end_progress(struct run *run); /* clears the progress line, before anything
 struct err *describe_run(struct run *run) MUST_CHECK;
 /* describe_go.c: the Go runtime -> report.go; nothing without one. */
 struct err *describe_go(struct run *run) MUST_CHECK;
+/* describe_go.c: what the facts of the analyses add to it: pools. */
+struct err *describe_go_facts(struct run *run) MUST_CHECK;
 /*
  * breakdown.c: report.breakdown and the memory totals; needs FACT_REACH for the split of used
  * blocks.

@@ -1,8 +1,8 @@
 /*
  * analysis/owned.c - what pools keep, and goroutines that nobody can wake.
  *
- * One suspect an owner that keeps enough, with the largest of what it keeps.  A pool of which a few
- * blocks, far larger than the rest, make up half is told apart: there the remedy is another one.
+ * One suspect an owner that keeps enough, with the largest of what it keeps.  A pool of which large
+ * blocks make up half is told apart: there the remedy is another one.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,8 +14,8 @@
 
 enum {
 	LEAST_BYTES = 64 << 10, /* of a suspect pool */
-	LARGE_BYTES = 64 << 10, /* of a large buffer, and LARGE_TIMES the average of its pool */
-	LARGE_TIMES = 8,
+	/* of a large buffer: what Go's own fmt gives back to its pool no more */
+	LARGE_BYTES = 64 << 10,
 };
 
 struct kept {
@@ -56,17 +56,14 @@ static void collect(const struct subject *s, struct kept *kept)
 	const struct graph *g = s->graph;
 
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		const struct total *total;
 		struct kept *k;
 		uint32_t i;
 
 		if (!is_of_owner(s, it.id, &i))
 			continue;
 		k = &kept[i];
-		total = &s->facts->owner_total[i];
 		take_largest(k, it.id, it.size);
-		if (it.size >= LARGE_BYTES &&
-		    it.size / LARGE_TIMES >= total->bytes / total->count) {
+		if (it.size >= LARGE_BYTES) {
 			k->large.count++;
 			k->large.bytes += it.size;
 		}

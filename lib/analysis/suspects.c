@@ -83,8 +83,11 @@ static void close_search(struct search *x)
 	free(x->points.v);
 }
 
+/* What a pool or stuck goroutines alone keep is the business of analysis/owned.c. */
 static bool is_held(const struct search *x, node_id i)
 {
+	if (x->f->owner && x->f->owner[i] != OWNER_OTHERS)
+		return false;
 	return x->f->reach[i] == REACH_REACHABLE || x->f->reach[i] == REACH_POSSIBLE;
 }
 
@@ -679,6 +682,6 @@ static struct err *suspects_run(struct env *env, const struct subject *s, struct
 const struct analysis_ops suspects_analysis = {
 	.name = "suspects",
 	.summary = "owners that keep a large part of the live memory",
-	.needs = FACT_REACH | FACT_DOM | FACT_PARENT,
+	.needs = FACT_OWNER | FACT_REACH | FACT_DOM | FACT_PARENT,
 	.run = suspects_run,
 };

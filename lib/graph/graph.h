@@ -49,7 +49,7 @@ enum owner_kind {
 struct owner {
 	uint8_t kind;	  /* enum owner_kind */
 	const char *name; /* for people; lives as long as the graph */
-	uint64_t count;	  /* of the things it is: goroutines of a group; 1 for a pool */
+	uint64_t count;	  /* goroutines of a group; things in a pool */
 };
 struct gate {
 	node_id node;

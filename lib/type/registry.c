@@ -14,6 +14,6 @@ const struct rooter_ops *const rooter_registry[] = {
 
 const struct typer_ops *const typer_registry[] = { NULL };
 
-extern const struct noter_ops noter_go_waits;
+extern const struct noter_ops noter_go_pools, noter_go_waits;
 
-const struct noter_ops *const noter_registry[] = { &noter_go_waits, NULL };
+const struct noter_ops *const noter_registry[] = { &noter_go_pools, &noter_go_waits, NULL };
