@@ -118,8 +118,11 @@ static const struct glibc_mp_form *mp_at(const struct image *img, taddr at)
 	return NULL;
 }
 
+/* How much of what system_mem says must fit. */
+enum base_proof { BY_CHAIN, BY_END, BY_SUM };
+
 static bool try_base(struct glibc *g, struct glibc_copy *copy, const struct glibc_arena *arena, taddr at,
-		     bool by_sum)
+		     enum base_proof proof)
 {
 	struct window w = { .img = g->img };
 	const struct segment *seg;
@@ -142,7 +145,12 @@ static bool try_base(struct glibc *g, struct glibc_copy *copy, const struct glib
 	 */
 	exact = arena->top + arena->top_size - base == arena->system_mem ||
 		arena->top + arena->top_size - first == arena->system_mem;
-	if (arena->noncontiguous || !by_sum ? !chain_follows(&w, first, arena->top) : !exact)
+	if (arena->noncontiguous || proof != BY_SUM ? !chain_follows(&w, first, arena->top) : !exact)
+		return false;
+	/* Top's size is damaged: the end by system_mem is a page's at least, behind top. */
+	if (proof == BY_END && (base + arena->system_mem <= arena->top ||
+				base + arena->system_mem > seg->end ||
+				(base + arena->system_mem) & (GLIBC_PAGE - 1)))
 		return false;
 	form = mp_at(g->img, at);
 	if (!form)
@@ -179,13 +187,13 @@ static void find_base(struct glibc *g, struct glibc_copy *copy, const struct gli
 {
 	if (!arena->system_mem) /* it never gave a chunk */
 		return;
-	for (int by_sum = 1; by_sum >= 0; by_sum--)
+	for (int proof = BY_SUM; proof >= BY_CHAIN; proof--)
 		for (unsigned off = 8; arena->top && off < MP_NEAR; off += 8) {
-			if (!try_base(g, copy, arena, arena->addr - off, by_sum) &&
+			if (!try_base(g, copy, arena, arena->addr - off, proof) &&
 			    (off < copy->form->bins_at + (unsigned)BINS_END ||
-			     !try_base(g, copy, arena, arena->addr + off, by_sum)))
+			     !try_base(g, copy, arena, arena->addr + off, proof)))
 				continue;
-			if (by_sum)
+			if (proof == BY_SUM)
 				g->passed++;
 			else
 				g->failed++;

@@ -223,9 +223,13 @@ static bool overlaps_piece(const struct glibc *g, taddr start, taddr end, taddr 
 	return false;
 }
 
+/* The kernel gives mappings of huge pages (glibc.malloc.hugetlb=2) a file's name. */
 static bool is_anon_data(const struct segment *seg)
 {
-	return seg->bytes && seg->flags & SEG_W && seg->module < 0 && !seg->file && !seg->zero_reserve;
+	static const char huge[] = "/anon_hugepage";
+
+	return seg->bytes && seg->flags & SEG_W && seg->module < 0 && !seg->zero_reserve &&
+	       (!seg->file || !strncmp(seg->file, huge, sizeof(huge) - 1));
 }
 
 /* Mappings the main arena went on in: chains from a page's start to a fence at a page's end, or to top. */
