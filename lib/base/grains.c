@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { DIR_PAGES = 1 << 16, DIR_UNITS = 1 << 12, MAX_UNITS = 1u << 28 };
+enum { SELECT_SHIFT = 9, DIR_PAGES = 1 << 16, DIR_UNITS = 1 << 12, MAX_UNITS = 1u << 28 };
 
 static struct err *add_unit(struct grains *g, struct col *bases, uint64_t unit_no)
 {
@@ -74,6 +74,22 @@ struct err *grains_open(struct env *env, const struct grain_range *ranges, uint6
 	return NULL;
 }
 
+static struct err *make_select(struct grains *g)
+{
+	uint64_t n_words = grains_words(g), next = 0;
+	struct err *err = col_fixed(g->env, sizeof(uint64_t), ((uint64_t)g->n >> SELECT_SHIFT) + 2, "block index",
+				    &g->select_col);
+
+	if (err)
+		return err;
+	g->select = g->select_col.base;
+	for (uint64_t i = 0; i < n_words; i++)
+		for (; next << SELECT_SHIFT < g->words[i + 1].rank; next++)
+			g->select[next] = i;
+	g->select[next] = n_words;
+	return NULL;
+}
+
 struct err *grains_seal(struct grains *g)
 {
 	uint64_t n_words = grains_words(g), unit_words = 1ull << (g->unit_shift - 6), rank = 0;
@@ -95,7 +111,7 @@ struct err *grains_seal(struct grains *g)
 	}
 	g->words[n_words].rank = (uint32_t)rank;
 	g->n = (uint32_t)rank;
-	return NULL;
+	return make_select(g);
 }
 
 void grains_close(struct grains *g)
@@ -106,6 +122,7 @@ void grains_close(struct grains *g)
 	free(g->dir);
 	col_close(&g->words_col);
 	col_close(&g->base_col);
+	col_close(&g->select_col);
 	*g = (struct grains){};
 }
 
@@ -118,7 +135,7 @@ static uint64_t nth_bit(uint64_t word, uint32_t n)
 
 uint64_t grains_select(const struct grains *g, uint32_t id)
 {
-	uint64_t lo = 0, hi = grains_words(g);
+	uint64_t lo = g->select[id >> SELECT_SHIFT], hi = g->select[(id >> SELECT_SHIFT) + 1] + 1;
 
 	assert(id < g->n);
 	while (hi - lo > 1) { /* words[lo].rank <= id < words[hi].rank */

@@ -42,7 +42,8 @@ struct grains {
 	uint64_t *unit_base;	  /* key of each unit, ascending */
 	uint32_t n_units;
 	uint32_t n;	      /* ids given; set by grains_seal() */
-	struct col words_col, base_col; /* owners of words and unit_base */
+	uint64_t *select;     /* the word of each 512th id; made by grains_seal() */
+	struct col words_col, base_col, select_col; /* owners of words, unit_base and select */
 };
 
 /* [start, end) ranges, ascending and disjoint: every unit they touch gets words. */
@@ -109,7 +110,7 @@ static inline uint32_t grains_at(const struct grains *g, uint64_t key)
 	return grain == GRAIN_NONE ? BLOCK_NONE : grain_block(g, grain);
 }
 
-/* Select: the grain position of block `id`; a binary search, for output and not for hot loops. */
+/* Select: the grain position of block `id`; a short binary search, for output and not for hot loops. */
 uint64_t grains_select(const struct grains *g, uint32_t id);
 uint64_t grains_key(const struct grains *g, uint32_t id);
 
