@@ -36,13 +36,13 @@ struct go_layout {
 	} pageAlloc;
 	struct {
 		uint32_t stack, sched_sp, sched_pc, sched_bp, syscallsp, syscallpc, m, atomicstatus, goid, waitsince,
-			waitreason, parentGoid, gopc, startpc, waiting, labels, panic, defer_, timer, stktopsp;
+			waitreason, parentGoid, gopc, startpc, waiting, labels, panic, defer_, timer, stktopsp, xRegs;
 	} g;
 	struct {
 		uint32_t id, status, m, mcache, pcache, runqhead, timers, sudogbuf;
 	} p;
 	struct {
-		uint32_t g0, gsignal, curg, procid, alllink;
+		uint32_t g0, gsignal, curg, procid, alllink, vdsoSP; /* vdsoPC follows */
 	} m;
 	struct {
 		uint32_t tiny, tinyoffset, alloc, stackcache;

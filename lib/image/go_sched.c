@@ -201,8 +201,23 @@ static bool find_signal_frame(const struct reader *r, struct goroutine *g, taddr
 	return false;
 }
 
+/*
+ * The clock is read on the system stack, and g.sched not set: m.vdsoSP and m.vdsoPC say where it goes
+ * on (runtime/sys_linux_*.s, nanotime1).
+ */
+static bool find_vdso_call(const struct reader *r, const struct goroutine *g, taddr m,
+			   struct go_stand *ret)
+{
+	uint32_t at = r->go->layout.m.vdsoSP;
+
+	if (!m || at == GO_ABSENT || image_read_u64(r->go->img, m + at, &ret->sp) ||
+	    image_read_u64(r->go->img, m + at + 8, &ret->pc))
+		return false;
+	return is_on(g, ret->sp) && ret->pc;
+}
+
 /* amd64 numbers rbp 6 in DWARF; arm64 x29, and x30 is the link register. */
-static void stand_of_running(struct reader *r, struct goroutine *g, struct go_stand *ret)
+static void stand_of_running(struct reader *r, struct goroutine *g, taddr m, struct go_stand *ret)
 {
 	const struct image *img = r->go->img;
 	bool is_arm = img->target->id == TARGET_AARCH64;
@@ -224,7 +239,9 @@ static void stand_of_running(struct reader *r, struct goroutine *g, struct go_st
 		if (is_arm && image_read_u64(img, g->signal_regs + 8 * 30, &ret->lr))
 			ret->lr = 0;
 	} else {
-		return; /* on a system stack: it goes on where g.sched says */
+		if (!find_vdso_call(r, g, m, ret))
+			*ret = (struct go_stand){ .low = ret->low, .high = ret->high };
+		return; /* else on a system stack: it goes on where g.sched says */
 	}
 	ret->is_anywhere = true;
 	ret->pc = g->pc;
@@ -240,9 +257,12 @@ static void find_stand(struct reader *r, const uint8_t *bytes, struct goroutine 
 
 	*ret = (struct go_stand){ .low = g->stack_low, .high = g->stack_high };
 	if (g->status == GO_RUNNING)
-		stand_of_running(r, g, ret);
-	if (ret->is_anywhere)
+		stand_of_running(r, g, field(bytes, l->g.m, 8), ret);
+	if (ret->sp) {
+		g->sp = ret->sp;
+		g->pc = ret->pc;
 		return;
+	}
 	ret->sp = field(bytes, l->g.syscallsp, 8);
 	if (ret->sp) {
 		ret->pc = field(bytes, l->g.syscallpc, 8);

@@ -19,6 +19,8 @@ enum {
 	CACHE = 4096,	       /* places; a power of two */
 	OBJECTS_MAX = 1 << 16, /* records of one function */
 	DEFERS_MAX = 1 << 20,
+	XREGS_AMD64 = 2112, /* bytes of runtime.xRegState: z0-z31, k0-k7 */
+	XREGS_ARM64 = 512,  /* v0-v31 */
 	SLOTS_MAX = 1 << 28, /* stack words looked at in all, beyond once each */
 };
 
@@ -398,6 +400,22 @@ static struct err *take_defers(struct stacks *s)
 	return err;
 }
 
+/* Vector registers of one that a signal preempted: off its stack since 1.26, scanned since 1.27. */
+static struct err *take_vectors(struct stacks *s)
+{
+	const struct go *go = s->r->go;
+	uint64_t bytes = s->r->img->target->id == TARGET_AARCH64 ? XREGS_ARM64 : XREGS_AMD64;
+	struct err *err = NULL;
+	taddr at;
+
+	if (go->layout.g.xRegs == GO_ABSENT || (go->minor && go->minor < 27) ||
+	    !word_at(s, s->g->g + go->layout.g.xRegs, &at) || !at)
+		return NULL;
+	for (uint64_t i = 0; i < bytes && !err; i += 8)
+		err = take_slot(s, at + i);
+	return err;
+}
+
 static struct err *take_rest(struct stacks *s)
 {
 	const struct go_layout *l = &s->r->go->layout;
@@ -408,6 +426,8 @@ static struct err *take_rest(struct stacks *s)
 		err = take_slot(s, s->g->g + l->g.sched_sp + GOBUF_CTXT);
 	if (!err)
 		err = take_defers(s);
+	if (!err)
+		err = take_vectors(s);
 	if (!err && l->g.panic != GO_ABSENT && word_at(s, s->g->g + l->g.panic, &panic) &&
 	    panic >= s->g->stack_low && panic < s->g->stack_high)
 		err = vec_push(&s->queue, &panic) ? NULL : &err_nomem;

@@ -347,6 +347,27 @@ static void on_system_stack(void **state)
 	finish(&env, f);
 }
 
+static void in_vdso(void **state)
+{
+	struct env env;
+	struct thread t;
+	taddr at;
+	struct fake_go *f =
+		with_thread(&env, GO_RUNNING, &t, 0x7fff00000000, FAKE_OTHER + 0x100, &at);
+	const struct goroutine *g;
+
+	(void)state;
+	fake_go_put(f, M + f->go.layout.m.vdsoSP, fake_stack(0) + 0x800);
+	fake_go_put(f, M + f->go.layout.m.vdsoSP + 8, fake_pc(WORKER));
+	g = only(f);
+	assert_false(g->on_cpu);
+	assert_true(g->complete);
+	assert_int_equal(g->sp, fake_stack(0) + 0x800);
+	assert_int_equal(g->frames[0].entry, fake_entry(WORKER));
+	assert_true(g->frames[0].is_precise);
+	finish(&env, f);
+}
+
 /* A sigcontext is known by its flags and code segment: the same words without them are none. */
 static void on_signal_stack(void **state)
 {
@@ -482,12 +503,13 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fields),	   cmocka_unit_test(system_ones),
-		cmocka_unit_test(frames),	   cmocka_unit_test(link_register),
-		cmocka_unit_test(on_cpu),	   cmocka_unit_test(on_system_stack),
-		cmocka_unit_test(on_signal_stack), cmocka_unit_test(in_syscall),
-		cmocka_unit_test(nowhere),	   cmocka_unit_test(no_progress),
-		cmocka_unit_test(bad_lists),	   cmocka_unit_test(names),
+		cmocka_unit_test(fields),      cmocka_unit_test(system_ones),
+		cmocka_unit_test(frames),      cmocka_unit_test(link_register),
+		cmocka_unit_test(on_cpu),      cmocka_unit_test(on_system_stack),
+		cmocka_unit_test(in_vdso),     cmocka_unit_test(on_signal_stack),
+		cmocka_unit_test(in_syscall),  cmocka_unit_test(nowhere),
+		cmocka_unit_test(no_progress), cmocka_unit_test(bad_lists),
+		cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

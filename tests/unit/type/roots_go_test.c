@@ -423,6 +423,30 @@ static void defers_loop(void **state)
 	finish(&w);
 }
 
+/* Of 1.26 the collector does not look at them. */
+static void vector_registers(void **state)
+{
+	enum { XREGS = FAKE_GO_DATA + 0xb000 };
+
+	(void)state;
+	for (unsigned minor = 25; minor <= 27; minor++) {
+		struct world w;
+
+		start(&w, minor, TARGET_X86_64);
+		stack(&w, (const int[]){ GOPARK, GOEXIT, -1 });
+		fake_go_put(w.f, FAKE_G + 400, XREGS);
+		fake_go_put(w.f, XREGS, object(1));
+		fake_go_put(w.f, XREGS + 2104, object(2));
+		fake_go_put(w.f, XREGS + 2112, object(3));
+		find(&w);
+		if (minor == 27)
+			EXPECT(&w, ROOT_GOROUTINE, object(1), object(2));
+		else
+			EXPECT(&w, ROOT_GOROUTINE);
+		finish(&w);
+	}
+}
+
 static void registers(void **state)
 {
 	enum { AT = FAKE_OTHER + 0x300 };
@@ -871,6 +895,7 @@ int main(void)
 		cmocka_unit_test(reflect_stub),
 		cmocka_unit_test(defers),
 		cmocka_unit_test(defers_loop),
+		cmocka_unit_test(vector_registers),
 		cmocka_unit_test(registers),
 		cmocka_unit_test(syscall_registers),
 		cmocka_unit_test(dead_goroutine),
