@@ -14,7 +14,7 @@
 enum {
 	FXSAVE_SIZE = 512,
 	XMM_AT = 160,
-	XCR0_AT = 464,	/* in bytes that the processor leaves to software: Linux's, and gdb's */
+	XCR0_AT = 464,	 /* in bytes that the processor leaves to software: Linux's, and gdb's */
 	HEADER_AT = 512, /* XSTATE_BV, XCOMP_BV */
 	EXTENDED_AT = 576,
 	X87 = 0,
@@ -32,7 +32,9 @@ enum {
 static const uint64_t compacted = 1ull << 63;
 
 /* Bytes of each component from AVX on: these are the same on every processor. */
-static const uint64_t part_bytes[XSAVE_PARTS] = { [AVX] = 256, 64, 64, 64, [ZMM_HI256] = 512, [HI16_ZMM] = 1024 };
+static const uint64_t part_bytes[XSAVE_PARTS] = {
+	[AVX] = 256, 64, 64, 64, [ZMM_HI256] = 512, [HI16_ZMM] = 1024
+};
 
 /* Which words of which registers a component holds, register after register. */
 static const struct part {
@@ -102,7 +104,8 @@ static struct xsave_layout standard_layout(uint64_t size)
 	return l;
 }
 
-static struct xsave_layout choose_layout(const struct xsave_layout *told, uint64_t xcomp, uint64_t size)
+static struct xsave_layout choose_layout(const struct xsave_layout *told, uint64_t xcomp,
+					 uint64_t size)
 {
 	struct xsave_layout l;
 
@@ -115,14 +118,16 @@ static struct xsave_layout choose_layout(const struct xsave_layout *told, uint64
 	return l;
 }
 
-static void take_part(struct env *env, struct words *w, struct cursor area, const struct part *part, uint64_t at)
+static void take_part(struct env *env, struct words *w, struct cursor area, const struct part *part,
+		      uint64_t at)
 {
 	uint64_t where = cursor_offset(&area), size = cursor_left(&area);
 	struct cursor c = area;
 
 	if (!at) {
 		diag(env, "core/note", where,
-		     "NT_X86_XSTATE of %llu bytes: where its component %s lies is unknown; it is not read",
+		     "NT_X86_XSTATE of %llu bytes: where its component %s lies is unknown; "
+		     "it is not read",
 		     (unsigned long long)size, part->name);
 		return;
 	}
@@ -130,14 +135,16 @@ static void take_part(struct env *env, struct words *w, struct cursor area, cons
 	c = cursor_sub(&c, 8ull * part->n_regs * part->n_words);
 	if (c.bad)
 		diag(env, "core/note", where,
-		     "NT_X86_XSTATE of %llu bytes ends before its component %s at %llu; it is not read",
+		     "NT_X86_XSTATE of %llu bytes ends before its component %s at %llu; it is not "
+		     "read",
 		     (unsigned long long)size, part->name, (unsigned long long)at);
 	else
 		take_words(w, c, part);
 }
 
 /* False when it is too short to be one. */
-static bool take_xsave(struct env *env, struct words *w, struct cursor area, const struct xsave_layout *told)
+static bool take_xsave(struct env *env, struct words *w, struct cursor area,
+		       const struct xsave_layout *told)
 {
 	uint64_t size = cursor_left(&area), xcr0, present, xcomp;
 	struct cursor c = area, header = area;
@@ -149,13 +156,14 @@ static bool take_xsave(struct env *env, struct words *w, struct cursor area, con
 	present = cursor_u64(&header);
 	xcomp = cursor_u64(&header);
 	if (c.bad || header.bad) {
-		diag(env, "core/note", cursor_offset(&area), "NT_X86_XSTATE of %llu bytes is too short",
-		     (unsigned long long)size);
+		diag(env, "core/note", cursor_offset(&area),
+		     "NT_X86_XSTATE of %llu bytes is too short", (unsigned long long)size);
 		return false;
 	}
 	if (present & ~xcr0)
 		diag(env, "core/note", cursor_offset(&area),
-		     "NT_X86_XSTATE holds components 0x%llx, of which xcr0 knows 0x%llx; the others are not read",
+		     "NT_X86_XSTATE holds components 0x%llx, of which xcr0 knows 0x%llx; "
+		     "the others are not read",
 		     (unsigned long long)present, (unsigned long long)(present & xcr0));
 	layout = choose_layout(told, xcomp, size);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
@@ -178,21 +186,24 @@ void vectors_read_layout(struct env *env, struct cursor desc, struct xsave_layou
 			ret->at[no] = at;
 		else
 			diag(env, "core/note", where,
-			     "NT_X86_XSAVE_LAYOUT puts %u bytes at %u for component %u; that cannot be", size,
-			     at, no);
+			     "NT_X86_XSAVE_LAYOUT puts %u bytes at %u for component %u; "
+			     "that cannot be",
+			     size, at, no);
 	}
 }
 
 /* ---- all */
 
-static void take_fpregs(struct env *env, struct words *w, struct cursor area, const struct target *target)
+static void take_fpregs(struct env *env, struct words *w, struct cursor area,
+			const struct target *target)
 {
 	bool x86 = target->id == TARGET_X86_64;
 	uint64_t need = x86 ? FXSAVE_SIZE : 16 * N_VECTORS;
 	struct cursor c = area;
 
 	if (cursor_left(&area) < need) {
-		diag(env, "core/note", cursor_offset(&area), "NT_FPREGSET of %llu bytes is too short",
+		diag(env, "core/note", cursor_offset(&area),
+		     "NT_FPREGSET of %llu bytes is too short",
 		     (unsigned long long)cursor_left(&area));
 		return;
 	}
@@ -201,8 +212,8 @@ static void take_fpregs(struct env *env, struct words *w, struct cursor area, co
 	take_words(w, c, x86 ? &parts[0] : &fpsimd);
 }
 
-struct err *vectors_read(struct image *img, const struct vector_notes *notes, const struct xsave_layout *told,
-			 struct thread *t)
+struct err *vectors_read(struct image *img, const struct vector_notes *notes,
+			 const struct xsave_layout *told, struct thread *t)
 {
 	struct words w = { .n = 0 };
 	struct vector_word *kept;
@@ -237,6 +248,7 @@ bool vector_word_name(const struct target *target, uint64_t no, struct text *ret
 		text_printf(ret, "%s%u (%s half)", target->id == TARGET_X86_64 ? "xmm" : "v", reg,
 			    word ? "high" : "low");
 	else
-		text_printf(ret, "%cmm%u (bits %u-%u)", word < 4 ? 'y' : 'z', reg, 64 * word, 64 * word + 63);
+		text_printf(ret, "%cmm%u (bits %u-%u)", word < 4 ? 'y' : 'z', reg, 64 * word,
+			    64 * word + 63);
 	return true;
 }

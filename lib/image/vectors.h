@@ -19,7 +19,8 @@ struct xsave_layout {
 /* What the notes of one thread say about its vector registers; zeroed: nothing. */
 struct vector_notes {
 	struct cursor xstate; /* NT_X86_XSTATE */
-	struct cursor fpregs; /* NT_FPREGSET: FXSAVE on x86-64, struct user_fpsimd_state on aarch64 */
+	struct cursor
+		fpregs; /* NT_FPREGSET: FXSAVE on x86-64, struct user_fpsimd_state on aarch64 */
 };
 
 /*
@@ -27,8 +28,8 @@ struct vector_notes {
  * is none or none that can be read.  `told` is what the dump says about the layout, zeroed when
  * it says nothing.  Damage is a diag "core/note".
  */
-struct err *vectors_read(struct image *img, const struct vector_notes *notes, const struct xsave_layout *told,
-			 struct thread *t) MUST_CHECK;
+struct err *vectors_read(struct image *img, const struct vector_notes *notes,
+			 const struct xsave_layout *told, struct thread *t) MUST_CHECK;
 
 /* NT_X86_XSAVE_LAYOUT of Linux 6.12 and later. */
 void vectors_read_layout(struct env *env, struct cursor desc, struct xsave_layout *ret);

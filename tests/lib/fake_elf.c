@@ -57,11 +57,17 @@ static size_t append(struct fake_elf *e, const void *v, size_t n)
 	return at;
 }
 
-void fake_elf_init(struct fake_elf *e, uint16_t type, uint64_t memsz, uint8_t id, const struct fake_section *sections)
+void fake_elf_init(struct fake_elf *e, uint16_t type, uint64_t memsz, uint8_t id,
+		   const struct fake_section *sections)
 {
 	Elf64_Ehdr h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			 .e_type = type, .e_machine = EM_X86_64, .e_version = EV_CURRENT, .e_phoff = sizeof(h),
-			 .e_ehsize = sizeof(h), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1,
+			 .e_type = type,
+			 .e_machine = EM_X86_64,
+			 .e_version = EV_CURRENT,
+			 .e_phoff = sizeof(h),
+			 .e_ehsize = sizeof(h),
+			 .e_phentsize = sizeof(Elf64_Phdr),
+			 .e_phnum = 1,
 			 .e_shentsize = sizeof(Elf64_Shdr) };
 	Elf64_Phdr load = { PT_LOAD, PF_R | PF_X, 0, 0, 0, 0, memsz, 4096 };
 	Elf64_Shdr sh[SECTIONS_MAX] = {};
@@ -80,19 +86,26 @@ void fake_elf_init(struct fake_elf *e, uint16_t type, uint64_t memsz, uint8_t id
 		put_u32(&note, NT_GNU_BUILD_ID);
 		put_str(&note, "GNU");
 		put_n(&note, bytes, sizeof(bytes));
-		sh[n] = (Elf64_Shdr){ .sh_name = (Elf64_Word)names.n, .sh_type = SHT_NOTE, .sh_size = note.n };
+		sh[n] = (Elf64_Shdr){ .sh_name = (Elf64_Word)names.n,
+				      .sh_type = SHT_NOTE,
+				      .sh_size = note.n };
 		sh[n].sh_offset = append(e, note.v, note.n);
 		put_str(&names, ".note.gnu.build-id");
 	}
 	for (; sections && sections->name; sections++, n++) {
 		assert_true(n + 1 < SECTIONS_MAX);
-		sh[n] = (Elf64_Shdr){ .sh_name = (Elf64_Word)names.n, .sh_type = SHT_PROGBITS,
-				      .sh_flags = sections->addr ? SHF_ALLOC : 0, .sh_addr = sections->addr,
-				      .sh_size = sections->bytes->n, .sh_addralign = 1 };
+		sh[n] = (Elf64_Shdr){ .sh_name = (Elf64_Word)names.n,
+				      .sh_type = SHT_PROGBITS,
+				      .sh_flags = sections->addr ? SHF_ALLOC : 0,
+				      .sh_addr = sections->addr,
+				      .sh_size = sections->bytes->n,
+				      .sh_addralign = 1 };
 		sh[n].sh_offset = append(e, sections->bytes->v, sections->bytes->n);
 		put_str(&names, sections->name);
 	}
-	sh[n] = (Elf64_Shdr){ .sh_name = (Elf64_Word)names.n, .sh_type = SHT_STRTAB, .sh_addralign = 1 };
+	sh[n] = (Elf64_Shdr){ .sh_name = (Elf64_Word)names.n,
+			      .sh_type = SHT_STRTAB,
+			      .sh_addralign = 1 };
 	put_str(&names, ".shstrtab");
 	sh[n].sh_size = names.n;
 	sh[n].sh_offset = append(e, names.v, names.n);

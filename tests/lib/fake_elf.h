@@ -32,6 +32,7 @@ struct fake_elf {
 	size_t n;
 };
 /* One PT_LOAD of [0, memsz), a build id of twenty times `id` (0: none), the sections. */
-void fake_elf_init(struct fake_elf *e, uint16_t type, uint64_t memsz, uint8_t id, const struct fake_section *sections);
+void fake_elf_init(struct fake_elf *e, uint16_t type, uint64_t memsz, uint8_t id,
+		   const struct fake_section *sections);
 
 #endif

@@ -23,29 +23,57 @@ enum {
 };
 
 /* Abbreviations, in the order of their numbers. */
-enum abbrev { UNIT = 1, STRUCT, MEMBER, BASE_TYPE, TYPEDEF, VARIABLE, UNION, UNNAMED, BITS, DECLARED, ALT_STRUCT };
+enum abbrev {
+	UNIT = 1,
+	STRUCT,
+	MEMBER,
+	BASE_TYPE,
+	TYPEDEF,
+	VARIABLE,
+	UNION,
+	UNNAMED,
+	BITS,
+	DECLARED,
+	ALT_STRUCT
+};
 
 static void put_abbrevs(struct bytes *b)
 {
 	static const struct {
 		uint8_t tag, children, attrs[12];
 	} rows[] = {
-		{ DW_TAG_compile_unit, 1, { DW_AT_name, DW_FORM_string, DW_AT_stmt_list, DW_FORM_sec_offset,
-					    DW_AT_low_pc, DW_FORM_addr, DW_AT_high_pc, DW_FORM_data4 } },
-		{ DW_TAG_structure_type, 1, { DW_AT_name, DW_FORM_string, DW_AT_byte_size, DW_FORM_data1 } },
-		{ DW_TAG_member, 0, { DW_AT_name, DW_FORM_string, DW_AT_type, DW_FORM_ref4,
-				      DW_AT_data_member_location, DW_FORM_data1 } },
-		{ DW_TAG_base_type, 0, { DW_AT_name, DW_FORM_string, DW_AT_byte_size, DW_FORM_data1, DW_AT_encoding,
-					 DW_FORM_data1 } },
+		{ DW_TAG_compile_unit,
+		  1,
+		  { DW_AT_name, DW_FORM_string, DW_AT_stmt_list, DW_FORM_sec_offset, DW_AT_low_pc,
+		    DW_FORM_addr, DW_AT_high_pc, DW_FORM_data4 } },
+		{ DW_TAG_structure_type,
+		  1,
+		  { DW_AT_name, DW_FORM_string, DW_AT_byte_size, DW_FORM_data1 } },
+		{ DW_TAG_member,
+		  0,
+		  { DW_AT_name, DW_FORM_string, DW_AT_type, DW_FORM_ref4,
+		    DW_AT_data_member_location, DW_FORM_data1 } },
+		{ DW_TAG_base_type,
+		  0,
+		  { DW_AT_name, DW_FORM_string, DW_AT_byte_size, DW_FORM_data1, DW_AT_encoding,
+		    DW_FORM_data1 } },
 		{ DW_TAG_typedef, 0, { DW_AT_name, DW_FORM_string, DW_AT_type, DW_FORM_ref4 } },
-		{ DW_TAG_variable, 0, { DW_AT_name, DW_FORM_string, DW_AT_type, DW_FORM_ref4, DW_AT_decl_file,
-					DW_FORM_data1, DW_AT_decl_line, DW_FORM_data1, DW_AT_location,
-					DW_FORM_exprloc } },
+		{ DW_TAG_variable,
+		  0,
+		  { DW_AT_name, DW_FORM_string, DW_AT_type, DW_FORM_ref4, DW_AT_decl_file,
+		    DW_FORM_data1, DW_AT_decl_line, DW_FORM_data1, DW_AT_location,
+		    DW_FORM_exprloc } },
 		{ DW_TAG_union_type, 1, { DW_AT_byte_size, DW_FORM_data1 } },
-		{ DW_TAG_member, 0, { DW_AT_type, DW_FORM_ref4, DW_AT_data_member_location, DW_FORM_data1 } },
-		{ DW_TAG_member, 0, { DW_AT_name, DW_FORM_string, DW_AT_type, DW_FORM_ref4, DW_AT_data_bit_offset,
-				      DW_FORM_data1, DW_AT_bit_size, DW_FORM_data1 } },
-		{ DW_TAG_structure_type, 0, { DW_AT_name, DW_FORM_string, DW_AT_declaration, DW_FORM_flag_present } },
+		{ DW_TAG_member,
+		  0,
+		  { DW_AT_type, DW_FORM_ref4, DW_AT_data_member_location, DW_FORM_data1 } },
+		{ DW_TAG_member,
+		  0,
+		  { DW_AT_name, DW_FORM_string, DW_AT_type, DW_FORM_ref4, DW_AT_data_bit_offset,
+		    DW_FORM_data1, DW_AT_bit_size, DW_FORM_data1 } },
+		{ DW_TAG_structure_type,
+		  0,
+		  { DW_AT_name, DW_FORM_string, DW_AT_declaration, DW_FORM_flag_present } },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -74,7 +102,8 @@ static void put_member(struct bytes *b, const char *name, uint32_t type, unsigne
 	put_u8(b, at);
 }
 
-static void put_variable(struct bytes *b, const char *name, uint32_t type, unsigned line, uint64_t at)
+static void put_variable(struct bytes *b, const char *name, uint32_t type, unsigned line,
+			 uint64_t at)
 {
 	put_u8(b, VARIABLE);
 	put_str(b, name);
@@ -185,8 +214,11 @@ static void put_lines(struct bytes *b)
 	set_u32(b, header, (uint32_t)(b->n - header - 4));
 	put_n(b, (uint8_t[]){ 0, 9, DW_LNE_set_address }, 3);
 	put_u64(b, CODE);
-	put_n(b, (uint8_t[]){ DW_LNS_advance_line, 9, DW_LNS_copy, DW_LNS_advance_pc, 16, DW_LNS_advance_line, 2,
-			      DW_LNS_copy, DW_LNS_advance_pc, 16, 0, 1, DW_LNE_end_sequence }, 13);
+	put_n(b,
+	      (uint8_t[]){ DW_LNS_advance_line, 9, DW_LNS_copy, DW_LNS_advance_pc, 16,
+			   DW_LNS_advance_line, 2, DW_LNS_copy, DW_LNS_advance_pc, 16, 0, 1,
+			   DW_LNE_end_sequence },
+	      13);
 	set_u32(b, 0, (uint32_t)b->n - 4);
 }
 
@@ -204,8 +236,10 @@ struct world {
 static void make_alt(struct world *w, uint8_t id)
 {
 	const struct fake_section sections[] = {
-		{ ".debug_info", 0, &w->alt_info }, { ".debug_abbrev", 0, &w->abbrev },
-		{ ".debug_str", 0, &w->alt_str }, {},
+		{ ".debug_info", 0, &w->alt_info },
+		{ ".debug_abbrev", 0, &w->abbrev },
+		{ ".debug_str", 0, &w->alt_str },
+		{},
 	};
 	uint8_t link[20];
 
@@ -216,7 +250,8 @@ static void make_alt(struct world *w, uint8_t id)
 	put_str(&w->alt_str, "shared");
 	put_info(&w->alt_info, false);
 	fake_elf_init(&w->alt, ET_REL, 0x1000, id, sections);
-	w->members[1] = (struct member){ .name = "common.debug", .size = w->alt.n, .map = w->alt.v };
+	w->members[1] =
+		(struct member){ .name = "common.debug", .size = w->alt.n, .map = w->alt.v };
 	w->input = (struct input){ .members = w->members, .n = 2 };
 	w->img.input = &w->input;
 }
@@ -235,13 +270,18 @@ static void world_open(struct world *w, uint8_t alt_id, size_t info_cut)
 	if (alt_id)
 		make_alt(w, alt_id);
 	const struct fake_section sections[] = {
-		{ ".debug_info", 0, &w->info }, { ".debug_abbrev", 0, &w->abbrev }, { ".debug_line", 0, &w->line },
-		{ alt_id ? ".gnu_debugaltlink" : NULL, 0, &w->alt_link }, {},
+		{ ".debug_info", 0, &w->info },
+		{ ".debug_abbrev", 0, &w->abbrev },
+		{ ".debug_line", 0, &w->line },
+		{ alt_id ? ".gnu_debugaltlink" : NULL, 0, &w->alt_link },
+		{},
 	};
 	fake_elf_init(&w->file, ET_DYN, END, 0x11, sections);
-	w->segments[0] = (struct segment){ BASE + CODE, BASE + CODE + 0x1000, .flags = SEG_R | SEG_X };
+	w->segments[0] =
+		(struct segment){ BASE + CODE, BASE + CODE + 0x1000, .flags = SEG_R | SEG_X };
 	w->segments[1] = (struct segment){ BASE + DATA, BASE + END, .flags = SEG_R | SEG_W };
-	w->module = (struct module){ .path = "prog", .start = BASE, .end = BASE + END, .bias = BASE };
+	w->module =
+		(struct module){ .path = "prog", .start = BASE, .end = BASE + END, .bias = BASE };
 	assert_null(elf_file_open_bytes("prog", w->file.v, w->file.n, &w->module.elf));
 	w->img.env = &w->env;
 	w->img.core = &w->members[0];
@@ -264,9 +304,10 @@ static const struct field {
 	const char *of, *name;
 	int at; /* -1: DWARF does not say */
 } fields[] = {
-	{ "node", "next", 0 },	   { "node", "data", 8 }, { "node", "inner", 16 }, { "node_t", "data", 8 },
-	{ "node_alias", "data", 8 }, { "node", "bits", -1 }, { "node", "absent", -1 }, { "opaque", "next", -1 },
-	{ "loop", "next", -1 },	   { "wild", "next", -1 }, { "word", "next", -1 }, { "", "", -1 },
+	{ "node", "next", 0 },	   { "node", "data", 8 },	{ "node", "inner", 16 },
+	{ "node_t", "data", 8 },   { "node_alias", "data", 8 }, { "node", "bits", -1 },
+	{ "node", "absent", -1 },  { "opaque", "next", -1 },	{ "loop", "next", -1 },
+	{ "wild", "next", -1 },	   { "word", "next", -1 },	{ "", "", -1 },
 	{ "shared", "moved", -1 },
 };
 
@@ -281,9 +322,11 @@ static void fields_of_structs(void **state)
 		for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 			uint64_t at = UINT64_MAX;
 
-			assert_int_equal(image_field_offset(&w->img, &w->module, fields[i].of, fields[i].name, &at),
+			assert_int_equal(image_field_offset(&w->img, &w->module, fields[i].of,
+							    fields[i].name, &at),
 					 fields[i].at >= 0);
-			assert_int_equal(at, fields[i].at < 0 ? UINT64_MAX : (uint64_t)fields[i].at);
+			assert_int_equal(at,
+					 fields[i].at < 0 ? UINT64_MAX : (uint64_t)fields[i].at);
 		}
 	world_close(w);
 	test_free(w);
@@ -295,10 +338,17 @@ static void places(void **state)
 		uint64_t at;
 		unsigned line; /* 0: unknown */
 	} cases[] = {
-		{ BASE + CODE, 10 }, { BASE + CODE + 15, 10 }, { BASE + CODE + 16, 12 }, { BASE + CODE + 31, 12 },
+		{ BASE + CODE, 10 },
+		{ BASE + CODE + 15, 10 },
+		{ BASE + CODE + 16, 12 },
+		{ BASE + CODE + 31, 12 },
 		{ BASE + CODE + 0x100, 0 }, /* of no unit */
-		{ BASE + DATA, 21 }, { BASE + DATA + 7, 21 }, { BASE + DATA + 8, 0 },
-		{ BASE + DATA + 0x100, 22 }, { BASE + DATA + 0x127, 22 }, { BASE + DATA + 0x128, 0 },
+		{ BASE + DATA, 21 },
+		{ BASE + DATA + 7, 21 },
+		{ BASE + DATA + 8, 0 },
+		{ BASE + DATA + 0x100, 22 },
+		{ BASE + DATA + 0x127, 22 },
+		{ BASE + DATA + 0x128, 0 },
 		{ BASE + 0x10, 0 }, /* mapped nowhere */
 		{ 0x10, 0 },
 	};
@@ -359,7 +409,8 @@ static void cut_anywhere(void **state)
 		for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 			uint64_t at;
 
-			if (image_field_offset(&w->img, &w->module, fields[i].of, fields[i].name, &at))
+			if (image_field_offset(&w->img, &w->module, fields[i].of, fields[i].name,
+					       &at))
 				assert_int_equal(at, fields[i].at);
 		}
 		world_close(w);

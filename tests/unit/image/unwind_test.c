@@ -1,4 +1,4 @@
-/* unwind.c: frames by call frame information written out by hand, else by chains of frame pointers. */
+/* unwind.c: frames by call frame information written out by hand, else by frame pointers. */
 #include <dwarf.h>
 #include <elf.h>
 #include <setjmp.h>
@@ -56,7 +56,8 @@ static void put_fde(struct bytes *b, size_t cie, uint64_t at, unsigned cfa)
 	put_u64(b, at);
 	put_u64(b, 0x100);
 	if (cfa)
-		put_n(b, (uint8_t[]){ DW_CFA_def_cfa, RSP, (uint8_t)cfa, DW_CFA_offset | RIP, 1 }, 5);
+		put_n(b, (uint8_t[]){ DW_CFA_def_cfa, RSP, (uint8_t)cfa, DW_CFA_offset | RIP, 1 },
+		      5);
 	else
 		put_n(b, (uint8_t[]){ DW_CFA_def_cfa, RSP, 8, DW_CFA_undefined, RIP }, 5);
 	while (b->n % 8 != 4)
@@ -84,19 +85,32 @@ static void world_init(struct world *w, bool with_file)
 	memset(w, 0, sizeof(*w));
 	env_init(&w->env);
 	put_frames(&w->frame);
-	fake_elf_init(&w->file, ET_DYN, END, 0x11, (struct fake_section[]){ { ".eh_frame", 0x200, &w->frame }, {} });
+	fake_elf_init(&w->file, ET_DYN, END, 0x11,
+		      (struct fake_section[]){ { ".eh_frame", 0x200, &w->frame }, {} });
 	fake_elf_init(&w->dump, ET_CORE, 0, 0, NULL);
 	w->segments[0] = (struct segment){ BASE, BASE + END, .flags = SEG_R | SEG_X };
-	w->segments[1] = (struct segment){ BARE, BARE + 0x1000, .flags = SEG_R | SEG_X, .module = -1 };
-	w->segments[2] = (struct segment){ STACK, STACK + sizeof(w->stack), (const uint8_t *)w->stack,
-					   SEG_R | SEG_W, SEG_CORE, .module = -1 };
-	w->module = (struct module){ .path = "prog", .start = BASE, .end = BASE + END, .bias = BASE };
+	w->segments[1] =
+		(struct segment){ BARE, BARE + 0x1000, .flags = SEG_R | SEG_X, .module = -1 };
+	w->segments[2] = (struct segment){ STACK,
+					   STACK + sizeof(w->stack),
+					   (const uint8_t *)w->stack,
+					   SEG_R | SEG_W,
+					   SEG_CORE,
+					   .module = -1 };
+	w->module =
+		(struct module){ .path = "prog", .start = BASE, .end = BASE + END, .bias = BASE };
 	if (with_file)
 		assert_null(elf_file_open_bytes("prog", w->file.v, w->file.n, &w->module.elf));
 	w->core = (struct member){ .name = "core", .size = w->dump.n, .map = w->dump.v };
-	w->img = (struct image){ .env = &w->env, .core = &w->core, .target = target_by_machine(EM_X86_64),
-				 .segments = w->segments, .n_segments = 3, .modules = &w->module, .n_modules = 1,
-				 .threads = w->threads, .n_threads = 1 };
+	w->img = (struct image){ .env = &w->env,
+				 .core = &w->core,
+				 .target = target_by_machine(EM_X86_64),
+				 .segments = w->segments,
+				 .n_segments = 3,
+				 .modules = &w->module,
+				 .n_modules = 1,
+				 .threads = w->threads,
+				 .n_threads = 1 };
 }
 
 static void start_at(struct thread *t, uint64_t pc, uint64_t sp, uint64_t fp)
@@ -117,7 +131,8 @@ static void check(const char *name, const struct thread *t, const struct want *w
 		fail_msg("%s: %zu frames, not %zu", name, t->n_frames, n);
 	for (size_t i = 0; i < n; i++)
 		if (t->frames[i].pc != want[i].pc || t->frames[i].sp != want[i].sp)
-			fail_msg("%s: frame %zu is 0x%llx, 0x%llx", name, i, (unsigned long long)t->frames[i].pc,
+			fail_msg("%s: frame %zu is 0x%llx, 0x%llx", name, i,
+				 (unsigned long long)t->frames[i].pc,
 				 (unsigned long long)t->frames[i].sp);
 }
 
@@ -142,10 +157,16 @@ static void by_call_frame_information(void **state)
 		uint64_t pc, stack[WORDS];
 		struct want want[4];
 	} cases[] = {
-		{ "three functions", BASE + INNER + 4, { 1, 2, BASE + MIDDLE + 8, 3, BASE + OUTER + 9 },
-		  { { BASE + INNER + 4, STACK + 24 }, { BASE + MIDDLE + 8, STACK + 40 }, { BASE + OUTER + 9 } } },
+		{ "three functions",
+		  BASE + INNER + 4,
+		  { 1, 2, BASE + MIDDLE + 8, 3, BASE + OUTER + 9 },
+		  { { BASE + INNER + 4, STACK + 24 },
+		    { BASE + MIDDLE + 8, STACK + 40 },
+		    { BASE + OUTER + 9 } } },
 		{ "no caller", BASE + OUTER, { BASE + MIDDLE + 8 }, { { BASE + OUTER } } },
-		{ "a return address that is no code", BASE + INNER, { 1, 2, STACK + 8, BASE + OUTER + 1 },
+		{ "a return address that is no code",
+		  BASE + INNER,
+		  { 1, 2, STACK + 8, BASE + OUTER + 1 },
 		  { { BASE + INNER } } },
 		{ "a return address of zero", BASE + MIDDLE, { 1, 0 }, { { BASE + MIDDLE } } },
 	};
@@ -171,10 +192,18 @@ static void by_frame_pointers(void **state)
 		uint64_t fp, stack[WORDS];
 		struct want want[4];
 	} cases[] = {
-		{ "two callers", word(2), { 0, 0, word(6), BARE + 8, 0, 0, 0, BARE + 9 },
+		{ "two callers",
+		  word(2),
+		  { 0, 0, word(6), BARE + 8, 0, 0, 0, BARE + 9 },
 		  { { BARE, word(4) }, { BARE + 8, word(8) }, { BARE + 9 } } },
-		{ "it points at itself", word(2), { 0, 0, word(2), BARE + 8 }, { { BARE, word(4) }, { BARE + 8 } } },
-		{ "it goes down", word(4), { 0, 0, 0, 0, word(2), BARE + 8 }, { { BARE, word(6) }, { BARE + 8 } } },
+		{ "it points at itself",
+		  word(2),
+		  { 0, 0, word(2), BARE + 8 },
+		  { { BARE, word(4) }, { BARE + 8 } } },
+		{ "it goes down",
+		  word(4),
+		  { 0, 0, 0, 0, word(2), BARE + 8 },
+		  { { BARE, word(6) }, { BARE + 8 } } },
 		{ "below the stack pointer", STACK - 16, { BARE + 8 }, { { BARE } } },
 		{ "unaligned", word(2) + 1, { 0, 0, 0, BARE + 8 }, { { BARE } } },
 		{ "past the stack", word(WORDS), { 0 }, { { BARE } } },
@@ -186,7 +215,8 @@ static void by_frame_pointers(void **state)
 	struct world *w = test_malloc(sizeof(*w));
 
 	(void)state;
-	for (unsigned file = 0; file < 2; file++) /* the code is of no module: its file does not matter */
+	for (unsigned file = 0; file < 2;
+	     file++) /* the code is of no module: its file does not matter */
 		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 			world_init(w, file);
 			memcpy(w->stack, cases[i].stack, sizeof(w->stack));

@@ -1,4 +1,4 @@
-/* Vector registers from XSAVE, FXSAVE and SIMD notes: where each word lies, what is believed, names. */
+/* Vector registers from notes: where each word lies, what is believed, names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,8 +40,9 @@ struct result {
 	struct thread thread;
 };
 
-static void read_notes(struct result *r, unsigned machine, const struct area *xstate, uint64_t n_xstate,
-		       const struct area *fpregs, uint64_t n_fpregs, const struct xsave_layout *told)
+static void read_notes(struct result *r, unsigned machine, const struct area *xstate,
+		       uint64_t n_xstate, const struct area *fpregs, uint64_t n_fpregs,
+		       const struct xsave_layout *told)
 {
 	static const struct xsave_layout nothing;
 	struct vector_notes notes = {};
@@ -88,12 +89,12 @@ static void test_layouts(void **state)
 		bool doubt;
 	} rows[] = {
 		{ 0x7, 0x7, 0, 832, 160 + 56, 576 + 48, 0, 0, 0 },
-		{ 0x7, 0x3, 0, 832, 160 + 56, 0, 0, 0, 0 },   /* AVX is as it was at the start */
-		{ 0x7, 0x4, 0, 832, 0, 576 + 48, 0, 0, 0 },   /* SSE is */
+		{ 0x7, 0x3, 0, 832, 160 + 56, 0, 0, 0, 0 }, /* AVX is as it was at the start */
+		{ 0x7, 0x4, 0, 832, 0, 576 + 48, 0, 0, 0 }, /* SSE is */
 		{ 0x7, 0x0, 0, 832, 0, 0, 0, 0, 0 },
-		{ 0xff, 0xff, 0, 2688, 216, 624, 1088 + 16, 1152 + 96, 1664 + 64 },   /* Intel */
-		{ 0x2e7, 0x2e7, 0, 2696, 216, 624, 1104, 1248, 1728 },	      /* with PKRU */
-		{ 0xe7, 0xe7, 0, 2432, 216, 624, 832 + 16, 896 + 96, 1408 + 64 },     /* AMD */
+		{ 0xff, 0xff, 0, 2688, 216, 624, 1088 + 16, 1152 + 96, 1664 + 64 }, /* Intel */
+		{ 0x2e7, 0x2e7, 0, 2696, 216, 624, 1104, 1248, 1728 },		    /* with PKRU */
+		{ 0xe7, 0xe7, 0, 2432, 216, 624, 832 + 16, 896 + 96, 1408 + 64 },   /* AMD */
 		{ 0x2e7, 0x2e7, 0, 2440, 216, 624, 848, 992, 1472 },
 		{ 0xe7, 0xe7, 0, 1024, 216, 624, 0, 0, 0, true }, /* no processor's */
 		/* compacted: 576, then what XCOMP_BV names */
@@ -151,7 +152,10 @@ static void test_fall_back(void **state)
 		uint64_t xmm1;
 		bool doubt;
 	} rows[] = {
-		{ 0, 512, 160 + 16 }, { 0, 511, 0, true }, { 500, 512, 176, true }, { 527, 512, 176, true },
+		{ 0, 512, 160 + 16 },
+		{ 0, 511, 0, true },
+		{ 500, 512, 176, true },
+		{ 527, 512, 176, true },
 		{ 832, 512, 0 }, /* it says that SSE is as it was at the start */
 		{ 0, 0, 0 },
 	};
@@ -199,11 +203,11 @@ static void test_layout_note(void **state)
 		bool doubt;
 	} cases[] = {
 		{ { { 2, 256, 576 }, { 6, 512, 2000 }, { 9, 8, 2432 } }, 624, 2096 },
-		{ { { 2, 256, 576 }, { 6, 100, 2000 } }, 624, 0, true },    /* no such size */
-		{ { { 2, 256, 576 }, { 6, 512, 570 } }, 624, 0, true },	    /* within the header */
+		{ { { 2, 256, 576 }, { 6, 100, 2000 } }, 624, 0, true }, /* no such size */
+		{ { { 2, 256, 576 }, { 6, 512, 570 } }, 624, 0, true },	 /* within the header */
 		{ { { 2, 256, 576 }, { 6, 512, 0xffffffc0 } }, 624, 0, true }, /* past the end */
 		{ { { 2, 256, 0xfffffff8 }, { 6, 512, 896 } }, 0, 992, true },
-		{ { { 0xffffffff, 256, 576 } }, 624, 992 },	     /* nothing said: the size decides */
+		{ { { 0xffffffff, 256, 576 } }, 624, 992 }, /* nothing said: the size decides */
 	};
 
 	(void)state;
@@ -215,7 +219,8 @@ static void test_layout_note(void **state)
 		size_t doubts;
 
 		env_init(&env);
-		vectors_read_layout(&env, cursor_init(cases[i].rows, sizeof(cases[i].rows), "core", 0), &told);
+		vectors_read_layout(
+			&env, cursor_init(cases[i].rows, sizeof(cases[i].rows), "core", 0), &told);
 		doubts = env.diags.n;
 		env_fini(&env);
 		fill(&a, 0x47, 0x47, 0);
@@ -249,7 +254,8 @@ static void test_names(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct text t = TEXT_INIT;
 
-		assert_int_equal(vector_word_name(target_by_machine((uint16_t)rows[i].machine), rows[i].no, &t),
+		assert_int_equal(vector_word_name(target_by_machine((uint16_t)rows[i].machine),
+						  rows[i].no, &t),
 				 rows[i].name != NULL);
 		assert_string_equal(text_str(&t), rows[i].name ? rows[i].name : "");
 		text_fini(&t);
@@ -259,9 +265,9 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layouts),	   cmocka_unit_test(test_compact), cmocka_unit_test(test_fall_back),
-		cmocka_unit_test(test_aarch64),	   cmocka_unit_test(test_layout_note),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_layouts),	    cmocka_unit_test(test_compact),
+		cmocka_unit_test(test_fall_back),   cmocka_unit_test(test_aarch64),
+		cmocka_unit_test(test_layout_note), cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
