@@ -391,7 +391,7 @@ class Outcome:
 	at: int
 	old: int
 	new: int
-	verdict: str	# as it was; told; both; told, blocks lost; unheld; cut; aligned; SILENT
+	verdict: str	# as it was; told; both; told, blocks lost; told, no place; unheld; cut; aligned; SILENT
 	differences: tuple
 	damage: tuple
 
@@ -452,6 +452,8 @@ def overwrite(heapfx, heap, copy, name, at, old, new):
 			verdict = "cut"
 		if old & 7 == IS_MMAPPED and heap.memory.word(at - 8):
 			verdict = "aligned"
+		elif old & 7 == IS_MMAPPED and seen.damage:
+			verdict = "told, no place"	# mp_ counts one more than there are
 	return Outcome(name, at, old, new, verdict, tuple(found), seen.damage)
 
 

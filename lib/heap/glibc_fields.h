@@ -137,6 +137,7 @@ struct glibc_arena {
 	uint64_t top_size, system_mem;
 	uint32_t copy, attached;
 	bool is_main, noncontiguous, in_ring;
+	bool lists_broken; /* some of what they held is not in `n_in` */
 	uint64_t n_in[N_WHERES], bytes_in[N_WHERES];
 };
 

@@ -141,6 +141,7 @@ static struct err *read_bin(struct glibc *g, uint32_t a, unsigned i, uint64_t ma
 		return NULL;
 	}
 	g->failed++;
+	g->arenas.v[a].lists_broken = true;
 	err = walk_bin(g, a, &back, max);
 	/* One of the two was written to: fd of the one leads to the other, bk of that not to the one. */
 	glibc_damage(g, there.last ? there.last : back.at,

@@ -5,6 +5,7 @@
  * outside of it lead to such starts, and nothing leads to the same place in other chunks of that
  * size (there it is a part of the program's objects).  Stale pointers count for nothing: those in
  * free memory and below the stack pointer.  One pass over writable memory, only if there is a doubt.
+ * Chunks that one flag calls free and no list holds are settled here too: only all pieces' sum tells.
  */
 #include <stdlib.h>
 
@@ -348,6 +349,61 @@ static void split(struct settle *s, const struct doubt *d)
 	glibc_piece_damage(s->g, p, d->in.chunk, glibc_inner_words(&d->in));
 }
 
+/* --- chunks that are free by one flag alone ----------------------------------------------------- */
+
+/* More chunks look free than the lists hold, all of which are sound. */
+static bool has_too_many(const struct glibc *g, uint32_t a)
+{
+	uint64_t found = 0, listed = 0;
+
+	for (size_t i = 0; i < g->pieces.n; i++)
+		if (g->pieces.v[i].arena == a)
+			found += g->pieces.v[i].n_free;
+	for (unsigned w = 0; w < N_WHERES; w++)
+		listed += g->arenas.v[a].n_in[w];
+	return found > listed && !g->arenas.v[a].lists_broken;
+}
+
+/* Whose flag was run over while its last word, the program's, happened to be its size. */
+static void retake_unlisted(struct glibc *g, struct glibc_piece *p, struct block_sink *sink)
+{
+	struct window w = { .img = g->img };
+	uint64_t header, size, grain;
+
+	for (taddr at = p->first; at < p->end && at != p->top; at += size) {
+		struct window lists = { .img = g->img };
+		taddr mem = at + CHUNK_HEADER, next;
+		size_t l = glibc_listed_from(g, mem);
+
+		if (!window_u64(&w, at + 8, &header) || !chunk_size_fits(header, at, p->end))
+			break;
+		size = chunk_size(header);
+		next = at + size;
+		grain = grain_of(sink->grains, mem);
+		if (grain == GRAIN_NONE || !grain_is_start(sink->grains, grain, mem) ||
+		    bit_get(sink->used, grain) || bit_get(sink->filler, grain) ||
+		    (l < g->listed.n && g->listed.v[l].mem == mem) || chunk_is_linked(&lists, at))
+			continue;
+		bit_set(sink->used, grain);
+		p->n_free--;
+		p->free -= size;
+		p->n_used++;
+		p->used += size;
+		glibc_piece_damage(g, p, next,
+				   text_format("chunk at 0x%lx: it says that the block before it is free, "
+					       "which hangs in no list; likely an overrun of the block at 0x%lx",
+					       next, mem));
+	}
+}
+
+static void retake_all(struct glibc *g, struct block_sink *sink)
+{
+	for (uint32_t a = 0; a < g->arenas.n; a++)
+		for (size_t i = 0; i < g->pieces.n && has_too_many(g, a); i++)
+			if (g->pieces.v[i].arena == a && g->pieces.v[i].kind != CLAIM_MMAPPED)
+				retake_unlisted(g, &g->pieces.v[i], sink);
+}
+
 static int by_place(const void *a, const void *b)
 {
 	const struct doubt *x = a, *y = b;
@@ -360,6 +416,7 @@ struct err *glibc_settle(void *ctx, struct block_sink *sink)
 	_cleanup_(guard_settle) struct settle s = { .g = ctx, .sink = sink };
 	struct err *err = collect_doubts(&s);
 
+	retake_all(s.g, sink);
 	if (!err && s.doubts.n)
 		err = collect_targets(&s);
 	if (err || !s.targets.n)
