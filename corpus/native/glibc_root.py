@@ -23,7 +23,7 @@ import sys
 import tempfile
 
 SUITES = ("bullseye", "bookworm", "trixie", "forky", "sid")
-RELEASES = ("2.28", "2.35", "2.42")
+RELEASES = ("2.28", "2.33", "2.35", "2.38", "2.42")
 OLDEST = "bullseye"
 LIBRARIES = ("libc6", "libgcc-s1", "libstdc++6", "libcrypt1")
 DEVELOPMENT = ("libc6-dev", "linux-libc-dev")
