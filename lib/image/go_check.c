@@ -125,7 +125,12 @@ bool go_is_mheap(const struct go *go, taddr addr)
 
 /* ---- goroutines, processors, threads */
 
-static bool is_g(const struct go *go, taddr g, uint64_t *ret_id)
+struct g_look {
+	uint64_t id;
+	bool lives; /* status runnable, running, in a system call or waiting */
+};
+
+static bool is_g(const struct go *go, taddr g, struct g_look *ret)
 {
 	const struct go_layout *l = &go->layout;
 	uint64_t stack[2];
@@ -133,28 +138,40 @@ static bool is_g(const struct go *go, taddr g, uint64_t *ret_id)
 
 	if (!g || g % 8 || image_read(go->img, g + l->g.stack, stack, sizeof(stack)) != MEM_OK ||
 	    image_read_u32(go->img, g + l->g.atomicstatus, &status) != MEM_OK ||
-	    image_read_u64(go->img, g + l->g.goid, ret_id) != MEM_OK)
+	    image_read_u64(go->img, g + l->g.goid, &ret->id) != MEM_OK)
 		return false;
-	if ((status & ~(uint32_t)STATUS_SCAN) >= STATUS_MAX || *ret_id >= 1ull << 56)
+	status &= ~(uint32_t)STATUS_SCAN;
+	ret->lives = status >= 1 && status <= 4;
+	if (status >= STATUS_MAX || ret->id >= 1ull << 56 || (ret->lives && !ret->id))
 		return false;
 	return stack[0] == stack[1] ? !stack[0] : stack[0] < stack[1] && stack[1] - stack[0] <= STACK_MAX;
 }
 
+/*
+ * Ids of live goroutines are never the same, and no addresses.  None need be 1: a library's main
+ * goroutine is not the first.
+ */
 bool go_is_allgs(const struct go *go, taddr slice)
 {
-	uint64_t n, id, last = 0, same = 0, seen = 0, first = 0;
+	uint64_t ids[SAMPLES + 1], n, live = 0, addresses = 0;
 	taddr ptr;
 
 	if (!go_slice(go, slice, 8, &ptr, &n) || !n || ptr % 8)
 		return false;
-	for (uint64_t i = 0, step = n / SAMPLES + 1; i < n; i += step, seen++) {
-		if (!is_g(go, go_word(go, ptr + i * 8), &id))
+	for (uint64_t i = 0, step = n / SAMPLES + 1; i < n; i += step) {
+		struct g_look look;
+
+		if (!is_g(go, go_word(go, ptr + i * 8), &look))
 			return false;
-		first |= id == 1;
-		same += seen && id == last;
-		last = id;
+		for (uint64_t k = 0; look.lives && k < live; k++)
+			if (ids[k] == look.id)
+				return false;
+		if (look.lives) {
+			ids[live++] = look.id;
+			addresses += image_segment(go->img, look.id) != NULL;
+		}
 	}
-	return first && same <= seen / 4; /* ids of dead ones are used again, those of others never */
+	return live && addresses <= live / 4;
 }
 
 bool go_is_allp(const struct go *go, taddr slice)
