@@ -528,7 +528,7 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 		return err;
 	own_edges(g, &edges);
 	count_live(g);
-	err = typing_run(env, img, blocks, typer_registry, &((struct context *)g->ctx)->typing);
+	err = typing_run(env, img, blocks, g, typer_registry, &((struct context *)g->ctx)->typing);
 	if (err)
 		return err;
 	g->type = typing_column(((struct context *)g->ctx)->typing);

@@ -12,7 +12,9 @@ const struct rooter_ops *const rooter_registry[] = {
 	&rooter_go, &rooter_threads, &rooter_globals, &rooter_mappings, NULL,
 };
 
-const struct typer_ops *const typer_registry[] = { NULL };
+extern const struct typer_ops typer_go;
+
+const struct typer_ops *const typer_registry[] = { &typer_go, NULL };
 
 extern const struct noter_ops noter_go_pools, noter_go_waits;
 

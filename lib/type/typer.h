@@ -19,6 +19,7 @@ struct type_columns {
 	uint8_t *confidence; /* enum type_confidence */
 	uint8_t typer;	     /* index of the one that runs */
 	struct types *types;
+	const struct graph *graph; /* with nodes, roots and edges; without types */
 };
 
 struct typer_ops {

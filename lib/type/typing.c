@@ -70,11 +70,12 @@ static unsigned open_typers(struct env *env, const struct image *img, const stru
 	return n;
 }
 
-static struct err *assign(struct env *env, struct typing *t, uint8_t *confidence)
+static struct err *assign(struct env *env, struct typing *t, const struct graph *graph, uint8_t *confidence)
 {
 	for (unsigned i = 0; i < TYPERS_MAX; i++) {
 		struct type_columns cols = {
 			.type = t->type.base, .confidence = confidence, .typer = (uint8_t)i, .types = &t->types,
+			.graph = graph,
 		};
 		struct err *err;
 
@@ -89,7 +90,7 @@ static struct err *assign(struct env *env, struct typing *t, uint8_t *confidence
 	return NULL;
 }
 
-struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks,
+struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks, const struct graph *graph,
 		       const struct typer_ops *const *typers, struct typing **ret)
 {
 	_cleanup_(free_typing) struct typing *t = calloc(1, sizeof(*t));
@@ -108,7 +109,7 @@ struct err *typing_run(struct env *env, const struct image *img, const struct bl
 	if (!err)
 		err = col_fixed(env, 1, blocks->grains.n, "types", &confidence);
 	if (!err)
-		err = assign(env, t, confidence.base);
+		err = assign(env, t, graph, confidence.base);
 	if (err)
 		return err;
 	col_seal(&t->type);

@@ -1,0 +1,286 @@
+/*
+ * type/go_names.c - paths in words, as a Go programmer would write them.
+ *
+ * Keys of maps are read from the slot itself: strings and numbers are shown, cut to forty bytes and
+ * escaped; other keys are not.
+ */
+#include "type/go_names.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/guard.h"
+
+enum { KEY_BYTES = 40 };
+
+struct err *go_names_open(struct shapes *shapes, const struct image *img, struct go_names *n)
+{
+	*n = (struct go_names){ .shapes = shapes, .img = img, .go = shapes->go };
+	return go_dwarf_open(n->go, &n->dwarf);
+}
+
+void go_names_close(struct go_names *n)
+{
+	go_dwarf_close(n->dwarf);
+	n->dwarf = NULL;
+}
+
+void go_names_globals(struct go_names *n, struct spread *s)
+{
+	const struct go_variable *v;
+	size_t n_v = 0;
+
+	if (!n->dwarf)
+		return;
+	v = go_dwarf_variables(n->dwarf, &n_v);
+	for (size_t i = 0; i < n_v; i++)
+		if (v[i].type->ptr_bytes)
+			spread_memory(s, v[i].addr, shape_of(n->shapes, SHAPE_VALUE, v[i].type));
+}
+
+void go_names_closure(struct go_names *n, struct shape *closure)
+{
+	if (!closure->layout && n->dwarf && !closure->compiled)
+		closure->layout = go_dwarf_closure(n->dwarf, closure->pc);
+}
+
+bool go_names_global(const struct go_names *n, taddr addr, struct text *ret)
+{
+	const struct go_variable *v;
+	size_t lo = 0, hi = 0;
+
+	v = n->dwarf ? go_dwarf_variables(n->dwarf, &hi) : NULL;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (v[mid].addr <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || addr - v[lo - 1].addr >= v[lo - 1].type->size)
+		return false;
+	text_add(ret, v[lo - 1].name);
+	go_type_path(n->go, v[lo - 1].type, addr - v[lo - 1].addr, ret);
+	return true;
+}
+
+/* ---- keys */
+
+static void add_string_key(const struct go_names *n, taddr at, struct text *ret)
+{
+	uint64_t header[2];
+	char bytes[KEY_BYTES];
+	uint64_t len;
+
+	if (image_read(n->img, at, header, sizeof(header))) {
+		text_add(ret, "?");
+		return;
+	}
+	len = header[1] < KEY_BYTES ? header[1] : KEY_BYTES;
+	if (len && image_read(n->img, header[0], bytes, len)) {
+		text_add(ret, "?");
+		return;
+	}
+	text_add(ret, "\"");
+	for (uint64_t i = 0; i < len; i++) {
+		uint8_t c = (uint8_t)bytes[i];
+
+		if (c == '"' || c == '\\')
+			text_printf(ret, "\\%c", c);
+		else if (c < ' ' || c == 0x7f)
+			text_printf(ret, "\\x%02x", c);
+		else
+			text_add_n(ret, &bytes[i], 1);
+	}
+	text_add(ret, header[1] > KEY_BYTES ? "...\"" : "\"");
+}
+
+static void add_integer_key(const struct go_names *n, const struct go_type *key, taddr at, struct text *ret)
+{
+	bool is_signed = key->kind >= GO_INT && key->kind <= GO_INT64;
+	unsigned shift = 64 - 8 * (unsigned)key->size;
+	uint64_t v = 0;
+
+	if (image_read(n->img, at, &v, key->size))
+		text_add(ret, "?");
+	else if (is_signed)
+		text_printf(ret, "%" PRId64, (int64_t)(v << shift) >> shift);
+	else
+		text_printf(ret, "%" PRIu64, v);
+}
+
+static void add_key(const struct go_names *n, const struct go_type *key, taddr at, struct text *ret)
+{
+	uint64_t words[2];
+	const struct go_type *inside;
+
+	if (key->kind == GO_INTERFACE && !image_read(n->img, at, words, sizeof(words))) {
+		inside = go_type_at(n->go, words[0]);
+		if (!inside)
+			inside = go_itab_type(n->go, words[0]);
+		if (inside && !inside->direct) {
+			key = inside;
+			at = words[1];
+		}
+	}
+	if (key->kind == GO_STRING)
+		add_string_key(n, at, ret);
+	else if (key->kind >= GO_INT && key->kind <= GO_UINTPTR)
+		add_integer_key(n, key, at, ret);
+	else
+		text_add(ret, "...");
+}
+
+static const struct go_field *field_named(const struct go_type *t, const char *name)
+{
+	for (size_t i = 0; i < t->n_fields; i++)
+		if (!strcmp(t->fields[i].name, name))
+			return &t->fields[i];
+	return NULL;
+}
+
+/* Where the keys and the elements of a group or bucket lie. */
+struct map_slots {
+	const struct go_type *key, *elem; /* as they stand there: pointers when they are large */
+	uint64_t keys, elems, key_stride, elem_stride;
+};
+
+/* {ctrl, slots [8]{key, elem}}, {ctrl, keys [8], elems [8]} or {topbits, keys [8], elems [8], overflow}. */
+static bool find_slots(const struct go_type *t, struct map_slots *ret)
+{
+	const struct go_field *slots = field_named(t, "slots"), *keys = field_named(t, "keys"),
+			      *elems = field_named(t, "elems");
+
+	if (slots && slots->type->kind == GO_ARRAY && slots->type->elem && slots->type->elem->n_fields == 2) {
+		const struct go_type *slot = slots->type->elem;
+
+		*ret = (struct map_slots){
+			.key = slot->fields[0].type, .elem = slot->fields[1].type, .keys = slots->offset,
+			.elems = slots->offset + slot->fields[1].offset, .key_stride = slot->size, .elem_stride = slot->size,
+		};
+		return slot->size;
+	}
+	if (!keys || !elems || keys->type->kind != GO_ARRAY || elems->type->kind != GO_ARRAY || !keys->type->elem ||
+	    !elems->type->elem)
+		return false;
+	*ret = (struct map_slots){
+		.key = keys->type->elem, .elem = elems->type->elem, .keys = keys->offset, .elems = elems->offset,
+		.key_stride = keys->type->elem->size, .elem_stride = elems->type->elem->size,
+	};
+	return true;
+}
+
+/* Of a large key that stands elsewhere, by a pointer in the slot. */
+static void add_slot_key(const struct go_names *n, const struct map_slots *m, taddr at, struct text *ret)
+{
+	text_add(ret, "[");
+	if (m->key->kind == GO_POINTER && m->key->elem && m->key->elem->size > 128)
+		text_add(ret, "...");
+	else
+		add_key(n, m->key, at, ret);
+	text_add(ret, "]");
+}
+
+/* `addr`: of the array of groups; `offset` in it. */
+static bool map_path(const struct go_names *n, const struct go_type *t, taddr addr, uint64_t offset, struct text *ret)
+{
+	taddr group = addr + offset / t->size * t->size;
+	struct map_slots m;
+
+	offset %= t->size;
+	if (!find_slots(t, &m))
+		return false;
+	for (unsigned i = 0; i < 8; i++) {
+		uint64_t key = m.keys + i * m.key_stride, elem = m.elems + i * m.elem_stride;
+
+		if (offset >= key && offset - key < m.key->size) {
+			text_add(ret, " key ");
+			add_key(n, m.key, group + key, ret);
+			return true;
+		}
+		if (offset >= elem && offset - elem < m.elem->size) {
+			add_slot_key(n, &m, group + key, ret);
+			go_type_path(n->go, m.elem, offset - elem, ret);
+			return true;
+		}
+	}
+	return true; /* the next bucket of a chain: no step to a reader */
+}
+
+/* ---- blocks */
+
+static bool array_path(const struct go_names *n, const struct go_type *t, taddr addr, uint64_t offset, struct text *ret)
+{
+	if (!t->size)
+		return false;
+	if (!strncmp(t->name, "map.group[", 10) || !strncmp(t->name, "map.bucket[", 11))
+		return map_path(n, t, addr, offset, ret);
+	text_printf(ret, "[%" PRIu64 "]", offset / t->size);
+	go_type_path(n->go, t, offset % t->size, ret);
+	return true;
+}
+
+/* "main.register.func1" -> "func1"; "main.(*Server).Handle-fm" -> "Handle-fm" */
+static void add_last_name(const struct go_names *n, taddr pc, struct text *ret)
+{
+	struct text name = TEXT_INIT;
+	struct go_func f;
+	const char *dot;
+
+	if (!go_func_at(n->go, pc, &f))
+		return;
+	go_func_name(n->go, &f, &name);
+	dot = strrchr(text_str(&name), '.');
+	text_printf(ret, ".%s", dot ? dot + 1 : text_str(&name));
+	text_fini(&name);
+}
+
+static bool closure_path(const struct go_names *n, const struct shape *shape, uint64_t offset, struct text *ret)
+{
+	add_last_name(n, shape->pc, ret);
+	if (!shape->layout || !go_type_path(n->go, shape->layout, offset, ret))
+		text_printf(ret, "+%" PRIu64, offset);
+	return true;
+}
+
+static bool chan_path(const struct go_names *n, const struct shape *shape, uint64_t offset, struct text *ret)
+{
+	const struct go_layout *l = &n->go->layout;
+
+	if (offset == l->hchan.buf)
+		return true;
+	if (offset == l->hchan.sendq || offset == l->hchan.sendq + 8)
+		text_add(ret, ".sendq");
+	else if (offset == l->hchan.recvq || offset == l->hchan.recvq + 8)
+		text_add(ret, ".recvq");
+	else if (shape->type->elem && shape->type->elem->size && offset > 96)
+		text_add(ret, "[...]");
+	else
+		return false;
+	return true;
+}
+
+bool go_names_path(const struct go_names *n, const struct shape *shape, taddr addr, uint64_t offset, struct text *ret)
+{
+	switch ((enum shape_kind)shape->kind) {
+	case SHAPE_VALUE:
+		return go_type_path(n->go, shape->type, offset, ret);
+	case SHAPE_ARRAY:
+		return array_path(n, shape->type, addr, offset, ret);
+	case SHAPE_CLOSURE:
+		return closure_path(n, shape, offset, ret);
+	case SHAPE_CHAN:
+		return chan_path(n, shape, offset, ret);
+	case SHAPE_MAP:
+	case SHAPE_DIRECTORY:
+	case SHAPE_TABLE:
+	case SHAPE_EXTRA:
+	case SHAPE_OVERFLOW:
+		return true;
+	case SHAPE_STRING:
+	case SHAPE_KINDS:
+		break;
+	}
+	return false;
+}

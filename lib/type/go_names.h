@@ -1,0 +1,31 @@
+/*
+ * type/go_names.h - how Go's words are called: globals, fields, elements, keys of maps, captures.
+ */
+#ifndef HEAPFX_TYPE_GO_NAMES_H
+#define HEAPFX_TYPE_GO_NAMES_H
+
+#include "image/go_dwarf.h"
+#include "type/go_spread.h"
+
+struct go_names {
+	struct shapes *shapes;
+	const struct image *img;
+	const struct go *go;
+	struct go_dwarf *dwarf; /* NULL without debug info */
+};
+
+struct err *go_names_open(struct shapes *shapes, const struct image *img, struct go_names *ret) MUST_CHECK;
+void go_names_close(struct go_names *n);
+
+/* The typed globals are where types spread from. */
+void go_names_globals(struct go_names *n, struct spread *s);
+/* What the function of a closure captured, put into the shape when it is first asked for. */
+void go_names_closure(struct go_names *n, struct shape *closure);
+/*
+ * How the word at `offset` of a block of `shape` is called, whose contents begin at addr: ".h.buf", "[3].items",
+ * `["/receipt"]`; "" where the language sees no step: from a map's header to its slots.
+ */
+bool go_names_path(const struct go_names *n, const struct shape *shape, taddr addr, uint64_t offset, struct text *ret);
+bool go_names_global(const struct go_names *n, taddr addr, struct text *ret);
+
+#endif

@@ -1,0 +1,310 @@
+/*
+ * type/go_types.c - the typer of Go: where types are known at first.
+ *
+ * Exact: malloc headers and large spans (Go 1.22 and later), objects with finalizers.  Typed: globals
+ * by DWARF, goroutines, the runtime's lists; interfaces in any root.  Then along pointers
+ * (go_spread.c).  What is left untyped is searched for interfaces and functions, which carry types
+ * of their own, and those are followed as well.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "type/go_names.h"
+#include "type/go_shape.h"
+#include "type/go_spread.h"
+
+enum { SPANS_MAX = 1 << 24, SPECIALS_MAX = 1 << 24, GOROUTINES_MAX = 1 << 24, SCAN_WORDS = 4096 };
+
+struct ctx {
+	struct env *env;
+	const struct image *img;
+	const struct blocks *blocks;
+	const struct go *go;
+	struct shapes shapes;
+	struct go_names names;
+};
+
+static void close_typer(void *p)
+{
+	struct ctx *c = p;
+
+	go_names_close(&c->names);
+	shapes_close(&c->shapes);
+	free(c);
+}
+
+static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks, void **ret_ctx)
+{
+	struct ctx *c;
+	struct err *err;
+
+	*ret_ctx = NULL;
+	if (!img->go || !img->go->types)
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return &err_nomem;
+	*c = (struct ctx){ .env = env, .img = img, .blocks = blocks, .go = img->go };
+	err = shapes_open(env, img->go, &c->shapes);
+	if (!err)
+		err = go_names_open(&c->shapes, img, &c->names);
+	if (err) {
+		close_typer(c);
+		return err;
+	}
+	*ret_ctx = c;
+	return NULL;
+}
+
+/* ---- what the allocator wrote down */
+
+static uint64_t word(const struct ctx *c, taddr at)
+{
+	uint64_t v = 0;
+
+	return image_read_u64(c->img, at, &v) ? 0 : v;
+}
+
+/* A function and what it captured has a type of its own: struct { F uintptr; ... }. */
+static bool is_closure(const struct go_type *t)
+{
+	return t->kind == GO_STRUCT && t->n_fields && !strcmp(t->fields[0].name, "F") &&
+	       t->fields[0].type->kind == GO_UINTPTR;
+}
+
+static struct shape *exact_shape(struct ctx *c, const struct go_type *t, taddr at, uint64_t size)
+{
+	struct shape *sh;
+
+	if (is_closure(t)) {
+		sh = shape_closure(&c->shapes, word(c, at));
+		if (sh) {
+			sh->layout = sh->layout ? sh->layout : t;
+			return sh;
+		}
+	}
+	sh = shape_value(&c->shapes, t);
+	if (sh && sh->kind == SHAPE_VALUE && go_block_size(c->go, t->size, t->ptr_bytes) != size)
+		sh = shape_array(&c->shapes, t);
+	return sh;
+}
+
+static void type_exactly(struct ctx *c, struct spread *s, taddr descriptor, taddr at, uint64_t size, uint64_t head,
+			 uint32_t id)
+{
+	const struct go_type *t = go_type_at(c->go, descriptor);
+	struct shape *sh = t ? exact_shape(c, t, at + head, size) : NULL;
+
+	if (sh)
+		spread_exact(s, at, id, sh);
+}
+
+static void read_headers(struct ctx *c, struct spread *s, const struct claim *claim)
+{
+	taddr end = claim->end + claim->bias;
+	uint32_t first = block_at(c->blocks, claim->start + claim->bias);
+	struct grains_iter it;
+
+	if (first == BLOCK_NONE)
+		return;
+	for (it = grains_iter(&c->blocks->grains, first); it.id < c->blocks->grains.n && it.key < end; grains_next(&it)) {
+		uint64_t avail;
+		const uint8_t *b = block_is_used(c->blocks, it.id) ? spread_view(s, it.key, &avail) : NULL;
+
+		if (b && avail >= 8)
+			type_exactly(c, s, load_u64(b), it.key, it.size, claim->head, it.id);
+	}
+}
+
+/* One span: its only object's type, and the types that finalizers are called with. */
+static void read_span(struct ctx *c, struct spread *s, taddr span)
+{
+	const struct go_layout *l = &c->go->layout;
+	taddr start = word(c, span + l->mspan.startAddr), at = word(c, span + l->mspan.specials);
+	uint32_t id = block_at(c->blocks, start);
+
+	if (l->mspan.largeType != GO_ABSENT && id != BLOCK_NONE && block_is_used(c->blocks, id)) {
+		taddr descriptor = word(c, span + l->mspan.largeType);
+		struct grains_iter it = grains_iter(&c->blocks->grains, id);
+
+		if (descriptor && it.key == start)
+			type_exactly(c, s, descriptor, start, it.size, 0, id);
+	}
+	for (unsigned n = 0; at && n < SPECIALS_MAX; n++, at = word(c, at + l->special.next)) {
+		uint64_t offset = word(c, at + l->special.offset), kind = word(c, at + l->special.kind) & 0xff;
+		const struct go_type *t;
+
+		if (l->special.offset_size == 2)
+			offset &= 0xffff;
+		if (kind != l->special_kind.finalizer)
+			continue;
+		/* special, fn, nret, fint, ot */
+		taddr more = at + align_up(l->special.size, 8);
+
+		spread_func(s, word(c, more), TYPE_SPREAD);
+		t = go_type_at(c->go, word(c, more + 24));
+		if (t && t->kind == GO_POINTER && t->elem)
+			spread_pointer(s, start + offset, shape_value(&c->shapes, t->elem), 1, TYPE_EXACT);
+	}
+}
+
+static void read_spans(struct ctx *c, struct spread *s)
+{
+	const struct go_layout *l = &c->go->layout;
+	uint64_t n;
+	taddr spans;
+
+	if (!c->go->at.mheap || !go_slice(c->go, c->go->at.mheap + l->mheap.allspans, 8, &spans, &n))
+		return;
+	n = n < SPANS_MAX ? n : SPANS_MAX;
+	for (uint64_t i = 0; i < n; i++) {
+		taddr span = word(c, spans + 8 * i);
+
+		/* mSpanInUse */
+		if (span && (word(c, span + l->mspan.state) & 0xff) == 1)
+			read_span(c, s, span);
+	}
+}
+
+static void read_exact(struct ctx *c, struct spread *s)
+{
+	for (size_t i = 0; i < c->blocks->n_claims; i++)
+		if (c->blocks->claims[i].head)
+			read_headers(c, s, &c->blocks->claims[i]);
+	read_spans(c, s);
+}
+
+/* ---- roots */
+
+static void read_goroutines(struct ctx *c, struct spread *s)
+{
+	const struct go_type *t = go_type_named(c->go, "runtime.g");
+	struct shape *g = t ? shape_value(&c->shapes, t) : NULL;
+	uint64_t n;
+	taddr all;
+
+	if (!g || !c->go->at.allgs || !go_slice(c->go, c->go->at.allgs, 8, &all, &n))
+		return;
+	for (uint64_t i = 0; i < n && i < GOROUTINES_MAX; i++)
+		spread_pointer(s, word(c, all + 8 * i), g, 1, TYPE_SPREAD);
+}
+
+static void try_pair(struct spread *s, uint64_t first, uint64_t data, enum type_confidence most)
+{
+	if (first && first % 8 == 0 && first - s->low >= s->span && !spread_boxed(s, first, data, true, most))
+		spread_boxed(s, first, data, false, most);
+}
+
+/* An interface in a root: the word before it is a type or a method table. */
+static void read_roots(struct ctx *c, struct spread *s, const struct graph *g)
+{
+	for (uint32_t i = 0; g && i < g->n_roots; i++) {
+		const struct root_source *source = &g->sources[g->root_source[i]];
+		bool is_global = source->kind == ROOT_GLOBAL;
+		uint64_t pair[2];
+
+		if (source->kind == ROOT_REGISTER || g->root_at[i] < 8 ||
+		    (!is_global && source->kind != ROOT_GOROUTINE && source->kind != ROOT_RUNTIME))
+			continue;
+		/* On a stack the two words may belong to different things. */
+		if (!image_read(c->img, g->root_at[i] - 8, pair, sizeof(pair)))
+			try_pair(s, pair[0], pair[1], is_global ? TYPE_SPREAD : TYPE_GUESSED);
+	}
+}
+
+/* ---- what is left */
+
+static void search_block(struct ctx *c, struct spread *s, const struct grains_iter *it, const struct claim *claim,
+			 const struct heap *heap, uint32_t claim_no)
+{
+	uint64_t mask[SCAN_WORDS / 64], n = (it->size - claim->head) / 8, avail;
+	taddr at = it->key + claim->head;
+	const uint8_t *b = it->size > claim->head ? spread_view(s, at, &avail) : NULL;
+
+	if (!b)
+		return;
+	n = n < avail / 8 ? n : avail / 8;
+	n = n < SCAN_WORDS ? n : SCAN_WORDS;
+	if (!n)
+		return;
+	heap->ops->slots(heap->ctx, claim_no, at, (unsigned)n, mask);
+	for (uint64_t w = 0; w < bits_words(n); w++) {
+		for (uint64_t rest = mask[w]; rest; rest &= rest - 1) {
+			uint64_t i = w * 64 + (unsigned)__builtin_ctzll(rest);
+
+			if (i && i < n && load_u64(b + 8 * i) - s->low < s->span)
+				try_pair(s, load_u64(b + 8 * i - 8), load_u64(b + 8 * i), TYPE_SPREAD);
+		}
+	}
+	/* A function's code comes first, and is no pointer to the collector. */
+	if (!(mask[0] & 1) && shape_closure_at(&c->shapes, load_u64(b)))
+		spread_func(s, at, TYPE_GUESSED);
+}
+
+static void search_claim(struct ctx *c, struct spread *s, size_t no)
+{
+	const struct claim *claim = &c->blocks->claims[no];
+	const struct heap *heap = &c->blocks->heaps[c->blocks->claim_heap[no]];
+	taddr end = claim->end + claim->bias;
+	uint32_t first = block_at(c->blocks, claim->start + claim->bias);
+	struct grains_iter it;
+
+	if (!heap->ops->slots || !heap->ops->precise || first == BLOCK_NONE)
+		return;
+	for (it = grains_iter(&c->blocks->grains, first); it.id < c->blocks->grains.n && it.key < end; grains_next(&it))
+		if (block_is_used(c->blocks, it.id) && !s->cols->confidence[it.id])
+			search_block(c, s, &it, claim, heap, c->blocks->claim_no[no]);
+}
+
+static void before_closure(void *names, struct shape *closure)
+{
+	go_names_closure(names, closure);
+}
+
+static struct err *assign(void *p, struct type_columns *cols)
+{
+	struct ctx *c = p;
+	struct spread s;
+	struct err *err = spread_open(c->env, c->img, c->blocks, c->go, &c->shapes, cols, &s);
+
+	if (!err) {
+		s.before_closure = before_closure;
+		s.before_closure_arg = &c->names;
+		read_exact(c, &s);
+		go_names_globals(&c->names, &s);
+		read_goroutines(c, &s);
+		read_roots(c, &s, cols->graph);
+		err = spread_run(&s);
+	}
+	if (!err) {
+		for (size_t i = 0; i < c->blocks->n_claims; i++)
+			search_claim(c, &s, i);
+		err = spread_run(&s);
+	}
+	spread_close(&s);
+	return err;
+}
+
+static bool path(void *p, const struct type_row *type, taddr addr, uint64_t size, uint64_t offset, struct text *ret)
+{
+	struct ctx *c = p;
+	const struct claim *claim = size > 512 ? blocks_claim_at(c->blocks, addr) : NULL;
+	uint64_t head = claim ? claim->head : 0;
+
+	if (offset < head)
+		return false;
+	return go_names_path(&c->names, (const struct shape *)(uintptr_t)type->handle, addr + head, offset - head, ret);
+}
+
+static bool global(void *p, taddr addr, struct text *ret)
+{
+	struct ctx *c = p;
+
+	return go_names_global(&c->names, addr, ret);
+}
+
+extern const struct typer_ops typer_go;
+const struct typer_ops typer_go = {
+	.name = "go", .open = open_typer, .assign = assign, .path = path, .global = global, .close = close_typer,
+};
