@@ -59,10 +59,10 @@ func build() {
 		<-forever
 		sink += len(h.By)
 	}()
-	for range ready { // these leave their g's for the others
+	for i := 0; i < 16; i++ { // these leave their g's for the others, and for the collector's workers
 		go func() { finished <- struct{}{} }()
 	}
-	for range ready {
+	for i := 0; i < 16; i++ {
 		<-finished
 	}
 }
