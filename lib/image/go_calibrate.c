@@ -299,7 +299,8 @@ bool go_calibrate_m(struct go *go)
 
 /* ---- processors */
 
-static bool is_mcache(const struct go *go, taddr cache)
+/* Every class has a span: of its own, or emptymspan, as after a collection. */
+static bool is_mcache(const struct go *go, taddr cache, unsigned spans_min)
 {
 	unsigned spans = 0;
 
@@ -308,18 +309,18 @@ static bool is_mcache(const struct go *go, taddr cache)
 	for (unsigned i = 0; i < CLASSES; i++) {
 		taddr span = go_word(go, cache + go->layout.mcache.alloc + i * WORD);
 
-		if (!span)
-			return false; /* a class without a span has emptymspan */
-		spans += go_word(go, span + go->layout.mspan.npages) && go_is_mspan(go, span) &&
+		if (!span || !go_is_mspan(go, span))
+			return false;
+		spans += go_word(go, span + go->layout.mspan.npages) &&
 			 go_span_of(go, go_word(go, span + go->layout.mspan.startAddr)) == span;
 	}
-	return spans >= SPANS_MIN;
+	return spans >= spans_min;
 }
 
-static bool p_has_mcache(const struct go *go, taddr ptr, uint64_t n, uint32_t at)
+static bool p_has_mcache(const struct go *go, taddr ptr, uint64_t n, uint32_t at, unsigned spans_min)
 {
 	for (uint64_t i = 0; i < n && i < SAMPLE; i++)
-		if (is_mcache(go, go_word(go, go_word(go, ptr + i * WORD) + at)))
+		if (is_mcache(go, go_word(go, go_word(go, ptr + i * WORD) + at), spans_min))
 			return true;
 	return false;
 }
@@ -332,10 +333,10 @@ bool go_calibrate_mcache(struct go *go)
 
 	if (!go->at.allp || !go->at.mheap || !go_slice(go, go->at.allp, WORD, &ptr, &n))
 		return false;
-	if (p_has_mcache(go, ptr, n, was))
+	if (p_has_mcache(go, ptr, n, was, 0))
 		return true;
 	for (uint32_t at = WORD; at < P_MAX; at += WORD)
-		if (p_has_mcache(go, ptr, n, at)) {
+		if (p_has_mcache(go, ptr, n, at, SPANS_MIN)) {
 			move(&go->layout.p.m, at - was);
 			move(&go->layout.p.mcache, at - was);
 			move(&go->layout.p.pcache, at - was);

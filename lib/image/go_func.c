@@ -11,16 +11,20 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/guard.h"
 #include "image/go_build.h"
 
 enum {
 	NAME_MAX_BYTES = 64 << 10,
+	NAME_SHOWN_MAX = 4096,
+	PC_TABLE_BYTES = 4096, /* of one pc-value table that lies in several segments */
 	FUNC_FIXED = 44, /* bytes of a _func before its tables; 40 in 1.19 */
 	PCDATA_MAX = 64,
 	STEPS_MAX = 1 << 20, /* of a pc-value table */
 	INLINE_MAX = 256,
 	PROBES_MAX = 4096,
 	FUNCS_MAX = 1 << 24,
+	COPY_MAX = 1 << 30, /* bytes of a table that lies in several segments */
 };
 
 /* ---- by address */
@@ -61,21 +65,24 @@ static bool ftab_read(const struct go *go, const struct go_module *m, uint64_t i
 /* The NUL-terminated name at an offset of funcnametab; false when it does not end there. */
 static bool name_at(const struct go *go, const struct go_module *m, uint32_t off, taddr *ret, uint32_t *ret_length)
 {
-	uint64_t avail, max;
-	const uint8_t *p, *nul;
+	uint64_t max, seen = 0, avail;
 
 	if (off >= m->n_funcnametab)
 		return false;
-	p = image_view(go->img, m->funcnametab + off, &avail);
-	if (!p)
-		return false;
 	max = m->n_funcnametab - off < NAME_MAX_BYTES ? m->n_funcnametab - off : NAME_MAX_BYTES;
-	nul = memchr(p, 0, avail < max ? avail : max);
-	if (!nul)
-		return false;
-	*ret = m->funcnametab + off;
-	*ret_length = (uint32_t)(nul - p);
-	return true;
+	for (; seen < max; seen += avail) { /* once, but where a segment ends in it */
+		const uint8_t *p = image_view(go->img, m->funcnametab + off + seen, &avail), *nul;
+
+		nul = p ? memchr(p, 0, avail < max - seen ? avail : max - seen) : NULL;
+		if (!p)
+			return false;
+		if (!nul)
+			continue;
+		*ret = m->funcnametab + off;
+		*ret_length = (uint32_t)(seen + (uint64_t)(nul - p));
+		return true;
+	}
+	return false;
 }
 
 static bool func_read(const struct go *go, const struct go_module *m, uint64_t i, struct go_func *ret)
@@ -139,11 +146,11 @@ bool go_func_at(const struct go *go, taddr pc, struct go_func *ret)
 
 void go_func_name(const struct go *go, const struct go_func *f, struct text *ret)
 {
-	uint64_t avail;
-	const uint8_t *p = f->name ? image_view(go->img, f->name, &avail) : NULL;
+	char name[NAME_SHOWN_MAX];
+	uint32_t n = f->name_length < sizeof(name) ? f->name_length : sizeof(name);
 
-	if (p && avail >= f->name_length)
-		text_add_escaped(ret, (const char *)p, f->name_length);
+	if (f->name && image_read(go->img, f->name, name, n) == MEM_OK)
+		text_add_escaped(ret, name, n);
 	else
 		text_printf(ret, "0x%lx", f->entry);
 }
@@ -191,61 +198,85 @@ static uint64_t name_hash(const char *s, size_t n)
 
 static bool name_is(const struct go *go, const struct go_func *f, const char *name, size_t n)
 {
-	uint64_t avail;
-	const uint8_t *p;
+	char have[NAME_SHOWN_MAX];
 
-	if (f->name_length != n)
-		return false;
-	p = image_view(go->img, f->name, &avail);
-	return p && avail >= n && !memcmp(p, name, n);
+	return f->name_length == n && n <= sizeof(have) && image_read(go->img, f->name, have, n) == MEM_OK &&
+	       !memcmp(have, name, n);
 }
 
-/* The tables of a module for a pass over all functions; NULLs when one does not lie in one piece. */
-struct tables {
-	const struct go_module *m;
-	const uint8_t *ftab, *pcln, *names;
-	uint64_t n; /* functions */
+/* A table in one piece: the image's bytes, or a copy where they are of several segments. */
+struct piece {
+	const uint8_t *p; /* NULL when part of it is not there */
+	uint8_t *own;
 };
 
-static const uint8_t *whole(const struct go *go, taddr at, uint64_t n)
+static struct piece piece_of(const struct go *go, taddr at, uint64_t n)
 {
 	uint64_t avail;
-	const uint8_t *p = image_view(go->img, at, &avail);
+	struct piece ret = { .p = image_view(go->img, at, &avail) };
 
-	return p && avail >= n ? p : NULL;
+	if (!ret.p || avail >= n)
+		return ret;
+	for (uint64_t have = avail; ret.p && have < n; have += avail)
+		ret.p = image_view(go->img, at + have, &avail);
+	if (ret.p)
+		ret.own = n <= COPY_MAX ? malloc(n) : NULL;
+	ret.p = ret.own && image_read(go->img, at, ret.own, n) == MEM_OK ? ret.own : NULL;
+	return ret;
+}
+
+/* The tables of a module for a pass over all functions. */
+struct tables {
+	const struct go_module *m;
+	struct piece ftab, pcln, names;
+	uint64_t n; /* functions; 0 when a table is not there */
+};
+
+static uint64_t module_funcs(const struct go_module *m)
+{
+	return m->n_ftab > FUNCS_MAX ? FUNCS_MAX : m->n_ftab ? m->n_ftab - 1 : 0;
 }
 
 static struct tables tables_of(const struct go *go, const struct go_module *m)
 {
 	struct tables t = {
 		.m = m,
-		.n = m->n_ftab > FUNCS_MAX ? FUNCS_MAX : m->n_ftab ? m->n_ftab - 1 : 0,
-		.pcln = whole(go, m->pclntable, m->n_pclntable),
-		.names = whole(go, m->funcnametab, m->n_funcnametab),
+		.n = module_funcs(m),
+		.ftab = piece_of(go, m->ftab, module_funcs(m) * 8),
+		.pcln = piece_of(go, m->pclntable, m->n_pclntable),
+		.names = piece_of(go, m->funcnametab, m->n_funcnametab),
 	};
 
-	t.ftab = whole(go, m->ftab, t.n * 8);
+	if (!t.ftab.p || !t.pcln.p || !t.names.p)
+		t.n = 0;
 	return t;
+}
+
+static void tables_fini(struct tables *t)
+{
+	free(t->ftab.own);
+	free(t->pcln.own);
+	free(t->names.own);
 }
 
 /* Only the name of function i, which is what a pass over all of them needs. */
 static bool func_name_only(const struct tables *t, uint64_t i, const char **ret, uint32_t *ret_n)
 {
-	uint32_t off = load_u32(t->ftab + i * 8 + 4), name;
+	uint32_t off = load_u32(t->ftab.p + i * 8 + 4), name;
 	uint64_t max;
 	const uint8_t *nul;
 
 	if (off >= t->m->n_pclntable || t->m->n_pclntable - off < FUNC_FIXED)
 		return false;
-	name = load_u32(t->pcln + off + 4);
+	name = load_u32(t->pcln.p + off + 4);
 	if (name >= t->m->n_funcnametab)
 		return false;
 	max = t->m->n_funcnametab - name < NAME_MAX_BYTES ? t->m->n_funcnametab - name : NAME_MAX_BYTES;
-	nul = memchr(t->names + name, 0, max);
+	nul = memchr(t->names.p + name, 0, max);
 	if (!nul)
 		return false;
-	*ret = (const char *)t->names + name;
-	*ret_n = (uint32_t)(nul - (t->names + name));
+	*ret = (const char *)t->names.p + name;
+	*ret_n = (uint32_t)(nul - (t->names.p + name));
 	return true;
 }
 
@@ -263,8 +294,6 @@ static void names_add(struct go_names *names, uint64_t hash, struct name_slot sl
 
 static void names_add_module(struct go_names *names, const struct tables *t, uint32_t module)
 {
-	if (!t->ftab || !t->pcln || !t->names)
-		return;
 	for (uint64_t i = 0; i < t->n; i++) {
 		const char *name;
 		uint32_t length;
@@ -280,7 +309,7 @@ static void names_make(const struct go *go, struct go_names *names)
 
 	names->made = true;
 	for (size_t k = 0; k < go->n_modules; k++)
-		n += tables_of(go, &go->modules[k]).n;
+		n += module_funcs(&go->modules[k]);
 	while (slots < 2 * n)
 		slots *= 2;
 	names->slots = calloc(slots, sizeof(*names->slots));
@@ -288,7 +317,7 @@ static void names_make(const struct go *go, struct go_names *names)
 		return; /* names are then not found, as if there were none */
 	names->mask = slots - 1;
 	for (size_t k = 0; k < go->n_modules; k++) {
-		struct tables t = tables_of(go, &go->modules[k]);
+		_cleanup_(tables_fini) struct tables t = tables_of(go, &go->modules[k]);
 
 		names_add_module(names, &t, (uint32_t)k);
 	}
@@ -306,7 +335,7 @@ bool go_func_named(const struct go *go, const char *name, struct go_func *ret)
 	uint64_t at = name_hash(name, n);
 
 	pthread_mutex_lock(&names->lock);
-	__attribute__((cleanup(names_unlock))) pthread_mutex_t *lock = &names->lock;
+	_cleanup_(names_unlock) pthread_mutex_t *lock = &names->lock;
 
 	(void)lock;
 	if (!names->made)
@@ -347,22 +376,35 @@ static uint32_t varint(struct steps *s)
 	return 0;
 }
 
+/* The bytes of a table, in `buf` when a segment ends in it. */
+static struct steps steps_of(const struct go *go, const struct go_module *m, uint32_t table, uint8_t *buf)
+{
+	uint64_t avail = 0, max = m->n_pctab - table, n;
+	const uint8_t *p = image_view(go->img, m->pctab + table, &avail);
+
+	n = avail < max ? avail : max;
+	if (p && avail < max && avail < PC_TABLE_BYTES) {
+		for (n = max < PC_TABLE_BYTES ? max : PC_TABLE_BYTES; n > avail; n--)
+			if (image_read(go->img, m->pctab + table, buf, n) == MEM_OK) {
+				p = buf;
+				break;
+			}
+	}
+	return (struct steps){ .pos = p, .end = p ? p + n : NULL };
+}
+
 bool go_pcvalue(const struct go *go, const struct go_func *f, uint32_t table, taddr pc, int32_t *ret)
 {
 	unsigned quantum = go->img->target->id == TARGET_AARCH64 ? 4 : 1;
-	uint64_t avail, max;
-	struct steps s;
-	taddr at = f->entry;
+	uint8_t buf[PC_TABLE_BYTES];
 	uint32_t value = UINT32_MAX;
+	taddr at = f->entry;
+	struct steps s;
 
 	if (!table || table >= f->module->n_pctab || pc < f->entry)
 		return false;
-	s = (struct steps){ .pos = image_view(go->img, f->module->pctab + table, &avail) };
-	if (!s.pos)
-		return false;
-	max = f->module->n_pctab - table;
-	s.end = s.pos + (avail < max ? avail : max);
-	for (unsigned i = 0; i < STEPS_MAX; i++) {
+	s = steps_of(go, f->module, table, buf);
+	for (unsigned i = 0; s.pos && i < STEPS_MAX; i++) {
 		uint32_t delta = varint(&s);
 
 		if (s.bad || (!delta && i))
