@@ -2,7 +2,7 @@
  * glibc_fields.c - rows of offsets that differ between glibc versions, and the way to tell them.
  *
  * Source of truth: malloc/malloc.c and malloc/arena.c of 2.28 to 2.43, checked on cores of
- * 2.28, 2.31, 2.35, 2.36, 2.41, 2.42 and 2.43 (docs/formats/glibc.md).
+ * each (docs/formats/glibc.md).
  */
 #include "heap/glibc_fields.h"
 

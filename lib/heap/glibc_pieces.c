@@ -36,7 +36,7 @@ static struct err *add_piece(struct glibc *g, const struct glibc_piece *piece)
 /* Two fence posts end at `end`: sizes of 0x10; the first may have its PREV_INUSE cleared. */
 static bool is_fence_end(struct window *w, taddr end)
 {
-	uint64_t first, second;
+	uint64_t first = 0, second = 0;
 
 	return window_u64(w, end - 0x18, &first) && (first | 1) == 0x11 &&
 	       window_u64(w, end - 8, &second) && second == 0x11;

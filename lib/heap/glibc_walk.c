@@ -87,7 +87,7 @@ static char *bad_header_words(const struct glibc_piece *p, taddr at, uint64_t he
  */
 static bool is_fence(struct window *w, taddr at, uint64_t size)
 {
-	uint64_t next;
+	uint64_t next = 0;
 
 	return size == CHUNK_HEADER ||
 	       (size == CHUNK_MIN && window_u64(w, at + CHUNK_MIN + 8, &next) &&
