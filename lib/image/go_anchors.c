@@ -230,9 +230,24 @@ static taddr stack_large_by_code(const struct finder *f)
 	return list && go_code_uses(f->code, GO_FN_STACKALLOC, GO_USE_ADDRESS, list - 8) ? list - 8 : 0;
 }
 
+/* The newest chunk of all leads to every other one; that of globalAlloc may be an older one. */
 static taddr chunks_by_code(const struct finder *f)
 {
-	return go_code_nth(f->code, GO_FN_PERSISTENTALLOC1, GO_USE_ACCESS, 0);
+	unsigned longest = 0;
+	taddr found = 0;
+
+	for (unsigned i = 0; i < USES_MAX; i++) {
+		taddr at = go_code_nth(f->code, GO_FN_PERSISTENTALLOC1, GO_USE_ACCESS, i);
+		unsigned n = at ? go_persistent_chunks(f->go, at) : 0;
+
+		if (!at)
+			break;
+		if (n > longest) {
+			longest = n;
+			found = at;
+		}
+	}
+	return found;
 }
 
 /* ---- by structure */
@@ -257,6 +272,11 @@ static taddr wait_reasons_by_search(const struct finder *f)
 static bool are_wait_reasons(const struct go *go, taddr addr)
 {
 	return go_wait_reasons(go, addr) != 0;
+}
+
+static bool are_chunks(const struct go *go, taddr addr)
+{
+	return go_persistent_chunks(go, addr) != 0;
 }
 
 static bool is_word(const struct go *go, taddr addr)
@@ -296,7 +316,7 @@ static const struct anchor {
 	{ "runtime.gcCleanups", AT(gcCleanups), 25, is_word, cleanups_by_code },
 	{ "runtime.stackpool", AT(stackpool), 0, go_is_stack_list, stackpool_by_code },
 	{ "runtime.stackLarge", AT(stackLarge), 0, go_is_stack_list, stack_large_by_code },
-	{ "runtime.persistentChunks", AT(persistentChunks), 0, go_is_persistent_chunks, chunks_by_code },
+	{ "runtime.persistentChunks", AT(persistentChunks), 0, are_chunks, chunks_by_code },
 #undef AT
 };
 

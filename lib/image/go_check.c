@@ -21,6 +21,7 @@ enum {
 	STATUS_SCAN = 0x1000,
 	STACK_MAX = 1 << 30, /* runtime.maxstacksize */
 	CHAIN_MAX = 64,      /* elements of a list that are looked at */
+	CHUNKS_MAX = 4096,
 	FINS_MAX = 101,	     /* finalizers in a block of 4 KiB */
 	REASONS_MAX = 255,   /* g.waitreason is a byte */
 	REASON_BYTES = 64,
@@ -321,17 +322,18 @@ bool go_is_stack_list(const struct go *go, taddr item)
 	return readable(go, item, 24) && !first == !last && (!first || (go_is_mspan(go, first) && go_is_mspan(go, last)));
 }
 
-bool go_is_persistent_chunks(const struct go *go, taddr var)
+unsigned go_persistent_chunks(const struct go *go, taddr var)
 {
 	taddr chunk = go_word(go, var);
+	unsigned n = 0;
 
 	/* malloc.go: each chunk's first word leads to the next one. */
-	for (unsigned i = 0; chunk && i < CHAIN_MAX; i++) {
+	for (; chunk && n < CHUNKS_MAX; n++) {
 		if (!readable(go, chunk, 8) || chunk % 4096)
-			return false;
+			return 0;
 		chunk = go_word(go, chunk);
 	}
-	return go_word(go, var) != 0;
+	return n;
 }
 
 uint32_t go_wait_reasons(const struct go *go, taddr addr)

@@ -31,7 +31,8 @@ bool go_is_pools(const struct go *go, taddr slice);
 bool go_is_mbuckets(const struct go *go, taddr var);
 /* A lock and a list of spans; an empty one passes. */
 bool go_is_stack_list(const struct go *go, taddr item);
-bool go_is_persistent_chunks(const struct go *go, taddr var);
+/* How many chunks of persistentalloc a variable leads to, of the first some; 0 if to something else. */
+unsigned go_persistent_chunks(const struct go *go, taddr var);
 /* How many strings the array has that begins at addr; 0 unless it is the runtime's wait reasons. */
 uint32_t go_wait_reasons(const struct go *go, taddr addr);
 

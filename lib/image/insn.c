@@ -115,6 +115,17 @@ static bool arm_address(struct arm_state *st, const cs_insn *in, struct out *out
 	return true;
 }
 
+/* A pair of 64-bit registers is two words of memory. */
+static unsigned arm_words(const cs_insn *in)
+{
+	unsigned reg = in->detail->arm64.operands[0].reg;
+
+	if (in->id != ARM64_INS_LDP && in->id != ARM64_INS_STP)
+		return 1;
+	return (reg >= ARM64_REG_X0 && reg <= ARM64_REG_X28) || reg == ARM64_REG_X29 || reg == ARM64_REG_X30 ||
+	       reg == ARM64_REG_XZR ? 2 : 1;
+}
+
 static void arm_refs(csh cs, const cs_insn *in, struct arm_state *st, struct out *out)
 {
 	const cs_arm64 *a = &in->detail->arm64;
@@ -132,8 +143,10 @@ static void arm_refs(csh cs, const cs_insn *in, struct arm_state *st, struct out
 		if (op->type != ARM64_OP_MEM || op->mem.index != ARM64_REG_INVALID)
 			continue;
 		base = arm_gpr(op->mem.base);
-		if (base >= 0 && st->known[base])
-			ref_add(out, in->address, st->value[base] + (uint64_t)(int64_t)op->mem.disp,
+		if (base < 0 || !st->known[base])
+			continue;
+		for (unsigned k = 0; k < arm_words(in); k++)
+			ref_add(out, in->address, st->value[base] + (uint64_t)(int64_t)op->mem.disp + k * 8,
 				st->is_tp[base] ? INSN_TLS : INSN_LOAD);
 	}
 	arm_forget(st, in);
