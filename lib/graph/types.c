@@ -12,7 +12,7 @@ enum { FIRST_SLOTS = 256 };
 const char *type_language_name(enum type_language lang)
 {
 	static const char *const names[] = {
-		[LANG_NONE] = NULL, [LANG_C] = "c",   [LANG_CXX] = "c++",
+		[LANG_NONE] = NULL,   [LANG_C] = "c",	[LANG_CXX] = "c++",
 		[LANG_RUST] = "rust", [LANG_GO] = "go", [LANG_PYTHON] = "python",
 	};
 
@@ -21,7 +21,8 @@ const char *type_language_name(enum type_language lang)
 
 static size_t slot_of(const struct types *t, uint8_t typer, uint64_t handle)
 {
-	return (size_t)((handle ^ (uint64_t)typer << 56) * 0x9e3779b97f4a7c15ull >> 24) & (t->index.n_slots - 1);
+	return (size_t)((handle ^ (uint64_t)typer << 56) * 0x9e3779b97f4a7c15ull >> 24) &
+	       (t->index.n_slots - 1);
 }
 
 /* Linear probing; the table is never more than half full. */
@@ -70,7 +71,8 @@ struct err *types_intern(struct types *t, const struct type_row *row, type_id *r
 	struct type_row r = *row;
 	struct err *err;
 
-	for (size_t i = slot_of(t, r.typer, r.handle); t->index.v[i]; i = (i + 1) & (t->index.n_slots - 1)) {
+	for (size_t i = slot_of(t, r.typer, r.handle); t->index.v[i];
+	     i = (i + 1) & (t->index.n_slots - 1)) {
 		const struct type_row *known = &t->v[t->index.v[i]];
 
 		if (known->handle == r.handle && known->typer == r.typer) {

@@ -16,8 +16,9 @@
 #include "image/dbg.h"
 
 enum {
-	ALIASES_MAX = 32,    /* typedefs on the way to a type */
-	VARIABLES_MAX = 1 << 20, FUNCTIONS_MAX = 1 << 22,
+	ALIASES_MAX = 32, /* typedefs on the way to a type */
+	VARIABLES_MAX = 1 << 20,
+	FUNCTIONS_MAX = 1 << 22,
 	PARTS_MAX = 1 << 16, /* fields of a struct */
 	MADE_MAX = 1 << 18,  /* types made here */
 	ROUNDS_MAX = 64,     /* how deep values nest */
@@ -41,8 +42,8 @@ struct go_dwarf {
 	struct {
 		struct dbg_static *v;
 		size_t n, cap;
-	} functions; /* by address, as in the file */
-	struct addrmap types; /* const struct go_type, by entry */
+	} functions;		 /* by address, as in the file */
+	struct addrmap types;	 /* const struct go_type, by entry */
 	struct addrmap closures; /* by pc */
 	size_t n_made;
 	struct arena mem;
@@ -69,7 +70,8 @@ void go_dwarf_close(struct go_dwarf *d)
 
 static bool is_path_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("_-.~%", c);
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       strchr("_-.~%", c);
 }
 
 static char *short_name(struct arena *mem, const char *name)
@@ -381,8 +383,9 @@ static bool is_module_data(const struct go *go, taddr at)
 	for (size_t i = 0; i < go->n_modules; i++) {
 		const struct go_module *m = &go->modules[i];
 
-		if (at - m->noptrdata < m->enoptrdata - m->noptrdata || at - m->data < m->edata - m->data ||
-		    at - m->bss < m->ebss - m->bss || at - m->noptrbss < m->enoptrbss - m->noptrbss)
+		if (at - m->noptrdata < m->enoptrdata - m->noptrdata ||
+		    at - m->data < m->edata - m->data || at - m->bss < m->ebss - m->bss ||
+		    at - m->noptrbss < m->enoptrbss - m->noptrbss)
 			return true;
 	}
 	return false;
@@ -498,7 +501,8 @@ const struct go_type *go_dwarf_closure(struct go_dwarf *d, taddr pc)
 	m.type->kind = GO_STRUCT;
 	m.type->name = "captured";
 	dbg_children(d->go->img, d->module, f->id, add_part, &p);
-	if (!keep_parts(d, &p, &m) || !finish_closure(d, &m) || !addrmap_put(&d->closures, pc, m.type))
+	if (!keep_parts(d, &p, &m) || !finish_closure(d, &m) ||
+	    !addrmap_put(&d->closures, pc, m.type))
 		return NULL;
 	return m.type;
 }

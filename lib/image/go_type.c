@@ -20,10 +20,18 @@
 #include "base/vec.h"
 
 enum {
-	TYPE_SIZE = 48, UNCOMMON_SIZE = 16,
-	NAME_MAX = 4096, FIELDS_MAX = 1 << 16,
-	TFLAG_UNCOMMON = 1, TFLAG_EXTRA_STAR = 2, TFLAG_NAMED = 4, TFLAG_GC_ON_DEMAND = 16, TFLAG_DIRECT = 32,
-	KIND_MASK = 31, KIND_DIRECT = 32, KIND_GC_PROG = 64,
+	TYPE_SIZE = 48,
+	UNCOMMON_SIZE = 16,
+	NAME_MAX = 4096,
+	FIELDS_MAX = 1 << 16,
+	TFLAG_UNCOMMON = 1,
+	TFLAG_EXTRA_STAR = 2,
+	TFLAG_NAMED = 4,
+	TFLAG_GC_ON_DEMAND = 16,
+	TFLAG_DIRECT = 32,
+	KIND_MASK = 31,
+	KIND_DIRECT = 32,
+	KIND_GC_PROG = 64,
 	CHARGE = 1 << 20, /* bytes taken from the budget at a time */
 	LINKS_MAX = 1 << 22,
 };
@@ -186,11 +194,12 @@ static uint64_t base_size(const struct go *go, uint8_t kind)
 static uint64_t value_size(uint8_t kind)
 {
 	static const uint8_t sizes[] = {
-		[GO_BOOL] = 1,	  [GO_INT] = 8,	    [GO_INT8] = 1,	[GO_INT16] = 2,	  [GO_INT32] = 4,
-		[GO_INT64] = 8,	  [GO_UINT] = 8,    [GO_UINT8] = 1,	[GO_UINT16] = 2,  [GO_UINT32] = 4,
-		[GO_UINT64] = 8,  [GO_UINTPTR] = 8, [GO_FLOAT32] = 4,	[GO_FLOAT64] = 8, [GO_COMPLEX64] = 8,
-		[GO_COMPLEX128] = 16, [GO_CHAN] = 8, [GO_FUNC] = 8,	[GO_INTERFACE] = 16, [GO_MAP] = 8,
-		[GO_POINTER] = 8, [GO_SLICE] = 24,  [GO_STRING] = 16,	[GO_UNSAFE_POINTER] = 8,
+		[GO_BOOL] = 1,	  [GO_INT] = 8,	    [GO_INT8] = 1,	 [GO_INT16] = 2,
+		[GO_INT32] = 4,	  [GO_INT64] = 8,   [GO_UINT] = 8,	 [GO_UINT8] = 1,
+		[GO_UINT16] = 2,  [GO_UINT32] = 4,  [GO_UINT64] = 8,	 [GO_UINTPTR] = 8,
+		[GO_FLOAT32] = 4, [GO_FLOAT64] = 8, [GO_COMPLEX64] = 8,	 [GO_COMPLEX128] = 16,
+		[GO_CHAN] = 8,	  [GO_FUNC] = 8,    [GO_INTERFACE] = 16, [GO_MAP] = 8,
+		[GO_POINTER] = 8, [GO_SLICE] = 24,  [GO_STRING] = 16,	 [GO_UNSAFE_POINTER] = 8,
 	};
 
 	return kind < ARRAY_SIZE(sizes) ? sizes[kind] : 0;
@@ -231,7 +240,8 @@ static bool read_head(struct go_types *t, struct entry *e)
 	if (!is_plausible(e, b[21]))
 		return false;
 	e->module = module_of(t->go, e->type.addr);
-	return e->module ? e->nameoff && e->nameoff < e->module->etypes - e->module->types : e->nameoff >> 31;
+	return e->module ? e->nameoff && e->nameoff < e->module->etypes - e->module->types :
+			   e->nameoff >> 31;
 }
 
 static void read_names(struct go_types *t, struct entry *e)
@@ -355,11 +365,13 @@ static bool parts_fit(const struct entry *e)
 	uint64_t size, end = 0;
 
 	if (t->kind == GO_ARRAY)
-		return is_good(t->elem) && checked_mul(t->elem->size, t->len, &size) && size == t->size;
+		return is_good(t->elem) && checked_mul(t->elem->size, t->len, &size) &&
+		       size == t->size;
 	for (size_t i = 0; i < t->n_fields; i++) {
 		const struct go_field *f = &t->fields[i];
 
-		if (!is_good(f->type) || f->offset < end || !range_fits(f->offset, f->type->size, t->size))
+		if (!is_good(f->type) || f->offset < end ||
+		    !range_fits(f->offset, f->type->size, t->size))
 			return false;
 		end = f->offset + f->type->size;
 	}
@@ -384,7 +396,8 @@ static void drop_bad_parts(struct entry *e)
 /* Of one that reflect made, from its parts; NULL while those have none. */
 static const char *made_up_name(struct go_types *t, const struct go_type *type)
 {
-	const char *elem = type->elem ? type->elem->name : NULL, *key = type->key ? type->key->name : NULL;
+	const char *elem = type->elem ? type->elem->name : NULL,
+		   *key = type->key ? type->key->name : NULL;
 	size_t n = 32 + (elem ? strlen(elem) : 0) + (key ? strlen(key) : 0);
 	char *s = elem ? alloc(t, n) : NULL;
 
@@ -675,7 +688,8 @@ static bool set_slot(void *arg, uint64_t offset, const struct go_type *slot)
 }
 
 /* The mask the compiler left; false when there is none to be trusted. */
-static bool copy_gcdata(const struct go *go, const struct entry *e, uint64_t *mask, uint64_t n_words)
+static bool copy_gcdata(const struct go *go, const struct entry *e, uint64_t *mask,
+			uint64_t n_words)
 {
 	if (!e->gcdata || image_read(go->img, e->gcdata, mask, n_words / 8 + (n_words % 8 != 0)))
 		return false;

@@ -11,9 +11,10 @@
 #include "image/go.h"
 
 enum go_kind { /* abi.Kind, reflect.Kind */
-	GO_BOOL = 1, GO_INT, GO_INT8, GO_INT16, GO_INT32, GO_INT64, GO_UINT, GO_UINT8, GO_UINT16, GO_UINT32, GO_UINT64,
-	GO_UINTPTR, GO_FLOAT32, GO_FLOAT64, GO_COMPLEX64, GO_COMPLEX128, GO_ARRAY, GO_CHAN, GO_FUNC, GO_INTERFACE,
-	GO_MAP, GO_POINTER, GO_SLICE, GO_STRING, GO_STRUCT, GO_UNSAFE_POINTER,
+	GO_BOOL = 1, GO_INT, GO_INT8, GO_INT16, GO_INT32, GO_INT64, GO_UINT, GO_UINT8, GO_UINT16,
+	GO_UINT32, GO_UINT64, GO_UINTPTR, GO_FLOAT32, GO_FLOAT64, GO_COMPLEX64, GO_COMPLEX128,
+	GO_ARRAY, GO_CHAN, GO_FUNC, GO_INTERFACE, GO_MAP, GO_POINTER, GO_SLICE, GO_STRING,
+	GO_STRUCT, GO_UNSAFE_POINTER,
 };
 
 struct go_field {
@@ -24,8 +25,9 @@ struct go_field {
 };
 
 struct go_type {
-	taddr addr;	   /* of the abi.Type; 0 for one made here (a map's group from a closure, an array) */
-	const char *name;  /* as reflect writes it, with the last element of the package path: "*bytes.Buffer" */
+	taddr addr;	   /* of the abi.Type; 0 for one made from debug info */
+	/* as reflect writes it, with the last element of the package path: "*bytes.Buffer" */
+	const char *name;
 	const char *pkg;   /* full package path of a named type, NULL if none or unknown */
 	uint64_t size, ptr_bytes; /* ptr_bytes: the prefix that may hold pointers */
 	uint8_t kind;	   /* enum go_kind */
@@ -65,13 +67,15 @@ struct go_type *go_type_make(const struct go *go);
  */
 const uint64_t *go_type_mask(const struct go *go, const struct go_type *t);
 /* Calls fn for each pointer word of a value, by offset, in order; stops when it answers false. */
-void go_type_pointers(const struct go *go, const struct go_type *t, bool (*fn)(void *arg, uint64_t offset, const struct go_type *slot), void *arg);
+void go_type_pointers(const struct go *go, const struct go_type *t,
+		      bool (*fn)(void *arg, uint64_t offset, const struct go_type *slot), void *arg);
 
 /*
  * How the byte at `offset` of a value of type t is called: ".h.items[3].buf", "" for the start of a
  * scalar.  Returns the innermost type that covers it, NULL when offset is padding or past the end.
  * `ret` may be NULL.
  */
-const struct go_type *go_type_path(const struct go *go, const struct go_type *t, uint64_t offset, struct text *ret);
+const struct go_type *go_type_path(const struct go *go, const struct go_type *t, uint64_t offset,
+				   struct text *ret);
 
 #endif

@@ -92,7 +92,8 @@ static const struct go_field *field_at(const struct go_type *t, uint64_t offset)
 	return &t->fields[lo - 1];
 }
 
-const struct go_type *go_type_path(const struct go *go, const struct go_type *t, uint64_t offset, struct text *ret)
+const struct go_type *go_type_path(const struct go *go, const struct go_type *t, uint64_t offset,
+				   struct text *ret)
 {
 	(void)go;
 	for (unsigned depth = 0; t && offset < t->size && depth < DEPTH; depth++) {
@@ -100,7 +101,8 @@ const struct go_type *go_type_path(const struct go *go, const struct go_type *t,
 			if (!t->elem || !t->elem->size)
 				return NULL;
 			if (ret)
-				text_printf(ret, "[%llu]", (unsigned long long)(offset / t->elem->size));
+				text_printf(ret, "[%llu]",
+					    (unsigned long long)(offset / t->elem->size));
 			offset %= t->elem->size;
 			t = t->elem;
 		} else if (t->kind == GO_STRUCT) {

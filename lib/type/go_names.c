@@ -96,7 +96,8 @@ static void add_string_key(const struct go_names *n, taddr at, struct text *ret)
 	text_add(ret, header[1] > KEY_BYTES ? "...\"" : "\"");
 }
 
-static void add_integer_key(const struct go_names *n, const struct go_type *key, taddr at, struct text *ret)
+static void add_integer_key(const struct go_names *n, const struct go_type *key, taddr at,
+			    struct text *ret)
 {
 	bool is_signed = key->kind >= GO_INT && key->kind <= GO_INT64;
 	unsigned shift = 64 - 8 * (unsigned)key->size;
@@ -152,27 +153,37 @@ static bool find_slots(const struct go_type *t, struct map_slots *ret)
 	const struct go_field *slots = field_named(t, "slots"), *keys = field_named(t, "keys"),
 			      *elems = field_named(t, "elems");
 
-	if (slots && slots->type->kind == GO_ARRAY && slots->type->elem && slots->type->elem->n_fields == 2) {
+	if (slots && slots->type->kind == GO_ARRAY && slots->type->elem &&
+	    slots->type->elem->n_fields == 2) {
 		const struct go_type *slot = slots->type->elem;
 
 		*ret = (struct map_slots){
-			.key = slot->fields[0].type, .elem = slot->fields[1].type, .keys = slots->offset,
-			.elems = slots->offset + slot->fields[1].offset, .key_stride = slot->size, .elem_stride = slot->size,
+			.key = slot->fields[0].type,
+			.elem = slot->fields[1].type,
+			.keys = slots->offset,
+			.elems = slots->offset + slot->fields[1].offset,
+			.key_stride = slot->size,
+			.elem_stride = slot->size,
 		};
 		return slot->size;
 	}
-	if (!keys || !elems || keys->type->kind != GO_ARRAY || elems->type->kind != GO_ARRAY || !keys->type->elem ||
-	    !elems->type->elem)
+	if (!keys || !elems || keys->type->kind != GO_ARRAY || elems->type->kind != GO_ARRAY ||
+	    !keys->type->elem || !elems->type->elem)
 		return false;
 	*ret = (struct map_slots){
-		.key = keys->type->elem, .elem = elems->type->elem, .keys = keys->offset, .elems = elems->offset,
-		.key_stride = keys->type->elem->size, .elem_stride = elems->type->elem->size,
+		.key = keys->type->elem,
+		.elem = elems->type->elem,
+		.keys = keys->offset,
+		.elems = elems->offset,
+		.key_stride = keys->type->elem->size,
+		.elem_stride = elems->type->elem->size,
 	};
 	return true;
 }
 
 /* Of a large key that stands elsewhere, by a pointer in the slot. */
-static void add_slot_key(const struct go_names *n, const struct map_slots *m, taddr at, struct text *ret)
+static void add_slot_key(const struct go_names *n, const struct map_slots *m, taddr at,
+			 struct text *ret)
 {
 	text_add(ret, "[");
 	if (m->key->kind == GO_POINTER && m->key->elem && m->key->elem->size > 128)
@@ -183,7 +194,8 @@ static void add_slot_key(const struct go_names *n, const struct map_slots *m, ta
 }
 
 /* `addr`: of the array of groups; `offset` in it. */
-static bool map_path(const struct go_names *n, const struct go_type *t, taddr addr, uint64_t offset, struct text *ret)
+static bool map_path(const struct go_names *n, const struct go_type *t, taddr addr, uint64_t offset,
+		     struct text *ret)
 {
 	taddr group = addr + offset / t->size * t->size;
 	struct map_slots m;
@@ -210,7 +222,8 @@ static bool map_path(const struct go_names *n, const struct go_type *t, taddr ad
 
 /* ---- blocks */
 
-static bool array_path(const struct go_names *n, const struct go_type *t, taddr addr, uint64_t offset, struct text *ret)
+static bool array_path(const struct go_names *n, const struct go_type *t, taddr addr,
+		       uint64_t offset, struct text *ret)
 {
 	if (!t->size)
 		return false;
@@ -236,7 +249,8 @@ static void add_last_name(const struct go_names *n, taddr pc, struct text *ret)
 	text_fini(&name);
 }
 
-static bool closure_path(const struct go_names *n, const struct shape *shape, uint64_t offset, struct text *ret)
+static bool closure_path(const struct go_names *n, const struct shape *shape, uint64_t offset,
+			 struct text *ret)
 {
 	add_last_name(n, shape->pc, ret);
 	if (!shape->layout || !go_type_path(n->go, shape->layout, offset, ret))
@@ -244,7 +258,8 @@ static bool closure_path(const struct go_names *n, const struct shape *shape, ui
 	return true;
 }
 
-static bool chan_path(const struct go_names *n, const struct shape *shape, uint64_t offset, struct text *ret)
+static bool chan_path(const struct go_names *n, const struct shape *shape, uint64_t offset,
+		      struct text *ret)
 {
 	const struct go_layout *l = &n->go->layout;
 
@@ -261,7 +276,8 @@ static bool chan_path(const struct go_names *n, const struct shape *shape, uint6
 	return true;
 }
 
-bool go_names_path(const struct go_names *n, const struct shape *shape, taddr addr, uint64_t offset, struct text *ret)
+bool go_names_path(const struct go_names *n, const struct shape *shape, taddr addr, uint64_t offset,
+		   struct text *ret)
 {
 	switch ((enum shape_kind)shape->kind) {
 	case SHAPE_VALUE:

@@ -16,7 +16,9 @@
 enum {
 	SLOTS_MAX = 1 << 16,	 /* of one type */
 	ALL_SLOTS_MAX = 1 << 23, /* of all: 200 MB */
-	HEADER_ABOVE = 512, SMALL_MAX = 32768, PAGE = 8192,
+	HEADER_ABOVE = 512,
+	SMALL_MAX = 32768,
+	PAGE = 8192,
 };
 
 struct err *shapes_open(struct env *env, const struct go *go, struct shapes *s)
@@ -38,11 +40,12 @@ void shapes_close(struct shapes *s)
 
 /* internal/runtime/gc/sizeclasses.go; the same in 1.19 to 1.27. */
 static const uint16_t size_classes[] = {
-	8,    16,   24,	  32,	48,   64,   80,	  96,	112,  128,   144,   160,   176,	  192,	 208,	224,   240,
-	256,  288,  320,  352,	384,  416,  448,  480,	512,  576,   640,   704,   768,	  896,	 1024,	1152,  1280,
-	1408, 1536, 1792, 2048, 2304, 2688, 3072, 3200, 3456, 4096,  4864,  5120,  5376,  6144,	 6528,	6784,  6912,
-	8192, 9472, 9728, 10240, 10880, 12288, 13568, 14336, 16384, 18432, 19072, 20480, 21760, 24576, 27264, 28672,
-	32768,
+	8,     16,    24,    32,    48,	   64,	  80,	 96,	112,   128,   144,   160,
+	176,   192,   208,   224,   240,   256,	  288,	 320,	352,   384,   416,   448,
+	480,   512,   576,   640,   704,   768,	  896,	 1024,	1152,  1280,  1408,  1536,
+	1792,  2048,  2304,  2688,  3072,  3200,  3456,	 4096,	4864,  5120,  5376,  6144,
+	6528,  6784,  6912,  8192,  9472,  9728,  10240, 10880, 12288, 13568, 14336, 16384,
+	18432, 19072, 20480, 21760, 24576, 27264, 28672, 32768,
 };
 
 uint64_t go_block_size(const struct go *go, uint64_t n, bool scan)
@@ -79,9 +82,11 @@ static bool starts(const char *s, const char *with)
 /* Types that the runtime hands out for the beginning of something else. */
 static bool is_stand_in(const struct go_type *t)
 {
-	static const char *const names[] = { "runtime.hmap", "runtime.bmap", "runtime.hchan", "runtime.funcval",
-					     "runtime.mapextra", "maps.Map", "maps.table", "runtime.eface",
-					     "runtime.iface" };
+	static const char *const names[] = {
+		"runtime.hmap",	   "runtime.bmap",     "runtime.hchan",
+		"runtime.funcval", "runtime.mapextra", "maps.Map",
+		"maps.table",	   "runtime.eface",    "runtime.iface"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(t->name, names[i]))
@@ -148,7 +153,8 @@ struct shape *shape_closure(struct shapes *s, taddr pc)
 bool shape_closure_at(struct shapes *s, uint64_t word)
 {
 	for (size_t i = 0; i < s->go->n_modules; i++)
-		if (word - s->go->modules[i].minpc < s->go->modules[i].maxpc - s->go->modules[i].minpc)
+		if (word - s->go->modules[i].minpc <
+		    s->go->modules[i].maxpc - s->go->modules[i].minpc)
 			return shape_closure(s, word);
 	return false;
 }
@@ -248,7 +254,8 @@ static bool plain_slot(struct shapes *s, const struct go_type *t, struct slot *r
 }
 
 /* The innermost struct around a byte, and the field of it. */
-static const struct go_field *field_around(const struct go_type *t, uint64_t offset, const struct go_type **ret_of)
+static const struct go_field *field_around(const struct go_type *t, uint64_t offset,
+					   const struct go_type **ret_of)
 {
 	const struct go_field *found = NULL;
 
@@ -261,7 +268,8 @@ static const struct go_field *field_around(const struct go_type *t, uint64_t off
 			continue;
 		}
 		for (size_t i = 0; i < t->n_fields; i++)
-			if (t->fields[i].offset <= offset && offset - t->fields[i].offset < t->fields[i].type->size)
+			if (t->fields[i].offset <= offset &&
+			    offset - t->fields[i].offset < t->fields[i].type->size)
 				f = &t->fields[i];
 		if (!f)
 			break;
@@ -288,7 +296,8 @@ static bool unsafe_slot(struct shapes *s, const struct go_type *whole, struct sl
 
 	if (!f)
 		return false;
-	if (!strcmp(of->name, "sync.Pool") && (!strcmp(f->name, "local") || !strcmp(f->name, "victim"))) {
+	if (!strcmp(of->name, "sync.Pool") &&
+	    (!strcmp(f->name, "local") || !strcmp(f->name, "victim"))) {
 		ret->op = SLOT_POOL;
 		ret->target = shape_array(s, pool_local(s));
 		return ret->target;
@@ -298,8 +307,9 @@ static bool unsafe_slot(struct shapes *s, const struct go_type *whole, struct sl
 		return true;
 	}
 	/* atomic.Pointer[T] begins with [0]*T. */
-	if (starts(of->name, "atomic.Pointer[") && of->n_fields > 1 && of->fields[0].type->kind == GO_ARRAY &&
-	    of->fields[0].type->elem && of->fields[0].type->elem->kind == GO_POINTER)
+	if (starts(of->name, "atomic.Pointer[") && of->n_fields > 1 &&
+	    of->fields[0].type->kind == GO_ARRAY && of->fields[0].type->elem &&
+	    of->fields[0].type->elem->kind == GO_POINTER)
 		return plain_slot(s, of->fields[0].type->elem, ret);
 	return false;
 }
@@ -320,7 +330,8 @@ static bool add_slot(void *arg, uint64_t offset, const struct go_type *type)
 	struct slot slot = { .offset = offset };
 
 	if (c->list.n >= SLOTS_MAX || c->s->n_slots + c->list.n >= ALL_SLOTS_MAX) {
-		diag(c->s->env, "go/types", c->type->addr, "%s: not all of its pointers are followed", c->type->name);
+		diag(c->s->env, "go/types", c->type->addr,
+		     "%s: not all of its pointers are followed", c->type->name);
 		return false;
 	}
 	if (type->kind == GO_INTERFACE) {
@@ -357,7 +368,8 @@ static bool add_overflow(struct compile *c, struct shape *shape)
 {
 	struct slot slot = { .op = SLOT_POINTER, .target = shape };
 
-	if (shape->kind != SHAPE_ARRAY || !starts(shape->type->name, "map.bucket[") || shape->type->size < 16)
+	if (shape->kind != SHAPE_ARRAY || !starts(shape->type->name, "map.bucket[") ||
+	    shape->type->size < 16)
 		return true;
 	slot.offset = shape->type->size - 8;
 	return vec_push(&c->list, &slot);

@@ -18,13 +18,16 @@
 
 enum { TILE_WORDS = 64 /* of a block, compared with a mask */, MAP_BLOCK = 48 };
 
-struct err *spread_open(struct env *env, const struct image *img, const struct blocks *blocks, const struct go *go,
-			struct shapes *shapes, struct type_columns *cols, struct spread *s)
+struct err *spread_open(struct env *env, const struct image *img, const struct blocks *blocks,
+			const struct go *go, struct shapes *shapes, struct type_columns *cols,
+			struct spread *s)
 {
 	const struct grains *g = &blocks->grains;
 	const struct go_type *sudog;
 
-	*s = (struct spread){ .env = env, .img = img, .blocks = blocks, .go = go, .shapes = shapes, .cols = cols };
+	*s = (struct spread){
+		.env = env, .img = img, .blocks = blocks, .go = go, .shapes = shapes, .cols = cols
+	};
 	s->low = g->n_units ? g->unit_base[0] : 0;
 	s->span = g->n_units ? g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s->low : 0;
 	s->queue = malloc(SPREAD_QUEUE * sizeof(*s->queue));
@@ -114,7 +117,9 @@ static void enqueue(struct spread *s, taddr at, uint32_t id)
 static bool intern(struct spread *s, struct shape *shape)
 {
 	struct text name = TEXT_INIT;
-	struct type_row row = { .handle = (uintptr_t)shape, .language = LANG_GO, .typer = s->cols->typer };
+	struct type_row row = { .handle = (uintptr_t)shape,
+				.language = LANG_GO,
+				.typer = s->cols->typer };
 	struct err *err;
 
 	if (shape->id)
@@ -186,7 +191,8 @@ static uint64_t start_grain(const struct grains *g, uint64_t grain)
 static bool find_place(struct spread *s, const struct candidate *c, struct place *ret)
 {
 	const struct grains *g = &s->blocks->grains;
-	uint64_t start = grain_is_start(g, c->grain, c->value) ? c->grain : start_grain(g, c->grain);
+	uint64_t start =
+		grain_is_start(g, c->grain, c->value) ? c->grain : start_grain(g, c->grain);
 
 	ret->at = grain_key(g, start);
 	ret->size = (grain_next_start(g, c->grain) - start) << g->shift;
@@ -239,13 +245,14 @@ static bool is_noscan(struct spread *s, const struct place *p)
 	return !claim || claim->no_pointers;
 }
 
-static uint8_t judge_array(struct spread *s, const struct candidate *c, const struct place *p, uint64_t unit)
+static uint8_t judge_array(struct spread *s, const struct candidate *c, const struct place *p,
+			   uint64_t unit)
 {
 	uint64_t bytes, end;
 	bool scan = c->shape->has_pointers;
 
-	if (!unit || !c->extent || !checked_mul(c->extent, unit, &bytes) || bytes > p->size - p->head ||
-	    p->offset > p->size - p->head - bytes)
+	if (!unit || !c->extent || !checked_mul(c->extent, unit, &bytes) ||
+	    bytes > p->size - p->head || p->offset > p->size - p->head - bytes)
 		return TYPE_UNKNOWN;
 	end = p->offset + bytes;
 	if (c->shape->kind == SHAPE_STRING) {
@@ -272,7 +279,8 @@ static uint8_t judge_value(struct spread *s, struct candidate *c, const struct p
 		return TYPE_UNKNOWN;
 	if (c->shape->block_size == p->size)
 		return c->shape->is_weak ? TYPE_GUESSED : TYPE_SPREAD;
-	if (c->shape->is_weak || !type->ptr_bytes || type->size > (p->size - p->head) / 2 || !is_tiled(s, p, type))
+	if (c->shape->is_weak || !type->ptr_bytes || type->size > (p->size - p->head) / 2 ||
+	    !is_tiled(s, p, type))
 		return TYPE_UNKNOWN;
 	c->shape = shape_array(s->shapes, type);
 	return c->shape ? TYPE_GUESSED : TYPE_UNKNOWN;
@@ -288,7 +296,9 @@ static uint8_t judge(struct spread *s, struct candidate *c, const struct place *
 	case SHAPE_STRING:
 		return judge_array(s, c, p, 1);
 	case SHAPE_MAP:
-		return !p->offset && p->size >= MAP_BLOCK && p->size <= MAP_BLOCK + 16 ? TYPE_SPREAD : TYPE_UNKNOWN;
+		return !p->offset && p->size >= MAP_BLOCK && p->size <= MAP_BLOCK + 16 ?
+			       TYPE_SPREAD :
+			       TYPE_UNKNOWN;
 	default:
 		return p->offset ? TYPE_UNKNOWN : TYPE_SPREAD;
 	}
@@ -328,7 +338,8 @@ static bool is_better(struct spread *s, const struct shape *a, const struct shap
 		return wa > wb;
 	}
 	if (wa / 2 == wb / 2 && a->kind == SHAPE_VALUE && b->kind == SHAPE_VALUE) {
-		s->contradictions += !begins_with(a->type, b->type) && !begins_with(b->type, a->type);
+		s->contradictions +=
+			!begins_with(a->type, b->type) && !begins_with(b->type, a->type);
 		return begins_with(a->type, b->type);
 	}
 	return wa > wb;
@@ -381,8 +392,8 @@ static void refine(struct spread *s, struct candidate *c, const struct shape *no
 			s->cols->type[c->id] = c->shape->id;
 		return;
 	}
-	if ((c->shape->kind == SHAPE_DIRECTORY || c->shape->kind == SHAPE_OVERFLOW) && now->kind == SHAPE_ARRAY &&
-	    is_generic(now->type) && find_place(s, c, &p) && !p.offset)
+	if ((c->shape->kind == SHAPE_DIRECTORY || c->shape->kind == SHAPE_OVERFLOW) &&
+	    now->kind == SHAPE_ARRAY && is_generic(now->type) && find_place(s, c, &p) && !p.offset)
 		assign(s, p.at, c->id, c->shape, TYPE_EXACT);
 }
 
@@ -424,7 +435,8 @@ static inline void look_ahead(struct spread *s, struct candidate *c)
 	__builtin_prefetch(&s->cols->type[c->id]);
 }
 
-static inline void emit(struct spread *s, uint64_t value, struct shape *shape, uint64_t extent, uint8_t op, uint8_t most)
+static inline void emit(struct spread *s, uint64_t value, struct shape *shape, uint64_t extent,
+			uint8_t op, uint8_t most)
 {
 	const struct grains *g = &s->blocks->grains;
 	uint64_t grain;
@@ -438,7 +450,12 @@ static inline void emit(struct spread *s, uint64_t value, struct shape *shape, u
 	if (s->at - s->done == SPREAD_PENDING)
 		decide(s, &s->pending[s->done++ % SPREAD_PENDING]);
 	s->pending[s->at++ % SPREAD_PENDING] = (struct candidate){
-		.value = value, .grain = grain, .shape = shape, .extent = extent, .op = op, .most = most,
+		.value = value,
+		.grain = grain,
+		.shape = shape,
+		.extent = extent,
+		.op = op,
+		.most = most,
 	};
 	if (s->at - s->seen > SPREAD_PENDING / 2)
 		look_ahead(s, &s->pending[s->seen++ % SPREAD_PENDING]);
@@ -452,7 +469,8 @@ static void flush(struct spread *s)
 		decide(s, &s->pending[s->done++ % SPREAD_PENDING]);
 }
 
-void spread_pointer(struct spread *s, uint64_t value, struct shape *shape, uint64_t extent, enum type_confidence most)
+void spread_pointer(struct spread *s, uint64_t value, struct shape *shape, uint64_t extent,
+		    enum type_confidence most)
 {
 	if (shape)
 		emit(s, value, shape, extent, SLOT_POINTER, most);
@@ -463,7 +481,8 @@ void spread_func(struct spread *s, uint64_t value, enum type_confidence most)
 	emit(s, value, NULL, 0, SLOT_FUNC, most);
 }
 
-bool spread_boxed(struct spread *s, uint64_t word, uint64_t data, bool is_itab, enum type_confidence most)
+bool spread_boxed(struct spread *s, uint64_t word, uint64_t data, bool is_itab,
+		  enum type_confidence most)
 {
 	struct shape *sh = is_itab ? shape_itab(s->shapes, word) : shape_boxed(s->shapes, word);
 
@@ -479,7 +498,8 @@ bool spread_boxed(struct spread *s, uint64_t word, uint64_t data, bool is_itab, 
 /* ---- following */
 
 /* One slot at b[at]; `left`: bytes from `b` on. */
-static inline void follow_slot(struct spread *s, const uint8_t *b, uint64_t at, uint64_t left, const struct slot *slot)
+static inline void follow_slot(struct spread *s, const uint8_t *b, uint64_t at, uint64_t left,
+			       const struct slot *slot)
 {
 	uint64_t value = load_u64(b + at);
 
@@ -492,7 +512,8 @@ static inline void follow_slot(struct spread *s, const uint8_t *b, uint64_t at, 
 		break;
 	case SLOT_SLICE:
 		if (left - at >= 24)
-			emit(s, value, slot->target, load_u64(b + at + 16), SLOT_SLICE, TYPE_SPREAD);
+			emit(s, value, slot->target, load_u64(b + at + 16), SLOT_SLICE,
+			     TYPE_SPREAD);
 		break;
 	case SLOT_STRING:
 	case SLOT_POOL:
@@ -527,7 +548,8 @@ static void follow_slots(struct spread *s, const uint8_t *b, uint64_t n, const s
 	if (!n_slots)
 		return;
 	for (uint64_t base = 0; base < n; base += tile) {
-		for (uint32_t i = 0; i < n_slots && n - base >= 8 && slots[i].offset <= n - base - 8; i++)
+		for (uint32_t i = 0;
+		     i < n_slots && n - base >= 8 && slots[i].offset <= n - base - 8; i++)
 			follow_slot(s, b, base + slots[i].offset, n, &slots[i]);
 		if (!tile)
 			break;
@@ -535,7 +557,8 @@ static void follow_slots(struct spread *s, const uint8_t *b, uint64_t n, const s
 }
 
 /* Pointers one after another, all to one shape. */
-static void follow_pointers(struct spread *s, const uint8_t *b, uint64_t n, struct shape *target, uint64_t extent)
+static void follow_pointers(struct spread *s, const uint8_t *b, uint64_t n, struct shape *target,
+			    uint64_t extent)
 {
 	for (uint64_t at = 0; target && n - at >= 8; at += 8)
 		emit(s, load_u64(b + at), target, extent, SLOT_POINTER, TYPE_SPREAD);
@@ -554,8 +577,10 @@ static void follow_map(struct spread *s, const uint8_t *b, uint64_t n, const str
 		if (bits >= 48)
 			return;
 		emit(s, load_u64(b + HMAP_BUCKETS), slots, 1ull << bits, SLOT_MAP, TYPE_SPREAD);
-		emit(s, load_u64(b + HMAP_OLDBUCKETS), slots, bits ? 1ull << (bits - 1) : 1, SLOT_MAP, TYPE_SPREAD);
-		emit(s, load_u64(b + HMAP_EXTRA), shape_of(s->shapes, SHAPE_EXTRA, map->type), 1, SLOT_POINTER, TYPE_SPREAD);
+		emit(s, load_u64(b + HMAP_OLDBUCKETS), slots, bits ? 1ull << (bits - 1) : 1,
+		     SLOT_MAP, TYPE_SPREAD);
+		emit(s, load_u64(b + HMAP_EXTRA), shape_of(s->shapes, SHAPE_EXTRA, map->type), 1,
+		     SLOT_POINTER, TYPE_SPREAD);
 		return;
 	}
 	if (!load_u64(b + SWISS_DIR_LEN)) {
@@ -564,7 +589,8 @@ static void follow_map(struct spread *s, const uint8_t *b, uint64_t n, const str
 	}
 	directory = shape_of(s->shapes, SHAPE_DIRECTORY, map->type);
 	if (directory)
-		emit(s, load_u64(b + SWISS_DIR), directory, load_u64(b + SWISS_DIR_LEN), SLOT_POINTER, TYPE_SPREAD);
+		emit(s, load_u64(b + SWISS_DIR), directory, load_u64(b + SWISS_DIR_LEN),
+		     SLOT_POINTER, TYPE_SPREAD);
 }
 
 static void follow_table(struct spread *s, const uint8_t *b, uint64_t n, const struct shape *table)
@@ -575,8 +601,8 @@ static void follow_table(struct spread *s, const uint8_t *b, uint64_t n, const s
 		return;
 	mask = load_u64(b + TABLE_MASK);
 	if (mask < UINT64_MAX)
-		emit(s, load_u64(b + TABLE_GROUPS), shape_array(s->shapes, table->type->bucket), mask + 1, SLOT_SLICE,
-		     TYPE_SPREAD);
+		emit(s, load_u64(b + TABLE_GROUPS), shape_array(s->shapes, table->type->bucket),
+		     mask + 1, SLOT_SLICE, TYPE_SPREAD);
 }
 
 /* runtime.mapextra {overflow, oldoverflow *[]*bmap, nextOverflow *bmap}: the slices are blocks of their own. */
@@ -596,14 +622,17 @@ static void follow_extra(struct spread *s, const uint8_t *b, uint64_t n, const s
 static void follow_chan(struct spread *s, const uint8_t *b, uint64_t n, const struct shape *chan)
 {
 	const struct go_layout *l = &s->go->layout;
-	if (l->hchan.recvq >= n || n - l->hchan.recvq < 16 || l->hchan.sendq >= n || n - l->hchan.sendq < 16 || n < 24)
+	if (l->hchan.recvq >= n || n - l->hchan.recvq < 16 || l->hchan.sendq >= n ||
+	    n - l->hchan.sendq < 16 || n < 24)
 		return;
 	if (chan->type->elem && chan->type->elem->ptr_bytes)
 		emit(s, load_u64(b + l->hchan.buf), shape_array(s->shapes, chan->type->elem),
 		     load_u64(b + l->hchan.dataqsiz), SLOT_SLICE, TYPE_SPREAD);
 	for (unsigned i = 0; i < 2 && s->sudog; i++) {
-		emit(s, load_u64(b + l->hchan.sendq + 8 * i), s->sudog, 1, SLOT_POINTER, TYPE_SPREAD);
-		emit(s, load_u64(b + l->hchan.recvq + 8 * i), s->sudog, 1, SLOT_POINTER, TYPE_SPREAD);
+		emit(s, load_u64(b + l->hchan.sendq + 8 * i), s->sudog, 1, SLOT_POINTER,
+		     TYPE_SPREAD);
+		emit(s, load_u64(b + l->hchan.recvq + 8 * i), s->sudog, 1, SLOT_POINTER,
+		     TYPE_SPREAD);
 	}
 }
 
@@ -628,7 +657,10 @@ static void follow(struct spread *s, const uint8_t *b, uint64_t n, struct shape 
 		follow_pointers(s, b, n, shape_of(s->shapes, SHAPE_TABLE, shape->type), 1);
 		break;
 	case SHAPE_OVERFLOW:
-		follow_pointers(s, b, n, shape->type->bucket ? shape_array(s->shapes, shape->type->bucket) : NULL, 1);
+		follow_pointers(s, b, n,
+				shape->type->bucket ? shape_array(s->shapes, shape->type->bucket) :
+						      NULL,
+				1);
 		break;
 	case SHAPE_TABLE:
 		follow_table(s, b, n, shape);

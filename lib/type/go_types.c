@@ -34,7 +34,8 @@ static void close_typer(void *p)
 	free(c);
 }
 
-static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks, void **ret_ctx)
+static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks,
+			      void **ret_ctx)
 {
 	struct ctx *c;
 	struct err *err;
@@ -90,8 +91,8 @@ static struct shape *exact_shape(struct ctx *c, const struct go_type *t, taddr a
 	return sh;
 }
 
-static void type_exactly(struct ctx *c, struct spread *s, taddr descriptor, taddr at, uint64_t size, uint64_t head,
-			 uint32_t id)
+static void type_exactly(struct ctx *c, struct spread *s, taddr descriptor, taddr at, uint64_t size,
+			 uint64_t head, uint32_t id)
 {
 	const struct go_type *t = go_type_at(c->go, descriptor);
 	struct shape *sh = t ? exact_shape(c, t, at + head, size) : NULL;
@@ -108,9 +109,11 @@ static void read_headers(struct ctx *c, struct spread *s, const struct claim *cl
 
 	if (first == BLOCK_NONE)
 		return;
-	for (it = grains_iter(&c->blocks->grains, first); it.id < c->blocks->grains.n && it.key < end; grains_next(&it)) {
+	for (it = grains_iter(&c->blocks->grains, first);
+	     it.id < c->blocks->grains.n && it.key < end; grains_next(&it)) {
 		uint64_t avail;
-		const uint8_t *b = block_is_used(c->blocks, it.id) ? spread_view(s, it.key, &avail) : NULL;
+		const uint8_t *b =
+			block_is_used(c->blocks, it.id) ? spread_view(s, it.key, &avail) : NULL;
 
 		if (b && avail >= 8)
 			type_exactly(c, s, load_u64(b), it.key, it.size, claim->head, it.id);
@@ -132,7 +135,8 @@ static void read_span(struct ctx *c, struct spread *s, taddr span)
 			type_exactly(c, s, descriptor, start, it.size, 0, id);
 	}
 	for (unsigned n = 0; at && n < SPECIALS_MAX; n++, at = word(c, at + l->special.next)) {
-		uint64_t offset = word(c, at + l->special.offset), kind = word(c, at + l->special.kind) & 0xff;
+		uint64_t offset = word(c, at + l->special.offset),
+			 kind = word(c, at + l->special.kind) & 0xff;
 		const struct go_type *t;
 
 		if (l->special.offset_size == 2)
@@ -145,7 +149,8 @@ static void read_span(struct ctx *c, struct spread *s, taddr span)
 		spread_func(s, word(c, more), TYPE_SPREAD);
 		t = go_type_at(c->go, word(c, more + 24));
 		if (t && t->kind == GO_POINTER && t->elem)
-			spread_pointer(s, start + offset, shape_value(&c->shapes, t->elem), 1, TYPE_EXACT);
+			spread_pointer(s, start + offset, shape_value(&c->shapes, t->elem), 1,
+				       TYPE_EXACT);
 	}
 }
 
@@ -155,7 +160,8 @@ static void read_spans(struct ctx *c, struct spread *s)
 	uint64_t n;
 	taddr spans;
 
-	if (!c->go->at.mheap || !go_slice(c->go, c->go->at.mheap + l->mheap.allspans, 8, &spans, &n))
+	if (!c->go->at.mheap ||
+	    !go_slice(c->go, c->go->at.mheap + l->mheap.allspans, 8, &spans, &n))
 		return;
 	n = n < SPANS_MAX ? n : SPANS_MAX;
 	for (uint64_t i = 0; i < n; i++) {
@@ -192,7 +198,8 @@ static void read_goroutines(struct ctx *c, struct spread *s)
 
 static void try_pair(struct spread *s, uint64_t first, uint64_t data, enum type_confidence most)
 {
-	if (first && first % 8 == 0 && first - s->low >= s->span && !spread_boxed(s, first, data, true, most))
+	if (first && first % 8 == 0 && first - s->low >= s->span &&
+	    !spread_boxed(s, first, data, true, most))
 		spread_boxed(s, first, data, false, most);
 }
 
@@ -215,8 +222,8 @@ static void read_roots(struct ctx *c, struct spread *s, const struct graph *g)
 
 /* ---- what is left */
 
-static void search_block(struct ctx *c, struct spread *s, const struct grains_iter *it, const struct claim *claim,
-			 const struct heap *heap, uint32_t claim_no)
+static void search_block(struct ctx *c, struct spread *s, const struct grains_iter *it,
+			 const struct claim *claim, const struct heap *heap, uint32_t claim_no)
 {
 	uint64_t mask[SCAN_WORDS / 64], n = (it->size - claim->head) / 8, avail;
 	taddr at = it->key + claim->head;
@@ -234,7 +241,8 @@ static void search_block(struct ctx *c, struct spread *s, const struct grains_it
 			uint64_t i = w * 64 + (unsigned)__builtin_ctzll(rest);
 
 			if (i && i < n && load_u64(b + 8 * i) - s->low < s->span)
-				try_pair(s, load_u64(b + 8 * i - 8), load_u64(b + 8 * i), TYPE_SPREAD);
+				try_pair(s, load_u64(b + 8 * i - 8), load_u64(b + 8 * i),
+					 TYPE_SPREAD);
 		}
 	}
 	/* A function's code comes first, and is no pointer to the collector. */
@@ -252,7 +260,8 @@ static void search_claim(struct ctx *c, struct spread *s, size_t no)
 
 	if (!heap->ops->slots || !heap->ops->precise || first == BLOCK_NONE)
 		return;
-	for (it = grains_iter(&c->blocks->grains, first); it.id < c->blocks->grains.n && it.key < end; grains_next(&it))
+	for (it = grains_iter(&c->blocks->grains, first);
+	     it.id < c->blocks->grains.n && it.key < end; grains_next(&it))
 		if (block_is_used(c->blocks, it.id) && !s->cols->confidence[it.id])
 			search_block(c, s, &it, claim, heap, c->blocks->claim_no[no]);
 }
@@ -286,15 +295,14 @@ static struct err *assign(void *p, struct type_columns *cols)
 	return err;
 }
 
-static bool path(void *p, const struct type_row *type, taddr addr, uint64_t size, uint64_t offset, struct text *ret)
+static bool path(void *p, const struct type_row *type, taddr addr, uint64_t size, uint64_t offset,
+		 struct text *ret)
 {
 	struct ctx *c = p;
-	const struct claim *claim = size > 512 ? blocks_claim_at(c->blocks, addr) : NULL;
-	uint64_t head = claim ? claim->head : 0;
 
-	if (offset < head)
-		return false;
-	return go_names_path(&c->names, (const struct shape *)(uintptr_t)type->handle, addr + head, offset - head, ret);
+	(void)size;
+	return go_names_path(&c->names, (const struct shape *)(uintptr_t)type->handle, addr, offset,
+			     ret);
 }
 
 static bool global(void *p, taddr addr, struct text *ret)
@@ -306,5 +314,10 @@ static bool global(void *p, taddr addr, struct text *ret)
 
 extern const struct typer_ops typer_go;
 const struct typer_ops typer_go = {
-	.name = "go", .open = open_typer, .assign = assign, .path = path, .global = global, .close = close_typer,
+	.name = "go",
+	.open = open_typer,
+	.assign = assign,
+	.path = path,
+	.global = global,
+	.close = close_typer,
 };

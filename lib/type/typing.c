@@ -70,11 +70,15 @@ static unsigned open_typers(struct env *env, const struct image *img, const stru
 	return n;
 }
 
-static struct err *assign(struct env *env, struct typing *t, const struct graph *graph, uint8_t *confidence)
+static struct err *assign(struct env *env, struct typing *t, const struct graph *graph,
+			  uint8_t *confidence)
 {
 	for (unsigned i = 0; i < TYPERS_MAX; i++) {
 		struct type_columns cols = {
-			.type = t->type.base, .confidence = confidence, .typer = (uint8_t)i, .types = &t->types,
+			.type = t->type.base,
+			.confidence = confidence,
+			.typer = (uint8_t)i,
+			.types = &t->types,
 			.graph = graph,
 		};
 		struct err *err;
@@ -85,13 +89,15 @@ static struct err *assign(struct env *env, struct typing *t, const struct graph 
 		if (err && (err->kind == ERR_NOMEM || err->kind == ERR_LIMIT))
 			return err;
 		if (err)
-			diag_err(env, "type/typer", err_wrap(err, "types of %s", t->typers[i].ops->name));
+			diag_err(env, "type/typer",
+				 err_wrap(err, "types of %s", t->typers[i].ops->name));
 	}
 	return NULL;
 }
 
-struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks, const struct graph *graph,
-		       const struct typer_ops *const *typers, struct typing **ret)
+struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct graph *graph, const struct typer_ops *const *typers,
+		       struct typing **ret)
 {
 	_cleanup_(free_typing) struct typing *t = calloc(1, sizeof(*t));
 	_cleanup_(close_col) struct col confidence = {};

@@ -12,8 +12,13 @@
 #include "image/go_type.h"
 
 enum {
-	TYPES = 0x500000, NAMES = 0x508000, END = 0x50a000, HEAP = 0xc000000000,
-	UNCOMMON = 1, STAR = 2, NAMED = 4,
+	TYPES = 0x500000,
+	NAMES = 0x508000,
+	END = 0x50a000,
+	HEAP = 0xc000000000,
+	UNCOMMON = 1,
+	STAR = 2,
+	NAMED = 4,
 };
 
 static struct env env;
@@ -25,7 +30,9 @@ static taddr next_name;
 static int setup(void **state)
 {
 	static const struct fake_mapping maps[] = {
-		{ TYPES, END - TYPES, SEG_R, 1, false }, { HEAP, 0x1000, SEG_R | SEG_W, 0, false }, {},
+		{ TYPES, END - TYPES, SEG_R, 1, false },
+		{ HEAP, 0x1000, SEG_R | SEG_W, 0, false },
+		{},
 	};
 	static const struct fake_word none[] = { {} };
 
@@ -33,7 +40,12 @@ static int setup(void **state)
 	env_init(&env);
 	fake = fake_image_new(&env, maps, none);
 	module = (struct go_module){ .types = TYPES, .etypes = END };
-	go = (struct go){ .env = &env, .img = &fake->img, .minor = 26, .swissmap = true, .modules = &module, .n_modules = 1 };
+	go = (struct go){ .env = &env,
+			  .img = &fake->img,
+			  .minor = 26,
+			  .swissmap = true,
+			  .modules = &module,
+			  .n_modules = 1 };
 	next_name = NAMES;
 	return go_types_open(&go, &go.types) != NULL;
 }
@@ -75,8 +87,9 @@ static taddr put_head(struct head h)
 
 	fake_image_put(fake, h.at, h.size);
 	fake_image_put(fake, h.at + 8, h.ptr_bytes);
-	fake_image_put(fake, h.at + 16, (uint32_t)h.at | (uint64_t)h.tflag << 32 | (uint64_t)align << 40 |
-						(uint64_t)align << 48 | (uint64_t)h.kind << 56);
+	fake_image_put(fake, h.at + 16,
+		       (uint32_t)h.at | (uint64_t)h.tflag << 32 | (uint64_t)align << 40 |
+			       (uint64_t)align << 48 | (uint64_t)h.kind << 56);
 	fake_image_put(fake, h.at + 40, name);
 	return h.at;
 }
@@ -86,13 +99,23 @@ static void put_words(taddr at, const uint64_t *words, size_t n)
 	for (size_t i = 0; i < n; i++)
 		fake_image_put(fake, at + 8 * i, words[i]);
 }
-#define PUT(at, ...) put_words(at, (const uint64_t[]){ __VA_ARGS__ }, sizeof((uint64_t[]){ __VA_ARGS__ }) / 8)
+#define PUT(at, ...) \
+	put_words(at, (const uint64_t[]){ __VA_ARGS__ }, sizeof((uint64_t[]){ __VA_ARGS__ }) / 8)
 
 /* main.Node { Next *main.Node; Name string; Any interface {}; Pair [2]main.Small }, Small { a int32; p *int } */
 enum {
-	INT = TYPES + 0x100, STRING = TYPES + 0x200, ANY = TYPES + 0x300, PTR_NODE = TYPES + 0x400, NODE = TYPES + 0x500,
-	SMALL = TYPES + 0x600, PAIR = TYPES + 0x700, PTR_INT = TYPES + 0x800, INT32 = TYPES + 0x900,
-	NODE_FIELDS = TYPES + 0xa00, SMALL_FIELDS = TYPES + 0xb00, SLICE = TYPES + 0xc00,
+	INT = TYPES + 0x100,
+	STRING = TYPES + 0x200,
+	ANY = TYPES + 0x300,
+	PTR_NODE = TYPES + 0x400,
+	NODE = TYPES + 0x500,
+	SMALL = TYPES + 0x600,
+	PAIR = TYPES + 0x700,
+	PTR_INT = TYPES + 0x800,
+	INT32 = TYPES + 0x900,
+	NODE_FIELDS = TYPES + 0xa00,
+	SMALL_FIELDS = TYPES + 0xb00,
+	SLICE = TYPES + 0xc00,
 };
 
 static void put_node(void)
@@ -103,14 +126,17 @@ static void put_node(void)
 	put_head((struct head){ ANY, 16, 16, GO_INTERFACE, 0, 0, "interface {}" });
 	PUT(put_head((struct head){ PTR_NODE, 8, 8, GO_POINTER, 0, 0, "*main.Node" }) + 48, NODE);
 	PUT(put_head((struct head){ PTR_INT, 8, 8, GO_POINTER, 0, 0, "*int" }) + 48, INT);
-	PUT(put_head((struct head){ SMALL, 16, 16, GO_STRUCT, NAMED, 0, "main.Small" }) + 48, 0, SMALL_FIELDS, 2, 2);
+	PUT(put_head((struct head){ SMALL, 16, 16, GO_STRUCT, NAMED, 0, "main.Small" }) + 48, 0,
+	    SMALL_FIELDS, 2, 2);
 	PUT(SMALL_FIELDS, put_name("a"), INT32, 0, put_name("p"), PTR_INT, 8);
-	PUT(put_head((struct head){ PAIR, 32, 32, GO_ARRAY, 0, 0, "[2]main.Small" }) + 48, SMALL, SLICE, 2);
+	PUT(put_head((struct head){ PAIR, 32, 32, GO_ARRAY, 0, 0, "[2]main.Small" }) + 48, SMALL,
+	    SLICE, 2);
 	PUT(put_head((struct head){ SLICE, 24, 8, GO_SLICE, 0, 0, "[]main.Small" }) + 48, SMALL);
-	put_head((struct head){ NODE, 72, 72, GO_STRUCT, UNCOMMON | STAR | NAMED, 0, "*main.Node" });
+	put_head(
+		(struct head){ NODE, 72, 72, GO_STRUCT, UNCOMMON | STAR | NAMED, 0, "*main.Node" });
 	PUT(NODE + 48, 0, NODE_FIELDS, 4, 4, put_name("example.org/app/main") - TYPES);
-	PUT(NODE_FIELDS, put_name("Next"), PTR_NODE, 0, put_name("Name"), STRING, 8, put_name("Any"), ANY, 24,
-	    put_name("Pair"), PAIR, 40);
+	PUT(NODE_FIELDS, put_name("Next"), PTR_NODE, 0, put_name("Name"), STRING, 8,
+	    put_name("Any"), ANY, 24, put_name("Pair"), PAIR, 40);
 }
 
 static void what_a_descriptor_says(void **state)
@@ -141,16 +167,19 @@ static void paths(void **state)
 		uint64_t offset;
 		const char *path, *type; /* NULL: nothing there */
 	} cases[] = {
-		{ 0, ".Next", "*main.Node" }, { 8, ".Name", "string" },	   { 16, ".Name", "string" },
-		{ 32, ".Any", "interface {}" }, { 40, ".Pair[0].a", "int32" }, { 44, ".Pair[0]", NULL },
-		{ 64, ".Pair[1].p", "*int" }, { 72, "", NULL },		   { UINT64_MAX, "", NULL },
+		{ 0, ".Next", "*main.Node" },  { 8, ".Name", "string" },
+		{ 16, ".Name", "string" },     { 32, ".Any", "interface {}" },
+		{ 40, ".Pair[0].a", "int32" }, { 44, ".Pair[0]", NULL },
+		{ 64, ".Pair[1].p", "*int" },  { 72, "", NULL },
+		{ UINT64_MAX, "", NULL },
 	};
 
 	(void)state;
 	put_node();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct text text = TEXT_INIT;
-		const struct go_type *t = go_type_path(&go, go_type_at(&go, NODE), cases[i].offset, &text);
+		const struct go_type *t =
+			go_type_path(&go, go_type_at(&go, NODE), cases[i].offset, &text);
 
 		if (cases[i].type) {
 			assert_non_null(t);
@@ -184,7 +213,8 @@ static void masks_of_incomplete_types(void **state)
 
 	(void)state;
 	put_node();
-	PUT(SMALL_FIELDS, put_name("a"), INT32, 0, put_name("p"), INT, 8); /* no pointer where one is promised */
+	PUT(SMALL_FIELDS, put_name("a"), INT32, 0, put_name("p"), INT,
+	    8); /* no pointer where one is promised */
 	mask = go_type_mask(&go, go_type_at(&go, SMALL));
 	assert_int_equal(mask[0], 3);
 	fake_image_put(fake, PAIR + 32, HEAP);
@@ -201,20 +231,20 @@ static void liars(void **state)
 		uint64_t value;
 		taddr asked;
 	} cases[] = {
-		{ NODE, 64, NODE },		     /* smaller than its fields */
-		{ NODE, 1ull << 50, NODE },	     /* larger than memory */
-		{ NODE + 8, 80, NODE },		     /* pointers past its end */
-		{ NODE + 64, UINT64_MAX, NODE },     /* fields without end */
-		{ NODE + 56, 0x10, NODE },	     /* fields nowhere */
-		{ NODE_FIELDS + 24 + 16, 4, NODE },  /* a field inside the one before */
-		{ NODE_FIELDS + 8, NODE, NODE },     /* a value that holds itself */
-		{ NODE_FIELDS, 0x30, NODE },	     /* a field's name nowhere */
-		{ NODE + 40, 0x7fffffff, NODE },     /* a name outside of the module */
-		{ NODE + 40, 0, NODE },		     /* none */
-		{ PAIR + 64, 3, PAIR },		     /* more elements than bytes */
-		{ PAIR + 64, 1ull << 61, PAIR },     /* a product that wraps */
-		{ PAIR + 48, 0, PAIR },		     /* of nothing */
-		{ INT, 7, INT },		     /* a word of seven bytes */
+		{ NODE, 64, NODE },		       /* smaller than its fields */
+		{ NODE, 1ull << 50, NODE },	       /* larger than memory */
+		{ NODE + 8, 80, NODE },		       /* pointers past its end */
+		{ NODE + 64, UINT64_MAX, NODE },       /* fields without end */
+		{ NODE + 56, 0x10, NODE },	       /* fields nowhere */
+		{ NODE_FIELDS + 24 + 16, 4, NODE },    /* a field inside the one before */
+		{ NODE_FIELDS + 8, NODE, NODE },       /* a value that holds itself */
+		{ NODE_FIELDS, 0x30, NODE },	       /* a field's name nowhere */
+		{ NODE + 40, 0x7fffffff, NODE },       /* a name outside of the module */
+		{ NODE + 40, 0, NODE },		       /* none */
+		{ PAIR + 64, 3, PAIR },		       /* more elements than bytes */
+		{ PAIR + 64, 1ull << 61, PAIR },       /* a product that wraps */
+		{ PAIR + 48, 0, PAIR },		       /* of nothing */
+		{ INT, 7, INT },		       /* a word of seven bytes */
 		{ INT + 16, 0xff00000000000000, INT }, /* no kind */
 	};
 
@@ -240,8 +270,10 @@ static void values_that_nest_for_ever(void **state)
 	struct text text = TEXT_INIT;
 
 	(void)state;
-	PUT(put_head((struct head){ SMALL, 8, 8, GO_STRUCT, NAMED, 0, "main.A" }) + 48, 0, SMALL_FIELDS, 1, 1);
-	PUT(put_head((struct head){ NODE, 8, 8, GO_STRUCT, NAMED, 0, "main.B" }) + 48, 0, NODE_FIELDS, 1, 1);
+	PUT(put_head((struct head){ SMALL, 8, 8, GO_STRUCT, NAMED, 0, "main.A" }) + 48, 0,
+	    SMALL_FIELDS, 1, 1);
+	PUT(put_head((struct head){ NODE, 8, 8, GO_STRUCT, NAMED, 0, "main.B" }) + 48, 0,
+	    NODE_FIELDS, 1, 1);
 	PUT(SMALL_FIELDS, put_name("b"), NODE, 0);
 	PUT(NODE_FIELDS, put_name("a"), SMALL, 0);
 	t = go_type_at(&go, SMALL);
@@ -257,12 +289,14 @@ static void what_reflect_made(void **state)
 
 	(void)state;
 	put_node();
-	PUT(HEAP + 0x100, 24, 8, 0x1234 | 8ull << 40 | 8ull << 48 | (uint64_t)GO_SLICE << 56, 0, 0, 0xfffffffe, PTR_NODE);
+	PUT(HEAP + 0x100, 24, 8, 0x1234 | 8ull << 40 | 8ull << 48 | (uint64_t)GO_SLICE << 56, 0, 0,
+	    0xfffffffe, PTR_NODE);
 	t = go_type_at(&go, HEAP + 0x100);
 	assert_non_null(t);
 	assert_string_equal(t->name, "[]*main.Node");
 	/* The same with a name of a module. */
-	PUT(HEAP + 0x200, 24, 8, 0x1234 | 8ull << 40 | 8ull << 48 | (uint64_t)GO_SLICE << 56, 0, 0, 5, PTR_NODE);
+	PUT(HEAP + 0x200, 24, 8, 0x1234 | 8ull << 40 | 8ull << 48 | (uint64_t)GO_SLICE << 56, 0, 0,
+	    5, PTR_NODE);
 	assert_null(go_type_at(&go, HEAP + 0x200));
 }
 
@@ -283,7 +317,9 @@ static void types_by_name(void **state)
 {
 	(void)state;
 	put_node();
-	fake_image_put(fake, HEAP, (PTR_NODE - TYPES) | (uint64_t)0x7fffffff << 32); /* one link, and one to nowhere */
+	fake_image_put(fake, HEAP,
+		       (PTR_NODE - TYPES) | (uint64_t)0x7fffffff
+						    << 32); /* one link, and one to nowhere */
 	module.typelinks = HEAP;
 	module.n_typelinks = 2;
 	assert_ptr_equal(go_type_named(&go, "main.Small"), go_type_at(&go, SMALL));
@@ -296,8 +332,14 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	static const struct CMUnitTest tests[] = {
-		TEST(what_a_descriptor_says), TEST(paths), TEST(masks_by_structure), TEST(masks_of_incomplete_types),
-		TEST(liars), TEST(values_that_nest_for_ever), TEST(what_reflect_made), TEST(method_tables),
+		TEST(what_a_descriptor_says),
+		TEST(paths),
+		TEST(masks_by_structure),
+		TEST(masks_of_incomplete_types),
+		TEST(liars),
+		TEST(values_that_nest_for_ever),
+		TEST(what_reflect_made),
+		TEST(method_tables),
 		TEST(types_by_name),
 	};
 
