@@ -165,7 +165,7 @@ static taddr allfin_by_code(const struct finder *f)
 	return go_code_nth(f->code, GO_FN_QUEUEFINALIZER, GO_USE_ACCESS, 3);
 }
 
-/* gcMarkDone takes its address to write it, the workers read it. */
+/* gcMarkDone takes its address to write it, the workers read it; all code has writeBarrier. */
 static taddr blacken_by_code(const struct finder *f)
 {
 	for (unsigned i = 0; i < USES_MAX; i++) {
@@ -173,7 +173,8 @@ static taddr blacken_by_code(const struct finder *f)
 
 		if (!flag)
 			return 0;
-		if (go_code_uses(f->code, GO_FN_GC_MARK_DONE, GO_USE_ADDRESS, flag))
+		if (go_code_uses(f->code, GO_FN_GC_MARK_DONE, GO_USE_ADDRESS, flag) &&
+		    !go_code_uses(f->code, GO_FN_ALLGADD, GO_USE_ANY, flag))
 			return flag;
 	}
 	return 0;
