@@ -77,8 +77,8 @@ struct err *grains_open(struct env *env, const struct grain_range *ranges, uint6
 static struct err *make_select(struct grains *g)
 {
 	uint64_t n_words = grains_words(g), next = 0;
-	struct err *err = col_fixed(g->env, sizeof(uint64_t), ((uint64_t)g->n >> SELECT_SHIFT) + 2, "block index",
-				    &g->select_col);
+	uint64_t n = ((uint64_t)g->n >> SELECT_SHIFT) + 2;
+	struct err *err = col_fixed(g->env, sizeof(uint64_t), n, "block index", &g->select_col);
 
 	if (err)
 		return err;

@@ -110,7 +110,7 @@ static inline uint32_t grains_at(const struct grains *g, uint64_t key)
 	return grain == GRAIN_NONE ? BLOCK_NONE : grain_block(g, grain);
 }
 
-/* Select: the grain position of block `id`; a short binary search, for output and not for hot loops. */
+/* Select: the grain position of block `id`; a short binary search: not for hot loops. */
 uint64_t grains_select(const struct grains *g, uint32_t id);
 uint64_t grains_key(const struct grains *g, uint32_t id);
 
