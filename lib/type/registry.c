@@ -16,6 +16,6 @@ extern const struct typer_ops typer_go;
 
 const struct typer_ops *const typer_registry[] = { &typer_go, NULL };
 
-extern const struct noter_ops noter_go_pools, noter_go_waits;
+extern const struct noter_ops noter_go_pools, noter_go_waits, noter_go_maps;
 
-const struct noter_ops *const noter_registry[] = { &noter_go_pools, &noter_go_waits, NULL };
+const struct noter_ops *const noter_registry[] = { &noter_go_pools, &noter_go_waits, &noter_go_maps, NULL };

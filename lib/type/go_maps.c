@@ -1,0 +1,403 @@
+/*
+ * type/go_maps.c - reads maps; notes those that are mostly empty.
+ *
+ * Old maps: hmap {count, flags, B, noverflow, hash0, buckets, oldbuckets, nevacuate, extra}; a
+ * bucket is {tophash [8]uint8, keys, elems, overflow}, found by chains from an array of 2^B and
+ * some spare ones behind (runtime/map.go).  Swiss maps: Map {used, seed, dirPtr, dirLen, depth},
+ * table {used, capacity, growthLeft u16, localDepth, index, groups {data, lengthMask}}; a group
+ * begins with eight control bytes.  What a rebuilt map takes is make()'s own rule.
+ */
+#include "type/go_maps.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "type/go_block.h"
+#include "type/go_shape.h"
+#include "type/noter.h"
+
+enum {
+	SLOTS = 8,	   /* of a bucket, of a group */
+	TABLE_MOST = 1024, /* slots of a Swiss table */
+	LOG_BUCKETS_MAX = 40,
+	GROUP_MAX = 1 << 20, /* keys and elements are at most 128 bytes each */
+	EMPTY_ONE = 1,
+	EVACUATED_FIRST = 2,
+	FILLED_FIRST = 5, /* tophash */
+	FLAG_SAME_SIZE_GROW = 8,
+	HMAP_FLAGS = 8,
+	SWISS_BYTES = 48,
+	SWISS_DEPTH = 32,
+	TABLE_INDEX = 8,
+	TABLE_BYTES = 32,
+};
+
+struct reader {
+	struct go_maps *maps;
+	const struct go *go;
+	uint64_t group; /* bytes of a bucket or of a group */
+	bool scan;	/* with pointers */
+	struct go_map *map;
+	uint64_t seen;			/* filled slots */
+	taddr window_start, window_end; /* of the segment used last */
+	const uint8_t *window;
+};
+
+/* The word at an address; 0 where there is none, which is then seen as damage. */
+static uint64_t word(struct reader *r, taddr at)
+{
+	if (at - r->window_start >= r->window_end - r->window_start || r->window_end - at < 8) {
+		uint64_t avail;
+		const uint8_t *b = image_view(r->maps->img, at, &avail);
+
+		if (!b || avail < 8) {
+			r->map->damaged = true;
+			return 0;
+		}
+		r->window_start = at;
+		r->window_end = at + avail;
+		r->window = b;
+	}
+	return load_u64(r->window + (at - r->window_start));
+}
+
+/* The used block around an address, with at least `n` bytes behind it. */
+static bool room_at(const struct reader *r, taddr at, uint64_t n, struct go_block *ret)
+{
+	return at && go_block_at(r->maps->blocks, at, ret) && ret->usable - (at - ret->start) >= n;
+}
+
+/* A block that is this map's from now on: it and its bytes count once. */
+static bool own_block(struct reader *r, taddr at, uint64_t n, struct go_block *ret)
+{
+	if (!room_at(r, at, n, ret) || bit_get(r->maps->seen.base, ret->id)) {
+		r->map->damaged = true;
+		return false;
+	}
+	bit_set(r->maps->seen.base, ret->id);
+	r->map->bytes += ret->size;
+	return true;
+}
+
+/* ---- to 1.23 */
+
+/* The filled and deleted slots of a bucket, by its first eight bytes. */
+static void count_bucket(struct reader *r, uint64_t top)
+{
+	for (unsigned i = 0; i < SLOTS; i++, top >>= 8) {
+		r->seen += (top & 0xff) >= FILLED_FIRST;
+		r->map->deleted += (top & 0xff) == EMPTY_ONE;
+	}
+}
+
+/*
+ * The buckets behind the first of a chain.  Those in the array's own block are spare ones made with
+ * it, `spare` more at most: lists may loop.
+ */
+static void walk_chain(struct reader *r, taddr bucket, const struct go_block *array,
+		       uint64_t *spare)
+{
+	while ((bucket = word(r, bucket + r->group - 8))) {
+		struct go_block b;
+
+		if (bucket - array->start < array->usable && *spare)
+			--*spare;
+		else if (!own_block(r, bucket, r->group, &b))
+			return;
+		r->map->overflow++;
+		count_bucket(r, word(r, bucket));
+	}
+}
+
+/* One array of 2^bits buckets; those of an old one that are evacuated have no filled slots. */
+static void walk_buckets(struct reader *r, taddr at, unsigned bits)
+{
+	struct go_block array;
+	uint64_t spare;
+
+	if (!at)
+		return;
+	if (bits > LOG_BUCKETS_MAX) {
+		r->map->damaged = true;
+		return;
+	}
+	if (!own_block(r, at, r->group << bits, &array))
+		return;
+	spare = array.usable / r->group - (1ull << bits);
+	for (uint64_t i = 0; i < 1ull << bits; i++) {
+		count_bucket(r, word(r, at + i * r->group));
+		walk_chain(r, at + i * r->group, &array, &spare);
+	}
+}
+
+/* {overflow, oldoverflow *[]*bmap, nextOverflow}: the lists keep buckets without pointers alive. */
+static void add_extra(struct reader *r, taddr at)
+{
+	struct go_block b;
+
+	if (!at || !own_block(r, at, 24, &b))
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		taddr slice = word(r, at + 8 * i);
+
+		if (slice && own_block(r, slice, 24, &b) && word(r, slice))
+			own_block(r, word(r, slice), 8, &b);
+	}
+}
+
+/* Twice the entries a bucket may have on average before the map grows: 6.5; in 1.21 it was 6. */
+static uint64_t twice_load(const struct go *go)
+{
+	return go->minor == 21 ? 12 : 13;
+}
+
+/* makemap() and makeBucketArray(). */
+static uint64_t need_old(const struct reader *r)
+{
+	uint64_t n = r->map->used, buckets;
+	unsigned bits = 0;
+
+	if (!n)
+		return 0;
+	while (n > SLOTS && n > twice_load(r->go) * ((1ull << bits) / 2) && bits < LOG_BUCKETS_MAX)
+		bits++;
+	buckets = 1ull << bits;
+	if (bits < 4)
+		return go_block_size(r->go, buckets * r->group, r->scan);
+	return go_block_size(r->go, (buckets + (buckets >> 4)) * r->group, r->scan) +
+	       go_block_size(r->go, 24, true);
+}
+
+/* 1.24 and 1.25 without Swiss maps have clearSeq before it. */
+static unsigned extra_at(const struct go *go)
+{
+	return HMAP_EXTRA + (go->minor >= 24 ? 8 : 0);
+}
+
+static void read_old(struct reader *r, taddr h)
+{
+	uint64_t flags = word(r, h + HMAP_FLAGS);
+	unsigned bits = flags >> 8 & 0xff;
+	taddr buckets = word(r, h + HMAP_BUCKETS), old = word(r, h + HMAP_OLDBUCKETS);
+
+	r->map->used = word(r, h + HMAP_COUNT);
+	r->map->growing = old;
+	if (buckets && bits <= LOG_BUCKETS_MAX)
+		r->map->capacity = (uint64_t)SLOTS << bits;
+	walk_buckets(r, buckets, bits);
+	walk_buckets(r, old, bits && !(flags & FLAG_SAME_SIZE_GROW) ? bits - 1 : bits);
+	add_extra(r, word(r, h + extra_at(r->go)));
+	r->map->need += need_old(r);
+}
+
+/* ---- since 1.24 */
+
+static void count_groups(struct reader *r, taddr at, uint64_t n)
+{
+	const uint64_t ones = 0x0101010101010101;
+
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t ctrl = word(r, at + i * r->group);
+
+		r->seen += (unsigned)__builtin_popcountll(~ctrl >> 7 & ones);
+		/* 0x80: empty, 0xfe: deleted */
+		r->map->deleted += (unsigned)__builtin_popcountll(ctrl >> 7 & ctrl >> 1 & ones);
+	}
+}
+
+/* A table of entry `i` of the directory; it stands in several, of which its index is the first. */
+static void read_table(struct reader *r, taddr at, uint64_t i)
+{
+	struct go_block b;
+	uint64_t capacity;
+	taddr data;
+
+	if (!room_at(r, at, TABLE_BYTES, &b)) {
+		r->map->damaged = true;
+		return;
+	}
+	if (word(r, at + TABLE_INDEX) != i || !own_block(r, at, TABLE_BYTES, &b))
+		return;
+	capacity = word(r, at) >> 8 * TABLE_CAPACITY & 0xffff;
+	data = word(r, at + TABLE_GROUPS);
+	r->map->capacity += capacity;
+	if (capacity < SLOTS || capacity > TABLE_MOST ||
+	    word(r, at + TABLE_MASK) != capacity / SLOTS - 1)
+		r->map->damaged = true;
+	else if (own_block(r, data, capacity / SLOTS * r->group, &b))
+		count_groups(r, data, capacity / SLOTS);
+}
+
+static uint64_t up_pow2(uint64_t n)
+{
+	return n <= 1 ? 1 : 1ull << (64 - (unsigned)__builtin_clzll(n - 1));
+}
+
+/* NewMap() and newTable(). */
+static uint64_t need_swiss(const struct reader *r)
+{
+	uint64_t n = r->map->used, slots, tables, each;
+
+	if (!n)
+		return 0;
+	if (n <= SLOTS)
+		return go_block_size(r->go, r->group, r->scan);
+	if (n > 1ull << LOG_BUCKETS_MAX)
+		return UINT64_MAX / 2;
+	slots = n * 8 / 7;
+	tables = up_pow2((slots + TABLE_MOST - 1) / TABLE_MOST);
+	each = up_pow2(slots / tables < SLOTS ? SLOTS : slots / tables);
+	return go_block_size(r->go, 8 * tables, true) +
+	       tables * (go_block_size(r->go, TABLE_BYTES, true) +
+			 go_block_size(r->go, each / SLOTS * r->group, r->scan));
+}
+
+static void read_swiss(struct reader *r, taddr h)
+{
+	taddr at = word(r, h + SWISS_DIR), table = 0;
+	uint64_t n = word(r, h + SWISS_DIR_LEN), depth = word(r, h + SWISS_DEPTH) & 0xff;
+	struct go_block b;
+
+	r->map->used = word(r, h + SWISS_USED);
+	r->map->need += need_swiss(r);
+	if (!at)
+		return;
+	if (!own_block(r, at, n ? n > UINT64_MAX / 8 ? UINT64_MAX : 8 * n : r->group, &b))
+		return;
+	if (!n) {
+		r->map->capacity = SLOTS;
+		count_groups(r, at, 1);
+		return;
+	}
+	r->map->damaged |= depth > 63 || n != 1ull << (depth & 63);
+	for (uint64_t i = 0; i < n; i++) {
+		taddr last = table;
+
+		table = word(r, at + 8 * i);
+		if (!i || table != last)
+			read_table(r, table, i);
+	}
+}
+
+/* ---- any */
+
+struct err *go_maps_open(struct env *env, const struct image *img, const struct blocks *blocks,
+			 struct go_maps *ret)
+{
+	*ret = (struct go_maps){ .img = img, .blocks = blocks };
+	return col_fixed(env, 8, bits_words(blocks->grains.n) + 1, "maps", &ret->seen);
+}
+
+void go_maps_close(struct go_maps *m)
+{
+	col_close(&m->seen);
+}
+
+bool go_map_read(struct go_maps *m, const struct go_type *type, taddr header, struct go_map *ret)
+{
+	struct reader r = { .maps = m, .go = m->img->go, .map = ret };
+	struct go_block b;
+
+	if (!r.go || !type->bucket || type->bucket->size < 16 || type->bucket->size > GROUP_MAX)
+		return false;
+	*ret = (struct go_map){ .addr = header, .type = type };
+	if (!own_block(&r, header, r.go->swissmap ? SWISS_BYTES : extra_at(r.go) + 8, &b))
+		return false;
+	r.group = type->bucket->size;
+	r.scan = type->bucket->ptr_bytes;
+	ret->need = b.size;
+	if (r.go->swissmap)
+		read_swiss(&r, header);
+	else
+		read_old(&r, header);
+	ret->damaged |= r.seen != ret->used;
+	return true;
+}
+
+/* The type of a map whose headers are of type `id`; NULL: of no map. */
+static const struct go_type *map_of(const struct graph *g, type_id id)
+{
+	const struct type_row *row = &g->types->v[id];
+	const struct shape *shape =
+		row->language == LANG_GO ? (const struct shape *)(uintptr_t)row->handle : NULL;
+
+	return shape && shape->kind == SHAPE_MAP ? shape->type : NULL;
+}
+
+struct err *go_maps_each(struct env *env, const struct image *img, const struct blocks *blocks,
+			 const struct graph *g,
+			 struct err *(*fn)(void *arg, node_id node, const struct go_map *map),
+			 void *arg)
+{
+	_free_ const struct go_type **maps = NULL;
+	_cleanup_(go_maps_close) struct go_maps reader = {};
+	struct err *err;
+	size_t n_maps = 0;
+
+	if (!img->go || !g->type || !g->types || !g->grains)
+		return NULL;
+	maps = calloc(g->types->n + 1, sizeof(*maps));
+	if (!maps)
+		return &err_nomem;
+	for (size_t i = 1; i < g->types->n; i++)
+		n_maps += (maps[i] = map_of(g, (type_id)i)) != NULL;
+	err = go_maps_open(env, img, blocks, &reader);
+	for (node_id i = 0; i < g->n && n_maps && !err; i++) {
+		struct go_map map;
+
+		if (g->type[i] && maps[g->type[i]] && graph_is_live(g, i) &&
+		    go_map_read(&reader, maps[g->type[i]], graph_key(g, i), &map))
+			err = fn(arg, i, &map);
+	}
+	return err;
+}
+
+/* ---- notes */
+
+struct notes {
+	struct env *env;
+	struct note_sink *sink;
+};
+
+/*
+ * Splits and growth leave a healthy map up to a third above what make() would take: what is noted
+ * wastes two fifths.
+ */
+static bool is_slack(const struct go_map *m)
+{
+	uint64_t wasted = go_map_wasted(m);
+
+	return m->capacity && wasted && wasted / 2 >= m->bytes / 5;
+}
+
+static struct err *note(void *arg, node_id node, const struct go_map *map)
+{
+	struct notes *n = arg;
+	struct slack slack = {
+		.node = node,
+		.kind = map->used ? SLACK_MAP : SLACK_EMPTY,
+		.used = map->used,
+		.capacity = map->capacity,
+		.bytes = map->bytes,
+		.wasted = go_map_wasted(map),
+	};
+
+	if (map->damaged)
+		diag(n->env, "go/maps", map->addr,
+		     "a map's entries are not as many as its header says");
+	if (map->damaged && map->used > map->capacity + SLOTS * map->overflow)
+		return NULL; /* a header that was written over */
+	return is_slack(map) ? n->sink->slack(n->sink, &slack) : NULL;
+}
+
+static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks,
+			const struct graph *g, struct note_sink *sink)
+{
+	struct notes n = { .env = env, .sink = sink };
+
+	return go_maps_each(env, img, blocks, g, note, &n);
+}
+
+extern const struct noter_ops noter_go_maps;
+const struct noter_ops noter_go_maps = { .name = "maps", .find = find };

@@ -1,0 +1,52 @@
+/*
+ * type/go_maps.h - Go's maps as they lie in memory: entries, room, deleted slots, storage.
+ *
+ * To 1.23 (and with noswissmap) runtime/map.go: hmap and chains of bmap; since 1.24
+ * internal/runtime/maps: one group, or a directory of tables of groups.
+ */
+#ifndef HEAPFX_TYPE_GO_MAPS_H
+#define HEAPFX_TYPE_GO_MAPS_H
+
+#include "base/col.h"
+#include "graph/graph.h"
+#include "heap/blocks.h"
+#include "image/go_type.h"
+
+struct go_map {
+	taddr addr; /* of its header */
+	const struct go_type *type;
+	uint64_t used;	   /* len() */
+	uint64_t capacity; /* slots, those of overflow buckets not counted; 0 without storage */
+	uint64_t deleted;  /* slots that a deleted entry still takes */
+	uint64_t overflow; /* buckets past the first of their chain; 0 since 1.24 */
+	uint64_t bytes;	   /* of all its blocks, header included */
+	uint64_t need; /* that make() would take for `used` entries, overflow buckets not counted */
+	bool growing;  /* to 1.23: entries still move from the old buckets */
+	bool damaged;  /* what was counted is not what the header says, or not all could be read */
+};
+
+static inline uint64_t go_map_wasted(const struct go_map *m)
+{
+	return m->bytes > m->need ? m->bytes - m->need : 0;
+}
+
+/* Reads maps; a block is storage of one map alone, so that all together cost no more than the heap is large. */
+struct go_maps {
+	const struct image *img;
+	const struct blocks *blocks;
+	struct col seen; /* one bit a block */
+};
+struct err *go_maps_open(struct env *env, const struct image *img, const struct blocks *blocks,
+			 struct go_maps *ret) MUST_CHECK;
+void go_maps_close(struct go_maps *m);
+
+/* False: no header can be there. `type`: of kind GO_MAP. */
+bool go_map_read(struct go_maps *m, const struct go_type *type, taddr header, struct go_map *ret);
+
+/* Every live block that is known to be a map's header, by address. */
+struct err *go_maps_each(struct env *env, const struct image *img, const struct blocks *blocks,
+			 const struct graph *g,
+			 struct err *(*fn)(void *arg, node_id node, const struct go_map *map),
+			 void *arg) MUST_CHECK;
+
+#endif
