@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "image/elf.h"
 #include "image/go_anchors.h"
 #include "image/go_build.h"
 #include "image/go_func.h"
@@ -25,6 +26,22 @@ static void hits_fini(struct go_hits *h)
 	free(h->v);
 }
 
+/* A program of Go whose runtime is not where it should be: damage, or a program packed or still starting. */
+static void say_no_modules(const struct image *img)
+{
+	for (size_t i = 0; i < img->n_modules; i++) {
+		const struct module *m = &img->modules[i];
+		const uint8_t *bytes;
+		uint64_t n;
+
+		if (m->elf && (elf_file_section(m->elf, ".gopclntab", &bytes, &n) ||
+			       elf_file_section(m->elf, ".go.buildinfo", &bytes, &n)))
+			diag(img->env, "go/moduledata", m->start,
+			     "%s is a Go program, and its moduledata is not in the dump's data: its heap is not known",
+			     m->path);
+	}
+}
+
 /* The version that the modules were built by, then the modules by it; by their shape if nothing tells. */
 static struct err *find_modules(struct go *go)
 {
@@ -32,6 +49,8 @@ static struct err *find_modules(struct go *go)
 	struct err *err = go_modules_scan(go, &hits);
 	unsigned fitting;
 
+	if (!err && !hits.n)
+		say_no_modules(go->img);
 	if (err || !hits.n)
 		return err;
 	for (size_t i = 0; i < hits.n && !go->minor; i++)
@@ -102,6 +121,17 @@ static bool version_known(struct go *go)
 	return true;
 }
 
+/* Read-only data is in few dumps: without the program's file there are no functions, types or names. */
+static void say_no_tables(const struct go *go)
+{
+	uint64_t avail;
+
+	for (size_t i = 0; i < go->n_modules; i++)
+		if (!image_view(go->img, go->modules[i].pclntab, &avail))
+			diag(go->env, "go/no-tables", go->modules[i].pclntab,
+			     "the function table is neither in the dump nor in a matching file: --exe names the program");
+}
+
 static struct err *fill(struct go *go)
 {
 	struct err *err = find_modules(go);
@@ -110,6 +140,7 @@ static struct err *fill(struct go *go)
 		err = guess_minor(go);
 	if (err || !go->n_modules || !version_known(go))
 		return err;
+	say_no_tables(go);
 	go_layout_of(go->minor, go->img->target->id, go->allocheaders, &go->layout);
 	err = go_types_open(go, &go->types);
 	if (!err)
