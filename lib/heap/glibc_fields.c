@@ -79,13 +79,14 @@ bool window_move(struct window *w, taddr at)
 	return true;
 }
 
-bool chunk_is_linked(struct window *w, taddr at)
+bool chunk_is_linked(const struct window *from, taddr at)
 {
+	struct window w = *from; /* the caller's stays where it is */
 	taddr fd, bk, back;
 
-	return window_u64(w, at + 16, &fd) && window_u64(w, at + 24, &bk) &&
-	       window_u64(w, fd + 24, &back) && back == at &&
-	       window_u64(w, bk + 16, &back) && back == at;
+	return window_u64(&w, at + 16, &fd) && window_u64(&w, at + 24, &bk) &&
+	       window_u64(&w, fd + 24, &back) && back == at &&
+	       window_u64(&w, bk + 16, &back) && back == at;
 }
 
 uint64_t glibc_size_by_end(struct window *w, const struct glibc_piece *p, taddr at)

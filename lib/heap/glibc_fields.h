@@ -116,7 +116,7 @@ static inline bool loop_closes(struct loop_guard *l, taddr at)
 }
 
 /* Do the neighbours in its list lead back to a free chunk? */
-bool chunk_is_linked(struct window *w, taddr at);
+bool chunk_is_linked(const struct window *w, taddr at);
 
 enum glibc_where {
 	WHERE_TCACHE,

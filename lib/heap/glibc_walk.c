@@ -343,16 +343,16 @@ static void add_chunk(struct walk *walk, taddr at, uint64_t size, uint64_t next_
  */
 static inline bool has_headers(const struct window *w, taddr at, uint64_t size, uint64_t flags)
 {
-	const uint8_t *bytes = w->bytes + (at - w->start) + 8;
+	const uint8_t *bytes;
 
-	if (size > FEW_BYTES || at < w->start || at - w->start >= w->n || size > w->n - (at - w->start))
+	if (size > FEW_BYTES || at < w->start) /* the window holds the next header */
 		return true;
+	bytes = w->bytes + (at - w->start) + 8;
 	for (uint64_t off = CHUNK_MIN; off <= size - CHUNK_MIN; off += 16) {
 		uint64_t header;
 
 		memcpy(&header, bytes + off, 8);
-		if (header - CHUNK_MIN < size - off - CHUNK_MIN + 8 &&
-		    !(header & 15 & ~flags))
+		if (header - CHUNK_MIN < size - off - CHUNK_MIN + 8 && !(header & 15 & ~flags))
 			return true;
 	}
 	return false;
