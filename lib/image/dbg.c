@@ -23,6 +23,8 @@ enum {
 	TYPE_STEPS_MAX = 32,   /* typedefs and qualifiers on the way to a type */
 	ANONYMOUS_MAX = 64,    /* unnamed structs and unions inside one struct */
 	FIELDS_MAX = 65536,    /* answers kept */
+	LOCATIONS_MAX = 4,     /* of one variable at one pc */
+	SCOPES_MAX = 64,       /* inside one another */
 };
 
 static void dbg_unlock(pthread_mutex_t **lock)
@@ -328,23 +330,30 @@ bool image_field_offset(const struct image *img, const struct module *m, const c
 
 /* ---- source places */
 
+static bool unit_of(Dwarf *dwarf, uint64_t addr, Dwarf_Die *ret)
+{
+	struct top t = { .dwarf = dwarf };
+
+	if (dwarf_addrdie(dwarf, addr, ret))
+		return true;
+	/* Not every compiler writes .debug_aranges. */
+	while (t.seen++ < DIES_MAX &&
+	       !dwarf_get_units(dwarf, t.cu, &t.cu, NULL, NULL, &t.unit, NULL))
+		if (dwarf_haspc(&t.unit, addr) == 1) {
+			*ret = t.unit;
+			return true;
+		}
+	return false;
+}
+
 static bool line_of(Dwarf *dwarf, uint64_t addr, struct source_place *ret)
 {
 	Dwarf_Die unit;
 	Dwarf_Line *line;
 	int number;
 
-	if (!dwarf_addrdie(dwarf, addr, &unit)) {
-		struct top t = { .dwarf = dwarf };
-
-		/* Not every compiler writes .debug_aranges. */
-		while (!dwarf_get_units(dwarf, t.cu, &t.cu, NULL, NULL, &t.unit, NULL) && t.seen++ < DIES_MAX)
-			if (dwarf_haspc(&t.unit, addr) == 1)
-				goto found;
+	if (!unit_of(dwarf, addr, &unit))
 		return false;
-found:
-		unit = t.unit;
-	}
 	line = dwarf_getsrc_die(&unit, addr);
 	if (!line || dwarf_lineno(line, &number) || number <= 0)
 		return false;
@@ -598,4 +607,154 @@ bool dbg_statics(const struct image *img, const struct module *m,
 			return false;
 	}
 	return true;
+}
+
+/* ---- variables in frames */
+
+/* The place that begins at op *i, when it is in the frame: its distance from the frame's address. */
+static bool op_in_frame(const Dwarf_Op *ops, size_t n, size_t *i, int64_t *ret)
+{
+	const Dwarf_Op *op = &ops[*i];
+
+	if (op->atom == DW_OP_fbreg) {
+		*ret = (int64_t)op->number;
+		++*i;
+		return true;
+	}
+	if (op->atom != DW_OP_call_frame_cfa)
+		return false;
+	*ret = 0;
+	++*i;
+	if (n - *i >= 2 && op[1].atom == DW_OP_consts && op[2].atom == DW_OP_plus) {
+		*ret = (int64_t)op[1].number;
+		*i += 2;
+	} else if (n - *i >= 1 && op[1].atom == DW_OP_plus_uconst) {
+		*ret = (int64_t)op[1].number;
+		++*i;
+	}
+	return true;
+}
+
+/* Whether a location of `size` bytes, or a piece of it, covers `at`: which byte of the value is there. */
+static bool covers(const Dwarf_Op *ops, size_t n, uint64_t size, int64_t at, uint64_t *ret_into)
+{
+	uint64_t pos = 0;
+
+	for (size_t i = 0; i < n;) {
+		int64_t offset = 0;
+		bool in_frame = op_in_frame(ops, n, &i, &offset);
+		uint64_t bytes = size;
+
+		while (!in_frame && i < n && ops[i].atom != DW_OP_piece)
+			i++; /* a register, a constant, nothing */
+		if (i < n) {
+			if (ops[i].atom != DW_OP_piece)
+				return false; /* computed */
+			bytes = ops[i++].number;
+		}
+		if (in_frame && at >= offset && (uint64_t)(at - offset) < bytes) {
+			*ret_into = pos + (uint64_t)(at - offset);
+			return true;
+		}
+		pos += bytes;
+	}
+	return false;
+}
+
+static bool is_at(Dwarf_Die *die, uint64_t pc, int64_t at, uint64_t *ret_into)
+{
+	Dwarf_Attribute attr, type;
+	Dwarf_Die of;
+	Dwarf_Word size = 8;
+	Dwarf_Op *ops[LOCATIONS_MAX];
+	size_t lens[LOCATIONS_MAX];
+	int n;
+
+	if (!dwarf_attr_integrate(die, DW_AT_location, &attr))
+		return false;
+	if (dwarf_attr_integrate(die, DW_AT_type, &type) && dwarf_formref_die(&type, &of))
+		dwarf_aggregate_size(&of, &size);
+	n = dwarf_getlocation_addr(&attr, pc, ops, lens, LOCATIONS_MAX);
+	for (int i = 0; i < n; i++)
+		if (covers(ops[i], lens[i], size, at, ret_into))
+			return true;
+	return false;
+}
+
+/* The frame's address is the canonical one; of others nothing can be said. */
+static bool has_canonical_frame(Dwarf_Die *function)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Block block;
+
+	return dwarf_attr_integrate(function, DW_AT_frame_base, &attr) &&
+	       !dwarf_formblock(&attr, &block) && block.length == 1 && block.data[0] == DW_OP_call_frame_cfa;
+}
+
+static bool is_scope(Dwarf_Die *die)
+{
+	int tag = dwarf_tag(die);
+
+	return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine ||
+	       tag == DW_TAG_lexical_block;
+}
+
+/* The function that has pc, and the blocks and inlined calls in it that do: how many. */
+static unsigned scopes_of(Dwarf_Die *unit, uint64_t pc, Dwarf_Die *ret, unsigned max)
+{
+	Dwarf_Die child, *parent = unit;
+	unsigned n = 0, seen = 0;
+
+	while (n < max) {
+		bool more = !dwarf_child(parent, &child);
+
+		while (more && !(is_scope(&child) && dwarf_haspc(&child, pc) == 1))
+			more = seen++ < DIES_MAX && !dwarf_siblingof(&child, &child);
+		if (!more)
+			break;
+		ret[n] = child;
+		parent = &ret[n++];
+	}
+	return n;
+}
+
+static bool local_of(Dwarf_Die *scope, uint64_t pc, int64_t at, Dwarf_Die *ret, uint64_t *ret_into)
+{
+	unsigned seen = 0;
+
+	for (bool more = !dwarf_child(scope, ret); more && seen < DIES_MAX;
+	     more = !dwarf_siblingof(ret, ret), seen++) {
+		int tag = dwarf_tag(ret);
+
+		if ((tag == DW_TAG_variable || tag == DW_TAG_formal_parameter) &&
+		    is_at(ret, pc, at, ret_into))
+			return true;
+	}
+	return false;
+}
+
+bool dbg_local(const struct image *img, const struct module *m, uint64_t pc, int64_t at,
+	       struct dbg_entry *ret, uint64_t *ret_into)
+{
+	Dwarf_Die unit, found, scopes[SCOPES_MAX];
+	bool ok = false;
+	unsigned n;
+
+	if (!m->dbg)
+		return false;
+	pthread_mutex_lock(&m->dbg->lock);
+	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &m->dbg->lock;
+
+	(void)lock;
+	pc -= m->bias;
+	if (!dbg_dwarf(img, m->dbg) || !unit_of(dbg_dwarf(img, m->dbg), pc, &unit))
+		return false;
+	n = scopes_of(&unit, pc, scopes, SCOPES_MAX);
+	if (!n || !has_canonical_frame(&scopes[0]))
+		return false;
+	while (n && !ok)
+		ok = local_of(&scopes[--n], pc, at, &found, ret_into);
+	if (ok)
+		entry_fill(&found, ret);
+	return ok;
 }

@@ -84,6 +84,12 @@ bool dbg_entry_read(const struct image *img, const struct module *m, uint64_t id
 /* Until fn answers false; false then, and without DWARF. */
 bool dbg_children(const struct image *img, const struct module *m, uint64_t id,
 		  bool (*fn)(void *arg, const struct dbg_entry *e), void *arg);
+/*
+ * The variable or parameter whose storage at `pc` (of the process) covers the byte that is `at`
+ * bytes from the canonical frame address; `ret_into`: which byte of its value that is.  Innermost scope first.
+ */
+bool dbg_local(const struct image *img, const struct module *m, uint64_t pc, int64_t at,
+	       struct dbg_entry *ret, uint64_t *ret_into);
 /* Every variable and function of the top level of all units: one pass over the DWARF. */
 bool dbg_statics(const struct image *img, const struct module *m,
 		 bool (*fn)(void *arg, const struct dbg_static *s), void *arg);

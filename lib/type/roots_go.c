@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/guard.h"
+#include "image/dbg.h"
 #include "image/go_sched.h"
 
 enum {
@@ -509,6 +510,22 @@ static void place(const struct image *img, const struct root_source *source, uin
 		go_source(img->go, go_frame_source_pc(f), on_call, ret);
 }
 
+/* The variable a slot of a frame belongs to, where debug information tells. */
+static void describe_variable(const struct image *img, const struct go_frame *f, uint64_t where,
+			      struct text *ret)
+{
+	const struct module *m = image_module_at(img, f->entry);
+	struct dbg_entry e;
+	uint64_t into;
+
+	if (!m || !dbg_local(img, m, go_frame_source_pc(f), (int64_t)(where - f->fp), &e, &into) ||
+	    !e.name)
+		return;
+	text_printf(ret, ", in %s", e.name);
+	if (into)
+		text_printf(ret, "+0x%llx", (unsigned long long)into);
+}
+
 /* What it holds outside its stack. */
 static const char *what_else(const struct image *img, const struct goroutine *g, uint64_t where)
 {
@@ -539,6 +556,8 @@ static void describe_goroutine(const struct image *img, const struct root_source
 		text_add(ret, what_else(img, g, where));
 	else if (f && !f->is_precise)
 		text_add(ret, ", not by a stack map");
+	else if (f)
+		describe_variable(img, f, where, ret);
 	text_fini(&p.function);
 	text_fini(&p.frame);
 }
