@@ -154,28 +154,13 @@ uint64_t grains_key(const struct grains *g, uint32_t id)
 	return grain_key(g, grains_select(g, id));
 }
 
-static void iter_set(struct grains_iter *it)
-{
-	it->key = grain_key(it->g, it->grain);
-	it->next = grain_next_start(it->g, it->grain);
-	it->size = (it->next - it->grain) << it->g->shift;
-}
-
 struct grains_iter grains_iter(const struct grains *g, uint32_t first)
 {
 	struct grains_iter it = { .g = g, .id = first };
 
 	if (first < g->n) {
 		it.grain = grains_select(g, first);
-		iter_set(&it);
+		grains_iter_set(&it);
 	}
 	return it;
-}
-
-void grains_next(struct grains_iter *it)
-{
-	if (++it->id >= it->g->n)
-		return;
-	it->grain = it->next;
-	iter_set(it);
 }

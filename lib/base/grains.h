@@ -143,6 +143,19 @@ struct grains_iter {
 	uint32_t id;
 };
 struct grains_iter grains_iter(const struct grains *g, uint32_t first);
-void grains_next(struct grains_iter *it);
+static inline void grains_iter_set(struct grains_iter *it)
+{
+	it->key = grain_key(it->g, it->grain);
+	it->next = grain_next_start(it->g, it->grain);
+	it->size = (it->next - it->grain) << it->g->shift;
+}
+/* Without calls, so that a pass keeps the iterator in registers. */
+static inline void grains_next(struct grains_iter *it)
+{
+	if (++it->id >= it->g->n)
+		return;
+	it->grain = it->next;
+	grains_iter_set(it);
+}
 
 #endif
