@@ -4,7 +4,8 @@
  * A hop is folded into the one beside it when both are of one size and found at one offset.  A
  * folded hop keeps the address of its last block, so that the next hop's offset is inside it.
  * Chains may be millions of hops long: nothing here keeps more than HOPS_MAX of them, and past
- * OFFSETS_MAX steps likeness is judged by size alone.
+ * OFFSETS_MAX steps likeness is judged by size alone.  Blocks that are one thing to who reads (a
+ * map's header and its slots) are one hop.
  */
 #include "analysis/chain.h"
 
@@ -129,6 +130,29 @@ struct err *finding_add(struct report *r, const char *rule, int64_t suspect, con
 	return NULL;
 }
 
+const char *node_type(const struct graph *g, node_id node)
+{
+	const char *name;
+
+	if (!g->type || !g->types || !g->type[node] || g->type[node] >= g->types->n)
+		return NULL;
+	name = g->types->v[g->type[node]].name;
+	return *name ? name : NULL;
+}
+
+/* By how the name is written: ".next", "[3]", `["key"]`, ` key "key"`. */
+static const char *named_kind(const char *name)
+{
+	const char *close = strchr(name, ']');
+
+	if (name[0] == ' ')
+		return "key";
+	if (name[0] != '[')
+		return "field";
+	return close && strspn(name + 1, "0123456789") == (size_t)(close - name - 1) ? "element" :
+										       "value";
+}
+
 /* How dst is found in src; via_kind stays NULL when the producer cannot tell. */
 static void set_via(const struct graph *g, node_id src, node_id dst, struct rp_hop *hop)
 {
@@ -136,24 +160,42 @@ static void set_via(const struct graph *g, node_id src, node_id dst, struct rp_h
 
 	if (!g->ops || !g->ops->edge || !g->ops->edge(g->ctx, src, dst, &label))
 		return;
-	hop->via_kind = label.exact ? "field" : label.into ? "interior" : "scanned";
+	hop->via_kind = label.into ? "interior" : "scanned";
+	if (label.exact && label.name)
+		hop->via_kind = named_kind(label.name);
 	hop->via_name = label.name;
 	hop->via_offset = label.offset;
+}
+
+/* Two blocks and one thing to whoever reads: the slots of a map, behind its header. */
+static bool is_same_thing(const struct rp_hop *hop)
+{
+	return hop->via_name && !*hop->via_name;
 }
 
 static struct rp_hop block_hop(const struct graph *g, node_id node)
 {
 	return (struct rp_hop){ .address = graph_key(g, node),
 				.size = graph_size(g, node),
+				.type = node_type(g, node),
 				.repeat = 1 };
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
 }
 
 static bool like(const struct hops *h, const struct rp_hop *a, const struct rp_hop *b)
 {
-	bool same_via = a->via_offset == b->via_offset && a->via_kind && b->via_kind &&
-			!strcmp(a->via_kind, b->via_kind);
+	bool same_kind = a->via_kind && b->via_kind && !strcmp(a->via_kind, b->via_kind);
+	/* The branches of a tree have different names, and are alike. */
+	bool fields = same_kind && a->type && !strcmp(a->via_kind, "field");
+	bool same_via = same_kind && (fields || (a->via_offset == b->via_offset &&
+						 same_text(a->via_name, b->via_name)));
 
-	return a->size == b->size && (same_via || h->steps > OFFSETS_MAX);
+	return a->size == b->size && same_text(a->type, b->type) &&
+	       (same_via || h->steps > OFFSETS_MAX);
 }
 
 /* Adds a hop above the ones there: the walk goes up, so the address of the last block is kept. */
@@ -162,6 +204,8 @@ static bool push_above(struct hops *h, const struct rp_hop *hop, bool may_fold)
 	struct rp_hop *last = h->n ? &h->v[h->n - 1] : NULL;
 
 	h->steps++;
+	if (last && is_same_thing(hop))
+		return true;
 	if (last && may_fold && (like(h, last, hop) || h->n == HOPS_MAX)) {
 		last->repeat++;
 		return true;
@@ -175,6 +219,8 @@ static bool push_below(struct hops *h, const struct rp_hop *hop)
 	struct rp_hop *last = h->n ? &h->v[h->n - 1] : NULL;
 
 	h->steps++;
+	if (last && is_same_thing(hop))
+		return true;
 	if (last && h->n > 1 && like(h, last, hop)) {
 		last->repeat++;
 		last->address = hop->address;

@@ -14,6 +14,8 @@ enum { SUSPECT_ADDRESSES = 8, EVIDENCE_MAX = 8, SUSPECTS_PER_RULE = 32 };
 struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
 		       struct rp_root *ret) MUST_CHECK;
 
+/* What a node is, in its language's words; NULL = unknown. Lives as long as the graph. */
+const char *node_type(const struct graph *g, node_id node);
 /* Copies `t` into the report; NULL if out of memory. */
 const char *report_text(struct report *r, const struct text *t);
 /* "blocks of 48 bytes", "blocks of 96.0 KiB" (one: "block of ...") */

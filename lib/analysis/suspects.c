@@ -28,8 +28,10 @@ enum {
 #define OWNER_NONE 0u /* owners are indices of points, + 1 */
 #define OWNER_OF (1u << 31) /* not known yet: that of the node in the low bits, its dominator */
 
+/* Blocks of one type; of one size, where the type is unknown. */
 struct size_class {
-	uint64_t size, count, bytes;
+	uint64_t size, count, bytes; /* size: of the first */
+	type_id type;
 	node_id first[SUSPECT_ADDRESSES];
 };
 
@@ -247,15 +249,22 @@ static struct err *sum_by_root(struct search *x)
 	return NULL;
 }
 
-/* "main.table+0x40" -> "main.table" */
+static void cut(struct text *t, char *at)
+{
+	*at = '\0';
+	t->n = (size_t)(at - t->s);
+}
+
+/* "main.table+0x40", "main.table[8].next" -> "main.table" */
 static void drop_place(struct text *t)
 {
 	char *plus = t->n ? strrchr(t->s, '+') : NULL;
+	char *element = t->n ? strchr(t->s, '[') : NULL;
 
-	if (plus && plus[1] == '0' && plus[2] == 'x') {
-		*plus = '\0';
-		t->n = (size_t)(plus - t->s);
-	}
+	if (plus && plus[1] == '0' && plus[2] == 'x')
+		cut(t, plus);
+	else if (element && element != t->s && element[1] >= '0' && element[1] <= '9')
+		cut(t, element);
 }
 
 /* The symbol, stack or mapping of a root, without the place inside it. */
@@ -502,14 +511,20 @@ static uint32_t owner_of(struct search *x, node_id node)
 	return owner;
 }
 
-static void count_block(struct point *p, node_id id, uint64_t size)
+static bool is_of_class(const struct size_class *c, type_id type, uint64_t size)
 {
-	uint64_t at = size * 0x9e3779b97f4a7c15ull >> 32 & (SIZES - 1);
+	return c->type == type && (type || c->size == size);
+}
+
+static void count_block(struct point *p, node_id id, uint64_t size, type_id type)
+{
+	uint64_t key = type ? type | 1ull << 63 : size;
+	uint64_t at = key * 0x9e3779b97f4a7c15ull >> 32 & (SIZES - 1);
 	struct size_class *c;
 
 	p->count++;
 	p->bytes += size;
-	while (p->sizes[at].count && p->sizes[at].size != size)
+	while (p->sizes[at].count && !is_of_class(&p->sizes[at], type, size))
 		at = (at + 1) & (SIZES - 1);
 	c = &p->sizes[at];
 	if (!c->count && p->n_sizes == SIZES / 2) {
@@ -519,7 +534,9 @@ static void count_block(struct point *p, node_id id, uint64_t size)
 	p->n_sizes += !c->count;
 	if (c->count < SUSPECT_ADDRESSES)
 		c->first[c->count] = id;
-	c->size = size;
+	if (!c->count)
+		c->size = size;
+	c->type = type;
 	c->count++;
 	c->bytes += size;
 }
@@ -538,7 +555,8 @@ static struct err *count_sizes(struct search *x)
 			__builtin_prefetch(&x->owner[x->owner[it.id + AHEAD] & ~OWNER_OF], 1);
 		owner = owner_of(x, it.id);
 		if (owner != OWNER_NONE)
-			count_block(&x->points.v[owner - 1], it.id, it.size);
+			count_block(&x->points.v[owner - 1], it.id, it.size,
+				    x->g->type ? x->g->type[it.id] : 0);
 	}
 	return NULL;
 }
@@ -549,7 +567,9 @@ static int by_bytes(const void *pa, const void *pb)
 
 	if (a->bytes != b->bytes)
 		return a->bytes < b->bytes ? 1 : -1;
-	return a->size < b->size ? 1 : a->size > b->size ? -1 : 0;
+	if (a->size != b->size)
+		return a->size < b->size ? 1 : -1;
+	return a->type < b->type ? -1 : a->type > b->type;
 }
 
 /* The size with most bytes of those that come in numbers; NULL when none does. */
@@ -564,7 +584,19 @@ static const struct size_class *pick_class(const struct point *p, uint64_t thres
 	return p->n_sizes && p->sizes[0].bytes >= threshold ? &p->sizes[0] : NULL;
 }
 
-static struct err *add_sizes(struct report *r, const struct point *p, struct rp_suspect *out)
+/* "12 main.Node", "12 blocks of 48 bytes" */
+static void add_class(const struct graph *g, const struct size_class *c, struct text *t)
+{
+	const char *type = node_type(g, c->first[0]);
+
+	if (type)
+		text_add(t, type);
+	else
+		add_blocks_of(t, c->size, c->count == 1);
+}
+
+static struct err *add_sizes(struct report *r, const struct graph *g, const struct point *p,
+			     struct rp_suspect *out)
 {
 	for (uint32_t i = 0; i < p->n_sizes && i < 3; i++) {
 		struct text t = TEXT_INIT;
@@ -572,7 +604,7 @@ static struct err *add_sizes(struct report *r, const struct point *p, struct rp_
 
 		text_add_count(&t, p->sizes[i].count);
 		text_add(&t, " ");
-		add_blocks_of(&t, p->sizes[i].size, p->sizes[i].count == 1);
+		add_class(g, &p->sizes[i], &t);
 		text_add(&t, ", ");
 		text_add_bytes(&t, p->sizes[i].bytes);
 		err = evidence_add(r, out, "consists of", text_str(&t));
@@ -583,7 +615,8 @@ static struct err *add_sizes(struct report *r, const struct point *p, struct rp_
 	return NULL;
 }
 
-static struct err *add_title(struct report *r, const struct size_class *c, struct rp_suspect *out)
+static struct err *add_title(struct report *r, const struct graph *g, const struct size_class *c,
+			     struct rp_suspect *out)
 {
 	const struct rp_root *root = &out->chain.root;
 	const char *name = root->symbol ? root->symbol : root->source;
@@ -597,7 +630,7 @@ static struct err *add_title(struct report *r, const struct size_class *c, struc
 	else
 		text_add_count(&t, c->count);
 	text_add(&t, " ");
-	add_blocks_of(&t, c->size, c->count == 1);
+	add_class(g, c, &t);
 	if (holder.n) {
 		text_add(&t, root->symbol ? " in " : ", from ");
 		text_add(&t, text_str(&holder));
@@ -628,14 +661,15 @@ static struct err *add_suspect(const struct search *x, struct report *r, struct 
 		out.rule = "growth/large-block";
 	out.count = c->count;
 	out.bytes = c->bytes;
+	out.type = node_type(x->g, c->first[0]);
 	err = addresses_add(x->s, r, c->first, c->count, &out);
 	/* Owners dominate what they own: the shortest chain to any of it leads through them. */
 	if (!err)
 		err = chain_to(x->s, r, c->first[0], &out.chain);
 	if (!err)
-		err = add_title(r, c, &out);
+		err = add_title(r, x->g, c, &out);
 	if (!err)
-		err = add_sizes(r, p, &out);
+		err = add_sizes(r, x->g, p, &out);
 	if (err)
 		return err;
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;

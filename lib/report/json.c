@@ -294,7 +294,8 @@ static void put_types(struct json *j, const struct report *r)
 		put_text(j, "language", t->language);
 		put_uint(j, "count", t->count);
 		put_uint(j, "bytes", t->bytes);
-		put_uint(j, "retained", t->retained);
+		if (t->knows_retained)
+			put_uint(j, "retained", t->retained);
 		close_map(j);
 	}
 	close_list(j);

@@ -67,7 +67,7 @@ static void add_name(struct text *t, const char *s)
 	text_add_escaped(t, s, strlen(s));
 }
 
-static void print_root(const struct rp_root *root, struct text *t)
+static void print_root(const struct rp_root *root, bool with_module, struct text *t)
 {
 	const char *name = root->symbol ? root->symbol : root->source;
 	size_t len = strlen(root->kind);
@@ -86,7 +86,7 @@ static void print_root(const struct rp_root *root, struct text *t)
 		text_add(t, " in ");
 		add_name(t, root->function);
 	}
-	if (root->module && root->symbol) {
+	if (root->module && root->symbol && with_module) {
 		const char *base = strrchr(root->module, '/');
 
 		text_add(t, " (");
@@ -112,23 +112,55 @@ static void print_block(const struct rp_hop *hop, struct text *t)
 	}
 }
 
+/* What is called by name goes on where the text ends: ".items[3]". */
+static bool is_named(const struct rp_chain *chain, size_t i)
+{
+	return i < chain->n_hops && chain->hops[i].via_name && *chain->hops[i].via_name;
+}
+
+/* Steps between names say nothing by themselves: only the last two are shown. */
+static bool is_shown(const struct rp_chain *chain, size_t i)
+{
+	return i + 2 >= chain->n_hops || chain->hops[i].repeat > 1 || !is_named(chain, i + 1) ||
+	       (!i && !chain->root.kind);
+}
+
+/* What a function captured has the function's name before its own: once is enough. */
+static const char *name_after(const struct rp_chain *chain, size_t i)
+{
+	const char *name = chain->hops[i].via_name, *type = i ? chain->hops[i - 1].type : NULL;
+	const char *own = strchr(name + 1, '.');
+
+	if (type && !strncmp(type, "func ", 5) && is_shown(chain, i - 1) && own)
+		return own;
+	return name;
+}
+
+static void print_hop(const struct rp_chain *chain, size_t i, struct text *t)
+{
+	const struct rp_hop *hop = &chain->hops[i];
+	bool last = i + 1 == chain->n_hops;
+
+	if (is_named(chain, i))
+		add_name(t, name_after(chain, i));
+	if (!is_shown(chain, i))
+		return;
+	if (i || chain->root.kind)
+		text_add(t, " -> ");
+	if (i && !hop->via_name)
+		text_printf(t, "+0x%" PRIx64 " ", hop->via_offset);
+	print_block(hop, t);
+	if (last && hop->type && hop->repeat == 1) {
+		text_add(t, " (");
+		text_add_bytes(t, hop->size);
+		text_add(t, ")");
+	}
+}
+
 void chain_print(const struct rp_chain *chain, struct text *t)
 {
 	if (chain->root.kind)
-		print_root(&chain->root, t);
-	for (size_t i = 0; i < chain->n_hops; i++) {
-		const struct rp_hop *hop = &chain->hops[i];
-		bool first = i == 0;
-
-		if (!first || chain->root.kind)
-			text_add(t, " -> ");
-		if (hop->via_name) {
-			text_add(t, ".");
-			add_name(t, hop->via_name);
-			text_add(t, " ");
-		} else if (!first) {
-			text_printf(t, "+0x%" PRIx64 " ", hop->via_offset);
-		}
-		print_block(hop, t);
-	}
+		print_root(&chain->root, !is_named(chain, 1), t);
+	for (size_t i = 0; i < chain->n_hops; i++)
+		print_hop(chain, i, t);
 }

@@ -164,6 +164,7 @@ struct rp_finding {
 struct rp_type {
 	const char *name, *language;
 	uint64_t count, bytes, retained;
+	bool knows_retained;
 };
 
 enum cell_kind { CELL_COUNT, CELL_BYTES, CELL_ADDR, CELL_TEXT, CELL_RATIO };

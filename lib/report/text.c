@@ -31,7 +31,7 @@ enum {
  * summed up.
  */
 struct fit {
-	unsigned breakdown, verdict_lines, problems, problem_lines, cycles, next;
+	unsigned breakdown, verdict_lines, problems, problem_lines, cycles, next, types;
 };
 
 /*
@@ -39,6 +39,7 @@ struct fit {
  * all it lets by.
  */
 static const struct fit fits[] = {
+	{ 9, 4, 3, 4, 1, 8, 6 }, { 9, 4, 3, 4, 1, 8, 4 }, { 9, 4, 3, 4, 1, 8, 3 },
 	{ 9, 4, 3, 4, 1, 8 }, { 8, 4, 3, 4, 1, 4 }, { 7, 4, 3, 4, 1, 3 }, { 7, 3, 3, 3, 1, 3 },
 	{ 7, 3, 3, 2, 1, 3 }, { 7, 2, 3, 2, 1, 3 }, { 6, 2, 3, 1, 1, 3 }, { 6, 2, 3, 1, 1, 2 },
 	{ 5, 2, 2, 1, 0, 1 },
@@ -507,6 +508,32 @@ static void print_suspects(struct page *p)
 	}
 }
 
+/* The largest, when there is room; all of them are in the other formats. */
+static void print_types(struct page *p)
+{
+	const struct report *r = p->r;
+
+	if (!r->types.n || !p->fit->types)
+		return;
+	blank(p);
+	text_add(&p->line, "TYPES");
+	add_right(&p->line, "bytes", TITLE_WIDTH + 15);
+	add_right(&p->line, "count", TITLE_WIDTH + 26);
+	add_right(&p->line, "retained", TITLE_WIDTH + 38);
+	end_line_styled(p, "1", strlen("TYPES"));
+	for (size_t i = 0; i < r->types.n && i < p->fit->types; i++) {
+		const struct rp_type *t = &r->types.v[i];
+
+		text_add(&p->line, "  ");
+		add_name_cut(&p->line, t->name, TITLE_WIDTH);
+		right_bytes(p, t->bytes, TITLE_WIDTH + 15);
+		right_count(p, t->count, TITLE_WIDTH + 26);
+		if (t->knows_retained)
+			right_bytes(p, t->retained, TITLE_WIDTH + 38);
+		end_line(p);
+	}
+}
+
 static void print_cycles(struct page *p)
 {
 	const struct report *r = p->r;
@@ -669,6 +696,7 @@ static void print_page(struct page *p)
 	print_verdict(p);
 	blank(p);
 	print_suspects(p);
+	print_types(p);
 	blank(p);
 	print_cycles(p);
 	print_problems(p);

@@ -139,8 +139,10 @@ static const char *keep_name(struct typing *t, const struct text *name)
 	uint64_t h = 0xcbf29ce484222325;
 	const char *kept;
 
-	if (!name->n || name->bad)
+	if (name->bad)
 		return NULL;
+	if (!name->n)
+		return "";
 	for (size_t i = 0; i < name->n; i++)
 		h = (h ^ (uint8_t)name->s[i]) * 0x100000001b3;
 	for (unsigned i = 0; i < NAME_TRIES; i++, h += 2) {

@@ -17,7 +17,7 @@ const struct types *typing_types(const struct typing *t);
 
 /*
  * How the word at `offset` of a block is called, by the typer of its type: a string that lives as long
- * as `t`; NULL when nobody can tell.  `start` and `size`: of the block as the program holds it.
+ * as `t`; NULL when nobody can tell, "" where the language sees no step.  `start` and `size`: of the block as the program holds it.
  */
 const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t size, uint64_t offset);
 /* How a static address is called; false: no typer can tell, `ret` is untouched. */

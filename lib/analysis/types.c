@@ -1,0 +1,295 @@
+/*
+ * analysis/types.c - how many there are of each type, what they take, and what they keep.
+ *
+ * What a type retains would go if all of its objects went: the sum over those that no other of the
+ * type dominates.  Where a type cannot come back below itself but at once (a list, a tree: told
+ * from which types dominate which), that is seen from the immediate dominator alone; for the others
+ * dominators are followed up, as far as a budget for all of them goes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/chain.h"
+#include "base/bits.h"
+#include "base/guard.h"
+#include "base/vec.h"
+
+enum {
+	PAIRS_MAX = 1 << 16,	  /* of types, one of which dominates the other */
+	STEPS_EACH = 1 << 12,	  /* up from one node */
+};
+
+static const uint64_t steps_max = 1ull << 26; /* of all: a fraction of a second */
+
+struct kind {
+	uint64_t count, bytes, retained;
+	bool nests;	 /* below itself with others between */
+	bool is_unsure;	 /* retained is not known */
+	bool is_seen;	 /* scratch */
+};
+
+struct pair {
+	type_id up, down;
+};
+
+struct census {
+	const struct graph *g;
+	const struct facts *f;
+	struct kind *kinds; /* by type_id */
+	struct {
+		struct pair *v;
+		size_t n, cap;
+	} pairs; /* first as met, then by `up` */
+	uint32_t *slots; /* of the hash of pairs: index + 1 */
+	uint64_t steps;
+	bool too_many; /* pairs: then every type may nest */
+};
+
+static void close_census(struct census *c)
+{
+	free(c->kinds);
+	free(c->pairs.v);
+	free(c->slots);
+}
+
+/* Which types dominate which, each pair once. */
+static struct err *note_pair(struct census *c, type_id up, type_id down)
+{
+	uint64_t key = (uint64_t)up << 32 | down;
+	size_t i = key * 0x9e3779b97f4a7c15ull >> 40 & (2 * PAIRS_MAX - 1);
+	struct pair p = { up, down };
+
+	for (; c->slots[i]; i = (i + 1) & (2 * PAIRS_MAX - 1)) {
+		const struct pair *known = &c->pairs.v[c->slots[i] - 1];
+
+		if (known->up == up && known->down == down)
+			return NULL;
+	}
+	c->too_many |= c->pairs.n == PAIRS_MAX;
+	if (c->too_many)
+		return NULL;
+	if (!vec_push(&c->pairs, &p))
+		return &err_nomem;
+	c->slots[i] = (uint32_t)c->pairs.n;
+	return NULL;
+}
+
+static struct err *count_all(struct census *c)
+{
+	const type_id *type = c->g->type;
+	const node_id *idom = c->f->idom;
+	struct pair last = { UINT32_MAX, 0 };
+
+	for (struct graph_iter it = graph_iter(c->g, 0); it.id < c->g->n; graph_next(&it)) {
+		type_id down = type[it.id];
+		struct err *err;
+
+		c->kinds[down].count++;
+		c->kinds[down].bytes += it.size;
+		if (!idom || !down || idom[it.id] == NODE_NONE)
+			continue;
+		struct pair p = { type[idom[it.id]], down };
+
+		if (p.up == p.down || (p.up == last.up && p.down == last.down))
+			continue;
+		last = p;
+		err = note_pair(c, p.up, p.down);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+static int by_up(const void *pa, const void *pb)
+{
+	const struct pair *a = pa, *b = pb;
+
+	if (a->up != b->up)
+		return a->up < b->up ? -1 : 1;
+	return a->down < b->down ? -1 : a->down > b->down;
+}
+
+/* Puts what `up` dominates on the list, once; false when out of memory. */
+struct type_list {
+	type_id *v;
+	size_t n, cap;
+};
+
+static bool add_below(struct census *c, type_id up, struct type_list *todo)
+{
+	size_t lo = 0, hi = c->pairs.n;
+
+	while (lo < hi) { /* the first pair of `up` */
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (c->pairs.v[mid].up < up)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < c->pairs.n && c->pairs.v[lo].up == up; lo++) {
+		type_id down = c->pairs.v[lo].down;
+
+		if (c->kinds[down].is_seen)
+			continue;
+		c->kinds[down].is_seen = true;
+		if (!vec_push(todo, &down))
+			return false;
+	}
+	return true;
+}
+
+/* Whether a type is reached from itself over others. */
+static struct err *find_nesting(struct census *c)
+{
+	struct type_list todo = {};
+	struct err *err = NULL;
+
+	qsort(c->pairs.v, c->pairs.n, sizeof(*c->pairs.v), by_up);
+	for (type_id t = 1; t < c->g->types->n && !err; t++) {
+		if (!c->kinds[t].count)
+			continue;
+		todo.n = 0;
+		if (!add_below(c, t, &todo))
+			err = &err_nomem;
+		for (size_t i = 0; i < todo.n && !err && !c->kinds[t].is_seen; i++)
+			if (!add_below(c, todo.v[i], &todo))
+				err = &err_nomem;
+		c->kinds[t].nests = c->kinds[t].is_seen;
+		for (size_t i = 0; i < todo.n; i++)
+			c->kinds[todo.v[i]].is_seen = false;
+	}
+	free(todo.v);
+	return err;
+}
+
+/* No dominator of the node is of its type; `*ret_sure`: whether that is known. */
+static bool is_top(struct census *c, node_id node, bool *ret_sure)
+{
+	const node_id *idom = c->f->idom;
+	type_id type = c->g->type[node];
+	node_id up = idom[node];
+
+	*ret_sure = true;
+	if (up == NODE_NONE)
+		return true;
+	if (c->g->type[up] == type)
+		return false;
+	if (!c->kinds[type].nests && !c->too_many)
+		return true;
+	for (unsigned n = 0; n < STEPS_EACH && c->steps < steps_max; n++, c->steps++) {
+		up = idom[up];
+		if (up == NODE_NONE)
+			return true;
+		if (c->g->type[up] == type)
+			return false;
+	}
+	*ret_sure = false;
+	return true;
+}
+
+static void sum_retained(struct census *c)
+{
+	for (struct graph_iter it = graph_iter(c->g, 0); it.id < c->g->n; graph_next(&it)) {
+		struct kind *k = &c->kinds[c->g->type[it.id]];
+		bool sure;
+
+		if (!c->g->type[it.id] || !is_top(c, it.id, &sure))
+			continue;
+		k->retained += c->f->retained[it.id];
+		k->is_unsure |= !sure;
+	}
+}
+
+/* ---- rows of the report: types of one name are one */
+
+static int by_name(const void *pa, const void *pb)
+{
+	const struct rp_type *a = pa, *b = pb;
+	int order = strcmp(a->name, b->name);
+
+	return order ? order : strcmp(a->language, b->language);
+}
+
+static int by_bytes(const void *pa, const void *pb)
+{
+	const struct rp_type *a = pa, *b = pb;
+
+	if (a->bytes != b->bytes)
+		return a->bytes < b->bytes ? 1 : -1;
+	return by_name(pa, pb);
+}
+
+static void join(struct report *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->types.n; i++) {
+		struct rp_type *t = &r->types.v[i], *last = n ? &r->types.v[n - 1] : NULL;
+
+		if (!last || by_name(last, t)) {
+			r->types.v[n++] = *t;
+			continue;
+		}
+		last->count += t->count;
+		last->bytes += t->bytes;
+		last->retained += t->retained;
+		last->knows_retained &= t->knows_retained;
+	}
+	r->types.n = n;
+}
+
+static struct err *add_rows(const struct census *c, struct report *r)
+{
+	for (size_t i = 1; i < c->g->types->n; i++) {
+		const struct type_row *row = &c->g->types->v[i];
+		const struct kind *k = &c->kinds[i];
+		const char *language = type_language_name((enum type_language)row->language);
+		struct rp_type t = {
+			.name = arena_strdup(&r->mem, row->name),
+			.language = language ? language : "",
+			.count = k->count,
+			.bytes = k->bytes,
+			.retained = k->retained,
+			.knows_retained = c->f->retained && !k->is_unsure,
+		};
+
+		if (!k->count)
+			continue;
+		if (!t.name || !vec_push(&r->types, &t))
+			return &err_nomem;
+	}
+	if (!r->types.n)
+		return NULL;
+	qsort(r->types.v, r->types.n, sizeof(*r->types.v), by_name);
+	join(r);
+	qsort(r->types.v, r->types.n, sizeof(*r->types.v), by_bytes);
+	return NULL;
+}
+
+static struct err *types_run(struct env *env, const struct subject *s, struct report *r)
+{
+	_cleanup_(close_census) struct census c = { .g = s->graph, .f = s->facts };
+	struct err *err;
+
+	(void)env;
+	if (!s->graph->type || !s->graph->types)
+		return NULL;
+	c.kinds = calloc(s->graph->types->n, sizeof(*c.kinds));
+	c.slots = calloc(2 * PAIRS_MAX, sizeof(*c.slots));
+	if (!c.kinds || !c.slots)
+		return &err_nomem;
+	err = count_all(&c);
+	if (!err && c.pairs.n)
+		err = find_nesting(&c);
+	if (!err && s->facts->idom && s->facts->retained)
+		sum_retained(&c);
+	return err ? err : add_rows(&c, r);
+}
+
+const struct analysis_ops types_analysis = {
+	.name = "types",
+	.summary = "how much memory the objects of each type take and keep",
+	.needs = FACT_DOM,
+	.run = types_run,
+};
