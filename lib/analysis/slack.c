@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/chain.h"
 #include "base/guard.h"
@@ -12,15 +13,11 @@
 
 enum { LEAST_WASTED = 64 << 10 };
 
-static const struct {
-	const char *rule, *one, *many; /* "1,024 of `type` ..." */
-} kinds[SLACK_KINDS] = {
-	[SLACK_MAP] = { "slack/map-dead", " has mostly empty slots", " have mostly empty slots" },
-	[SLACK_CAPACITY] = { "slack/capacity", " is longer than what is used",
-			     " are longer than what is used" },
-	[SLACK_SUBSLICE] = { "slack/subslice", " is kept for a part of it",
-			     " are kept for parts of them" },
-	[SLACK_EMPTY] = { "slack/empty", " holds nothing", " hold nothing" },
+static const char *const rule_ids[SLACK_KINDS] = {
+	[SLACK_MAP] = "slack/map-dead",
+	[SLACK_CAPACITY] = "slack/capacity",
+	[SLACK_SUBSLICE] = "slack/subslice",
+	[SLACK_EMPTY] = "slack/empty",
 };
 
 struct group {
@@ -77,7 +74,8 @@ static size_t reachable_rows(const struct subject *s, struct row *rows)
 
 		if (reach == REACH_REACHABLE || reach == REACH_POSSIBLE)
 			rows[n++] = (struct row){
-				slack, s->graph->type ? s->graph->type[slack->node] : 0,
+				slack,
+				s->graph->type ? s->graph->type[slack->node] : 0,
 			};
 	}
 	return n;
@@ -112,19 +110,64 @@ static const char *type_name(const struct graph *g, type_id type)
 	return type && g->types ? g->types->v[type].name : NULL;
 }
 
-static struct err *add_evidence(struct report *r, const struct group *g, struct rp_suspect *out)
+/* "10,000 of 2,091,008 slots" */
+static void add_use(const struct group *g, struct text *t)
 {
 	static const char *const units[SLACK_KINDS] = {
-		[SLACK_MAP] = "slots", [SLACK_CAPACITY] = "elements", [SLACK_SUBSLICE] = "bytes",
+		[SLACK_MAP] = "slots",
+		[SLACK_CAPACITY] = "elements",
+		[SLACK_SUBSLICE] = "bytes",
 		[SLACK_EMPTY] = "elements",
 	};
+
+	text_add_count(t, g->used);
+	text_add(t, " of ");
+	text_add_count(t, g->capacity);
+	text_printf(t, " %s", units[g->kind]);
+}
+
+/* "2,000 strings", "[]main.Rec" */
+static void add_name(const struct group *g, const char *type, struct text *t)
+{
+	if (g->count > 1) {
+		text_add_count(t, g->count);
+		text_add(t, " ");
+	}
+	if (!type)
+		text_add(t, g->kind == SLACK_MAP ? "map" : "array");
+	else
+		text_add(t, strcmp(type, "string data") ? type : "string");
+	if (g->count > 1 && (!type || !strcmp(type, "string data")))
+		text_add(t, "s");
+}
+
+/* "[]uint8 of 16.0 MiB kept for 100 B of it", "map[int]int with 3 of 1,024 slots in use" */
+static void add_title(const struct group *g, const char *type, struct text *t)
+{
+	const char *it = g->count == 1 ? "it" : "them";
+
+	add_name(g, type, t);
+	text_add(t, " of ");
+	text_add_bytes(t, g->bytes);
+	if (g->kind == SLACK_EMPTY) {
+		text_printf(t, " with nothing in %s", it);
+	} else if (g->kind == SLACK_SUBSLICE) {
+		text_add(t, " kept for ");
+		text_add_bytes(t, g->used);
+		text_printf(t, " of %s", it);
+	} else {
+		text_add(t, " with ");
+		add_use(g, t);
+		text_add(t, " in use");
+	}
+}
+
+static struct err *add_evidence(struct report *r, const struct group *g, struct rp_suspect *out)
+{
 	struct text t = TEXT_INIT;
 	struct err *err;
 
-	text_add_count(&t, g->used);
-	text_add(&t, " of ");
-	text_add_count(&t, g->capacity);
-	text_printf(&t, " %s", units[g->kind]);
+	add_use(g, &t);
 	err = evidence_add(r, out, "in use", text_str(&t));
 	text_reset(&t);
 	text_add_bytes(&t, g->most);
@@ -139,7 +182,7 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 	const char *type = type_name(s->graph, g->type);
 	struct text title = TEXT_INIT;
 	struct rp_suspect out = {
-		.rule = kinds[g->kind].rule,
+		.rule = rule_ids[g->kind],
 		.type = type ? arena_strdup(&r->mem, type) : NULL,
 		.count = g->count,
 		.bytes = g->bytes,
@@ -150,9 +193,7 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 	};
 	struct err *err;
 
-	text_add_count(&title, g->count);
-	text_printf(&title, " %s", type ? type : g->count == 1 ? "container" : "containers");
-	text_add(&title, g->count == 1 ? kinds[g->kind].one : kinds[g->kind].many);
+	add_title(g, type, &title);
 	out.title = report_text(r, &title);
 	text_fini(&title);
 	if (!out.addresses || !out.title)
