@@ -1,12 +1,64 @@
 /* cmd_blocks.c - every block of every heap in address order, as JSON Lines or CSV. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "commands.h"
 #include "output.h"
 
-/* Names here are literals of ours: nothing needs escaping. */
-static void print_jsonl(FILE *out, const struct block *b, const char *arena, const char *reach)
+/* The name of each type, as one format writes it: made when it is first met. */
+struct names {
+	const struct graph *graph;
+	bool csv;
+	const char **v; /* by type_id */
+	struct arena mem;
+};
+
+static void close_names(struct names *n)
+{
+	free(n->v);
+	arena_fini(&n->mem);
+}
+
+/* Quoted: a quote is \" in JSON and "" in CSV. */
+static const char *quoted(struct names *n, const char *name)
+{
+	struct text safe = TEXT_INIT, t = TEXT_INIT;
+	const char *kept;
+
+	text_add_escaped(&safe, name, strlen(name));
+	text_add(&t, "\"");
+	for (const char *s = text_str(&safe); *s; s++) {
+		if (*s == '"')
+			text_add(&t, n->csv ? "\"\"" : "\\\"");
+		else if (*s == '\\' && !n->csv)
+			text_add(&t, "\\\\");
+		else
+			text_add_n(&t, s, 1);
+	}
+	text_add(&t, "\"");
+	kept = t.bad || safe.bad ? NULL : arena_strdup(&n->mem, text_str(&t));
+	text_fini(&safe);
+	text_fini(&t);
+	return kept;
+}
+
+/* NULL: of no type that is known. */
+static const char *name_of(struct names *n, uint32_t id)
+{
+	type_id type = n->graph->type ? n->graph->type[id] : 0;
+
+	if (!type)
+		return NULL;
+	if (!n->v[type])
+		n->v[type] = quoted(n, n->graph->types->v[type].name);
+	return n->v[type];
+}
+
+/* Other names here are literals of ours: nothing needs escaping. */
+static void print_jsonl(FILE *out, const struct block *b, const char *arena, const char *reach,
+			const char *type)
 {
 	fprintf(out,
 		"{\"address\":\"0x%" PRIx64 "\",\"size\":%" PRIu64 ",\"usable\":%" PRIu64
@@ -19,14 +71,17 @@ static void print_jsonl(FILE *out, const struct block *b, const char *arena, con
 		fprintf(out, ",\"arena\":\"%s\"", arena);
 	if (reach)
 		fprintf(out, ",\"reach\":\"%s\"", reach);
+	if (type)
+		fprintf(out, ",\"type\":%s", type);
 	fputs("}\n", out);
 }
 
-static void print_csv(FILE *out, const struct block *b, const char *arena, const char *reach)
+static void print_csv(FILE *out, const struct block *b, const char *arena, const char *reach,
+		      const char *type)
 {
-	fprintf(out, "0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,%s,%s\n", b->addr, b->size,
+	fprintf(out, "0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,%s,%s,%s\n", b->addr, b->size,
 		b->usable, b->used ? "used" : "free", b->where ? b->where : "", b->heap->ops->name,
-		arena, reach ? reach : "");
+		arena, reach ? reach : "", type ? type : "");
 }
 
 static void arena_name(const struct block *b, char *ret, size_t n)
@@ -41,13 +96,17 @@ static void arena_name(const struct block *b, char *ret, size_t n)
 static struct err *print_blocks(struct run *run, const char *format, FILE *out)
 {
 	bool csv = !strcmp(format, "csv");
+	_cleanup_(close_names) struct names names = { .graph = run->graph, .csv = csv };
 	char arena[32];
 	struct block b;
 
+	names.v = calloc(run->graph->types ? run->graph->types->n : 1, sizeof(*names.v));
+	if (!names.v)
+		return &err_nomem;
 	if (csv)
-		fputs("address,size,usable,state,where,allocator,arena,reach\n", out);
+		fputs("address,size,usable,state,where,allocator,arena,reach,type\n", out);
 	for (uint32_t id = 0; id < run->blocks.grains.n && !ferror(out); id++) {
-		const char *reach;
+		const char *reach, *type;
 
 		if (block_is_filler(&run->blocks, id))
 			continue;
@@ -55,11 +114,12 @@ static struct err *print_blocks(struct run *run, const char *format, FILE *out)
 		if (!b.heap || !b.claim)
 			continue;
 		reach = b.used ? reach_name(run->facts.reach[id]) : NULL;
+		type = b.used ? name_of(&names, id) : NULL;
 		arena_name(&b, arena, sizeof(arena));
 		if (csv)
-			print_csv(out, &b, arena, reach);
+			print_csv(out, &b, arena, reach, type);
 		else
-			print_jsonl(out, &b, arena, reach);
+			print_jsonl(out, &b, arena, reach, type);
 	}
 	return NULL;
 }

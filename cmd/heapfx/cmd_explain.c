@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/vec.h"
 #include "commands.h"
 #include "output.h"
@@ -130,6 +131,11 @@ static void say_chains(struct explanation *x, node_id node, const struct subject
 	paths_fini(&paths);
 }
 
+static const char *type_name(const struct graph *g, node_id node)
+{
+	return g->type && g->type[node] ? g->types->v[g->type[node]].name : NULL;
+}
+
 static void add_holder(struct explanation *x, node_id src, node_id dst, bool interior)
 {
 	const struct graph *g = x->run->graph;
@@ -141,6 +147,8 @@ static void add_holder(struct explanation *x, node_id src, node_id dst, bool int
 	cell(x, true, (struct rp_cell){ .u = known ? label.offset : 0 });
 	cell(x, true, (struct rp_cell){ .text = interior ? "interior" : "start" });
 	cell(x, true, (struct rp_cell){ .text = reach_name(x->run->facts.reach[src]) });
+	cell(x, true, (struct rp_cell){ .text = type_name(g, src) });
+	cell(x, true, (struct rp_cell){ .text = known ? label.name : NULL });
 }
 
 static void say_roots(struct explanation *x, node_id node)
@@ -205,6 +213,8 @@ static void say_used(struct explanation *x, node_id node)
 	struct subject subject = { .graph = run->graph, .facts = &run->facts, .top = 1 };
 	enum reach reach = run->facts.reach[node];
 
+	if (type_name(run->graph, node))
+		say(x, "type", "%s", type_name(run->graph, node));
 	say(x, "reachability", "%s", reach_name(reach));
 	say_roots(x, node);
 	say_chains(x, node, &subject);
@@ -270,7 +280,8 @@ static struct err *add_table(struct explanation *x, const char *name, const char
 static const struct rp_column fact_columns[] = { { "layer", CELL_TEXT }, { "answer", CELL_TEXT } };
 static const struct rp_column holder_columns[] = {
 	{ "address", CELL_ADDR }, { "size", CELL_BYTES }, { "offset", CELL_ADDR },
-	{ "points", CELL_TEXT },  { "reach", CELL_TEXT },
+	{ "points", CELL_TEXT },  { "reach", CELL_TEXT }, { "type", CELL_TEXT },
+	{ "name", CELL_TEXT },
 };
 
 static struct err *explain(struct run *run, taddr addr)
@@ -284,8 +295,8 @@ static struct err *explain(struct run *run, taddr addr)
 	if (!err)
 		err = add_table(&x, "explain", "EXPLAIN", fact_columns, 2, x.facts.v, x.facts.n);
 	if (!err)
-		err = add_table(&x, "holders", "HOLDERS", holder_columns, 5, x.holders.v,
-				x.holders.n);
+		err = add_table(&x, "holders", "HOLDERS", holder_columns,
+				ARRAY_SIZE(holder_columns), x.holders.v, x.holders.n);
 	free(x.facts.v);
 	free(x.holders.v);
 	return err;
@@ -314,12 +325,16 @@ static struct err *write_explanation(struct run *run, const char *format, FILE *
 		fputc('\n', out);
 	}
 	for (size_t i = 0; i < holders->n_rows; i++) {
-		const struct rp_cell *c = &holders->rows[5 * i];
+		const struct rp_cell *c = &holders->rows[holders->n_columns * i];
 
-		fprintf(out,
-			"    0x%" PRIx64 " +0x%" PRIx64 " (%" PRIu64 " bytes, %s), to its %s\n",
+		fprintf(out, "    0x%" PRIx64 " +0x%" PRIx64 " (%" PRIu64 " bytes, %s), to its %s",
 			c[0].u, c[2].u, c[1].u, c[4].text,
 			strcmp(c[3].text, "start") ? "inside" : "start");
+		if (c[5].text)
+			fputs(": ", out);
+		put(out, c[5].text ? c[5].text : "");
+		put(out, c[6].text ? c[6].text : "");
+		fputc('\n', out);
 	}
 	return NULL;
 }
