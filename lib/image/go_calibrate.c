@@ -70,6 +70,9 @@ bool go_calibrate_mheap(struct go *go, taddr mheap)
 		move(&go->layout.mheap.sweepgen, by);
 		move(&go->layout.mheap.pagesInUse, by);
 		move(&go->layout.mheap.arenas, by);
+		move(&go->layout.mheap.heapArenas, by);
+		move(&go->layout.mheap.curArena, by);
+		move(&go->layout.mheap.central, by);
 		if (arenas_calibrate(go, mheap))
 			return true;
 		go->layout = was;

@@ -209,7 +209,7 @@ bool go_is_allm(const struct go *go, taddr var)
 			return false;
 		m = go_word(go, m + l->m.alllink);
 	}
-	return n != 0;
+	return n > 1 || (n && go->img->n_threads < 2); /* sysmon runs in every program */
 }
 
 /* ---- singletons */
