@@ -35,6 +35,22 @@ static bool is_of_owner(const struct subject *s, node_id node, uint32_t *ret)
 	return owner != OWNER_OTHERS && owner <= s->graph->n_owners;
 }
 
+/* What an owner alone keeps; rings that finalizers keep are the business of final_rings.c. */
+static struct total kept_by(const struct subject *s, uint32_t owner)
+{
+	struct total t = s->facts->owner_total[owner];
+
+	if (s->graph->owners[owner].kind != OWNER_FINALIZER)
+		return t;
+	for (uint64_t i = 0; i < s->facts->n_final_rings; i++) {
+		const struct final_ring *ring = &s->facts->final_rings[i];
+
+		t.count -= ring->nodes < t.count ? ring->nodes : t.count;
+		t.bytes -= ring->bytes < t.bytes ? ring->bytes : t.bytes;
+	}
+	return t;
+}
+
 static void take_largest(struct kept *k, node_id node, uint64_t size)
 {
 	unsigned at = k->n;
@@ -115,12 +131,16 @@ static struct err *add_suspect(const struct subject *s, struct report *r, struct
 	return vec_push(&r->suspects, out) ? NULL : &err_nomem;
 }
 
-static struct err *add_pool(const struct subject *s, struct report *r, const struct owner *owner,
-			    const struct total *total, const struct kept *k)
+static struct err *add_parked(const struct subject *s, struct report *r,
+			      const struct owner *owner, const struct total *total,
+			      const struct kept *k)
 {
-	bool large = k->large.bytes >= total->bytes / 2 && k->large.count;
+	bool large = owner->kind == OWNER_POOL && k->large.count &&
+		     k->large.bytes >= total->bytes / 2;
 	struct rp_suspect out = {
-		.rule = large ? "parked/pool-large-buffer" : "parked/pool",
+		.rule = owner->kind == OWNER_FINALIZER ? "parked/finalizer" :
+			large			       ? "parked/pool-large-buffer" :
+							 "parked/pool",
 		.count = large ? k->large.count : total->count,
 		.bytes = large ? k->large.bytes : total->bytes,
 		.retained = total->bytes,
@@ -129,11 +149,13 @@ static struct err *add_pool(const struct subject *s, struct report *r, const str
 	struct text title = TEXT_INIT;
 	struct err *err = NULL;
 
-	text_add(&title, owner->name);
-	text_add(&title, large ? " keeps large buffers" : " alone keeps ");
-	if (!large) {
+	if (large) {
+		text_printf(&title, "%s keeps large buffers", owner->name);
+	} else {
 		text_add_count(&title, total->count);
 		text_add(&title, total->count == 1 ? " block" : " blocks");
+		text_printf(&title, " that only %s %s", owner->name,
+			    owner->kind == OWNER_POOL ? "keeps" : "keep");
 	}
 	if (large)
 		err = evidence_held(r, &out, "all that it keeps", total->count, total->bytes);
@@ -213,15 +235,18 @@ static struct err *add_stuck(const struct subject *s, struct report *r, uint32_t
 static void add_totals(const struct subject *s, struct report *r)
 {
 	static const enum category categories[OWNER_KINDS] = {
-		[OWNER_POOL] = CAT_PARKED, [OWNER_STUCK] = CAT_STUCK,
+		[OWNER_POOL] = CAT_PARKED,
+		[OWNER_FINALIZER] = CAT_PARKED,
+		[OWNER_STUCK] = CAT_STUCK,
 	};
 
 	for (uint32_t i = 0; i < s->graph->n_owners; i++) {
 		struct rp_total *t = &r->categories[categories[s->graph->owners[i].kind]];
+		struct total kept = kept_by(s, i);
 
 		t->known = true;
-		t->count += s->facts->owner_total[i].count;
-		t->bytes += s->facts->owner_total[i].bytes;
+		t->count += kept.count;
+		t->bytes += kept.bytes;
 	}
 	for (unsigned kind = 0; kind < OWNER_KINDS; kind++) {
 		struct rp_total *t = &r->categories[categories[kind]];
@@ -235,13 +260,13 @@ static struct err *add_owner(const struct subject *s, struct report *r, uint32_t
 			     const struct kept *k)
 {
 	const struct owner *owner = &s->graph->owners[i];
-	const struct total *total = &s->facts->owner_total[i];
+	struct total total = kept_by(s, i);
 	struct err *err = NULL;
 
 	if (owner->kind == OWNER_STUCK)
 		return add_stuck(s, r, i, k);
-	if (total->bytes >= LEAST_BYTES)
-		err = add_pool(s, r, owner, total, k);
+	if (total.bytes >= LEAST_BYTES)
+		err = add_parked(s, r, owner, &total, k);
 	if (!err && k->escaped.count)
 		err = add_escaped(s, r, owner, k);
 	return err;
@@ -287,6 +312,6 @@ static struct err *owned_run(struct env *env, const struct subject *s, struct re
 const struct analysis_ops owned_analysis = {
 	.name = "owned",
 	.summary = "what pools and stuck goroutines alone keep",
-	.needs = FACT_OWNER | FACT_PARENT,
+	.needs = FACT_OWNER | FACT_FINAL_RINGS | FACT_PARENT,
 	.run = owned_run,
 };

@@ -22,6 +22,8 @@ enum fact {
 	FACT_OWNER = 1 << 5,
 	/* goroutines that nobody who could run can wake; nothing without graph.waits */
 	FACT_STUCK = 1 << 6,
+	/* rings that their own finalizers keep; needs OWNER; nothing without graph.finalizable */
+	FACT_FINAL_RINGS = 1 << 7,
 };
 
 /*
@@ -70,6 +72,11 @@ struct cycle {
 /* by several owners of one kind, and nobody else */
 #define OWNER_SHARED(kind) (UINT32_MAX - 1 - (kind))
 
+struct final_ring {
+	node_id node; /* the lowest with a finalizer */
+	uint64_t nodes, bytes; /* of the ring */
+};
+
 #define PARENT_ROOT (1u << 31) /* in parent[]: the low bits are a root index */
 
 struct facts {
@@ -105,6 +112,12 @@ struct facts {
 	/* STUCK: one bit a goroutine, by root_source.thread; NULL without waits */
 	const uint64_t *stuck;
 	uint32_t n_stuck_bits; /* goroutines with an index below that may be asked */
+	/*
+	 * FINAL_RINGS: what only finalizers reach, in a ring with a node that has one: its own
+	 * contents keep it, so that the finalizer never runs (runtime.SetFinalizer). By node.
+	 */
+	const struct final_ring *final_rings;
+	uint64_t n_final_rings;
 	struct col cols[16];
 };
 static inline bool is_stuck(const struct facts *f, uint32_t thread)

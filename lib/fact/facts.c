@@ -31,6 +31,8 @@ static const struct step {
 	{ FACT_STUCK, 0, stuck_compute, 1 << COL_STUCK, "stuck goroutines" },
 	{ FACT_OWNER, FACT_STUCK, owner_compute, 1 << COL_OWNER | 1 << COL_OWNER_TOTAL,
 	  "what owners keep" },
+	{ FACT_FINAL_RINGS, FACT_OWNER, final_rings_compute, 1 << COL_FINAL_RINGS,
+	  "rings with a finalizer" },
 };
 enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };
 
@@ -57,6 +59,8 @@ void facts_drop(struct facts *f, unsigned which)
 	f->owner = f->cols[COL_OWNER].base;
 	f->owner_total = f->cols[COL_OWNER_TOTAL].base;
 	f->stuck = f->cols[COL_STUCK].base;
+	f->final_rings = f->cols[COL_FINAL_RINGS].base;
+	f->n_final_rings = f->cols[COL_FINAL_RINGS].n;
 	f->n_lost = f->cols[COL_LOST].n;
 	f->n_cycles = f->cols[COL_CYCLES].n;
 }

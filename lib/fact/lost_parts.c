@@ -1,5 +1,5 @@
 /*
- * fact/lost_parts.c - strongly connected components of the lost nodes.
+ * fact/lost_parts.c - strongly connected components of the lost nodes, or of any set of nodes.
  *
  * Pearce, "A space-efficient algorithm for finding strongly connected components" (2016): one
  * index a node serves as visit number, low link and component; with an explicit stack.
@@ -111,11 +111,50 @@ static struct err *walk_all(struct walk *w, uint64_t n)
 	return NULL;
 }
 
+/* p->lost is filled and numbered. */
+static struct err *find_parts(struct env *env, const struct graph *g, struct lost_parts *p)
+{
+	struct walk w = { .g = g, .lost = &p->lost, .index = 1, .part = UINT32_MAX };
+	struct err *err = col_fixed(env, 4, p->lost.n, "components", &p->part_col);
+
+	if (!err)
+		err = col_open(env, sizeof(struct step), p->lost.n, "components", &w.path);
+	if (!err)
+		err = col_open(env, 4, p->lost.n, "components", &w.done);
+	if (!err) {
+		p->part = w.rindex = p->part_col.base;
+		err = walk_all(&w, g->n);
+	}
+	col_close(&w.path);
+	col_close(&w.done);
+	for (uint32_t i = 0; !err && i < p->lost.n; i++) /* counted from the top: now from 0 */
+		p->part[i] = UINT32_MAX - p->part[i];
+	p->n_parts = UINT32_MAX - w.part;
+	return err;
+}
+
+struct err *parts_of_set(struct env *env, const struct graph *g, const uint64_t *set,
+			 struct lost_parts *ret)
+{
+	struct lost_parts p = {};
+	struct err *err = subset_open(env, g->n, &p.lost);
+
+	if (!err) {
+		memcpy(p.lost.set, set, 8 * bits_words(g->n));
+		subset_rank(&p.lost);
+		err = find_parts(env, g, &p);
+	}
+	if (err)
+		lost_parts_close(&p);
+	else
+		*ret = p;
+	return err;
+}
+
 struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_t *reach,
 			    struct lost_parts *ret)
 {
 	struct lost_parts p = {};
-	struct walk w = { .g = g, .lost = &p.lost, .index = 1, .part = UINT32_MAX };
 	struct err *err = subset_open(env, g->n, &p.lost);
 
 	if (!err) {
@@ -124,27 +163,13 @@ struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_
 				(uint64_t)(reach[i] == REACH_INDIRECT || reach[i] == REACH_DEFINITE)
 				<< (i & 63);
 		subset_rank(&p.lost);
-		err = col_fixed(env, 4, p.lost.n, "lost groups", &p.part_col);
+		err = find_parts(env, g, &p);
 	}
-	if (!err)
-		err = col_open(env, sizeof(struct step), p.lost.n, "lost groups", &w.path);
-	if (!err)
-		err = col_open(env, 4, p.lost.n, "lost groups", &w.done);
-	if (!err) {
-		p.part = w.rindex = p.part_col.base;
-		err = walk_all(&w, g->n);
-	}
-	col_close(&w.path);
-	col_close(&w.done);
-	if (err) {
+	if (err)
 		lost_parts_close(&p);
-		return err;
-	}
-	for (uint32_t i = 0; i < p.lost.n; i++) /* counted from the top: now from 0 */
-		p.part[i] = UINT32_MAX - p.part[i];
-	p.n_parts = UINT32_MAX - w.part;
-	*ret = p;
-	return NULL;
+	else
+		*ret = p;
+	return err;
 }
 
 void lost_parts_close(struct lost_parts *p)

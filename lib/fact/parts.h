@@ -21,7 +21,8 @@ enum {
 	COL_IN_SRC,
 	COL_OWNER,
 	COL_OWNER_TOTAL,
-	COL_STUCK
+	COL_STUCK,
+	COL_FINAL_RINGS
 };
 
 struct err *reach_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
@@ -29,6 +30,8 @@ struct err *cycles_compute(struct env *env, const struct graph *g, struct facts 
 struct err *dom_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 struct err *parent_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 struct err *reverse_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
+struct err *final_rings_compute(struct env *env, const struct graph *g,
+				struct facts *f) MUST_CHECK;
 struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 struct err *owner_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 
@@ -105,6 +108,9 @@ struct lost_parts {
 };
 struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_t *reach,
 			    struct lost_parts *ret) MUST_CHECK;
+/* The same of any nodes: a bit each. */
+struct err *parts_of_set(struct env *env, const struct graph *g, const uint64_t *set,
+			 struct lost_parts *ret) MUST_CHECK;
 void lost_parts_close(struct lost_parts *p);
 
 #endif

@@ -43,6 +43,7 @@ const char *root_kind_name(enum root_kind kind); /* "global", "tls", "stack", "r
  */
 enum owner_kind {
 	OWNER_POOL,
+	OWNER_FINALIZER, /* what waits for finalizers and cleanups to run */
 	OWNER_STUCK, /* counts for those of its goroutines alone that FACT_STUCK finds stuck */
 	OWNER_KINDS
 };
@@ -166,6 +167,8 @@ struct graph {
 
 	const struct wait *waits; /* ascending by node */
 	uint32_t n_waits;
+	const node_id *finalizable; /* nodes with a finalizer, ascending, each once */
+	uint64_t n_finalizable;
 	const struct slack *slacks; /* ascending by node, then kind; each pair once */
 	uint64_t n_slacks;
 	struct arena names; /* of owners */

@@ -228,7 +228,9 @@ static struct err *add_owners(struct waits *w, const struct goroutine **v, size_
 			err = add_owner(w, v[i], end - i, &owner);
 		}
 		if (!err)
-			err = w->sink->owner_of_goroutine(w->sink, (uint32_t)(v[i] - w->go->goroutines), owner);
+			err = w->sink->owner_of_roots(w->sink, ROOT_GOROUTINE,
+						      (uint32_t)(v[i] - w->go->goroutines),
+						      owner);
 		if (err)
 			return err;
 	}

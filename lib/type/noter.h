@@ -17,8 +17,14 @@ struct note_sink {
 	struct err *(*owner)(struct note_sink *sink, const struct owner *owner, uint32_t *ret);
 	/* A node that is the owner's, and behind which all is reached by way of it. The first owner of a node stays. */
 	struct err *(*gate)(struct note_sink *sink, node_id node, uint32_t owner);
-	/* All roots of goroutine `thread` (index in go->goroutines) count for the owner. */
-	struct err *(*owner_of_goroutine)(struct note_sink *sink, uint32_t thread, uint32_t owner);
+	/*
+	 * All roots of one kind and thread (a goroutine's index in go->goroutines; UINT32_MAX)
+	 * count for the owner.
+	 */
+	struct err *(*owner_of_roots)(struct note_sink *sink, enum root_kind kind, uint32_t thread,
+				      uint32_t owner);
+	/* A node with a finalizer. */
+	struct err *(*finalizable)(struct note_sink *sink, node_id node);
 	struct err *(*wait)(struct note_sink *sink, const struct wait *wait);
 	struct err *(*slack)(struct note_sink *sink, const struct slack *slack);
 };

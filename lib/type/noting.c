@@ -7,8 +7,8 @@
 #include "base/guard.h"
 #include "base/vec.h"
 
-struct of_goroutine {
-	uint32_t thread, owner;
+struct of_roots {
+	uint32_t kind, thread, owner;
 };
 
 struct noting {
@@ -23,9 +23,13 @@ struct noting {
 		size_t n, cap;
 	} gates;
 	struct {
-		struct of_goroutine *v;
+		struct of_roots *v;
 		size_t n, cap;
-	} goroutines;
+	} of_roots;
+	struct {
+		node_id *v;
+		size_t n, cap;
+	} finalizable;
 	struct {
 		struct wait *v;
 		size_t n, cap;
@@ -40,7 +44,8 @@ static void noting_fini(struct noting *n)
 {
 	free(n->owners.v);
 	free(n->gates.v);
-	free(n->goroutines.v);
+	free(n->of_roots.v);
+	free(n->finalizable.v);
 	free(n->waits.v);
 	free(n->slacks.v);
 }
@@ -67,12 +72,22 @@ static struct err *on_gate(struct note_sink *sink, node_id node, uint32_t owner)
 	return vec_push(&n->gates, &gate) ? NULL : &err_nomem;
 }
 
-static struct err *on_goroutine(struct note_sink *sink, uint32_t thread, uint32_t owner)
+static struct err *on_roots(struct note_sink *sink, enum root_kind kind, uint32_t thread,
+			    uint32_t owner)
 {
 	struct noting *n = (struct noting *)sink;
-	struct of_goroutine of = { thread, owner };
+	struct of_roots of = { kind, thread, owner };
 
-	return vec_push(&n->goroutines, &of) ? NULL : &err_nomem;
+	return vec_push(&n->of_roots, &of) ? NULL : &err_nomem;
+}
+
+static struct err *on_finalizable(struct note_sink *sink, node_id node)
+{
+	struct noting *n = (struct noting *)sink;
+
+	if (node >= n->g->n || !graph_is_live(n->g, node))
+		return NULL;
+	return vec_push(&n->finalizable, &node) ? NULL : &err_nomem;
 }
 
 static struct err *on_wait(struct note_sink *sink, const struct wait *wait)
@@ -128,9 +143,28 @@ static int by_slack(const void *pa, const void *pb)
 
 static int by_thread(const void *pa, const void *pb)
 {
-	const struct of_goroutine *a = pa, *b = pb;
+	const struct of_roots *a = pa, *b = pb;
 
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
 	return a->thread < b->thread ? -1 : a->thread > b->thread;
+}
+
+static int by_id(const void *pa, const void *pb)
+{
+	node_id a = *(const node_id *)pa, b = *(const node_id *)pb;
+
+	return a < b ? -1 : a > b;
+}
+
+static void finalizable_once(struct noting *n)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < n->finalizable.n; i++)
+		if (!out || n->finalizable.v[out - 1] != n->finalizable.v[i])
+			n->finalizable.v[out++] = n->finalizable.v[i];
+	n->finalizable.n = out;
 }
 
 /* The first of those with one node. */
@@ -185,14 +219,13 @@ static struct err *own(struct env *env, struct graph *g, const void *v, size_t n
 	return NULL;
 }
 
-static void own_goroutines(const struct noting *n, struct root_source *sources, uint32_t n_sources)
+static void own_of_roots(const struct noting *n, struct root_source *sources, uint32_t n_sources)
 {
-	for (uint32_t i = 0; i < n_sources; i++) {
-		struct of_goroutine key = { .thread = sources[i].thread }, *hit;
+	for (uint32_t i = 0; i < n_sources && n->of_roots.n; i++) {
+		struct of_roots key = { .kind = sources[i].kind, .thread = sources[i].thread };
+		struct of_roots *hit = bsearch(&key, n->of_roots.v, n->of_roots.n, sizeof(key),
+					       by_thread);
 
-		if (sources[i].kind != ROOT_GOROUTINE || !n->goroutines.n)
-			continue;
-		hit = bsearch(&key, n->goroutines.v, n->goroutines.n, sizeof(key), by_thread);
 		if (hit)
 			sources[i].owner = hit->owner;
 	}
@@ -200,13 +233,16 @@ static void own_goroutines(const struct noting *n, struct root_source *sources, 
 
 static struct err *give(struct env *env, struct noting *n, struct graph *g)
 {
-	const void *owners = NULL, *gates = NULL, *waits = NULL, *slacks = NULL;
+	const void *owners = NULL, *gates = NULL, *waits = NULL, *slacks = NULL,
+		   *finalizable = NULL;
 	struct err *err;
 
 	sort(n->gates.v, n->gates.n, sizeof(struct gate), by_gate);
 	sort(n->waits.v, n->waits.n, sizeof(struct wait), by_wait);
 	sort(n->slacks.v, n->slacks.n, sizeof(struct slack), by_slack);
-	sort(n->goroutines.v, n->goroutines.n, sizeof(struct of_goroutine), by_thread);
+	sort(n->of_roots.v, n->of_roots.n, sizeof(struct of_roots), by_thread);
+	sort(n->finalizable.v, n->finalizable.n, sizeof(node_id), by_id);
+	finalizable_once(n);
 	gates_once(n);
 	slacks_once(n);
 	err = own(env, g, n->owners.v, n->owners.n, sizeof(struct owner), &owners);
@@ -216,6 +252,9 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 		err = own(env, g, n->waits.v, n->waits.n, sizeof(struct wait), &waits);
 	if (!err)
 		err = own(env, g, n->slacks.v, n->slacks.n, sizeof(struct slack), &slacks);
+	if (!err)
+		err = own(env, g, n->finalizable.v, n->finalizable.n, sizeof(node_id),
+			  &finalizable);
 	if (err)
 		return err;
 	g->owners = owners;
@@ -226,7 +265,9 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 	g->n_waits = (uint32_t)n->waits.n;
 	g->slacks = slacks;
 	g->n_slacks = n->slacks.n;
-	own_goroutines(n, (struct root_source *)g->sources, g->n_sources);
+	g->finalizable = finalizable;
+	g->n_finalizable = n->finalizable.n;
+	own_of_roots(n, (struct root_source *)g->sources, g->n_sources);
 	return NULL;
 }
 
@@ -234,7 +275,7 @@ struct err *noting_run(struct env *env, const struct image *img, const struct bl
 		       const struct noter_ops *const *noters, struct graph *g)
 {
 	_cleanup_(noting_fini) struct noting n = {
-		.sink = { on_owner, on_gate, on_goroutine, on_wait, on_slack }, .g = g,
+		.sink = { on_owner, on_gate, on_roots, on_finalizable, on_wait, on_slack }, .g = g,
 	};
 	struct err *err = NULL;
 
