@@ -38,10 +38,78 @@ void go_names_globals(struct go_names *n, struct spread *s)
 			spread_memory(s, v[i].addr, shape_of(n->shapes, SHAPE_VALUE, v[i].type));
 }
 
+/* "example.org/app/pkg.(*T)" or "pkg.T" as a type's name: "*pkg.T", "pkg.T" */
+static const struct go_type *receiver_type(const struct go_names *n, const char *name, size_t len)
+{
+	const char *start = name, *dot;
+	const struct go_type *t;
+	struct text text = TEXT_INIT;
+	bool pointer;
+
+	for (size_t i = 0; i < len; i++)
+		if (name[i] == '/')
+			start = name + i + 1;
+	dot = memchr(start, '.', (size_t)(name + len - start));
+	if (!dot)
+		return NULL;
+	pointer = len > 2 && name[len - 1] == ')' && dot[1] == '(' && dot[2] == '*';
+	text_add(&text, pointer ? "*" : "");
+	text_add_n(&text, start, (size_t)(dot + 1 - start));
+	dot += pointer ? 3 : 1;
+	text_add_n(&text, dot, (size_t)(name + len - dot) - pointer);
+	t = go_type_named(n->go, text_str(&text));
+	text_fini(&text);
+	/* Packages of one last name: only the whole path tells them apart. */
+	if (t && (pointer ? t->elem : t)) {
+		const char *pkg = pointer ? t->elem->pkg : t->pkg;
+		size_t path = (size_t)(start - name);
+
+		if (pkg && path && strncmp(pkg, name, path))
+			t = NULL;
+	}
+	return t;
+}
+
+/* A method taken as a value, "main.(*T).Close-fm", captured its receiver: R. */
+static const struct go_type *method_layout(const struct go_names *n, taddr pc)
+{
+	struct text name = TEXT_INIT;
+	const struct go_type *receiver = NULL;
+	struct go_field *field;
+	struct go_type *t = NULL;
+	struct go_func f;
+	const char *s, *last;
+
+	if (!go_func_at(n->go, pc, &f))
+		return NULL;
+	go_func_name(n->go, &f, &name);
+	s = text_str(&name);
+	last = strrchr(s, '.');
+	if (last && name.n > 3 && !strcmp(s + name.n - 3, "-fm"))
+		receiver = receiver_type(n, s, (size_t)(last - s));
+	text_fini(&name);
+	field = receiver ? arena_alloc(&n->shapes->mem, sizeof(*field)) : NULL;
+	t = field ? go_type_make(n->go) : NULL;
+	if (!t)
+		return NULL;
+	*field = (struct go_field){ .name = "R", .type = receiver, .offset = 8 };
+	t->name = "captured";
+	t->kind = GO_STRUCT;
+	t->size = 8 + receiver->size;
+	t->ptr_bytes = receiver->ptr_bytes ? 8 + receiver->ptr_bytes : 0;
+	t->fields = field;
+	t->n_fields = 1;
+	return t;
+}
+
 void go_names_closure(struct go_names *n, struct shape *closure)
 {
-	if (!closure->layout && n->dwarf && !closure->compiled)
+	if (closure->layout || closure->compiled)
+		return;
+	if (n->dwarf)
 		closure->layout = go_dwarf_closure(n->dwarf, closure->pc);
+	if (!closure->layout)
+		closure->layout = method_layout(n, closure->pc);
 }
 
 bool go_names_global(const struct go_names *n, taddr addr, struct text *ret)

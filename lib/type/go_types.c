@@ -14,7 +14,14 @@
 #include "type/go_shape.h"
 #include "type/go_spread.h"
 
-enum { SPANS_MAX = 1 << 24, SPECIALS_MAX = 1 << 24, GOROUTINES_MAX = 1 << 24, SCAN_WORDS = 4096 };
+enum {
+	SPANS_MAX = 1 << 24,
+	SPECIALS_MAX = 1 << 24,
+	GOROUTINES_MAX = 1 << 24,
+	QUEUE_MAX = 1 << 16, /* blocks of it, and entries in one */
+	QUEUE_ENTRIES = 101,
+	SCAN_WORDS = 4096,
+};
 
 struct ctx {
 	struct env *env;
@@ -220,6 +227,26 @@ static void read_roots(struct ctx *c, struct spread *s, const struct graph *g)
 	}
 }
 
+/* finBlock {alllink, next, cnt}, then {fn, arg, nret, fint, ot} of objects whose finalizer is due. */
+static void read_queue(struct ctx *c, struct spread *s)
+{
+	taddr block = c->go->at.allfin ? word(c, c->go->at.allfin) : 0;
+
+	for (unsigned n = 0; block && n < QUEUE_MAX; n++, block = word(c, block)) {
+		uint64_t count = word(c, block + 16) & UINT32_MAX;
+
+		for (uint64_t i = 0; i < count && i < QUEUE_ENTRIES; i++) {
+			taddr at = block + 24 + 40 * i;
+			const struct go_type *t = go_type_at(c->go, word(c, at + 32));
+
+			spread_func(s, word(c, at), TYPE_SPREAD);
+			if (t && t->kind == GO_POINTER && t->elem)
+				spread_pointer(s, word(c, at + 8),
+					       shape_value(&c->shapes, t->elem), 1, TYPE_EXACT);
+		}
+	}
+}
+
 /* ---- what is left */
 
 static void search_block(struct ctx *c, struct spread *s, const struct grains_iter *it,
@@ -283,6 +310,7 @@ static struct err *assign(void *p, struct type_columns *cols)
 		read_exact(c, &s);
 		go_names_globals(&c->names, &s);
 		read_goroutines(c, &s);
+		read_queue(c, &s);
 		read_roots(c, &s, cols->graph);
 		err = spread_run(&s);
 	}
