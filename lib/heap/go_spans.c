@@ -138,6 +138,15 @@ static void check_arena(struct go_heap *h, const struct go_span *s)
 			  s->base, go_span_end(s));
 }
 
+/* Every byte lies in an arena: one with too many pages would make an index of nothing. */
+static bool in_arenas(const struct go_heap *h, const struct go_span *s)
+{
+	for (taddr at = s->base; at < go_span_end(s); at += GO_ARENA)
+		if (!go_heap_arena(h->go, at))
+			return false;
+	return go_heap_arena(h->go, go_span_end(s) - 1);
+}
+
 static struct err *add_span(struct go_heap *h, taddr addr)
 {
 	struct go_span s = { .addr = addr };
@@ -160,8 +169,9 @@ static struct err *add_span(struct go_heap *h, taddr addr)
 		go_damage(h, addr, "mspan at 0x%" PRIx64 ": %s", addr, wrong);
 		return NULL;
 	}
-	if (!go_heap_arena(h->go, s.base)) {
-		go_damage(h, addr, "mspan at 0x%" PRIx64 ": 0x%" PRIx64 " is in no arena", addr, s.base);
+	if (!in_arenas(h, &s)) {
+		go_damage(h, addr, "mspan at 0x%" PRIx64 ": 0x%" PRIx64 "-0x%" PRIx64 " is not all in arenas", addr,
+			  s.base, go_span_end(&s));
 		return NULL;
 	}
 	h->passed++;
