@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/cursor.h"
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/elf.h"
@@ -23,6 +24,8 @@ enum {
 	TYPE_STEPS_MAX = 32,   /* typedefs and qualifiers on the way to a type */
 	ANONYMOUS_MAX = 64,    /* unnamed structs and unions inside one struct */
 	FIELDS_MAX = 65536,    /* answers kept */
+	FRAME_SCOPES_MAX = 32, /* blocks and inlined calls inside each other */
+	LOCALS_MAX = 1 << 16,  /* entries of one function */
 	LOCATIONS_MAX = 4,     /* of one variable at one pc */
 	SCOPES_MAX = 64,       /* inside one another */
 };
@@ -757,4 +760,158 @@ bool dbg_local(const struct image *img, const struct module *m, uint64_t pc, int
 	if (ok)
 		entry_fill(&found, ret);
 	return ok;
+}
+
+/* ---- where variables of a frame lie */
+
+/* A location as it is read: where the next piece lies. */
+struct location {
+	struct dbg_piece pieces[DBG_PIECES];
+	size_t n;
+	int64_t at;	 /* from the canonical frame address */
+	int64_t operand; /* pushed last */
+	uint64_t done;	 /* bytes of the variable that pieces told of */
+	bool in_frame;	 /* false: in a register, or nowhere */
+};
+
+static void location_piece(struct location *l, uint64_t size)
+{
+	if (l->in_frame && l->n < DBG_PIECES)
+		l->pieces[l->n++] = (struct dbg_piece){ l->at, l->done, size };
+	l->done += size;
+	l->in_frame = false;
+}
+
+/* What compilers use for variables in frames whose base is the canonical frame address. */
+static bool location_op(struct location *l, uint8_t atom, int64_t n)
+{
+	switch (atom) {
+	case DW_OP_call_frame_cfa:
+		l->in_frame = true;
+		l->at = 0;
+		return true;
+	case DW_OP_fbreg:
+		l->in_frame = true;
+		l->at = n;
+		return true;
+	case DW_OP_consts:
+		l->operand = n;
+		return true;
+	case DW_OP_plus:
+		l->at = (int64_t)((uint64_t)l->at + (uint64_t)l->operand);
+		return true;
+	case DW_OP_plus_uconst:
+		l->at = (int64_t)((uint64_t)l->at + (uint64_t)n);
+		return true;
+	case DW_OP_piece:
+		if (n <= 0 || n > 1 << 20)
+			return false;
+		location_piece(l, (uint64_t)n);
+		return true;
+	default:
+		l->in_frame = false;
+		return (atom >= DW_OP_reg0 && atom <= DW_OP_reg31) || atom == DW_OP_regx;
+	}
+}
+
+static int64_t read_sleb(struct cursor *c)
+{
+	uint64_t v = 0;
+	unsigned shift = 0;
+	uint8_t b;
+
+	do {
+		b = cursor_u8(c);
+		v |= shift < 64 ? (uint64_t)(b & 0x7f) << shift : 0;
+		shift += 7;
+	} while (b & 0x80 && !c->bad);
+	return shift < 64 && b & 0x40 ? (int64_t)(v | ~0ull << shift) : (int64_t)v;
+}
+
+/* Go's blocks, which libdw refuses (see static_address). */
+static bool location_block(struct location *l, const Dwarf_Block *block)
+{
+	struct cursor c = cursor_init(block->data, block->length, "location", 0);
+
+	while (cursor_left(&c) && !c.bad) {
+		uint8_t atom = cursor_u8(&c);
+		int64_t n = 0;
+
+		if (atom == DW_OP_fbreg || atom == DW_OP_consts)
+			n = read_sleb(&c);
+		else if (atom == DW_OP_piece || atom == DW_OP_plus_uconst)
+			n = (int64_t)cursor_uleb(&c);
+		if (c.bad || !location_op(l, atom, n))
+			return false;
+	}
+	return !c.bad;
+}
+
+/* At pc: false when it is told in no way that is understood. */
+static bool location_read(Dwarf_Die *die, uint64_t pc, struct location *l)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Block block;
+	Dwarf_Op *ops;
+	size_t n;
+
+	if (!dwarf_attr(die, DW_AT_location, &attr))
+		return false;
+	if (dwarf_whatform(&attr) == DW_FORM_block1) {
+		if (dwarf_formblock(&attr, &block) || !location_block(l, &block))
+			return false;
+	} else {
+		if (dwarf_getlocation_addr(&attr, pc, &ops, &n, 1) != 1)
+			return false;
+		for (size_t i = 0; i < n; i++)
+			if (!location_op(l, ops[i].atom, (int64_t)ops[i].number))
+				return false;
+	}
+	if (!l->done)
+		location_piece(l, UINT64_MAX);
+	return l->n;
+}
+
+static bool covers_pc(Dwarf_Die *die, uint64_t pc)
+{
+	int tag = dwarf_tag(die);
+
+	return (tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine) &&
+	       dwarf_haspc(die, pc) == 1;
+}
+
+bool dbg_locals(const struct image *img, const struct module *m, uint64_t id, uint64_t pc,
+		bool (*fn)(void *arg, const struct dbg_entry *e, const struct dbg_piece *p, size_t n),
+		void *arg)
+{
+	Dwarf_Die stack[FRAME_SCOPES_MAX], die;
+	unsigned n = 1, seen = 0;
+
+	if (!m->dbg)
+		return false;
+	pthread_mutex_lock(&m->dbg->lock);
+	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &m->dbg->lock;
+
+	(void)lock;
+	if (!dbg_dwarf(img, m->dbg) || !dwarf_offdie(dbg_dwarf(img, m->dbg), id, &die) ||
+	    dwarf_child(&die, &stack[0]))
+		return false;
+	while (n && seen++ < LOCALS_MAX) {
+		Dwarf_Die *at = &stack[n - 1], here = *at;
+		int tag = dwarf_tag(&here);
+		struct location l = {};
+		struct dbg_entry e;
+
+		if (dwarf_siblingof(at, at))
+			n--;
+		if ((tag == DW_TAG_variable || tag == DW_TAG_formal_parameter) &&
+		    location_read(&here, pc, &l)) {
+			entry_fill(&here, &e);
+			if (!fn(arg, &e, l.pieces, l.n))
+				return false;
+		}
+		if (n < FRAME_SCOPES_MAX && covers_pc(&here, pc) && !dwarf_child(&here, &stack[n]))
+			n++;
+	}
+	return true;
 }

@@ -90,6 +90,19 @@ bool dbg_children(const struct image *img, const struct module *m, uint64_t id,
  */
 bool dbg_local(const struct image *img, const struct module *m, uint64_t pc, int64_t at,
 	       struct dbg_entry *ret, uint64_t *ret_into);
+/*
+ * The variables of a function that lie in its frame when it stands at pc (as in the file), also of
+ * what is inlined there.  Bytes [offset, offset + size) of a variable lie at the canonical frame
+ * address + at; size UINT64_MAX: all of it.
+ */
+enum { DBG_PIECES = 8 };
+struct dbg_piece {
+	int64_t at;
+	uint64_t offset, size;
+};
+bool dbg_locals(const struct image *img, const struct module *m, uint64_t id, uint64_t pc,
+		bool (*fn)(void *arg, const struct dbg_entry *e, const struct dbg_piece *p, size_t n),
+		void *arg);
 /* Every variable and function of the top level of all units: one pass over the DWARF. */
 bool dbg_statics(const struct image *img, const struct module *m,
 		 bool (*fn)(void *arg, const struct dbg_static *s), void *arg);

@@ -16,7 +16,8 @@
 #include "image/dbg.h"
 
 enum {
-	ALIASES_MAX = 32, /* typedefs on the way to a type */
+	LOCALS_MAX = 1 << 12, /* of one frame */
+	ALIASES_MAX = 32,     /* typedefs on the way to a type */
 	VARIABLES_MAX = 1 << 20,
 	FUNCTIONS_MAX = 1 << 22,
 	PARTS_MAX = 1 << 16, /* fields of a struct */
@@ -45,6 +46,7 @@ struct go_dwarf {
 	} functions;		 /* by address, as in the file */
 	struct addrmap types;	 /* const struct go_type, by entry */
 	struct addrmap closures; /* by pc */
+	struct addrmap locals;	 /* struct frame_locals, by pc */
 	size_t n_made;
 	struct arena mem;
 };
@@ -62,6 +64,7 @@ void go_dwarf_close(struct go_dwarf *d)
 	free(d->functions.v);
 	addrmap_fini(&d->types);
 	addrmap_fini(&d->closures);
+	addrmap_fini(&d->locals);
 	arena_fini(&d->mem);
 	free(d);
 }
@@ -505,4 +508,82 @@ const struct go_type *go_dwarf_closure(struct go_dwarf *d, taddr pc)
 	    !addrmap_put(&d->closures, pc, m.type))
 		return NULL;
 	return m.type;
+}
+
+/* ---- variables of frames */
+
+struct frame_locals {
+	struct go_local *v;
+	size_t n;
+};
+
+struct locals {
+	struct {
+		struct go_local *v;
+		size_t n, cap;
+	} list;
+	struct {
+		uint64_t *v;
+		size_t n, cap;
+	} types; /* entries */
+	bool failed;
+};
+
+static bool add_local(void *arg, const struct dbg_entry *e, const struct dbg_piece *p, size_t n)
+{
+	struct locals *l = arg;
+
+	for (size_t i = 0; i < n && e->type && l->list.n < LOCALS_MAX; i++) {
+		struct go_local local = { .at = p[i].at, .size = p[i].size, .offset = p[i].offset };
+
+		l->failed |= !vec_push(&l->list, &local) || !vec_push(&l->types, &e->type);
+	}
+	return !l->failed;
+}
+
+static int local_cmp(const void *a, const void *b)
+{
+	const struct go_local *x = a, *y = b;
+
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static bool keep_locals(struct go_dwarf *d, struct locals *l, struct frame_locals *ret)
+{
+	ret->v = arena_alloc(&d->mem, l->list.n * sizeof(*ret->v) + 1);
+	if (!ret->v)
+		return false;
+	for (size_t i = 0; i < l->list.n; i++) {
+		struct go_local local = l->list.v[i];
+
+		local.type = type_of(d, l->types.v[i]);
+		if (!local.type || local.offset >= local.type->size)
+			continue;
+		if (local.size > local.type->size - local.offset)
+			local.size = local.type->size - local.offset;
+		ret->v[ret->n++] = local;
+	}
+	if (ret->n)
+		qsort(ret->v, ret->n, sizeof(*ret->v), local_cmp);
+	return true;
+}
+
+const struct go_local *go_dwarf_locals(struct go_dwarf *d, taddr entry, taddr pc, size_t *ret_n)
+{
+	const struct frame_locals *known = pc ? addrmap_get(&d->locals, pc) : NULL;
+	const struct dbg_static *f = known ? NULL : function_at(d, entry - d->module->bias);
+	struct frame_locals *made = NULL;
+	struct locals l = {};
+
+	*ret_n = known ? known->n : 0;
+	if (known || !f || !pc)
+		return known ? known->v : NULL;
+	dbg_locals(d->go->img, d->module, f->id, pc - d->module->bias, add_local, &l);
+	made = l.failed ? NULL : arena_alloc(&d->mem, sizeof(*made));
+	if (made && (!keep_locals(d, &l, made) || !addrmap_put(&d->locals, pc, made)))
+		made = NULL;
+	free(l.list.v);
+	free(l.types.v);
+	*ret_n = made ? made->n : 0;
+	return made ? made->v : NULL;
 }

@@ -27,4 +27,16 @@ const struct go_variable *go_dwarf_variables(const struct go_dwarf *d, size_t *r
  */
 const struct go_type *go_dwarf_closure(struct go_dwarf *d, taddr pc);
 
+/* Bytes of a local variable or argument, from the frame's canonical address on. */
+struct go_local {
+	int64_t at;
+	uint64_t size, offset;	    /* of the bytes; where in the variable they begin */
+	const struct go_type *type; /* of the whole variable */
+};
+/*
+ * Those of the function that begins at `entry` which lie in its frame when it stands at pc; ascending
+ * by `at`.  NULL: none.
+ */
+const struct go_local *go_dwarf_locals(struct go_dwarf *d, taddr entry, taddr pc, size_t *ret_n);
+
 #endif

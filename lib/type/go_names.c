@@ -38,6 +38,46 @@ void go_names_globals(struct go_names *n, struct spread *s)
 			spread_memory(s, v[i].addr, shape_of(n->shapes, SHAPE_VALUE, v[i].type));
 }
 
+/* The variable of a frame that covers an address. */
+static const struct go_type *local_at(struct go_names *n, const struct go_frame *f, taddr at,
+				      uint64_t *ret_left)
+{
+	size_t n_locals = 0;
+	const struct go_local *v =
+		go_dwarf_locals(n->dwarf, f->entry, f->is_top ? f->pc : f->pc - 1, &n_locals);
+	int64_t offset = (int64_t)(at - f->fp);
+
+	for (size_t i = 0; i < n_locals && v[i].at <= offset; i++) {
+		uint64_t in = (uint64_t)offset - (uint64_t)v[i].at;
+		const struct go_type *t;
+
+		if (in >= v[i].size)
+			continue;
+		t = go_type_path(n->go, v[i].type, v[i].offset + in, NULL);
+		*ret_left = v[i].size - in;
+		if (t)
+			return t;
+	}
+	return NULL;
+}
+
+const struct go_type *go_names_stack(struct go_names *n, const struct goroutine *g, taddr at,
+				     uint64_t *ret_left)
+{
+	const struct go_type *t = NULL;
+
+	for (size_t i = 0; i < g->n_frames && n->dwarf; i++) {
+		const struct go_frame *f = &g->frames[i];
+
+		if (at < f->sp || at >= f->fp)
+			continue;
+		t = local_at(n, f, at, ret_left);
+		/* Arguments lie in the frame of the caller. */
+		return t || !i ? t : local_at(n, &g->frames[i - 1], at, ret_left);
+	}
+	return NULL;
+}
+
 /* "example.org/app/pkg.(*T)" or "pkg.T" as a type's name: "*pkg.T", "pkg.T" */
 static const struct go_type *receiver_type(const struct go_names *n, const char *name, size_t len)
 {

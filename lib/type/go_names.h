@@ -5,6 +5,7 @@
 #define HEAPFX_TYPE_GO_NAMES_H
 
 #include "image/go_dwarf.h"
+#include "image/go_sched.h"
 #include "type/go_spread.h"
 
 struct go_names {
@@ -19,6 +20,9 @@ void go_names_close(struct go_names *n);
 
 /* The typed globals are where types spread from. */
 void go_names_globals(struct go_names *n, struct spread *s);
+/* The type of the word at an address of a goroutine's stack, and how much of its variable follows. */
+const struct go_type *go_names_stack(struct go_names *n, const struct goroutine *g, taddr at,
+				     uint64_t *ret_left);
 /* What the function of a closure captured, put into the shape when it is first asked for. */
 void go_names_closure(struct go_names *n, struct shape *closure);
 /*

@@ -314,6 +314,16 @@ static bool unsafe_slot(struct shapes *s, const struct go_type *whole, struct sl
 	return false;
 }
 
+bool shape_slot(struct shapes *s, const struct go_type *type, struct slot *ret)
+{
+	if (type->kind == GO_INTERFACE) {
+		/* Method tables have a word where the empty interface has a type. */
+		ret->op = strcmp(type->name, "interface {}") ? SLOT_IFACE : SLOT_EFACE;
+		return true;
+	}
+	return plain_slot(s, type, ret);
+}
+
 struct compile {
 	struct shapes *s;
 	const struct go_type *type;
@@ -334,13 +344,10 @@ static bool add_slot(void *arg, uint64_t offset, const struct go_type *type)
 		     "%s: not all of its pointers are followed", c->type->name);
 		return false;
 	}
-	if (type->kind == GO_INTERFACE) {
-		/* Method tables have a word where the empty interface has a type. */
-		slot.op = strcmp(type->name, "interface {}") ? SLOT_IFACE : SLOT_EFACE;
-	} else if (type->kind == GO_UNSAFE_POINTER) {
+	if (type->kind == GO_UNSAFE_POINTER) {
 		if (!unsafe_slot(c->s, c->type, &slot))
 			return true;
-	} else if (!plain_slot(c->s, type, &slot)) {
+	} else if (!shape_slot(c->s, type, &slot)) {
 		return true;
 	}
 	if (vec_push(&c->list, &slot))

@@ -78,6 +78,8 @@ bool shape_closure_at(struct shapes *s, uint64_t word);	 /* the same for any wor
 /* By the first word of an interface; NULL: it is no such word. */
 struct shape *shape_boxed(struct shapes *s, taddr descriptor);
 struct shape *shape_itab(struct shapes *s, taddr itab);
+/* How a pointer word of a type is followed; false: not at all. */
+bool shape_slot(struct shapes *s, const struct go_type *type, struct slot *ret);
 /* Makes the list of slots, once. False when out of memory. */
 bool shape_compile(struct shapes *s, struct shape *shape);
 

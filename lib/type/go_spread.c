@@ -275,6 +275,9 @@ static uint8_t judge_value(struct spread *s, struct candidate *c, const struct p
 {
 	const struct go_type *type = c->shape->type;
 
+	/* What a generic function sees of its arguments: any type of that layout. */
+	if (!strncmp(type->name, "go.shape.", 9))
+		return TYPE_UNKNOWN;
 	if (p->offset || type->size > p->size - p->head || !type->size)
 		return TYPE_UNKNOWN;
 	if (c->shape->block_size == p->size)
@@ -536,6 +539,17 @@ static inline void follow_slot(struct spread *s, const uint8_t *b, uint64_t at, 
 			spread_boxed(s, load_u64(b + at - 8), value, false, TYPE_SPREAD);
 		break;
 	}
+}
+
+void spread_word(struct spread *s, taddr at, uint64_t left, const struct go_type *type)
+{
+	struct slot slot = {};
+	uint64_t before = type->kind == GO_INTERFACE ? 8 : 0, avail;
+	const uint8_t *b = spread_view(s, at - before, &avail);
+
+	if (!b || !shape_slot(s->shapes, type, &slot) || avail < before + 8)
+		return;
+	follow_slot(s, b, before, before + left < avail ? before + left : avail, &slot);
 }
 
 /* Values one after another in n bytes; `once`: one tile only. */

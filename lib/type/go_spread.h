@@ -69,6 +69,8 @@ void spread_memory(struct spread *s, taddr at, struct shape *shape);
 void spread_pointer(struct spread *s, uint64_t value, struct shape *shape, uint64_t extent, enum type_confidence most);
 /* An interface value: the words {type or itab, data}. False: the first word is neither. */
 bool spread_boxed(struct spread *s, uint64_t word, uint64_t data, bool is_itab, enum type_confidence most);
+/* The words of a value from `at` on, `left` bytes of them: the first is a pointer word of `type`. */
+void spread_word(struct spread *s, taddr at, uint64_t left, const struct go_type *type);
 void spread_func(struct spread *s, uint64_t value, enum type_confidence most);
 /* Until nothing is left to follow. */
 struct err *spread_run(struct spread *s) MUST_CHECK;

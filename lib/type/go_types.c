@@ -210,6 +210,20 @@ static void try_pair(struct spread *s, uint64_t first, uint64_t data, enum type_
 		spread_boxed(s, first, data, false, most);
 }
 
+/* A variable of a frame, live by the collector's maps and typed by debug info. */
+static bool read_local(struct ctx *c, struct spread *s, const struct root_source *source, taddr at)
+{
+	const struct go_type *t;
+	uint64_t left = 0;
+
+	if (source->kind != ROOT_GOROUTINE || source->thread >= c->go->n_goroutines)
+		return false;
+	t = go_names_stack(&c->names, &c->go->goroutines[source->thread], at, &left);
+	if (t)
+		spread_word(s, at, left, t);
+	return t;
+}
+
 /* An interface in a root: the word before it is a type or a method table. */
 static void read_roots(struct ctx *c, struct spread *s, const struct graph *g)
 {
@@ -220,6 +234,8 @@ static void read_roots(struct ctx *c, struct spread *s, const struct graph *g)
 
 		if (source->kind == ROOT_REGISTER || g->root_at[i] < 8 ||
 		    (!is_global && source->kind != ROOT_GOROUTINE && source->kind != ROOT_RUNTIME))
+			continue;
+		if (read_local(c, s, source, g->root_at[i]))
 			continue;
 		/* On a stack the two words may belong to different things. */
 		if (!image_read(c->img, g->root_at[i] - 8, pair, sizeof(pair)))
@@ -241,8 +257,8 @@ static void read_queue(struct ctx *c, struct spread *s)
 
 			spread_func(s, word(c, at), TYPE_SPREAD);
 			if (t && t->kind == GO_POINTER && t->elem)
-				spread_pointer(s, word(c, at + 8),
-					       shape_value(&c->shapes, t->elem), 1, TYPE_EXACT);
+				spread_pointer(s, word(c, at + 8), shape_value(&c->shapes, t->elem),
+					       1, TYPE_EXACT);
 		}
 	}
 }
