@@ -1,0 +1,429 @@
+/*
+ * type/go_copies.c - the same bytes in many blocks: strings and byte slices.
+ *
+ * How much of a block is contents only those know who refer to it: a first pass over all typed
+ * blocks takes the longest length of each, a second one in order of address hashes and compares.
+ * Contents count from the start of their block; parts of others do not, nor do zeros alone, which
+ * are buffers that nobody has written yet.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "base/vec.h"
+#include "type/go_block.h"
+#include "type/go_shape.h"
+#include "type/noter.h"
+
+enum {
+	LEAST_LENGTH = 16,   /* shorter ones share blocks, or cost little more than their header */
+	LEAST_SAMPLE = 4096, /* bytes that the copies of what is worth showing take */
+	SAMPLE_BYTES = 60,
+	CONTENTS_MAX = 3 << 20, /* 100 MB; more are not told apart */
+	SLOTS_FIRST = 1 << 12,
+	PROBES = 64, /* a dump may be made so that all hashes fall together */
+	SAME_HASHES = 4,
+};
+
+/* Some bytes, in the first block that holds them. */
+struct entry {
+	uint64_t hash;
+	taddr at;
+	uint32_t length, size; /* of them; of a block */
+	uint32_t count;
+	uint32_t content; /* of the sink */
+};
+
+struct copies {
+	struct env *env;
+	const struct image *img;
+	const struct blocks *blocks;
+	const struct graph *g;
+	struct col plain; /* one bit a node: a live block without pointers */
+	uint32_t *rank;	  /* of the first bit of each word of `plain` */
+	uint32_t n_plain;
+	struct col lengths; /* by rank: of the contents, later the entry, + 1; 0: none */
+	struct {
+		struct entry *v;
+		size_t n, cap;
+	} entries;
+	uint32_t *slots; /* entry + 1; a power of two of them */
+	uint64_t n_slots;
+	bool is_full;
+	/* Of each type: the slots of strings and byte slices. */
+	struct texts {
+		const struct shape *shape;
+		struct slot *slots;
+		uint32_t n;
+	} * texts;
+	struct arena mem;
+	const struct claim *claim;	/* the one used last */
+	taddr window_start, window_end; /* of the segment used last */
+	const uint8_t *window;
+};
+
+static void fini(struct copies *c)
+{
+	col_close(&c->plain);
+	col_close(&c->lengths);
+	free(c->rank);
+	free(c->entries.v);
+	free(c->slots);
+	free(c->texts);
+	arena_fini(&c->mem);
+}
+
+static const uint8_t *view(struct copies *c, taddr at, uint64_t *ret_avail)
+{
+	if (at - c->window_start >= c->window_end - c->window_start) {
+		const struct segment *seg = image_segment(c->img, at);
+
+		if (!seg || !seg->bytes)
+			return NULL;
+		c->window_start = seg->start;
+		c->window_end = seg->end;
+		c->window = seg->bytes;
+	}
+	*ret_avail = c->window_end - at;
+	return c->window + (at - c->window_start);
+}
+
+/* ---- blocks that may be contents */
+
+static struct err *find_plain(struct copies *c)
+{
+	uint64_t words = bits_words(c->g->n), *plain;
+	struct err *err = col_fixed(c->env, 8, words + 1, "contents", &c->plain);
+
+	if (err)
+		return err;
+	plain = c->plain.base;
+	for (size_t i = 0; i < c->blocks->n_claims; i++) {
+		const struct claim *claim = &c->blocks->claims[i];
+		uint32_t first = block_at(c->blocks, claim->start + claim->bias);
+		uint32_t last = block_at(c->blocks, claim->end + claim->bias - 1);
+
+		if (claim->no_pointers && first != BLOCK_NONE && last != BLOCK_NONE &&
+		    first <= last)
+			bits_set_range(plain, first, (uint64_t)last + 1);
+	}
+	c->rank = malloc((words + 1) * sizeof(*c->rank));
+	if (!c->rank)
+		return &err_nomem;
+	for (uint64_t w = 0; w < words; w++) {
+		plain[w] &= c->g->live[w];
+		c->rank[w] = c->n_plain;
+		c->n_plain += (uint32_t)__builtin_popcountll(plain[w]);
+	}
+	return col_fixed(c->env, 4, (uint64_t)c->n_plain + 1, "contents", &c->lengths);
+}
+
+/* ---- how long they are */
+
+static bool is_text(const struct slot *slot)
+{
+	if (slot->op == SLOT_STRING)
+		return true;
+	return slot->op == SLOT_SLICE && slot->target && slot->target->kind == SHAPE_ARRAY &&
+	       slot->target->type->kind == GO_UINT8;
+}
+
+static bool add_texts(struct copies *c, struct texts *t, const struct shape *shape)
+{
+	if (!shape->compiled || !shape->n_slots ||
+	    (shape->kind != SHAPE_VALUE && shape->kind != SHAPE_ARRAY &&
+	     shape->kind != SHAPE_CLOSURE))
+		return true;
+	t->slots = arena_alloc(&c->mem, shape->n_slots * sizeof(*t->slots));
+	if (!t->slots)
+		return false;
+	for (uint32_t i = 0; i < shape->n_slots; i++)
+		if (is_text(&shape->slots[i]))
+			t->slots[t->n++] = shape->slots[i];
+	t->shape = shape;
+	return true;
+}
+
+static struct err *find_texts(struct copies *c)
+{
+	const struct types *types = c->g->types;
+
+	c->texts = calloc(types->n + 1, sizeof(*c->texts));
+	if (!c->texts)
+		return &err_nomem;
+	for (size_t i = 1; i < types->n; i++) {
+		const struct type_row *row = &types->v[i];
+		const struct shape *shape = (const struct shape *)(uintptr_t)row->handle;
+
+		if (row->language == LANG_GO && !add_texts(c, &c->texts[i], shape))
+			return &err_nomem;
+	}
+	return NULL;
+}
+
+static void take_text(struct copies *c, uint64_t value, uint64_t length)
+{
+	const struct grains *g = &c->blocks->grains;
+	const uint64_t *plain = c->plain.base;
+	uint32_t *lengths = c->lengths.base, id, rank;
+	uint64_t grain;
+
+	if (length < LEAST_LENGTH || length > UINT32_MAX)
+		return;
+	grain = grain_of(g, value);
+	if (grain == GRAIN_NONE || !grain_is_start(g, grain, value))
+		return;
+	id = grain_block(g, grain);
+	if (!bit_get(plain, id) || length > (grain_next_start(g, grain) - grain) << g->shift)
+		return;
+	rank = c->rank[id >> 6] +
+	       (uint32_t)__builtin_popcountll(plain[id >> 6] & ((1ull << (id & 63)) - 1));
+	lengths[rank] = lengths[rank] > length ? lengths[rank] : (uint32_t)length;
+}
+
+static void read_texts(struct copies *c, const struct texts *t, taddr at, uint64_t size)
+{
+	uint64_t avail, tile = t->shape->tile;
+	const uint8_t *b;
+
+	if (size > 512) { /* smaller ones have no header */
+		if (!c->claim || at - c->claim->start >= c->claim->end - c->claim->start)
+			c->claim = blocks_claim_at(c->blocks, at);
+		if (c->claim && size > c->claim->head) {
+			size -= c->claim->head;
+			at += c->claim->head;
+		}
+	}
+	b = view(c, at, &avail);
+	if (!b)
+		return;
+	size = size < avail ? size : avail;
+	if (t->shape->kind == SHAPE_VALUE && size > t->shape->size)
+		size = t->shape->size;
+	for (uint64_t base = 0; base < size; base += tile) {
+		for (uint32_t i = 0;
+		     i < t->n && size - base >= 16 && t->slots[i].offset <= size - base - 16; i++) {
+			const uint8_t *slot = b + base + t->slots[i].offset;
+
+			take_text(c, load_u64(slot), load_u64(slot + 8));
+		}
+		if (!tile)
+			break;
+	}
+}
+
+static void read_all(struct copies *c)
+{
+	for (struct graph_iter it = graph_iter(c->g, 0); it.id < c->g->n; graph_next(&it)) {
+		const struct texts *t = &c->texts[c->g->type[it.id]];
+
+		if (t->n)
+			read_texts(c, t, it.key, it.size);
+	}
+}
+
+/* ---- which are the same */
+
+/* 0: nothing but zeros. */
+static uint64_t hash_of(const uint8_t *b, uint64_t n)
+{
+	uint64_t h = n * 0x9e3779b97f4a7c15, any = 0, last = 0;
+
+	for (; n >= 8; n -= 8, b += 8) {
+		uint64_t w = load_u64(b);
+
+		any |= w;
+		h = (h ^ w) * 0xff51afd7ed558ccd;
+		h ^= h >> 32;
+	}
+	memcpy(&last, b, n);
+	h = (h ^ last) * 0xc4ceb9fe1a85ec53;
+	h ^= h >> 29;
+	return any | last ? h | 1 : 0;
+}
+
+static bool grow(struct copies *c)
+{
+	uint64_t n = c->n_slots ? 2 * c->n_slots : SLOTS_FIRST;
+	uint32_t *slots = calloc(n, sizeof(*slots));
+
+	if (!slots)
+		return false;
+	for (uint32_t i = 0; i < c->entries.n; i++) {
+		uint64_t at = c->entries.v[i].hash >> 1 & (n - 1);
+
+		for (unsigned k = 0; slots[at] && k < PROBES; k++)
+			at = (at + 1) & (n - 1);
+		if (!slots[at])
+			slots[at] = i + 1;
+	}
+	free(c->slots);
+	c->slots = slots;
+	c->n_slots = n;
+	return true;
+}
+
+static bool is_same(struct copies *c, const struct entry *e, const uint8_t *b)
+{
+	uint64_t avail;
+	const uint8_t *first = image_view(c->img, e->at, &avail);
+
+	return first && avail >= e->length && !memcmp(first, b, e->length);
+}
+
+/* The entry of these bytes, + 1, made when it is new; 0: none, there are too many. */
+static struct err *enter(struct copies *c, const struct entry *fresh, const uint8_t *b,
+			 uint32_t *ret)
+{
+	uint64_t at;
+	unsigned same = 0;
+
+	*ret = 0;
+	if (c->entries.n >= c->n_slots / 2 && !grow(c))
+		return &err_nomem;
+	at = fresh->hash >> 1 & (c->n_slots - 1);
+	for (unsigned k = 0; c->slots[at]; k++, at = (at + 1) & (c->n_slots - 1)) {
+		struct entry *e = &c->entries.v[c->slots[at] - 1];
+
+		if (k == PROBES || same == SAME_HASHES)
+			return NULL;
+		if (e->hash != fresh->hash || e->length != fresh->length || e->size != fresh->size)
+			continue;
+		same++;
+		if (is_same(c, e, b)) {
+			e->count++;
+			*ret = c->slots[at];
+			return NULL;
+		}
+	}
+	c->is_full |= c->entries.n >= CONTENTS_MAX;
+	if (c->is_full)
+		return NULL;
+	if (!vec_push(&c->entries, fresh))
+		return &err_nomem;
+	*ret = c->slots[at] = (uint32_t)c->entries.n;
+	return NULL;
+}
+
+static struct err *compare_block(struct copies *c, const struct grains_iter *it, uint32_t *slot)
+{
+	struct entry fresh = {
+		.at = it->key, .length = *slot, .size = (uint32_t)it->size, .count = 1
+	};
+	uint64_t avail;
+	const uint8_t *b = *slot ? view(c, it->key, &avail) : NULL;
+
+	*slot = 0;
+	if (!b || avail < fresh.length || it->size > UINT32_MAX)
+		return NULL;
+	fresh.hash = hash_of(b, fresh.length);
+	return fresh.hash ? enter(c, &fresh, b, slot) : NULL;
+}
+
+/* `fn` for each block that may be contents, in order of address, with its slot in `lengths`. */
+static struct err *each_plain(struct copies *c,
+			      struct err *(*fn)(struct copies *c, const struct grains_iter *it,
+						uint32_t *slot))
+{
+	const uint64_t *plain = c->plain.base;
+	uint32_t *slot = c->lengths.base;
+	struct grains_iter it = { .id = 0 };
+	struct err *err = NULL;
+	bool started = false;
+
+	for (uint64_t w = 0; w < bits_words(c->g->n) && !err; w++) {
+		for (uint64_t rest = plain[w]; rest && !err; rest &= rest - 1, slot++) {
+			uint32_t id = (uint32_t)(w * 64 + (unsigned)__builtin_ctzll(rest));
+
+			if (!*slot)
+				continue;
+			if (!started || id - it.id > 64)
+				it = grains_iter(&c->blocks->grains, id);
+			started = true;
+			while (it.id < id)
+				grains_next(&it);
+			err = fn(c, &it, slot);
+		}
+	}
+	return err;
+}
+
+/* ---- notes */
+
+/* How they begin, for those that cost something; control characters as dots. */
+static const char *sample_of(struct copies *c, const struct entry *e, char *ret)
+{
+	uint64_t avail, n = e->length < SAMPLE_BYTES ? e->length : SAMPLE_BYTES;
+	const uint8_t *b = image_view(c->img, e->at, &avail);
+
+	if (!b || avail < n || (uint64_t)(e->count - 1) * e->size < LEAST_SAMPLE)
+		return NULL;
+	for (uint64_t i = 0; i < n; i++)
+		ret[i] = b[i] < ' ' || b[i] == 0x7f ? '.' : (char)b[i];
+	strcpy(ret + n, n < e->length ? "..." : "");
+	return ret;
+}
+
+static struct err *note_contents(struct copies *c, struct note_sink *sink)
+{
+	char sample[SAMPLE_BYTES + 4];
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < c->entries.n && !err; i++) {
+		struct entry *e = &c->entries.v[i];
+		struct content content = { .length = e->length, .size = e->size };
+
+		if (e->count < 2)
+			continue;
+		content.sample = sample_of(c, e, sample);
+		err = sink->content(sink, &content, &e->content);
+	}
+	return err;
+}
+
+static struct err *note_copies(struct copies *c, struct note_sink *sink)
+{
+	const uint64_t *plain = c->plain.base;
+	const uint32_t *slot = c->lengths.base;
+	struct err *err = NULL;
+
+	for (uint64_t w = 0; w < bits_words(c->g->n) && !err; w++) {
+		for (uint64_t rest = plain[w]; rest && !err; rest &= rest - 1, slot++) {
+			const struct entry *e = *slot ? &c->entries.v[*slot - 1] : NULL;
+
+			if (e && e->count >= 2)
+				err = sink->copy(
+					sink, (node_id)(w * 64 + (unsigned)__builtin_ctzll(rest)),
+					e->content);
+		}
+	}
+	return err;
+}
+
+static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks,
+			const struct graph *g, struct note_sink *sink)
+{
+	_cleanup_(fini) struct copies c = { .env = env, .img = img, .blocks = blocks, .g = g };
+	struct err *err;
+
+	if (!img->go || !g->type || !g->types || !g->grains)
+		return NULL;
+	err = find_plain(&c);
+	if (!err)
+		err = find_texts(&c);
+	if (err)
+		return err;
+	read_all(&c);
+	err = each_plain(&c, compare_block);
+	if (c.is_full)
+		diag(env, "go/contents", ERR_NOWHERE,
+		     "more than %u different strings: not all were compared",
+		     (unsigned)CONTENTS_MAX);
+	if (!err)
+		err = note_contents(&c, sink);
+	return err ? err : note_copies(&c, sink);
+}
+
+extern const struct noter_ops noter_go_copies;
+const struct noter_ops noter_go_copies = { .name = "equal contents", .find = find };
