@@ -217,6 +217,15 @@ static struct err *unwind_thread(struct unwinder *u, Dwfl *dwfl, struct thread *
 	return NULL;
 }
 
+/*
+ * A program that Go's own linker made: .debug_frame is all it has, packed, and libdwfl would unpack
+ * all of the debug information to say what Go's frame pointers say as well.
+ */
+static bool is_plain_go(const struct elf_file *e)
+{
+	return elf_file_has(e, ".gopclntab") && !elf_file_has(e, ".eh_frame");
+}
+
 /* The copies are for libdwfl and must outlive it: one a module, empty for those without a file. */
 static void report_modules(Dwfl *dwfl, const struct image *img, struct elf_copy *copies)
 {
@@ -228,7 +237,7 @@ static void report_modules(Dwfl *dwfl, const struct image *img, struct elf_copy 
 		void **userdata;
 		taddr start;
 
-		if (!load)
+		if (!load || is_plain_go(m->elf))
 			continue;
 		/* libdwfl takes the start of a module for its first PT_LOAD, rounded by that one's alignment. */
 		start = m->bias + (is_pow2(load->align) ? align_down(load->vaddr, load->align) : load->vaddr);
