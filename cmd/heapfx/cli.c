@@ -42,6 +42,10 @@ static const struct option_spec specs[] = {
 	{ "top", 0, OPT_COUNT, "N", AT(top), "suspects to print in full (default 3)", "analyze" },
 	{ "chains", 0, OPT_COUNT, "N", AT(chains),
 	  "chains from roots to show (default 3, at most 64)", "explain" },
+	{ "strings", 0, OPT_STRING, "HOW", AT(strings),
+	  "whether contents of the program's memory are shown where they explain something: none "
+	  "(default) or preview",
+	  "analyze" },
 	{ "fail-on", 0, OPT_STRING, "WHAT", AT(fail_on),
 	  "exit with status 1 on a finding of these rules or this severity (error, warning, note), "
 	  "comma-separated",
@@ -222,6 +226,8 @@ bool cli_parse(const struct command *cmd, int argc, char **argv, struct options 
 		return usage(cmd, "an argument is missing", "");
 	if (ret->format && !cli_has_format(cmd, ret->format))
 		return usage(cmd, "no such format:", ret->format);
+	if (ret->strings && strcmp(ret->strings, "none") && strcmp(ret->strings, "preview"))
+		return usage(cmd, "--strings is none or preview, not", ret->strings);
 	return true;
 }
 

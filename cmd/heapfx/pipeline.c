@@ -196,7 +196,9 @@ struct err *analyze_run(struct run *run)
 {
 	struct subject subject = { .graph = run->graph,
 				   .facts = &run->facts,
-				   .top = (unsigned)run->opt->top };
+				   .top = (unsigned)run->opt->top,
+				   .show_contents = run->opt->strings &&
+						    !strcmp(run->opt->strings, "preview") };
 	unsigned later = 0;
 	struct err *err;
 

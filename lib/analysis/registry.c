@@ -2,7 +2,8 @@
 #include "analysis/analysis.h"
 
 extern const struct analysis_ops leaks_analysis, cycles_analysis, suspects_analysis, frag_analysis,
-	owned_analysis, final_rings_analysis, slack_analysis, types_analysis, uncollected_analysis,
+	owned_analysis, final_rings_analysis, slack_analysis, copies_analysis, types_analysis,
+	uncollected_analysis,
 	rank_analysis;
 
 const struct analysis_ops *const analysis_registry[] = {
@@ -13,6 +14,7 @@ const struct analysis_ops *const analysis_registry[] = {
 	&owned_analysis,
 	&final_rings_analysis,
 	&slack_analysis,
+	&copies_analysis,
 	&types_analysis,
 	&uncollected_analysis,
 	&rank_analysis,

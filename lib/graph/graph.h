@@ -87,6 +87,17 @@ struct slack {
 	uint64_t wasted;   /* bytes of it that a rebuilt one would not have; never more than `bytes` */
 };
 
+/* The same bytes in several blocks, and those blocks. */
+struct content {
+	uint64_t length; /* bytes of them */
+	uint64_t size;	 /* of each block that holds them */
+	const char *sample; /* how they begin, not escaped; lives as long as the graph; NULL: of little of it */
+};
+struct copy {
+	node_id node;
+	uint32_t content; /* index in contents */
+};
+
 /* Where roots of one kind lie together: a module's data, a thread's stack. Few; roots refer to it. */
 struct root_source {
 	uint8_t kind;	  /* enum root_kind */
@@ -171,7 +182,11 @@ struct graph {
 	uint64_t n_finalizable;
 	const struct slack *slacks; /* ascending by node, then kind; each pair once */
 	uint64_t n_slacks;
-	struct arena names; /* of owners */
+	const struct content *contents; /* NULL: nobody looked, or none */
+	uint32_t n_contents;
+	const struct copy *copies; /* ascending by node, each once */
+	uint64_t n_copies;
+	struct arena names; /* of owners, and samples */
 
 	const struct graph_ops *ops;
 	void *ctx; /* for ops */

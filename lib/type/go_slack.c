@@ -35,6 +35,7 @@ struct array {
 	uint64_t used;	      /* bytes */
 	node_id last;	      /* that has a view of it */
 	bool scan;	      /* with pointers */
+	bool is_whole;	      /* to one view: it was made for that, or by append() */
 	bool is_left_alone;
 };
 
@@ -225,10 +226,10 @@ static void add_view(struct slack_finder *f, struct array *a, const struct view 
 		return;
 	}
 	a->unit = v->unit;
+	room = v->capacity * v->unit;
 	a->from = a->from < offset ? a->from : offset;
-	offset += v->capacity * v->unit;
-	a->reach = a->reach > offset ? a->reach : offset;
-	offset = v->at - a->start;
+	a->reach = a->reach > offset + room ? a->reach : offset + room;
+	a->is_whole |= !offset && room && go_block_size(f->go, room, a->scan) == a->size;
 	use(f, a, offset + v->skip * v->unit, offset + v->length * v->unit);
 }
 
@@ -465,14 +466,11 @@ static void sum_used(struct slack_finder *f)
 		f->arrays.v[f->list.v[i].array].used += f->list.v[i].high - f->list.v[i].low;
 }
 
-static enum slack_kind kind_of(const struct slack_finder *f, const struct array *a)
+static enum slack_kind kind_of(const struct array *a)
 {
 	if (!a->used)
 		return SLACK_EMPTY;
-	/* The slices know all of the array: it was made for them, or by append(). */
-	if (!a->from && go_block_size(f->go, a->reach, a->scan) == a->size)
-		return SLACK_CAPACITY;
-	return SLACK_SUBSLICE;
+	return a->is_whole ? SLACK_CAPACITY : SLACK_SUBSLICE;
 }
 
 static struct err *note(struct slack_finder *f, struct note_sink *sink, const struct array *a)
@@ -485,7 +483,7 @@ static struct err *note(struct slack_finder *f, struct note_sink *sink, const st
 	    (a->size - need) / 3 < a->size / 5)
 		return NULL;
 	slack.wasted = a->size - need;
-	slack.kind = (uint8_t)kind_of(f, a);
+	slack.kind = (uint8_t)kind_of(a);
 	slack.used = slack.kind == SLACK_SUBSLICE ? a->used : a->used / a->unit;
 	slack.capacity = slack.kind == SLACK_SUBSLICE ? a->usable : (a->reach - a->from) / a->unit;
 	return sink->slack(sink, &slack);

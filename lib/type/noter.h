@@ -3,7 +3,7 @@
  * for what, how much of a container is in use.
  *
  * Noters run once, last: the graph has its nodes, edges, roots and types.  What they note becomes
- * columns of the graph (owners, gates, waits, slacks), which facts and analyses read.
+ * columns of the graph (owners, gates, waits, slacks, copies), which facts and analyses read.
  */
 #ifndef HEAPFX_TYPE_NOTER_H
 #define HEAPFX_TYPE_NOTER_H
@@ -27,6 +27,10 @@ struct note_sink {
 	struct err *(*finalizable)(struct note_sink *sink, node_id node);
 	struct err *(*wait)(struct note_sink *sink, const struct wait *wait);
 	struct err *(*slack)(struct note_sink *sink, const struct slack *slack);
+	/* `sample` is copied; *ret is what copies refer to. */
+	struct err *(*content)(struct note_sink *sink, const struct content *content, uint32_t *ret);
+	/* Nodes ascend, from one noter alone. */
+	struct err *(*copy)(struct note_sink *sink, node_id node, uint32_t content);
 };
 
 struct noter_ops {

@@ -38,6 +38,14 @@ struct noting {
 		struct slack *v;
 		size_t n, cap;
 	} slacks;
+	struct {
+		struct content *v;
+		size_t n, cap;
+	} contents;
+	struct {
+		struct copy *v;
+		size_t n, cap;
+	} copies;
 };
 
 static void noting_fini(struct noting *n)
@@ -48,6 +56,8 @@ static void noting_fini(struct noting *n)
 	free(n->finalizable.v);
 	free(n->waits.v);
 	free(n->slacks.v);
+	free(n->contents.v);
+	free(n->copies.v);
 }
 
 static struct err *on_owner(struct note_sink *sink, const struct owner *owner, uint32_t *ret)
@@ -106,6 +116,28 @@ static struct err *on_slack(struct note_sink *sink, const struct slack *slack)
 	if (slack->node >= n->g->n || !graph_is_live(n->g, slack->node))
 		return NULL;
 	return vec_push(&n->slacks, slack) ? NULL : &err_nomem;
+}
+
+static struct err *on_content(struct note_sink *sink, const struct content *content, uint32_t *ret)
+{
+	struct noting *n = (struct noting *)sink;
+	struct content copy = *content;
+
+	copy.sample = arena_strdup(&n->g->names, content->sample);
+	if ((content->sample && !copy.sample) || !vec_push(&n->contents, &copy))
+		return &err_nomem;
+	*ret = (uint32_t)n->contents.n - 1;
+	return NULL;
+}
+
+static struct err *on_copy(struct note_sink *sink, node_id node, uint32_t content)
+{
+	struct noting *n = (struct noting *)sink;
+	struct copy copy = { node, content };
+
+	if (node >= n->g->n || !graph_is_live(n->g, node))
+		return NULL;
+	return vec_push(&n->copies, &copy) ? NULL : &err_nomem;
 }
 
 /* ---- sorted, each once ---- */
@@ -233,8 +265,8 @@ static void own_of_roots(const struct noting *n, struct root_source *sources, ui
 
 static struct err *give(struct env *env, struct noting *n, struct graph *g)
 {
-	const void *owners = NULL, *gates = NULL, *waits = NULL, *slacks = NULL,
-		   *finalizable = NULL;
+	const void *owners = NULL, *gates = NULL, *waits = NULL, *slacks = NULL;
+	const void *contents = NULL, *copies = NULL, *finalizable = NULL;
 	struct err *err;
 
 	sort(n->gates.v, n->gates.n, sizeof(struct gate), by_gate);
@@ -253,10 +285,18 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 	if (!err)
 		err = own(env, g, n->slacks.v, n->slacks.n, sizeof(struct slack), &slacks);
 	if (!err)
+		err = own(env, g, n->contents.v, n->contents.n, sizeof(struct content), &contents);
+	if (!err)
+		err = own(env, g, n->copies.v, n->copies.n, sizeof(struct copy), &copies);
+	if (!err)
 		err = own(env, g, n->finalizable.v, n->finalizable.n, sizeof(node_id),
 			  &finalizable);
 	if (err)
 		return err;
+	g->contents = contents;
+	g->n_contents = (uint32_t)n->contents.n;
+	g->copies = copies;
+	g->n_copies = n->copies.n;
 	g->owners = owners;
 	g->n_owners = (uint32_t)n->owners.n;
 	g->gates = gates;
@@ -275,7 +315,9 @@ struct err *noting_run(struct env *env, const struct image *img, const struct bl
 		       const struct noter_ops *const *noters, struct graph *g)
 {
 	_cleanup_(noting_fini) struct noting n = {
-		.sink = { on_owner, on_gate, on_roots, on_finalizable, on_wait, on_slack }, .g = g,
+		.sink = { on_owner, on_gate, on_roots, on_finalizable, on_wait, on_slack, on_content,
+			  on_copy },
+		.g = g,
 	};
 	struct err *err = NULL;
 
