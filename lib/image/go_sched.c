@@ -26,6 +26,9 @@ enum {
 	WAIT_REASONS_MAX = 256,
 	WORDS_MAX = 64, /* bytes of a wait reason */
 	SCAN_BIT = 0x1000,
+	CALIBRATE_WITH = 64, /* goroutines */
+	CALIBRATE_FROM = 192,
+	CALIBRATE_TO = 512, /* bytes of a g */
 };
 
 struct reader {
@@ -374,10 +377,55 @@ static int by_id(const void *a, const void *b)
 	return x->g < y->g ? -1 : x->g > y->g;
 }
 
+struct stack_range {
+	taddr low, high;
+	size_t no; /* in the list */
+};
+
+static int by_low(const void *a, const void *b)
+{
+	const struct stack_range *x = a, *y = b;
+
+	if (x->low != y->low)
+		return x->low < y->low ? -1 : 1;
+	return x->no < y->no ? -1 : x->no > y->no;
+}
+
+/* No two stacks overlap: what is read of all of them together is then no more than there is. */
+static struct err *drop_shared_stacks(struct reader *r, struct goroutine *v, size_t n)
+{
+	_free_ struct stack_range *ranges = calloc(n, sizeof(*ranges));
+	taddr end = 0;
+	size_t k = 0;
+
+	if (!ranges)
+		return &err_nomem;
+	for (size_t i = 0; i < n; i++)
+		if (v[i].status != GO_DEAD && v[i].stack_low < v[i].stack_high)
+			ranges[k++] = (struct stack_range){ v[i].stack_low, v[i].stack_high, i };
+	qsort(ranges, k, sizeof(*ranges), by_low);
+	for (size_t i = 0; i < k; i++) {
+		struct goroutine *g = &v[ranges[i].no];
+
+		if (ranges[i].low >= end) {
+			end = ranges[i].high;
+			continue;
+		}
+		diag(r->go->env, "go/stack-shared", g->stack_low,
+		     "the stack of goroutine %llu is another's, too", (unsigned long long)g->id);
+		g->stack_low = g->stack_high = 0;
+		g->frames = NULL;
+		g->n_frames = 0;
+		g->complete = false;
+	}
+	return NULL;
+}
+
 /* Sorted; a g that allgs names twice is one. */
 static struct err *keep(struct reader *r)
 {
 	struct goroutine *v = r->list.v;
+	struct err *err;
 	size_t n = 0;
 
 	if (!r->list.n)
@@ -386,6 +434,9 @@ static struct err *keep(struct reader *r)
 	for (size_t i = 0; i < r->list.n; i++)
 		if (!n || v[n - 1].g != v[i].g)
 			v[n++] = v[i];
+	err = drop_shared_stacks(r, v, n);
+	if (err)
+		return err;
 	r->go->goroutines = arena_alloc(&r->go->mem, n * sizeof(*v));
 	if (!r->go->goroutines)
 		return &err_nomem;
@@ -435,9 +486,55 @@ static struct err *read_all(struct reader *r, taddr allgs, uint64_t n)
 	return err ? err : keep(r);
 }
 
+/* Of some goroutines, those whose word at `offset` is the first byte of a function, and those asked. */
+static void count_entries(const struct go *go, taddr allgs, uint64_t n, uint32_t offset,
+			  unsigned *ret_hits, unsigned *ret_asked)
+{
+	struct go_func f;
+
+	*ret_hits = *ret_asked = 0;
+	for (uint64_t i = 0; i < n && i < CALIBRATE_WITH; i++) {
+		taddr g = go_word(go, allgs + 8 * i), pc = g ? go_word(go, g + offset) : 0;
+
+		*ret_asked += g != 0;
+		*ret_hits += pc && go_func_at(go, pc, &f) && f.entry == pc;
+	}
+}
+
+static bool holds_entries(const struct go *go, taddr allgs, uint64_t n, uint32_t offset)
+{
+	unsigned hits, asked;
+
+	count_entries(go, allgs, n, offset, &hits, &asked);
+	return hits && hits >= asked - asked / 10;
+}
+
+/*
+ * g.startpc is where nearly all goroutines have the first byte of a function; where the layout says
+ * otherwise (a version unknown to it) the words are asked.  {parentGoid, gopc, ancestors, startpc}
+ * have stayed together since 1.21.
+ */
+static void calibrate(struct go *go, taddr allgs, uint64_t n)
+{
+	struct go_layout *l = &go->layout;
+
+	if (!n || holds_entries(go, allgs, n, l->g.startpc))
+		return;
+	for (uint32_t at = CALIBRATE_FROM; at < CALIBRATE_TO; at += 8)
+		if (holds_entries(go, allgs, n, at)) {
+			diag(go->env, "go/layout", go->at.allgs,
+			     "g.startpc is at %u, not at %u as in the version known", at,
+			     l->g.startpc);
+			l->g.startpc = at;
+			l->g.gopc = at - 16;
+			l->g.parentGoid = l->g.parentGoid == GO_ABSENT ? GO_ABSENT : at - 24;
+			return;
+		}
+}
+
 struct err *go_sched_open(struct go *go)
 {
-	struct reader r = { .go = go, .size = g_size(&go->layout) };
+	struct reader r = { .go = go };
 	taddr allgs;
 	uint64_t n;
 	struct err *err;
@@ -448,6 +545,8 @@ struct err *go_sched_open(struct go *go)
 		diag(go->env, "go/goroutine", go->at.allgs, "runtime.allgs is no slice");
 		return NULL;
 	}
+	calibrate(go, allgs, n);
+	r.size = g_size(&go->layout);
 	err = read_reasons(&r);
 	if (!err)
 		err = go_unwind_new(go, &r.unwind);

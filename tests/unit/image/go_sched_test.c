@@ -493,6 +493,56 @@ static void bad_lists(void **state)
 	}
 }
 
+/* A version that the layout is not of: the start functions tell where they are. */
+static void calibrated(void **state)
+{
+	struct env env;
+	struct fake_go *f = start(&env, 26, TARGET_X86_64);
+	uint32_t at = f->go.layout.g.startpc + 40;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		taddr g = fake_go_add(f, i + 1, GO_DEAD);
+
+		fake_go_put(f, g + at, fake_entry(WORKER));
+		fake_go_put(f, g + at - 8, fake_pc(CALLER));
+		fake_go_put(f, g + at - 16, fake_pc(MAIN));
+		fake_go_put(f, g + at - 24, 7);
+	}
+	assert_null(go_sched_open(&f->go));
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(f->go.goroutines[i].start_pc, fake_entry(WORKER));
+		assert_int_equal(f->go.goroutines[i].go_pc, fake_pc(MAIN));
+		assert_int_equal(f->go.goroutines[i].parent, 7);
+	}
+	assert_int_equal(env.diags.n, 1);
+	finish(&env, f);
+}
+
+static void shared_stack(void **state)
+{
+	static const int calls[] = { GOPARK, WORKER, GOEXIT, -1 };
+	struct env env;
+	struct fake_go *f = start(&env, 26, TARGET_X86_64);
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		taddr g = fake_go_add(f, i + 1, GO_WAITING), stack = fake_stack(i == 1 ? 0 : i);
+
+		fake_go_put(f, g + f->go.layout.g.stack, stack);
+		fake_go_put(f, g + f->go.layout.g.stack + 8, stack + FAKE_STACK);
+		lay(f, stack + 0x800, calls);
+		park(f, g, fake_pc(GOPARK), stack + 0x800);
+	}
+	assert_null(go_sched_open(&f->go));
+	assert_int_equal(f->go.n_goroutines, 3);
+	assert_int_equal(f->go.goroutines[0].n_frames, 3);
+	assert_int_equal(f->go.goroutines[1].n_frames, 0);
+	assert_int_equal(f->go.goroutines[2].n_frames, 3);
+	assert_int_equal(env.diags.n, 1);
+	finish(&env, f);
+}
+
 static void names(void **state)
 {
 	(void)state;
@@ -509,6 +559,7 @@ int main(void)
 		cmocka_unit_test(in_vdso),     cmocka_unit_test(on_signal_stack),
 		cmocka_unit_test(in_syscall),  cmocka_unit_test(nowhere),
 		cmocka_unit_test(no_progress), cmocka_unit_test(bad_lists),
+		cmocka_unit_test(calibrated),  cmocka_unit_test(shared_stack),
 		cmocka_unit_test(names),
 	};
 
