@@ -334,7 +334,7 @@ static struct err *collected_lines(struct run *run, uint64_t present)
 		  f->reach_total[REACH_UNCOLLECTED].bytes },
 		{ "collected/free", collected_label(run, "free slots in spans"), 0 },
 		{ "collected/overhead",
-		  collected_label(run, "lost to size classes and pointer bits"), 0 },
+		  collected_label(run, "size classes, pointer bits"), 0 },
 	};
 
 	add_free(run, true, &lines[2].bytes, &lines[3].bytes);

@@ -156,6 +156,8 @@ static struct err *describe_heap(struct run *run, const struct heap_info *info)
 		.n_free = info->n_free,
 		.free = info->free,
 		.overhead = info->overhead,
+		.idle = info->idle,
+		.returned = info->returned,
 		.checks_passed = info->checks_passed,
 		.checks_failed = info->checks_failed,
 		.n_wheres = info->n_wheres,

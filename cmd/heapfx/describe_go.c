@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "heap/go_memstats.h"
 #include "image/go_sched.h"
 #include "pipeline.h"
 
@@ -307,9 +308,63 @@ struct err *describe_go_facts(struct run *run)
 	return report_nodes_failed(r) ? &err_nomem : NULL;
 }
 
+/* Recomputed figures under MemStats' own names; beside them what the runtime itself counted. */
+static void describe_memstats(struct run *run, const struct go_memstats *m)
+{
+	struct report *r = &run->report;
+	struct rp_node *computed = node_map(r, r->go, "memstats"), *counted;
+
+	for (unsigned i = 0; i < GO_FIGURES; i++) {
+		const struct go_figure *f = &m->figures[i];
+		uint64_t value = f->is_computed ? f->computed : f->counted;
+
+		if (f->is_computed || f->is_counted)
+			node_uint(r, computed, f->name, NODE_COUNT, value);
+	}
+	if (m->has_gc_percent)
+		node_int(r, computed, "GOGC", m->gc_percent);
+	if (m->has_memory_limit)
+		node_uint(r, computed, "GOMEMLIMIT", NODE_BYTES, m->memory_limit);
+	counted = node_map(r, r->go, "memstats_runtime");
+	for (unsigned i = 0; i < GO_FIGURES; i++) {
+		const struct go_figure *f = &m->figures[i];
+
+		if (f->is_counted)
+			node_uint(r, counted, f->name, NODE_COUNT, f->counted);
+	}
+}
+
+static void describe_spans(struct run *run, const struct go_memstats *m)
+{
+	struct report *r = &run->report;
+	struct rp_node *spans = node_map(r, r->go, "spans"), *list;
+
+	node_uint(r, spans, "in_use", NODE_COUNT, m->n_spans);
+	node_uint(r, spans, "unswept", NODE_COUNT, m->n_unswept);
+	node_uint(r, spans, "manual", NODE_COUNT, m->n_manual);
+	node_uint(r, spans, "idle", NODE_BYTES, m->idle);
+	node_uint(r, spans, "returned", NODE_BYTES, m->returned);
+	list = node_list(r, spans, "classes");
+	for (unsigned i = 0; i < GO_CLASSES; i++) {
+		const struct go_class *c = &m->classes[i];
+		struct rp_node *node = c->n_spans ? node_map(r, list, NULL) : NULL;
+
+		if (!node)
+			continue;
+		if (c->elemsize)
+			node_uint(r, node, "size", NODE_BYTES, c->elemsize);
+		node_uint(r, node, "spans", NODE_COUNT, c->n_spans);
+		node_uint(r, node, "bytes", NODE_BYTES, c->bytes);
+		node_uint(r, node, "objects", NODE_COUNT, c->n_used);
+		node_uint(r, node, "used", NODE_BYTES, c->used);
+		node_uint(r, node, "free_slots", NODE_COUNT, c->n_free);
+	}
+}
+
 struct err *describe_go(struct run *run)
 {
 	const struct go *go = run->image->go;
+	const struct go_memstats *m = go && run->has_blocks ? go_memstats_of(&run->blocks) : NULL;
 	struct report *r = &run->report;
 	struct err *err;
 
@@ -320,6 +375,12 @@ struct err *describe_go(struct run *run)
 	node_text(r, r->go, "experiments", go->experiments[0] ? go->experiments : NULL);
 	node_text(r, r->go, "main_module", go->main_module[0] ? go->main_module : NULL);
 	node_text(r, r->go, "how", go->how[0] ? go->how : NULL);
+	if (m && m->figures[GO_NUM_GC].is_counted)
+		node_uint(r, r->go, "gc_cycles", NODE_COUNT, m->figures[GO_NUM_GC].counted);
+	if (m) {
+		describe_memstats(run, m);
+		describe_spans(run, m);
+	}
 	err = describe_goroutines(run, r->go);
 	if (!err && report_nodes_failed(r))
 		err = &err_nomem;

@@ -157,6 +157,33 @@ static struct err *add_part(struct report *r, const struct rp_heap *h, enum part
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
 }
 
+/* Memory without blocks that the runtime keeps for itself. */
+static struct err *add_idle(struct report *r, const struct rp_heap *h)
+{
+	struct rp_suspect out = {
+		.rule = "free-held/idle-spans",
+		.count = 1,
+		.bytes = h->idle,
+		.retained = h->idle,
+		.confidence = CONF_RUNTIME,
+	};
+	struct text t = TEXT_INIT;
+	struct err *err = NULL;
+
+	if (h->idle < least_bytes(h))
+		return NULL;
+	text_printf(&t, "idle spans of the %s heap, not given back", h->allocator);
+	out.title = report_text(r, &t);
+	text_reset(&t);
+	text_add_bytes(&t, h->returned);
+	if (out.title)
+		err = evidence_add(r, &out, "given back before", text_str(&t));
+	text_fini(&t);
+	if (err || !out.title)
+		return err ? err : &err_nomem;
+	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
+}
+
 static struct err *frag_run(struct env *env, const struct subject *s, struct report *r)
 {
 	struct rp_total *held = &r->categories[CAT_FREE_HELD];
@@ -174,11 +201,13 @@ static struct err *frag_run(struct env *env, const struct subject *s, struct rep
 			err = add_part(r, h, PART_BETWEEN, &pinned);
 		if (!err)
 			err = add_part(r, h, PART_CACHE, &none);
+		if (!err)
+			err = add_idle(r, h);
 		if (err)
 			return err;
 		held->known = true;
 		held->count += h->n_free;
-		held->bytes += h->free;
+		held->bytes += h->free + h->idle;
 	}
 	return NULL;
 }

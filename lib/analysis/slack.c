@@ -63,16 +63,22 @@ static int by_waste(const void *pa, const void *pb)
 	return a->type < b->type ? -1 : a->type > b->type;
 }
 
-/* Of what is reachable alone: garbage wastes nothing. */
+/* Garbage wastes nothing; what only a pool or stuck goroutines keep is theirs (owned.c). */
+static bool counts(const struct facts *f, node_id node)
+{
+	if (f->owner && f->owner[node] != OWNER_OTHERS)
+		return false;
+	return f->reach[node] == REACH_REACHABLE || f->reach[node] == REACH_POSSIBLE;
+}
+
 static size_t reachable_rows(const struct subject *s, struct row *rows)
 {
 	size_t n = 0;
 
 	for (uint64_t i = 0; i < s->graph->n_slacks; i++) {
 		const struct slack *slack = &s->graph->slacks[i];
-		uint8_t reach = s->facts->reach[slack->node];
 
-		if (reach == REACH_REACHABLE || reach == REACH_POSSIBLE)
+		if (counts(s->facts, slack->node))
 			rows[n++] = (struct row){
 				slack,
 				s->graph->type ? s->graph->type[slack->node] : 0,
@@ -244,6 +250,6 @@ static struct err *slack_run(struct env *env, const struct subject *s, struct re
 const struct analysis_ops slack_analysis = {
 	.name = "slack",
 	.summary = "containers with room for more than they hold",
-	.needs = FACT_REACH | FACT_PARENT,
+	.needs = FACT_OWNER | FACT_REACH | FACT_PARENT,
 	.run = slack_run,
 };

@@ -189,8 +189,8 @@ static struct err *add_region(struct region_sink *sink, taddr start, taddr end, 
 
 static struct err *add_free_region(void *arg, taddr start, taddr end, enum page_state state)
 {
-	return state == PAGE_IDLE ? add_region(arg, start, end, "go/idle", "go heap: idle spans, not returned") :
-				    add_region(arg, start, end, "go/returned", "go heap: idle spans, returned to the system");
+	return state == PAGE_IDLE ? add_region(arg, start, end, "go/idle", "go heap: idle, not returned") :
+				    add_region(arg, start, end, "go/returned", "go heap: idle, returned to the system");
 }
 
 struct stack {
@@ -235,7 +235,7 @@ static struct err *stack_span(const struct go_span *s, const struct stack *v, si
 
 		if (to <= at)
 			continue;
-		err = add_region(sink, at, from, "go/stacks-rest", "goroutine stacks: grown or cached, not in use");
+		err = add_region(sink, at, from, "go/stacks-rest", "goroutine stacks: not in use");
 		if (!err)
 			err = add_region(sink, from, to, "go/stacks", "goroutine stacks: in use");
 		at = to;
@@ -243,7 +243,7 @@ static struct err *stack_span(const struct go_span *s, const struct stack *v, si
 			break;
 	}
 	if (!err)
-		err = add_region(sink, at, end, "go/stacks-rest", "goroutine stacks: grown or cached, not in use");
+		err = add_region(sink, at, end, "go/stacks-rest", "goroutine stacks: not in use");
 	return err;
 }
 

@@ -219,7 +219,8 @@ static const struct heap_info *go_info(void *ctx)
 	go_bid(h->env, h->img, &bid);
 	memcpy(info->why, bid.why, sizeof(info->why));
 	memcpy(info->how, h->go->how, sizeof(info->how));
-	snprintf(info->version, sizeof(info->version), "%.31s", h->go->version);
+	snprintf(info->version, sizeof(info->version), "%.31s",
+		 strncmp(h->go->version, "go", 2) ? h->go->version : h->go->version + 2);
 	info->allocator = "go";
 	for (size_t i = 0; i < h->n_spans; i++) {
 		const struct go_span *s = &h->spans[i];
@@ -231,6 +232,8 @@ static const struct heap_info *go_info(void *ctx)
 			check_count(h, s);
 	}
 	go_memstats_fill(h);
+	info->idle = h->stats.idle;
+	info->returned = h->stats.returned;
 	fill_wheres(h);
 	info->checks_passed = h->passed + h->go->checks_passed;
 	info->checks_failed = h->failed + h->go->checks_failed;

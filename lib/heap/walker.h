@@ -85,6 +85,8 @@ struct heap_info {
 	uint64_t n_used, used, n_free, free, overhead; /* bytes: used + free + overhead == the sum of all claims */
 	struct where_total wheres[16];
 	size_t n_wheres;
+	/* Bytes outside its claims: free and not given back; given back, only their addresses kept. */
+	uint64_t idle, returned;
 	uint64_t checks_passed, checks_failed; /* invariants evaluated */
 	/* Damage, each with a place: also diag()'ed by the walker under code "heap/corrupt". */
 	struct heap_damage {

@@ -258,6 +258,10 @@ static void put_heap(struct json *j, const struct rp_heap *h)
 	close_map(j);
 	close_map(j);
 	put_uint(j, "overhead", h->overhead);
+	if (h->idle || h->returned) {
+		put_uint(j, "idle", h->idle);
+		put_uint(j, "returned", h->returned);
+	}
 	open_map(j, "checks");
 	put_uint(j, "passed", h->checks_passed);
 	put_uint(j, "failed", h->checks_failed);

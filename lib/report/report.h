@@ -88,6 +88,7 @@ struct rp_arena {
 struct rp_heap {
 	const char *allocator, *version, *how, *why;
 	uint64_t n_used, used, n_free, free, overhead, checks_passed, checks_failed;
+	uint64_t idle, returned; /* outside the heap's blocks: free and held; given back */
 	struct rp_where *wheres;
 	size_t n_wheres;
 	struct rp_arena *arenas;
