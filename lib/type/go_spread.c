@@ -578,6 +578,12 @@ static void follow_pointers(struct spread *s, const uint8_t *b, uint64_t n, stru
 		emit(s, load_u64(b + at), target, extent, SLOT_POINTER, TYPE_SPREAD);
 }
 
+/* Behind clearSeq in the last two versions that have such headers. */
+static unsigned extra_at(const struct go *go)
+{
+	return go->minor >= 24 ? HMAP_EXTRA + 8 : HMAP_EXTRA;
+}
+
 static void follow_map(struct spread *s, const uint8_t *b, uint64_t n, const struct shape *map)
 {
 	struct shape *slots = map->type->bucket ? shape_array(s->shapes, map->type->bucket) : NULL;
@@ -588,13 +594,13 @@ static void follow_map(struct spread *s, const uint8_t *b, uint64_t n, const str
 	if (!s->go->swissmap) {
 		uint8_t bits = b[HMAP_B];
 
-		if (bits >= 48)
+		if (bits >= 48 || n < extra_at(s->go) + 8)
 			return;
 		emit(s, load_u64(b + HMAP_BUCKETS), slots, 1ull << bits, SLOT_MAP, TYPE_SPREAD);
 		emit(s, load_u64(b + HMAP_OLDBUCKETS), slots, bits ? 1ull << (bits - 1) : 1,
 		     SLOT_MAP, TYPE_SPREAD);
-		emit(s, load_u64(b + HMAP_EXTRA), shape_of(s->shapes, SHAPE_EXTRA, map->type), 1,
-		     SLOT_POINTER, TYPE_SPREAD);
+		emit(s, load_u64(b + extra_at(s->go)), shape_of(s->shapes, SHAPE_EXTRA, map->type),
+		     1, SLOT_POINTER, TYPE_SPREAD);
 		return;
 	}
 	if (!load_u64(b + SWISS_DIR_LEN)) {
