@@ -1,38 +1,86 @@
-/* tests/lib/fake_go.h - a Go module with type descriptors, in a fake image. */
+/*
+ * tests/lib/fake_go.h - a Go runtime in a fake image: functions with their tables, goroutines,
+ * variables.
+ */
 #ifndef HEAPFX_TESTS_FAKE_GO_H
 #define HEAPFX_TESTS_FAKE_GO_H
 
 #include "fake_image.h"
-#include "image/go_type.h"
+#include "image/go.h"
 
-/* Descriptors lie in [FAKE_TYPES, FAKE_TYPES_END), their names from FAKE_NAMES on. */
-enum { FAKE_TYPES = 0x500000, FAKE_NAMES = 0x508000, FAKE_TYPES_END = 0x50a000 };
+enum {
+	FAKE_TEXT = 0x400000, /* functions, FAKE_FUNC bytes each; never read */
+	FAKE_FUNC = 0x100,
+	FAKE_PROLOGUE = 0x10, /* until there a function has no frame */
+	FAKE_GO_TABLES = 0x500000,
+	FAKE_GO_DATA = 0x600000, /* data, bss, what the runtime allocates for itself */
+	FAKE_GO_STACKS = 0x700000,
+	FAKE_STACK = 0x1000,   /* bytes of each */
+	FAKE_OTHER = 0x800000, /* stacks that are no goroutine's */
+	FAKE_HEAP = 0x900000,
+	FAKE_G = FAKE_GO_DATA + 0x4000, /* goroutines, 0x400 bytes each */
+	FAKE_ALLGS = FAKE_GO_DATA + 0x3000,
+	FAKE_REASONS = FAKE_GO_DATA + 0x2000,
+	FAKE_FUNCS = 16,
+	FAKE_MAPS = 3,
+};
+
+/* A function: its tables say the same from the prologue to the end. */
+struct fake_func {
+	const char *name;
+	int frame; /* bytes from sp to the return address (amd64) or to the caller's sp (arm64) */
+	int args;  /* bytes of arguments */
+	uint8_t id, flag;
+	unsigned deferreturn;
+	/*
+	 * Bit i: word i holds a pointer. Locals end with the frame: word 0 is the lowest. 0 words:
+	 * no map.
+	 */
+	unsigned n_locals, locals[FAKE_MAPS];
+	unsigned n_args, arg_bits;
+	int map; /* PCDATA_StackMapIndex behind the prologue */
+	struct fake_object {
+		int off; /* from the end of the locals when below 0, else from the arguments */
+		int size;
+		unsigned bits;
+	} objects[2];
+};
 
 struct fake_go {
+	struct fake_image *image;
 	struct go go;
 	struct go_module module;
-	struct fake_image *fake;
-	taddr next_name;
+	unsigned n_gs;
 };
 
-/* Go 1.26 with Swiss maps and malloc headers; the image must map the types. Sets img.go. */
-void fake_go_init(struct fake_go *g, struct env *env, struct fake_image *fake);
-void fake_go_fini(struct fake_go *g);
+/*
+ * Memory of the kinds above; `funcs` ends with one without a name. Fields are those of go.minor =
+ * `minor`.
+ */
+struct fake_go *fake_go_new(struct env *env, unsigned minor, enum target_id target,
+			    const struct fake_func *funcs);
+void fake_go_free(struct fake_go *f);
+void fake_go_bytes(struct fake_go *f, taddr at, const void *bytes, size_t n);
+void fake_go_put(struct fake_go *f, taddr at, uint64_t value);
 
-enum { FAKE_UNCOMMON = 1, FAKE_EXTRA_STAR = 2, FAKE_NAMED = 4, FAKE_DIRECT = 32 }; /* tflag */
+static inline taddr fake_entry(unsigned func)
+{
+	return FAKE_TEXT + (taddr)func * FAKE_FUNC;
+}
+/* In the body of function no. `func`. */
+static inline taddr fake_pc(unsigned func)
+{
+	return fake_entry(func) + 0x40;
+}
+static inline taddr fake_stack(unsigned g)
+{
+	return FAKE_GO_STACKS + (taddr)g * FAKE_STACK;
+}
 
-/* The part that every descriptor has; the hash is the low half of the address. */
-struct fake_type {
-	taddr at;
-	uint64_t size, ptr_bytes;
-	uint8_t kind, tflag, align; /* align 0: 8 */
-	const char *name;
-};
-taddr fake_go_type(struct fake_go *g, struct fake_type t); /* its address */
-taddr fake_go_name(struct fake_go *g, const char *s);	    /* an abi.Name */
-void fake_go_words(struct fake_go *g, taddr at, const uint64_t *words, size_t n);
-#define FAKE_WORDS(g, at, ...)                                                                     \
-	fake_go_words(g, at, (const uint64_t[]){ __VA_ARGS__ },                                    \
-		      sizeof((uint64_t[]){ __VA_ARGS__ }) / 8)
+/*
+ * One more goroutine in allgs, with a stack of its own; its fields by go.layout.g are the caller's
+ * to put.
+ */
+taddr fake_go_add(struct fake_go *f, uint64_t id, unsigned status);
 
 #endif

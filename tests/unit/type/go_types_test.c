@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fake_go.h"
+#include "fake_types.h"
 #include "heap/blocks.h"
 #include "type/typing.h"
 
@@ -54,7 +54,7 @@ enum { HEAP = 0xc000000000, BIG_BLOCK = HEAP + 0x2000, BIG_AT = BIG_BLOCK + 8 };
 
 static struct env env;
 static struct fake_image *fake;
-static struct fake_go g;
+static struct fake_module g;
 
 static taddr next_fields;
 
@@ -62,7 +62,7 @@ static taddr fields(const uint64_t *words, size_t n)
 {
 	taddr at = next_fields;
 
-	fake_go_words(&g, at, words, n);
+	fake_types_words(&g, at, words, n);
 	next_fields += 8 * n;
 	return at;
 }
@@ -70,7 +70,8 @@ static taddr fields(const uint64_t *words, size_t n)
 static void structure(taddr at, uint64_t size, uint64_t ptr_bytes, const char *name,
 		      const uint64_t *words, size_t n)
 {
-	fake_go_type(&g, (struct fake_type){ at, size, ptr_bytes, GO_STRUCT, FAKE_NAMED, 0, name });
+	fake_types_add(&g,
+		       (struct fake_type){ at, size, ptr_bytes, GO_STRUCT, FAKE_NAMED, 0, name });
 	FAKE_WORDS(&g, at + 48, 0, fields(words, n), n / 3, n / 3);
 }
 #define STRUCT(at, size, ptr_bytes, name, ...)                                  \
@@ -79,44 +80,45 @@ static void structure(taddr at, uint64_t size, uint64_t ptr_bytes, const char *n
 
 static void pointer(taddr at, const char *name, taddr elem)
 {
-	fake_go_type(&g, (struct fake_type){ at, 8, 8, GO_POINTER, FAKE_DIRECT, 0, name });
+	fake_types_add(&g, (struct fake_type){ at, 8, 8, GO_POINTER, FAKE_DIRECT, 0, name });
 	FAKE_WORDS(&g, at + 48, elem);
 }
 
 static void types(void)
 {
 	next_fields = FIELDS;
-	fake_go_type(&g, (struct fake_type){ INT, 8, 0, GO_INT, FAKE_NAMED, 0, "int" });
-	fake_go_type(&g, (struct fake_type){ UINT64, 8, 0, GO_UINT64, FAKE_NAMED, 0, "uint64" });
-	fake_go_type(&g, (struct fake_type){ STRING, 16, 8, GO_STRING, FAKE_NAMED, 0, "string" });
-	fake_go_type(&g, (struct fake_type){ ANY, 16, 16, GO_INTERFACE, 0, 0, "interface {}" });
+	fake_types_add(&g, (struct fake_type){ INT, 8, 0, GO_INT, FAKE_NAMED, 0, "int" });
+	fake_types_add(&g, (struct fake_type){ UINT64, 8, 0, GO_UINT64, FAKE_NAMED, 0, "uint64" });
+	fake_types_add(&g, (struct fake_type){ STRING, 16, 8, GO_STRING, FAKE_NAMED, 0, "string" });
+	fake_types_add(&g, (struct fake_type){ ANY, 16, 16, GO_INTERFACE, 0, 0, "interface {}" });
 	pointer(PTR_NODE, "*main.Node", NODE);
 	pointer(PTR_INNER, "*main.Inner", INNER);
 	pointer(PTR_OUTER, "*main.Outer", OUTER);
-	STRUCT(NODE, 24, 16, "main.Node", fake_go_name(&g, "Next"), PTR_NODE, 0,
-	       fake_go_name(&g, "Name"), STRING, 8);
-	STRUCT(INNER, 8, 8, "main.Inner", fake_go_name(&g, "p"), PTR_NODE, 0);
-	STRUCT(OUTER, 16, 8, "main.Outer", fake_go_name(&g, "Inner"), INNER, 0,
-	       fake_go_name(&g, "n"), INT, 8);
-	fake_go_type(&g, (struct fake_type){ NODES, 24, 8, GO_SLICE, 0, 0, "[]main.Node" });
+	STRUCT(NODE, 24, 16, "main.Node", fake_types_name(&g, "Next"), PTR_NODE, 0,
+	       fake_types_name(&g, "Name"), STRING, 8);
+	STRUCT(INNER, 8, 8, "main.Inner", fake_types_name(&g, "p"), PTR_NODE, 0);
+	STRUCT(OUTER, 16, 8, "main.Outer", fake_types_name(&g, "Inner"), INNER, 0,
+	       fake_types_name(&g, "n"), INT, 8);
+	fake_types_add(&g, (struct fake_type){ NODES, 24, 8, GO_SLICE, 0, 0, "[]main.Node" });
 	FAKE_WORDS(&g, NODES + 48, NODE);
-	fake_go_type(&g, (struct fake_type){ MAP, 8, 8, GO_MAP, FAKE_DIRECT, 0,
-					     "map[string]*main.Node" });
+	fake_types_add(&g, (struct fake_type){ MAP, 8, 8, GO_MAP, FAKE_DIRECT, 0,
+					       "map[string]*main.Node" });
 	FAKE_WORDS(&g, MAP + 48, STRING, PTR_NODE, GROUP);
-	STRUCT(SLOT, 24, 24, "struct { key string; elem *main.Node }", fake_go_name(&g, "key"),
-	       STRING, 0, fake_go_name(&g, "elem"), PTR_NODE, 16);
-	fake_go_type(&g, (struct fake_type){ SLOTS, 192, 192, GO_ARRAY, 0, 0, "[8]struct {...}" });
+	STRUCT(SLOT, 24, 24, "struct { key string; elem *main.Node }", fake_types_name(&g, "key"),
+	       STRING, 0, fake_types_name(&g, "elem"), PTR_NODE, 16);
+	fake_types_add(&g,
+		       (struct fake_type){ SLOTS, 192, 192, GO_ARRAY, 0, 0, "[8]struct {...}" });
 	FAKE_WORDS(&g, SLOTS + 48, SLOT, 0, 8);
-	STRUCT(GROUP, 200, 200, "map.group[string]*main.Node", fake_go_name(&g, "ctrl"), UINT64, 0,
-	       fake_go_name(&g, "slots"), SLOTS, 8);
-	fake_go_type(&g, (struct fake_type){ PAD, 456, 0, GO_ARRAY, 0, 0, "[57]int" });
+	STRUCT(GROUP, 200, 200, "map.group[string]*main.Node", fake_types_name(&g, "ctrl"), UINT64,
+	       0, fake_types_name(&g, "slots"), SLOTS, 8);
+	fake_types_add(&g, (struct fake_type){ PAD, 456, 0, GO_ARRAY, 0, 0, "[57]int" });
 	FAKE_WORDS(&g, PAD + 48, INT, 0, 57);
-	STRUCT(BIG, BIG_SIZE, 96, "main.Big", fake_go_name(&g, "node"), PTR_NODE, BIG_NODE,
-	       fake_go_name(&g, "name"), STRING, BIG_STRING, fake_go_name(&g, "nodes"), NODES,
-	       BIG_NODES, fake_go_name(&g, "any"), ANY, BIG_ANY, fake_go_name(&g, "inner"),
-	       PTR_INNER, BIG_INNER, fake_go_name(&g, "outer"), PTR_OUTER, BIG_OUTER,
-	       fake_go_name(&g, "m"), MAP, BIG_MAP, fake_go_name(&g, "node2"), PTR_NODE, BIG_NODE2,
-	       fake_go_name(&g, "pad"), PAD, 96);
+	STRUCT(BIG, BIG_SIZE, 96, "main.Big", fake_types_name(&g, "node"), PTR_NODE, BIG_NODE,
+	       fake_types_name(&g, "name"), STRING, BIG_STRING, fake_types_name(&g, "nodes"), NODES,
+	       BIG_NODES, fake_types_name(&g, "any"), ANY, BIG_ANY, fake_types_name(&g, "inner"),
+	       PTR_INNER, BIG_INNER, fake_types_name(&g, "outer"), PTR_OUTER, BIG_OUTER,
+	       fake_types_name(&g, "m"), MAP, BIG_MAP, fake_types_name(&g, "node2"), PTR_NODE,
+	       BIG_NODE2, fake_types_name(&g, "pad"), PAD, 96);
 }
 
 /* Blocks by size class: each class a page; the second of each is free. */
@@ -150,7 +152,7 @@ static int setup(void **state)
 	env_init(&env);
 	fake = fake_image_new(&env, maps, none);
 	fake->heaps[0] = heap;
-	fake_go_init(&g, &env, fake);
+	fake_types_init(&g, &env, fake);
 	types();
 	fake_image_put(fake, BIG_BLOCK, BIG);
 	return 0;
@@ -159,7 +161,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	fake_go_fini(&g);
+	fake_types_fini(&g);
 	fake_image_free(fake);
 	env_fini(&env);
 	return 0;
