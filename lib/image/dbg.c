@@ -26,8 +26,6 @@ enum {
 	FIELDS_MAX = 65536,    /* answers kept */
 	FRAME_SCOPES_MAX = 32, /* blocks and inlined calls inside each other */
 	LOCALS_MAX = 1 << 16,  /* entries of one function */
-	LOCATIONS_MAX = 4,     /* of one variable at one pc */
-	SCOPES_MAX = 64,       /* inside one another */
 };
 
 static void dbg_unlock(pthread_mutex_t **lock)
@@ -612,156 +610,6 @@ bool dbg_statics(const struct image *img, const struct module *m,
 	return true;
 }
 
-/* ---- variables in frames */
-
-/* The place that begins at op *i, when it is in the frame: its distance from the frame's address. */
-static bool op_in_frame(const Dwarf_Op *ops, size_t n, size_t *i, int64_t *ret)
-{
-	const Dwarf_Op *op = &ops[*i];
-
-	if (op->atom == DW_OP_fbreg) {
-		*ret = (int64_t)op->number;
-		++*i;
-		return true;
-	}
-	if (op->atom != DW_OP_call_frame_cfa)
-		return false;
-	*ret = 0;
-	++*i;
-	if (n - *i >= 2 && op[1].atom == DW_OP_consts && op[2].atom == DW_OP_plus) {
-		*ret = (int64_t)op[1].number;
-		*i += 2;
-	} else if (n - *i >= 1 && op[1].atom == DW_OP_plus_uconst) {
-		*ret = (int64_t)op[1].number;
-		++*i;
-	}
-	return true;
-}
-
-/* Whether a location of `size` bytes, or a piece of it, covers `at`: which byte of the value is there. */
-static bool covers(const Dwarf_Op *ops, size_t n, uint64_t size, int64_t at, uint64_t *ret_into)
-{
-	uint64_t pos = 0;
-
-	for (size_t i = 0; i < n;) {
-		int64_t offset = 0;
-		bool in_frame = op_in_frame(ops, n, &i, &offset);
-		uint64_t bytes = size;
-
-		while (!in_frame && i < n && ops[i].atom != DW_OP_piece)
-			i++; /* a register, a constant, nothing */
-		if (i < n) {
-			if (ops[i].atom != DW_OP_piece)
-				return false; /* computed */
-			bytes = ops[i++].number;
-		}
-		if (in_frame && at >= offset && (uint64_t)(at - offset) < bytes) {
-			*ret_into = pos + (uint64_t)(at - offset);
-			return true;
-		}
-		pos += bytes;
-	}
-	return false;
-}
-
-static bool is_at(Dwarf_Die *die, uint64_t pc, int64_t at, uint64_t *ret_into)
-{
-	Dwarf_Attribute attr, type;
-	Dwarf_Die of;
-	Dwarf_Word size = 8;
-	Dwarf_Op *ops[LOCATIONS_MAX];
-	size_t lens[LOCATIONS_MAX];
-	int n;
-
-	if (!dwarf_attr_integrate(die, DW_AT_location, &attr))
-		return false;
-	if (dwarf_attr_integrate(die, DW_AT_type, &type) && dwarf_formref_die(&type, &of))
-		dwarf_aggregate_size(&of, &size);
-	n = dwarf_getlocation_addr(&attr, pc, ops, lens, LOCATIONS_MAX);
-	for (int i = 0; i < n; i++)
-		if (covers(ops[i], lens[i], size, at, ret_into))
-			return true;
-	return false;
-}
-
-/* The frame's address is the canonical one; of others nothing can be said. */
-static bool has_canonical_frame(Dwarf_Die *function)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Block block;
-
-	return dwarf_attr_integrate(function, DW_AT_frame_base, &attr) &&
-	       !dwarf_formblock(&attr, &block) && block.length == 1 && block.data[0] == DW_OP_call_frame_cfa;
-}
-
-static bool is_scope(Dwarf_Die *die)
-{
-	int tag = dwarf_tag(die);
-
-	return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine ||
-	       tag == DW_TAG_lexical_block;
-}
-
-/* The function that has pc, and the blocks and inlined calls in it that do: how many. */
-static unsigned scopes_of(Dwarf_Die *unit, uint64_t pc, Dwarf_Die *ret, unsigned max)
-{
-	Dwarf_Die child, *parent = unit;
-	unsigned n = 0, seen = 0;
-
-	while (n < max) {
-		bool more = !dwarf_child(parent, &child);
-
-		while (more && !(is_scope(&child) && dwarf_haspc(&child, pc) == 1))
-			more = seen++ < DIES_MAX && !dwarf_siblingof(&child, &child);
-		if (!more)
-			break;
-		ret[n] = child;
-		parent = &ret[n++];
-	}
-	return n;
-}
-
-static bool local_of(Dwarf_Die *scope, uint64_t pc, int64_t at, Dwarf_Die *ret, uint64_t *ret_into)
-{
-	unsigned seen = 0;
-
-	for (bool more = !dwarf_child(scope, ret); more && seen < DIES_MAX;
-	     more = !dwarf_siblingof(ret, ret), seen++) {
-		int tag = dwarf_tag(ret);
-
-		if ((tag == DW_TAG_variable || tag == DW_TAG_formal_parameter) &&
-		    is_at(ret, pc, at, ret_into))
-			return true;
-	}
-	return false;
-}
-
-bool dbg_local(const struct image *img, const struct module *m, uint64_t pc, int64_t at,
-	       struct dbg_entry *ret, uint64_t *ret_into)
-{
-	Dwarf_Die unit, found, scopes[SCOPES_MAX];
-	bool ok = false;
-	unsigned n;
-
-	if (!m->dbg)
-		return false;
-	pthread_mutex_lock(&m->dbg->lock);
-	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &m->dbg->lock;
-
-	(void)lock;
-	pc -= m->bias;
-	if (!dbg_dwarf(img, m->dbg) || !unit_of(dbg_dwarf(img, m->dbg), pc, &unit))
-		return false;
-	n = scopes_of(&unit, pc, scopes, SCOPES_MAX);
-	if (!n || !has_canonical_frame(&scopes[0]))
-		return false;
-	while (n && !ok)
-		ok = local_of(&scopes[--n], pc, at, &found, ret_into);
-	if (ok)
-		entry_fill(&found, ret);
-	return ok;
-}
-
 /* ---- where variables of a frame lie */
 
 /* A location as it is read: where the next piece lies. */
@@ -880,12 +728,52 @@ static bool covers_pc(Dwarf_Die *die, uint64_t pc)
 	       dwarf_haspc(die, pc) == 1;
 }
 
+/* Calls fn for each variable of a function that lies in its frame at pc, until it answers false. */
+static bool walk_locals(Dwarf_Die *function, uint64_t pc,
+			bool (*fn)(void *arg, Dwarf_Die *die, const struct location *l), void *arg)
+{
+	Dwarf_Die stack[FRAME_SCOPES_MAX];
+	unsigned n = 1, seen = 0;
+
+	if (dwarf_child(function, &stack[0]))
+		return false;
+	while (n && seen++ < LOCALS_MAX) {
+		Dwarf_Die *at = &stack[n - 1], here = *at;
+		int tag = dwarf_tag(&here);
+		struct location l = {};
+
+		if (dwarf_siblingof(at, at))
+			n--;
+		if ((tag == DW_TAG_variable || tag == DW_TAG_formal_parameter) &&
+		    location_read(&here, pc, &l) && !fn(arg, &here, &l))
+			return false;
+		if (n < FRAME_SCOPES_MAX && covers_pc(&here, pc) && !dwarf_child(&here, &stack[n]))
+			n++;
+	}
+	return true;
+}
+
+struct locals_call {
+	bool (*fn)(void *arg, const struct dbg_entry *e, const struct dbg_piece *p, size_t n);
+	void *arg;
+};
+
+static bool on_local(void *arg, Dwarf_Die *die, const struct location *l)
+{
+	const struct locals_call *c = arg;
+	struct dbg_entry e;
+
+	entry_fill(die, &e);
+	return c->fn(c->arg, &e, l->pieces, l->n);
+}
+
 bool dbg_locals(const struct image *img, const struct module *m, uint64_t id, uint64_t pc,
-		bool (*fn)(void *arg, const struct dbg_entry *e, const struct dbg_piece *p, size_t n),
+		bool (*fn)(void *arg, const struct dbg_entry *e, const struct dbg_piece *p,
+			   size_t n),
 		void *arg)
 {
-	Dwarf_Die stack[FRAME_SCOPES_MAX], die;
-	unsigned n = 1, seen = 0;
+	struct locals_call call = { fn, arg };
+	Dwarf_Die die;
 
 	if (!m->dbg)
 		return false;
@@ -893,25 +781,83 @@ bool dbg_locals(const struct image *img, const struct module *m, uint64_t id, ui
 	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &m->dbg->lock;
 
 	(void)lock;
-	if (!dbg_dwarf(img, m->dbg) || !dwarf_offdie(dbg_dwarf(img, m->dbg), id, &die) ||
-	    dwarf_child(&die, &stack[0]))
-		return false;
-	while (n && seen++ < LOCALS_MAX) {
-		Dwarf_Die *at = &stack[n - 1], here = *at;
-		int tag = dwarf_tag(&here);
-		struct location l = {};
-		struct dbg_entry e;
+	return dbg_dwarf(img, m->dbg) && dwarf_offdie(dbg_dwarf(img, m->dbg), id, &die) &&
+	       walk_locals(&die, pc, on_local, &call);
+}
 
-		if (dwarf_siblingof(at, at))
-			n--;
-		if ((tag == DW_TAG_variable || tag == DW_TAG_formal_parameter) &&
-		    location_read(&here, pc, &l)) {
-			entry_fill(&here, &e);
-			if (!fn(arg, &e, l.pieces, l.n))
-				return false;
-		}
-		if (n < FRAME_SCOPES_MAX && covers_pc(&here, pc) && !dwarf_child(&here, &stack[n]))
-			n++;
+/* The one that covers a byte of the frame; of those inside each other the innermost: the last. */
+struct local_search {
+	int64_t at;
+	Dwarf_Die die;
+	uint64_t into;
+	bool found;
+};
+
+static bool find_local(void *arg, Dwarf_Die *die, const struct location *l)
+{
+	struct local_search *s = arg;
+	Dwarf_Attribute attr;
+	Dwarf_Die of;
+	Dwarf_Word all = 8;
+
+	if (dwarf_attr_integrate(die, DW_AT_type, &attr) && dwarf_formref_die(&attr, &of))
+		dwarf_aggregate_size(&of, &all);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct dbg_piece *p = &l->pieces[i];
+		uint64_t size = p->size == UINT64_MAX ? all : p->size;
+
+		if (s->at < p->at || (uint64_t)s->at - (uint64_t)p->at >= size)
+			continue;
+		s->die = *die;
+		s->into = p->offset + ((uint64_t)s->at - (uint64_t)p->at);
+		s->found = true;
 	}
+	return true;
+}
+
+/* The frame's address is the canonical one; of others nothing can be said. */
+static bool has_canonical_frame(Dwarf_Die *function)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Block block;
+
+	return dwarf_attr_integrate(function, DW_AT_frame_base, &attr) &&
+	       !dwarf_formblock(&attr, &block) && block.length == 1 &&
+	       block.data[0] == DW_OP_call_frame_cfa;
+}
+
+static bool function_of(Dwarf *dwarf, uint64_t pc, Dwarf_Die *ret)
+{
+	Dwarf_Die unit;
+	unsigned seen = 0;
+
+	if (!unit_of(dwarf, pc, &unit))
+		return false;
+	for (bool more = !dwarf_child(&unit, ret); more && seen < DIES_MAX;
+	     more = !dwarf_siblingof(ret, ret), seen++)
+		if (dwarf_tag(ret) == DW_TAG_subprogram && dwarf_haspc(ret, pc) == 1)
+			return true;
+	return false;
+}
+
+bool dbg_local(const struct image *img, const struct module *m, uint64_t pc, int64_t at,
+	       struct dbg_entry *ret, uint64_t *ret_into)
+{
+	struct local_search search = { .at = at };
+	Dwarf_Die function;
+
+	if (!m->dbg)
+		return false;
+	pthread_mutex_lock(&m->dbg->lock);
+	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &m->dbg->lock;
+
+	(void)lock;
+	pc -= m->bias;
+	if (!dbg_dwarf(img, m->dbg) || !function_of(dbg_dwarf(img, m->dbg), pc, &function) ||
+	    !has_canonical_frame(&function) || !walk_locals(&function, pc, find_local, &search) ||
+	    !search.found)
+		return false;
+	entry_fill(&search.die, ret);
+	*ret_into = search.into;
 	return true;
 }

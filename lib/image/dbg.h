@@ -86,7 +86,8 @@ bool dbg_children(const struct image *img, const struct module *m, uint64_t id,
 		  bool (*fn)(void *arg, const struct dbg_entry *e), void *arg);
 /*
  * The variable or parameter whose storage at `pc` (of the process) covers the byte that is `at`
- * bytes from the canonical frame address; `ret_into`: which byte of its value that is.  Innermost scope first.
+ * bytes from the canonical frame address, of the innermost scope; `ret_into`: which byte of its
+ * value.
  */
 bool dbg_local(const struct image *img, const struct module *m, uint64_t pc, int64_t at,
 	       struct dbg_entry *ret, uint64_t *ret_into);
