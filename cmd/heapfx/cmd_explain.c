@@ -77,7 +77,7 @@ static void say_mapping(struct explanation *x)
 		text_fini(&t);
 	}
 	for (size_t i = 0; i < img->n_threads; i++)
-		if (s->start <= img->threads[i].sp && img->threads[i].sp < s->end)
+		if (img->threads[i].stack_low <= x->addr && x->addr < img->threads[i].stack_high)
 			say(x, "stack", "of thread %" PRIu32 ", %s", img->threads[i].tid,
 			    x->addr >= img->threads[i].live_low ? "in use" :
 								  "below the stack pointer: dead");

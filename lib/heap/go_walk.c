@@ -287,9 +287,9 @@ static const char *go_explain(void *ctx, taddr block, struct text *ret)
 	if (!s || s->state != GO_SPAN_IN_USE)
 		return NULL;
 	i = (block - s->base) / s->elemsize;
-	text_printf(ret, "mspan 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ", %s (%" PRIu64 " bytes)%s, %s", s->addr, s->base,
-		    go_span_end(s), s->spanclass >> 1 ? "size class" : "large object", s->elemsize,
-		    go_span_noscan(s) ? ", no pointers" : "", swept(h, s));
+	text_printf(ret, "mspan 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ", %s %" PRIu64 "%s%s, %s", s->addr, s->base,
+		    go_span_end(s), s->spanclass >> 1 ? "size class" : "large object of", s->elemsize,
+		    s->spanclass >> 1 ? "" : " bytes", go_span_noscan(s) ? ", no pointers" : "", swept(h, s));
 	if (i >= s->nelems)
 		return NULL;
 	explain_element(h, s, (uint32_t)i, ret);

@@ -20,6 +20,7 @@
 #include "image/go_type.h"
 #include "image/parts.h"
 
+enum { GO_PAGE = 8192, MAX_STACK = 1 << 30 /* runtime.maxstacksize */ };
 
 static void hits_fini(struct go_hits *h)
 {
@@ -148,6 +149,41 @@ static struct err *fill(struct go *go)
 	return err ? err : go_sched_open(go);
 }
 
+/* The stack spans of a goroutine, or of a thread's own g0, at sp; false: not on Go's heap. */
+static bool stack_at(const struct go *go, taddr sp, taddr *ret_low, taddr *ret_high)
+{
+	const struct goroutine *g = go_goroutine_of_stack(go, sp);
+	taddr span = g ? 0 : go_span_of(go, sp);
+	uint64_t pages;
+
+	if (g) {
+		*ret_low = g->stack_low;
+		*ret_high = g->stack_high;
+		return true;
+	}
+	*ret_low = span ? go_word(go, span + go->layout.mspan.startAddr) : 0;
+	pages = span ? go_word(go, span + go->layout.mspan.npages) : 0;
+	*ret_high = *ret_low + pages * GO_PAGE;
+	return pages && pages < MAX_STACK / GO_PAGE && sp >= *ret_low && sp < *ret_high;
+}
+
+/* A thread's stack is the mapping around its sp, unless that is an arena of Go's with all its objects. */
+static void narrow_stacks(struct image *img, const struct go *go)
+{
+	for (size_t i = 0; i < img->n_threads; i++) {
+		struct thread *t = &img->threads[i];
+		taddr low, high;
+
+		if (!t->stack_high || !stack_at(go, t->sp, &low, &high))
+			continue;
+		if (low < t->stack_low || high > t->stack_high || t->live_low >= high)
+			continue;
+		t->stack_low = low;
+		t->stack_high = high;
+		t->live_low = t->live_low > low ? t->live_low : low;
+	}
+}
+
 struct err *go_open(struct image *img)
 {
 	struct go *go = calloc(1, sizeof(*go));
@@ -163,6 +199,8 @@ struct err *go_open(struct image *img)
 		go_close(go);
 	else
 		img->go = go;
+	if (img->go)
+		narrow_stacks(img, go);
 	return err;
 }
 
