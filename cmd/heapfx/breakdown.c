@@ -2,7 +2,8 @@
  * breakdown.c - where the dumped bytes went: every byte of the core's memory in exactly one line.
  *
  * Heaps come first, split by what reaches their blocks; then what lies outside every heap, by
- * what the mapping is for.  The lines add up to report.dumped_bytes.
+ * what the mapping is for.  The lines add up to report.dumped_bytes; with --smaps to the resident
+ * bytes of the process, mapping by mapping.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -63,11 +64,27 @@ struct regions {
 	} lines;
 };
 
-struct sums {
-	uint64_t claimed[2]; /* dumped bytes inside claims, by zone_owner */
-	struct rp_breakdown *regions;
-	uint64_t place[PLACES];
+/* Bytes of one line, or of its part in one mapping: pages of zeros may never have been memory. */
+struct tally {
+	uint64_t full, zero;
 };
+
+struct sums {
+	struct tally *v; /* by slot: zone_owner, with the places in between (see slot_of_region) */
+	size_t n;
+	bool split; /* look for pages of zeros everywhere, not in anonymous mappings alone */
+	size_t last; /* slot of what was given back to the system; n: none */
+};
+
+static struct tally *place(struct sums *sums, enum place place)
+{
+	return &sums->v[ZONE_REGION + place];
+}
+
+static size_t slot_of_region(size_t i)
+{
+	return ZONE_REGION + PLACES + i;
+}
 
 enum { PAGE = 4096 };
 
@@ -93,19 +110,33 @@ static const struct thread *thread_of_stack(const struct image *img, const struc
 	return NULL;
 }
 
+/* `n` bytes from `start`, which the segment has. */
+static void add_bytes(const struct segment *seg, taddr start, uint64_t n, bool split,
+		      struct tally *t)
+{
+	uint64_t zero = split ? zero_pages(seg->bytes + (start - seg->start), n) : 0;
+
+	t->full += n - zero;
+	t->zero += zero;
+}
+
 /* [start, end) of an anonymous segment, in no claim. */
 static void count_anonymous(const struct run *run, const struct segment *seg, taddr start,
 			    taddr end, struct sums *sums)
 {
 	const struct thread *t = thread_of_stack(run->image, seg);
-	uint64_t n = end - start, live = 0, zero;
+	struct tally rest = {}, *to = place(sums, t ? PLACE_STACK_REST : PLACE_ANON);
+	uint64_t n = end - start, live = 0;
 
 	if (t && t->live_low >= start && t->live_low < end)
 		live = end - t->live_low;
-	zero = zero_pages(seg->bytes + (start - seg->start), n - live);
-	sums->place[PLACE_STACK_LIVE] += live;
-	sums->place[PLACE_UNTOUCHED] += zero;
-	sums->place[t ? PLACE_STACK_REST : PLACE_ANON] += n - live - zero;
+	add_bytes(seg, start, n - live, true, &rest);
+	place(sums, PLACE_STACK_LIVE)->full += live;
+	to->full += rest.full;
+	if (sums->split)
+		to->zero += rest.zero;
+	else
+		place(sums, PLACE_UNTOUCHED)->full += rest.zero;
 }
 
 static void count_unclaimed(const struct run *run, const struct segment *seg, taddr start,
@@ -114,42 +145,112 @@ static void count_unclaimed(const struct run *run, const struct segment *seg, ta
 	if (start >= end)
 		return;
 	if (seg->module >= 0 || seg->file)
-		sums->place[seg->flags & SEG_W ? PLACE_DATA : PLACE_CODE] += end - start;
+		add_bytes(seg, start, end - start, sums->split,
+			  place(sums, seg->flags & SEG_W ? PLACE_DATA : PLACE_CODE));
 	else
 		count_anonymous(run, seg, start, end, sums);
 }
 
-/* One segment, cut by the zones; zones ascend, `at` remembers how far we came. */
-static void count_segment(const struct run *run, const struct segment *seg, const struct zones *z,
-			  size_t *at, struct sums *sums)
+static size_t slot_of_zone(uint32_t owner)
 {
-	taddr from = seg->start;
+	return owner < ZONE_REGION ? owner : slot_of_region(owner - ZONE_REGION);
+}
 
-	while (*at < z->n && z->v[*at].end <= seg->start)
+/* [from, to) of one segment, cut by the zones; zones ascend, `at` remembers how far we came. */
+static void count_segment(const struct run *run, const struct segment *seg, taddr from, taddr to,
+			  const struct zones *z, size_t *at, struct sums *sums)
+{
+	while (*at < z->n && z->v[*at].end <= from)
 		++*at;
-	for (size_t i = *at; i < z->n && z->v[i].start < seg->end; i++) {
+	for (size_t i = *at; i < z->n && z->v[i].start < to; i++) {
 		const struct piece *zone = &z->v[i];
 		taddr start = zone->start > from ? zone->start : from;
-		taddr end = zone->end < seg->end ? zone->end : seg->end;
+		taddr end = zone->end < to ? zone->end : to;
 
 		count_unclaimed(run, seg, from, start, sums);
-		if (zone->owner >= ZONE_REGION)
-			sums->regions[zone->owner - ZONE_REGION].bytes += end - start;
-		else
-			sums->claimed[zone->owner] += end - start;
+		add_bytes(seg, start, end - start, sums->split,
+			  &sums->v[slot_of_zone(zone->owner)]);
 		from = end;
 	}
-	count_unclaimed(run, seg, from, seg->end, sums);
+	count_unclaimed(run, seg, from, to, sums);
 }
 
 static void sum_segments(struct run *run, const struct zones *z, struct sums *sums)
 {
 	size_t at = 0;
 
-	for (size_t i = 0; i < run->image->n_segments; i++)
-		if (run->image->segments[i].origin == SEG_CORE)
-			count_segment(run, &run->image->segments[i], z, &at, sums);
-	run->report.untouched_bytes = sums->place[PLACE_UNTOUCHED];
+	for (size_t i = 0; i < run->image->n_segments; i++) {
+		const struct segment *seg = &run->image->segments[i];
+
+		if (seg->origin == SEG_CORE)
+			count_segment(run, seg, seg->start, seg->end, z, &at, sums);
+	}
+	run->report.untouched_bytes = place(sums, PLACE_UNTOUCHED)->full;
+}
+
+/* ---- resident bytes, by a saved smaps ---- */
+
+/*
+ * Pages that hold something were memory; what is resident beyond them is pages of zeros, those of
+ * blocks first and those given back to the system last.  Less than that: the rest was swapped out,
+ * or has changed since.
+ */
+static void share_out(const struct tally *part, size_t n, uint64_t rss, struct sums *total)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t take = part[i].full < rss ? part[i].full : rss;
+
+		total->v[i].full += take;
+		rss -= take;
+	}
+	for (size_t k = 0; k < 2 * n; k++) {
+		size_t i = k % n;
+		uint64_t take = part[i].zero < rss ? part[i].zero : rss;
+
+		if ((i == total->last) != (k >= n))
+			continue;
+		total->v[i].full += take;
+		rss -= take;
+	}
+	place(total, PLACE_ANON)->full += rss; /* not in the dump at all */
+}
+
+/* What of one mapping the dump has, by slot. */
+static void count_mapping(const struct run *run, const struct smaps_row *row, size_t *seg_at,
+			  const struct zones *z, size_t *zone_at, struct sums *part)
+{
+	const struct image *img = run->image;
+
+	memset(part->v, 0, part->n * sizeof(*part->v));
+	while (*seg_at < img->n_segments && img->segments[*seg_at].end <= row->start)
+		++*seg_at;
+	for (size_t i = *seg_at; i < img->n_segments && img->segments[i].start < row->end; i++) {
+		const struct segment *seg = &img->segments[i];
+		taddr start = seg->start > row->start ? seg->start : row->start;
+		taddr end = seg->end < row->end ? seg->end : row->end;
+
+		if (seg->origin == SEG_CORE)
+			count_segment(run, seg, start, end, z, zone_at, part);
+		else if (row->is_file) /* which of its pages were in memory, no one knows */
+			place(part, row->writable ? PLACE_DATA : PLACE_CODE)->zero += end - start;
+	}
+}
+
+static struct err *sum_mappings(struct run *run, const struct zones *z, struct sums *total)
+{
+	_free_ struct tally *v = calloc(total->n, sizeof(*v));
+	struct sums part = { .v = v, .n = total->n, .split = true };
+	size_t seg_at = 0, zone_at = 0;
+
+	if (!v)
+		return &err_nomem;
+	for (size_t i = 0; i < run->smaps.n; i++) {
+		count_mapping(run, &run->smaps.v[i], &seg_at, z, &zone_at, &part);
+		share_out(part.v, part.n, run->smaps.v[i].rss, total);
+	}
+	run->report.has_resident = true;
+	run->report.resident_bytes = run->smaps.rss;
+	return NULL;
 }
 
 /* ---- zones ---- */
@@ -355,24 +456,41 @@ void measure_run(struct run *run)
 	}
 }
 
+static struct err *add_lines(struct run *run, const struct regions *r, struct sums *sums)
+{
+	struct err *err = collected_lines(run, sums->v[ZONE_PRECISE].full);
+
+	for (size_t i = 0; !err && i < r->lines.n; i++)
+		err = add_line(run, r->lines.v[i].category, r->lines.v[i].label,
+			       sums->v[slot_of_region(i)].full);
+	if (!err)
+		err = heap_lines(run, sums->v[ZONE_CLAIM].full);
+	for (unsigned i = 0; !err && i < PLACES; i++)
+		err = add_line(run, places[i].category, places[i].label, place(sums, i)->full);
+	return err;
+}
+
 struct err *breakdown_run(struct run *run)
 {
 	_cleanup_(regions_fini) struct regions r = { .sink = { add_region } };
 	_cleanup_(zones_fini) struct zones z = {};
+	_free_ struct tally *v = NULL;
 	struct sums sums = {};
 	struct err *err = find_zones(&run->blocks, &r, &z);
 
 	if (err)
 		return err;
+	sums.n = sums.last = slot_of_region(r.lines.n);
+	for (size_t i = 0; i < r.lines.n; i++)
+		if (!strcmp(r.lines.v[i].category, "go/returned"))
+			sums.last = slot_of_region(i);
+	sums.v = v = calloc(sums.n, sizeof(*v));
+	if (!v)
+		return &err_nomem;
 	measure_run(run);
-	sums.regions = r.lines.v;
-	sum_segments(run, &z, &sums);
-	err = collected_lines(run, sums.claimed[ZONE_PRECISE]);
-	for (size_t i = 0; !err && i < r.lines.n; i++)
-		err = add_line(run, r.lines.v[i].category, r.lines.v[i].label, r.lines.v[i].bytes);
-	if (!err)
-		err = heap_lines(run, sums.claimed[ZONE_CLAIM]);
-	for (size_t i = 0; !err && i < PLACES; i++)
-		err = add_line(run, places[i].category, places[i].label, sums.place[i]);
-	return err;
+	if (run->smaps.n)
+		err = sum_mappings(run, &z, &sums);
+	else
+		sum_segments(run, &z, &sums);
+	return err ? err : add_lines(run, &r, &sums);
 }

@@ -25,7 +25,7 @@ struct string_list {
 };
 
 struct options {
-	const char *exe, *format, *tmp, *fail_on, *strings;
+	const char *exe, *format, *tmp, *fail_on, *smaps, *strings;
 	struct string_list sysroots, debug_dirs, outputs;
 	uint64_t top, chains, threads, memory, disk;
 	bool strict, no_progress, no_host_files, help;

@@ -50,6 +50,43 @@ static void setup_env(struct run *run, const struct options *opt)
 	}
 }
 
+static bool is_named_smaps(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return !strcmp(slash ? slash + 1 : name, "smaps");
+}
+
+static struct err *parse_member(struct run *run, const struct member *m)
+{
+	struct err *err = smaps_parse((const char *)m->map, m->size, &run->smaps);
+
+	return err ? err_wrap(err, "%s", m->name) : NULL;
+}
+
+/* What --smaps names, or a bundle holds. */
+static struct err *open_smaps(struct run *run)
+{
+	struct input *in = NULL;
+	struct err *err = NULL;
+
+	if (run->opt->smaps) {
+		err = input_open(&run->env, run->opt->smaps, &in);
+		if (!err)
+			err = parse_member(run, &in->members[0]);
+		input_close(in);
+		return err;
+	}
+	for (size_t i = 0; i < run->input->n && !run->smaps.n; i++) {
+		if (!is_named_smaps(run->input->members[i].name) || run->input->n == 1)
+			continue;
+		err = parse_member(run, &run->input->members[i]);
+		if (err)
+			diag_err(&run->env, "input/smaps", err);
+	}
+	return NULL;
+}
+
 static struct err *open_stages(struct run *run, enum stage last)
 {
 	const struct options *opt = run->opt;
@@ -64,6 +101,8 @@ static struct err *open_stages(struct run *run, enum stage last)
 
 	progress(&run->env, "opening", 0, 0);
 	err = input_open(&run->env, opt->args[0], &run->input);
+	if (!err)
+		err = open_smaps(run);
 	if (!err) {
 		progress(&run->env, "reading segments, modules and threads", 0, 0);
 		err = image_open(&run->env, run->input, &io, &run->image);
@@ -100,6 +139,7 @@ static void run_close(struct run *run)
 	graph_free(run->graph);
 	if (run->has_blocks)
 		blocks_fini(&run->blocks);
+	smaps_fini(&run->smaps);
 	image_close(run->image);
 	input_close(run->input);
 	env_fini(&run->env);

@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "heap/blocks.h"
 #include "image/image.h"
+#include "image/smaps.h"
 #include "input/input.h"
 #include "report/report.h"
 #include "type/build.h"
@@ -19,6 +20,7 @@ struct run {
 	struct image *image;
 	struct blocks blocks;
 	bool has_blocks;
+	struct smaps smaps; /* --smaps; no rows without */
 	struct graph *graph;
 	struct facts facts;
 	struct report report;

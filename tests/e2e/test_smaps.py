@@ -1,0 +1,75 @@
+"""Where the resident memory went: a saved smaps beside a core; sums hold whatever it says."""
+import json
+import struct
+
+import pytest
+
+from common import dump_of, heapfx, heapfx_ok
+
+PT_LOAD = 1
+PAGE = 4096
+
+
+def loads(core):
+	"""(start, end, flags) of the core's mappings, ascending."""
+	with open(core, "rb") as file:
+		head = file.read(64)
+		offset, = struct.unpack_from("<Q", head, 32)
+		size, count = struct.unpack_from("<HH", head, 54)
+		file.seek(offset)
+		rows = [struct.unpack_from("<IIQQQQQQ", file.read(size)) for _ in range(count)]
+	return sorted((r[3], r[3] + r[6], r[1]) for r in rows if r[0] == PT_LOAD and r[6])
+
+
+def smaps_text(rows, rss_of):
+	text = ""
+	for start, end, flags in rows:
+		perms = "".join(c if flags & bit else "-" for c, bit in (("r", 4), ("w", 2), ("x", 1))) + "p"
+		text += f"{start:08x}-{end:08x} {perms} 00000000 00:00 0 \n"
+		text += f"Size: {(end - start) >> 10} kB\nRss: {rss_of(start, end) >> 10} kB\nSwap: 0 kB\n"
+	return text
+
+
+def memory_of(dump, smaps, tmp_path):
+	path = tmp_path / "smaps"
+	path.write_text(smaps)
+	answer = heapfx_ok("analyze", dump.core, *dump.options, "--smaps", path, "--format", "json")
+	return json.loads(answer.out)["memory"]
+
+
+def by_category(memory):
+	return {row["category"]: row["bytes"] for row in memory["breakdown"]}
+
+
+@pytest.mark.parametrize("case", ["leakzoo.bookworm", "heapshapes.trixie"])
+@pytest.mark.parametrize("share", [1, 3, 8])
+def test_sums_to_rss(case, share, tmp_path):
+	dump = dump_of(case)
+	rows = loads(dump.core)
+	rss = lambda start, end: (end - start) // PAGE // share * PAGE	# noqa: E731
+	memory = memory_of(dump, smaps_text(rows, rss), tmp_path)
+	assert memory["resident"] == sum(rss(start, end) for start, end, _ in rows)
+	assert sum(row["bytes"] for row in memory["breakdown"]) == memory["resident"]
+
+
+def test_what_is_not_resident_is_not_counted(tmp_path):
+	"""All of the heap's mapping and nothing else: no line but the heap's has bytes."""
+	dump = dump_of("leakzoo.bookworm")
+	blocks = [json.loads(line) for line in heapfx_ok("blocks", dump.core, *dump.options, "--format",
+		"jsonl").out.splitlines()]
+	assert blocks
+	at = int(blocks[0]["address"], 16)	# of the main arena's brk heap, which blocks fill to its top
+	rows = loads(dump.core)
+	heap, = [row for row in rows if row[0] <= at < row[1]]
+	memory = memory_of(dump, smaps_text(rows, lambda s, e: e - s if s == heap[0] else 0), tmp_path)
+	assert memory["resident"] == heap[1] - heap[0]
+	assert {name.split("/")[0] for name, n in by_category(memory).items() if n} == {"heap"}
+
+
+def test_no_smaps_at_all(tmp_path):
+	dump = dump_of("leakzoo.bookworm")
+	path = tmp_path / "smaps"
+	path.write_text("no such thing\n")
+	answer = heapfx("analyze", dump.core, *dump.options, "--smaps", path)
+	assert answer.status == 3
+	assert "smaps" in answer.err
