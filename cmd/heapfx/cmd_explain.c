@@ -15,6 +15,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "commands.h"
+#include "image/go_sched.h"
 #include "output.h"
 
 enum { HOLDERS_MAX = 100 };
@@ -81,6 +82,28 @@ static void say_mapping(struct explanation *x)
 			say(x, "stack", "of thread %" PRIu32 ", %s", img->threads[i].tid,
 			    x->addr >= img->threads[i].live_low ? "in use" :
 								  "below the stack pointer: dead");
+}
+
+/* The frames go up: the last one that begins at or below the address has it. */
+static void say_goroutine(struct explanation *x)
+{
+	const struct go *go = x->run->image->go;
+	const struct goroutine *g = go ? go_goroutine_of_stack(go, x->addr) : NULL;
+	const struct go_frame *frame = NULL;
+	struct text t = TEXT_INIT;
+	struct go_func f;
+
+	if (!g || g->status == GO_DEAD)
+		return;
+	for (size_t i = 0; i < g->n_frames && g->frames[i].sp <= x->addr; i++)
+		frame = &g->frames[i];
+	if (frame && x->addr < frame->fp && go_func_at(go, frame->entry, &f))
+		go_func_name(go, &f, &t);
+	say(x, "stack", "of goroutine %" PRIu64 " (%s), %s%s", g->id,
+	    g->wait_reason ? g->wait_reason : go_status_name(g->status),
+	    x->addr < g->sp ? "below the stack pointer: dead" : t.n ? "frame of " : "in use",
+	    text_str(&t));
+	text_fini(&t);
 }
 
 /* Keeps the first error; true if there was none. */
@@ -290,6 +313,7 @@ static struct err *explain(struct run *run, taddr addr)
 	struct err *err;
 
 	say_mapping(&x);
+	say_goroutine(&x);
 	say_block(&x);
 	err = x.err;
 	if (!err)

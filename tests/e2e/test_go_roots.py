@@ -65,3 +65,15 @@ def sections_of(name):
 	"""Names in the executable's section header strings; enough for whether DWARF is there."""
 	data = go_dump(name).exe.read_bytes()
 	return {section for section in (".debug_info", ".zdebug_info") if section.encode() + b"\0" in data}
+
+
+# --- addresses of stacks ----------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", CASES)
+def test_address_of_a_stack(name):
+	"""A slot that holds an object lies on the stack of the goroutine whose root it is."""
+	root = next(root for root in roots_of(name) if root["kind"] == "goroutine")
+	dump = go_dump(name)
+	out = heapfx_ok("explain", "--exe", dump.exe, dump.core, root["address"]).out
+	assert f"of goroutine {root['goroutine']} (" in out
+	assert f"frame of {root['function']}" in out or "frame of main." in out
