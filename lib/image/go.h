@@ -130,6 +130,7 @@ struct go {
 	struct go_types *types; /* image/go_type.h; never NULL */
 	struct goroutine *goroutines; /* image/go_sched.h; ascending by id; dead ones too */
 	size_t n_goroutines;
+	int64_t clock; /* nanotime of the last thing known to have happened; the core may be younger */
 	struct go_names *names; /* go_func.c: functions by name, made when first asked */
 	struct arena mem; /* owns arrays and strings */
 };

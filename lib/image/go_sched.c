@@ -442,6 +442,9 @@ static struct err *keep(struct reader *r)
 		return &err_nomem;
 	memcpy(r->go->goroutines, v, n * sizeof(*v));
 	r->go->n_goroutines = n;
+	for (size_t i = 0; i < n; i++)
+		if (v[i].status != GO_DEAD && v[i].wait_since > r->go->clock)
+			r->go->clock = v[i].wait_since;
 	return NULL;
 }
 

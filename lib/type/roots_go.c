@@ -443,16 +443,11 @@ static const struct go_frame *frame_at(const struct goroutine *g, taddr at)
 /* In the words of a traceback; how long it waits is known from the last collection alone. */
 static void describe_state(const struct go *go, const struct goroutine *g, struct text *ret)
 {
-	int64_t latest = 0;
-
-	for (size_t i = 0; i < go->n_goroutines; i++)
-		if (go->goroutines[i].wait_since > latest && go->goroutines[i].status != GO_DEAD)
-			latest = go->goroutines[i].wait_since;
 	text_printf(ret, "goroutine %llu [%s", (unsigned long long)g->id,
 		    g->wait_reason ? g->wait_reason : go_status_name(g->status));
-	if (g->wait_since > 0 && latest - g->wait_since >= 60000000000)
+	if (g->wait_since > 0 && go->clock - g->wait_since >= 60000000000)
 		text_printf(ret, ", over %lld minutes",
-			    (long long)((latest - g->wait_since) / 60000000000));
+			    (long long)((go->clock - g->wait_since) / 60000000000));
 	text_add(ret, "]");
 }
 

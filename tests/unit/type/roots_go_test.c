@@ -882,6 +882,39 @@ static void words(void **state)
 	finish(&w);
 }
 
+/* As long as is known: another goroutine began to wait that much later. */
+static void how_long(void **state)
+{
+	static const struct {
+		uint64_t since, later;
+		const char *text;
+	} cases[] = {
+		{ 5, 3 * 60000000000ull + 7, "goroutine 1 [waiting, over 3 minutes] main.worker" },
+		{ 5, 59000000000ull, "goroutine 1 [waiting] main.worker" },
+		{ 0, 3 * 60000000000ull, "goroutine 1 [waiting] main.worker" },
+		{ UINT64_MAX, 60000000000ull, "goroutine 1 [waiting] main.worker" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct root_source source = { .kind = ROOT_GOROUTINE, .thread = 0 };
+		struct text t = TEXT_INIT;
+		struct world w;
+		uint32_t at;
+
+		start(&w, 26, TARGET_X86_64);
+		at = w.f->go.layout.g.waitsince;
+		stack(&w, (const int[]){ WORKER, CALLER, GOEXIT, -1 });
+		fake_go_put(w.f, FAKE_G + at, cases[i].since);
+		fake_go_put(w.f, fake_go_add(w.f, 2, GO_WAITING) + at, cases[i].later);
+		find(&w);
+		rooter_go.describe(&w.f->image->img, &source, SP, &t);
+		assert_string_equal(text_str(&t), cases[i].text);
+		text_fini(&t);
+		finish(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -910,6 +943,7 @@ int main(void)
 		cmocka_unit_test(arenas),
 		cmocka_unit_test(no_go),
 		cmocka_unit_test(words),
+		cmocka_unit_test(how_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
