@@ -74,12 +74,17 @@ for _minor in RELEASES:
 	CASES[f"cgo.{_minor}"] = Case("cgozoo", _minor, cgo=True, about="C and Go memory that hold each other")
 	CASES[f"cgo.{_minor}.stripped"] = Case("cgozoo", _minor, STRIPPED, cgo=True,
 		about="the same, no symbols")
+	CASES[f"slack.{_minor}"] = Case("slack", _minor,
+		about="maps, slices, strings and buffers with room to spare")
+	CASES[f"slack.{_minor}.stripped"] = Case("slack", _minor, STRIPPED, about="the same, no symbols")
 	CASES[f"spin.{_minor}"] = Case("spin", _minor, STRIPPED, env=SPIN_ENV,
 		about="a goroutine that runs, some that cannot, objects in a P's cache, no symbols")
 	CASES[f"spin.{_minor}.kernel"] = Case("spin", _minor, STRIPPED, capture="kernel",
 		env=(*SPIN_ENV, "GOTRACEBACK=crash"), about="the same, on the signal stack, no symbols")
 for _minor, _experiment in (("1.25", "greenteagc"), ("1.26", "nogreenteagc"), ("1.24", "noswissmap"),
 		("1.25", "noswissmap"), ("1.22", "noallocheaders")):
+	CASES[f"slack.{_minor}.{_experiment}"] = Case("slack", _minor, experiment=_experiment,
+		about=f"room to spare, GOEXPERIMENT={_experiment}")
 	CASES[f"zoo.{_minor}.{_experiment}"] = Case("zoo", _minor, STRIPPED, experiment=_experiment,
 		capture="kernel", env=("GOTRACEBACK=crash",),
 		about=f"GOEXPERIMENT={_experiment}, dumped by the kernel, no symbols")

@@ -22,6 +22,7 @@ CASES = sorted([path.stem for path in MADE.glob("*.core") if path.with_suffix(".
 	if MADE else [path.parent.name for path in HOME.glob("*/dump.zst")])
 ZOO = [name for name in CASES if name.startswith("zoo")]
 SPIN = [name for name in CASES if name.startswith("spin")]
+SLACK = [name for name in CASES if name.startswith("slack")]
 CGO = [name for name in CASES if name.startswith("cgo")]
 MARKED = [name for name in CASES if name.endswith(".marks")]
 QUIET = [name for name in CASES if name not in MARKED]	# where nothing moved between truth and dump
@@ -62,7 +63,7 @@ class Truth:
 			path.parent.mkdir(parents=True, exist_ok=True)
 			unpack(HOME / name / "truth.tsv.zst", path)
 		read = make_go_cores.read_truth(path)
-		self.total, self.text = read.total, read.text
+		self.total, self.text, self.rows = read.total, read.text, read.rows
 		self.objects = [(int(a, 16), int(size), kind, state)
 			for a, size, kind, state in read.rows.get("object", [])]
 		self.blocks = [(int(a, 16), int(size), kind, state)
