@@ -30,9 +30,9 @@ struct err *spread_open(struct env *env, const struct image *img, const struct b
 	};
 	s->low = g->n_units ? g->unit_base[0] : 0;
 	s->span = g->n_units ? g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s->low : 0;
-	s->queue = malloc(SPREAD_QUEUE * sizeof(*s->queue));
+	s->stack = malloc(SPREAD_STACK * sizeof(*s->stack));
 	s->classes = malloc(4097 * sizeof(*s->classes));
-	if (!s->queue || !s->classes)
+	if (!s->stack || !s->classes)
 		return &err_nomem;
 	for (uint64_t i = 0; i <= 4096; i++)
 		s->classes[i] = (uint16_t)go_block_size(go, i ? 8 * i : 1, false);
@@ -45,7 +45,7 @@ struct err *spread_open(struct env *env, const struct image *img, const struct b
 
 void spread_close(struct spread *s)
 {
-	free(s->queue);
+	free(s->stack);
 	free(s->classes);
 	free(s->by_id.v);
 	col_close(&s->later);
@@ -104,10 +104,20 @@ uint64_t spread_head(struct spread *s, taddr at, uint64_t size)
 
 /* ---- blocks that are typed, and not yet followed */
 
-static void enqueue(struct spread *s, taddr at, uint32_t id)
+/* What will be read of a block, into the cache: a dump's pages begin anywhere in a file's. */
+static void fetch(const struct spread *s, taddr at)
 {
-	if (s->count < SPREAD_QUEUE) {
-		s->queue[(s->head + s->count++) % SPREAD_QUEUE] = (struct queued){ at, id };
+	if (at - s->window_start >= s->window_end - s->window_start)
+		return;
+	__builtin_prefetch(s->window + (at - s->window_start));
+	__builtin_prefetch(s->window + (at - s->window_start) + 56);
+}
+
+static void push(struct spread *s, taddr at, uint32_t id)
+{
+	if (s->count < SPREAD_STACK) {
+		s->stack[s->count++] = (struct to_follow){ at, id };
+		fetch(s, at);
 	} else if (!bit_get(s->later.base, id)) {
 		bit_set(s->later.base, id);
 		s->n_later++;
@@ -150,7 +160,7 @@ static void assign(struct spread *s, taddr at, uint32_t id, struct shape *shape,
 	s->cols->type[id] = shape->id;
 	s->cols->confidence[id] = confidence;
 	if (shape->has_pointers)
-		enqueue(s, at, id);
+		push(s, at, id);
 }
 
 void spread_exact(struct spread *s, taddr at, uint32_t id, struct shape *shape)
@@ -275,10 +285,7 @@ static uint8_t judge_value(struct spread *s, struct candidate *c, const struct p
 {
 	const struct go_type *type = c->shape->type;
 
-	/* What a generic function sees of its arguments: any type of that layout. */
-	if (!strncmp(type->name, "go.shape.", 9))
-		return TYPE_UNKNOWN;
-	if (p->offset || type->size > p->size - p->head || !type->size)
+	if (p->offset || type->size > p->size - p->head || !type->size || c->shape->is_layout)
 		return TYPE_UNKNOWN;
 	if (c->shape->block_size == p->size)
 		return c->shape->is_weak ? TYPE_GUESSED : TYPE_SPREAD;
@@ -731,7 +738,7 @@ void spread_memory(struct spread *s, taddr at, struct shape *shape)
 		follow(s, b, avail, shape);
 }
 
-/* What had no room in the queue, in order of address: near in memory, and without a list. */
+/* What had no room on the stack, in order of address: near in memory, and without a list. */
 static void follow_later(struct spread *s)
 {
 	uint64_t *later = s->later.base;
@@ -757,25 +764,17 @@ static void follow_later(struct spread *s)
 struct err *spread_run(struct spread *s)
 {
 	while (!s->err) {
-		if (!s->count) {
+		if (!s->count)
 			flush(s);
-			if (!s->count && !s->n_later)
-				break;
-			if (!s->count) {
-				follow_later(s);
-				continue;
-			}
+		if (!s->count && !s->n_later)
+			break;
+		if (!s->count) {
+			follow_later(s);
+			continue;
 		}
-		if (s->count > 16) {
-			taddr ahead = s->queue[(s->head + 16) % SPREAD_QUEUE].at;
+		struct to_follow next = s->stack[--s->count];
 
-			if (ahead - s->window_start < s->window_end - s->window_start)
-				__builtin_prefetch(s->window + (ahead - s->window_start));
-		}
-		struct queued q = s->queue[s->head++ % SPREAD_QUEUE];
-
-		s->count--;
-		follow_block(s, q.at, q.id);
+		follow_block(s, next.at, next.id);
 	}
 	return take(&s->err);
 }

@@ -1,5 +1,5 @@
 /*
- * type/go_spread.h - types along typed pointers, breadth first, each block by its strongest evidence.
+ * type/go_spread.h - types along typed pointers, each block by its strongest evidence.
  *
  * Seeds are given with spread_exact(), spread_memory(), spread_pointer(); spread_run() then follows
  * every typed block's pointers until nothing new is known.  One thread.
@@ -11,7 +11,7 @@
 #include "type/go_shape.h"
 #include "type/typer.h"
 
-enum { SPREAD_QUEUE = 1 << 17, SPREAD_PENDING = 64 };
+enum { SPREAD_STACK = 1 << 16, SPREAD_PENDING = 64 };
 
 /* A pointer, and what it says of the block it points at. */
 struct candidate {
@@ -23,7 +23,7 @@ struct candidate {
 	uint8_t most;	     /* enum type_confidence that it may give */
 };
 
-struct queued {
+struct to_follow {
 	taddr at; /* of the block as the index has it */
 	uint32_t id;
 };
@@ -41,9 +41,9 @@ struct spread {
 		struct shape **v; /* by type_id; of other typers: NULL */
 		size_t n, cap;
 	} by_id;
-	struct queued *queue;	 /* SPREAD_QUEUE of them; a ring */
-	uint32_t head, count;
-	struct col later;	 /* one bit an id: typed, not followed, not in the queue */
+	struct to_follow *stack; /* the last first: near in memory to what was followed before */
+	uint32_t count;		 /* of SPREAD_STACK */
+	struct col later;	 /* one bit an id: typed, not followed, not on the stack */
 	uint64_t n_later;
 	struct candidate pending[SPREAD_PENDING];
 	uint32_t at, seen, done; /* in pending: given, looked up, decided; done <= seen <= at */
