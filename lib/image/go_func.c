@@ -1,12 +1,11 @@
 /*
- * image/go_func.c - functions of Go programs by address and by name, and their pc tables.
+ * image/go_func.c - functions of Go programs by address, and their pc tables.
  *
  * Source of truth: runtime/symtab.go, runtime/symtabinl.go (pcvalue, inline trees), Go 1.19 to 1.27;
  * cmd/link/internal/ld/pcln.go writes the tables.  They are in every binary, stripped or not.
  */
 #include "image/go_func.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,9 +21,6 @@ enum {
 	PCDATA_MAX = 64,
 	STEPS_MAX = 1 << 20, /* of a pc-value table */
 	INLINE_MAX = 256,
-	PROBES_MAX = 4096,
-	FUNCS_MAX = 1 << 24,
-	COPY_MAX = 1 << 30, /* bytes of a table that lies in several segments */
 };
 
 /* ---- by address */
@@ -85,7 +81,7 @@ static bool name_at(const struct go *go, const struct go_module *m, uint32_t off
 	return false;
 }
 
-static bool func_read(const struct go *go, const struct go_module *m, uint64_t i, struct go_func *ret)
+bool go_func_nth(const struct go *go, const struct go_module *m, uint64_t i, struct go_func *ret)
 {
 	struct go_func f = { .module = m };
 	unsigned old = go->minor && go->minor < 20 ? 4 : 0; /* 1.20 put startLine before funcID */
@@ -139,7 +135,7 @@ bool go_func_at(const struct go *go, taddr pc, struct go_func *ret)
 			else
 				hi = mid;
 		}
-		return lo && func_read(go, m, lo - 1, ret) && pc >= ret->entry && pc < ret->end;
+		return lo && go_func_nth(go, m, lo - 1, ret) && pc >= ret->entry && pc < ret->end;
 	}
 	return false;
 }
@@ -153,205 +149,6 @@ void go_func_name(const struct go *go, const struct go_func *f, struct text *ret
 		text_add_escaped(ret, name, n);
 	else
 		text_printf(ret, "0x%lx", f->entry);
-}
-
-/* ---- by name */
-
-struct go_names {
-	pthread_mutex_t lock;
-	bool made;
-	uint64_t mask; /* slots less one */
-	struct name_slot {
-		uint32_t module, index; /* index + 1; 0: empty */
-	} *slots;
-};
-
-struct go_names *go_names_new(void)
-{
-	struct go_names *names = calloc(1, sizeof(*names));
-
-	if (names)
-		pthread_mutex_init(&names->lock, NULL);
-	return names;
-}
-
-void go_names_free(struct go_names *names)
-{
-	if (!names)
-		return;
-	pthread_mutex_destroy(&names->lock);
-	free(names->slots);
-	free(names);
-}
-
-/* Of the length and eight bytes at a time: names are long, and there are hundreds of thousands. */
-static uint64_t name_hash(const char *s, size_t n)
-{
-	uint64_t h = n * 0x9e3779b97f4a7c15;
-
-	for (; n >= 8; s += 8, n -= 8)
-		h = (h ^ load_u64(s)) * 0xff51afd7ed558ccd, h ^= h >> 32;
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (uint8_t)s[i]) * 0xff51afd7ed558ccd;
-	return h ^ h >> 29;
-}
-
-static bool name_is(const struct go *go, const struct go_func *f, const char *name, size_t n)
-{
-	char have[NAME_SHOWN_MAX];
-
-	return f->name_length == n && n <= sizeof(have) && image_read(go->img, f->name, have, n) == MEM_OK &&
-	       !memcmp(have, name, n);
-}
-
-/* A table in one piece: the image's bytes, or a copy where they are of several segments. */
-struct piece {
-	const uint8_t *p; /* NULL when part of it is not there */
-	uint8_t *own;
-};
-
-static struct piece piece_of(const struct go *go, taddr at, uint64_t n)
-{
-	uint64_t avail;
-	struct piece ret = { .p = image_view(go->img, at, &avail) };
-
-	if (!ret.p || avail >= n)
-		return ret;
-	for (uint64_t have = avail; ret.p && have < n; have += avail)
-		ret.p = image_view(go->img, at + have, &avail);
-	if (ret.p)
-		ret.own = n <= COPY_MAX ? malloc(n) : NULL;
-	ret.p = ret.own && image_read(go->img, at, ret.own, n) == MEM_OK ? ret.own : NULL;
-	return ret;
-}
-
-/* The tables of a module for a pass over all functions. */
-struct tables {
-	const struct go_module *m;
-	struct piece ftab, pcln, names;
-	uint64_t n; /* functions; 0 when a table is not there */
-};
-
-static uint64_t module_funcs(const struct go_module *m)
-{
-	return m->n_ftab > FUNCS_MAX ? FUNCS_MAX : m->n_ftab ? m->n_ftab - 1 : 0;
-}
-
-static struct tables tables_of(const struct go *go, const struct go_module *m)
-{
-	struct tables t = {
-		.m = m,
-		.n = module_funcs(m),
-		.ftab = piece_of(go, m->ftab, module_funcs(m) * 8),
-		.pcln = piece_of(go, m->pclntable, m->n_pclntable),
-		.names = piece_of(go, m->funcnametab, m->n_funcnametab),
-	};
-
-	if (!t.ftab.p || !t.pcln.p || !t.names.p)
-		t.n = 0;
-	return t;
-}
-
-static void tables_fini(struct tables *t)
-{
-	free(t->ftab.own);
-	free(t->pcln.own);
-	free(t->names.own);
-}
-
-/* Only the name of function i, which is what a pass over all of them needs. */
-static bool func_name_only(const struct tables *t, uint64_t i, const char **ret, uint32_t *ret_n)
-{
-	uint32_t off = load_u32(t->ftab.p + i * 8 + 4), name;
-	uint64_t max;
-	const uint8_t *nul;
-
-	if (off >= t->m->n_pclntable || t->m->n_pclntable - off < FUNC_FIXED)
-		return false;
-	name = load_u32(t->pcln.p + off + 4);
-	if (name >= t->m->n_funcnametab)
-		return false;
-	max = t->m->n_funcnametab - name < NAME_MAX_BYTES ? t->m->n_funcnametab - name : NAME_MAX_BYTES;
-	nul = memchr(t->names.p + name, 0, max);
-	if (!nul)
-		return false;
-	*ret = (const char *)t->names.p + name;
-	*ret_n = (uint32_t)(nul - (t->names.p + name));
-	return true;
-}
-
-static void names_add(struct go_names *names, uint64_t hash, struct name_slot slot)
-{
-	for (unsigned p = 0; p < PROBES_MAX; p++, hash++) {
-		struct name_slot *s = &names->slots[hash & names->mask];
-
-		if (s->index)
-			continue;
-		*s = slot;
-		return;
-	}
-}
-
-static void names_add_module(struct go_names *names, const struct tables *t, uint32_t module)
-{
-	for (uint64_t i = 0; i < t->n; i++) {
-		const char *name;
-		uint32_t length;
-
-		if (func_name_only(t, i, &name, &length))
-			names_add(names, name_hash(name, length), (struct name_slot){ module, (uint32_t)i + 1 });
-	}
-}
-
-static void names_make(const struct go *go, struct go_names *names)
-{
-	uint64_t n = 0, slots = 64;
-
-	names->made = true;
-	for (size_t k = 0; k < go->n_modules; k++)
-		n += module_funcs(&go->modules[k]);
-	while (slots < 2 * n)
-		slots *= 2;
-	names->slots = calloc(slots, sizeof(*names->slots));
-	if (!names->slots)
-		return; /* names are then not found, as if there were none */
-	names->mask = slots - 1;
-	for (size_t k = 0; k < go->n_modules; k++) {
-		_cleanup_(tables_fini) struct tables t = tables_of(go, &go->modules[k]);
-
-		names_add_module(names, &t, (uint32_t)k);
-	}
-}
-
-static void names_unlock(pthread_mutex_t **lock)
-{
-	pthread_mutex_unlock(*lock);
-}
-
-bool go_func_named(const struct go *go, const char *name, struct go_func *ret)
-{
-	struct go_names *names = go->names;
-	size_t n = strlen(name);
-	uint64_t at = name_hash(name, n);
-
-	pthread_mutex_lock(&names->lock);
-	_cleanup_(names_unlock) pthread_mutex_t *lock = &names->lock;
-
-	(void)lock;
-	if (!names->made)
-		names_make(go, names);
-	for (unsigned p = 0; names->slots && p < PROBES_MAX; p++, at++) {
-		const struct name_slot *s = &names->slots[at & names->mask];
-		struct go_func f;
-
-		if (!s->index)
-			return false;
-		if (func_read(go, &go->modules[s->module], s->index - 1, &f) && name_is(go, &f, name, n)) {
-			*ret = f;
-			return true;
-		}
-	}
-	return false;
 }
 
 /* ---- pc tables */

@@ -6,6 +6,9 @@
 
 #include "image/go.h"
 
+/* Function i of a module's table, in order of addresses. */
+bool go_func_nth(const struct go *go, const struct go_module *m, uint64_t i, struct go_func *ret);
+
 struct go_names *go_names_new(void); /* NULL if out of memory */
 void go_names_free(struct go_names *names); /* NULL is fine */
 
