@@ -240,46 +240,60 @@ static bool two_bits(const struct go_heap *h)
 	return h->go->layout.heapArena.noMorePtrs == GO_ABSENT;
 }
 
-/* Byte of 1.19's bitmap for the word at addr: four words, pointer bits below, scan bits above. */
-static bool bits_of_word(const struct go_heap *h, taddr addr, unsigned *ret)
-{
-	taddr arena = go_heap_arena(h->go, addr);
-	uint64_t word = addr % GO_ARENA / GO_WORD;
-	uint8_t byte;
+/* 1.19's bitmap as far as it was looked up: a byte for each four words of [start, end). */
+struct two_bits {
+	const struct go_heap *h;
+	const uint8_t *bytes;
+	taddr start, end;
+};
 
-	if (!arena || image_read(h->img, arena + h->go->layout.heapArena.bitmap + word / 4, &byte, 1) != MEM_OK)
-		return false;
-	*ret = (unsigned)byte >> (word & 3) & 0x11;
+/* Pointer bit 1 and scan bit 16 of the word at addr; false where the bitmap is not in the dump. */
+static inline bool bits_of_word(struct two_bits *t, taddr addr, unsigned *ret)
+{
+	if (addr < t->start || addr >= t->end) {
+		taddr arena = go_heap_arena(t->h->go, addr), skip = addr % GO_ARENA / GO_WORD / 4;
+		uint64_t avail = 0, rest = GO_ARENA / GO_WORD / 4 - skip;
+
+		if (!arena)
+			return false;
+		t->bytes = image_view(t->h->img, arena + t->h->go->layout.heapArena.bitmap + skip, &avail);
+		if (!t->bytes)
+			return false;
+		t->start = align_down(addr, 4 * GO_WORD);
+		t->end = t->start + (avail < rest ? avail : rest) * 4 * GO_WORD;
+	}
+	*ret = (unsigned)t->bytes[(addr - t->start) / GO_WORD / 4] >> (addr / GO_WORD & 3) & 0x11;
 	return true;
 }
 
-static void two_bit_element(const struct window *w, taddr start, taddr end)
+static void two_bit_element(const struct window *w, struct two_bits *t, taddr start, taddr end)
 {
 	end = earliest(end, w->end);
 	for (taddr at = start; at < end; at += GO_WORD) {
 		unsigned bits;
 
-		if (!bits_of_word(w->h, at, &bits)) {
+		if (!bits_of_word(t, at, &bits)) {
 			fill(w, at, end);
 			return;
 		}
 		if (!(bits & 0x10))
 			return;
 		if (bits & 1 && at >= w->at)
-			fill(w, at, at + GO_WORD);
+			bit_set(w->mask, (at - w->at) / GO_WORD);
 	}
 }
 
 static void two_bit_span(const struct window *w, const struct go_span *s)
 {
 	uint64_t i = w->at > s->base ? (w->at - s->base) / s->elemsize : 0;
+	struct two_bits t = { .h = w->h };
 
 	if (s->nelems == 1 && s->ptr_bytes != UINT64_MAX) {
-		two_bit_element(w, latest(s->base, w->at), s->base + s->ptr_bytes);
+		two_bit_element(w, &t, latest(s->base, w->at), s->base + s->ptr_bytes);
 		return;
 	}
 	for (; i < s->nelems && s->base + i * s->elemsize < w->end; i++)
-		two_bit_element(w, s->base + i * s->elemsize, s->base + (i + 1) * s->elemsize);
+		two_bit_element(w, &t, s->base + i * s->elemsize, s->base + (i + 1) * s->elemsize);
 }
 
 static void arena_bits(const struct window *w, const struct go_span *s)
@@ -304,6 +318,7 @@ static void arena_bits(const struct window *w, const struct go_span *s)
 
 uint64_t go_slots_end(const struct go_heap *h, const struct go_span *s)
 {
+	struct two_bits t = { .h = h };
 	unsigned bits;
 
 	if (s->bits == GO_BITS_CHUNK)
@@ -311,7 +326,7 @@ uint64_t go_slots_end(const struct go_heap *h, const struct go_span *s)
 	if (s->bits != GO_BITS_ARENA || !two_bits(h))
 		return UINT64_MAX;
 	for (uint64_t off = 0; off < s->elemsize; off += GO_WORD)
-		if (!bits_of_word(h, s->base + off, &bits))
+		if (!bits_of_word(&t, s->base + off, &bits))
 			return UINT64_MAX;
 		else if (!(bits & 0x10))
 			return off;

@@ -19,7 +19,9 @@ enum {
 	MSPAN_MAX = 512,    /* bytes of an mspan that are looked at */
 	DAMAGE_MAX = 1000,  /* listed; the rest is counted */
 	SIZE_CLASSES = 68,
+	CLIPPED_MAX = 1 << 22, /* pages looked up for spans whose number of pages is wrong */
 };
+#define ABSENT_MAX (16ull << 30) /* bytes of spans that are not in the dump */
 
 void go_damage(struct go_heap *h, taddr at, const char *fmt, ...)
 {
@@ -128,14 +130,48 @@ static const char *decode(const struct go_heap *h, const struct raw *r, struct g
 	return NULL;
 }
 
-/* heapArena.spans must give a span back for its first and its last page. */
-static void check_arena(struct go_heap *h, const struct go_span *s)
+/*
+ * Every page is the process's memory: a span that says it has more would make an index of nothing.
+ * Of what was not dumped only so much is believed.
+ */
+static bool is_mapped(struct go_heap *h, const struct go_span *s)
 {
-	if (go_span_of(h->go, s->base) == s->addr && go_span_of(h->go, go_span_end(s) - GO_PAGE) == s->addr)
+	for (taddr at = s->base; at < go_span_end(s);) {
+		const struct segment *seg = image_segment(h->img, at);
+		taddr end = go_span_end(s);
+
+		if (!seg)
+			return false;
+		if (seg->end < end)
+			end = seg->end;
+		if (!seg->bytes) {
+			if (end - at > ABSENT_MAX - h->absent)
+				return false;
+			h->absent += end - at;
+		}
+		at = end;
+	}
+	return true;
+}
+
+/*
+ * heapArena.spans gives a span back for each of its pages. If it does for the first alone, then the
+ * number of pages is what is wrong.
+ */
+static void check_arena(struct go_heap *h, struct go_span *s)
+{
+	taddr at = s->base, end = go_span_end(s);
+
+	if (go_span_of(h->go, s->base) == s->addr && go_span_of(h->go, end - GO_PAGE) == s->addr) {
 		h->passed++;
-	else
-		go_damage(h, s->addr, "span 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ": the arena does not know it", s->addr,
-			  s->base, go_span_end(s));
+		return;
+	}
+	go_damage(h, s->addr, "span 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ": the arena knows it otherwise", s->addr,
+		  s->base, end);
+	for (; at < end && h->n_clipped < CLIPPED_MAX && go_span_of(h->go, at) == s->addr; h->n_clipped++)
+		at += GO_PAGE;
+	if (at > s->base && s->nelems * s->elemsize <= at - s->base)
+		s->npages = (uint32_t)((at - s->base) / GO_PAGE);
 }
 
 /* Every byte lies in an arena: one with too many pages would make an index of nothing. */
@@ -169,13 +205,17 @@ static struct err *add_span(struct go_heap *h, taddr addr)
 		go_damage(h, addr, "mspan at 0x%" PRIx64 ": %s", addr, wrong);
 		return NULL;
 	}
-	if (!in_arenas(h, &s)) {
-		go_damage(h, addr, "mspan at 0x%" PRIx64 ": 0x%" PRIx64 "-0x%" PRIx64 " is not all in arenas", addr,
+	if (!go_heap_arena(h->go, s.base)) {
+		go_damage(h, addr, "mspan at 0x%" PRIx64 ": 0x%" PRIx64 " is in no arena", addr, s.base);
+		return NULL;
+	}
+	check_arena(h, &s);
+	if (!in_arenas(h, &s) || !is_mapped(h, &s)) {
+		go_damage(h, addr, "mspan at 0x%" PRIx64 ": 0x%" PRIx64 "-0x%" PRIx64 " is not all the heap's memory", addr,
 			  s.base, go_span_end(&s));
 		return NULL;
 	}
 	h->passed++;
-	check_arena(h, &s);
 	if (s.state == GO_SPAN_IN_USE && !go_span_alloc_bits(h, &s)) {
 		s.bits_lost = true;
 		go_damage(h, addr, "mspan at 0x%" PRIx64 ": its allocation bits at 0x%" PRIx64 " are not in the dump", addr,

@@ -83,6 +83,7 @@ struct go_heap {
 		size_t n, cap;
 	} damage;
 	uint64_t passed, failed;
+	uint64_t absent, n_clipped; /* what go_spans_open() spent of its bounds */
 	struct go_memstats stats;
 	struct heap_info info;
 	struct arena mem;
