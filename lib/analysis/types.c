@@ -15,17 +15,18 @@
 #include "base/vec.h"
 
 enum {
-	PAIRS_MAX = 1 << 16,	  /* of types, one of which dominates the other */
-	STEPS_EACH = 1 << 12,	  /* up from one node */
+	TYPES_MAX = 1 << 14,  /* among which nesting is looked for */
+	PAIRS_MAX = 1 << 16,  /* of types, one of which dominates the other */
+	STEPS_EACH = 1 << 12, /* up from one node */
 };
 
 static const uint64_t steps_max = 1ull << 26; /* of all: a fraction of a second */
 
 struct kind {
 	uint64_t count, bytes, retained;
-	bool nests;	 /* below itself with others between */
-	bool is_unsure;	 /* retained is not known */
-	bool is_seen;	 /* scratch */
+	bool nests;	/* below itself with others between */
+	bool is_unsure; /* retained is not known */
+	bool is_seen;	/* scratch */
 };
 
 struct pair {
@@ -39,7 +40,7 @@ struct census {
 	struct {
 		struct pair *v;
 		size_t n, cap;
-	} pairs; /* first as met, then by `up` */
+	} pairs;	 /* first as met, then by `up` */
 	uint32_t *slots; /* of the hash of pairs: index + 1 */
 	uint64_t steps;
 	bool too_many; /* pairs: then every type may nest */
@@ -65,7 +66,7 @@ static struct err *note_pair(struct census *c, type_id up, type_id down)
 		if (known->up == up && known->down == down)
 			return NULL;
 	}
-	c->too_many |= c->pairs.n == PAIRS_MAX;
+	c->too_many |= c->pairs.n == PAIRS_MAX || c->g->types->n > TYPES_MAX;
 	if (c->too_many)
 		return NULL;
 	if (!vec_push(&c->pairs, &p))
@@ -280,7 +281,7 @@ static struct err *types_run(struct env *env, const struct subject *s, struct re
 	if (!c.kinds || !c.slots)
 		return &err_nomem;
 	err = count_all(&c);
-	if (!err && c.pairs.n)
+	if (!err && c.pairs.n && !c.too_many)
 		err = find_nesting(&c);
 	if (!err && s->facts->idom && s->facts->retained)
 		sum_retained(&c);

@@ -16,8 +16,8 @@
 #include "image/dbg.h"
 
 enum {
-	LOCALS_MAX = 1 << 12, /* of one frame */
-	ALIASES_MAX = 32,     /* typedefs on the way to a type */
+	LOCALS_MAX = 512, /* of one frame */
+	ALIASES_MAX = 32, /* typedefs on the way to a type */
 	VARIABLES_MAX = 1 << 20,
 	FUNCTIONS_MAX = 1 << 22,
 	PARTS_MAX = 1 << 16, /* fields of a struct */

@@ -61,21 +61,26 @@ static const struct go_type *local_at(struct go_names *n, const struct go_frame 
 	return NULL;
 }
 
+/* Frames are innermost first, and so in order of address. */
 const struct go_type *go_names_stack(struct go_names *n, const struct goroutine *g, taddr at,
 				     uint64_t *ret_left)
 {
-	const struct go_type *t = NULL;
+	const struct go_type *t;
+	size_t lo = 0, hi = g->n_frames;
 
-	for (size_t i = 0; i < g->n_frames && n->dwarf; i++) {
-		const struct go_frame *f = &g->frames[i];
+	while (lo < hi) { /* the first frame that begins behind `at` */
+		size_t mid = lo + (hi - lo) / 2;
 
-		if (at < f->sp || at >= f->fp)
-			continue;
-		t = local_at(n, f, at, ret_left);
-		/* Arguments lie in the frame of the caller. */
-		return t || !i ? t : local_at(n, &g->frames[i - 1], at, ret_left);
+		if (g->frames[mid].sp <= at)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	return NULL;
+	if (!n->dwarf || !lo || at >= g->frames[lo - 1].fp)
+		return NULL;
+	t = local_at(n, &g->frames[lo - 1], at, ret_left);
+	/* Arguments lie in the frame of the caller. */
+	return t || lo == 1 ? t : local_at(n, &g->frames[lo - 2], at, ret_left);
 }
 
 /* "example.org/app/pkg.(*T)" or "pkg.T" as a type's name: "*pkg.T", "pkg.T" */

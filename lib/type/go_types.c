@@ -30,6 +30,7 @@ struct ctx {
 	const struct go *go;
 	struct shapes shapes;
 	struct go_names names;
+	unsigned specials; /* that were read: lists may loop */
 };
 
 static void close_typer(void *p)
@@ -141,11 +142,12 @@ static void read_span(struct ctx *c, struct spread *s, taddr span)
 		if (descriptor && it.key == start)
 			type_exactly(c, s, descriptor, start, it.size, 0, id);
 	}
-	for (unsigned n = 0; at && n < SPECIALS_MAX; n++, at = word(c, at + l->special.next)) {
+	for (; at && c->specials < SPECIALS_MAX; at = word(c, at + l->special.next)) {
 		uint64_t offset = word(c, at + l->special.offset),
 			 kind = word(c, at + l->special.kind) & 0xff;
 		const struct go_type *t;
 
+		c->specials++;
 		if (l->special.offset_size == 2)
 			offset &= 0xffff;
 		if (kind != l->special_kind.finalizer)
