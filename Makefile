@@ -6,9 +6,9 @@ B ?= build
 WERROR ?= -Werror
 OPT ?= -O2 -g
 SAN ?=
-PKGS := libelf libdw capstone libarchive yajl
+PKGS := libelf libdw capstone libarchive yajl libprotobuf-c zlib
 CFLAGS_ALL = -std=gnu17 $(OPT) -Wall -Wextra $(WERROR) -Wno-missing-field-initializers -Wvla -Wshadow -Wstrict-prototypes \
-	-march=x86-64-v2 -pthread -D_GNU_SOURCE -Ilib $(SAN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)
+	-march=x86-64-v2 -pthread -D_GNU_SOURCE -Ilib -I$(B)/gen $(SAN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)
 LDLIBS_ALL = $(SAN) -pthread $(shell pkg-config --libs $(PKGS) 2>/dev/null) -liberty -lm $(LDLIBS)
 ifneq ($(shell uname -m),x86_64)
 CFLAGS_ALL := $(filter-out -march=%,$(CFLAGS_ALL))
@@ -16,7 +16,8 @@ endif
 
 LIB_SRC := $(wildcard lib/*/*.c)
 CMD_SRC := $(wildcard cmd/heapfx/*.c)
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+GEN_OBJ := $(B)/gen/report/profile.pb-c.o
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(GEN_OBJ)
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 
 .PHONY: all
@@ -32,6 +33,16 @@ $(B)/libheapfx.a: $(LIB_OBJ)
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# The code of profile.proto, and what includes it.
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: lib/%.proto
+	@mkdir -p $(@D)
+	protoc-c --c_out=$(B)/gen --proto_path=lib $<
+
+$(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c
+	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+$(B)/lib/report/pprof.o: $(B)/gen/report/profile.pb-c.h
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 

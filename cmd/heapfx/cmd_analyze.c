@@ -113,6 +113,8 @@ static struct err *analyze(struct run *run, struct options *opt)
 		opt->exe = opt->args[1];
 	err = run_open(run, opt, STAGE_GRAPH);
 	if (!err)
+		err = outputs_need(run, command_of(cmd_analyze), &run->profiles);
+	if (!err)
 		err = describe_run(run);
 	if (!err)
 		err = analyze_run(run);

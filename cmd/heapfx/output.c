@@ -91,6 +91,25 @@ static const char *split_output(const struct command *cmd, const char *spec, con
 	return spec;
 }
 
+struct err *outputs_need(const struct run *run, const struct command *cmd, unsigned *ret)
+{
+	_free_ char *first = strndup(cmd->formats, strcspn(cmd->formats, " "));
+	const char *fallback = run->opt->format ? run->opt->format : first;
+
+	if (!first)
+		return &err_nomem;
+	*ret = run->opt->outputs.n ? 0 : writer_by_name(fallback)->needs;
+	for (size_t i = 0; i < run->opt->outputs.n; i++) {
+		_free_ char *format = NULL;
+
+		split_output(cmd, run->opt->outputs.v[i], fallback, &format);
+		if (!format)
+			return &err_nomem;
+		*ret |= writer_by_name(format)->needs;
+	}
+	return NULL;
+}
+
 struct err *write_outputs(struct run *run, const struct command *cmd, output_fn *write)
 {
 	_free_ char *first = strndup(cmd->formats, strcspn(cmd->formats, " "));

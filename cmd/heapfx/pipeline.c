@@ -237,6 +237,7 @@ struct err *analyze_run(struct run *run)
 	struct subject subject = { .graph = run->graph,
 				   .facts = &run->facts,
 				   .top = (unsigned)run->opt->top,
+				   .wants_paths = run->profiles >> PROFILE_PATHS & 1,
 				   .show_contents = run->opt->strings &&
 						    !strcmp(run->opt->strings, "preview") };
 	unsigned later = 0;

@@ -24,6 +24,7 @@ struct run {
 	struct graph *graph;
 	struct facts facts;
 	struct report report;
+	unsigned profiles; /* of the report that its writers need: 1 << enum profile_kind */
 	struct progress_bar {
 		bool shown;
 		const char *phase;

@@ -128,6 +128,11 @@ struct graph;
 struct graph_ops {
 	/* The first slot of src that points at dst: false if there is none. */
 	bool (*edge)(void *ctx, node_id src, node_id dst, struct edge_label *ret);
+	/*
+	 * Its offset alone, for passes over many small nodes; false, too, when the slot is not found.
+	 * Absent: nobody can tell.
+	 */
+	bool (*slot)(void *ctx, node_id src, node_id dst, uint64_t *ret);
 	/* "main.sessions", "stack of thread 12 in worker+0x40": a root in words, demangled, not escaped. */
 	void (*root)(void *ctx, uint32_t root, struct text *ret);
 	/* Where a root of a stack is; adds nothing for others. `ret` has texts that may be added to. */

@@ -3,9 +3,12 @@
 
 #include <string.h>
 
-extern const struct writer_ops text_writer, json_writer;
+extern const struct writer_ops text_writer, json_writer, pprof_writer, folded_writer,
+	speedscope_writer;
 
-const struct writer_ops *const writer_registry[] = { &text_writer, &json_writer, NULL };
+const struct writer_ops *const writer_registry[] = {
+	&text_writer, &json_writer, &pprof_writer, &folded_writer, &speedscope_writer, NULL,
+};
 
 const struct writer_ops *writer_by_name(const char *name)
 {

@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "base/env.h"
 #include "base/text.h"
+#include "report/profile.h"
 
 enum severity { SEV_NOTE, SEV_WARNING, SEV_ERROR };
 const char *severity_name(enum severity severity);
@@ -243,6 +244,8 @@ struct report {
 	RP_LIST(struct rp_finding, findings);
 	RP_LIST(struct rp_table, tables);
 	struct rp_node *go; /* the contract's "go"; NULL without a Go runtime */
+	/* by enum profile_kind; NULL where nobody asked for it, or there is none */
+	const struct rp_profile *profiles[PROFILE_KINDS];
 	const char *verdict;  /* one sentence */
 	/* "heapfx explain core 0x..": commands worth typing, with what they show */
 	const char *next[8];
@@ -285,6 +288,7 @@ struct writer_options {
 /* One format. `out` is buffered; the writer checks ferror() at the end. */
 struct writer_ops {
 	const char *name, *extension; /* "json", "json" */
+	unsigned needs; /* of the report's profiles: 1 << enum profile_kind */
 	struct err *(*write)(const struct report *r, const struct writer_options *opt, FILE *out);
 };
 /* NULL-terminated; the first is the default */

@@ -273,6 +273,19 @@ static bool edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
 	return true;
 }
 
+static bool slot(void *ctx, node_id src, node_id dst, uint64_t *ret)
+{
+	const struct context *c = ctx;
+	struct edge_search search = { .dst = dst };
+	taddr start = graph_start(c->graph, src);
+	struct err *err = scan_block(&c->scan, start, start + graph_size(c->graph, src), on_edge, &search);
+
+	err_free(err); /* on_edge returns none */
+	if (search.found)
+		*ret = search.at - graph_key(c->graph, src);
+	return search.found;
+}
+
 /* The innermost frame that begins above the slot; NULL if there is none. */
 static const struct frame *frame_of(const struct thread *t, taddr at)
 {
@@ -392,7 +405,7 @@ static void close_context(void *ctx)
 }
 
 static const struct graph_ops block_graph_ops = {
-	.edge = edge, .root = describe_root, .place = place, .held = held, .close = close_context,
+	.edge = edge, .slot = slot, .root = describe_root, .place = place, .held = held, .close = close_context,
 };
 
 /* ---- all together ---- */
