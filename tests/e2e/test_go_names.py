@@ -1,0 +1,54 @@
+"""Chains of Go objects by the names that their source gives them (corpus/go/src/zoo/values.go)."""
+import json
+
+import pytest
+
+from common import heapfx_ok
+from go_corpus import CASES, go_dump, make_go_cores, truth_of
+
+ZOO = [name for name in CASES if name.startswith("zoo") and
+	not any("-s" in flag or "-w" in flag for flag in make_go_cores.CASES[name].flags)]
+
+
+def after(name, holder, kind, nth):
+	"""The nth object of a kind that was made after the first of another kind, both live."""
+	rows = [row for row in truth_of(name).objects if row[3] == "live"]
+	at = next(i for i, row in enumerate(rows) if row[2] == holder)
+	return [row for row in rows[at + 1:] if row[2] == kind][nth][0]
+
+
+def explain(name, address):
+	return heapfx_ok("explain", go_dump(name).core, hex(address), "--exe", go_dump(name).exe).out
+
+
+def row_of(text, layer):
+	return next(line[18:] for line in text.splitlines() if line[2:17].rstrip() == layer)
+
+
+@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("holder, kind, nth, chain", [
+	("map[string]*main.Node", "main.Node", 2,
+		'global main.mapNodes -> map[string]*main.Node["c"] -> main.Node ('),
+	("map[int32]main.Record", "main.Plain", 7,
+		"global main.mapRecords[7] -> main.Record.Ref -> main.Plain ("),	# too large for its slot
+	("map[string]map[int]*main.Plain", "main.Plain", 3,
+		'global main.mapNested["d"] -> map[int]*main.Plain[1] -> main.Plain ('),
+	("map[interface {}]interface {}", "main.Plain", 0,
+		'global main.mapAny -> map[interface {}]interface {}["text"] -> main.Plain ('),
+	("chan main.Plain", "main.Node", 0,
+		"global main.chanStruct -> chan main.Pair[string,*main.Node][0].Value -> main.Node ("),
+])
+def test_paths(name, holder, kind, nth, chain):
+	text = explain(name, after(name, holder, kind, nth))
+	assert row_of(text, "type") == kind
+	assert row_of(text, "shortest chain").startswith(chain)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_hops_say_how_they_were_reached(name):
+	address = after(name, "map[string]*main.Node", "main.Node", 2)
+	out = heapfx_ok("explain", go_dump(name).core, hex(address), "--exe", go_dump(name).exe,
+		"--format", "json").out
+	hops = json.loads(out)["chains"][0]["hops"]
+	assert [hop["type"] for hop in hops] == ["map[string]*main.Node", "main.Node"]
+	assert (hops[1]["via"]["kind"], hops[1]["via"]["name"]) == ("value", '["c"]')
