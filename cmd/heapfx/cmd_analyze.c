@@ -26,11 +26,36 @@ static const char *shell_word(struct report *r, const char *path)
 							   path;
 }
 
+static const char *with_list(struct report *r, const char *words, const char *option,
+			     const struct string_list *list)
+{
+	for (size_t i = 0; words && i < list->n; i++) {
+		const char *value = shell_word(r, list->v[i]);
+
+		words = value ? arena_printf(&r->mem, "%s --%s %s", words, option, value) : NULL;
+	}
+	return words;
+}
+
+/* The dump, with the options without which the next command would see less. */
+static const char *dump_words(struct run *run)
+{
+	const struct options *opt = run->opt;
+	struct report *r = &run->report;
+	const char *words = shell_word(r, run->input->path);
+	const char *exe = words && opt->exe ? shell_word(r, opt->exe) : NULL;
+
+	if (exe)
+		words = arena_printf(&r->mem, "%s --exe %s", words, exe);
+	words = with_list(r, words, "sysroot", &opt->sysroots);
+	return with_list(r, words, "debug-dir", &opt->debug_dirs);
+}
+
 /* Commands worth typing next, with the addresses of this very report. */
 static void suggest(struct run *run)
 {
 	struct report *r = &run->report;
-	const char *path = shell_word(r, run->input->path);
+	const char *path = dump_words(run);
 
 	if (!path)
 		return;
