@@ -43,6 +43,18 @@ static void say_no_modules(const struct image *img)
 	}
 }
 
+/* Of several runtimes the program's own is read, else the first: its version tells how. */
+static const struct module *lead_of(const struct go *go, const struct go_hits *hits)
+{
+	for (size_t i = 0; i < hits->n; i++) {
+		const struct module *m = image_module_at(go->img, hits->v[i]);
+
+		if (m && m->is_exe)
+			return m;
+	}
+	return image_module_at(go->img, hits->v[0]);
+}
+
 /* The version that the modules were built by, then the modules by it; by their shape if nothing tells. */
 static struct err *find_modules(struct go *go)
 {
@@ -54,8 +66,8 @@ static struct err *find_modules(struct go *go)
 		say_no_modules(go->img);
 	if (err || !hits.n)
 		return err;
-	for (size_t i = 0; i < hits.n && !go->minor; i++)
-		go_build_read(go, image_module_at(go->img, hits.v[i]));
+	go->module = lead_of(go, &hits);
+	go_build_read(go, go->module);
 	err = go_modules_read(go, &hits);
 	if (err || *go->version || !go->n_modules)
 		return err;

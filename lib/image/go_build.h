@@ -30,7 +30,8 @@ struct go_hits {
 struct err *go_modules_scan(struct go *go, struct go_hits *ret) MUST_CHECK;
 /*
  * Reads them and what they are chained to by the layout of go->minor into go->modules, the first
- * of the chain first.  Minor 0: it becomes the newest whose layout fits.
+ * of the chain first: the chain that begins in go->module, else the longest.  Minor 0: it becomes
+ * the newest whose layout fits.
  */
 struct err *go_modules_read(struct go *go, const struct go_hits *hits) MUST_CHECK;
 /* The oldest minor whose moduledata is like that of `minor`. */

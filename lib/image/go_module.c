@@ -327,7 +327,7 @@ static struct err *chain_read(struct go *go, taddr first, struct chain *ret)
 }
 
 /* Which hits another one is followed by. */
-static struct err *followers(struct go *go, const struct go_hits *hits, bool *ret)
+static void followers(struct go *go, const struct go_hits *hits, bool *ret)
 {
 	for (size_t i = 0; i < hits->n; i++) {
 		uint64_t w[WORDS_MAX];
@@ -342,26 +342,34 @@ static struct err *followers(struct go *go, const struct go_hits *hits, bool *re
 		if (k < hits->n && k != i)
 			ret[k] = true;
 	}
-	return NULL;
 }
 
-/* The longest chain is the runtime's; ties go to the program, then to the lowest address. */
+/* A chain in the module at hand is better than one elsewhere, then the longer one, then the first. */
+static bool chain_better(const struct go *go, const struct chain *c, const struct chain *than)
+{
+	bool here = c->n && image_module_at(go->img, c->v[0].addr) == go->module;
+	bool there = than->n && image_module_at(go->img, than->v[0].addr) == go->module;
+
+	return here != there ? here : c->n > than->n;
+}
+
 struct err *go_modules_read(struct go *go, const struct go_hits *hits)
 {
 	bool *followed = calloc(hits->n + 1, sizeof(*followed));
 	struct chain best = {};
 	size_t chains = 0;
-	struct err *err = followed ? followers(go, hits, followed) : &err_nomem;
+	struct err *err = followed ? NULL : &err_nomem;
 
+	if (!err)
+		followers(go, hits, followed);
 	for (size_t i = 0; !err && i < hits->n; i++) {
 		struct chain c = {};
-		const struct module *m = image_module_at(go->img, hits->v[i]);
 
 		if (followed[i])
 			continue;
 		err = chain_read(go, hits->v[i], &c);
 		chains += c.n != 0;
-		if (!err && (c.n > best.n || (c.n == best.n && c.n && m && m->is_exe))) {
+		if (!err && chain_better(go, &c, &best)) {
 			free(best.v);
 			best = c;
 		} else {
@@ -369,8 +377,11 @@ struct err *go_modules_read(struct go *go, const struct go_hits *hits)
 		}
 	}
 	free(followed);
+	if (!err && !best.n && hits->n) /* a ring: each follows another one */
+		err = chain_read(go, hits->v[0], &best);
 	if (!err && chains > 1)
-		diag(go->env, "go/runtimes", best.v[0].addr, "%zu Go runtimes in one process; only one is read", chains);
+		diag(go->env, "go/runtimes", best.v[0].addr, "%zu Go runtimes in one process; only one is read",
+		     chains);
 	if (!err && best.n) {
 		go->modules = arena_alloc(&go->mem, best.n * sizeof(*best.v));
 		if (go->modules) {

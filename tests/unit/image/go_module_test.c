@@ -227,6 +227,7 @@ static void chains(void **state)
 		{ { 0, 0 }, 1, FIRST, "go/runtimes" },
 		{ { SECOND, HEAP }, 2, FIRST, "go/moduledata" }, /* leads to no moduledata */
 		{ { SECOND, SECOND }, 2, FIRST, "go/moduledata" }, /* round and round */
+		{ { SECOND, FIRST }, 2, FIRST, "go/moduledata" },
 	};
 
 	(void)state;
