@@ -49,7 +49,7 @@ static void add_map(struct report *r, struct rp_node *list, const struct go_map 
 {
 	struct rp_node *node = node_map(r, list, NULL);
 
-	node_text(r, node, "type", map->type->name);
+	node_text(r, node, "type", map->type ? map->type->name : NULL);
 	node_uint(r, node, "address", NODE_ADDR, map->addr);
 	node_uint(r, node, "used", NODE_COUNT, map->used);
 	node_uint(r, node, "capacity", NODE_COUNT, map->capacity);

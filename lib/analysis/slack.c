@@ -92,8 +92,10 @@ static struct err *group_rows(const struct row *rows, size_t n, struct groups *g
 	for (size_t i = 0; i < n; i++) {
 		const struct slack *slack = rows[i].slack;
 		struct group fresh = { .type = rows[i].type, .kind = slack->kind }, *g;
+		/* Without a type large ones are alike in nothing. */
 		bool same = i && rows[i - 1].type == fresh.type &&
-			    rows[i - 1].slack->kind == fresh.kind;
+			    rows[i - 1].slack->kind == fresh.kind &&
+			    (fresh.type || rows[i - 1].slack->wasted < LEAST_WASTED);
 
 		if (!same && !vec_push(gs, &fresh))
 			return &err_nomem;
@@ -135,12 +137,19 @@ static void add_use(const struct group *g, struct text *t)
 /* "2,000 strings", "[]main.Rec" */
 static void add_name(const struct group *g, const char *type, struct text *t)
 {
+	static const char *const untyped[SLACK_KINDS] = {
+		[SLACK_MAP] = "map",
+		[SLACK_CAPACITY] = "array",
+		[SLACK_SUBSLICE] = "array",
+		[SLACK_EMPTY] = "container",
+	};
+
 	if (g->count > 1) {
 		text_add_count(t, g->count);
 		text_add(t, " ");
 	}
 	if (!type)
-		text_add(t, g->kind == SLACK_MAP ? "map" : "array");
+		text_add(t, untyped[g->kind]);
 	else
 		text_add(t, strcmp(type, "string data") ? type : "string");
 	if (g->count > 1 && (!type || !strcmp(type, "string data")))

@@ -1,5 +1,5 @@
 /*
- * type/go_maps.c - reads maps; notes those that are mostly empty.
+ * type/go_maps.c - reads maps.
  *
  * Old maps: hmap {count, flags, B, noverflow, hash0, buckets, oldbuckets, nevacuate, extra}; a
  * bucket is {tophash [8]uint8, keys, elems, overflow}, found by chains from an array of 2^B and
@@ -12,10 +12,9 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
-#include "base/guard.h"
+#include "base/vec.h"
 #include "type/go_block.h"
 #include "type/go_shape.h"
-#include "type/noter.h"
 
 enum {
 	SLOTS = 8,	   /* of a bucket, of a group */
@@ -23,8 +22,7 @@ enum {
 	LOG_BUCKETS_MAX = 40,
 	GROUP_MAX = 1 << 20, /* keys and elements are at most 128 bytes each */
 	EMPTY_ONE = 1,
-	EVACUATED_FIRST = 2,
-	FILLED_FIRST = 5, /* tophash */
+	FILLED_FIRST = 5, /* tophash; between them: evacuated */
 	FLAG_SAME_SIZE_GROW = 8,
 	HMAP_FLAGS = 8,
 	SWISS_BYTES = 48,
@@ -40,6 +38,7 @@ struct reader {
 	bool scan;	/* with pointers */
 	struct go_map *map;
 	uint64_t seen;			/* filled slots */
+	bool is_trial;			/* stops at the first thing that is wrong */
 	taddr window_start, window_end; /* of the segment used last */
 	const uint8_t *window;
 };
@@ -75,9 +74,18 @@ static bool own_block(struct reader *r, taddr at, uint64_t n, struct go_block *r
 		r->map->damaged = true;
 		return false;
 	}
+	if (!vec_push(&r->maps->owned, &ret->id)) {
+		r->maps->is_out_of_memory = r->map->damaged = true;
+		return false;
+	}
 	bit_set(r->maps->seen.base, ret->id);
 	r->map->bytes += ret->size;
 	return true;
+}
+
+static bool goes_on(const struct reader *r)
+{
+	return !r->is_trial || !r->map->damaged;
 }
 
 /* ---- to 1.23 */
@@ -125,9 +133,10 @@ static void walk_buckets(struct reader *r, taddr at, unsigned bits)
 	if (!own_block(r, at, r->group << bits, &array))
 		return;
 	spare = array.usable / r->group - (1ull << bits);
-	for (uint64_t i = 0; i < 1ull << bits; i++) {
+	for (uint64_t i = 0; i < 1ull << bits && goes_on(r); i++) {
 		count_bucket(r, word(r, at + i * r->group));
 		walk_chain(r, at + i * r->group, &array, &spare);
+		r->maps->work++;
 	}
 }
 
@@ -197,12 +206,15 @@ static void count_groups(struct reader *r, taddr at, uint64_t n)
 {
 	const uint64_t ones = 0x0101010101010101;
 
-	for (uint64_t i = 0; i < n; i++) {
+	for (uint64_t i = 0; i < n && goes_on(r); i++) {
 		uint64_t ctrl = word(r, at + i * r->group);
+		uint64_t unused = ctrl >> 7 & ones, deleted = unused & ctrl >> 1;
 
-		r->seen += (unsigned)__builtin_popcountll(~ctrl >> 7 & ones);
-		/* 0x80: empty, 0xfe: deleted */
-		r->map->deleted += (unsigned)__builtin_popcountll(ctrl >> 7 & ctrl >> 1 & ones);
+		r->seen += SLOTS - (unsigned)__builtin_popcountll(unused);
+		/* 0x80: empty, 0xfe: deleted; nothing else is there */
+		r->map->deleted += (unsigned)__builtin_popcountll(deleted);
+		r->map->damaged |= (ctrl & 0x7f * unused) != 0x7e * deleted;
+		r->maps->work++;
 	}
 }
 
@@ -271,7 +283,7 @@ static void read_swiss(struct reader *r, taddr h)
 		return;
 	}
 	r->map->damaged |= depth > 63 || n != 1ull << (depth & 63);
-	for (uint64_t i = 0; i < n; i++) {
+	for (uint64_t i = 0; i < n && goes_on(r); i++) {
 		taddr last = table;
 
 		table = word(r, at + 8 * i);
@@ -292,112 +304,57 @@ struct err *go_maps_open(struct env *env, const struct image *img, const struct 
 void go_maps_close(struct go_maps *m)
 {
 	col_close(&m->seen);
+	free(m->owned.v);
+}
+
+void go_maps_forget(struct go_maps *m)
+{
+	for (size_t i = 0; i < m->owned.n; i++)
+		bit_clear(m->seen.base, m->owned.v[i]);
+	m->owned.n = 0;
+}
+
+static bool read_map(struct reader *r, taddr header)
+{
+	struct go_block b;
+
+	r->maps->owned.n = 0;
+	if (r->group < 16 || r->group > GROUP_MAX ||
+	    !own_block(r, header, r->go->swissmap ? SWISS_BYTES : extra_at(r->go) + 8, &b))
+		return false;
+	r->map->need = b.size;
+	if (r->go->swissmap)
+		read_swiss(r, header);
+	else
+		read_old(r, header);
+	r->map->damaged |= r->seen != r->map->used;
+	return true;
 }
 
 bool go_map_read(struct go_maps *m, const struct go_type *type, taddr header, struct go_map *ret)
 {
 	struct reader r = { .maps = m, .go = m->img->go, .map = ret };
-	struct go_block b;
 
-	if (!r.go || !type->bucket || type->bucket->size < 16 || type->bucket->size > GROUP_MAX)
-		return false;
 	*ret = (struct go_map){ .addr = header, .type = type };
-	if (!own_block(&r, header, r.go->swissmap ? SWISS_BYTES : extra_at(r.go) + 8, &b))
+	if (!type->bucket)
 		return false;
 	r.group = type->bucket->size;
 	r.scan = type->bucket->ptr_bytes;
-	ret->need = b.size;
-	if (r.go->swissmap)
-		read_swiss(&r, header);
-	else
-		read_old(&r, header);
-	ret->damaged |= r.seen != ret->used;
-	return true;
+	return read_map(&r, header);
 }
 
-/* The type of a map whose headers are of type `id`; NULL: of no map. */
-static const struct go_type *map_of(const struct graph *g, type_id id)
+bool go_map_try(struct go_maps *m, uint64_t group, bool scan, taddr header, struct go_map *ret)
 {
-	const struct type_row *row = &g->types->v[id];
-	const struct shape *shape =
-		row->language == LANG_GO ? (const struct shape *)(uintptr_t)row->handle : NULL;
+	struct reader r = { .maps = m,
+			    .go = m->img->go,
+			    .map = ret,
+			    .group = group,
+			    .scan = scan,
+			    .is_trial = true };
 
-	return shape && shape->kind == SHAPE_MAP ? shape->type : NULL;
+	*ret = (struct go_map){ .addr = header };
+	if (read_map(&r, header) && !ret->damaged)
+		return true;
+	go_maps_forget(m);
+	return false;
 }
-
-struct err *go_maps_each(struct env *env, const struct image *img, const struct blocks *blocks,
-			 const struct graph *g,
-			 struct err *(*fn)(void *arg, node_id node, const struct go_map *map),
-			 void *arg)
-{
-	_free_ const struct go_type **maps = NULL;
-	_cleanup_(go_maps_close) struct go_maps reader = {};
-	struct err *err;
-	size_t n_maps = 0;
-
-	if (!img->go || !g->type || !g->types || !g->grains)
-		return NULL;
-	maps = calloc(g->types->n + 1, sizeof(*maps));
-	if (!maps)
-		return &err_nomem;
-	for (size_t i = 1; i < g->types->n; i++)
-		n_maps += (maps[i] = map_of(g, (type_id)i)) != NULL;
-	err = go_maps_open(env, img, blocks, &reader);
-	for (node_id i = 0; i < g->n && n_maps && !err; i++) {
-		struct go_map map;
-
-		if (g->type[i] && maps[g->type[i]] && graph_is_live(g, i) &&
-		    go_map_read(&reader, maps[g->type[i]], graph_key(g, i), &map))
-			err = fn(arg, i, &map);
-	}
-	return err;
-}
-
-/* ---- notes */
-
-struct notes {
-	struct env *env;
-	struct note_sink *sink;
-};
-
-/*
- * Splits and growth leave a healthy map up to a third above what make() would take: what is noted
- * wastes two fifths.
- */
-static bool is_slack(const struct go_map *m)
-{
-	uint64_t wasted = go_map_wasted(m);
-
-	return m->capacity && wasted && wasted / 2 >= m->bytes / 5;
-}
-
-static struct err *note(void *arg, node_id node, const struct go_map *map)
-{
-	struct notes *n = arg;
-	struct slack slack = {
-		.node = node,
-		.kind = map->used ? SLACK_MAP : SLACK_EMPTY,
-		.used = map->used,
-		.capacity = map->capacity,
-		.bytes = map->bytes,
-		.wasted = go_map_wasted(map),
-	};
-
-	if (map->damaged)
-		diag(n->env, "go/maps", map->addr,
-		     "a map's entries are not as many as its header says");
-	if (map->damaged && map->used > map->capacity + SLOTS * map->overflow)
-		return NULL; /* a header that was written over */
-	return is_slack(map) ? n->sink->slack(n->sink, &slack) : NULL;
-}
-
-static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks,
-			const struct graph *g, struct note_sink *sink)
-{
-	struct notes n = { .env = env, .sink = sink };
-
-	return go_maps_each(env, img, blocks, g, note, &n);
-}
-
-extern const struct noter_ops noter_go_maps;
-const struct noter_ops noter_go_maps = { .name = "maps", .find = find };

@@ -13,9 +13,9 @@
 #include "image/go_type.h"
 
 struct go_map {
-	taddr addr; /* of its header */
-	const struct go_type *type;
-	uint64_t used;	   /* len() */
+	taddr addr;		    /* of its header */
+	const struct go_type *type; /* NULL: unknown */
+	uint64_t used;		    /* len() */
 	uint64_t capacity; /* slots, those of overflow buckets not counted; 0 without storage */
 	uint64_t deleted;  /* slots that a deleted entry still takes */
 	uint64_t overflow; /* buckets past the first of their chain; 0 since 1.24 */
@@ -35,6 +35,12 @@ struct go_maps {
 	const struct image *img;
 	const struct blocks *blocks;
 	struct col seen; /* one bit a block */
+	struct {
+		uint32_t *v;
+		size_t n, cap;
+	} owned;       /* blocks of the map read last */
+	uint64_t work; /* groups and buckets read */
+	bool is_out_of_memory;
 };
 struct err *go_maps_open(struct env *env, const struct image *img, const struct blocks *blocks,
 			 struct go_maps *ret) MUST_CHECK;
@@ -43,7 +49,17 @@ void go_maps_close(struct go_maps *m);
 /* False: no header can be there. `type`: of kind GO_MAP. */
 bool go_map_read(struct go_maps *m, const struct go_type *type, taddr header, struct go_map *ret);
 
-/* Every live block that is known to be a map's header, by address. */
+/*
+ * A map of unknown type, whose groups or buckets would be of so many bytes: false unless all of it
+ * holds together; its blocks are then nobody's.
+ */
+bool go_map_try(struct go_maps *m, uint64_t group, bool scan, taddr header, struct go_map *ret);
+void go_maps_forget(struct go_maps *m); /* the blocks of the map read last are nobody's */
+
+/*
+ * go_maps_find.c: every live block that is known to be a map's header, then untyped ones that are
+ * headers by what they lead to.
+ */
 struct err *go_maps_each(struct env *env, const struct image *img, const struct blocks *blocks,
 			 const struct graph *g,
 			 struct err *(*fn)(void *arg, node_id node, const struct go_map *map),
