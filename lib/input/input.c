@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/guard.h"
+#include "input/holes.h"
 
 enum { HEAD = 4096 };
 
@@ -43,6 +44,7 @@ static struct err *map_file(struct input *in, int fd, uint64_t size)
 
 	if (map == MAP_FAILED)
 		return err_os(errno, "%s: mapping", shown(in->path));
+	holes_remap(map, size, fd);
 	in->map = map;
 	in->map_size = size;
 	return NULL;

@@ -18,6 +18,7 @@
 #include "base/bits.h"
 #include "base/guard.h"
 #include "base/text.h"
+#include "input/holes.h"
 
 enum { PAGE = 4096, STEP = 16 << 20, CHUNK = 1 << 20 };
 
@@ -166,6 +167,7 @@ struct err *spill_finish(struct spill *s, struct member *ret)
 
 		if (map == MAP_FAILED)
 			return err_os(errno, "%s: mapping a temporary file", s->object);
+		holes_remap(map, s->size, s->fd);
 		m.map = map;
 	}
 	env_disk_give(s->env, s->taken - s->size);
