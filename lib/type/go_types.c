@@ -135,7 +135,9 @@ static void read_span(struct ctx *c, struct spread *s, taddr span)
 	taddr start = word(c, span + l->mspan.startAddr), at = word(c, span + l->mspan.specials);
 	uint32_t id = block_at(c->blocks, start);
 
-	if (l->mspan.largeType != GO_ABSENT && id != BLOCK_NONE && block_is_used(c->blocks, id)) {
+	/* Set for large objects with pointers (class 0) alone; in spans of other classes it is stale. */
+	if (l->mspan.largeType != GO_ABSENT && !(word(c, span + l->mspan.spanclass) & 0xff) &&
+	    id != BLOCK_NONE && block_is_used(c->blocks, id)) {
 		taddr descriptor = word(c, span + l->mspan.largeType);
 		struct grains_iter it = grains_iter(&c->blocks->grains, id);
 
