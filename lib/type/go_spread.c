@@ -16,7 +16,11 @@
 #include "base/guard.h"
 #include "base/vec.h"
 
-enum { TILE_WORDS = 64 /* of a block, compared with a mask */, MAP_BLOCK = 48 };
+enum {
+	TILE_WORDS = 64, /* of a block, compared with a mask */
+	MAP_BLOCK = 48,
+	COPY_MAX = 64 << 20, /* bytes of one block that lie in several segments */
+};
 
 struct err *spread_open(struct env *env, const struct image *img, const struct blocks *blocks,
 			const struct go *go, struct shapes *shapes, struct type_columns *cols,
@@ -274,7 +278,7 @@ static uint8_t judge_array(struct spread *s, const struct candidate *c, const st
 		return TYPE_UNKNOWN;
 	/* Behind the buckets of a map lie those for its overflow. */
 	if (c->op == SLOT_MAP)
-		return p->offset ? TYPE_UNKNOWN : TYPE_SPREAD;
+		return p->offset || scan == is_noscan(s, p) ? TYPE_UNKNOWN : TYPE_SPREAD;
 	if (block_size_for(s, end, scan) == p->size)
 		return p->offset ? TYPE_GUESSED : TYPE_SPREAD;
 	return scan && is_tiled(s, p, c->shape->type) ? TYPE_GUESSED : TYPE_UNKNOWN;
@@ -704,11 +708,32 @@ static void follow(struct spread *s, const uint8_t *b, uint64_t n, struct shape 
 	}
 }
 
+/*
+ * n bytes at an address, put together where a dump has them in several segments; *ret_n: as many as
+ * there are.  *ret_copy is the caller's to free.
+ */
+static const uint8_t *view_whole(struct spread *s, taddr at, uint64_t n, uint64_t *ret_n,
+				 uint8_t **ret_copy)
+{
+	const uint8_t *b = spread_view(s, at, ret_n);
+
+	if (!b || *ret_n >= n || n > COPY_MAX) {
+		*ret_n = b && *ret_n > n ? n : *ret_n;
+		return b;
+	}
+	*ret_copy = malloc(n);
+	if (!*ret_copy || image_read(s->img, at, *ret_copy, n))
+		return b;
+	*ret_n = n;
+	return *ret_copy;
+}
+
 static void follow_block(struct spread *s, taddr at, uint32_t id)
 {
 	const struct grains *g = &s->blocks->grains;
 	struct shape *shape = shape_now(s, id);
 	uint64_t grain, size, head, avail;
+	_free_ uint8_t *copy = NULL;
 	const uint8_t *b;
 
 	if (!shape)
@@ -724,16 +749,23 @@ static void follow_block(struct spread *s, taddr at, uint32_t id)
 		return;
 	size = (grain_next_start(g, grain) - grain) << g->shift;
 	head = spread_head(s, at, size);
-	b = spread_view(s, at + head, &avail);
-	if (b && size > head)
-		follow(s, b, size - head < avail ? size - head : avail, shape);
+	if (size <= head)
+		return;
+	b = view_whole(s, at + head, size - head, &avail, &copy);
+	if (b)
+		follow(s, b, avail, shape);
 }
 
 void spread_memory(struct spread *s, taddr at, struct shape *shape)
 {
-	uint64_t avail;
-	const uint8_t *b = shape ? spread_view(s, at, &avail) : NULL;
+	_free_ uint8_t *copy = NULL;
+	const uint8_t *b = NULL;
+	uint64_t avail = 0;
 
+	if (shape && shape->size)
+		b = view_whole(s, at, shape->size, &avail, &copy);
+	else if (shape)
+		b = spread_view(s, at, &avail);
 	if (b && shape->has_pointers)
 		follow(s, b, avail, shape);
 }
