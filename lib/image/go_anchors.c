@@ -438,7 +438,7 @@ static void say_how(struct finder *f)
 		const char *name;
 	} ways[] = {
 		{ f->used_debug_info, "debug-info" }, { f->used[BY_SYMBOL], "symbols" },
-		{ f->used[BY_CODE], "disassembly" },  { f->used[BY_SEARCH], "structure" },
+		{ f->used[BY_CODE], "disassembly" },  { f->used[BY_SEARCH], "layout" },
 		{ f->n_calibrated, "calibration" },
 	};
 	struct go *go = f->go;

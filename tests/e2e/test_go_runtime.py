@@ -33,7 +33,7 @@ def test_every_check_holds(name):
 @pytest.mark.parametrize("name", CASES)
 def test_how(name):
 	how = report_of(name)["go"]["how"].split("+")
-	assert "disassembly" in how and "structure" in how
+	assert "disassembly" in how and "layout" in how
 	assert "calibration" not in how		# these are the versions that the tables are made of
 	assert ("symbols" in how) == (b"runtime.mheap_\0" in go_dump(name).exe.read_bytes())
 
