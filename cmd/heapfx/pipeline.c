@@ -255,6 +255,8 @@ struct err *analyze_run(struct run *run)
 		err = describe_go_facts(run);
 	if (!err)
 		err = describe_go_maps(run);
+	if (!err)
+		err = describe_go_profile(run);
 	for (size_t i = 0; !err && analysis_registry[i]; i++) {
 		progress(&run->env, analysis_registry[i]->summary, 0, 0);
 		err = analysis_registry[i]->run(&run->env, &subject, &run->report);

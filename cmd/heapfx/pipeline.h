@@ -49,6 +49,8 @@ struct err *describe_run(struct run *run) MUST_CHECK;
 struct err *describe_go(struct run *run) MUST_CHECK;
 /* describe_go.c: what the facts of the analyses add to it: pools. */
 struct err *describe_go_facts(struct run *run) MUST_CHECK;
+/* go_profile.c: what its runtime sampled of its allocations, if a writer needs it. */
+struct err *describe_go_profile(struct run *run) MUST_CHECK;
 /* describe_go_maps.c: the same for its maps. */
 struct err *describe_go_maps(struct run *run) MUST_CHECK;
 /*

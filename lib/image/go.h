@@ -103,7 +103,7 @@ struct go_anchors {
 	taddr allp, allm, sched;
 	taddr gcController, memstats, work, gcphase, gcBlackenEnabled;
 	taddr pool_all, pool_old; /* sync.allPools, sync.oldPools: slices */
-	taddr mbuckets;
+	taddr mbuckets, mem_profile_rate;
 	taddr wait_reasons;	/* runtime.waitReasonStrings; n_wait_reasons entries */
 	uint32_t n_wait_reasons;
 	taddr finq, allfin, gcCleanups;

@@ -185,6 +185,21 @@ static taddr mbuckets_by_code(const struct finder *f)
 	return go_code_nth(f->code, GO_FN_MPROF_FLUSH, GO_USE_ACCESS, 0);
 }
 
+/* The first thing that nextSample asks for; since 1.26 that is a part of the two that call it. */
+static taddr profile_rate_by_code(const struct finder *f)
+{
+	taddr rate = go_code_nth(f->code, GO_FN_NEXT_SAMPLE, GO_USE_ACCESS, 0);
+
+	for (unsigned i = 0; !rate && i < USES_MAX; i++) {
+		taddr at = go_code_nth(f->code, GO_FN_PROFILEALLOC, GO_USE_ACCESS, i);
+
+		if (!at)
+			break;
+		rate = go_code_uses(f->code, GO_FN_ALLOCMCACHE, GO_USE_ACCESS, at) ? at : 0;
+	}
+	return rate;
+}
+
 static taddr wait_reasons_by_code(const struct finder *f)
 {
 	for (unsigned i = 0; i < USES_MAX; i++) {
@@ -310,6 +325,7 @@ static const struct anchor {
 	{ "sync.allPools", AT(pool_all), 0, go_is_pools, pool_all_by_code },
 	{ "sync.oldPools", AT(pool_old), 0, go_is_pools, pool_old_by_code },
 	{ "runtime.mbuckets", AT(mbuckets), 0, go_is_mbuckets, mbuckets_by_code },
+	{ "runtime.MemProfileRate", AT(mem_profile_rate), 0, is_word, profile_rate_by_code },
 	{ "runtime.waitReasonStrings", AT(wait_reasons), 0, are_wait_reasons, wait_reasons_by_code,
 	  wait_reasons_by_search },
 	{ "runtime.finq", AT(finq), 0, go_is_finblocks, finq_by_code },

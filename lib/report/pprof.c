@@ -395,9 +395,48 @@ static struct err *paths_write(const struct report *r, const struct writer_optio
 	return write_profile(p, p->main_value, out);
 }
 
+enum { ALLOC_SPACE = 1, INUSE_SPACE = 3 }; /* of PROFILE_GO_HEAP */
+
+static struct err *go_write(const struct report *r, size_t main_value, FILE *out)
+{
+	const struct rp_profile *p = r->profiles[PROFILE_GO_HEAP];
+
+	if (!p)
+		return err_new(ERR_UNSUPPORTED, "no profile of a Go runtime is in this dump");
+	return write_profile(p, main_value, out);
+}
+
+static struct err *go_heap_write(const struct report *r, const struct writer_options *opt,
+				 FILE *out)
+{
+	(void)opt; /* nothing to choose */
+	return go_write(r, INUSE_SPACE, out);
+}
+
+static struct err *go_allocs_write(const struct report *r, const struct writer_options *opt,
+				   FILE *out)
+{
+	(void)opt; /* nothing to choose */
+	return go_write(r, ALLOC_SPACE, out);
+}
+
 const struct writer_ops pprof_writer = {
 	.name = "pprof",
 	.extension = "pb.gz",
 	.needs = 1u << PROFILE_PATHS,
 	.write = paths_write,
+};
+
+const struct writer_ops go_heap_writer = {
+	.name = "go-heap",
+	.extension = "pb.gz",
+	.needs = 1u << PROFILE_GO_HEAP,
+	.write = go_heap_write,
+};
+
+const struct writer_ops go_allocs_writer = {
+	.name = "go-allocs",
+	.extension = "pb.gz",
+	.needs = 1u << PROFILE_GO_HEAP,
+	.write = go_allocs_write,
 };

@@ -68,9 +68,7 @@ struct rp_profile {
 
 enum profile_kind {
 	PROFILE_PATHS, /* of the live graph, from roots; and free memory */
-	PROFILE_GO_HEAP, /* the runtime's own, as its programs serve them */
-	PROFILE_GO_BLOCK,
-	PROFILE_GO_MUTEX,
+	PROFILE_GO_HEAP, /* what a Go runtime sampled, as its programs serve it */
 	PROFILE_KINDS
 };
 

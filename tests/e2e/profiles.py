@@ -71,7 +71,8 @@ class Profile:
 		for m in map(message, top.get(4, [])):
 			lines = [message(line) for line in m.get(4, [])]
 			self.locations[m[1][0]] = [(functions[line[1][0]], line.get(2, [0])[0]) for line in lines]
-		self.samples = [self.sample(message(s)) for s in top.get(2, [])]
+		self.raw = [message(s) for s in top.get(2, [])]
+		self.samples = [self.sample(m) for m in self.raw]
 
 	def string(self, values):
 		return self.strings[values[0]]
@@ -84,6 +85,12 @@ class Profile:
 			labels[self.string(label[1])] = (self.string(label[2]) if 2 in label
 				else integers(label.get(3, [0]))[0])
 		return tuple(names[::-1]), dict(zip(self.types, integers(m[2]))), labels
+
+	def calls(self):
+		"""(((function, line), ..) from the innermost, values, labels) of each sample."""
+		for m, (_names, _values, labels) in zip(self.raw, self.samples):
+			calls = tuple(call for at in integers(m.get(1, [])) for call in self.locations[at])
+			yield calls, tuple(integers(m[2])), labels
 
 	def total(self, kind, **labels):
 		return sum(values[kind] for _names, values, own in self.samples

@@ -1,0 +1,90 @@
+"""The allocation profile inside a Go core, sample by sample what runtime/pprof wrote just before.
+
+With HEAPFX_GO_PROFILES=OUTDIR, all that `make_memprofiles.py OUTDIR` left there.
+"""
+import collections
+import os
+import pathlib
+
+import pytest
+
+from common import CORPUS, ROOT, dump_of, heapfx, heapfx_ok, unpack
+from profiles import Profile, go_tool_pprof
+
+HOME = ROOT / "corpus/go/memprofile"
+MADE = pathlib.Path(os.environ["HEAPFX_GO_PROFILES"]) if "HEAPFX_GO_PROFILES" in os.environ else None
+CASES = sorted([path.name.removesuffix(".core") for path in MADE.glob("*.core")] if MADE
+	else [path.parent.name for path in HOME.glob("*/dump.zst")])
+
+
+def files_of(name):
+	"""(core, executable, truth)"""
+	if MADE:
+		return MADE / f"{name}.core", MADE / name, MADE / f"{name}.pb.gz"
+	home = CORPUS / "go-memprofile" / name
+	for packed, path in (("exe.zst", home / "exe"), ("dump.zst", home / "core")):
+		if not path.exists() or path.stat().st_mtime < (HOME / name / packed).stat().st_mtime:
+			home.mkdir(parents=True, exist_ok=True)
+			unpack(HOME / name / packed, path)
+	return home / "core", home / "exe", HOME / name / "heap.pb.gz"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+	home = tmp_path_factory.mktemp("go-profiles")
+	made = {}
+
+	def write(name):
+		if name not in made:
+			core, exe, _truth = files_of(name)
+			made[name] = home / f"{name}.heap", home / f"{name}.allocs"
+			heapfx_ok("analyze", core, "--exe", exe, "-o", f"go-heap={made[name][0]}",
+				"-o", f"go-allocs={made[name][1]}", timeout=120)
+		return made[name]
+
+	return write
+
+
+def samples_of(profile):
+	"""How often each sample stands there: (calls with lines, values, label); those of nothing left out.
+
+	Whatever a process allocates while it writes its profile is in new buckets that hold nothing yet."""
+	found = collections.Counter()
+	for calls, values, labels in profile.calls():
+		if any(values):
+			found[calls, values, tuple(sorted(labels.items()))] += 1
+	return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_sample_by_sample(name, written):
+	truth, ours = Profile(files_of(name)[2]), Profile(written(name)[0])
+	assert ours.types == truth.types and ours.units == truth.units
+	assert ours.period == truth.period
+	assert len(samples_of(truth)) > 10
+	assert samples_of(ours) == samples_of(truth)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_difference_for_the_real_reader(name, written):
+	truth = files_of(name)[2]
+	for kind in ("alloc_space", "alloc_objects", "inuse_space", "inuse_objects"):
+		text = go_tool_pprof("-top", "-lines", "-nodefraction=0", f"-sample_index={kind}",
+			"-diff_base", truth, written(name)[0])
+		rows = [line.split() for line in text.split("cum%\n", 1)[1].splitlines()]
+		assert all(row[0] == "0" and row[3] == "0" for row in rows), text
+	assert "main.pushNode" in go_tool_pprof("-top", "-cum", "-nodefraction=0", written(name)[0])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_defaults(name, written):
+	heap, allocs = map(Profile, written(name))
+	assert (heap.default, allocs.default) == ("inuse_space", "alloc_space")
+	assert samples_of(heap) == samples_of(allocs)
+
+
+def test_dump_without_one(tmp_path):
+	out = tmp_path / "heap"
+	run = heapfx("analyze", dump_of("leakzoo.bookworm").core, "-o", f"go-heap={out}")
+	assert run.status == 3 and "no profile of a Go runtime" in run.err
+	assert not out.exists()
