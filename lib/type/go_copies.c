@@ -22,7 +22,8 @@ enum {
 	SAMPLE_BYTES = 60,
 	CONTENTS_MAX = 3 << 20, /* 100 MB; more are not told apart */
 	SLOTS_FIRST = 1 << 12,
-	PROBES = 64, /* a dump may be made so that all hashes fall together */
+	COPY_MAX = 64 << 20, /* bytes of one block that lie in several segments */
+	PROBES = 64,	     /* a dump may be made so that all hashes fall together */
 	SAME_HASHES = 4,
 };
 
@@ -185,6 +186,7 @@ static void take_text(struct copies *c, uint64_t value, uint64_t length)
 static void read_texts(struct copies *c, const struct texts *t, taddr at, uint64_t size)
 {
 	uint64_t avail, tile = t->shape->tile;
+	_free_ uint8_t *copy = NULL;
 	const uint8_t *b;
 
 	if (size > 512) { /* smaller ones have no header */
@@ -198,7 +200,14 @@ static void read_texts(struct copies *c, const struct texts *t, taddr at, uint64
 	b = view(c, at, &avail);
 	if (!b)
 		return;
-	size = size < avail ? size : avail;
+	if (size > avail && size <= COPY_MAX) { /* in several segments */
+		copy = malloc(size);
+		if (copy && !image_read(c->img, at, copy, size))
+			b = copy;
+		else
+			size = avail;
+	}
+	size = b == copy || size < avail ? size : avail;
 	if (t->shape->kind == SHAPE_VALUE && size > t->shape->size)
 		size = t->shape->size;
 	for (uint64_t base = 0; base < size; base += tile) {
