@@ -32,7 +32,7 @@ static bool is_of_owner(const struct subject *s, node_id node, uint32_t *ret)
 	uint32_t owner = s->facts->owner[node];
 
 	*ret = owner - 1;
-	return owner != OWNER_OTHERS && owner <= s->graph->n_owners;
+	return owner != OWNER_OTHERS && owner <= OWNERS_TOLD;
 }
 
 /* What an owner alone keeps; rings that finalizers keep are the business of final_rings.c. */

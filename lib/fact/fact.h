@@ -68,9 +68,11 @@ struct cycle {
 
 /* In owner[], besides the index of an owner + 1. */
 #define OWNER_OTHERS 0u		 /* reached without any owner, or by owners of different kinds */
-#define OWNER_UNREACHED UINT32_MAX
+#define OWNER_UNREACHED ((uint32_t)UINT16_MAX)
 /* by several owners of one kind, and nobody else */
-#define OWNER_SHARED(kind) (UINT32_MAX - 1 - (kind))
+#define OWNER_SHARED(kind) (OWNER_UNREACHED - 1 - (kind))
+/* Owners beyond this many are not told apart: what they keep is shared by their kind. */
+enum { OWNERS_TOLD = 60000 };
 
 struct final_ring {
 	node_id node; /* the lowest with a finalizer */
@@ -105,7 +107,7 @@ struct facts {
 	const uint64_t *in_row_base;
 	const uint32_t *in_src; /* source node, EDGE_INTERIOR */
 	/* OWNER: by whose roots and gates alone a node is reached; NULL without owners */
-	const uint32_t *owner;
+	const uint16_t *owner;
 	/* of each owner, what it alone keeps, gates included */
 	const struct total *owner_total;
 	struct total owner_shared[OWNER_KINDS]; /* what several of a kind keep together */

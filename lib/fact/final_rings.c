@@ -9,7 +9,7 @@
 static bool is_finalizers(const struct graph *g, uint32_t owner)
 {
 	return owner == OWNER_SHARED(OWNER_FINALIZER) ||
-	       (owner != OWNER_OTHERS && owner <= g->n_owners &&
+	       (owner != OWNER_OTHERS && owner <= OWNERS_TOLD &&
 		g->owners[owner - 1].kind == OWNER_FINALIZER);
 }
 

@@ -12,11 +12,22 @@ struct spread {
 	const struct graph *g;
 	const uint64_t *inner;
 	const struct gate *gates;
-	uint32_t *owner;
+	uint16_t *owner;
 	uint64_t *is_gate;
 	uint64_t *queued;
 	struct col stack;
 };
+
+/* Of an owner's index + 1; 0 stays nobody in particular. */
+static uint32_t label_of(const struct graph *g, uint32_t owner)
+{
+	return owner <= OWNERS_TOLD ? owner : OWNER_SHARED(g->owners[owner - 1].kind);
+}
+
+static unsigned kind_of(const struct graph *g, uint32_t label)
+{
+	return label <= OWNERS_TOLD ? g->owners[label - 1].kind : OWNER_SHARED(0) - label;
+}
 
 static uint32_t join(const struct graph *g, uint32_t a, uint32_t b)
 {
@@ -26,8 +37,8 @@ static uint32_t join(const struct graph *g, uint32_t a, uint32_t b)
 		return b;
 	if (a == OWNER_OTHERS || b == OWNER_OTHERS)
 		return OWNER_OTHERS;
-	kind_a = a <= g->n_owners ? g->owners[a - 1].kind : UINT32_MAX - 1 - a;
-	kind_b = b <= g->n_owners ? g->owners[b - 1].kind : UINT32_MAX - 1 - b;
+	kind_a = kind_of(g, a);
+	kind_b = kind_of(g, b);
 	return kind_a == kind_b ? OWNER_SHARED(kind_a) : OWNER_OTHERS;
 }
 
@@ -43,7 +54,7 @@ static uint32_t gate_owner(const struct spread *s, node_id node)
 		else
 			hi = mid;
 	}
-	return s->gates[lo].owner;
+	return label_of(s->g, s->gates[lo].owner);
 }
 
 static struct err *reach_by(struct spread *s, node_id node, uint32_t label)
@@ -57,7 +68,7 @@ static struct err *reach_by(struct spread *s, node_id node, uint32_t label)
 			return NULL;
 		now = gate_owner(s, node);
 	}
-	s->owner[node] = now;
+	s->owner[node] = (uint16_t)now;
 	if (!bit_get(s->inner, node) || bit_get(s->queued, node))
 		return NULL;
 	bit_set(s->queued, node);
@@ -101,7 +112,7 @@ static struct err *from_roots(struct spread *s, const struct facts *f)
 		struct err *err = NULL;
 
 		for (uint32_t i = 0; i < g->n_roots && !err; i++) {
-			uint32_t owner = root_owner(g, f, i);
+			uint32_t owner = label_of(g, root_owner(g, f, i));
 
 			if (!!owner == owned)
 				err = reach_by(s, EDGE_NODE(g->root_node[i]), owner);
@@ -116,7 +127,7 @@ static struct err *from_roots(struct spread *s, const struct facts *f)
 
 static struct err *sum_up(struct env *env, const struct graph *g, struct facts *f)
 {
-	const uint32_t *owner = f->cols[COL_OWNER].base;
+	const uint16_t *owner = f->cols[COL_OWNER].base;
 	struct err *err = col_fixed(env, sizeof(struct total), g->n_owners, "owners",
 				    &f->cols[COL_OWNER_TOTAL]);
 	struct total *totals;
@@ -131,7 +142,7 @@ static struct err *sum_up(struct env *env, const struct graph *g, struct facts *
 
 		if (of == OWNER_UNREACHED || of == OWNER_OTHERS)
 			continue;
-		t = of <= g->n_owners ? &totals[of - 1] : &f->owner_shared[UINT32_MAX - 1 - of];
+		t = of <= OWNERS_TOLD ? &totals[of - 1] : &f->owner_shared[kind_of(g, of)];
 		t->count++;
 		t->bytes += it.size;
 	}
@@ -163,11 +174,11 @@ struct err *owner_compute(struct env *env, const struct graph *g, struct facts *
 
 	if (!g->n_owners)
 		return NULL;
-	err = col_fixed(env, 4, g->n, "owners", &f->cols[COL_OWNER]);
+	err = col_fixed(env, 2, g->n, "owners", &f->cols[COL_OWNER]);
 	if (err)
 		return err;
 	s.owner = f->cols[COL_OWNER].base;
-	memset(s.owner, 0xff, 4 * (uint64_t)g->n);
+	memset(s.owner, 0xff, 2 * (uint64_t)g->n);
 	err = inner_nodes(env, g, &inner);
 	s.inner = inner.set;
 	if (!err)

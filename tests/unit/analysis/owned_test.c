@@ -205,6 +205,9 @@ static void test_stuck(void **state)
 static void test_slack(void **state)
 {
 	static struct slack slacks[4];
+	static struct type_row rows[] = { {}, { .name = "map[int]int", .language = LANG_GO } };
+	static const struct types types = { .v = rows, .n = 2 };
+	static const type_id of[4] = { 1, 1, 1, 1 };
 	struct world w;
 	node_id map[4];
 
@@ -221,6 +224,8 @@ static void test_slack(void **state)
 	slacks[3] = (struct slack){ map[3], SLACK_MAP, 0, 9000, 900 * KIB, 900 * KIB };
 	w.g->slacks = slacks;
 	w.g->n_slacks = 4;
+	w.g->types = &types;
+	w.g->type = of;
 	run(&w, &slack_analysis);
 	assert_int_equal(w.r.suspects.n, 1);
 	assert_string_equal(w.r.suspects.v[0].rule, "slack/map-dead");
