@@ -130,7 +130,7 @@ static struct mstats_layout mstats_layout(const struct go *go)
 
 enum { /* from stacks_sys on, in words */
 	SYS_STACKS, SYS_MSPAN, SYS_MCACHE, SYS_BUCK_HASH, SYS_GC_MISC, SYS_OTHER, LAST_GC, PAUSE_TOTAL, SYS_WORDS,
-	PAUSES = 2 * 256, /* pause_ns, pause_end; then numgc, numforcedgc */
+	PAUSES = 2 * GO_PAUSES, /* pause_ns, pause_end; then numgc, numforcedgc */
 };
 
 enum { /* words of heapStatsDelta from tinyAllocCount on */
@@ -173,6 +173,23 @@ static void count_objects(struct go_memstats *m, const uint64_t d[DELTA_WORDS])
 	counted(m, GO_FREES, n_freed + d[TINY]);
 }
 
+/* Two rings of 256: collection n, from 1, is at n - 1. */
+static void read_pauses(struct go_heap *h, taddr at, uint32_t n_cycles)
+{
+	struct go_memstats *m = &h->stats;
+	uint64_t rings[PAUSES];
+	uint32_t n = n_cycles < GO_PAUSES ? n_cycles : GO_PAUSES;
+
+	if (image_read(h->img, at, rings, sizeof(rings)) != MEM_OK)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t slot = (n_cycles - 1 - i) % GO_PAUSES;
+
+		m->pauses[i] = (struct go_pause){ rings[slot], rings[GO_PAUSES + slot] };
+	}
+	m->n_pauses = n;
+}
+
 static void read_memstats(struct go_heap *h)
 {
 	struct mstats_layout l = mstats_layout(h->go);
@@ -196,6 +213,7 @@ static void read_memstats(struct go_heap *h)
 	counted(m, GO_PAUSE_TOTAL, sys[PAUSE_TOTAL]);
 	counted(m, GO_NUM_GC, cycles[0]);
 	counted(m, GO_NUM_FORCED_GC, cycles[1]);
+	read_pauses(h, at + l.n_sys + SYS_WORDS * 8, cycles[0]);
 }
 
 /* fixalloc.inuse of mheap_'s allocators of mspans and mcaches. */
@@ -244,6 +262,8 @@ static void count_goal(struct go_heap *h, const uint64_t p[PACER_WORDS])
 	struct go_memstats *m = &h->stats;
 	uint64_t limited = limited_goal(h->go, m->memory_limit, p), goal = p[PACER_GOAL];
 
+	m->percent_goal = goal;
+	m->limit_goal = limited;
 	counted(m, GO_NEXT_GC, limited < goal ? limited : goal);
 }
 

@@ -7,6 +7,7 @@
 
 #include "heap/blocks.h"
 
+enum { GO_PAUSES = 256 }; /* that a runtime remembers */
 enum { GO_CLASSES = 68 }; /* size classes of every version; 0: large objects */
 
 enum go_figure_no {
@@ -70,6 +71,12 @@ struct go_memstats {
 	bool has_gc_percent, has_memory_limit;
 	bool gc_running;	 /* marking when the dump was taken */
 	uint64_t heap_live, heap_marked; /* gcController: allocated since marked; marked by the last cycle */
+	uint64_t percent_goal, limit_goal; /* what GOGC alone and GOMEMLIMIT alone ask for; the lower one rules */
+	/* Of the last collections, the newest first. A collection has two pauses: both are in `ns`. */
+	struct go_pause {
+		uint64_t ns, end; /* end: nanoseconds since 1970 */
+	} pauses[GO_PAUSES];
+	uint32_t n_pauses;
 };
 
 /* After blocks_build(); NULL when there is no Go heap. */

@@ -3,6 +3,7 @@
 With HEAPFX_GO_PROFILES=OUTDIR, all that `make_memprofiles.py OUTDIR` left there.
 """
 import collections
+import json
 import os
 import pathlib
 
@@ -81,6 +82,16 @@ def test_defaults(name, written):
 	heap, allocs = map(Profile, written(name))
 	assert (heap.default, allocs.default) == ("inuse_space", "alloc_space")
 	assert samples_of(heap) == samples_of(allocs)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_goal_of_the_next_collection(name):
+	"""These run with the defaults, GOGC=100 and no limit: at least twice what was marked, and 4 MiB."""
+	core, exe, _truth = files_of(name)
+	gc = json.loads(heapfx_ok("analyze", core, "--exe", exe, "--format", "json", timeout=120).out)["go"]["gc"]
+	assert gc["goal_by"] == "GOGC"
+	assert gc["goal"] >= max(2 * gc["marked"], 4 << 20) and gc["goal"] < 3 * gc["marked"] + (4 << 20)
+	assert len(gc["pauses"]) >= 3
 
 
 def test_dump_without_one(tmp_path):
