@@ -204,7 +204,8 @@ static void say_holders(struct explanation *x, node_id node)
 	edge_id first = f->in_row_base[node >> ROW_BLOCK_SHIFT] + f->in_row[node];
 	edge_id last = f->in_row_base[(node + 1) >> ROW_BLOCK_SHIFT] + f->in_row[node + 1];
 
-	say(x, "pointed at by", "%" PRIu64 " blocks", (uint64_t)(last - first));
+	say(x, "pointed at by", last - first == 1 ? "1 block" : "%" PRIu64 " blocks",
+	    (uint64_t)(last - first));
 	for (edge_id e = first; e < last && e - first < HOLDERS_MAX; e++)
 		add_holder(x, EDGE_NODE(f->in_src[e]), node, f->in_src[e] & EDGE_INTERIOR);
 }
