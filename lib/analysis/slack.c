@@ -156,24 +156,31 @@ static void add_name(const struct group *g, const char *type, struct text *t)
 		text_add(t, "s");
 }
 
-/* "[]uint8 of 16.0 MiB kept for 100 B of it", "map[int]int with 3 of 1,024 slots in use" */
+/* "0.5% in use" */
+static void add_share(const struct group *g, struct text *t)
+{
+	double percent = g->capacity ? 100.0 * (double)g->used / (double)g->capacity : 0;
+
+	if (percent < 0.1)
+		text_add(t, "under 0.1% in use");
+	else
+		text_printf(t, "%.*f%% in use", percent < 10, percent);
+}
+
+/* "[]uint8 of 16.0 MiB kept for 100 B", "map[int]int of 9.2 MiB, 0.3% in use" */
 static void add_title(const struct group *g, const char *type, struct text *t)
 {
-	const char *it = g->count == 1 ? "it" : "them";
-
 	add_name(g, type, t);
 	text_add(t, " of ");
 	text_add_bytes(t, g->bytes);
 	if (g->kind == SLACK_EMPTY) {
-		text_printf(t, " with nothing in %s", it);
+		text_printf(t, " with nothing in %s", g->count == 1 ? "it" : "them");
 	} else if (g->kind == SLACK_SUBSLICE) {
 		text_add(t, " kept for ");
 		text_add_bytes(t, g->used);
-		text_printf(t, " of %s", it);
 	} else {
-		text_add(t, " with ");
-		add_use(g, t);
-		text_add(t, " in use");
+		text_add(t, ", ");
+		add_share(g, t);
 	}
 }
 

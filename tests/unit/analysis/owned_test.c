@@ -201,7 +201,7 @@ static void test_stuck(void **state)
 	close_world(&w);
 }
 
-/* Two maps of one type are one suspect; garbage and small ones are none. */
+/* Two maps of one type are one suspect, without a type each is its own; garbage and small ones are none. */
 static void test_slack(void **state)
 {
 	static struct slack slacks[4];
@@ -234,6 +234,17 @@ static void test_slack(void **state)
 	assert_int_equal(w.r.suspects.v[0].retained, 200 * KIB);
 	assert_int_equal(w.r.suspects.v[0].addresses[0], graph_key(w.g, map[1])); /* the worst first */
 	assert_int_equal(w.r.categories[CAT_SLACK].bytes, 202 * KIB - 16);
+	assert_string_equal(w.r.suspects.v[0].title, "2 map[int]int of 240.0 KiB, 0.5% in use");
+	report_fini(&w.r);
+	w.r = (struct report){};
+	w.g->type = NULL;
+	facts_fini(&w.f);
+	w.f = (struct facts){};
+	run(&w, &slack_analysis);
+	assert_int_equal(w.r.suspects.n, 1); /* the other wastes less than 64 KiB */
+	assert_int_equal(w.r.suspects.v[0].count, 1);
+	assert_int_equal(w.r.suspects.v[0].retained, 150 * KIB);
+	assert_string_equal(w.r.suspects.v[0].title, "map of 160.0 KiB, 0.2% in use");
 	close_world(&w);
 }
 
