@@ -40,6 +40,7 @@ static void setup_env(struct run *run, const struct options *opt)
 	env_init(&run->env);
 	run->env.tmp_dir = opt->tmp;
 	run->env.disk_budget = opt->disk;
+	run->env.show_contents = opt->strings && !strcmp(opt->strings, "preview");
 	if (opt->memory)
 		run->env.mem_budget = opt->memory;
 	if (opt->threads)
@@ -237,9 +238,7 @@ struct err *analyze_run(struct run *run)
 	struct subject subject = { .graph = run->graph,
 				   .facts = &run->facts,
 				   .top = (unsigned)run->opt->top,
-				   .wants_paths = run->profiles >> PROFILE_PATHS & 1,
-				   .show_contents = run->opt->strings &&
-						    !strcmp(run->opt->strings, "preview") };
+				   .wants_paths = run->profiles >> PROFILE_PATHS & 1 };
 	unsigned later = 0;
 	struct err *err;
 

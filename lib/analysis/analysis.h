@@ -17,7 +17,6 @@ struct subject {
 	const struct graph *graph;
 	const struct facts *facts;
 	unsigned top; /* how many suspects are wanted */
-	bool show_contents; /* of the program's memory, where they explain something */
 	bool wants_paths; /* PROFILE_PATHS of the report */
 	/*
 	 * Freed or dead places that still point at lost heads, any order; NULL if nobody looked.

@@ -98,7 +98,7 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 	out.title = report_text(r, &t);
 	text_reset(&t);
 	err = add_addresses(s, r, group, &out);
-	if (!err && s->show_contents && content->sample)
+	if (!err && g->env->show_contents && content->sample)
 		err = evidence_add(r, &out, "contents", content->sample);
 	text_fini(&t);
 	if (err)

@@ -8,6 +8,7 @@
 #define HEAPFX_BASE_ENV_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,6 +46,11 @@ struct env {
 	_Atomic uint64_t mem_used, disk_used;
 	const char *tmp_dir;	/* unlinked spill files live here */
 	unsigned threads;	/* >= 1; results never depend on this number */
+	/*
+	 * --strings preview: what the program's memory holds may be shown where it explains
+	 * something.  Otherwise its own names alone: its literals are its own, its data are not.
+	 */
+	bool show_contents;
 	struct diags diags;
 	/* may be NULL */
 	void (*progress)(void *arg, const char *phase, uint64_t done, uint64_t total);

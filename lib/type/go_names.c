@@ -1,8 +1,8 @@
 /*
  * type/go_names.c - paths in words, as a Go programmer would write them.
  *
- * Keys of maps are read from the slot itself: strings and numbers are shown, cut to forty bytes and
- * escaped; other keys are not.
+ * Keys of maps are read from the slot itself: strings that are literals of the program are shown,
+ * cut to forty bytes and escaped; other strings and numbers when env.show_contents; others never.
  */
 #include "type/go_names.h"
 
@@ -180,6 +180,14 @@ bool go_names_global(const struct go_names *n, taddr addr, struct text *ret)
 
 /* ---- keys */
 
+/* A literal of the program: in what is mapped from a file and never written. */
+static bool is_literal(const struct go_names *n, taddr at)
+{
+	const struct segment *seg = image_segment(n->img, at);
+
+	return seg && seg->module >= 0 && !(seg->flags & SEG_W);
+}
+
 static void add_string_key(const struct go_names *n, taddr at, struct text *ret)
 {
 	uint64_t header[2];
@@ -188,6 +196,10 @@ static void add_string_key(const struct go_names *n, taddr at, struct text *ret)
 
 	if (image_read(n->img, at, header, sizeof(header))) {
 		text_add(ret, "?");
+		return;
+	}
+	if (!n->img->env->show_contents && !is_literal(n, header[0])) {
+		text_add(ret, "...");
 		return;
 	}
 	len = header[1] < KEY_BYTES ? header[1] : KEY_BYTES;
@@ -240,7 +252,7 @@ static void add_key(const struct go_names *n, const struct go_type *key, taddr a
 	}
 	if (key->kind == GO_STRING)
 		add_string_key(n, at, ret);
-	else if (key->kind >= GO_INT && key->kind <= GO_UINTPTR)
+	else if (n->img->env->show_contents && key->kind >= GO_INT && key->kind <= GO_UINTPTR)
 		add_integer_key(n, key, at, ret);
 	else
 		text_add(ret, "...");

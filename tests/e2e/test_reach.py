@@ -16,7 +16,9 @@ STACK_KINDS = ("TLSROOT", "PTHSPEC", "STACKROOT", "REGROOT")
 STACKLESS = ("leakzoo.sid.gcore",)
 # Its hash buckets have padding that nobody writes: of the 712 lost blocks some 5 look held, which
 # ones is chance; an independent reader of such a core found as many. At most so many:
-UNWRITTEN = {"arenas64": 14}
+# Demo's threads go on working while it is captured: in one of some twenty cores a dead word of theirs pointed
+# into the middle of a lost block, and the eight that it leads to looked possibly lost.
+UNWRITTEN = {"arenas64": 14, "demo": 16}
 HELD_BY_CHANCE = ("possibly-lost", "reachable")
 
 

@@ -61,8 +61,9 @@ static void open_world(struct world *w, unsigned n_lost)
 static void run(struct world *w, const struct content *contents, uint32_t n,
 		const struct copy *copies, uint64_t n_copies, bool show)
 {
-	struct subject s = { .graph = w->g, .facts = &w->f, .top = 10, .show_contents = show };
+	struct subject s = { .graph = w->g, .facts = &w->f, .top = 10 };
 
+	w->env.show_contents = show;
 	w->g->contents = contents;
 	w->g->n_contents = n;
 	w->g->copies = copies;

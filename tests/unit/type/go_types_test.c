@@ -289,6 +289,9 @@ static void how_words_are_called(void **state)
 		fake_image_put(fake, w->at, w->value);
 	assert_null(blocks_build_with(&env, &fake->img, fake_walkers, &b));
 	assert_null(typing_run(&env, &fake->img, &b, NULL, typers, &t));
+	assert_string_equal(typing_path(t, block_at(&b, HEAP + 0x400), HEAP + 0x400, 208, 24),
+			    "[...]"); /* nobody asked for contents */
+	env.show_contents = true;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		const char *name = typing_path(t, block_at(&b, cases[i].at), cases[i].at,
 					       cases[i].size, cases[i].offset);
