@@ -48,7 +48,7 @@ static const struct option_spec specs[] = {
 	{ "strings", 0, OPT_STRING, "HOW", AT(strings),
 	  "whether contents of the program's memory are shown where they explain something: none "
 	  "(default) or preview",
-	  "analyze" },
+	  NULL },
 	{ "fail-on", 0, OPT_STRING, "WHAT", AT(fail_on),
 	  "exit with status 1 on a finding of these rules or this severity (error, warning, note), "
 	  "comma-separated",

@@ -18,7 +18,8 @@ def after(name, holder, kind, nth):
 
 
 def explain(name, address):
-	return heapfx_ok("explain", go_dump(name).core, hex(address), "--exe", go_dump(name).exe).out
+	return heapfx_ok("explain", go_dump(name).core, hex(address), "--exe", go_dump(name).exe,
+		"--strings", "preview").out
 
 
 def row_of(text, layer):
@@ -52,3 +53,15 @@ def test_hops_say_how_they_were_reached(name):
 	hops = json.loads(out)["chains"][0]["hops"]
 	assert [hop["type"] for hop in hops] == ["map[string]*main.Node", "main.Node"]
 	assert (hops[1]["via"]["kind"], hops[1]["via"]["name"]) == ("value", '["c"]')
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_data_are_not_shown_unasked(name):
+	"""A literal key is the program's own name; a number is its data."""
+	for holder, kind, nth, shown, hidden in (
+			("map[int32]main.Record", "main.Plain", 7, "main.mapRecords[...]", "[7]"),
+			("map[string]*main.Node", "main.Node", 2, '["c"]', "[...]")):
+		dump = go_dump(name)
+		text = heapfx_ok("explain", dump.core, hex(after(name, holder, kind, nth)), "--exe", dump.exe).out
+		assert shown in row_of(text, "shortest chain")
+		assert hidden not in row_of(text, "shortest chain")
