@@ -59,7 +59,7 @@ struct regions {
 		size_t n, cap;
 	} pieces;
 	struct {
-		struct rp_breakdown *v; /* in the order they came up */
+		struct heap_region *v; /* one of each category, in the order they came up */
 		size_t n, cap;
 	} lines;
 };
@@ -67,13 +67,13 @@ struct regions {
 /* Bytes of one line, or of its part in one mapping: pages of zeros may never have been memory. */
 struct tally {
 	uint64_t full, zero;
+	bool returned; /* to the system: resident last of all */
 };
 
 struct sums {
 	struct tally *v; /* by slot: zone_owner, with the places in between (see slot_of_region) */
 	size_t n;
 	bool split; /* look for pages of zeros everywhere, not in anonymous mappings alone */
-	size_t last; /* slot of what was given back to the system; n: none */
 };
 
 static struct tally *place(struct sums *sums, enum place place)
@@ -207,7 +207,7 @@ static void share_out(const struct tally *part, size_t n, uint64_t rss, struct s
 		size_t i = k % n;
 		uint64_t take = part[i].zero < rss ? part[i].zero : rss;
 
-		if ((i == total->last) != (k >= n))
+		if (total->v[i].returned != (k >= n))
 			continue;
 		total->v[i].full += take;
 		rss -= take;
@@ -265,12 +265,11 @@ static struct err *add_piece(struct regions *r, taddr start, taddr end, uint32_t
 static struct err *add_region(struct region_sink *sink, const struct heap_region *region)
 {
 	struct regions *r = (struct regions *)sink;
-	struct rp_breakdown line = { .category = region->category, .label = region->label };
 	size_t i = 0;
 
 	while (i < r->lines.n && strcmp(r->lines.v[i].category, region->category))
 		i++;
-	if (i == r->lines.n && !vec_push(&r->lines, &line))
+	if (i == r->lines.n && !vec_push(&r->lines, region))
 		return &err_nomem;
 	return add_piece(r, region->start, region->end, ZONE_REGION + (uint32_t)i);
 }
@@ -480,13 +479,12 @@ struct err *breakdown_run(struct run *run)
 
 	if (err)
 		return err;
-	sums.n = sums.last = slot_of_region(r.lines.n);
-	for (size_t i = 0; i < r.lines.n; i++)
-		if (!strcmp(r.lines.v[i].category, "go/returned"))
-			sums.last = slot_of_region(i);
+	sums.n = slot_of_region(r.lines.n);
 	sums.v = v = calloc(sums.n, sizeof(*v));
 	if (!v)
 		return &err_nomem;
+	for (size_t i = 0; i < r.lines.n; i++)
+		v[slot_of_region(i)].returned = r.lines.v[i].returned;
 	measure_run(run);
 	if (run->smaps.n)
 		err = sum_mappings(run, &z, &sums);

@@ -127,10 +127,11 @@ static bool is_runtime(const char *function)
 /* "main.worker (main.go:33)" */
 static void print_place(struct run *run, const struct rp_node *place, FILE *out)
 {
+	const char *function = node_string(run, place, "function");
 	const char *file = node_string(run, place, "file"),
 		   *slash = file ? strrchr(file, '/') : NULL;
 
-	fputs(node_string(run, place, "function"), out);
+	fputs(function ? function : "?", out);
 	if (file)
 		fprintf(out, " (%s:%" PRIu64 ")", slash ? slash + 1 : file,
 			node_number(place, "line"));

@@ -29,7 +29,7 @@ SRC = HERE / "src"
 sys.path.insert(0, str(HERE.parent / "native"))
 sys.dont_write_bytecode = True
 from make_cores import (CannotMake, check_core_pattern, dump_by_abort, dump_gcore,  # noqa: E402
-	need, run_tool)
+	need, run_cases, run_tool)
 
 # The last release of each minor.
 RELEASES = {"1.19": "1.19.13", "1.20": "1.20.14", "1.21": "1.21.13", "1.22": "1.22.12",
@@ -356,21 +356,7 @@ def main():
 		return 0
 	if not args.outdir:
 		parser.error("no OUTDIR")
-	unknown = [name for name in args.cases if name not in CASES]
-	if unknown:
-		parser.error(f"no such case: {' '.join(unknown)}")
-	status = 0
-	for name in args.cases or default_cases(args.what):
-		try:
-			if args.what == "pack":
-				print(pack(name, args.outdir), flush=True)
-			else:
-				made = make_case(name, args.outdir)
-				print(f"{made.core} {made.core.stat().st_size}", flush=True)
-		except CannotMake as reason:
-			print(f"{name}: skipped: {reason}", file=sys.stderr)
-			status = 77
-	return status
+	return run_cases(parser, args, CASES, default_cases, make_case, pack)
 
 
 if __name__ == "__main__":

@@ -542,6 +542,25 @@ def default_cases(what):
 	return [name for name, case in CASES.items() if not case.large]
 
 
+def run_cases(parser, args, cases, defaults, make, pack_case):
+	"""Makes or packs what the command line names; a case that cannot be made here does not stop the others."""
+	unknown = [name for name in args.cases if name not in cases]
+	if unknown:
+		parser.error(f"no such case: {' '.join(unknown)}")
+	status = 0
+	for name in args.cases or defaults(args.what):
+		try:
+			if args.what == "pack":
+				print(pack_case(name, args.outdir), flush=True)
+			else:
+				made = make(name, args.outdir)
+				print(f"{made.core} {made.core.stat().st_size}", flush=True)
+		except CannotMake as reason:
+			print(f"{name}: skipped: {reason}", file=sys.stderr)
+			status = 77
+	return status
+
+
 def main():
 	parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
 	parser.add_argument("what", choices=("list", "make", "pack", "record"))
@@ -559,21 +578,7 @@ def main():
 			parser.error("no NAME and COMMAND")
 		print(record(args.cases[0], args.outdir, args.cases[1:]).core)
 		return 0
-	unknown = [name for name in args.cases if name not in CASES]
-	if unknown:
-		parser.error(f"no such case: {' '.join(unknown)}")
-	status = 0
-	for name in args.cases or default_cases(args.what):
-		try:
-			if args.what == "pack":
-				print(pack(name, args.outdir), flush=True)
-			else:
-				made = make_case(name, args.outdir)
-				print(f"{made.core} {made.core.stat().st_size}", flush=True)
-		except CannotMake as reason:
-			print(f"{name}: skipped: {reason}", file=sys.stderr)
-			status = 77
-	return status
+	return run_cases(parser, args, CASES, default_cases, make_case, pack)
 
 
 if __name__ == "__main__":

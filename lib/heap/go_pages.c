@@ -180,17 +180,28 @@ struct err *go_pages_count(struct go_heap *h)
 
 /* ---- regions */
 
-static struct err *add_region(struct region_sink *sink, taddr start, taddr end, const char *category, const char *label)
-{
-	struct heap_region r = { start, end, category, label };
+enum region { REGION_IDLE, REGION_RETURNED, REGION_STACKS, REGION_STACKS_REST, REGION_METADATA };
 
+static struct err *add_region(struct region_sink *sink, taddr start, taddr end, enum region what)
+{
+	static const struct heap_region regions[] = {
+		[REGION_IDLE] = { .category = "go/idle", .label = "go heap: idle, not returned" },
+		[REGION_RETURNED] = { .category = "go/returned", .label = "go heap: idle, returned to the system",
+				      .returned = true },
+		[REGION_STACKS] = { .category = "go/stacks", .label = "goroutine stacks: in use" },
+		[REGION_STACKS_REST] = { .category = "go/stacks-rest", .label = "goroutine stacks: not in use" },
+		[REGION_METADATA] = { .category = "go/metadata", .label = "go runtime: the heap's own structures" },
+	};
+	struct heap_region r = regions[what];
+
+	r.start = start;
+	r.end = end;
 	return start < end ? sink->add(sink, &r) : NULL;
 }
 
 static struct err *add_free_region(void *arg, taddr start, taddr end, enum page_state state)
 {
-	return state == PAGE_IDLE ? add_region(arg, start, end, "go/idle", "go heap: idle, not returned") :
-				    add_region(arg, start, end, "go/returned", "go heap: idle, returned to the system");
+	return add_region(arg, start, end, state == PAGE_IDLE ? REGION_IDLE : REGION_RETURNED);
 }
 
 struct stack {
@@ -235,15 +246,15 @@ static struct err *stack_span(const struct go_span *s, const struct stack *v, si
 
 		if (to <= at)
 			continue;
-		err = add_region(sink, at, from, "go/stacks-rest", "goroutine stacks: not in use");
+		err = add_region(sink, at, from, REGION_STACKS_REST);
 		if (!err)
-			err = add_region(sink, from, to, "go/stacks", "goroutine stacks: in use");
+			err = add_region(sink, from, to, REGION_STACKS);
 		at = to;
 		if (v[*i].end > end)
 			break;
 	}
 	if (!err)
-		err = add_region(sink, at, end, "go/stacks-rest", "goroutine stacks: not in use");
+		err = add_region(sink, at, end, REGION_STACKS_REST);
 	return err;
 }
 
@@ -261,7 +272,7 @@ static struct err *manual_spans(const struct go_heap *h, struct region_sink *sin
 		if (s->state != GO_SPAN_MANUAL)
 			continue;
 		err = s->elemsize ? stack_span(s, v, n, &i, sink) :
-				    add_region(sink, s->base, go_span_end(s), "go/metadata", "go runtime: the heap's own structures");
+				    add_region(sink, s->base, go_span_end(s), REGION_METADATA);
 	}
 	return err;
 }
@@ -281,7 +292,7 @@ static struct err *own(const struct go_heap *h, struct region_sink *sink, taddr 
 		if (!seg)
 			return NULL;
 		if (!seg->zero_reserve && seg->flags & SEG_W && seg->origin == SEG_CORE)
-			err = add_region(sink, start, to, "go/metadata", "go runtime: the heap's own structures");
+			err = add_region(sink, start, to, REGION_METADATA);
 		if (err)
 			return err;
 		start = to;

@@ -49,6 +49,7 @@ struct heap_region {
 	taddr start, end;
 	const char *category; /* literals: "go/stacks", "go/idle", "go/returned", "go/metadata" */
 	const char *label;    /* for people: "goroutine stacks: in use" */
+	bool returned;	      /* given back to the system: only its addresses are kept */
 };
 
 struct region_sink {

@@ -30,15 +30,12 @@ static struct err *take_figure(struct smaps *s, const char *line)
 	struct smaps_row *row = s->n ? &s->v[s->n - 1] : NULL;
 	uint64_t kib;
 
-	if (sscanf(line, "Rss: %" SCNu64 " kB", &kib) == 1) {
-		if (!row || kib > (row->end - row->start) >> 10)
-			return err_new(ERR_FORMAT, "smaps: a mapping with more resident than it has");
-		row->rss = kib << 10;
-		s->rss += row->rss;
-	} else if (row && sscanf(line, "Swap: %" SCNu64 " kB", &kib) == 1) {
-		row->swap = kib < UINT64_MAX >> 10 ? kib << 10 : 0;
-		s->swap += row->swap;
-	}
+	if (sscanf(line, "Rss: %" SCNu64 " kB", &kib) != 1)
+		return NULL;
+	if (!row || kib > (row->end - row->start) >> 10)
+		return err_new(ERR_FORMAT, "smaps: a mapping with more resident than it has");
+	row->rss = kib << 10;
+	s->rss += row->rss;
 	return NULL;
 }
 

@@ -10,14 +10,14 @@
 
 struct smaps_row {
 	taddr start, end;
-	uint64_t rss, swap; /* bytes; rss <= end - start */
+	uint64_t rss; /* bytes; <= end - start */
 	bool is_file, writable;
 };
 
 struct smaps {
 	struct smaps_row *v; /* ascending, disjoint */
 	size_t n, cap;
-	uint64_t rss, swap; /* of all */
+	uint64_t rss; /* of all */
 };
 
 /*

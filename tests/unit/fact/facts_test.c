@@ -10,25 +10,9 @@
 
 #include "fact/fact.h"
 #include "fake_graph.h"
+#include "unit_env.h"
 
 enum { ALL = FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, MAX = 24 };
-
-static struct env env;
-
-static int set_up(void **state)
-{
-	(void)state;
-	env_init(&env);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	assert_int_equal(env.mem_used, 0);
-	env_fini(&env);
-	return 0;
-}
 
 static const struct root_source global = { .kind = ROOT_GLOBAL, .thread = UINT32_MAX };
 

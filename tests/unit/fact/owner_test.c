@@ -9,25 +9,9 @@
 #include <cmocka.h>
 
 #include "fact/fact.h"
+#include "unit_env.h"
 
 enum { MAX = 20, OWNERS = 4 };
-
-static struct env env;
-
-static int set_up(void **state)
-{
-	(void)state;
-	env_init(&env);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	assert_int_equal(env.mem_used, 0);
-	env_fini(&env);
-	return 0;
-}
 
 static const struct owner owners[OWNERS] = {
 	{ OWNER_POOL, "p1", 1 }, { OWNER_POOL, "p2", 1 }, { OWNER_STUCK, "s1", 3 }, { OWNER_STUCK, "s2", 1 },

@@ -11,25 +11,9 @@
 
 #include "fact/paths.h"
 #include "fake_graph.h"
+#include "unit_env.h"
 
 enum { MAX = 12, FAR = 1000 };
-
-static struct env env;
-
-static int set_up(void **state)
-{
-	(void)state;
-	env_init(&env);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	assert_int_equal(env.mem_used, 0);
-	env_fini(&env);
-	return 0;
-}
 
 /* Paths as words, root first: "abd acd". */
 static const struct {

@@ -9,25 +9,9 @@
 #include <cmocka.h>
 
 #include "fact/fact.h"
+#include "unit_env.h"
 
 enum { MAX = 18, THREADS = 5, WAITS = 12 };
-
-static struct env env;
-
-static int set_up(void **state)
-{
-	(void)state;
-	env_init(&env);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	assert_int_equal(env.mem_used, 0);
-	env_fini(&env);
-	return 0;
-}
 
 struct plain {
 	unsigned n;

@@ -30,7 +30,7 @@ static void test_two(void **state)
 	assert_int_equal(s.v[0].rss, 4096);
 	assert_true(s.v[0].is_file);
 	assert_false(s.v[0].writable);
-	assert_int_equal(s.v[1].swap, 24 << 10);
+	assert_int_equal(s.v[1].rss, 1000 << 10);
 	assert_false(s.v[1].is_file);
 	assert_true(s.v[1].writable);
 	assert_int_equal(s.rss, 1004 << 10);
