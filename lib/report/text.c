@@ -237,11 +237,9 @@ static void print_what(struct page *p)
 	end_line_styled(p, "1", n_name);
 }
 
-static void add_heaps(struct page *p)
+/* "go 1.26.8 and glibc 2.36 (7 arenas)" */
+static void add_heaps(struct text *t, const struct report *r, bool arenas)
 {
-	const struct report *r = p->r;
-	struct text *t = &p->line;
-
 	for (size_t i = 0; i < r->heaps.n; i++) {
 		const struct rp_heap *h = &r->heaps.v[i];
 
@@ -251,22 +249,23 @@ static void add_heaps(struct page *p)
 			text_add(t, " ");
 			add_name(t, h->version);
 		}
-		if (h->n_arenas > 1) {
+		if (arenas && h->n_arenas > 1) {
 			text_add(t, " (");
 			text_add_count(t, h->n_arenas);
 			text_add(t, " arenas)");
 		}
 	}
-	text_add(t, r->heaps.n ? "; " : "");
 }
 
+/* Threads and sizes are never cut: what the heaps are called gives way. */
 static void print_size(struct page *p)
 {
 	const struct report *r = p->r;
-	struct text *t = &p->line;
+	struct text heaps = TEXT_INIT, *t = &p->scratch;
+	unsigned used, room;
 
-	text_add(t, "  ");
-	add_heaps(p);
+	text_reset(t);
+	text_add(t, r->heaps.n ? "; " : "");
 	if (r->threads.n) {
 		text_add_count(t, r->threads.n);
 		text_add(t, r->threads.n == 1 ? " thread; " : " threads; ");
@@ -278,6 +277,17 @@ static void print_size(struct page *p)
 	text_add(t, r->has_resident ? " of it resident" : " of it real memory");
 	if (!r->input.complete)
 		text_add(t, "; NOT COMPLETE");
+	used = 2 + columns(text_str(t));
+	room = used + 16 < p->width ? p->width - used : 16;
+	add_heaps(&heaps, r, true);
+	if (columns(text_str(&heaps)) > room) {
+		text_reset(&heaps);
+		add_heaps(&heaps, r, false);
+	}
+	text_add(&p->line, "  ");
+	add_cut(&p->line, text_str(&heaps), room);
+	text_add(&p->line, text_str(t));
+	text_fini(&heaps);
 	end_line(p);
 }
 

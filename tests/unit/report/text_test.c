@@ -172,6 +172,34 @@ static void test_figures(void **state)
 	}
 }
 
+/* However many heaps there are, and whatever they are called, sizes are whole. */
+static void test_many_heaps(void **state)
+{
+	static struct rp_heap many[] = {
+		{ .allocator = "go", .version = "1.26.8", .n_arenas = 1000 },
+		{ .allocator = "glibc", .version = "2.36", .n_arenas = 1000 },
+		{ .allocator = "jemalloc", .version = "5.3.0-0-g54eaed1d8b56b1aa528be3bdd1877e59c56fa90c" },
+	};
+	static const struct {
+		size_t n;
+		const char *line;
+	} cases[] = {
+		{ 1, "\n  go 1.26.8 (1,000 arenas); 1.3 GiB in the file, 1000.0 MiB of it real memory\n" },
+		{ 2, "\n  go 1.26.8 and glibc 2.36; 1.3 GiB in the file, 1000.0 MiB of it real memory\n" },
+		{ 3, "; 1.3 GiB in the file, 1000.0 MiB of it real memory\n" },
+	};
+	struct report r = literal();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		r.heaps.v = many;
+		r.heaps.n = cases[i].n;
+		_free_ char *page = render(&r, &(struct writer_options){ .top = 3, .width = 90 });
+
+		assert_non_null(strstr(page, cases[i].line));
+	}
+}
+
 static void test_hostile_names(void **state)
 {
 	const struct report r = literal();
@@ -303,7 +331,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_fit),     cmocka_unit_test(test_sections_in_order),
-		cmocka_unit_test(test_figures),	      cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_figures),	      cmocka_unit_test(test_many_heaps),
+		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_above_the_fold),
 		cmocka_unit_test(test_more_suspects), cmocka_unit_test(test_problems_stay_whole),
 	};
