@@ -30,6 +30,8 @@ struct build {
 		size_t n, cap;
 	} claims;
 	struct col used, filler; /* by grain */
+	size_t *runs; /* the first claim of each, and n_claims: those that share pages are one */
+	size_t n_runs;
 	uint32_t next_no;
 	size_t n_heaps_cap;
 };
@@ -109,6 +111,15 @@ static bool share_a_page(const struct claim *a, const struct claim *b) /* a->sta
 	return align_down(b->start, CLAIM_PAGE) < align_up(a->end, CLAIM_PAGE);
 }
 
+/* Two ranges of one heap may share a page, as long as no address is in both. */
+static bool claims_meet(const struct owned_claim *a, const struct owned_claim *b)
+{
+	if (a->heap == b->heap && a->claim.end <= b->claim.start &&
+	    a->claim.bias == b->claim.bias)
+		return false;
+	return share_a_page(&a->claim, &b->claim);
+}
+
 /* Of claims that meet, the surer heap's stays. */
 static void refuse_overlaps(struct build *build)
 {
@@ -118,7 +129,7 @@ static void refuse_overlaps(struct build *build)
 	for (size_t i = 0; i < build->claims.n; i++) {
 		struct owned_claim c = v[i];
 
-		while (kept && share_a_page(&v[kept - 1].claim, &c.claim)) {
+		while (kept && claims_meet(&v[kept - 1], &c)) {
 			bool drop_new = v[kept - 1].heap <= c.heap;
 			const struct claim *bad = drop_new ? &c.claim : &v[kept - 1].claim;
 
@@ -201,13 +212,28 @@ static struct err *open_index(struct build *build)
 
 /* --- the walk ------------------------------------------------------------------------------ */
 
-static struct err *walk_claims(void *arg, uint64_t index, uint64_t first, uint64_t last)
+/* Claims that share a page are walked by one thread: their blocks share words of the bitmaps. */
+static struct err *find_runs(struct build *build)
+{
+	const struct blocks *b = build->b;
+
+	build->runs = calloc(b->n_claims + 1, sizeof(*build->runs));
+	if (!build->runs)
+		return &err_nomem;
+	for (size_t i = 0; i < b->n_claims; i++)
+		if (!i || !share_a_page(&b->claims[i - 1], &b->claims[i]))
+			build->runs[build->n_runs++] = i;
+	build->runs[build->n_runs] = b->n_claims;
+	return NULL;
+}
+
+static struct err *walk_runs(void *arg, uint64_t index, uint64_t first, uint64_t last)
 {
 	struct build *build = arg;
 	struct blocks *b = build->b;
 
 	(void)index; /* results go to bitmaps and to the walker's slot of the claim */
-	for (uint64_t i = first; i < last; i++) {
+	for (size_t i = build->runs[first]; i < build->runs[last]; i++) {
 		const struct heap *heap = &b->heaps[b->claim_heap[i]];
 		struct block_sink sink = {
 			.grains = &b->grains,
@@ -341,6 +367,7 @@ static struct err *number_bits(struct build *build)
 static void build_fini(struct build *build)
 {
 	free(build->claims.v);
+	free(build->runs);
 	col_close(&build->used);
 	col_close(&build->filler);
 }
@@ -355,7 +382,9 @@ static struct err *build_all(struct build *build)
 	if (!err)
 		err = open_index(build);
 	if (!err)
-		err = par_ranges(b->env, b->n_claims, 1, walk_claims, build);
+		err = find_runs(build);
+	if (!err)
+		err = par_ranges(b->env, build->n_runs, 1, walk_runs, build);
 	if (!err)
 		err = settle_heaps(build);
 	if (err)

@@ -101,7 +101,7 @@ struct walker_ops {
 	const char *name; /* "glibc", "jemalloc", "go", ... */
 	void (*bid)(struct env *env, const struct image *img, struct walker_bid *ret);
 	struct err *(*open)(struct env *env, const struct image *img, void **ret_ctx);
-	/* Every range this heap owns, in any order; never two in one 4-KiB page. */
+	/* Every range this heap owns, in any order. Those that share a 4-KiB page are walked by one thread. */
 	struct err *(*claim)(void *ctx, struct claim_sink *sink);
 	/* Lists one claim's blocks. Any thread; the ctx is shared, so per-claim results go to a slot of the claim. */
 	struct err *(*walk)(void *ctx, uint32_t claim, struct block_sink *sink);
