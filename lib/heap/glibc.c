@@ -18,7 +18,6 @@
 
 void glibc_damage(struct glibc *g, taddr at, const char *fmt, ...)
 {
-	struct heap_damage d = { .at = at };
 	uint64_t word;
 	va_list ap;
 
@@ -26,17 +25,9 @@ void glibc_damage(struct glibc *g, taddr at, const char *fmt, ...)
 		diag(g->env, "heap/not-dumped", at, "the heap goes on at 0x%lx, which the dump does not hold", at);
 		return;
 	}
-	if (g->damage.n >= DAMAGE_MAX)
-		return;
 	va_start(ap, fmt);
-	if (vasprintf(&d.what, fmt, ap) < 0)
-		d.what = NULL;
+	damage_vadd(&g->damage, g->env, at, fmt, ap);
 	va_end(ap);
-	if (!d.what)
-		return;
-	diag(g->env, "heap/corrupt", at, "%s", d.what);
-	if (!vec_push(&g->damage, &d))
-		free(d.what);
 }
 
 struct glibc_piece *glibc_piece_at(struct glibc *g, taddr at)
@@ -164,12 +155,8 @@ static void glibc_close(void *ctx)
 
 	if (!g)
 		return;
-	for (size_t i = 0; i < g->damage.n; i++)
-		free(g->damage.v[i].what);
 	for (size_t i = 0; i < g->pieces.n; i++) {
-		for (size_t d = 0; d < g->pieces.v[i].n_damage; d++)
-			free(g->pieces.v[i].damage[d].what);
-		free(g->pieces.v[i].damage);
+		damages_free(&g->pieces.v[i].damage);
 		free(g->pieces.v[i].doubts.v);
 	}
 	free(g->info.arenas);
@@ -178,7 +165,7 @@ static void glibc_close(void *ctx)
 	free(g->pieces.v);
 	free(g->listed.v);
 	free(g->mended.v);
-	free(g->damage.v);
+	damages_free(&g->damage);
 	free(g);
 }
 
@@ -335,20 +322,6 @@ static void info_wheres(struct glibc *g, struct heap_info *info)
 	}
 }
 
-static struct err *info_damage(struct glibc *g)
-{
-	for (size_t i = 0; i < g->pieces.n; i++) {
-		struct glibc_piece *p = &g->pieces.v[i];
-
-		for (size_t d = 0; d < p->n_damage; d++) {
-			if (!vec_push(&g->damage, &p->damage[d]))
-				return &err_nomem;
-			p->damage[d].what = NULL;
-		}
-	}
-	return NULL;
-}
-
 static const struct heap_info *glibc_info(void *ctx)
 {
 	struct glibc *g = ctx;
@@ -367,9 +340,10 @@ static const struct heap_info *glibc_info(void *ctx)
 		info->n_arenas++;
 	}
 	for (size_t i = 0; i < g->pieces.n; i++) {
-		const struct glibc_piece *p = &g->pieces.v[i];
+		struct glibc_piece *p = &g->pieces.v[i];
 		uint64_t bytes = p->end - p->start;
 
+		damages_move(&g->damage, &p->damage);
 		info->n_used += p->n_used;
 		info->used += p->used;
 		info->n_free += p->n_free;
@@ -386,10 +360,8 @@ static const struct heap_info *glibc_info(void *ctx)
 	}
 	if (mapped.n_used && info->arenas)
 		info->arenas[info->n_arenas++] = mapped;
-	if (!info_damage(g)) {
-		info->damage = g->damage.v;
-		info->n_damage = g->damage.n;
-	}
+	info->damage = g->damage.v;
+	info->n_damage = g->damage.n;
 	info->checks_passed = g->passed;
 	info->checks_failed = g->failed;
 	if (g->copies.n) {

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "heap/damage.h"
 #include "heap/walker.h"
 
 enum {
@@ -28,7 +29,6 @@ enum {
 	BINS_END = 2088,
 	GLIBC_FASTBINS = 10,
 	ARENAS_MAX = 1 << 16,
-	DAMAGE_MAX = 256, /* descriptions kept, a heap and a piece; all are counted */
 };
 
 /* How malloc_state begins: the bins' distance from it, and the fast bins if there are any. */
@@ -162,8 +162,7 @@ struct glibc_piece {
 	bool cut; /* the dump ends here, the heap does not */
 	uint64_t n_used, used, n_free, free, overhead, largest_free;
 	uint64_t passed, failed;
-	struct heap_damage *damage;
-	size_t n_damage, cap_damage;
+	struct damages damage;
 	struct {
 		struct glibc_inner *v;
 		size_t n, cap;
@@ -233,10 +232,7 @@ struct glibc {
 		struct glibc_mended *v;
 		size_t n, cap;
 	} mended; /* by address */
-	struct {
-		struct heap_damage *v;
-		size_t n, cap;
-	} damage;
+	struct damages damage;
 	uint64_t passed, failed, n_mapped;
 	taddr heap_max; /* alignment of thread heaps */
 	struct heap_info info;

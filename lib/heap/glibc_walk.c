@@ -48,17 +48,8 @@ static inline void bits_add(struct cursor_bits *c, taddr mem, bool used)
 
 void glibc_piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, char *what)
 {
-	struct heap_damage d = { .at = at, .what = what };
-
 	p->failed++;
-	if (!what)
-		return;
-	diag(g->env, "heap/corrupt", at, "%s", what);
-	if (p->n_damage >= DAMAGE_MAX ||
-	    !vec_grow((void **)&p->damage, &p->cap_damage, p->n_damage + 1, sizeof(*p->damage)))
-		free(d.what);
-	else
-		p->damage[p->n_damage++] = d;
+	damage_add_words(&p->damage, g->env, at, what);
 }
 
 static char *bad_header_words(const struct glibc_piece *p, taddr at, uint64_t header, taddr prev,

@@ -17,7 +17,6 @@
 
 enum {
 	MSPAN_MAX = 512,    /* bytes of an mspan that are looked at */
-	DAMAGE_MAX = 1000,  /* listed; the rest is counted */
 	SIZE_CLASSES = 68,
 	CLIPPED_MAX = 1 << 22, /* pages looked up for spans whose number of pages is wrong */
 };
@@ -25,21 +24,12 @@ enum {
 
 void go_damage(struct go_heap *h, taddr at, const char *fmt, ...)
 {
-	struct heap_damage d = { .at = at };
 	va_list ap;
 
 	h->failed++;
-	if (h->damage.n >= DAMAGE_MAX)
-		return;
 	va_start(ap, fmt);
-	if (vasprintf(&d.what, fmt, ap) < 0)
-		d.what = NULL;
+	damage_vadd(&h->damage, h->env, at, fmt, ap);
 	va_end(ap);
-	if (!d.what)
-		return;
-	diag(h->env, "heap/corrupt", at, "%s", d.what);
-	if (!vec_push(&h->damage, &d))
-		free(d.what);
 }
 
 /* ---- one mspan */

@@ -9,6 +9,7 @@
 
 #include "base/col.h"
 #include "heap/blocks.h"
+#include "heap/damage.h"
 #include "heap/go_memstats.h"
 #include "image/go.h"
 
@@ -78,10 +79,7 @@ struct go_heap {
 		struct go_run *v;
 		size_t n, cap;
 	} runs;
-	struct {
-		struct heap_damage *v;
-		size_t n, cap;
-	} damage;
+	struct damages damage;
 	uint64_t passed, failed;
 	uint64_t absent, n_clipped; /* what go_spans_open() spent of its bounds */
 	struct go_memstats stats;

@@ -29,9 +29,7 @@ static void go_close_heap(void *ctx)
 
 	if (!h)
 		return;
-	for (size_t i = 0; i < h->damage.n; i++)
-		free(h->damage.v[i].what);
-	free(h->damage.v);
+	damages_free(&h->damage);
 	free(h->runs.v);
 	free(h->info.arenas);
 	col_close(&h->spans_col);
