@@ -10,6 +10,7 @@
 
 #include "analysis/chain.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum { CYCLES_SHOWN = 20, MEMBERS_MAX = 64, KINDS_MAX = 4096 };
@@ -17,16 +18,8 @@ enum { CYCLES_SHOWN = 20, MEMBERS_MAX = 64, KINDS_MAX = 4096 };
 /* Index of a node among the members of a component (ascending); UINT32_MAX if it is no member. */
 static uint32_t member_index(const node_id *members, uint64_t n, node_id node)
 {
-	uint64_t lo = 0, hi = n;
+	uint64_t lo = partition_point(n, i, members[i] < node);
 
-	while (lo < hi) {
-		uint64_t mid = lo + (hi - lo) / 2;
-
-		if (members[mid] < node)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo < n && members[lo] == node ? (uint32_t)lo : UINT32_MAX;
 }
 

@@ -11,6 +11,7 @@
 
 #include "analysis/chain.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum {
@@ -162,16 +163,8 @@ static int by_retained(const void *pa, const void *pb)
 
 static const struct lost_head *find_head(const struct facts *f, node_id node)
 {
-	uint64_t lo = 0, hi = f->n_lost;
+	uint64_t lo = partition_point(f->n_lost, i, f->lost[i].node < node);
 
-	while (lo < hi) {
-		uint64_t mid = lo + (hi - lo) / 2;
-
-		if (f->lost[mid].node < node)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo < f->n_lost && f->lost[lo].node == node ? &f->lost[lo] : NULL;
 }
 

@@ -12,6 +12,7 @@
 #include "analysis/chain.h"
 #include "base/bits.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum {
@@ -118,16 +119,8 @@ struct type_list {
 
 static bool add_below(struct census *c, type_id up, struct type_list *todo)
 {
-	size_t lo = 0, hi = c->pairs.n;
+	size_t lo = partition_point(c->pairs.n, i, c->pairs.v[i].up < up);
 
-	while (lo < hi) { /* the first pair of `up` */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (c->pairs.v[mid].up < up)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	for (; lo < c->pairs.n && c->pairs.v[lo].up == up; lo++) {
 		type_id down = c->pairs.v[lo].down;
 

@@ -8,6 +8,8 @@
  */
 #include "fact/parts.h"
 
+#include "base/search.h"
+
 struct waiter {
 	bool waits, awake;
 };
@@ -30,16 +32,8 @@ struct search {
 /* The first of the rows of a node. */
 static uint32_t first_wait(const struct graph *g, node_id node)
 {
-	uint32_t lo = 0, hi = g->n_waits;
+	uint32_t lo = partition_point(g->n_waits, i, g->waits[i].node < node);
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (g->waits[mid].node < node)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo;
 }
 

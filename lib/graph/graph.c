@@ -1,6 +1,8 @@
 /* graph/graph.c - reading a graph: keys, sizes, the iterator; and its end. */
 #include "graph/graph.h"
 
+#include "base/search.h"
+
 #include <stdlib.h>
 
 const char *root_kind_name(enum root_kind kind)
@@ -34,16 +36,8 @@ uint64_t graph_size(const struct graph *g, node_id i)
 /* The last node of a sorted key column that starts at or before `key`, if it reaches that far. */
 static node_id find_key(const struct graph *g, uint64_t key)
 {
-	node_id lo = 0, hi = g->n;
+	node_id lo = partition_point(g->n, i, g->key[i] <= key);
 
-	while (lo < hi) { /* keys below lo are <= key, from hi on they are greater */
-		node_id mid = lo + (hi - lo) / 2;
-
-		if (g->key[mid] <= key)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	if (!lo)
 		return NODE_NONE;
 	return key == g->key[lo - 1] || key - g->key[lo - 1] < g->size[lo - 1] ? lo - 1 : NODE_NONE;

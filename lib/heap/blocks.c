@@ -8,6 +8,7 @@
 
 #include "base/guard.h"
 #include "base/par.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "heap/blocks.h"
 
@@ -444,16 +445,8 @@ void blocks_fini(struct blocks *b)
 
 const struct claim *blocks_claim_at(const struct blocks *b, taddr addr)
 {
-	size_t lo = 0, hi = b->n_claims;
+	size_t lo = partition_point(b->n_claims, i, b->claims[i].end + b->claims[i].bias <= addr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (b->claims[mid].end + b->claims[mid].bias <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo < b->n_claims && b->claims[lo].start <= addr ? &b->claims[lo] : NULL;
 }
 

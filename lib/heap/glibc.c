@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "heap/blocks.h"
 #include "heap/glibc_fields.h"
@@ -32,16 +33,8 @@ void glibc_damage(struct glibc *g, taddr at, const char *fmt, ...)
 
 struct glibc_piece *glibc_piece_at(struct glibc *g, taddr at)
 {
-	size_t lo = 0, hi = g->pieces.n;
+	size_t lo = partition_point(g->pieces.n, i, g->pieces.v[i].end <= at);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (g->pieces.v[mid].end <= at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo < g->pieces.n && g->pieces.v[lo].start <= at ? &g->pieces.v[lo] : NULL;
 }
 
@@ -80,16 +73,8 @@ void glibc_listed_unique(struct glibc *g, size_t first)
 
 size_t glibc_listed_from(const struct glibc *g, taddr mem)
 {
-	size_t lo = 0, hi = g->listed.n;
+	size_t lo = partition_point(g->listed.n, i, g->listed.v[i].mem < mem);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (g->listed.v[mid].mem < mem)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/guard.h"
 #include "base/par.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "heap/blocks.h"
 #include "heap/glibc_fields.h"
@@ -238,16 +239,8 @@ static bool is_stale(const struct settle *s, taddr at)
 
 static size_t first_target(const struct settle *s, taddr mem)
 {
-	size_t lo = 0, hi = s->targets.n;
+	size_t lo = partition_point(s->targets.n, i, s->targets.v[i].mem < mem);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (s->targets.v[mid].mem < mem)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo;
 }
 

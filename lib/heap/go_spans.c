@@ -13,6 +13,7 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum {
@@ -298,16 +299,8 @@ struct err *go_spans_open(struct go_heap *h)
 
 const struct go_span *go_span_at(const struct go_heap *h, taddr addr)
 {
-	size_t lo = 0, hi = h->n_spans;
+	size_t lo = partition_point(h->n_spans, i, h->spans[i].base <= addr);
 
-	while (lo < hi) { /* spans below lo start at or before addr */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (h->spans[mid].base <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo && addr < go_span_end(&h->spans[lo - 1]) ? &h->spans[lo - 1] : NULL;
 }
 

@@ -15,6 +15,7 @@
 #include "base/bits.h"
 #include "base/cursor.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "image/elf.h"
 #include "image/parts.h"
@@ -421,20 +422,12 @@ static void variables_read(struct dbg *d)
 
 static bool variable_of(struct dbg *d, uint64_t addr, struct source_place *ret)
 {
-	size_t lo = 0, hi;
+	size_t lo;
 
 	if (!d->variables_read)
 		variables_read(d);
 	d->variables_read = true;
-	hi = d->variables.n;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (d->variables.v[mid].addr <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
+	lo = partition_point(d->variables.n, i, d->variables.v[i].addr <= addr);
 	if (!lo || addr - d->variables.v[lo - 1].addr >= d->variables.v[lo - 1].size)
 		return false;
 	ret->file = d->variables.v[lo - 1].file;

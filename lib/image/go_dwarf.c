@@ -12,6 +12,7 @@
 #include "base/addrmap.h"
 #include "base/bits.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "image/dbg.h"
 
@@ -442,16 +443,8 @@ const struct go_variable *go_dwarf_variables(const struct go_dwarf *d, size_t *r
 
 static const struct dbg_static *function_at(const struct go_dwarf *d, taddr addr)
 {
-	size_t lo = 0, hi = d->functions.n;
+	size_t lo = partition_point(d->functions.n, i, d->functions.v[i].addr < addr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (d->functions.v[mid].addr < addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo < d->functions.n && d->functions.v[lo].addr == addr ? &d->functions.v[lo] : NULL;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "image/go_build.h"
 
@@ -285,16 +286,8 @@ static bool module_read(struct go *go, taddr addr, struct go_module *m, taddr *r
 
 static size_t hit_index(const struct go_hits *hits, taddr addr)
 {
-	size_t lo = 0, hi = hits->n;
+	size_t lo = partition_point(hits->n, i, hits->v[i] < addr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (hits->v[mid] < addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo < hits->n && hits->v[lo] == addr ? lo : hits->n;
 }
 

@@ -6,6 +6,8 @@
  */
 #include "image/go_type.h"
 
+#include "base/search.h"
+
 enum { DEPTH = 64 };
 
 struct level {
@@ -74,16 +76,8 @@ void go_type_pointers(const struct go *go, const struct go_type *type,
 /* The field that covers an offset: the last that begins at or before it, unless it is too short. */
 static const struct go_field *field_at(const struct go_type *t, uint64_t offset)
 {
-	size_t lo = 0, hi = t->n_fields;
+	size_t lo = partition_point(t->n_fields, i, t->fields[i].offset <= offset);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (t->fields[mid].offset <= offset)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	/* An empty one may begin where the covering one ends, or before it. */
 	while (lo && !t->fields[lo - 1].type->size)
 		lo--;

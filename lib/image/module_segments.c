@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "base/cursor.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "image/elf.h"
 #include "image/parts.h"
@@ -142,16 +143,8 @@ static void segments_name(struct image *img, const struct mapped_file *files, si
 {
 	for (size_t i = 0; i < n_files; i++) {
 		const struct mapped_file *f = &files[i];
-		size_t lo = 0, hi = img->n_segments;
+		size_t lo = partition_point(img->n_segments, at, img->segments[at].start < f->start);
 
-		while (lo < hi) {
-			size_t mid = lo + (hi - lo) / 2;
-
-			if (img->segments[mid].start < f->start)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
 		for (; lo < img->n_segments && img->segments[lo].end <= f->end; lo++) {
 			img->segments[lo].file = f->path;
 			img->segments[lo].file_offset =

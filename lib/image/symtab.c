@@ -18,6 +18,7 @@
 #include "base/bits.h"
 #include "base/cursor.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "image/elf.h"
 #include "image/go.h"
@@ -189,16 +190,8 @@ const struct sym *symtab_find(const struct symtab *t, const char *name)
 
 const struct sym *symtab_at(const struct symtab *t, uint64_t addr)
 {
-	size_t lo = 0, hi = t->n_addr;
+	size_t lo = partition_point(t->n_addr, i, t->v[i].addr <= addr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (t->v[mid].addr <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	for (size_t i = lo; i > 0 && lo - i < NESTING_MAX; i--) {
 		const struct sym *s = &t->v[i - 1];
 

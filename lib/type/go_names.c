@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/search.h"
 
 enum { KEY_BYTES = 40 };
 
@@ -66,16 +67,8 @@ const struct go_type *go_names_stack(struct go_names *n, const struct goroutine 
 				     uint64_t *ret_left)
 {
 	const struct go_type *t;
-	size_t lo = 0, hi = g->n_frames;
+	size_t lo = partition_point(g->n_frames, i, g->frames[i].sp <= at); /* the first frame that begins behind `at` */
 
-	while (lo < hi) { /* the first frame that begins behind `at` */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (g->frames[mid].sp <= at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	if (!n->dwarf || !lo || at >= g->frames[lo - 1].fp)
 		return NULL;
 	t = local_at(n, &g->frames[lo - 1], at, ret_left);
@@ -159,18 +152,10 @@ void go_names_closure(struct go_names *n, struct shape *closure)
 
 bool go_names_global(const struct go_names *n, taddr addr, struct text *ret)
 {
-	const struct go_variable *v;
-	size_t lo = 0, hi = 0;
+	size_t n_variables = 0;
+	const struct go_variable *v = n->dwarf ? go_dwarf_variables(n->dwarf, &n_variables) : NULL;
+	size_t lo = partition_point(n_variables, i, v[i].addr <= addr);
 
-	v = n->dwarf ? go_dwarf_variables(n->dwarf, &hi) : NULL;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (v[mid].addr <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	if (!lo || addr - v[lo - 1].addr >= v[lo - 1].type->size)
 		return false;
 	text_add(ret, v[lo - 1].name);

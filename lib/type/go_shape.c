@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum {
@@ -50,21 +51,11 @@ static const uint16_t size_classes[] = {
 
 uint64_t go_block_size(const struct go *go, uint64_t n, bool scan)
 {
-	size_t lo = 0, hi = ARRAY_SIZE(size_classes) - 1;
-
 	if (scan && go->allocheaders && n > HEADER_ABOVE && n <= SMALL_MAX - 8)
 		n += 8;
 	if (n > SMALL_MAX || (scan && go->allocheaders && n > SMALL_MAX - 8))
 		return n > UINT64_MAX - PAGE ? 0 : align_up(n, PAGE);
-	while (lo < hi) { /* the first class of at least n bytes */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (size_classes[mid] < n)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return size_classes[lo];
+	return size_classes[partition_point(ARRAY_SIZE(size_classes) - 1, i, size_classes[i] < n)];
 }
 
 /* ---- making */

@@ -12,6 +12,7 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "image/go_dwarf.h"
 #include "type/go_block.h"
@@ -403,16 +404,8 @@ static void read_graph(struct slack_finder *f)
 
 static const struct go_variable *variable_at(const struct go_variable *v, size_t n, taddr at)
 {
-	size_t lo = 0, hi = n;
+	size_t lo = partition_point(n, i, v[i].addr <= at);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (v[mid].addr <= at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo && at - v[lo - 1].addr < v[lo - 1].type->size ? &v[lo - 1] : NULL;
 }
 

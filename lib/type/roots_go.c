@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/guard.h"
+#include "base/search.h"
 #include "image/dbg.h"
 #include "image/go_sched.h"
 
@@ -427,16 +428,8 @@ static void on_call(void *arg, const char *function, const char *file, unsigned 
 
 static const struct go_frame *frame_at(const struct goroutine *g, taddr at)
 {
-	size_t lo = 0, hi = g->n_frames;
+	size_t lo = partition_point(g->n_frames, i, g->frames[i].sp <= at); /* the first one that begins past it */
 
-	while (lo < hi) { /* the first one that begins past it */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (g->frames[mid].sp <= at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo ? &g->frames[lo - 1] : NULL;
 }
 

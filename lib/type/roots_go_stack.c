@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "image/go_sched.h"
 #include "type/roots_go.h"
@@ -445,16 +446,8 @@ static int by_address(const void *a, const void *b)
 
 static struct object *object_at(const struct stacks *s, taddr at)
 {
-	size_t lo = 0, hi = s->objects.n;
+	size_t lo = partition_point(s->objects.n, i, s->objects.v[i].at <= at); /* the first one past it */
 
-	while (lo < hi) { /* the first one past it */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (s->objects.v[mid].at <= at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo && at - s->objects.v[lo - 1].at < s->objects.v[lo - 1].size ?
 		       &s->objects.v[lo - 1] :
 		       NULL;

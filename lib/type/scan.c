@@ -16,6 +16,7 @@
 
 #include "base/guard.h"
 #include "base/par.h"
+#include "base/search.h"
 #include "type/interior.h"
 
 enum {
@@ -415,16 +416,9 @@ static struct err *scan_claim(struct range *r, size_t i, taddr from, taddr to)
 static struct err *scan_claims(struct range *r, taddr start, taddr end)
 {
 	const struct blocks *b = r->s->blocks;
-	size_t lo = 0, hi = b->n_claims;
+	/* the first claim that ends after `start` */
+	size_t lo = partition_point(b->n_claims, i, b->claims[i].end + b->claims[i].bias <= start);
 
-	while (lo < hi) { /* the first claim that ends after `start` */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (b->claims[mid].end + b->claims[mid].bias <= start)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	for (; lo < b->n_claims; lo++) {
 		taddr from = b->claims[lo].start + b->claims[lo].bias, to = b->claims[lo].end + b->claims[lo].bias;
 		struct err *err;
