@@ -6,8 +6,8 @@
  * The first i of [0, n) for which `below` no longer holds; n if it holds for all.  `below`, an
  * expression of `i`, must hold for a first part of them and for none behind it:
  *
- *	partition_point(n, i, v[i].addr <= at)	the first one past `at`; what covers `at` is before it
- *	partition_point(n, i, v[i].addr < at)	the first one at or past `at`
+ *	partition_point(n, i, v[i].addr <= at)	the first past `at`: what covers `at` is before it
+ *	partition_point(n, i, v[i].addr < at) 	the first at or past `at`
  */
 #define partition_point(n, i, below)                                   \
 	({                                                             \
