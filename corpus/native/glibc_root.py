@@ -126,6 +126,51 @@ def make_root(suite):
 	return root
 
 
+@functools.cache
+def make_package(suite, *names):
+	"""Unpacks the first of these packages that the suite has, once, without what it depends on."""
+	home = cache_folder() / f"{suite}.packages" / names[0]
+	if (home / "complete").exists():
+		return home
+	shutil.rmtree(home, ignore_errors=True)
+	home.mkdir(parents=True)
+	state = cache_folder() / f"{suite}.packages" / f"{names[0]}.apt"
+	apt = private_apt(suite, state)
+	run(*apt, "update")
+	for name in names:
+		try:
+			run(*apt, "download", name, cwd=home)
+			break
+		except NoRoot:
+			if name == names[-1]:
+				raise
+	package, = home.glob("*.deb")
+	run("dpkg-deb", "-x", package, home)
+	(home / "version").write_text(package.name.split("_")[1].replace("%3a", ":"), "ascii")
+	package.unlink()
+	shutil.rmtree(state)
+	mend_links(home)
+	(home / "complete").touch()
+	return home
+
+
+def package_version(suite, *names):
+	"""Like "5.2.1-3 (Debian bullseye)"."""
+	return f"{(make_package(suite, *names) / 'version').read_text('ascii')} (Debian {suite})"
+
+
+def package_file(suite, name, *packages):
+	"""One file of a package, wherever in it."""
+	found = sorted(make_package(suite, *packages).rglob(name))
+	if not found:
+		raise NoRoot(f"no {name} in {packages[0]} of {suite}")
+	return found[0]
+
+
+def musl_loader(suite):
+	return package_file(suite, "ld-musl-x86_64.so.1", "musl")
+
+
 def version_of(suite):
 	"""Like "2.41-12 (Debian trixie)": what the library says of itself."""
 	root = make_root(suite)

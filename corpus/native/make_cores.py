@@ -52,8 +52,12 @@ class Case:
 	program: str			# src/PROGRAM.c or .cpp
 	args: tuple = ("TRUTH",)	# TRUTH stands for the file to write
 	capture: str = "gcore"		# gcore | kernel | qemu | systemd
-	build: str = "dynamic"		# dynamic | static | stripped | aarch64
+	build: str = "dynamic"		# dynamic | static | stripped | aarch64 | musl | musl-static
 	flags: tuple = ()		# more compiler flags
+	link: tuple = ()		# more for the linker
+	preload: tuple = ()		# libraries after the recorder: another allocator
+	environment: tuple = ()		# (name, value) pairs
+	foreign_malloc: bool = False	# the process's malloc is not glibc's
 	suite: str = None		# run under the glibc of this Debian suite, or this release
 	coredump_filter: int = 0x33
 	stack_kib: int = None		# ulimit -s, which is also the size of thread stacks
@@ -169,6 +173,9 @@ def compiler_for(case, source):
 		return ["aarch64-linux-gnu-gcc"], []
 	need("g++" if cxx else "gcc")
 	flags = []
+	if case.build.startswith("musl"):
+		need("musl-gcc")
+		return ["musl-gcc"], []
 	if case.suite:
 		flags = glibc_root.oldest_sysroot_flags()
 	return ["g++" if cxx else "gcc"], flags
@@ -183,14 +190,15 @@ def build(case, exe):
 	"""Builds the program, and the recorder: returns the library to preload, if any."""
 	source = source_of(case.program)
 	compiler, target = compiler_for(case, source)
-	static = case.build == "static"
+	static = case.build.endswith("static")
 	common = [*target, *COMMON_FLAGS, f"-I{SRC}", *case.flags]
 	objects = []
 	for unit in [SRC / "truth.c"] + ([SRC / "recorder.c"] if static and case.record else []):
 		obj = exe.with_name(f"{exe.name}.{unit.stem}.o")
-		cc = "gcc" if case.build != "aarch64" else compiler[0]
+		cc = "gcc" if compiler[0] == "g++" else compiler[0]
 		run_tool(cc, *common, "-std=gnu17", "-c", "-o", obj, unit,
-			*(["-DCORPUS_STATIC", "-DRECORDER_WRAP", "-fno-builtin"] if static else []))
+			*(["-DCORPUS_STATIC", "-DRECORDER_WRAP", "-fno-builtin"] if static else []),
+			*(["-DCORPUS_FOREIGN_MALLOC"] if case.foreign_malloc else []))
 		objects.append(obj)
 	link = ["-ldl"]
 	if static:
@@ -198,20 +206,21 @@ def build(case, exe):
 		if case.record:
 			link += [f"-Wl,--wrap={name}" for name in WRAPPED]
 	standard = "-std=c++17" if source.suffix == ".cpp" else "-std=gnu17"
-	run_tool(*compiler, *common, standard, "-o", exe, source, *objects, *link)
+	run_tool(*compiler, *common, standard, "-o", exe, source, *objects, *case.link, *link)
 	for obj in objects:
 		obj.unlink()
 	if case.build == "stripped":
 		run_tool("strip", "-s", exe)
 	if static or not case.record:
 		return None
-	return build_recorder(exe, compiler[0] if case.build == "aarch64" else "gcc", target)
+	return build_recorder(exe, "gcc" if compiler[0] == "g++" else compiler[0], target,
+		["-DRECORDER_NEXT"] if case.foreign_malloc else [])
 
 
-def build_recorder(exe, compiler, target):
+def build_recorder(exe, compiler, target, flags=()):
 	preload = exe.with_name(exe.name + ".recorder.so")
 	run_tool(compiler, *target, *COMMON_FLAGS, "-O2", "-std=gnu17", "-fno-builtin", "-fPIC",
-		"-shared", "-o", preload, SRC / "recorder.c")
+		*flags, "-shared", "-o", preload, SRC / "recorder.c", "-ldl")
 	return preload
 
 
@@ -220,14 +229,17 @@ def build_recorder(exe, compiler, target):
 def command_of(case, exe, preload, raw_truth):
 	argv = [str(raw_truth) if a == "TRUTH" else a for a in case.args]
 	# Nothing of this machine's environment may end up in a core.
-	env = {"PATH": "/usr/bin:/bin"}
+	env = {"PATH": "/usr/bin:/bin", **dict(case.environment)}
 	if case.build == "aarch64":
 		argv = ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", str(exe), *argv]
 		if preload:
 			argv[1:1] = ["-E", f"LD_PRELOAD={preload}"]
 		return argv, env
-	if preload:
-		env["LD_PRELOAD"] = str(preload)
+	libraries = [*([preload] if preload else []), *case.preload]
+	if libraries:
+		env["LD_PRELOAD"] = " ".join(map(str, libraries))
+	if case.suite and case.build == "musl":
+		return [str(glibc_root.musl_loader(case.suite)), str(exe), *argv], env
 	if case.suite:
 		return [*glibc_root.loader_command(case.suite), str(exe), *argv], env
 	return [str(exe), *argv], env
@@ -417,26 +429,26 @@ def dump(case, process, core, cwd):
 
 # --- cases ------------------------------------------------------------------------------------
 
-def made_paths(name, outdir):
+def made_paths(name, outdir, suite):
 	outdir = pathlib.Path(outdir)
-	suite = CASES[name].suite
 	files = [outdir / f"{name}.{what}" for what in ("core", "truth", "maps")]
 	return Made(name, *files, outdir / name, glibc_root.path_of(suite) if suite else None)
 
 
-def is_fresh(made):
-	sources = [source_of(CASES[made.name].program), HERE / "make_cores.py",
+def is_fresh(made, case):
+	sources = [source_of(case.program), HERE / "make_cores.py",
 		*(SRC / name for name in ("truth.h", "truth.c", "recorder.c"))]
 	newest = max(path.stat().st_mtime for path in sources)
 	return all(p.exists() and p.stat().st_mtime >= newest for p in (made.core, made.truth))
 
 
-def make_case(name, outdir):
+def make_case(name, outdir, case=None):
 	"""Makes the case unless OUTDIR has it, newer than its sources; returns its paths."""
-	made = made_paths(name, outdir)
-	if not is_fresh(made):
+	case = case or CASES[name]
+	made = made_paths(name, outdir, case.suite)
+	if not is_fresh(made, case):
 		try:
-			make_anew(CASES[name], made)
+			make_anew(case, made)
 		except (glibc_root.NoRoot, systemd_core.NoSystemd) as reason:
 			raise CannotMake(str(reason)) from reason
 	return made
@@ -498,30 +510,32 @@ def record(name, outdir, command):
 	return made
 
 
-def pack(name, outdir):
+def pack(name, outdir, case=None, corpus=ELF_CORPUS, maker="make_cores.py"):
 	"""Copies one case, packed, to where the committed ones are."""
 	need("zstd")
-	made = make_case(name, outdir)
-	case = CASES[name]
-	home = ELF_CORPUS / name
+	case = case or CASES[name]
+	made = make_case(name, outdir, case)
+	home = corpus / name
 	home.mkdir(parents=True, exist_ok=True)
 	dumped_by = case.capture
 	if case.capture == "systemd":	# as it packed it
 		stored, = stored_of(made.core).iterdir()
 		shutil.copyfile(stored, home / "dump.zst")
-		name = re.sub(r"\.[0-9a-f]{32}\.", ".BOOT.", stored.name)	# the machine's boot id
-		dumped_by = f"kernel, stored by systemd-coredump as {name}"
+		as_name = re.sub(r"\.[0-9a-f]{32}\.", ".BOOT.", stored.name)	# the machine's boot id
+		dumped_by = f"kernel, stored by systemd-coredump as {as_name}"
 	else:
 		run_tool("zstd", "-q", "-f", "-19", "--long", made.core, "-o", home / "dump.zst")
 	(home / "dump.zst").chmod(0o644)
 	shutil.copyfile(made.truth, home / "truth.tsv")
 	if case.wrong_build:
 		run_tool("zstd", "-q", "-f", "-19", made.exe, "-o", home / "wrong-executable.zst")
-	glibc = glibc_root.version_of(case.suite) if case.suite else None
+	musl = case.build.startswith("musl")
+	glibc = glibc_root.version_of(case.suite) if case.suite and not musl else None
 	if case.build == "aarch64":
 		glibc = "the cross package's, 2.36"
 	glibc = glibc or f"{os.confstr('CS_GNU_LIBC_VERSION').split()[1]} (Debian)"
 	with open(home / "README", "w", encoding="ascii") as f:
+		glibc = "none: musl" if musl else glibc
 		f.write(f"""{name}: {case.about}
 
 program   corpus/native/src/{source_of(case.program).name} {' '.join(case.args)}
@@ -529,7 +543,7 @@ build     {case.build}{' ' if case.flags else ''}{' '.join(case.flags)}
 glibc     {glibc}
 dumped by {dumped_by}, coredump_filter {case.coredump_filter:#x}, thread stacks of \
 {case.stack_kib or 8192} KiB
-again     corpus/native/make_cores.py pack OUTDIR {name}
+again     corpus/native/{maker} pack OUTDIR {name}
 """)
 		if case.caveat:
 			f.write(f"\n{case.caveat[0].upper()}{case.caveat[1:]}.\n")
@@ -558,6 +572,9 @@ def run_cases(parser, args, cases, defaults, make, pack_case):
 		except CannotMake as reason:
 			print(f"{name}: skipped: {reason}", file=sys.stderr)
 			status = 77
+		except RuntimeError as reason:
+			print(f"{name}: failed: {reason}", file=sys.stderr)
+			status = 1
 	return status
 
 

@@ -29,6 +29,8 @@ SLOW = 6 if SANITIZED else 1		# how much longer things may take
 CORPUS = pathlib.Path(os.environ.get("HEAPFX_CORPUS", ROOT / "build/corpus"))
 
 COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/elf").glob("*/dump.zst"))
+# Under another malloc than glibc's; kept apart, for what holds of glibc's chunks does not hold there.
+ALLOCATORS = sorted(path.parent.name for path in (ROOT / "corpus/allocators").glob("*/dump.zst"))
 FRESH = ["leakzoo", "leakzoo.kernel", "leakzoo.stripped", "leakzoo.static",
 	"leakzoo.static-stripped", "zoo_cpp", "heapshapes", "heapshapes.kernel", "demo", "arenas64", "longchain",
 	"vectors", "holders", "pins"]
@@ -51,9 +53,10 @@ class Dump:
 @functools.lru_cache(maxsize=None)
 def dump_of(name):
 	"""The core and the truth of a case: unpacked or made, once."""
-	if name in COMMITTED:
-		home = ROOT / "corpus/elf" / name
-		core = CORPUS / "elf" / f"{name}.core"
+	if name in COMMITTED or name in ALLOCATORS:
+		folder = "elf" if name in COMMITTED else "allocators"
+		home = ROOT / "corpus" / folder / name
+		core = CORPUS / folder / f"{name}.core"
 		if not core.exists() or core.stat().st_mtime < (home / "dump.zst").stat().st_mtime:
 			core.parent.mkdir(parents=True, exist_ok=True)
 			unpack(home / "dump.zst", core)

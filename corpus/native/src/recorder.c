@@ -1,8 +1,8 @@
 /*
  * recorder.c - writes down every allocation of a whole process, libc's own included.
  *
- * Preloaded (or, in a static program, linked with --wrap), it passes each call on to glibc
- * unchanged and appends one event to a log that the harness handed over as descriptor
+ * Preloaded (or, in a static program, linked with --wrap), it passes each call on to glibc, or with
+ * RECORDER_NEXT to whatever allocator comes next, unchanged and appends one event to a log that the harness handed over as descriptor
  * RECORDER_FD; make_cores.py replays the log into the exact set of live blocks.  The heap is not
  * altered by a byte.  The log is a shared mapping left out of dumps, its addresses are masked.
  *
@@ -10,9 +10,11 @@
  * one address is right whatever the threads do.  corpus/README.md says what stays unseen.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -24,17 +26,77 @@
 
 #ifdef RECORDER_WRAP
 #define OURS(f) __wrap_##f
-#define GLIBC(f) __real_##f
+#define REAL(f) __real_##f
+#elif defined(RECORDER_NEXT)
+#define OURS(f) f
+#define REAL(f) next_##f
 #else
 #define OURS(f) f
-#define GLIBC(f) __libc_##f
+#define REAL(f) __libc_##f
 #endif
 
-void *GLIBC(malloc)(size_t);
-void *GLIBC(calloc)(size_t, size_t);
-void *GLIBC(realloc)(void *, size_t);
-void *GLIBC(memalign)(size_t, size_t);
-void GLIBC(free)(void *);
+#ifdef RECORDER_NEXT
+/* Before glibc 2.34 dlsym() itself calls calloc(): it is served from here, and never recorded. */
+static __thread __attribute__((tls_model("initial-exec"))) volatile bool in_dlsym;
+static char for_dlsym[4096];
+static _Atomic size_t n_for_dlsym;
+
+static void *calloc_for_dlsym(size_t size)
+{
+	size_t at = atomic_fetch_add(&n_for_dlsym, (size + 15) & -16ul);
+
+	return size <= sizeof for_dlsym && at <= sizeof for_dlsym - size ? for_dlsym + at : NULL;
+}
+
+static bool is_for_dlsym(const void *block)
+{
+	return (uintptr_t)block - (uintptr_t)for_dlsym < sizeof for_dlsym;
+}
+
+static void *next_one(const char *name)
+{
+	void *found;
+
+	in_dlsym = true;
+	found = dlsym(RTLD_NEXT, name);
+	in_dlsym = false;
+	return found;
+}
+
+/* Looked up by the first call of each, so that a function that nobody has is not asked for. */
+#define NEXT(ret, name, as, params, args)						\
+	static ret next_##name params							\
+	{										\
+		static ret(*real) params;						\
+											\
+		if (!real)								\
+			*(void **)&real = next_one(as);					\
+		return real args;							\
+	}
+NEXT(void *, malloc, "malloc", (size_t size), (size))
+NEXT(void *, calloc, "calloc", (size_t n, size_t size), (n, size))
+NEXT(void *, realloc, "realloc", (void *block, size_t size), (block, size))
+NEXT(void *, aligned_alloc, "aligned_alloc", (size_t align, size_t size), (align, size))
+NEXT(void, free, "free", (void *block), (block))
+NEXT(void *, new, "_Znwm", (size_t size), (size))
+NEXT(void *, new_array, "_Znam", (size_t size), (size))
+NEXT(void, delete, "_ZdlPv", (void *block), (block))
+NEXT(void, delete_array, "_ZdaPv", (void *block), (block))
+#else
+void *REAL(malloc)(size_t);
+void *REAL(calloc)(size_t, size_t);
+void *REAL(realloc)(void *, size_t);
+void *REAL(memalign)(size_t, size_t);
+void *REAL(aligned_alloc)(size_t, size_t);
+void REAL(free)(void *);
+#endif
+
+/* glibc has the one, and in musl memalign() calls aligned_alloc(), which would come back to us. */
+#if defined(RECORDER_WRAP) || defined(RECORDER_NEXT)
+#define ALIGNED(align, size) REAL(aligned_alloc)(align, size)
+#else
+#define ALIGNED(align, size) REAL(memalign)(align, size)
+#endif
 
 enum op { OP_NONE, OP_ALLOC, OP_FREE, OP_FREE_UNDONE };
 
@@ -106,19 +168,27 @@ static void *allocated(void *block, size_t size)
 
 void *OURS(malloc)(size_t size)
 {
-	return allocated(GLIBC(malloc)(size), size);
+	return allocated(REAL(malloc)(size), size);
 }
 
 void *OURS(calloc)(size_t n, size_t size)
 {
-	return allocated(GLIBC(calloc)(n, size), n * size);
+#ifdef RECORDER_NEXT
+	if (in_dlsym)
+		return calloc_for_dlsym(n * size);
+#endif
+	return allocated(REAL(calloc)(n, size), n * size);
 }
 
 void OURS(free)(void *block)
 {
+#ifdef RECORDER_NEXT
+	if (is_for_dlsym(block))
+		return;
+#endif
 	if (block)
 		record(block, 0, OP_FREE);
-	GLIBC(free)(block);
+	REAL(free)(block);
 }
 
 void *OURS(realloc)(void *block, size_t size)
@@ -127,7 +197,7 @@ void *OURS(realloc)(void *block, size_t size)
 
 	if (block)
 		record(block, 0, OP_FREE);
-	moved = GLIBC(realloc)(block, size);
+	moved = REAL(realloc)(block, size);
 	if (!moved && block && size)
 		record(block, 0, OP_FREE_UNDONE);
 	return allocated(moved, size);
@@ -146,7 +216,7 @@ void *OURS(reallocarray)(void *block, size_t n, size_t size)
 
 void *OURS(memalign)(size_t align, size_t size)
 {
-	return allocated(GLIBC(memalign)(align, size), size);
+	return allocated(ALIGNED(align, size), size);
 }
 
 void *OURS(aligned_alloc)(size_t align, size_t size)
@@ -178,3 +248,42 @@ void *OURS(pvalloc)(size_t size)
 
 	return OURS(memalign)(page, (size + page - 1) & ~(page - 1));
 }
+
+#ifdef RECORDER_NEXT
+/* Those of C++, for an allocator that has its own: the names are the ABI's. */
+void *_Znwm(size_t size)
+{
+	return allocated(next_new(size), size);
+}
+
+void *_Znam(size_t size)
+{
+	return allocated(next_new_array(size), size);
+}
+
+void _ZdlPv(void *block)
+{
+	if (block)
+		record(block, 0, OP_FREE);
+	next_delete(block);
+}
+
+void _ZdaPv(void *block)
+{
+	if (block)
+		record(block, 0, OP_FREE);
+	next_delete_array(block);
+}
+
+void _ZdlPvm(void *block, size_t size)
+{
+	(void)size;
+	_ZdlPv(block);
+}
+
+void _ZdaPvm(void *block, size_t size)
+{
+	(void)size;
+	_ZdaPv(block);
+}
+#endif

@@ -50,12 +50,6 @@ struct note {
 	uint64_t kind;
 };
 
-/* mallinfo2() as of glibc 2.33; the older mallinfo() has the same fields as int. */
-struct heap_figures {
-	size_t arena, ordblks, smblks, hblks, hblkhd;
-	size_t usmblks, fsmblks, uordblks, fordblks, keepcost;
-};
-
 static struct note *notes;
 static size_t n_notes, max_notes;
 static struct {
@@ -64,47 +58,11 @@ static struct {
 } totals[64];
 static size_t n_totals;
 static int truth_fd = -1;
-static struct heap_figures (*mallinfo2_here)(void);
 
 static void die(const char *what)
 {
 	dprintf(2, "truth: %s\n", what);
 	_exit(3);
-}
-
-void truth_open(const char *path, size_t max)
-{
-	truth_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (truth_fd < 0)
-		die("cannot write the truth file");
-	notes = mmap(NULL, max * sizeof *notes, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (notes == MAP_FAILED)
-		die("cannot map the log");
-	max_notes = max;
-#ifdef CORPUS_STATIC
-	*(void **)&mallinfo2_here = (void *)mallinfo2;
-#else
-	*(void **)&mallinfo2_here = dlsym(RTLD_DEFAULT, "mallinfo2");
-#endif
-}
-
-void *truth_note(void *block, size_t size, enum truth_kind kind)
-{
-	size_t i = __atomic_fetch_add(&n_notes, 1, __ATOMIC_RELAXED);
-
-	if (i >= max_notes)
-		die("more notes than the log holds");
-	notes[i] = (struct note){ (uintptr_t)block ^ TRUTH_MASK, size, kind };
-	return block;
-}
-
-void truth_total(const char *key, uint64_t value)
-{
-	if (n_totals == sizeof totals / sizeof *totals)
-		die("too many totals");
-	totals[n_totals].key = key;
-	totals[n_totals++].value = value;
 }
 
 static void put(const char *text, size_t n)
@@ -130,6 +88,33 @@ static void put_total(const char *key, uint64_t value)
 			   (unsigned long long)value));
 }
 
+/* With another malloc than glibc's there is no mallinfo, or one that says nothing. */
+#ifdef CORPUS_FOREIGN_MALLOC
+static void find_mallinfo(void)
+{
+}
+
+static void put_mallinfo(void)
+{
+}
+#else
+/* mallinfo2() as of glibc 2.33; the older mallinfo() has the same fields as int. */
+struct heap_figures {
+	size_t arena, ordblks, smblks, hblks, hblkhd;
+	size_t usmblks, fsmblks, uordblks, fordblks, keepcost;
+};
+
+static struct heap_figures (*mallinfo2_here)(void);
+
+static void find_mallinfo(void)
+{
+#ifdef CORPUS_STATIC
+	*(void **)&mallinfo2_here = (void *)mallinfo2;
+#else
+	*(void **)&mallinfo2_here = dlsym(RTLD_DEFAULT, "mallinfo2");
+#endif
+}
+
 static void put_mallinfo(void)
 {
 	struct heap_figures f;
@@ -152,6 +137,38 @@ static void put_mallinfo(void)
 	put_total("mallinfo.fordblks", f.fordblks);
 	put_total("mallinfo.hblks", f.hblks);
 	put_total("mallinfo.hblkhd", f.hblkhd);
+}
+#endif
+
+void truth_open(const char *path, size_t max)
+{
+	truth_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (truth_fd < 0)
+		die("cannot write the truth file");
+	notes = mmap(NULL, max * sizeof *notes, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (notes == MAP_FAILED)
+		die("cannot map the log");
+	max_notes = max;
+	find_mallinfo();
+}
+
+void *truth_note(void *block, size_t size, enum truth_kind kind)
+{
+	size_t i = __atomic_fetch_add(&n_notes, 1, __ATOMIC_RELAXED);
+
+	if (i >= max_notes)
+		die("more notes than the log holds");
+	notes[i] = (struct note){ (uintptr_t)block ^ TRUTH_MASK, size, kind };
+	return block;
+}
+
+void truth_total(const char *key, uint64_t value)
+{
+	if (n_totals == sizeof totals / sizeof *totals)
+		die("too many totals");
+	totals[n_totals].key = key;
+	totals[n_totals++].value = value;
 }
 
 static NOINLINE void write_all(void)

@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+"""make_allocators.py - dumps of programs whose malloc is not glibc's, with their truth.
+
+	make_allocators.py list
+	make_allocators.py make OUTDIR [CASE...]	without a case: all that this machine can make
+	make_allocators.py pack OUTDIR [CASE...]	into ../allocators; without a case: the committed
+
+All run src/churn.c, recorded and dumped as make_cores.py does it.  The allocators are those of Debian's
+suites, unpacked by glibc_root.py; musl is a C library of its own, with its own compiler driver.
+"""
+import argparse
+import dataclasses
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ALLOCATOR_CORPUS = HERE.parent / "allocators"
+sys.path.insert(0, str(HERE))
+import glibc_root  # noqa: E402
+import make_cores  # noqa: E402
+from make_cores import CannotMake, Case  # noqa: E402,F401
+
+# allocator: (the shared library, the packages that may have it)
+LIBRARIES = {
+	"jemalloc": ("libjemalloc.so.2", "libjemalloc2"),
+	"tcmalloc": ("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4", "libtcmalloc-minimal4t64"),
+	"mimalloc": ("libmimalloc.so.?", "libmimalloc2.0", "libmimalloc3", "libmimalloc2.1"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+	"""One case: which allocator, from which suite, and how the program comes by it."""
+	allocator: str
+	suite: str
+	how: str = "preload"	# preload | linked | static | musl | musl-static
+	args: tuple = ("TRUTH", "1", "5", "900")	# of churn
+	capture: str = "kernel"
+	environment: tuple = ()
+	about: str = ""
+
+	def case(self):
+		"""The same for make_cores.py; finds the library, which may raise NoRoot."""
+		common = {"args": self.args, "capture": self.capture, "stack_kib": 256,
+			"environment": self.environment, "foreign_malloc": True,
+			"about": self.about or self.sentence()}
+		if self.allocator == "musl":
+			return Case("churn", **common, suite=self.suite, build=self.how)
+		if self.how == "static":
+			archive = glibc_root.package_file(self.suite, f"lib{self.allocator}.a",
+				f"lib{self.allocator}-dev")
+			return Case("churn", **common, build="static", link=(archive, "-lm"))
+		library = glibc_root.package_file(self.suite, *LIBRARIES[self.allocator])
+		where = {"preload": (library,)} if self.how == "preload" else {
+			"build": "stripped", "link": (library, f"-Wl,-rpath,{library.parent}")}
+		return Case("churn", **common, suite=self.suite, **where,
+			flags=("-Wl,-z,dynamic-undefined-weak",
+				"-Wl,--unresolved-symbols=ignore-in-shared-libs"))
+
+	def sentence(self):
+		if self.allocator == "musl":
+			return f"musl of Debian {self.suite}, {self.how}"
+		version = glibc_root.package_version(self.suite, *LIBRARIES[self.allocator][1:])
+		return f"{self.allocator} {version}, {self.how}"
+
+
+CASES = {}
+for _suite in glibc_root.SUITES:
+	if _suite == "forky":	# the same libraries as sid
+		continue
+	for _allocator in LIBRARIES:
+		CASES[f"{_allocator}.{_suite}"] = Recipe(_allocator, _suite)
+	CASES[f"musl.{_suite}"] = Recipe("musl", _suite, "musl")
+for _allocator in LIBRARIES:
+	CASES[f"{_allocator}.gcore"] = Recipe(_allocator, "bookworm", capture="gcore")
+	CASES[f"{_allocator}.linked"] = Recipe(_allocator, "bookworm", "linked")
+CASES["jemalloc.static"] = Recipe("jemalloc", "bookworm", "static")
+CASES["musl.static"] = Recipe("musl", None, "musl-static")
+
+
+def case_of(name):
+	try:
+		return CASES[name].case()
+	except glibc_root.NoRoot as reason:
+		raise CannotMake(str(reason)) from reason
+
+
+def make_case(name, outdir):
+	return make_cores.make_case(name, outdir, case_of(name))
+
+
+def pack(name, outdir):
+	return make_cores.pack(name, outdir, case_of(name), ALLOCATOR_CORPUS, "make_allocators.py")
+
+
+def default_cases(what):
+	if what == "pack":
+		return [path.parent.name for path in sorted(ALLOCATOR_CORPUS.glob("*/dump.zst"))]
+	return list(CASES)
+
+
+def main():
+	parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+	parser.add_argument("what", choices=("list", "make", "pack"))
+	parser.add_argument("outdir", nargs="?")
+	parser.add_argument("cases", nargs=argparse.REMAINDER)
+	args = parser.parse_args()
+	if args.what == "list":
+		for name, recipe in CASES.items():
+			print(f"{name:24} {recipe.allocator}, {recipe.suite}, {recipe.how}")
+		return 0
+	if not args.outdir:
+		parser.error("no OUTDIR")
+	return make_cores.run_cases(parser, args, CASES, default_cases, make_case, pack)
+
+
+if __name__ == "__main__":
+	sys.exit(main())

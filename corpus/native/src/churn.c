@@ -1,0 +1,318 @@
+/*
+ * churn.c - many threads at work on whatever malloc the process has, with truth.
+ *
+ *	churn TRUTH SEED [WORKERS [SLOTS [BLOCK_LIMIT]]]
+ *
+ * Workers take slots of one table at random and allocate, resize or free what is in them, so that
+ * most blocks are freed by another thread than their own; between two rounds short-lived threads do
+ * the same and exit.  In the end every worker drops a few blocks and parks, outside the allocator.
+ * The same seed does the same work, but not in the same order: threads race.
+ *
+ * The truth: every block in a slot (REACH), every dropped one (DEF), and the allocator's own totals
+ * as far as it exports any.  Nothing of the program's own lies in the heap under test.
+ */
+#define _GNU_SOURCE
+#include "truth.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	MAX_SLOTS = 1 << 16,
+	MAX_WORKERS = 64,
+	ROUNDS = 4,
+	VISITORS = 3,		/* short-lived threads after each round */
+	DROPPED = 12,		/* by each worker */
+};
+
+/* A block that this thread has in hand while its slot is empty. */
+struct held {
+	unsigned char *block;
+	size_t size;
+};
+
+static struct slot {
+	unsigned char *volatile block;	/* the holder: NULL = empty, or in a thread's hand */
+	size_t size;			/* read and written by the one thread that fills the slot */
+} g_slots[MAX_SLOTS];
+
+static size_t n_slots = 2000, limit = 1 << 20;
+static int n_workers = 6, n_fillers;
+static uint64_t seed;
+static pthread_barrier_t round_done, all_in_place;
+
+/* --- chance -------------------------------------------------------------------------------- */
+
+/* splitmix64 */
+static uint64_t chance(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+/* Of every magnitude: mostly small, one in a few hundred up to the limit. */
+static size_t some_size(uint64_t *state)
+{
+	uint64_t r = chance(state);
+	unsigned bits = r % 100 < 90 ? 3 + r / 128 % 7 : r % 100 < 99 ? 10 + r / 128 % 6 : 16;
+	size_t size = chance(state) & ((1ull << bits) - 1);
+
+	if (bits == 16 && r / 4096 % 8 == 0)
+		size = chance(state) % limit;
+	return size % limit + 1;
+}
+
+/* --- one block ------------------------------------------------------------------------------ */
+
+static unsigned char *some_block(uint64_t *state, size_t size)
+{
+	void *block = NULL;
+
+	switch (chance(state) % 8) {
+	case 0:
+	case 1:
+		return calloc(1, size);
+	case 2:
+		return aligned_alloc(1ul << (4 + chance(state) % 9), size);
+	case 3:
+		return posix_memalign(&block, 1ul << (3 + chance(state) % 12), size) ? NULL : block;
+	default:
+		return malloc(size);
+	}
+}
+
+/* Both ends of it: one that is given less than it asked for breaks here. */
+static struct held touched(unsigned char *block, size_t size)
+{
+	if (!block)
+		abort();
+	memset(block, 0x5a, size < 64 ? size : 64);
+	block[size - 1] = 0x5a;
+	return (struct held){ block, size };
+}
+
+static struct held resized(uint64_t *state, struct held held)
+{
+	size_t size = some_size(state);
+
+	return touched(realloc(held.block, size), size);
+}
+
+/* --- slots ---------------------------------------------------------------------------------- */
+
+static struct held take(struct slot *slot)
+{
+	unsigned char *block = __atomic_exchange_n(&slot->block, NULL, __ATOMIC_ACQ_REL);
+
+	return (struct held){ block, block ? slot->size : 0 };
+}
+
+/* Only one thread at a time may fill a slot: each has those of its own number to fill. */
+static void put(struct slot *slot, struct held held)
+{
+	slot->size = held.size;
+	__atomic_store_n(&slot->block, held.block, __ATOMIC_RELEASE);
+}
+
+/* Frees what is in any slot; then fills or refills one of the caller's own. */
+static NOINLINE void churn_once(uint64_t *state, int number)
+{
+	struct slot *theirs = &g_slots[chance(state) % n_slots];
+	size_t own = chance(state) % (n_slots / n_fillers);
+	struct slot *mine = &g_slots[own * n_fillers + number];
+	struct held held;
+
+	if (chance(state) % 3 == 0)
+		free(take(theirs).block);
+	held = take(mine);
+	if (held.block && chance(state) % 2) {
+		held = resized(state, held);
+	} else {
+		size_t size = some_size(state);
+
+		free(held.block);
+		held = touched(some_block(state, size), size);
+	}
+	put(mine, held);
+}
+
+static NOINLINE void churn(uint64_t *state, int number, size_t times)
+{
+	for (size_t i = 0; i < times; i++)
+		churn_once(state, number);
+}
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+static void *visitor(void *number)
+{
+	uint64_t state = seed ^ (uintptr_t)number * 7919;
+
+	churn(&state, (uintptr_t)number % n_fillers, n_slots / 4);
+	wipe_stack();
+	return NULL;
+}
+
+/* Each with slots of a number that no worker fills. */
+static void have_visitors(int round)
+{
+	pthread_t threads[VISITORS];
+
+	for (uintptr_t i = 0; i < VISITORS; i++)
+		pthread_create(&threads[i], NULL, visitor,
+			       (void *)(i + n_workers + (uintptr_t)round * n_fillers));
+	for (int i = 0; i < VISITORS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static NOINLINE void drop_some(uint64_t *state)
+{
+	for (int i = 0; i < DROPPED; i++) {
+		struct { void *next; } *outer = noted_alloc(some_size(state) % 4096 + 8, DEF);
+
+		outer->next = noted_alloc(some_size(state) % 4096 + 8, IND);
+	}
+}
+
+static void *worker(void *number)
+{
+	uint64_t state = seed ^ ((uintptr_t)number + 1) << 32;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		churn(&state, (uintptr_t)number, 2 * n_slots);
+		pthread_barrier_wait(&round_done);
+		pthread_barrier_wait(&round_done);	/* the visitors have left */
+	}
+	drop_some(&state);
+	wipe_stack();
+	pthread_barrier_wait(&all_in_place);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static NOINLINE void have_churned(void)
+{
+	pthread_t thread;
+
+	pthread_barrier_init(&round_done, NULL, n_workers + 1);
+	pthread_barrier_init(&all_in_place, NULL, n_workers + 1);
+	for (uintptr_t i = 0; i < (uintptr_t)n_workers; i++)
+		pthread_create(&thread, NULL, worker, (void *)i);
+	for (int round = 0; round < ROUNDS; round++) {
+		pthread_barrier_wait(&round_done);
+		have_visitors(round);
+		pthread_barrier_wait(&round_done);
+	}
+	pthread_barrier_wait(&all_in_place);
+	usleep(50000);		/* the last of them is on its way into pause() */
+}
+
+/* --- the truth ------------------------------------------------------------------------------ */
+
+/* What an allocator exports, if it is there: a program that is linked with none still starts. */
+int mallctl(const char *, void *, size_t *, void *, size_t) __attribute__((weak));
+int MallocExtension_GetNumericProperty(const char *, size_t *) __attribute__((weak));
+void mi_process_info(size_t *, size_t *, size_t *, size_t *, size_t *, size_t *, size_t *, size_t *)
+	__attribute__((weak));
+
+static void jemalloc_total(const char *name)
+{
+	uint64_t value = 0;
+	size_t size = sizeof value;
+
+	if (!mallctl(name, &value, &size, NULL, 0))
+		truth_total(name, value);
+}
+
+/* MALLCTL_ARENAS_ALL is 4096. */
+static void jemalloc_totals(void)
+{
+	static const char *const names[] = {
+		"stats.allocated", "stats.active", "stats.metadata", "stats.mapped", "stats.retained",
+		"stats.arenas.4096.nthreads", "stats.arenas.4096.small.allocated",
+		"stats.arenas.4096.large.allocated", "stats.arenas.4096.pactive",
+		"stats.arenas.4096.pdirty", "stats.arenas.4096.pmuzzy",
+		"stats.arenas.4096.tcache_bytes", "stats.arenas.4096.internal",
+		"stats.arenas.4096.base", "arenas.narenas", "arenas.nbins",
+	};
+	uint64_t epoch = 1;
+
+	if (!mallctl || mallctl("epoch", NULL, NULL, &epoch, sizeof epoch))
+		return;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		jemalloc_total(names[i]);
+}
+
+static void tcmalloc_totals(void)
+{
+	static const char *const names[] = {
+		"generic.current_allocated_bytes", "generic.heap_size",
+		"generic.total_physical_bytes",
+		"tcmalloc.central_cache_free_bytes", "tcmalloc.transfer_cache_free_bytes",
+		"tcmalloc.thread_cache_free_bytes", "tcmalloc.current_total_thread_cache_bytes",
+		"tcmalloc.pageheap_free_bytes", "tcmalloc.pageheap_unmapped_bytes",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		size_t value;
+
+		if (MallocExtension_GetNumericProperty &&
+		    MallocExtension_GetNumericProperty(names[i], &value))
+			truth_total(names[i], value);
+	}
+}
+
+static void mimalloc_totals(void)
+{
+	size_t commit;
+
+	if (!mi_process_info)
+		return;
+	mi_process_info(NULL, NULL, NULL, NULL, NULL, &commit, NULL, NULL);
+	truth_total("mimalloc.current_commit", commit);
+}
+
+static NOINLINE void note_slots(void)
+{
+	for (size_t i = 0; i < n_slots; i++)
+		if (g_slots[i].block)
+			truth_note(g_slots[i].block, g_slots[i].size, REACH);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3) {
+		fprintf(stderr, "usage: churn TRUTH SEED [WORKERS [SLOTS [BLOCK_LIMIT]]]\n");
+		return 2;
+	}
+	seed = strtoull(argv[2], NULL, 0);
+	if (argc > 3)
+		n_workers = atoi(argv[3]);
+	if (argc > 4)
+		n_slots = strtoull(argv[4], NULL, 0);
+	if (argc > 5)
+		limit = strtoull(argv[5], NULL, 0);
+	n_fillers = n_workers + VISITORS;
+	if (n_workers < 1 || n_workers > MAX_WORKERS || n_slots < (size_t)n_fillers ||
+	    n_slots > MAX_SLOTS || !limit)
+		return 2;
+	n_slots -= n_slots % n_fillers;
+	truth_open(argv[1], MAX_SLOTS + MAX_WORKERS * DROPPED * 2);
+	have_churned();
+	wipe_stack();
+	note_slots();
+	jemalloc_totals();
+	tcmalloc_totals();
+	mimalloc_totals();
+	truth_total("workers", n_workers);
+	truth_close();
+	ready_and_wait();
+}

@@ -1,0 +1,60 @@
+"""Every allocator but glibc's: the used blocks are those of the truth, all of them and no others."""
+import pytest
+
+from common import ALLOCATORS, blocks_of, report_of, truth_of, used_of
+
+
+@pytest.mark.parametrize("name", ALLOCATORS)
+def test_used_blocks_are_the_truth(name):
+	truth, totals = truth_of(name)
+	assert totals["complete"]
+	used = used_of(blocks_of(name))
+	missed = sorted(truth.keys() - used.keys())
+	invented = sorted(used.keys() - truth.keys())
+	assert (len(missed), len(invented)) == (0, 0), (
+		[(hex(a), truth[a]) for a in missed[:5]], [used[a] for a in invented[:5]])
+
+
+@pytest.mark.parametrize("name", ALLOCATORS)
+def test_sizes_hold_the_request(name):
+	truth, _totals = truth_of(name)
+	used = used_of(blocks_of(name))
+	for address, (requested, _kind, _state) in truth.items():
+		assert requested <= used[address]["usable"] <= used[address]["size"], used[address]
+
+
+@pytest.mark.parametrize("name", ALLOCATORS)
+def test_blocks_ascend_and_never_overlap(name):
+	end = 0
+	for block in blocks_of(name):
+		assert block["address"] >= end, block
+		assert block["state"] in ("used", "free")
+		assert ("where" in block) == (block["state"] == "free"), block
+		end = block["address"] + block["usable"]
+
+
+@pytest.mark.parametrize("name", ALLOCATORS)
+def test_the_allocator_is_named(name):
+	"""With no flag, and nothing but the walker that proves it has blocks."""
+	heaps = [h for h in report_of(name)["heaps"] if h["used"]["count"]]
+	assert [h["allocator"] for h in heaps] == [name.split(".")[0]]
+	assert heaps[0]["checks"]["failed"] == 0 and heaps[0]["checks"]["passed"] > 0
+
+
+@pytest.mark.parametrize("name", ALLOCATORS)
+def test_report_counts_what_blocks_lists(name):
+	heap, = [h for h in report_of(name)["heaps"] if h["used"]["count"]]
+	blocks = blocks_of(name)
+	for state in ("used", "free"):
+		mine = [b["size"] for b in blocks if b["state"] == state]
+		assert heap[state] == {**heap[state], "count": len(mine), "bytes": sum(mine)}
+
+
+@pytest.mark.parametrize("name", ALLOCATORS)
+def test_dropped_blocks_are_lost(name):
+	"""What no slot holds is lost, and what a slot holds is not."""
+	truth, _totals = truth_of(name)
+	reach = {b["address"]: b.get("reach") for b in blocks_of(name) if b["state"] == "used"}
+	wrong = [(hex(a), kind, state, reach.get(a)) for a, (_size, kind, state) in truth.items()
+		if kind != "OTHER" and reach.get(a) != state]
+	assert not wrong, (len(wrong), wrong[:5])
