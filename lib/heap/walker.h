@@ -79,7 +79,7 @@ struct heap_arena {
 struct heap_info {
 	const char *allocator;	/* "glibc" */
 	char version[32];	/* "2.36", "2.35-2.41" when the structures do not tell them apart, "" if unknown */
-	char how[48];		/* "debug-info|symbols|disassembly|layout", joined by "+" when several agree */
+	char how[64];		/* "debug-info|symbols|disassembly|layout", joined by "+" when several agree */
 	char why[160];		/* the bid's sentence */
 	struct heap_arena *arenas;
 	size_t n_arenas;

@@ -330,6 +330,125 @@ bool image_field_offset(const struct image *img, const struct module *m, const c
 	return found;
 }
 
+/* ---- many questions at once */
+
+/* The member, or element, that the first n bytes of a path name; `at` grows by where it is. */
+static bool path_step(Dwarf_Die *die, const char *path, size_t n, uint64_t *at)
+{
+	char name[64];
+
+	if (n >= sizeof(name))
+		return false;
+	memcpy(name, path, n);
+	name[n] = 0;
+	if (!strcmp(name, "[]"))
+		return dwarf_tag(die) == DW_TAG_array_type && plain_type(die, die);
+	if (!is_struct(die))
+		return false;
+	Dwarf_Die member;
+	unsigned seen = 0;
+
+	for (bool more = !dwarf_child(die, &member); more && seen < DIES_MAX;
+	     more = !dwarf_siblingof(&member, &member), seen++) {
+		Dwarf_Word offset;
+
+		if (dwarf_tag(&member) != DW_TAG_member || !named(&member, name))
+			continue;
+		return member_offset(die, &member, &offset) && checked_add(*at, offset, at) &&
+		       plain_type(&member, die);
+	}
+	return false;
+}
+
+static void ask_struct(Dwarf_Die *of, struct dbg_ask *ask)
+{
+	const char *path = ask->path + (*ask->path == '#');
+	Dwarf_Die die = *of;
+	Dwarf_Word size;
+	uint64_t at = 0;
+
+	while (*path) {
+		size_t n = strcspn(path, ".");
+
+		if (!path_step(&die, path, n, &at))
+			return;
+		path += n + (path[n] == '.');
+	}
+	if (*ask->path == '#') {
+		if (dwarf_aggregate_size(&die, &size) || !size)
+			return;
+		at = size;
+	}
+	ask->value = at;
+	ask->found = true;
+}
+
+static void ask_constant(Dwarf_Die *die, struct dbg_ask *ask)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word value;
+
+	if (!dwarf_attr(die, DW_AT_const_value, &attr) || dwarf_formudata(&attr, &value))
+		return;
+	ask->value = value;
+	ask->found = true;
+}
+
+/* Those that this entry answers. */
+static size_t ask_entry(Dwarf_Die *die, struct dbg_ask *asks, size_t n)
+{
+	bool constant = dwarf_tag(die) == DW_TAG_constant;
+	size_t found = 0;
+	const char *name;
+
+	if (!constant && (dwarf_tag(die) != DW_TAG_structure_type || dwarf_hasattr(die, DW_AT_declaration)))
+		return 0;
+	name = dwarf_diename(die);
+	for (size_t i = 0; i < n && name; i++) {
+		if (asks[i].found || !asks[i].path || !asks[i].of != constant ||
+		    strcmp(constant ? asks[i].path : asks[i].of, name) != 0)
+			continue;
+		if (constant)
+			ask_constant(die, &asks[i]);
+		else
+			ask_struct(die, &asks[i]);
+		found += asks[i].found;
+	}
+	return found;
+}
+
+/* Go's assembler makes units of that name, too, beside the one with the types. */
+static size_t ask_units(Dwarf *dwarf, const char *unit, struct dbg_ask *asks, size_t n)
+{
+	struct top t = { .dwarf = dwarf };
+	size_t found = 0;
+
+	while (found < n && t.seen++ < DIES_MAX &&
+	       !dwarf_get_units(dwarf, t.cu, &t.cu, NULL, NULL, &t.unit, NULL)) {
+		if (!named(&t.unit, unit) || dwarf_srclang(&t.unit) != DW_LANG_Go)
+			continue;
+		for (bool more = !dwarf_child(&t.unit, &t.die); more && found < n && t.seen++ < DIES_MAX;
+		     more = !dwarf_siblingof(&t.die, &t.die))
+			found += ask_entry(&t.die, asks, n);
+	}
+	return found;
+}
+
+size_t dbg_ask_all(const struct image *img, const struct module *m, const char *unit, struct dbg_ask *asks,
+		   size_t n)
+{
+	Dwarf *dwarf;
+
+	if (!m->dbg)
+		return 0;
+	pthread_mutex_lock(&m->dbg->lock);
+	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &m->dbg->lock;
+
+	(void)lock;
+	dwarf = dbg_dwarf(img, m->dbg);
+	return dwarf ? ask_units(dwarf, unit, asks, n) : 0;
+}
+
 /* ---- source places */
 
 static bool unit_of(Dwarf *dwarf, uint64_t addr, Dwarf_Die *ret)

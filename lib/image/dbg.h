@@ -80,6 +80,24 @@ struct dbg_static {
 
 struct image;
 struct module;
+
+/* Something that the DWARF tells of a struct, or the value of a constant. */
+struct dbg_ask {
+	const char *of; /* the struct's name; NULL: `path` is a constant's name */
+	/*
+	 * Which byte: names of fields with dots between, "[]" for the element of an array; with "#" in
+	 * front how many bytes that has, "#" alone: the struct itself.  NULL asks nothing.
+	 */
+	const char *path;
+	uint64_t value; /* when found */
+	bool found;
+};
+/*
+ * Answers them from the top level of Go's units of that name (the types of all packages are in one
+ * called "runtime"), in one pass; how many it found.
+ */
+size_t dbg_ask_all(const struct image *img, const struct module *m, const char *unit, struct dbg_ask *asks,
+		   size_t n);
 bool dbg_entry_read(const struct image *img, const struct module *m, uint64_t id, struct dbg_entry *ret);
 /* Until fn answers false; false then, and without DWARF. */
 bool dbg_children(const struct image *img, const struct module *m, uint64_t id,

@@ -6,6 +6,7 @@
  */
 #include "image/go.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,8 +79,8 @@ static struct err *find_modules(struct go *go)
 	return NULL;
 }
 
-/* How badly the layout of a minor fits; nothing of `go` is changed. */
-static struct err *misfit(const struct go *go, unsigned minor, uint64_t *ret)
+/* How badly go->layout fits; nothing of `go` is changed. */
+static struct err *misfit(const struct go *go, uint64_t *ret)
 {
 	_cleanup_(env_fini) struct env unheard = {};
 	struct go try = *go;
@@ -87,13 +88,20 @@ static struct err *misfit(const struct go *go, unsigned minor, uint64_t *ret)
 
 	env_init(&unheard);
 	try.env = &unheard;
-	try.minor = minor;
 	try.checks_failed = 0;
-	go_build_conclude(&try);
-	go_layout_of(minor, go->img->target->id, try.allocheaders, &try.layout);
 	err = go_anchors_find(&try);
 	*ret = try.checks_failed + (strstr(try.how, "calibration") != NULL);
 	return err;
+}
+
+static struct err *misfit_of_minor(const struct go *go, unsigned minor, uint64_t *ret)
+{
+	struct go try = *go;
+
+	try.minor = minor;
+	go_build_conclude(&try);
+	go_layout_of(minor, go->img->target->id, try.allocheaders, &try.layout);
+	return misfit(&try, ret);
 }
 
 /* Of the minors with this moduledata, the newest of those that fit best. */
@@ -103,7 +111,7 @@ static struct err *guess_minor(struct go *go)
 	uint64_t best = UINT64_MAX, failed;
 
 	for (unsigned minor = newest; minor >= oldest && best; minor--) {
-		struct err *err = misfit(go, minor, &failed);
+		struct err *err = misfit_of_minor(go, minor, &failed);
 
 		if (err)
 			return err;
@@ -145,6 +153,44 @@ static void say_no_tables(const struct go *go)
 			     "the function table is neither in the dump nor in a matching file: --exe names the program");
 }
 
+/* Both know some fields at different places: the one that fits better, DWARF if both do. */
+static struct err *layout_decide(struct go *go, const struct go_layout *dwarf, const struct go_layout_change *c)
+{
+	struct go try = *go;
+	uint64_t by_dwarf, by_table;
+	struct err *err = misfit(&try, &by_table);
+
+	try.layout = *dwarf;
+	try.by_debug_info = true;
+	if (!err)
+		err = misfit(&try, &by_dwarf);
+	if (err)
+		return err;
+	go->by_debug_info = by_dwarf <= by_table;
+	if (go->by_debug_info)
+		go->layout = *dwarf;
+	if (go->by_debug_info && (go->is_newer || !*go->version))
+		return NULL; /* no table was made for it */
+	diag(go->env, "go/layout", go->modules[0].addr,
+	     "debug info and what is known of Go 1.%u differ in %u fields (%s.%s: %d, %d), %" PRIu64 " and %" PRIu64
+	     " checks fail: %s is believed",
+	     go->minor, c->n, c->of, c->name, (int)c->is, (int)c->was, by_dwarf, by_table,
+	     go->by_debug_info ? "debug info" : "the version");
+	return NULL;
+}
+
+/* The program's own DWARF tells best; without it the version does. */
+static struct err *layout_find(struct go *go)
+{
+	struct go_layout_change c;
+	struct go_layout dwarf;
+
+	go_layout_of(go->minor, go->img->target->id, go->allocheaders, &go->layout);
+	dwarf = go->layout;
+	go->by_debug_info = go_layout_debug_info(go->img, go->module, &dwarf, &c) != 0;
+	return c.n ? layout_decide(go, &dwarf, &c) : NULL;
+}
+
 static struct err *fill(struct go *go)
 {
 	struct err *err = find_modules(go);
@@ -154,8 +200,9 @@ static struct err *fill(struct go *go)
 	if (err || !go->n_modules || !version_known(go))
 		return err;
 	say_no_tables(go);
-	go_layout_of(go->minor, go->img->target->id, go->allocheaders, &go->layout);
-	err = go_types_open(go, &go->types);
+	err = layout_find(go);
+	if (!err)
+		err = go_types_open(go, &go->types);
 	if (!err)
 		err = go_anchors_find(go);
 	return err ? err : go_sched_open(go);

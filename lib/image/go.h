@@ -5,8 +5,8 @@
  * Opened once by image_open() as its last step, const afterwards: img->go, NULL in a process
  * without a Go runtime.  Walker, rooter and typer of Go read it; none of them looks for the
  * runtime again.  Layouts: Go 1.19 to 1.27, runtime/{mheap,mcache,mcentral,runtime2,symtab}.go,
- * internal/abi/symtab.go; by version in go_layout.c, by DWARF where it is there, each confirmed
- * by what must hold (docs/formats/go.md).
+ * internal/abi/symtab.go; by DWARF where it is there, else by version in go_layout.c, each
+ * confirmed by what must hold (docs/formats/go.md).
  */
 #ifndef HEAPFX_IMAGE_GO_H
 #define HEAPFX_IMAGE_GO_H
@@ -120,7 +120,11 @@ struct go {
 	char experiments[96];	     /* "noswissmap,nogreenteagc", "" for none */
 	bool greentea, swissmap, allocheaders; /* after version and experiments */
 	char path[160], main_module[160]; /* build info: path, mod; "" if unknown */
-	/* How fields and variables were found: "symbols+disassembly+structure", "disassembly+calibration". */
+	bool by_debug_info; /* the layout is that of the program's DWARF, else that of the version's table */
+	/*
+	 * How fields were found, "debug-info" or "version-tables", then variables: "symbols",
+	 * "disassembly", "layout", with "+" between; "calibration": fields were where neither has them.
+	 */
 	char how[64];
 	uint64_t checks_passed, checks_failed; /* invariants evaluated */
 	struct go_layout layout;

@@ -15,7 +15,6 @@
 #include "image/go_calibrate.h"
 #include "image/go_check.h"
 #include "image/go_code.h"
-#include "image/go_layout.h"
 #include "image/go_search.h"
 
 enum { USES_MAX = 64 }; /* different places that one function uses */
@@ -27,7 +26,6 @@ struct finder {
 	struct go_code *code;
 	struct go_found found;
 	unsigned used[N_WAYS]; /* anchors that each way gave, or confirmed */
-	bool asked_debug_info, used_debug_info;
 	unsigned n_calibrated; /* whose fields were not where the layout has them */
 };
 
@@ -384,33 +382,13 @@ static void candidates(const struct finder *f, const struct anchor *a, taddr *re
 	ret[BY_SEARCH] = a->by_search ? a->by_search(f) : 0;
 }
 
-/*
- * What the DWARF says of fields, read when the tables do not know the version or do not fit: it
- * takes longer than all the rest.  True if it moved any.
- */
-static bool debug_info(struct finder *f)
-{
-	struct go *go = f->go;
-	unsigned moved = 0;
-
-	if (f->asked_debug_info || !go->module || !go->module->dbg)
-		return false;
-	f->asked_debug_info = true;
-	f->used_debug_info = go_layout_debug_info(go->img, go->module, &go->layout, &moved) != 0;
-	return moved != 0;
-}
-
-/* With fields where the layout has them; when nothing passes, where they are by DWARF or by what they hold. */
+/* With fields where the layout has them; when nothing passes, where they are by what they hold. */
 static taddr anchor_find(struct finder *f, const struct anchor *a)
 {
 	taddr by[N_WAYS], addr;
 
 	candidates(f, a, by);
 	addr = choose(f, a, by);
-	if (!addr && a->calibrate && debug_info(f)) {
-		candidates(f, a, by);
-		addr = choose(f, a, by);
-	}
 	for (enum way w = BY_SYMBOL; !addr && a->calibrate && w <= BY_CODE; w++) {
 		if (!by[w] || !a->calibrate(f->go, by[w]))
 			continue;
@@ -447,15 +425,16 @@ static void calibrate_fields(struct finder *f)
 	}
 }
 
+/* Where fields are known from, then the ways to variables. */
 static void say_how(struct finder *f)
 {
 	const struct {
 		bool used;
 		const char *name;
 	} ways[] = {
-		{ f->used_debug_info, "debug-info" }, { f->used[BY_SYMBOL], "symbols" },
-		{ f->used[BY_CODE], "disassembly" },  { f->used[BY_SEARCH], "layout" },
-		{ f->n_calibrated, "calibration" },
+		{ f->go->by_debug_info, "debug-info" }, { !f->go->by_debug_info, "version-tables" },
+		{ f->used[BY_SYMBOL], "symbols" },	{ f->used[BY_CODE], "disassembly" },
+		{ f->used[BY_SEARCH], "layout" },	{ f->n_calibrated, "calibration" },
 	};
 	struct go *go = f->go;
 	size_t n = 0;
@@ -463,8 +442,6 @@ static void say_how(struct finder *f)
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
 		if (ways[i].used && n < sizeof(go->how))
 			n += (size_t)snprintf(go->how + n, sizeof(go->how) - n, "%s%s", n ? "+" : "", ways[i].name);
-	if (!n)
-		snprintf(go->how, sizeof(go->how), "nothing");
 }
 
 static void say_missing(struct go *go)
@@ -490,8 +467,6 @@ struct err *go_anchors_find(struct go *go)
 
 	if (err)
 		return err;
-	if (go->is_newer || !go->minor)
-		(void)debug_info(&f); /* whatever it moved is checked below */
 	go_search(go, &f.found);
 	for (size_t i = 0; i < ARRAY_SIZE(anchors); i++) {
 		taddr addr = go->minor >= anchors[i].since ? anchor_find(&f, &anchors[i]) : 0;
@@ -499,6 +474,7 @@ struct err *go_anchors_find(struct go *go)
 		memcpy((uint8_t *)&go->at + anchors[i].at, &addr, sizeof(addr));
 	}
 	calibrate_fields(&f);
+	go_check_fields(go);
 	go_code_close(f.code);
 	if (go->at.wait_reasons)
 		go->at.n_wait_reasons = go_wait_reasons(go, go->at.wait_reasons);

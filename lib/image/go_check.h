@@ -36,4 +36,10 @@ unsigned go_persistent_chunks(const struct go *go, taddr var);
 /* How many strings the array has that begins at addr; 0 unless it is the runtime's wait reasons. */
 uint32_t go_wait_reasons(const struct go *go, taddr addr);
 
+/*
+ * What must hold of fields that no variable is told by: counted in go->checks_passed and
+ * checks_failed (go_check_fields.c).
+ */
+void go_check_fields(struct go *go);
+
 #endif

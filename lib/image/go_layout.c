@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "image/dbg.h"
 #include "image/go_build.h"
 
 enum { CHANGES_MAX = 8 };
@@ -21,7 +22,7 @@ enum { X86 = 1 << TARGET_X86_64, ARM = 1 << TARGET_AARCH64, BOTH = X86 | ARM };
 struct row {
 	uint16_t at; /* in struct go_layout */
 	uint8_t targets;
-	const char *of, *name; /* as DWARF has them, less "runtime."; name "size": of the whole */
+	const char *of, *name; /* as DWARF has them, less "runtime."; name: struct dbg_ask.path */
 	struct {
 		uint8_t since;
 		uint32_t offset;
@@ -37,7 +38,8 @@ struct row {
 #define ARM_FN(s, m, n, ...) ROW(ARM, s, m, n, __VA_ARGS__)
 
 static const struct row rows[] = {
-	F(mspan, size, { 19, 144 }, { 20, 160 }, { 21, 168 }, { 22, 160 }),
+	FN(mspan, size, "#", { 19, 144 }, { 20, 160 }, { 21, 168 }, { 22, 160 }),
+	FN(mspan, int_size, "#nelems", { 19, 8 }, { 22, 2 }),
 	F(mspan, next, { 19, 0 }),
 	F(mspan, startAddr, { 19, 24 }),
 	F(mspan, npages, { 19, 32 }),
@@ -73,10 +75,10 @@ static const struct row rows[] = {
 	F(mheap, pagesInUse, { 19, 65880 }, { 20, 65848 }, { 21, 65888 }),
 	X86_F(mheap, central, { 19, 66112 }, { 20, 66072 }, { 21, 66120 }, { 22, 66184 }, { 25, 66208 }),
 	ARM_F(mheap, central, { 19, 66112 }, { 20, 66072 }, { 21, 66120 }, { 22, 66248 }, { 25, 66272 }),
-	X86_FN(mheap, central_stride, "", { 19, 192 }),
-	ARM_FN(mheap, central_stride, "", { 19, 192 }, { 20, 256 }),
+	X86_FN(mheap, central_stride, "#central.[]", { 19, 192 }),
+	ARM_FN(mheap, central_stride, "#central.[]", { 19, 192 }, { 20, 256 }),
 
-	F(heapArena, size, { 19, 2165776 }, { 20, 1133584 }, { 22, 68624 }, { 25, 69648 }),
+	FN(heapArena, size, "#", { 19, 2165776 }, { 20, 1133584 }, { 22, 68624 }, { 25, 69648 }),
 	F(heapArena, bitmap, { 19, 0 }, { 22, GO_ABSENT }),
 	F(heapArena, noMorePtrs, { 20, 1048576 }, { 22, GO_ABSENT }),
 	F(heapArena, spans, { 19, 2097152 }, { 20, 1064960 }, { 22, 0 }),
@@ -136,7 +138,8 @@ static const struct row rows[] = {
 	F(special, next, { 19, 0 }),
 	F(special, offset, { 19, 8 }),
 	F(special, kind, { 19, 10 }, { 24, 16 }),
-	F(special, size, { 19, 16 }, { 24, 24 }),
+	FN(special, offset_size, "#offset", { 19, 2 }, { 24, 8 }),
+	FN(special, size, "#", { 19, 16 }, { 24, 24 }),
 
 	F(sudog, g, { 19, 0 }),
 	F(sudog, next, { 19, 8 }),
@@ -196,14 +199,6 @@ static void put(struct go_layout *l, const struct row *r, uint32_t value)
 	memcpy((uint8_t *)l + r->at, &value, sizeof(value));
 }
 
-static uint32_t get(const struct go_layout *l, const struct row *r)
-{
-	uint32_t value;
-
-	memcpy(&value, (const uint8_t *)l + r->at, sizeof(value));
-	return value;
-}
-
 static uint32_t row_offset(const struct row *r, unsigned minor)
 {
 	uint32_t offset = GO_ABSENT;
@@ -250,44 +245,122 @@ void go_layout_of(unsigned minor, enum target_id target, bool allocheaders, stru
 		if (r->targets & 1u << target)
 			put(ret, r, row_offset(r, old ? 21 : minor));
 	}
-	ret->mspan.int_size = minor >= 22 ? 2 : 8;
-	ret->special.offset_size = minor >= 24 ? 8 : 2;
 	kinds_of(minor, ret);
 }
 
-/* "runtime.g", "sched.sp" is the field of runtime.gobuf behind that of runtime.g. */
-static bool row_debug_info(const struct image *img, const struct module *m, const struct row *r, uint64_t *ret)
-{
-	char of[64];
-	uint64_t inner = 0, outer;
+/* ---- what debug information says */
 
-	if (!*r->name || !strcmp(r->name, "size"))
-		return false;
-	snprintf(of, sizeof(of), "runtime.%s", r->of);
-	if (strncmp(r->name, "sched.", 6) != 0)
-		return image_field_offset(img, m, of, r->name, ret);
-	if (!image_field_offset(img, m, of, "sched", &outer) ||
-	    !image_field_offset(img, m, "runtime.gobuf", r->name + 6, &inner))
-		return false;
-	*ret = outer + inner;
-	return true;
+/* Names that a field had before. */
+static const struct {
+	const char *of, *now, *was;
+} renamed[] = {
+	{ "mheap", "heapArenas", "allArenas" }, /* to 1.24 */
+};
+
+static const struct {
+	size_t at; /* in struct go_layout */
+	const char *name;
+} kinds[] = {
+#define KIND(field, name) { offsetof(struct go_layout, special_kind.field), "runtime._KindSpecial" name }
+	KIND(finalizer, "Finalizer"),
+	KIND(weak_handle, "WeakHandle"),
+	KIND(profile, "Profile"),
+	KIND(reachable, "Reachable"),
+	KIND(pin_counter, "PinCounter"),
+	KIND(cleanup, "Cleanup"),
+	KIND(tiny_block, "TinyBlock"),
+	KIND(check_finalizer, "CheckFinalizer"),
+	KIND(bubble, "Bubble"),
+	KIND(secret, "Secret"),
+#undef KIND
+};
+
+enum { N_ASKS = ARRAY_SIZE(rows) + ARRAY_SIZE(renamed) + ARRAY_SIZE(kinds) };
+
+struct questions {
+	struct dbg_ask asks[N_ASKS]; /* of rows, then of names before, then of kinds */
+	char of[ARRAY_SIZE(rows)][sizeof("runtime.gcControllerState")];
+};
+
+static bool row_is_of(const struct row *r, const struct image *img)
+{
+	return r->targets & 1u << img->target->id;
+}
+
+static void questions_fill(struct questions *q, const struct image *img)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (!row_is_of(&rows[i], img))
+			continue;
+		snprintf(q->of[i], sizeof(q->of[i]), "runtime.%s", rows[i].of);
+		q->asks[i] = (struct dbg_ask){ .of = q->of[i], .path = rows[i].name };
+		for (size_t k = 0; k < ARRAY_SIZE(renamed); k++)
+			if (!strcmp(rows[i].of, renamed[k].of) && !strcmp(rows[i].name, renamed[k].now))
+				q->asks[ARRAY_SIZE(rows) + k] =
+					(struct dbg_ask){ .of = q->of[i], .path = renamed[k].was };
+	}
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		q->asks[ARRAY_SIZE(rows) + ARRAY_SIZE(renamed) + k].path = kinds[k].name;
+}
+
+static const struct dbg_ask *answer_of(const struct questions *q, size_t row)
+{
+	if (q->asks[row].found)
+		return &q->asks[row];
+	for (size_t k = 0; k < ARRAY_SIZE(renamed); k++)
+		if (!strcmp(rows[row].of, renamed[k].of) && !strcmp(rows[row].name, renamed[k].now))
+			return &q->asks[ARRAY_SIZE(rows) + k];
+	return &q->asks[row];
+}
+
+static void change(struct go_layout *l, size_t at, const char *of, const char *name, uint32_t value,
+		   struct go_layout_change *ret)
+{
+	uint32_t was;
+
+	memcpy(&was, (uint8_t *)l + at, sizeof(was));
+	if (was != value && !ret->n++) {
+		ret->of = of;
+		ret->name = name;
+		ret->was = was;
+		ret->is = value;
+	}
+	memcpy((uint8_t *)l + at, &value, sizeof(value));
+}
+
+/* All kinds are in one block of constants: what is not told does not exist. */
+static unsigned kinds_answered(const struct questions *q, struct go_layout *l, struct go_layout_change *ret)
+{
+	const struct dbg_ask *asks = q->asks + ARRAY_SIZE(rows) + ARRAY_SIZE(renamed);
+	unsigned known = 0;
+
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		known += asks[k].found && asks[k].value <= UINT8_MAX;
+	for (size_t k = 0; k < ARRAY_SIZE(kinds) && known; k++)
+		change(l, kinds[k].at, "runtime", kinds[k].name,
+		       asks[k].found && asks[k].value <= UINT8_MAX ? (uint32_t)asks[k].value : GO_ABSENT, ret);
+	return known;
 }
 
 unsigned go_layout_debug_info(const struct image *img, const struct module *m, struct go_layout *l,
-			      unsigned *ret_changed)
+			      struct go_layout_change *ret)
 {
+	struct questions q = {};
 	unsigned known = 0;
 
-	*ret_changed = 0;
+	*ret = (struct go_layout_change){};
+	if (!m || !m->dbg)
+		return 0;
+	questions_fill(&q, img);
+	if (!dbg_ask_all(img, m, "runtime", q.asks, N_ASKS))
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		uint64_t offset;
+		const struct dbg_ask *a = answer_of(&q, i);
 
-		if (!(rows[i].targets & 1u << img->target->id) || !row_debug_info(img, m, &rows[i], &offset) ||
-		    offset >= GO_ABSENT)
+		if (!row_is_of(&rows[i], img) || !a->found || a->value >= GO_ABSENT)
 			continue;
 		known++;
-		*ret_changed += get(l, &rows[i]) != offset;
-		put(l, &rows[i], (uint32_t)offset);
+		change(l, rows[i].at, rows[i].of, rows[i].name, (uint32_t)a->value, ret);
 	}
-	return known;
+	return known + kinds_answered(&q, l, ret);
 }

@@ -8,11 +8,14 @@
 
 /* Of Go 1.<minor>, the nearest known one if there is no such; `allocheaders` counts for 1.22 alone. */
 void go_layout_of(unsigned minor, enum target_id target, bool allocheaders, struct go_layout *ret);
-/*
- * Replaces what the module's DWARF says otherwise: how many fields it knew, and through `ret_changed`
- * how many of them it moved.
- */
+/* Where two layouts differ: the first field, and how many do. */
+struct go_layout_change {
+	const char *of, *name; /* "mspan", "elemsize" */
+	uint32_t was, is;
+	unsigned n;
+};
+/* Replaces what the module's DWARF says otherwise; how many fields it knew, 0 without DWARF. */
 unsigned go_layout_debug_info(const struct image *img, const struct module *m, struct go_layout *l,
-			      unsigned *ret_changed);
+			      struct go_layout_change *ret);
 
 #endif

@@ -1,7 +1,10 @@
 """The Go runtime is found: by whatever is left, in whatever version, with the program's own file alone."""
 import json
+import os
 import re
 import shutil
+import struct
+import zlib
 
 import pytest
 
@@ -33,9 +36,11 @@ def test_every_check_holds(name):
 @pytest.mark.parametrize("name", CASES)
 def test_how(name):
 	how = report_of(name)["go"]["how"].split("+")
+	exe = go_dump(name).exe.read_bytes()
+	assert how[0] == ("debug-info" if b".debug_info\0" in exe else "version-tables")
 	assert "disassembly" in how and "layout" in how
 	assert "calibration" not in how		# these are the versions that the tables are made of
-	assert ("symbols" in how) == (b"runtime.mheap_\0" in go_dump(name).exe.read_bytes())
+	assert ("symbols" in how) == (b"runtime.mheap_\0" in exe)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -108,3 +113,119 @@ def test_versions(new, code, tmp_path):
 		assert not go_heap(report)
 	else:	# what is read is as 1.26 has it, whatever it is called
 		assert used_of(report) == truth_of(SMALL).allocated()
+
+
+# --- layouts: debug information, the version's table, and which of the two to believe -------------
+
+def extents(path):
+	"""(offset, bytes) of what a sparse file really has."""
+	with open(path, "rb", buffering=0) as file:
+		at, end = 0, os.fstat(file.fileno()).st_size
+		while at < end:
+			try:
+				at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+			except OSError:	# holes to the end
+				return
+			stop = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+			yield at, os.pread(file.fileno(), stop - at, at)
+			at = stop
+
+
+def copy_replaced(source, to, old, new):
+	"""A copy with other bytes, as sparse as it was; how often they were there."""
+	assert len(old) == len(new)
+	count = 0
+	with open(to, "wb") as file:
+		file.truncate(source.stat().st_size)
+		for at, data in extents(source):
+			count += data.count(old)
+			file.seek(at)
+			file.write(data.replace(old, new))
+	return count
+
+
+def outcome(core, exe):
+	"""What a layout shows in: blocks, goroutines, what lives; and how it was found."""
+	report = json.loads(heapfx_ok("analyze", core, "--exe", exe, "--format", "json", timeout=120).out)
+	goroutines = report["go"]["goroutines"]
+	return report, (used_of(report), goroutines["count"], goroutines["by_state"],
+		goroutines["by_wait_reason"], report["reachability"])
+
+
+DWARF = "zoo.1.25.pie"	# has debug information
+
+
+def test_wrong_table(tmp_path):
+	"""A program that says it is of Go 1.24, where 55 fields were elsewhere: its DWARF tells."""
+	core, exe = tmp_path / "core", tmp_path / "exe"
+	assert copy_replaced(go_dump(DWARF).core, core, b"go1.25.7", b"go1.24.7")
+	assert copy_replaced(go_dump(DWARF).exe, exe, b"go1.25.7", b"go1.24.7")
+	report, seen = outcome(core, exe)
+	assert report["go"]["version"] == "go1.24.7"
+	assert report["go"]["how"].startswith("debug-info+") and "calibration" not in report["go"]["how"]
+	problem, = [p for p in problems_of(report) if p["code"] == "go/layout"]
+	assert re.search(r"Go 1\.24 differ in \d+ fields .* debug info is believed$", problem["message"])
+	assert seen[0] == truth_of(DWARF).allocated()
+	assert seen[1:] == outcome(*go_dump(DWARF).arguments[::2])[1][1:]
+
+
+def sections_of(data):
+	"""{name: (place of its header, flags, offset, size)}"""
+	at, = struct.unpack_from("<Q", data, 0x28)
+	size, count, names = struct.unpack_from("<HHH", data, 0x3a)
+	headers = [struct.unpack_from("<IIQQQQIIQQ", data, at + i * size) for i in range(count)]
+	text = headers[names][4]
+	return {bytes(data[text + h[0]:data.index(0, text + h[0])]).decode(): (at + i * size, h[2], h[4], h[5])
+		for i, h in enumerate(headers)}
+
+
+def with_debug_info(exe, to, old, new):
+	"""The program with other bytes in .debug_info, which then lies unpacked at the end of the file."""
+	data = bytearray(exe.read_bytes())
+	header, flags, offset, size = sections_of(data)[".debug_info"]
+	info = bytes(data[offset:offset + size])
+	if flags & 0x800:	# SHF_COMPRESSED: an Elf64_Chdr, then zlib's
+		info = zlib.decompress(info[24:])
+	assert old in info and len(old) == len(new)
+	info = info.replace(old, new)
+	struct.pack_into("<Q", data, header + 8, flags & ~0x800)
+	struct.pack_into("<QQ", data, header + 0x18, len(data), len(info))
+	to.write_bytes(data + info)
+
+
+def uleb(value):
+	return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + uleb(value >> 7)
+
+
+@pytest.mark.parametrize("field, right, wrong", [
+	("elemsize", 104, 96),	# of mspan: where its neighbours are
+	("nelems", 50, 52),
+	("freeindex", 48, 50),
+	("allspans", 65864, 65888),	# of mheap
+	("goid", 152, 160),	# of g
+])
+def test_lying_debug_info(field, right, wrong, tmp_path):
+	"""What does not hold together is not believed: the version's table is."""
+	exe = tmp_path / "exe"
+	with_debug_info(go_dump(DWARF).exe, exe, field.encode() + b"\0" + uleb(right),
+		field.encode() + b"\0" + uleb(wrong))
+	report, seen = outcome(go_dump(DWARF).core, exe)
+	assert report["go"]["how"].startswith("version-tables+")
+	problem, = [p for p in problems_of(report) if p["code"] == "go/layout"]
+	assert f".{field}: {wrong}, {right})" in problem["message"]
+	assert problem["message"].endswith("the version is believed")
+	assert seen == outcome(*go_dump(DWARF).arguments[::2])[1]
+	heap, = go_heap(report)
+	assert heap["checks"]["failed"] == 0
+
+
+def test_debug_info_that_is_damaged(tmp_path):
+	"""Compressed data that does not unpack tells nothing."""
+	exe = tmp_path / "exe"
+	data = bytearray(go_dump(DWARF).exe.read_bytes())
+	_, _, offset, size = sections_of(data)[".debug_info"]
+	data[offset + 24:offset + size] = bytes(size - 24)
+	exe.write_bytes(data)
+	report, seen = outcome(go_dump(DWARF).core, exe)
+	assert report["go"]["how"].startswith("version-tables+")
+	assert seen == outcome(*go_dump(DWARF).arguments[::2])[1]

@@ -34,6 +34,11 @@ enum abbrev {
 	UNNAMED,
 	BITS,
 	DECLARED,
+	GO_UNIT,
+	GO_STRUCT,
+	GO_MEMBER,
+	GO_ARRAY,
+	GO_CONSTANT,
 	ALT_STRUCT
 };
 
@@ -74,6 +79,23 @@ static void put_abbrevs(struct bytes *b)
 		{ DW_TAG_structure_type,
 		  0,
 		  { DW_AT_name, DW_FORM_string, DW_AT_declaration, DW_FORM_flag_present } },
+		{ DW_TAG_compile_unit,
+		  1,
+		  { DW_AT_name, DW_FORM_string, DW_AT_language, DW_FORM_data1 } },
+		{ DW_TAG_structure_type,
+		  1,
+		  { DW_AT_name, DW_FORM_string, DW_AT_byte_size, DW_FORM_udata } },
+		{ DW_TAG_member,
+		  0,
+		  { DW_AT_name, DW_FORM_string, DW_AT_data_member_location, DW_FORM_udata, DW_AT_type,
+		    DW_FORM_ref4 } },
+		{ DW_TAG_array_type,
+		  0,
+		  { DW_AT_name, DW_FORM_string, DW_AT_byte_size, DW_FORM_udata, DW_AT_type,
+		    DW_FORM_ref4 } },
+		{ DW_TAG_constant,
+		  0,
+		  { DW_AT_name, DW_FORM_string, DW_AT_const_value, DW_FORM_sdata } },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -196,6 +218,61 @@ static void put_info(struct bytes *b, bool with_alt)
 	set_u32(b, 0, (uint32_t)b->n - 4);
 }
 
+static void put_go_member(struct bytes *b, const char *name, unsigned at, uint32_t type)
+{
+	put_u8(b, GO_MEMBER);
+	put_str(b, name);
+	put_u8(b, at);
+	put_u32(b, type);
+}
+
+static uint32_t put_go_struct(struct bytes *b, const char *name, unsigned size)
+{
+	uint32_t at = (uint32_t)b->n;
+
+	put_u8(b, GO_STRUCT);
+	put_str(b, name);
+	put_u8(b, size);
+	return at;
+}
+
+/* A unit of Go as its linker writes them; one of the assembler's has no types. */
+static void put_go_unit(struct bytes *b, unsigned language, bool types)
+{
+	uint32_t unit = (uint32_t)b->n, word, gobuf, array, loop;
+
+	put_u32(b, 0); /* its length */
+	put_u16(b, 4);
+	put_u32(b, 0);
+	put_u8(b, 8);
+	put_u8(b, GO_UNIT);
+	put_str(b, "runtime");
+	put_u8(b, language);
+	word = put_base(b, "uintptr", 8) - unit;
+	if (types) {
+		gobuf = put_go_struct(b, "runtime.gobuf", 16) - unit;
+		put_go_member(b, "sp", 0, word);
+		put_go_member(b, "pc", 8, word);
+		put_u8(b, 0);
+		array = (uint32_t)b->n - unit;
+		put_u8(b, GO_ARRAY);
+		put_str(b, "[3]runtime.gobuf");
+		put_u8(b, 48);
+		put_u32(b, gobuf);
+		loop = put_go_struct(b, "runtime.g", 96) - unit;
+		put_go_member(b, "sched", 40, gobuf);
+		put_go_member(b, "bufs", 56, array);
+		put_go_member(b, "self", 8, loop); /* no struct has itself in it */
+		put_go_member(b, "wild", 16, 0x7fffffff);
+		put_u8(b, 0);
+		put_u8(b, GO_CONSTANT);
+		put_str(b, "runtime._KindSpecialFinalizer");
+		put_u8(b, 2);
+	}
+	put_u8(b, 0);
+	set_u32(b, unit, (uint32_t)b->n - unit - 4);
+}
+
 /* Two rows: CODE is line 10, CODE + 16 line 12, to CODE + 32. */
 static void put_lines(struct bytes *b)
 {
@@ -265,6 +342,9 @@ static void world_open(struct world *w, uint8_t alt_id, size_t info_cut)
 	env_init(&w->env);
 	put_abbrevs(&w->abbrev);
 	put_info(&w->info, alt_id != 0);
+	put_go_unit(&w->info, DW_LANG_Go, false);
+	put_go_unit(&w->info, DW_LANG_C99, true); /* not Go's */
+	put_go_unit(&w->info, DW_LANG_Go, true);
 	w->info.n -= info_cut;
 	put_lines(&w->line);
 	if (alt_id)
@@ -328,6 +408,53 @@ static void fields_of_structs(void **state)
 			assert_int_equal(at,
 					 fields[i].at < 0 ? UINT64_MAX : (uint64_t)fields[i].at);
 		}
+	world_close(w);
+	test_free(w);
+}
+
+/* Many questions in one pass; what is not there, or leads nowhere, is not answered. */
+static const struct {
+	const char *of, *path;
+	int value; /* -1: not told */
+} answers[] = {
+	{ "runtime.gobuf", "pc", 8 },	      { "runtime.gobuf", "#", 16 },
+	{ "runtime.gobuf", "#pc", 8 },	      { "runtime.g", "sched.pc", 48 },
+	{ "runtime.g", "sched.sp", 40 },      { "runtime.g", "#sched", 16 },
+	{ "runtime.g", "#bufs", 48 },	      { "runtime.g", "#bufs.[]", 16 },
+	{ "runtime.g", "bufs.[].pc", 64 },    { "runtime.g", "self.self", 16 },
+	{ NULL, "runtime._KindSpecialFinalizer", 2 },
+	{ NULL, "runtime._KindSpecialSecret", -1 },
+	{ NULL, NULL, -1 },		      { "runtime.g", "goid", -1 },
+	{ "runtime.g", "sched.[]", -1 },      { "runtime.g", "sched.pc.x", -1 },
+	{ "runtime.g", "wild.x", -1 },	      { "runtime.m", "#", -1 },
+	{ "node", "next", -1 }, /* of another unit */
+};
+
+static void asks_fill(struct dbg_ask *asks)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		asks[i] = (struct dbg_ask){ .of = answers[i].of, .path = answers[i].path };
+}
+
+static void many_fields(void **state)
+{
+	struct world *w = test_malloc(sizeof(*w));
+	struct dbg_ask asks[ARRAY_SIZE(answers)];
+	size_t found = 0;
+
+	(void)state;
+	world_open(w, 0, 0);
+	asks_fill(asks);
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		found += answers[i].value >= 0;
+	assert_int_equal(dbg_ask_all(&w->img, &w->module, "runtime", asks, ARRAY_SIZE(asks)), found);
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		assert_int_equal(asks[i].found, answers[i].value >= 0);
+		if (asks[i].found)
+			assert_int_equal(asks[i].value, answers[i].value);
+	}
+	asks_fill(asks);
+	assert_int_equal(dbg_ask_all(&w->img, &w->module, "main", asks, ARRAY_SIZE(asks)), 0);
 	world_close(w);
 	test_free(w);
 }
@@ -398,6 +525,7 @@ static void alternate_file(void **state)
 static void cut_anywhere(void **state)
 {
 	struct world *w = test_malloc(sizeof(*w));
+	struct dbg_ask asks[ARRAY_SIZE(answers)];
 	size_t whole;
 
 	(void)state;
@@ -413,6 +541,11 @@ static void cut_anywhere(void **state)
 					       &at))
 				assert_int_equal(at, fields[i].at);
 		}
+		asks_fill(asks);
+		(void)dbg_ask_all(&w->img, &w->module, "runtime", asks, ARRAY_SIZE(asks)); /* how many is open */
+		for (size_t i = 0; i < ARRAY_SIZE(asks); i++)
+			if (asks[i].found)
+				assert_int_equal(asks[i].value, answers[i].value);
 		world_close(w);
 	}
 	test_free(w);
@@ -422,6 +555,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields_of_structs),
+		cmocka_unit_test(many_fields),
 		cmocka_unit_test(places),
 		cmocka_unit_test(alternate_file),
 		cmocka_unit_test(cut_anywhere),

@@ -375,6 +375,85 @@ static void lists(void **state)
 	}
 }
 
+/* ---- fields that no variable is told by */
+
+enum {
+	CHUNK_BITS = SPANS + 0x1000, /* pallocData of the heap's chunk */
+	ALLOC_BITS = SPANS + 0x1200,
+	RANGES = SPANS + 0x1400,
+	NELEMS = 100, TAKEN = 40, /* objects of a span, and the first of them are allocated */
+	SWEEPGEN = 8,
+};
+
+/* malloc.go, chunkIndex: by 4 MiB, likewise; tables of 8192. */
+static uint64_t chunk_index(void)
+{
+	return (heap + (1ull << 47)) >> 22;
+}
+
+static void put_fields(struct world *w)
+{
+	const struct go_layout *l = &w->go.layout;
+
+	put_spans(w, 65864, 66008);
+	w->go.at.mheap = MHEAP;
+	put(w, MHEAP + l->mheap.sweepgen, SWEEPGEN);
+	put(w, MHEAP + l->mheap.pages + l->pageAlloc.chunks + (chunk_index() >> 13) * 8,
+	    CHUNK_BITS - (chunk_index() & 8191) * 128);
+	put(w, CHUNK_BITS, 0xff);
+	slice(w, MHEAP + l->mheap.pages + l->pageAlloc.inUse, RANGES, 1);
+	put(w, RANGES, heap);
+	put(w, RANGES + 8, heap + N_SPANS * 0x2000);
+	put(w, ARENA + l->heapArena.pageInUse, 0xff);
+	put(w, ALLOC_BITS, 0);
+	for (unsigned i = 0; i < N_SPANS; i++) {
+		taddr s = span_at(i);
+
+		put(w, s + 48, TAKEN | (uint64_t)NELEMS << 16); /* freeindex, nelems, freeIndexForScan */
+		put(w, s + l->mspan.allocBits, ALLOC_BITS);
+		put(w, s + l->mspan.gcmarkBits, ALLOC_BITS);
+		put(w, s + l->mspan.elemsize, 80);
+		put(w, s + l->mspan.sweepgen, SWEEPGEN);
+		put(w, s + l->mspan.allocCount, TAKEN | 14 << 16 | 1 << 24); /* spanclass, state */
+	}
+}
+
+static void fields(void **state)
+{
+#define OF(f) offsetof(struct go_layout, f)
+	static const struct {
+		size_t field;
+		int by; /* how far it is moved */
+	} cases[] = {
+		{ 0, 0 }, /* as it is */
+		{ OF(mspan.elemsize), 8 },	{ OF(mspan.elemsize), -8 },	{ OF(mspan.nelems), 2 },
+		{ OF(mspan.freeindex), 2 },	{ OF(mspan.freeindex), -8 },	{ OF(mspan.allocCount), 2 },
+		{ OF(mspan.allocCount), -4 },	{ OF(mspan.spanclass), 1 },	{ OF(mspan.sweepgen), 8 },
+		{ OF(mspan.allocBits), 24 },	{ OF(mspan.specials), 8 * -8 },	{ OF(mheap.sweepgen), 8 },
+		{ OF(mheap.pages), 8 },		{ OF(pageAlloc.inUse), 8 },	{ OF(pageAlloc.chunks), -8 },
+		{ OF(heapArena.pageInUse), 8 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world w;
+		uint32_t at;
+
+		world_init(&w);
+		put_fields(&w);
+		memcpy(&at, (uint8_t *)&w.go.layout + cases[i].field, sizeof(at));
+		at += (uint32_t)cases[i].by;
+		memcpy((uint8_t *)&w.go.layout + cases[i].field, &at, sizeof(at));
+		go_check_fields(&w.go);
+		assert_true(w.go.checks_passed >= 3);
+		if ((w.go.checks_failed != 0) != (cases[i].by != 0))
+			fail_msg("field at %zu moved by %d: %u of %u fail", cases[i].field, cases[i].by,
+				 (unsigned)w.go.checks_failed, (unsigned)(w.go.checks_passed + w.go.checks_failed));
+		world_fini(&w);
+	}
+#undef OF
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +464,7 @@ int main(void)
 		cmocka_unit_test(threads),
 		cmocka_unit_test(wait_reasons),
 		cmocka_unit_test(lists),
+		cmocka_unit_test(fields),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
