@@ -1,10 +1,11 @@
 /* registry.c - the heap walkers, one entry an allocator. */
 #include "heap/walker.h"
 
-extern const struct walker_ops go_walker, glibc_walker;
+extern const struct walker_ops go_walker, glibc_walker, tcmalloc_walker;
 
 const struct walker_ops *const walker_registry[] = {
 	&go_walker,
+	&tcmalloc_walker,
 	&glibc_walker,
 	NULL,
 };

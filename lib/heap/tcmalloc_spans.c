@@ -1,0 +1,333 @@
+/*
+ * tcmalloc_spans.c - every span that the page maps lead to, checked, sorted, joined into claims.
+ *
+ * A span's first and last page lead to it (all of its pages if it has small objects); entries between
+ * may be of spans that were merged long ago, so that the walk goes on behind each span.  Where a span
+ * and the map disagree, what the map says of its pages is kept (gperftools src/page_heap.cc).
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "base/vec.h"
+#include "heap/tcmalloc_fields.h"
+
+enum {
+	RUN_BYTES = 16 << 20, /* of one claim: they are walked in parallel */
+	MENDED_MAX = 1 << 22, /* pages looked up for spans that the map contradicts */
+	LEAVES_MAX = 1 << 20,
+};
+#define ABSENT_MAX (16ull << 30) /* bytes of spans that are not in the dump */
+#define PAGE_MAX (1ull << 48)
+
+void tcm_damage(struct tcmalloc *t, taddr at, const char *fmt, ...)
+{
+	struct heap_damage d = { .at = at };
+	va_list ap;
+
+	t->failed++;
+	if (t->damage.n >= TCM_DAMAGE_MAX)
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&d.what, fmt, ap) < 0)
+		d.what = NULL;
+	va_end(ap);
+	if (!d.what)
+		return;
+	diag(t->env, "heap/corrupt", at, "%s", d.what);
+	if (!vec_push(&t->damage, &d))
+		free(d.what);
+}
+
+/* ---- leaves of a page map */
+
+struct leaf {
+	taddr addr;
+	uint64_t page; /* of its first entry */
+};
+
+struct leaves {
+	struct leaf *v;
+	size_t n, cap;
+};
+
+static struct err *add_leaves(const struct image *img, const struct tcm_copy *c, taddr node, unsigned bits,
+			      uint64_t page, unsigned below, struct leaves *ret)
+{
+	for (uint64_t i = 0; i >> bits == 0 && ret->n < LEAVES_MAX; i++) {
+		struct leaf leaf = { .page = page + (i << below) };
+
+		if (image_read_u64(img, node + 8 * i, &leaf.addr) != MEM_OK)
+			break;
+		if (!leaf.addr)
+			continue;
+		if (below > c->map.leaf_bits) {
+			struct err *err = add_leaves(img, c, leaf.addr, c->map.node_bits, leaf.page, c->map.leaf_bits, ret);
+
+			if (err)
+				return err;
+		} else if (!vec_push(ret, &leaf)) {
+			return &err_nomem;
+		}
+	}
+	return NULL;
+}
+
+static int by_addr(const void *a, const void *b)
+{
+	const struct leaf *x = a, *y = b;
+
+	if (x->addr != y->addr)
+		return x->addr > y->addr ? 1 : -1;
+	return (x->page > y->page) - (x->page < y->page);
+}
+
+static int by_page(const void *a, const void *b)
+{
+	const struct leaf *x = a, *y = b;
+
+	return (x->page > y->page) - (x->page < y->page);
+}
+
+/* Leaves that share memory are damage; what is left can be no larger than the dump. */
+static void drop_shared(struct tcmalloc *t, const struct tcm_copy *c, struct leaves *l)
+{
+	uint64_t bytes = 8ull << c->map.leaf_bits;
+	size_t kept = 0;
+
+	if (!l->n)
+		return;
+	qsort(l->v, l->n, sizeof(*l->v), by_addr);
+	for (size_t i = 0; i < l->n; i++) {
+		uint64_t first;
+
+		if (kept && l->v[i].addr - l->v[kept - 1].addr < bytes)
+			tcm_damage(t, l->v[i].addr, "page map: a leaf at 0x%" PRIx64 " lies in the one at 0x%" PRIx64, l->v[i].addr,
+				   l->v[kept - 1].addr);
+		else if (l->v[i].addr & 7 || image_read_u64(t->img, l->v[i].addr, &first) == MEM_UNMAPPED)
+			tcm_damage(t, l->v[i].addr, "page map: no leaf can be at 0x%" PRIx64, l->v[i].addr);
+		else
+			l->v[kept++] = l->v[i];
+	}
+	l->n = kept;
+	if (kept)
+		qsort(l->v, l->n, sizeof(*l->v), by_page);
+}
+
+/* ---- one span */
+
+struct reading {
+	struct tcmalloc *t;
+	struct tcm_copy *c;
+	uint64_t next; /* the first page that no span covers yet */
+	taddr bad;     /* the span told last: its other pages lead to it too */
+};
+
+static void decode(const uint64_t *w, struct tcm_span *s)
+{
+	uint64_t bits = w[SPAN_BITS / 8];
+
+	s->objects = w[SPAN_OBJECTS / 8];
+	s->refcount = bits & 0xffff;
+	s->sizeclass = bits >> 16 & 0xff;
+	s->location = bits >> 24 & 3;
+	s->sampled = bits >> 26 & 1;
+}
+
+/* Pages from `page` on whose entries lead to `span`, up to the next page that begins a good span. */
+static uint64_t mended_pages(const struct reading *r, taddr span, uint64_t page)
+{
+	uint64_t last = 0;
+
+	for (uint64_t n = 0; r->t->n_mended < MENDED_MAX; n++, r->t->n_mended++) {
+		taddr at = tcm_map_get(r->t->img, r->c, page + n);
+		uint64_t start;
+
+		if (at == span)
+			last = n + 1;
+		else if (at && image_read_u64(r->t->img, at + SPAN_START, &start) == MEM_OK && start == page + n)
+			break;
+	}
+	return last;
+}
+
+/* Every page is the process's memory; of what was not dumped only so much is believed. */
+static bool is_mapped(struct tcmalloc *t, const struct tcm_span *s)
+{
+	for (taddr at = s->base, end = tcm_span_end(t, s); at < end;) {
+		const struct segment *seg = image_segment(t->img, at);
+		taddr to = seg && seg->end < end ? seg->end : end;
+
+		if (!seg)
+			return false;
+		if (!seg->bytes && s->location != SPAN_RETURNED) {
+			if (to - at > ABSENT_MAX - t->absent)
+				return false;
+			t->absent += to - at;
+		}
+		at = to;
+	}
+	return true;
+}
+
+static struct err *add_span(struct reading *r, taddr addr, uint64_t page)
+{
+	struct tcmalloc *t = r->t;
+	struct tcm_span s = { .addr = addr, .base = page << r->c->page_shift, .copy = (uint8_t)(r->c - t->copies) };
+	uint64_t w[SPAN_SIZE / 8], npages;
+
+	if (addr & 7 || image_read(t->img, addr, w, sizeof(w)) != MEM_OK) {
+		tcm_damage(t, addr, "page map: 0x%" PRIx64 " is no span, but the page at 0x%" PRIx64 " leads to it", addr, s.base);
+		r->bad = addr;
+		return NULL;
+	}
+	decode(w, &s);
+	npages = w[SPAN_LENGTH / 8];
+	if (w[0] != page || !npages || npages > UINT32_MAX || npages > (PAGE_MAX >> r->c->page_shift) - page ||
+	    tcm_map_get(t->img, r->c, page + npages - 1) != addr) {
+		tcm_damage(t, addr,
+			   "span at 0x%" PRIx64 ": it says pages 0x%" PRIx64 "+0x%" PRIx64 ", the page map has it at 0x%" PRIx64, addr,
+			   w[0], npages, page);
+		r->bad = addr;
+		npages = mended_pages(r, addr, page);
+	} else {
+		t->passed++;
+	}
+	s.npages = (uint32_t)npages;
+	if (!npages || s.location >= N_SPAN_LOCATIONS || !is_mapped(t, &s)) {
+		tcm_damage(t, addr, "span at 0x%" PRIx64 " of 0x%" PRIx64 ": it cannot be", addr, s.base);
+		r->bad = addr;
+		return NULL;
+	}
+	r->next = page + npages;
+	r->c->pages[s.location] += npages;
+	return col_append(&t->spans_col, &s, 1);
+}
+
+static struct err *read_leaf(struct reading *r, const struct leaf *leaf)
+{
+	uint64_t n = 1ull << r->c->map.leaf_bits, i = r->next > leaf->page ? r->next - leaf->page : 0;
+	struct err *err = NULL;
+
+	while (i < n && !err) {
+		uint64_t avail;
+		const uint8_t *bytes = image_view(r->t->img, leaf->addr + 8 * i, &avail);
+		uint64_t m = bytes ? avail / 8 : 0, k = 0;
+		taddr at = 0;
+
+		if (!m) {
+			tcm_damage(r->t, leaf->addr + 8 * i, "page map: its leaf at 0x%" PRIx64 " ends in what the dump has not",
+				   leaf->addr);
+			break;
+		}
+		if (m > n - i)
+			m = n - i;
+		while (k < m && (!(at = load_u64(bytes + 8 * k)) || at == r->bad))
+			k++;
+		i += k;
+		if (k == m)
+			continue;
+		err = add_span(r, at, leaf->page + i);
+		i = r->next > leaf->page + i ? r->next - leaf->page : i + 1;
+	}
+	return err;
+}
+
+static struct err *read_map(struct tcmalloc *t, struct tcm_copy *c)
+{
+	struct reading r = { .t = t, .c = c };
+	struct leaves l = {};
+	struct err *err = add_leaves(t->img, c, c->map.root, c->map.root_bits, 0, c->map.node_bits + c->map.leaf_bits, &l);
+
+	if (!err)
+		drop_shared(t, c, &l);
+	for (size_t i = 0; i < l.n && !err; i++)
+		err = read_leaf(&r, &l.v[i]);
+	free(l.v);
+	return err;
+}
+
+/* ---- all of them */
+
+static int by_base(const void *pa, const void *pb)
+{
+	const struct tcm_span *a = pa, *b = pb;
+
+	if (a->base != b->base)
+		return a->base < b->base ? -1 : 1;
+	return a->addr < b->addr ? -1 : a->addr > b->addr;
+}
+
+static void drop_overlaps(struct tcmalloc *t)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->n_spans; i++) {
+		const struct tcm_span *s = &t->spans[i], *last = kept ? &t->spans[kept - 1] : NULL;
+
+		if (last && s->base < tcm_span_end(t, last))
+			tcm_damage(t, s->addr, "span at 0x%" PRIx64 ": its pages are those of the one at 0x%" PRIx64, s->addr, last->addr);
+		else
+			t->spans[kept++] = *s;
+	}
+	t->n_spans = kept;
+}
+
+static struct err *join_runs(struct tcmalloc *t)
+{
+	struct tcm_run *run = NULL;
+
+	for (size_t i = 0; i < t->n_spans; i++) {
+		struct tcm_span *s = &t->spans[i];
+		struct tcm_run fresh = { .first = (uint32_t)i };
+
+		if (s->location != SPAN_IN_USE) {
+			run = NULL;
+			continue;
+		}
+		if (!run || tcm_span_end(t, s - 1) != s->base || s->copy != s[-1].copy ||
+		    s->base - t->spans[run->first].base >= RUN_BYTES) {
+			if (!vec_push(&t->runs, &fresh))
+				return &err_nomem;
+			run = &t->runs.v[t->runs.n - 1];
+		}
+		run->n++;
+		if (s->sizeclass && s->sizeclass < t->copies[s->copy].n_classes)
+			run->small_grains |= t->copies[s->copy].class_size[s->sizeclass] % 16 != 0;
+	}
+	return NULL;
+}
+
+struct err *tcm_read_spans(struct tcmalloc *t)
+{
+	struct err *err = col_open(t->env, sizeof(struct tcm_span), UINT32_MAX, "tcmalloc spans", &t->spans_col);
+
+	for (uint32_t i = 0; i < t->n_copies && !err; i++)
+		err = read_map(t, &t->copies[i]);
+	if (err)
+		return err;
+	t->spans = t->spans_col.base;
+	t->n_spans = t->spans_col.n;
+	if (t->n_copies > 1 && t->n_spans)
+		qsort(t->spans, t->n_spans, sizeof(*t->spans), by_base);
+	drop_overlaps(t);
+	return join_runs(t);
+}
+
+struct tcm_span *tcm_span_at(const struct tcmalloc *t, taddr addr)
+{
+	size_t lo = 0, hi = t->n_spans;
+
+	while (lo < hi) { /* spans below lo start at or before addr */
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (t->spans[mid].base <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo && addr < tcm_span_end(t, &t->spans[lo - 1]) ? &t->spans[lo - 1] : NULL;
+}
