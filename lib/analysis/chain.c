@@ -27,6 +27,7 @@ struct hops {
 	struct rp_hop *v;
 	size_t n, cap;
 	uint64_t steps;
+	uint64_t near; /* graph_size_near() */
 };
 
 static void free_hops(struct hops *h)
@@ -311,19 +312,40 @@ static uint32_t way_up(struct way *w, node_id node)
 	return w->at < w->path->n ? w->path->nodes[w->at] : PARENT_ROOT | w->path->root;
 }
 
+/*
+ * Far from where it began a chain is mostly a list of millions: a hop of the type and size of the
+ * one before folds into it, as push_above() would find.
+ */
+static bool folds_on(struct hops *h, const struct graph *g, node_id node, node_id last)
+{
+	if (h->steps <= OFFSETS_MAX || last == NODE_NONE ||
+	    (g->type && g->type[node] != g->type[last]) ||
+	    graph_size_near(g, node, &h->near) != h->v[h->n - 1].size)
+		return false;
+	h->steps++;
+	h->v[h->n - 1].repeat++;
+	return true;
+}
+
 static struct err *chain_up(const struct subject *s, struct report *r, node_id node, struct way way,
 			    struct rp_chain *ret)
 {
 	_cleanup_(free_hops) struct hops h = {};
 	const struct graph *g = s->graph;
+	node_id last = NODE_NONE;
 	struct err *err;
 
 	memset(ret, 0, sizeof(*ret));
 	for (node_id steps = 0; steps < g->n; steps++) {
-		struct rp_hop hop = block_hop(g, node);
 		uint32_t up = way_up(&way, node);
 		bool at_root = up & PARENT_ROOT;
+		struct rp_hop hop;
 
+		if (!at_root && folds_on(&h, g, node, last)) {
+			node = up;
+			continue;
+		}
+		hop = block_hop(g, node);
 		if (at_root)
 			hop.via_kind = g->root_node[up & ~PARENT_ROOT] & EDGE_INTERIOR ?
 					       "interior" :
@@ -338,6 +360,7 @@ static struct err *chain_up(const struct subject *s, struct report *r, node_id n
 				return err;
 			break;
 		}
+		last = is_same_thing(&hop) ? NODE_NONE : node;
 		node = up;
 	}
 	return keep_hops(r, &h, true, ret);

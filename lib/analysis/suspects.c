@@ -66,6 +66,7 @@ struct search {
 	struct { struct pair *v; size_t n, cap; } extra;
 	struct { node_id *v; size_t n, cap; } tops, todo, same;
 	struct { struct point *v; size_t n, cap; } points;
+	uint64_t near; /* graph_size_near() */
 };
 
 static void close_search(struct search *x)
@@ -424,24 +425,24 @@ struct shape {
 	uint64_t a, b;
 };
 
-static struct shape shape_of(const struct search *x, node_id node)
+static struct shape shape_of(struct search *x, node_id node)
 {
-	struct shape shape = { graph_size(x->g, node), 0 };
+	struct shape shape = { graph_size_near(x->g, node, &x->near), 0 };
 	node_id child = x->best[rank_of(x, node)], next;
 
 	shape.b = shape.a;
 	if (child == NODE_NONE)
 		return shape;
 	next = x->best[rank_of(x, child)];
-	if (next != NODE_NONE && graph_size(x->g, next) == shape.a)
-		shape.b = graph_size(x->g, child);
+	if (next != NODE_NONE && graph_size_near(x->g, next, &x->near) == shape.a)
+		shape.b = graph_size_near(x->g, child, &x->near);
 	return shape;
 }
 
 /* One big child of a structure: a part of it when alike, else a structure by itself. */
 static struct err *visit_child(struct search *x, struct shape shape, node_id child, uint64_t *own)
 {
-	uint64_t size = graph_size(x->g, child);
+	uint64_t size = graph_size_near(x->g, child, &x->near);
 
 	if (size == shape.a || size == shape.b)
 		return vec_push(&x->same, &child) ? NULL : &err_nomem;

@@ -37,6 +37,25 @@ static inline uint64_t bits_words(uint64_t n_bits)
 	return n_bits / 64 + (n_bits % 64 != 0);
 }
 
+/*
+ * Place of the bit that has `n` set bits below it; there are more than n.  Sums of the bytes' bits
+ * find the byte (Vigna, "Broadword implementation of rank/select queries", 2008).
+ */
+static inline unsigned nth_bit(uint64_t word, unsigned n)
+{
+	const uint64_t ones = 0x0101010101010101, high = 0x8080808080808080;
+	uint64_t sums = word - (word >> 1 & 0x5555555555555555);
+	unsigned below, byte;
+
+	sums = (sums & 0x3333333333333333) + (sums >> 2 & 0x3333333333333333);
+	sums = ((sums + (sums >> 4)) & 0x0f0f0f0f0f0f0f0f) * ones; /* byte i: bits of 0 to i */
+	below = (unsigned)__builtin_popcountll(((n * ones | high) - sums) & high);
+	n -= (unsigned)(sums << 8 >> 8 * below & 0xff);
+	for (byte = (unsigned)(word >> 8 * below & 0xff); n; n--)
+		byte &= byte - 1;
+	return 8 * below + (unsigned)__builtin_ctz(byte);
+}
+
 static inline bool is_pow2(uint64_t n)
 {
 	return n && !(n & (n - 1));

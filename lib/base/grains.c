@@ -4,7 +4,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { SELECT_SHIFT = 9, DIR_PAGES = 1 << 16, DIR_UNITS = 1 << 12, MAX_UNITS = 1u << 28 };
+/*
+ * MAX_UNITS: words have numbers of 32 bits in `select`, whatever the granularity; 2 TiB of heaps.
+ */
+enum { SELECT_SHIFT = 6, DIR_PAGES = 1 << 16, DIR_UNITS = 1 << 12, MAX_UNITS = (1u << 21) - 1 };
 
 static struct err *add_unit(struct grains *g, struct col *bases, uint64_t unit_no)
 {
@@ -20,7 +23,7 @@ static struct err *add_unit(struct grains *g, struct col *bases, uint64_t unit_n
 	if (*slot)
 		return NULL;
 	if (g->n_units == MAX_UNITS)
-		return err_new(ERR_LIMIT, "heaps of more than 256 TiB");
+		return err_new(ERR_LIMIT, "heaps of more than 2 TiB");
 	*slot = ++g->n_units;
 	return col_append(bases, &base, 1);
 }
@@ -78,15 +81,15 @@ static struct err *make_select(struct grains *g)
 {
 	uint64_t n_words = grains_words(g), next = 0;
 	uint64_t n = ((uint64_t)g->n >> SELECT_SHIFT) + 2;
-	struct err *err = col_fixed(g->env, sizeof(uint64_t), n, "block index", &g->select_col);
+	struct err *err = col_fixed(g->env, sizeof(uint32_t), n, "block index", &g->select_col);
 
 	if (err)
 		return err;
 	g->select = g->select_col.base;
 	for (uint64_t i = 0; i < n_words; i++)
 		for (; next << SELECT_SHIFT < g->words[i + 1].rank; next++)
-			g->select[next] = i;
-	g->select[next] = n_words;
+			g->select[next] = (uint32_t)i;
+	g->select[next] = (uint32_t)n_words;
 	return NULL;
 }
 
@@ -126,16 +129,10 @@ void grains_close(struct grains *g)
 	*g = (struct grains){};
 }
 
-static uint64_t nth_bit(uint64_t word, uint32_t n)
-{
-	while (n--)
-		word &= word - 1;
-	return (uint64_t)__builtin_ctzll(word);
-}
-
 uint64_t grains_select(const struct grains *g, uint32_t id)
 {
-	uint64_t lo = g->select[id >> SELECT_SHIFT], hi = g->select[(id >> SELECT_SHIFT) + 1] + 1;
+	uint64_t lo = g->select[id >> SELECT_SHIFT];
+	uint64_t hi = (uint64_t)g->select[(id >> SELECT_SHIFT) + 1] + 1;
 
 	assert(id < g->n);
 	while (hi - lo > 1) { /* words[lo].rank <= id < words[hi].rank */

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bits.h"
 #include "base/col.h"
 #include "base/env.h"
 
@@ -42,7 +43,7 @@ struct grains {
 	uint64_t *unit_base;	  /* key of each unit, ascending */
 	uint32_t n_units;
 	uint32_t n;	      /* ids given; set by grains_seal() */
-	uint64_t *select;     /* the word of each 512th id; made by grains_seal() */
+	uint32_t *select;     /* the word of each 64th id; made by grains_seal() */
 	struct col words_col, base_col, select_col; /* owners of words, unit_base and select */
 };
 
@@ -113,6 +114,19 @@ static inline uint32_t grains_at(const struct grains *g, uint64_t key)
 /* Select: the grain position of block `id`; a short binary search: not for hot loops. */
 uint64_t grains_select(const struct grains *g, uint32_t id);
 uint64_t grains_key(const struct grains *g, uint32_t id);
+
+/*
+ * The same for ids that mostly lie near the one before: `word` is where that was found, 0 at first.
+ */
+static inline uint64_t grains_select_near(const struct grains *g, uint32_t id, uint64_t *word)
+{
+	uint64_t w = *word;
+
+	if (id < g->words[w].rank || id >= g->words[w + 1].rank)
+		w = grains_select(g, id) >> 6;
+	*word = w;
+	return w << 6 | nth_bit(g->words[w].start, id - g->words[w].rank);
+}
 
 /* The first start after a grain; the guard word ends the search. */
 static inline uint64_t grain_next_start(const struct grains *g, uint64_t grain)

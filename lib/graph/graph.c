@@ -30,7 +30,9 @@ uint64_t graph_key(const struct graph *g, node_id i)
 
 uint64_t graph_size(const struct graph *g, node_id i)
 {
-	return g->grains ? grains_iter(g->grains, i).size : g->size[i];
+	uint64_t near = 0;
+
+	return graph_size_near(g, i, &near);
 }
 
 /* The last node of a sorted key column that starts at or before `key`, if it reaches that far. */

@@ -212,6 +212,16 @@ static inline bool graph_is_live(const struct graph *g, node_id i)
 uint64_t graph_start(const struct graph *g, node_id i); /* of its bytes: a select for cores, for output only */
 uint64_t graph_key(const struct graph *g, node_id i);  /* what the program holds: behind a header of Go's; likewise */
 uint64_t graph_size(const struct graph *g, node_id i); /* likewise */
+/* graph_size() of nodes that mostly lie near the one before; *near is 0 at first. */
+static inline uint64_t graph_size_near(const struct graph *g, node_id i, uint64_t *near)
+{
+	uint64_t grain;
+
+	if (!g->grains)
+		return g->size[i];
+	grain = grains_select_near(g->grains, i, near);
+	return (grain_next_start(g->grains, grain) - grain) << g->grains->shift;
+}
 node_id graph_node_at(const struct graph *g, uint64_t key); /* containing; NODE_NONE; live or not */
 
 /* In id order, for passes over all nodes; skips what is not live. */

@@ -9,6 +9,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "heap/glibc_fields.h"
+#include "image/go.h"
 #include "image/insn.h"
 
 enum {
@@ -173,23 +174,45 @@ static struct err *try_run(struct glibc *g, const struct segment *seg, uint64_t 
 	return NULL;
 }
 
-static struct err *scan_segment(struct glibc *g, const struct segment *seg)
+/* From one offset of a segment to another, or a little further; *at ends where it was looked at. */
+static struct err *scan_part(struct glibc *g, const struct segment *seg, uint64_t *at, uint64_t end)
 {
 	uint64_t n = seg->end - seg->start;
 
-	for (uint64_t at = 0; at + 16 <= n; at += 8) {
-		taddr self = seg->start + at - 16;
+	for (; *at < end && n - *at >= 16; *at += 8) {
+		taddr self = seg->start + *at - 16;
 		struct err *err;
-		uint64_t end;
+		uint64_t run_end;
 
-		if (load_u64(seg->bytes + at) != self || load_u64(seg->bytes + at + 8) != self)
+		if (load_u64(seg->bytes + *at) != self || load_u64(seg->bytes + *at + 8) != self)
 			continue;
-		err = try_run(g, seg, at, &end);
+		err = try_run(g, seg, *at, &run_end);
 		if (err)
 			return err;
-		at = end - 8;
+		*at = run_end - 8;
 	}
 	return NULL;
+}
+
+/* Arenas of Go's heap, where no allocator keeps its own data, are passed over. */
+static struct err *scan_segment(struct glibc *g, const struct segment *seg)
+{
+	const struct go *go = g->img->go;
+	uint64_t n = seg->end - seg->start, at = 0;
+	struct err *err = NULL;
+
+	while (at < n && !err) {
+		uint64_t left = GO_ARENA - (seg->start + at) % GO_ARENA;
+		uint64_t end = left < n - at ? at + left : n;
+
+		if (go && go_heap_arena(go, seg->start + at))
+			at = end;
+		else
+			err = scan_part(g, seg, &at, end);
+		if (n - at < 16)
+			break;
+	}
+	return err;
 }
 
 static bool is_data(const struct segment *seg)

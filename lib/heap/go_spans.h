@@ -19,7 +19,6 @@ enum {
 	GO_WORD = 8,
 	GO_INLINE_MARKS = 128,	/* spanInlineMarkBits, at the end of a span under Green Tea */
 };
-#define GO_ARENA (64ull << 20)
 
 enum go_span_state { GO_SPAN_DEAD, GO_SPAN_IN_USE, GO_SPAN_MANUAL };
 

@@ -13,6 +13,7 @@
 
 #include "image/image.h"
 
+#define GO_ARENA (64ull << 20) /* bytes of a heap arena, on linux */
 #define GO_ABSENT UINT32_MAX /* a field that this version does not have */
 
 /* Byte offsets of the fields that are read, under the names the runtime uses. */

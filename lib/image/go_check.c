@@ -29,8 +29,6 @@ enum {
 	READABLE_MAX = 64,
 };
 
-static const uint64_t arena_size = 64ull << 20;
-
 static bool read_u8(const struct go *go, taddr addr, uint8_t *ret)
 {
 	return image_read(go->img, addr, ret, 1) == MEM_OK;
@@ -40,7 +38,7 @@ taddr go_heap_arena(const struct go *go, taddr addr)
 {
 	/* malloc.go: arenaBaseOffset, to make both halves of the address space one; no L1 on linux. */
 	uint64_t base = go->img->target->id == TARGET_X86_64 ? 0xffff800000000000 : 0;
-	uint64_t i = (addr - base) / arena_size;
+	uint64_t i = (addr - base) / GO_ARENA;
 	taddr l2;
 
 	if (!go->at.mheap || i >= 1ull << 22)
@@ -53,7 +51,7 @@ taddr go_span_of(const struct go *go, taddr addr)
 {
 	taddr arena = go_heap_arena(go, addr);
 
-	return arena ? go_word(go, arena + go->layout.heapArena.spans + addr % arena_size / PAGE * 8) : 0;
+	return arena ? go_word(go, arena + go->layout.heapArena.spans + addr % GO_ARENA / PAGE * 8) : 0;
 }
 
 /* ---- spans */

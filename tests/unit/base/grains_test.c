@@ -33,6 +33,7 @@ static void against_array_of(const struct grain_range *r, size_t n_ranges, uint6
 	struct env env;
 	struct grains g;
 	struct grains_iter it;
+	uint64_t near = 0, far = 0;
 	size_t n, k = 0;
 
 	env_init(&env);
@@ -50,6 +51,8 @@ static void against_array_of(const struct grain_range *r, size_t n_ranges, uint6
 			k++;
 		}
 		assert_int_equal(grains_key(&g, it.id), it.key);
+		assert_int_equal(grains_select_near(&g, it.id, &near), it.grain);
+		assert_int_equal(grains_select_near(&g, g.n - 1 - it.id, &far), grains_select(&g, g.n - 1 - it.id));
 	}
 	assert_int_equal(k, n);
 	assert_int_equal(grains_at(&g, 0x10), BLOCK_NONE);
@@ -63,6 +66,18 @@ static void against_array(const struct grain_range *r, size_t n_ranges, uint64_t
 {
 	against_array_of(r, n_ranges, max_size, GRAIN_SHIFT);
 	against_array_of(r, n_ranges, max_size, GRAIN_SHIFT_SMALL);
+}
+
+/* Against counting bit by bit. */
+static void nth_bits(void **state)
+{
+	static const uint64_t words[] = { 1, 1ull << 63, ~0ull, 0x8000000000000001, 0x00ff00ff00ff00ff, 0x0123456789abcdef };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (unsigned bit = 0, n = 0; bit < 64; bit++)
+			if (words[i] >> bit & 1)
+				assert_int_equal(nth_bit(words[i], n++), bit);
 }
 
 static void small_blocks(void **state)
@@ -93,7 +108,7 @@ static void neighbours_in_one_unit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(small_blocks),
+		cmocka_unit_test(nth_bits), cmocka_unit_test(small_blocks),
 		cmocka_unit_test(blocks_over_units),
 		cmocka_unit_test(neighbours_in_one_unit),
 	};
