@@ -329,6 +329,21 @@ static struct err *tell_units(struct build *build)
 	return NULL;
 }
 
+/* The bits of `set` that stand where `places` has bits, next to each other: often all or none. */
+static inline uint64_t bits_gather(uint64_t set, uint64_t places)
+{
+	uint64_t ret = 0, n = 0;
+
+	set &= places;
+	if (!set)
+		return 0;
+	if (set == places)
+		return ~0ull >> (64 - __builtin_popcountll(places));
+	for (; places; places &= places - 1, n++)
+		ret |= (set >> __builtin_ctzll(places) & 1) << n;
+	return ret;
+}
+
 /* From bits by grain to bits by id: one pass over the words, in order. */
 static struct err *number_bits(struct build *build)
 {
@@ -347,14 +362,9 @@ static struct err *number_bits(struct build *build)
 	b->used = b->used_col.base;
 	b->filler = b->filler_col.base;
 	for (uint64_t w = 0; w < n_words; w++) {
-		uint64_t used = 0, filler = 0, at = words[w].rank, n = 0;
+		uint64_t starts = words[w].start, at = words[w].rank;
+		uint64_t used = bits_gather(by_grain[w], starts), filler = bits_gather(fill_by_grain[w], starts);
 
-		for (uint64_t rest = words[w].start; rest; rest &= rest - 1, n++) {
-			unsigned bit = (unsigned)__builtin_ctzll(rest);
-
-			used |= (by_grain[w] >> bit & 1) << n;
-			filler |= (fill_by_grain[w] >> bit & 1) << n;
-		}
 		b->used[at >> 6] |= used << (at & 63);
 		b->filler[at >> 6] |= filler << (at & 63);
 		if (at & 63) {

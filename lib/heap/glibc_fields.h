@@ -264,8 +264,28 @@ struct err *glibc_find_mapped(struct glibc *g) MUST_CHECK;
 struct err *glibc_read_lists(struct glibc *g) MUST_CHECK;
 /* glibc_tcache.c: the caches of every thread into `listed`. */
 struct err *glibc_read_tcaches(struct glibc *g) MUST_CHECK;
-/* glibc_walk.c */
+/*
+ * glibc_run.c: the chunks from `at` on as far as they are ordinary, none beginning at `limit` or
+ * behind; what they are goes to the index, their sums to the run.  Answers where they end.
+ */
 struct block_sink;
+struct glibc_run {
+	uint64_t flags; /* glibc_used_flags() */
+	uint64_t n_used, n_free, bytes, free, largest_free;
+	taddr last; /* the last of them */
+	bool last_used;
+	/* words of the window `no` and of the one ahead that could be headers */
+	taddr segment;
+	uint64_t no, headers, ahead;
+};
+enum { GLIBC_RUN_MAX = 1024 }; /* larger ones are not ordinary */
+taddr glibc_run(struct glibc_run *r, const struct window *w, taddr at, taddr limit, struct block_sink *sink);
+/*
+ * Does any header fit into the chunk [at, at + size) in use?  Words of programs that look like one
+ * are rare, so what comes after this sees almost nothing.
+ */
+bool glibc_has_headers(const struct window *w, taddr at, uint64_t size, uint64_t flags);
+/* glibc_walk.c */
 struct err *glibc_walk(void *ctx, uint32_t claim, struct block_sink *sink);
 /* glibc_inner.c: does the chunk [chunk, end) cover others? `w` must hold its header. */
 bool glibc_find_inner(const struct glibc *g, const struct glibc_piece *p, const struct window *w,

@@ -13,6 +13,7 @@
 #include "base/par.h"
 #include "base/search.h"
 #include "base/vec.h"
+#include "base/words.h"
 #include "heap/blocks.h"
 #include "heap/glibc_fields.h"
 
@@ -260,23 +261,24 @@ static void meet(struct settle *s, taddr at, taddr mem)
 static struct err *pass_part(void *arg, uint64_t index, uint64_t first, uint64_t last)
 {
 	struct settle *s = arg;
-	taddr low = s->targets.v[0].mem, span = s->targets.v[s->targets.n - 1].mem - low;
+	taddr low = s->targets.v[0].mem, span = s->targets.v[s->targets.n - 1].mem - low + 1;
 
 	(void)index; /* a mark is a mark, whoever sets it */
 	for (uint64_t i = first; i < last; i++) {
 		const struct part *part = &s->parts.v[i];
 		const uint8_t *bytes = part->seg->bytes + (part->start - part->seg->start);
+		uint64_t n_words = (part->end - part->start) / 8;
 
-		for (uint64_t off = 0; part->end - part->start - off >= 8; off += 8) {
-			uint64_t word;
-			unsigned bit;
+		for (uint64_t k = 0; k < n_words; k += 64) {
+			unsigned n = n_words - k < 64 ? (unsigned)(n_words - k) : 64;
 
-			memcpy(&word, bytes + off, 8);
-			if (word - low > span)
-				continue;
-			bit = sieve_at(word);
-			if (s->sieve[bit / 64] >> bit % 64 & 1)
-				meet(s, part->start + off, word);
+			for (uint64_t mask = words_in_range(low, span, bytes + 8 * k, n); mask; mask &= mask - 1) {
+				uint64_t at = k + (unsigned)__builtin_ctzll(mask), word = load_u64(bytes + 8 * at);
+				unsigned bit = sieve_at(word);
+
+				if (s->sieve[bit / 64] >> bit % 64 & 1)
+					meet(s, part->start + 8 * at, word);
+			}
 		}
 	}
 	return NULL;

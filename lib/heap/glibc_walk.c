@@ -15,7 +15,6 @@
 enum {
 	RESYNC_CHAIN = 16, /* chunks in a row that make a place believable */
 	DOUBTS_MAX = 1 << 16,
-	FEW_BYTES = 4096, /* glibc_find_inner() knows how to look at more */
 };
 
 /* Start and used bits of the word being filled, written out when it is full. */
@@ -139,6 +138,7 @@ struct walk {
 	struct glibc_piece *p;
 	struct cursor_bits bits;
 	struct window w;
+	struct glibc_run run;
 	taddr prev; /* the chunk before, 0 at the start and behind damage */
 	bool prev_used;
 	const struct glibc_mended *mended, *mended_end; /* what lies ahead */
@@ -329,27 +329,6 @@ static void add_chunk(struct walk *walk, taddr at, uint64_t size, uint64_t next_
 }
 
 /*
- * Does any header fit into [at, at + size)?  Words of programs that look like one are rare: this
- * loop sees half of all memory, and what comes after it almost nothing.
- */
-static inline bool has_headers(const struct window *w, taddr at, uint64_t size, uint64_t flags)
-{
-	const uint8_t *bytes;
-
-	if (size > FEW_BYTES || at < w->start) /* the window holds the next header */
-		return true;
-	bytes = w->bytes + (at - w->start) + 8;
-	for (uint64_t off = CHUNK_MIN; off <= size - CHUNK_MIN; off += 16) {
-		uint64_t header;
-
-		memcpy(&header, bytes + off, 8);
-		if (header - CHUNK_MIN < size - off - CHUNK_MIN + 8 && !(header & 15 & ~flags))
-			return true;
-	}
-	return false;
-}
-
-/*
  * The header behind calls this chunk free, and nothing else does.  If headers inside of it lead past
  * that one, that is none, and the size led astray.
  */
@@ -448,6 +427,33 @@ static taddr step_over(struct walk *walk, taddr at, taddr stop, uint64_t header)
 	return next;
 }
 
+/* Passes over ordinary chunks: answers where they end. `stop` is not to be met. */
+static taddr run_on(struct walk *walk, taddr at, taddr stop)
+{
+	taddr limit = stop - at > GLIBC_RUN_MAX + 3 * CHUNK_HEADER ? stop - GLIBC_RUN_MAX - 3 * CHUNK_HEADER : at;
+	taddr end;
+
+	if (walk->mended != walk->mended_end && walk->mended->at < limit)
+		limit = walk->mended->at;
+	end = glibc_run(&walk->run, &walk->w, at, limit, walk->bits.sink);
+	if (end != at) {
+		walk->prev = walk->run.last;
+		walk->prev_used = walk->run.last_used;
+	}
+	return end;
+}
+
+static void count_run(struct glibc_piece *p, const struct glibc_run *r)
+{
+	p->n_used += r->n_used;
+	p->used += r->bytes - r->free;
+	p->n_free += r->n_free;
+	p->free += r->free;
+	p->passed += r->n_free;
+	if (r->largest_free > p->largest_free)
+		p->largest_free = r->largest_free;
+}
+
 /*
  * Chunks from p->first.  A header's PREV_INUSE speaks of the chunk before it, so each is added
  * when the next one's header is read.  Ends at top, at fence posts or at the piece's end.
@@ -471,6 +477,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 	uint64_t header = 0, next_header, flags = glibc_used_flags(p);
 
 	walk.bits.word = walk.bits.base >> 6;
+	walk.run.flags = flags;
 	if (p->first > p->start)
 		p->overhead += p->first - p->start;
 	while (at < stop) {
@@ -481,6 +488,14 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 		if (walk.mended != walk.mended_end)
 			header = mended_header(&walk, at, header, flags);
 		size = chunk_size(header);
+		if (size <= GLIBC_RUN_MAX) {
+			taddr end = run_on(&walk, at, stop);
+
+			if (end != at) {
+				at = end;
+				continue;
+			}
+		}
 		if (!p->top && stop - at <= 3 * CHUNK_HEADER && is_fence(&walk.w, at, size)) {
 			add_gap(&walk, at, stop);
 			break;
@@ -504,7 +519,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 		}
 		if (!flags_fit(header, next_header, flags) && !chunk_is_linked(&walk.w, at))
 			note_flags(&walk, at, header);
-		if (size >= 2 * CHUNK_MIN && has_headers(&walk.w, at, size, flags)) {
+		if (size >= 2 * CHUNK_MIN && glibc_has_headers(&walk.w, at, size, flags)) {
 			uint64_t proper = proper_size(&walk, at, size, next_header);
 
 			if (proper != size && !window_u64(&walk.w, at + proper + 8, &next_header))
@@ -522,6 +537,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 		p->failed++;
 	}
 	bits_flush(&walk.bits);
+	count_run(p, &walk.run);
 }
 
 /* A list leads to where the walk met no chunk. */

@@ -10,13 +10,10 @@
 
 #include <stdlib.h>
 
-#ifdef __SSE4_2__
-#include <nmmintrin.h>
-#endif
-
 #include "base/guard.h"
 #include "base/par.h"
 #include "base/search.h"
+#include "base/words.h"
 #include "type/interior.h"
 
 enum {
@@ -116,34 +113,6 @@ uint32_t scan_pointer(const struct scan *s, uint64_t value)
 	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, true);
 }
 
-/* Bit i: word i (of n <= 64, little-endian) lies in [low, low + span). */
-static inline uint64_t range_mask(uint64_t low, uint64_t span, const uint8_t *words, unsigned n)
-{
-	uint64_t mask = 0;
-	unsigned i = 0;
-
-#ifdef __SSE4_2__
-	/* Unsigned (v - low) < span by a signed comparison: both moved by 2^63. */
-	const uint64_t top = 1ull << 63;
-	__m128i lows = _mm_set1_epi64x((long long)(low + top)), spans = _mm_set1_epi64x((long long)(span + top));
-
-	for (; i + 8 <= n; i += 8) {
-		unsigned m = 0;
-
-		for (unsigned k = 0; k < 8; k += 2) {
-			__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(words + 8 * (i + k)));
-
-			v = _mm_cmpgt_epi64(spans, _mm_sub_epi64(v, lows));
-			m |= (unsigned)_mm_movemask_pd(_mm_castsi128_pd(v)) << k;
-		}
-		mask |= (uint64_t)m << i;
-	}
-#endif
-	for (; i < n; i++)
-		mask |= (uint64_t)(load_u64(words + 8 * i) - low < span) << i;
-	return mask;
-}
-
 struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn, void *arg)
 {
 	taddr at = align_up(start, 8);
@@ -163,7 +132,7 @@ struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn
 		for (uint64_t off = 0; avail - off >= 8;) {
 			unsigned n = avail - off < CHUNK ? (unsigned)((avail - off) / 8) : CHUNK / 8;
 
-			for (uint64_t mask = range_mask(s->loose_low, s->loose_span, bytes + off, n); mask; mask &= mask - 1) {
+			for (uint64_t mask = words_in_range(s->loose_low, s->loose_span, bytes + off, n); mask; mask &= mask - 1) {
 				uint64_t word = off + 8 * (uint64_t)__builtin_ctzll(mask);
 				uint32_t target = scan_target(s, load_u64(bytes + word));
 				struct err *err = target == NODE_NONE ? NULL : fn(arg, at + word, target);
@@ -299,7 +268,7 @@ static void scan_words(struct range *r, const uint8_t *bytes, unsigned n, taddr 
 {
 	const struct blocks *b = r->s->blocks;
 
-	for (uint64_t mask = range_mask(r->s->loose_low, r->s->loose_span, bytes, n); mask; mask &= mask - 1) {
+	for (uint64_t mask = words_in_range(r->s->loose_low, r->s->loose_span, bytes, n); mask; mask &= mask - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(mask);
 		uint32_t src = grain_block(&b->grains, grain_of(&b->grains, at + 8 * i));
 
@@ -352,10 +321,10 @@ static inline void scan_slots(struct range *r, const struct slotted *c, const ui
 {
 	const struct scan *s = r->s;
 	const struct blocks *b = s->blocks;
-	uint64_t mask = slots ? range_mask(s->low, s->span, bytes, n) & slots : 0;
+	uint64_t mask = slots ? words_in_range(s->low, s->span, bytes, n) & slots : 0;
 
 	if (s->loose_span)
-		mask |= range_mask(s->loose_low, s->loose_span, bytes, n) & ~slots;
+		mask |= words_in_range(s->loose_low, s->loose_span, bytes, n) & ~slots;
 	for (; mask; mask &= mask - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(mask);
 		uint32_t src = grain_block(&b->grains, c->grain + ((at + 8 * i - c->from) >> b->grains.shift));

@@ -12,6 +12,7 @@
 
 #include "base/guard.h"
 #include "heap/blocks.h"
+#include "heap/glibc_fields.h"
 
 enum {
 	DATA = 0x10000,
@@ -38,6 +39,7 @@ struct world {
 	taddr chunk[MAX_CHUNKS]; /* where the n-th chunk of the layout is */
 	size_t n_chunks;
 	uint64_t bins_at;
+	bool far_from_top; /* a large block in use lies between the layout and top */
 };
 
 static uint8_t *bytes_at(struct world *w, taddr at)
@@ -160,6 +162,11 @@ static void lay_out(struct world *w, const char *layout)
 		at += size;
 	}
 	w->chunk[w->n_chunks] = at;
+	if (w->far_from_top) {
+		put(w, at + 8, 0x2000 | prev_in_use);
+		at += 0x2000;
+		prev_in_use = true;
+	}
 	put(w, at + 8, (HEAP + HEAP_SIZE - at) | prev_in_use);
 	put(w, STATE + w->bins_at - 16, at);
 }
@@ -179,7 +186,9 @@ static void expect(struct world *w, const char *states, size_t n_damage)
 
 		if (id != BLOCK_NONE && grains_key(&b.grains, id) == mem)
 			is = block_is_filler(&b, id) ? '.' : block_is_used(&b, id) ? 'u' : 'f';
-		if (is != states[i])
+		if (w->far_from_top && !states[i + 1] && states[i] == 'f')
+			assert_int_equal(is, 'u');
+		else if (is != states[i])
 			fail_msg("chunk %zu at 0x%lx is '%c', not '%c'", i, w->chunk[i], is, states[i]);
 	}
 	assert_int_equal(b.heaps[0].info->n_damage, n_damage);
@@ -203,9 +212,11 @@ static void lists_say_what_is_free(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t n = 0; n < 2 * ARRAY_SIZE(cases); n++) {
 		struct world *w = world_new(112);
+		size_t i = n / 2;
 
+		w->far_from_top = n & 1; /* or the walk goes chunk by chunk */
 		lay_out(w, cases[i].layout);
 		expect(w, cases[i].states, 0);
 		world_free(w);
@@ -273,9 +284,11 @@ static void damaged_headers(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t n = 0; n < 2 * ARRAY_SIZE(cases); n++) {
 		struct world *w = world_new(112);
+		size_t i = n / 2;
 
+		w->far_from_top = n & 1; /* or the walk goes chunk by chunk */
 		lay_out(w, cases[i].layout);
 		put(w, w->chunk[cases[i].chunk] + 8, cases[i].header);
 		expect(w, cases[i].states, cases[i].n_damage);
@@ -314,10 +327,12 @@ static void sizes_that_swallow(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t n = 0; n < 2 * ARRAY_SIZE(cases); n++) {
 		struct world *w = world_new(112);
+		size_t i = n / 2;
 		taddr at;
 
+		w->far_from_top = n & 1; /* or the walk goes chunk by chunk */
 		lay_out(w, cases[i].layout);
 		at = w->chunk[cases[i].chunk];
 		put(w, at + 8, (w->chunk[cases[i].landing] - at) | (get(w, at + 8) & 7));
@@ -547,6 +562,95 @@ static void foreign_brk(void **state)
 	world_free(w);
 }
 
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	return *seed ^= *seed << 17;
+}
+
+/* Where a walk must look closer, by the definition: the first chunk from `at` on that is not ordinary. */
+static taddr first_unusual(struct world *w, taddr at, taddr limit, uint64_t flags)
+{
+	while (at < limit) {
+		uint64_t header = get(w, at + 8), size = header & ~7ull, next;
+
+		if (size < 0x20 || size > GLIBC_RUN_MAX || (header & 14) != (flags & 14))
+			break;
+		next = get(w, at + size + 8);
+		if (!(next & 1) && get(w, at + size) != size)
+			break;
+		for (taddr in = at + 0x20; next & 1 && in <= at + size - 0x20; in += 16) {
+			uint64_t word = get(w, in + 8);
+
+			if (word >= 0x20 && !(word & 15 & ~flags) && (word & ~7ull) <= at + size - in)
+				return at;
+		}
+		at += size;
+	}
+	return at;
+}
+
+/* Chunks of any size and state, with words in them that are headers or nearly. */
+static void fill_at_random(struct world *w, uint64_t flags, uint64_t *seed)
+{
+	static const uint64_t words[] = { 0x20, 0x21, 0x25, 0x1f, 0x29, 0x22, 0x31, 0x3e1, 0x3f5, 0x401, 0x421, 0x2021, 0x100000021, ~0ull };
+	bool prev_in_use = true;
+
+	for (taddr at = HEAP; at < HEAP + HEAP_SIZE - 0x3000;) {
+		uint64_t most = next_random(seed) % 8 ? 8 : next_random(seed) % 4 ? 63 : 500;
+		uint64_t size = 0x20 + 16 * (next_random(seed) % most), odds = next_random(seed) % 40;
+
+		put(w, at + 8, size | flags | prev_in_use);
+		for (taddr in = at + 16; in < at + size; in += 8)
+			put(w, in, next_random(seed) % 64 ? 0 : words[next_random(seed) % ARRAY_SIZE(words)]);
+		if (odds == 1)
+			put(w, at + 8, words[next_random(seed) % ARRAY_SIZE(words)] | 1);
+		prev_in_use = odds > 3;
+		at += size;
+		put(w, at, odds > 2 ? 0x21 : size);
+		put(w, at + 8, 0x20 | flags | prev_in_use);
+	}
+}
+
+static void runs_end_where_the_walk_must_look(void **state)
+{
+	uint64_t seed = 88172645463325252ull, n = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 64; round++) {
+		struct world *w = world_new(112);
+		struct window window = { .img = &w->img };
+		struct grain_range range = { HEAP + 16, HEAP + HEAP_SIZE + 16 };
+		struct grains grains;
+		_free_ uint64_t *used = calloc(HEAP_SIZE, 1);
+		struct block_sink sink = { .grains = &grains, .used = used };
+		struct glibc_run run = { .flags = round & 1 ? 5 : 1 };
+		taddr limit = HEAP + HEAP_SIZE - 0x5000;
+
+		fill_at_random(w, run.flags & 4, &seed);
+		assert_null(grains_open(&w->env, &range, 1, GRAIN_SHIFT, &grains));
+		assert_true(window_move(&window, HEAP));
+		for (taddr at = HEAP; at < limit;) {
+			taddr end = glibc_run(&run, &window, at, limit, &sink);
+
+			assert_int_equal(end, first_unusual(w, at, limit, run.flags));
+			for (; at < end; at += get(w, at + 8) & ~7ull, n++) {
+				bool in_use = get(w, at + 8 + (get(w, at + 8) & ~7ull)) & 1;
+
+				assert_true(grain_is_start(&grains, grain_of(&grains, at + 16), at + 16));
+				assert_int_equal(bit_get(used, grain_of(&grains, at + 16)), in_use);
+			}
+			at += end < limit ? 0x10 : 0; /* a walk would look; here it is enough to go on */
+			while (at < limit && (get(w, at + 8) & ~7ull) < 0x20)
+				at += 0x10;
+		}
+		grains_close(&grains);
+		world_free(w);
+	}
+	assert_true(n > 1000);
+}
+
 static void no_heap_is_no_error(void **state)
 {
 	struct world *w = world_new(112);
@@ -571,7 +675,8 @@ int main(void)
 		cmocka_unit_test(objects_that_look_split), cmocka_unit_test(words_of_the_allocator),
 		cmocka_unit_test(lists_that_loop), cmocka_unit_test(footer_overwritten),
 		cmocka_unit_test(bins_broken_in_the_middle), cmocka_unit_test(mapped_chunks),
-		cmocka_unit_test(foreign_brk), cmocka_unit_test(no_heap_is_no_error),
+		cmocka_unit_test(runs_end_where_the_walk_must_look), cmocka_unit_test(foreign_brk),
+		cmocka_unit_test(no_heap_is_no_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
