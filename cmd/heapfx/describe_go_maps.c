@@ -1,5 +1,6 @@
 /*
- * describe_go_maps.c - Go's maps -> report.go: those first that waste most.
+ * describe_go_maps.c - Go's maps -> report.go: those first that waste most; of package sync those
+ * that are largest.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "base/guard.h"
 #include "pipeline.h"
 #include "type/go_maps.h"
+#include "type/go_sync_maps.h"
 
 enum { MAPS_MAX = 256 };
 
@@ -62,6 +64,92 @@ static void add_map(struct report *r, struct rp_node *list, const struct go_map 
 		node_uint(r, node, "damaged", NODE_BOOL, true);
 }
 
+/* ---- of package sync */
+
+struct largest {
+	struct go_sync_map v[MAPS_MAX];
+	size_t n;
+	uint64_t total;
+};
+
+static struct err *keep_sync(void *arg, const struct go_sync_map *map)
+{
+	struct largest *l = arg;
+	size_t at = l->n;
+
+	l->total++;
+	if (l->n == MAPS_MAX && map->bytes <= l->v[MAPS_MAX - 1].bytes)
+		return NULL;
+	at -= l->n == MAPS_MAX;
+	l->n += l->n < MAPS_MAX;
+	while (at && map->bytes > l->v[at - 1].bytes) {
+		l->v[at] = l->v[at - 1];
+		at--;
+	}
+	l->v[at] = *map;
+	return NULL;
+}
+
+/* A global's name; the block's type else. */
+static void name_sync_map(struct run *run, struct rp_node *node, const struct go_sync_map *map)
+{
+	const struct graph *g = run->graph;
+	struct text name = TEXT_INIT;
+
+	if (map->in != NODE_NONE) {
+		node_text(&run->report, node, "in", g->types->v[g->type[map->in]].name);
+		return;
+	}
+	if (g->ops && g->ops->root)
+		g->ops->root(g->ctx, map->root, &name);
+	node_text(&run->report, node, "name",
+		  name.n ? arena_strdup(&run->report.mem, text_str(&name)) : NULL);
+	text_fini(&name);
+}
+
+static void add_sync_map(struct run *run, struct rp_node *list, const struct go_sync_map *map)
+{
+	struct report *r = &run->report;
+	struct rp_node *node = node_map(r, list, NULL);
+
+	name_sync_map(run, node, map);
+	node_uint(r, node, "address", NODE_ADDR, map->addr);
+	node_uint(r, node, "entries", NODE_COUNT, map->live);
+	node_uint(r, node, "bytes", NODE_BYTES, map->bytes);
+	if (map->is_trie) {
+		node_uint(r, node, "nodes", NODE_COUNT, map->nodes);
+	} else {
+		node_uint(r, node, "deleted", NODE_COUNT, map->deleted);
+		node_uint(r, node, "expunged", NODE_COUNT, map->expunged);
+		node_uint(r, node, "only_dirty", NODE_COUNT, map->only_dirty);
+		node_uint(r, node, "misses", NODE_COUNT, map->misses);
+	}
+	if (map->need && !map->damaged)
+		node_uint(r, node, "wasted", NODE_BYTES,
+			  map->bytes > map->need ? map->bytes - map->need : 0);
+	if (map->damaged)
+		node_uint(r, node, "damaged", NODE_BOOL, true);
+}
+
+static struct err *describe_sync_maps(struct run *run)
+{
+	struct report *r = &run->report;
+	_free_ struct largest *l = calloc(1, sizeof(*l));
+	struct rp_node *list;
+	struct err *err;
+
+	if (!l)
+		return &err_nomem;
+	err = go_sync_maps_each(&run->env, run->image, &run->blocks, run->graph, keep_sync, l);
+	if (err)
+		return err;
+	node_uint(r, r->go, "sync_maps_total", NODE_COUNT, l->total);
+	list = node_list(r, r->go, "sync_maps");
+	for (size_t i = 0; i < l->n; i++)
+		add_sync_map(run, list, &l->v[i]);
+	return NULL;
+}
+
 struct err *describe_go_maps(struct run *run)
 {
 	struct report *r = &run->report;
@@ -81,5 +169,8 @@ struct err *describe_go_maps(struct run *run)
 	list = node_list(r, r->go, "maps");
 	for (size_t i = 0; i < w->n; i++)
 		add_map(r, list, &w->v[i]);
+	err = describe_sync_maps(run);
+	if (err)
+		return err;
 	return report_nodes_failed(r) ? &err_nomem : NULL;
 }

@@ -77,6 +77,12 @@ for _minor in RELEASES:
 	CASES[f"slack.{_minor}"] = Case("slack", _minor,
 		about="maps, slices, strings and buffers with room to spare")
 	CASES[f"slack.{_minor}.stripped"] = Case("slack", _minor, STRIPPED, about="the same, no symbols")
+	CASES[f"waits.{_minor}"] = Case("waits", _minor,
+		about="goroutines that wait for each other for ever, sync.Map")
+	CASES[f"waits.{_minor}.stripped"] = Case("waits", _minor, STRIPPED, about="the same, no symbols")
+	CASES[f"waits.{_minor}.healthy"] = Case("waits", _minor, args=("healthy",), about="the same, repaired")
+	CASES[f"waits.{_minor}.healthy-stripped"] = Case("waits", _minor, STRIPPED, args=("healthy",),
+		about="the same, repaired, no symbols")
 	CASES[f"spin.{_minor}"] = Case("spin", _minor, STRIPPED, env=SPIN_ENV,
 		about="a goroutine that runs, some that cannot, objects in a P's cache, no symbols")
 	CASES[f"spin.{_minor}.kernel"] = Case("spin", _minor, STRIPPED, capture="kernel",

@@ -174,6 +174,19 @@ static bool is_same_thing(const struct rp_hop *hop)
 	return hop->via_name && !*hop->via_name;
 }
 
+/* What it is found in is only a variable of its own: to who reads, it stands where that is. */
+static bool is_boxed(const struct rp_hop *hop)
+{
+	return hop->via_name && !strcmp(hop->via_name, "*");
+}
+
+static void take_via(struct rp_hop *hop, const struct rp_hop *from)
+{
+	hop->via_kind = from->via_kind;
+	hop->via_name = from->via_name;
+	hop->via_offset = from->via_offset;
+}
+
 static struct rp_hop block_hop(const struct graph *g, node_id node)
 {
 	return (struct rp_hop){ .address = graph_key(g, node),
@@ -205,9 +218,17 @@ static bool push_above(struct hops *h, const struct rp_hop *hop, bool may_fold)
 	struct rp_hop *last = h->n ? &h->v[h->n - 1] : NULL;
 
 	h->steps++;
+	if (last && is_boxed(last)) {
+		take_via(last, hop);
+		if (h->n > 1 && !is_boxed(last) && like(h, last - 1, last)) {
+			last[-1].repeat++;
+			h->n--;
+		}
+		return true;
+	}
 	if (last && is_same_thing(hop))
 		return true;
-	if (last && may_fold && (like(h, last, hop) || h->n == HOPS_MAX)) {
+	if (last && may_fold && !is_boxed(hop) && (like(h, last, hop) || h->n == HOPS_MAX)) {
 		last->repeat++;
 		return true;
 	}
@@ -220,6 +241,13 @@ static bool push_below(struct hops *h, const struct rp_hop *hop)
 	struct rp_hop *last = h->n ? &h->v[h->n - 1] : NULL;
 
 	h->steps++;
+	if (last && is_boxed(hop)) {
+		struct rp_hop box = *last;
+
+		*last = *hop;
+		take_via(last, &box);
+		return true;
+	}
 	if (last && is_same_thing(hop))
 		return true;
 	if (last && h->n > 1 && like(h, last, hop)) {

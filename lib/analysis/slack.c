@@ -150,6 +150,8 @@ static void add_name(const struct group *g, const char *type, struct text *t)
 	}
 	if (!type)
 		text_add(t, untyped[g->kind]);
+	else if (!strcmp(type, "sync.Map (read)"))
+		text_add(t, "sync.Map"); /* what it is a piece of */
 	else
 		text_add(t, strcmp(type, "string data") ? type : "string");
 	if (g->count > 1 && (!type || !strcmp(type, "string data")))

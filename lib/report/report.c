@@ -95,10 +95,26 @@ static void print_root(const struct rp_root *root, bool with_module, struct text
 	}
 }
 
-static void print_block(const struct rp_hop *hop, struct text *t)
+/* "sync.Map (node)", whose key comes next: "sync.Map". */
+static void add_type(const char *type, bool key_follows, struct text *t)
+{
+	const char *part = key_follows ? strrchr(type, '(') : NULL;
+
+	if (part && part - type > 1 && part[-1] == ' ' && type[strlen(type) - 1] == ')') {
+		struct text whole = TEXT_INIT;
+
+		text_add_n(&whole, type, (size_t)(part - 1 - type));
+		add_name(t, text_str(&whole));
+		text_fini(&whole);
+	} else {
+		add_name(t, type);
+	}
+}
+
+static void print_block(const struct rp_hop *hop, bool key_follows, struct text *t)
 {
 	if (hop->type) {
-		add_name(t, hop->type);
+		add_type(hop->type, key_follows, t);
 	} else if (hop->size < 1024) {
 		text_printf(t, "%" PRIu64 "-byte block", hop->size);
 	} else {
@@ -116,6 +132,11 @@ static void print_block(const struct rp_hop *hop, struct text *t)
 static bool is_named(const struct rp_chain *chain, size_t i)
 {
 	return i < chain->n_hops && chain->hops[i].via_name && *chain->hops[i].via_name;
+}
+
+static bool is_keyed(const struct rp_chain *chain, size_t i)
+{
+	return is_named(chain, i) && strchr("[ ", chain->hops[i].via_name[0]);
 }
 
 /* Steps between names say nothing by themselves: only the last two are shown. */
@@ -149,7 +170,7 @@ static void print_hop(const struct rp_chain *chain, size_t i, struct text *t)
 		text_add(t, " -> ");
 	if (i && !hop->via_name)
 		text_printf(t, "+0x%" PRIx64 " ", hop->via_offset);
-	print_block(hop, t);
+	print_block(hop, is_keyed(chain, i + 1), t);
 	if (last && hop->type && hop->repeat == 1) {
 		text_add(t, " (");
 		text_add_bytes(t, hop->size);

@@ -343,6 +343,19 @@ bool go_map_read(struct go_maps *m, const struct go_type *type, taddr header, st
 	return read_map(&r, header);
 }
 
+uint64_t go_map_need(const struct go *go, const struct go_type *type, uint64_t n)
+{
+	struct go_map map = { .used = n };
+	struct reader r = { .go = go, .map = &map };
+	unsigned header = go->swissmap ? SWISS_BYTES : extra_at(go) + 8;
+
+	if (!type->bucket)
+		return 0;
+	r.group = type->bucket->size;
+	r.scan = type->bucket->ptr_bytes;
+	return go_block_size(go, header, true) + (go->swissmap ? need_swiss(&r) : need_old(&r));
+}
+
 bool go_map_try(struct go_maps *m, uint64_t group, bool scan, taddr header, struct go_map *ret)
 {
 	struct reader r = { .maps = m,

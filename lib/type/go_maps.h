@@ -49,6 +49,9 @@ void go_maps_close(struct go_maps *m);
 /* False: no header can be there. `type`: of kind GO_MAP. */
 bool go_map_read(struct go_maps *m, const struct go_type *type, taddr header, struct go_map *ret);
 
+/* What make() takes for a map of n entries. `type`: of kind GO_MAP. */
+uint64_t go_map_need(const struct go *go, const struct go_type *type, uint64_t n);
+
 /*
  * A map of unknown type, whose groups or buckets would be of so many bytes: false unless all of it
  * holds together; its blocks are then nobody's.

@@ -27,7 +27,8 @@ const struct go_type *go_names_stack(struct go_names *n, const struct goroutine 
 void go_names_closure(struct go_names *n, struct shape *closure);
 /*
  * How the word at `offset` of a block of `shape` is called, whose contents begin at addr: ".h.buf", "[3].items",
- * `["/receipt"]`; "" where the language sees no step: from a map's header to its slots.
+ * `["/receipt"]`; "" where the language sees no step: from a map's header to its slots; "*" from a variable that has a
+ * block of its own to what it refers to.
  */
 bool go_names_path(const struct go_names *n, const struct shape *shape, taddr addr, uint64_t offset, struct text *ret);
 bool go_names_global(const struct go_names *n, taddr addr, struct text *ret);

@@ -151,6 +151,14 @@ bool shape_closure_at(struct shapes *s, uint64_t word)
 	return false;
 }
 
+const struct go_field *go_field_named(const struct go_type *t, const char *name)
+{
+	for (size_t i = 0; i < t->n_fields; i++)
+		if (!strcmp(t->fields[i].name, name))
+			return &t->fields[i];
+	return NULL;
+}
+
 /* ---- what is in an interface word */
 
 static bool first_slot(void *arg, uint64_t offset, const struct go_type *slot)
@@ -298,6 +306,14 @@ static bool unsafe_slot(struct shapes *s, const struct go_type *whole, struct sl
 		ret->op = SLOT_EFACE;
 		return true;
 	}
+	/* In 1.19 a plain pointer. */
+	if (!strcmp(of->name, "sync.entry") && !strcmp(f->name, "p")) {
+		const struct go_type *any = go_type_named(s->go, "interface {}");
+
+		ret->op = SLOT_POINTER;
+		ret->target = any ? shape_value(s, any) : NULL;
+		return ret->target;
+	}
 	/* atomic.Pointer[T] begins with [0]*T. */
 	if (starts(of->name, "atomic.Pointer[") && of->n_fields > 1 &&
 	    of->fields[0].type->kind == GO_ARRAY && of->fields[0].type->elem &&
@@ -419,6 +435,27 @@ static bool add_map_part(const struct go_type *t, struct text *ret)
 	return true;
 }
 
+/* Pieces of a sync.Map, which is their users' only name for it. */
+static bool add_sync_part(const struct go_type *t, struct text *ret)
+{
+	static const struct {
+		const char *type, *part;
+	} parts[] = {
+		{ "sync.indirect[interface {},interface {}]", "node" },
+		{ "sync.entry[interface {},interface {}]", "entry" },
+		{ "sync.readOnly", "read" },
+		{ "sync.entry", "entry" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (strcmp(t->name, parts[i].type))
+			continue;
+		text_printf(ret, "sync.Map (%s)", parts[i].part);
+		return true;
+	}
+	return false;
+}
+
 /* Kinds whose name alone means what they refer to. */
 static bool is_reference(const struct go_type *t)
 {
@@ -431,6 +468,8 @@ void shape_name(const struct shapes *s, const struct shape *shape, struct text *
 
 	switch ((enum shape_kind)shape->kind) {
 	case SHAPE_VALUE:
+		if (add_sync_part(shape->type, ret))
+			break;
 		text_add(ret, shape->type->name);
 		if (is_reference(shape->type))
 			text_add(ret, " (variable)");

@@ -87,6 +87,9 @@ bool shape_compile(struct shapes *s, struct shape *shape);
 /* What types[] calls it: docs/formats/go.md. */
 void shape_name(const struct shapes *s, const struct shape *shape, struct text *ret);
 
+/* The field of a struct; NULL: it has none of that name. */
+const struct go_field *go_field_named(const struct go_type *t, const char *name);
+
 /* What the allocator spends on n bytes; `scan`: with pointers, which since 1.22 may cost a header. */
 uint64_t go_block_size(const struct go *go, uint64_t n, bool scan);
 

@@ -13,6 +13,7 @@
 #include "type/go_names.h"
 #include "type/go_shape.h"
 #include "type/go_spread.h"
+#include "type/go_sync_maps.h"
 
 enum {
 	SPANS_MAX = 1 << 24,
@@ -247,6 +248,24 @@ static void read_roots(struct ctx *c, struct spread *s, const struct graph *g)
 	}
 }
 
+/* Where no debug info tells what the globals are. */
+static void read_sync_maps(struct ctx *c, struct spread *s, const struct graph *g)
+{
+	struct sync_search search;
+
+	if (c->names.dwarf || !g || !go_sync_search(c->img, c->blocks, &search))
+		return;
+	for (uint32_t i = 0; i < g->n_roots; i++) {
+		taddr at = 0;
+
+		if (g->sources[g->root_source[i]].kind == ROOT_GLOBAL &&
+		    !(g->root_node[i] & EDGE_INTERIOR))
+			at = go_sync_at(&search, g->root_at[i]);
+		if (at)
+			spread_memory(s, at, shape_value(&c->shapes, search.l.type));
+	}
+}
+
 /* finBlock {alllink, next, cnt}, then {fn, arg, nret, fint, ot} of objects whose finalizer is due. */
 static void read_queue(struct ctx *c, struct spread *s)
 {
@@ -332,6 +351,7 @@ static struct err *assign(void *p, struct type_columns *cols)
 		read_goroutines(c, &s);
 		read_queue(c, &s);
 		read_roots(c, &s, cols->graph);
+		read_sync_maps(c, &s, cols->graph);
 		err = spread_run(&s);
 	}
 	if (!err) {

@@ -17,9 +17,9 @@ extern const struct typer_ops typer_go;
 const struct typer_ops *const typer_registry[] = { &typer_go, NULL };
 
 extern const struct noter_ops noter_go_copies, noter_go_finalizers, noter_go_maps, noter_go_pools,
-	noter_go_slack, noter_go_waits;
+	noter_go_slack, noter_go_sync_maps, noter_go_waits;
 
 const struct noter_ops *const noter_registry[] = {
 	&noter_go_copies, &noter_go_finalizers, &noter_go_maps,	 &noter_go_pools,
-	&noter_go_slack,  &noter_go_waits,	NULL,
+	&noter_go_slack,  &noter_go_sync_maps, &noter_go_waits, NULL,
 };

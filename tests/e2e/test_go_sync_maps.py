@@ -1,0 +1,85 @@
+"""Maps of package sync: entries, deleted and expunged ones, keys in chains (corpus/go/src/waits/syncmaps.go)."""
+import pytest
+
+from common import heapfx_ok
+from go_corpus import WAITS, go_dump, report_of, truth_of
+
+HEALTHY = [name for name in WAITS if "healthy" in name]
+NAMED = [name for name in WAITS if "stripped" not in name]
+VALUE = "main.Value"
+
+
+def is_trie(name):
+	return int(name.split(".")[2]) >= 24
+
+
+def sync_maps_of(name):
+	return {int(m["address"], 16): m for m in report_of(name)["go"]["sync_maps"]}
+
+
+def rows_of(name):
+	"""(the program's name for it, what heapfx says)"""
+	said = sync_maps_of(name)
+	return [(title, said.get(int(address, 16))) for address, _, title, _ in truth_of(name).rows["syncmap"]]
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_entries(name):
+	total = truth_of(name).total
+	for title, said in rows_of(name):
+		if title == "services.routes" and name not in NAMED:
+			continue	# nothing tells the type of the object that it lies in
+		assert said and "damaged" not in said, title
+		assert said["entries"] == total[f"syncmap.{title}.live"], title
+		if is_trie(name):
+			assert said["nodes"] >= 1 and "deleted" not in said, title
+		else:
+			assert said["deleted"] == total[f"syncmap.{title}.deleted"], title
+			assert said["expunged"] == total[f"syncmap.{title}.expunged"], title
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_names(name):
+	said = dict(rows_of(name))
+	for title in ("cache", "registry.byID", "drained"):
+		assert said[title]["name"] == f"main.{title}"
+	assert said["services.routes"]["in"] == "main.Service"
+
+
+def chain_to(name, nth, *options):
+	"""Of the nth live value, in the order in which the program made them."""
+	address = [row[0] for row in truth_of(name).objects if row[2] == VALUE and row[3] == "live"][nth]
+	text = heapfx_ok("explain", go_dump(name).core, hex(address), "--exe", go_dump(name).exe, *options).out
+	return next(line[18:] for line in text.splitlines() if line[2:16] == "shortest chain")
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_keys_are_hops(name):
+	# made as: the next of words[2], words[2]'s, ... words[5]'s, the late one, then those of the registry
+	part = "sync.Map"
+	dirty = part if is_trie(name) else "map[interface {}]*sync.entry"
+	assert chain_to(name, 1) in [f'global main.cache -> {p}["gamma"] -> {VALUE} (64 B)' for p in (part, dirty)]
+	assert chain_to(name, 0) == f'global main.cache["gamma"] -> {VALUE}.Next -> {VALUE} (64 B)'
+	assert chain_to(name, 8) == f'global main.cache -> {dirty}["late"] -> {VALUE} (64 B)'
+	assert chain_to(name, 9) == f"global main.registry.byID -> {part}[...] -> {VALUE} (64 B)"
+	assert chain_to(name, -1) == f'global main.services["web"].routes -> {part}["/receipt"] -> {VALUE} (64 B)'
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_keys_that_are_data_are_shown_when_asked_for(name):
+	assert chain_to(name, 16, "--strings", "preview") == \
+		f"global main.registry.byID -> sync.Map[7] -> {VALUE} (64 B)"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMED if not is_trie(name)])
+def test_a_map_of_deleted_keys(name):
+	"""To 1.23 a key stays until `dirty` takes the place of `read`; a trie gives deleted ones back."""
+	said = [s for s in report_of(name)["suspects"] if s["rule"] == "slack/map-dead"]
+	if name in HEALTHY:
+		assert not said
+		return
+	[s] = said
+	assert s["chain"]["root"]["symbol"] == "main.drained" and "sync.Map" in s["title"]
+	drained = dict(rows_of(name))["drained"]
+	assert drained["wasted"] > 0.9 * drained["bytes"]
+	assert s["retained"] >= drained["wasted"]
