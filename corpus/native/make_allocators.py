@@ -74,6 +74,9 @@ for _suite in glibc_root.SUITES:
 for _allocator in LIBRARIES:
 	CASES[f"{_allocator}.gcore"] = Recipe(_allocator, "bookworm", capture="gcore")
 	CASES[f"{_allocator}.linked"] = Recipe(_allocator, "bookworm", "linked")
+CASES["tcmalloc.decommit"] = Recipe("tcmalloc", "trixie", environment=(
+	("TCMALLOC_AGGRESSIVE_DECOMMIT", "1"), ("TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES", "524288")),
+	about="tcmalloc that gives free spans back at once and keeps little in thread caches")
 CASES["jemalloc.static"] = Recipe("jemalloc", "bookworm", "static")
 CASES["musl.static"] = Recipe("musl", None, "musl-static")
 

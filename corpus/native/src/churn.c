@@ -88,13 +88,16 @@ static unsigned char *some_block(uint64_t *state, size_t size)
 	}
 }
 
-/* Both ends of it: one that is given less than it asked for breaks here. */
+/*
+ * All that the allocator gave, the rest behind the request too: one that is given less breaks here, and
+ * no word of what was there before keeps a block alive.
+ */
 static struct held touched(unsigned char *block, size_t size)
 {
 	if (!block)
 		abort();
-	memset(block, 0x5a, size < 64 ? size : 64);
-	block[size - 1] = 0x5a;
+	memset(block, 0x5a, size);
+	memset(block, 0x5a, malloc_usable_size(block));
 	return (struct held){ block, size };
 }
 
