@@ -2,10 +2,13 @@
 #include "heap/walker.h"
 
 extern const struct walker_ops go_walker, glibc_walker, tcmalloc_walker;
+extern const struct walker_ops mallocng_walker, oldmalloc_walker;
 
 const struct walker_ops *const walker_registry[] = {
 	&go_walker,
-	&tcmalloc_walker,
 	&glibc_walker,
+	&tcmalloc_walker,
+	&mallocng_walker,
+	&oldmalloc_walker,
 	NULL,
 };

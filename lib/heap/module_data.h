@@ -1,0 +1,26 @@
+/*
+ * heap/module_data.h - where an allocator's own variables lie: the writable data of modules.
+ *
+ *	struct module_data d = module_data(img);
+ *	while ((seg = module_data_next(&d)))
+ *		search(seg);
+ */
+#ifndef HEAPFX_HEAP_MODULE_DATA_H
+#define HEAPFX_HEAP_MODULE_DATA_H
+
+#include "image/image.h"
+
+struct module_data {
+	const struct image *img;
+	size_t next;
+	bool nameless; /* the core names no module (qemu-user's): any small mapping may be data */
+};
+
+struct module_data module_data(const struct image *img);
+/*
+ * The next segment that is mapped from a module and writable, or the anonymous .bss right behind one;
+ * its bytes are there.  NULL: no more.
+ */
+const struct segment *module_data_next(struct module_data *d);
+
+#endif
