@@ -17,13 +17,7 @@ enum {
 	GROUPS_MAX = 256,
 	LIST_MAX = 4096,
 	IDS_MAX = 16,	/* of a group */
-	POOLS_MAX = 256,
 	LEVELS_MAX = 48, /* of a stack, inlined calls included */
-};
-
-struct pool_row {
-	uint32_t owner;
-	struct total kept;
 };
 
 /* ---- groups ---- */
@@ -266,46 +260,6 @@ static struct err *describe_goroutines(struct run *run, struct rp_node *parent)
 	for (size_t i = 0; i < n && i < LIST_MAX; i++)
 		add_goroutine(run, list, v[i], group_of);
 	return NULL;
-}
-
-/* Every pool, those that keep most first. */
-static int most_kept(const void *pa, const void *pb)
-{
-	const struct pool_row *a = pa, *b = pb;
-
-	if (a->kept.bytes != b->kept.bytes)
-		return a->kept.bytes < b->kept.bytes ? 1 : -1;
-	return a->owner < b->owner ? -1 : a->owner > b->owner;
-}
-
-struct err *describe_go_facts(struct run *run)
-{
-	const struct graph *g = run->graph;
-	struct report *r = &run->report;
-	_free_ struct pool_row *rows = NULL;
-	struct rp_node *list;
-	size_t n = 0;
-
-	if (!r->go || !run->facts.owner_total)
-		return NULL;
-	rows = calloc(g->n_owners, sizeof(*rows));
-	if (!rows)
-		return &err_nomem;
-	for (uint32_t i = 0; i < g->n_owners; i++)
-		if (g->owners[i].kind == OWNER_POOL)
-			rows[n++] = (struct pool_row){ i, run->facts.owner_total[i] };
-	qsort(rows, n, sizeof(*rows), most_kept);
-	node_uint(r, r->go, "pools_total", NODE_COUNT, n);
-	list = node_list(r, r->go, "pools");
-	for (size_t i = 0; i < n && i < POOLS_MAX; i++) {
-		struct rp_node *node = node_map(r, list, NULL);
-
-		node_text(r, node, "name", g->owners[rows[i].owner].name);
-		node_uint(r, node, "items", NODE_COUNT, g->owners[rows[i].owner].count);
-		node_uint(r, node, "count", NODE_COUNT, rows[i].kept.count);
-		node_uint(r, node, "bytes", NODE_BYTES, rows[i].kept.bytes);
-	}
-	return report_nodes_failed(r) ? &err_nomem : NULL;
 }
 
 /* Recomputed figures under MemStats' own names; beside them what the runtime itself counted. */

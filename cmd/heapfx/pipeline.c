@@ -251,7 +251,7 @@ struct err *analyze_run(struct run *run)
 	if (!err)
 		err = find_extents(run, &subject);
 	if (!err)
-		err = describe_go_facts(run);
+		err = describe_go_pools(run, &subject);
 	if (!err)
 		err = describe_go_maps(run);
 	if (!err)

@@ -47,8 +47,8 @@ void end_progress(struct run *run); /* clears the progress line, before anything
 struct err *describe_run(struct run *run) MUST_CHECK;
 /* describe_go.c: the Go runtime -> report.go; nothing without one. */
 struct err *describe_go(struct run *run) MUST_CHECK;
-/* describe_go.c: what the facts of the analyses add to it: pools. */
-struct err *describe_go_facts(struct run *run) MUST_CHECK;
+/* describe_go_pools.c: what the facts of the analyses add to it: pools; subject->residences. */
+struct err *describe_go_pools(struct run *run, struct subject *subject) MUST_CHECK;
 /* go_profile.c: what its runtime sampled of its allocations, if a writer needs it. */
 struct err *describe_go_profile(struct run *run) MUST_CHECK;
 /* describe_go_maps.c: the same for its maps. */

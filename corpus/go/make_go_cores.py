@@ -83,6 +83,12 @@ for _minor in RELEASES:
 	CASES[f"waits.{_minor}.healthy"] = Case("waits", _minor, args=("healthy",), about="the same, repaired")
 	CASES[f"waits.{_minor}.healthy-stripped"] = Case("waits", _minor, STRIPPED, args=("healthy",),
 		about="the same, repaired, no symbols")
+	CASES[f"parked.{_minor}"] = Case("parked", _minor,
+		about="pools that are misused, finalizers that never run")
+	CASES[f"parked.{_minor}.stripped"] = Case("parked", _minor, STRIPPED, about="the same, no symbols")
+	CASES[f"parked.{_minor}.healthy"] = Case("parked", _minor, args=("healthy",), about="the same, repaired")
+	CASES[f"parked.{_minor}.healthy-stripped"] = Case("parked", _minor, STRIPPED, args=("healthy",),
+		about="the same, repaired, no symbols")
 	CASES[f"spin.{_minor}"] = Case("spin", _minor, STRIPPED, env=SPIN_ENV,
 		about="a goroutine that runs, some that cannot, objects in a P's cache, no symbols")
 	CASES[f"spin.{_minor}.kernel"] = Case("spin", _minor, STRIPPED, capture="kernel",

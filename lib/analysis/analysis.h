@@ -27,6 +27,14 @@ struct subject {
 		const char *what;
 	} *stale;
 	size_t n_stale;
+	/*
+	 * In what units of its allocator lies what each owner alone keeps, by index in
+	 * graph.owners; NULL if nobody looked.
+	 */
+	const struct residence {
+		uint64_t spans, bytes, free; /* `free`: in slots of these that nothing uses */
+		uint64_t alone;		     /* spans in which nothing else is used */
+	} *residences;
 	/* Where allocators keep their blocks, ascending; none if nobody looked. */
 	const struct extent {
 		uint64_t start, end; /* keys of its nodes */

@@ -51,6 +51,9 @@ struct owner {
 	uint8_t kind;	  /* enum owner_kind */
 	const char *name; /* for people; lives as long as the graph */
 	uint64_t count;	  /* goroutines of a group; things in a pool */
+	uint64_t address; /* of a pool itself; 0: none */
+	uint64_t old;	  /* of a pool's things: they were in it at the last collection already */
+	uint64_t undrawn; /* and those that it never fell below as far as its records go; 0: unknown */
 };
 struct gate {
 	node_id node;
@@ -139,6 +142,8 @@ struct graph_ops {
 	void (*place)(void *ctx, uint32_t root, struct root_place *ret);
 	/* The address a program holds of a node that starts at `start`; NULL: `start` for all. */
 	uint64_t (*held)(void *ctx, uint64_t start);
+	/* Entries of a container with keys; 0: it is none, or empty, or nobody can tell. */
+	uint64_t (*entries)(void *ctx, node_id node);
 	/* A short word for the block when no type is known, NULL if there is none. */
 	const char *(*label)(void *ctx, node_id node);
 	/* Before the columns go: what ctx owns besides them. */

@@ -397,6 +397,13 @@ static uint64_t held(void *ctx, uint64_t start)
 	return start + (claim ? claim->head : 0);
 }
 
+static uint64_t entries(void *ctx, node_id node)
+{
+	const struct context *c = ctx;
+
+	return typing_entries(c->typing, node, graph_key(c->graph, node));
+}
+
 static void close_context(void *ctx)
 {
 	struct context *c = ctx;
@@ -405,7 +412,8 @@ static void close_context(void *ctx)
 }
 
 static const struct graph_ops block_graph_ops = {
-	.edge = edge, .slot = slot, .root = describe_root, .place = place, .held = held, .close = close_context,
+	.edge = edge, .slot = slot, .root = describe_root, .place = place, .held = held,
+	.entries = entries, .close = close_context,
 };
 
 /* ---- all together ---- */

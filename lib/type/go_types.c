@@ -380,6 +380,15 @@ static bool global(void *p, taddr addr, struct text *ret)
 	return go_names_global(&c->names, addr, ret);
 }
 
+/* The header's first word is len(), of both kinds of maps. */
+static uint64_t entries(void *p, const struct type_row *type, taddr addr)
+{
+	struct ctx *c = p;
+	const struct shape *shape = (const struct shape *)(uintptr_t)type->handle;
+
+	return shape->kind == SHAPE_MAP ? go_word(c->go, addr) : 0;
+}
+
 extern const struct typer_ops typer_go;
 const struct typer_ops typer_go = {
 	.name = "go",
@@ -387,5 +396,6 @@ const struct typer_ops typer_go = {
 	.assign = assign,
 	.path = path,
 	.global = global,
+	.entries = entries,
 	.close = close_typer,
 };

@@ -34,6 +34,8 @@ struct typer_ops {
 	bool (*path)(void *ctx, const struct type_row *type, taddr addr, uint64_t size, uint64_t offset, struct text *ret);
 	/* How a static address is called: "net/http.DefaultServeMux", "main.cache.items[3]". For output. */
 	bool (*global)(void *ctx, taddr addr, struct text *ret);
+	/* Entries of the map at `addr` (of a type of this typer); 0: none, or no map. */
+	uint64_t (*entries)(void *ctx, const struct type_row *type, taddr addr);
 	void (*close)(void *ctx);
 };
 extern const struct typer_ops *const typer_registry[]; /* type/registry.c; NULL-terminated */

@@ -175,6 +175,19 @@ const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t siz
 	return kept;
 }
 
+uint64_t typing_entries(const struct typing *t, uint32_t id, taddr start)
+{
+	type_id type = t ? ((const type_id *)t->type.base)[id] : 0;
+	const struct type_row *row;
+	const struct typer_ops *ops;
+
+	if (!type || type >= t->types.n)
+		return 0;
+	row = &t->types.v[type];
+	ops = t->typers[row->typer].ops;
+	return ops->entries ? ops->entries(t->typers[row->typer].ctx, row, start) : 0;
+}
+
 bool typing_global(const struct typing *t, taddr addr, struct text *ret)
 {
 	for (unsigned i = 0; t && i < TYPERS_MAX; i++)

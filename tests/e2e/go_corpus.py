@@ -24,6 +24,7 @@ ZOO = [name for name in CASES if name.startswith("zoo")]
 SPIN = [name for name in CASES if name.startswith("spin")]
 SLACK = [name for name in CASES if name.startswith("slack")]
 WAITS = [name for name in CASES if name.startswith("waits")]
+PARKED = [name for name in CASES if name.startswith("parked")]
 CGO = [name for name in CASES if name.startswith("cgo")]
 MARKED = [name for name in CASES if name.endswith(".marks")]
 QUIET = [name for name in CASES if name not in MARKED]	# where nothing moved between truth and dump

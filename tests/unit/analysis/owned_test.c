@@ -39,7 +39,26 @@ static void name_root(void *ctx, uint32_t root, struct text *ret)
 	text_printf(ret, "root %u", root);
 }
 
+/* Of graphs without types: fields are told apart by the numbers of nodes they lead to. */
+static bool find_slot(void *ctx, node_id src, node_id dst, uint64_t *ret)
+{
+	(void)ctx;
+	*ret = dst < src ? 8 : 16;
+	return true;
+}
+
+/* Every node is a map, whose size says how full it is. */
+static uint64_t count_entries(void *ctx, node_id node)
+{
+	const struct graph *g = ctx;
+
+	return graph_size(g, node) == 4096 ? 20 : 0;
+}
+
 static const struct graph_ops ops = { .edge = find_edge, .root = name_root };
+static const struct graph_ops map_ops = {
+	.edge = find_edge, .root = name_root, .slot = find_slot, .entries = count_entries
+};
 
 static void open_world(struct world *w)
 {
@@ -91,9 +110,9 @@ static void close_world(struct world *w)
 static const struct root_source global = { .kind = ROOT_GLOBAL, .thread = UINT32_MAX, .module = -1 };
 
 /* A pool array with `n` buffers of `size`, one more of `large`, and one that a global holds too. */
-static void make_pool(struct world *w, unsigned n, uint64_t size, uint64_t large, bool escaped)
+static void make_pool_of(struct world *w, const struct owner *owner, unsigned n, uint64_t size,
+			 uint64_t large, bool escaped)
 {
-	static const struct owner owners[] = { { OWNER_POOL, "sync.Pool main.bufs", 1 } };
 	static struct gate gate[1];
 	node_id array;
 
@@ -110,11 +129,18 @@ static void make_pool(struct world *w, unsigned n, uint64_t size, uint64_t large
 		root(w, global, w->n - 1);
 	finish(w);
 	gate[0] = (struct gate){ array, 1 };
-	w->g->owners = owners;
+	w->g->owners = owner;
 	w->g->n_owners = 1;
 	w->g->gates = gate;
 	w->g->n_gates = 1;
 	run(w, &owned_analysis);
+}
+
+static void make_pool(struct world *w, unsigned n, uint64_t size, uint64_t large, bool escaped)
+{
+	static const struct owner owner = { OWNER_POOL, "sync.Pool main.bufs", 1 };
+
+	make_pool_of(w, &owner, n, size, large, escaped);
 }
 
 static void test_pool(void **state)
@@ -163,6 +189,118 @@ static void test_escaped(void **state)
 	assert_int_equal(w.r.suspects.v[0].count, 1);
 	assert_int_equal(w.r.suspects.v[0].addresses[0], graph_key(w.g, 4));
 	close_world(&w);
+}
+
+/*
+ * 20 objects in a pool: each points at `shared` of a global's blocks (all at one, or each at its
+ * own), or at a map of its own of that size.
+ */
+static void make_objects(struct world *w, unsigned shared, uint64_t map, unsigned with)
+{
+	static const struct owner owners[] = { { OWNER_POOL, "sync.Pool main.ctx", 20 } };
+	static struct type_row rows[] = { {}, { .name = "main.Ctx", .language = LANG_GO } };
+	static const struct types types = { .v = rows, .n = 2 };
+	static struct gate gate[1];
+	static type_id of[64];
+	node_id live[20], array;
+
+	open_world(w);
+	for (unsigned i = 0; i < shared; i++)
+		live[i] = add(w, KIB);
+	array = add(w, 512);
+	for (unsigned i = 0; i < 20; i++)
+		edge(w, array, add(w, 64));
+	for (unsigned i = 0; i < 20; i++) {
+		if (i < with && shared)
+			edge(w, array + 1 + i, live[i % shared]);
+		if (map)
+			edge(w, array + 1 + i, array + 21 + i);
+	}
+	for (unsigned i = 0; i < 20 && map; i++)
+		add(w, map);
+	for (unsigned i = 0; i < shared; i++)
+		root(w, global, live[i]);
+	root(w, global, array);
+	finish(w);
+	for (unsigned i = 0; i < w->n; i++)
+		of[i] = 1;
+	gate[0] = (struct gate){ array, 1 };
+	w->g->ops = &map_ops;
+	w->g->ctx = w->g;
+	w->g->type = of;
+	w->g->types = &types;
+	w->g->owners = owners;
+	w->g->n_owners = 1;
+	w->g->gates = gate;
+	w->g->n_gates = 1;
+	run(w, &owned_analysis);
+	w->g->type = NULL;
+	w->g->ctx = NULL;
+}
+
+static void test_dirty(void **state)
+{
+	static const struct {
+		unsigned shared; /* in use */
+		uint64_t map;
+		unsigned with; /* objects that point at what is in use */
+		uint64_t count, retained; /* of pool-dirty; 0: not told */
+	} cases[] = {
+		{ 0, 0, 0, 0, 0 },
+		{ 20, 0, 20, 20, 20 * KIB }, /* each at another */
+		{ 1, 0, 20, 0, 0 },	     /* how they are made */
+		{ 2, 0, 20, 0, 0 },	     /* two of a kilobyte: too little */
+		{ 0, 4096, 0, 20, 20 * 4096 }, /* maps with entries */
+		{ 0, 2048, 0, 0, 0 },	       /* cleared ones */
+		{ 20, 2048, 5, 5, 5 * KIB },   /* some of them */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct world w;
+		const struct rp_suspect *s = NULL;
+
+		make_objects(&w, cases[i].shared, cases[i].map, cases[i].with);
+		for (size_t k = 0; k < w.r.suspects.n; k++)
+			if (!strcmp(w.r.suspects.v[k].rule, "parked/pool-dirty"))
+				s = &w.r.suspects.v[k];
+		if ((s ? s->count : 0) != cases[i].count ||
+		    (s ? s->retained : 0) != cases[i].retained)
+			fail_msg("case %zu: count %lu retained %lu", i, s ? s->count : 0,
+				 s ? s->retained : 0);
+		close_world(&w);
+	}
+}
+
+/* Nothing taken: said of a pool with things from before the last collection and since, or of many. */
+static void test_not_drawn_from(void **state)
+{
+	static const struct {
+		uint64_t count, old, undrawn;
+		const char *rule;
+		enum confidence confidence;
+	} cases[] = {
+		{ 1000, 500, 900, "parked/pool-no-reuse", CONF_PATTERN },
+		{ 1000, 500, 0, "parked/pool", CONF_RUNTIME },
+		{ 1000, 0, 900, "parked/pool-no-reuse", CONF_GUESS },
+		{ 1000, 0, 100, "parked/pool", CONF_RUNTIME }, /* most came after the newest ring */
+		{ 60, 2, 40, "parked/pool", CONF_RUNTIME },
+		{ 10, 5, 2000, "parked/pool", CONF_RUNTIME }, /* more than there are */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct world w;
+		struct owner owner = { OWNER_POOL, "sync.Pool main.bufs", cases[i].count, 0,
+				       cases[i].old, cases[i].undrawn };
+
+		make_pool_of(&w, &owner, 100, KIB, 0, false);
+		assert_int_equal(w.r.suspects.n, 1);
+		assert_string_equal(w.r.suspects.v[0].rule, cases[i].rule);
+		assert_int_equal(w.r.suspects.v[0].confidence, cases[i].confidence);
+		assert_int_equal(w.r.suspects.v[0].retained, 100 * KIB + 128);
+		close_world(&w);
+	}
 }
 
 static void test_stuck(void **state)
@@ -252,6 +390,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pool), cmocka_unit_test(test_large_buffer), cmocka_unit_test(test_escaped),
+		cmocka_unit_test(test_dirty), cmocka_unit_test(test_not_drawn_from),
 		cmocka_unit_test(test_stuck), cmocka_unit_test(test_slack),
 	};
 
