@@ -4,7 +4,7 @@ import collections
 import pytest
 
 from common import heapfx_ok, parse_blocks
-from go_corpus import (CASES, CGO, Finder, MARKED, QUIET, blocks_text, finder_of, go_dump, report_of,
+from go_corpus import (CASES, CGO, Finder, MARKED, OBJECTS, QUIET, blocks_text, finder_of, go_dump, report_of,
 	truth_of, used_blocks)
 
 
@@ -30,7 +30,7 @@ def live_rows(name):
 	return [row for row in rows if row not in victims]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", OBJECTS)
 def test_dropped_objects_are_uncollected(name):
 	find = finder_of(name)
 	rows = truth_of(name).in_state("dropped")
@@ -83,7 +83,7 @@ def test_the_collector_marked_the_same(name):
 	assert by_reach["uncollected"] == truth.unmarked
 
 
-@pytest.mark.parametrize("name", [name for name in QUIET if not name.startswith("cgo")])
+@pytest.mark.parametrize("name", [name for name in QUIET if name in OBJECTS and name not in CGO])
 def test_little_else_is_garbage(name):
 	"""What the runtime and the truth package let go of after the last collection is a handful."""
 	find = finder_of(name)
@@ -116,7 +116,7 @@ def test_c_blocks(name):
 	assert not wrong, described(wrong)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", OBJECTS)
 def test_one_address_at_a_time(name):
 	"""explain agrees with the list, for one object of each state."""
 	find = finder_of(name)
