@@ -51,8 +51,8 @@ static struct err *ng_open(struct env *env, const struct image *img, void **ret_
 /* "__malloc_context at 0x.. by symbols and layout, its secret is the kernel's" */
 static void say_why(const struct ng_context *c, char *ret, size_t n)
 {
-	snprintf(ret, n, "__malloc_context at 0x%" PRIx64 " by %slayout, mallocng%s", c->at, c->by_symbol ? "symbols+" : "",
-		 c->by_random ? "; its secret is AT_RANDOM's" : "");
+	snprintf(ret, n, "__malloc_context at 0x%" PRIx64 " by %slayout, mallocng%s", c->at,
+		 c->by_symbol ? "symbols+" : "", c->by_random ? "; its secret is AT_RANDOM's" : "");
 }
 
 static void ng_bid(struct env *env, const struct image *img, struct walker_bid *ret)
@@ -88,10 +88,12 @@ static struct err *ng_claim(void *ctx, struct claim_sink *sink)
 
 /* ---- totals */
 
-static void sum_piece(struct ng_heap *h, const struct ng_piece *p, uint64_t n_in[NG_WHERES], uint64_t bytes_in[NG_WHERES])
+static void sum_piece(struct ng_heap *h, const struct ng_piece *p, uint64_t n_in[NG_WHERES],
+		      uint64_t bytes_in[NG_WHERES])
 {
 	const struct ng_group *g = &h->groups.v[p->first];
-	struct heap_arena *a = &h->arenas[g->sizeclass == NG_CLASS_MAPPED ? ARENA_MAPPED : ARENA_GROUPS];
+	struct heap_arena *a =
+		&h->arenas[g->sizeclass == NG_CLASS_MAPPED ? ARENA_MAPPED : ARENA_GROUPS];
 
 	a->bytes += g->end - g->mem;
 	a->n_used += p->n_used;
@@ -102,7 +104,8 @@ static void sum_piece(struct ng_heap *h, const struct ng_piece *p, uint64_t n_in
 		n_in[w] += p->n_in[w];
 		bytes_in[w] += p->bytes_in[w];
 	}
-	if (p->n_free && g->sizeclass < NG_CLASSES && NG_UNIT * ng_size_classes[g->sizeclass] > a->largest_free)
+	if (p->n_free && g->sizeclass < NG_CLASSES &&
+	    NG_UNIT * ng_size_classes[g->sizeclass] > a->largest_free)
 		a->largest_free = NG_UNIT * ng_size_classes[g->sizeclass];
 	h->passed += p->passed;
 	if (p->bad) {
@@ -124,8 +127,11 @@ static void check_moving(struct ng_heap *h)
 	if (n <= 2 * h->img->n_threads + 1)
 		h->passed++;
 	else
-		ng_damage(h, h->ctx.at, "%" PRIu64 " used slots have headers of free ones, with %zu threads to be at work on them", n,
-			  h->img->n_threads);
+		ng_damage(
+			h, h->ctx.at,
+			"%" PRIu64
+			" used slots have headers of free ones, with %zu threads to be at work on them",
+			n, h->img->n_threads);
 }
 
 static void fill_info(struct ng_heap *h)
@@ -138,7 +144,8 @@ static void fill_info(struct ng_heap *h)
 	check_moving(h);
 	for (int w = 0; w < NG_WHERES; w++)
 		if (n_in[w])
-			info->wheres[info->n_wheres++] = (struct where_total){ ng_where_names[w], n_in[w], bytes_in[w] };
+			info->wheres[info->n_wheres++] =
+				(struct where_total){ ng_where_names[w], n_in[w], bytes_in[w] };
 	h->arenas[ARENA_GROUPS].addr = h->ctx.at;
 	h->arenas[ARENA_MAPPED].kind = ARENA_MMAP;
 	info->arenas = h->arenas;
@@ -161,7 +168,8 @@ static void read_version(const struct ng_heap *h, char *ret, size_t n)
 	const struct module *m = image_module_at(h->img, h->ctx.at);
 	struct symbol sym;
 
-	if (!m || !image_symbol(h->img, m, "__libc_version", &sym) || image_read_str(h->img, sym.addr, ret, n) != MEM_OK ||
+	if (!m || !image_symbol(h->img, m, "__libc_version", &sym) ||
+	    image_read_str(h->img, sym.addr, ret, n) != MEM_OK ||
 	    strspn(ret, "0123456789.") != strlen(ret) || !*ret)
 		snprintf(ret, n, "1.2.1 or later");
 }
@@ -207,8 +215,11 @@ static void explain_group(const struct ng_group *g, unsigned i, struct text *ret
 	if (g->sizeclass == NG_CLASS_MAPPED)
 		text_printf(ret, "a mapping of its own, 0x%" PRIx64 "-0x%" PRIx64, g->mem, g->end);
 	else
-		text_printf(ret, "slot %u of %u, size class %u (%u bytes), of the group at 0x%" PRIx64 ", %s", i, g->n_slots,
-			    g->sizeclass, NG_UNIT * ng_size_classes[g->sizeclass], g->mem, place_of(g));
+		text_printf(ret,
+			    "slot %u of %u, size class %u (%u bytes), of the group at 0x%" PRIx64
+			    ", %s",
+			    i, g->n_slots, g->sizeclass, NG_UNIT * ng_size_classes[g->sizeclass],
+			    g->mem, place_of(g));
 	text_printf(ret, "; meta 0x%" PRIx64, g->meta);
 }
 
@@ -285,7 +296,8 @@ static struct err *ng_regions(void *ctx, struct region_sink *sink)
 	struct err *err = NULL;
 
 	for (size_t i = 0; i < h->areas.n && !err; i++) {
-		struct heap_region area = { h->areas.v[i], h->areas.v[i] + NG_AREA, "musl/metadata", "musl: meta areas", false };
+		struct heap_region area = { h->areas.v[i], h->areas.v[i] + NG_AREA, "musl/metadata",
+					    "musl: meta areas", false };
 
 		err = sink->add(sink, &area);
 	}

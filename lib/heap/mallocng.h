@@ -12,15 +12,15 @@
 #include "heap/damage.h"
 
 enum {
-	NG_UNIT = 16,		/* UNIT */
-	NG_HEADER = 4,		/* IB: in front of each slot, the last bytes of the one before */
+	NG_UNIT = 16,  /* UNIT */
+	NG_HEADER = 4, /* IB: in front of each slot, the last bytes of the one before */
 	NG_CLASSES = 48,
-	NG_CLASS_MAPPED = 63,	/* a block with a mapping of its own */
-	NG_SLOTS = 32,		/* of a group, at most */
+	NG_CLASS_MAPPED = 63, /* a block with a mapping of its own */
+	NG_SLOTS = 32,	      /* of a group, at most */
 	NG_AREA = 4096,
-	NG_AREA_METAS = 101,	/* (4096 - 24) / 40 */
+	NG_AREA_METAS = 101, /* (4096 - 24) / 40 */
 	NG_META = 40,
-	NG_META_AT = 24,	/* the first of an area */
+	NG_META_AT = 24, /* the first of an area */
 };
 
 extern const uint16_t ng_size_classes[NG_CLASSES]; /* in units */
@@ -34,13 +34,13 @@ struct ng_context {
 	uint64_t secret;
 	bool has_page_size;
 	bool by_symbol, by_random; /* beside its shape: its name; its secret is that of AT_RANDOM */
-	taddr head, tail; /* meta areas */
+	taddr head, tail;	   /* meta areas */
 	taddr active[NG_CLASSES];
 	uint64_t usage[NG_CLASSES]; /* slots of each class, as the allocator counts them */
 };
 
 enum ng_kind {
-	NG_OWN_MAPPING,	/* a group that was mapped */
+	NG_OWN_MAPPING, /* a group that was mapped */
 	NG_NESTED,	/* in a slot of another group */
 	NG_DONATED,	/* the rest of a module's page; never given back */
 	NG_ORPHAN,	/* nested, and the slot it should be in is not known */
@@ -48,9 +48,9 @@ enum ng_kind {
 
 /* One group: a header of 16 bytes, then equal slots. */
 struct ng_group {
-	taddr mem, end;	 /* of all of it; a slot more than the last is left over in mapped ones */
+	taddr mem, end; /* of all of it; a slot more than the last is left over in mapped ones */
 	taddr meta;
-	uint32_t stride; /* of slots; 0: the one slot reaches to the end */
+	uint32_t stride;       /* of slots; 0: the one slot reaches to the end */
 	uint32_t avail, freed; /* masks */
 	uint8_t n_slots, active_idx, sizeclass, kind;
 };
@@ -120,7 +120,8 @@ struct ng_used {
 	taddr mem;	  /* what the program holds */
 	uint64_t nominal; /* bytes it asked for; up to the slot's end if the header does not say */
 };
-void ng_read_slot(const struct ng_heap *h, const struct ng_group *g, unsigned i, struct ng_used *ret);
+void ng_read_slot(const struct ng_heap *h, const struct ng_group *g, unsigned i,
+		  struct ng_used *ret);
 struct err *ng_walk(void *ctx, uint32_t claim, struct block_sink *sink);
 
 static inline enum ng_where ng_where_of(const struct ng_group *g, unsigned i)

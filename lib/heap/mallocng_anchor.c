@@ -26,12 +26,14 @@ static bool is_area(const struct image *img, taddr at, uint64_t secret)
 	uint64_t check;
 	uint32_t n;
 
-	return at && !(at & (NG_AREA - 1)) && image_read_u64(img, at, &check) == MEM_OK && check == secret &&
-	       image_read_u32(img, at + AREA_SLOTS, &n) == MEM_OK && n == NG_AREA_METAS;
+	return at && !(at & (NG_AREA - 1)) && image_read_u64(img, at, &check) == MEM_OK &&
+	       check == secret && image_read_u32(img, at + AREA_SLOTS, &n) == MEM_OK &&
+	       n == NG_AREA_METAS;
 }
 
 /* True for a context with areas: a process that never called malloc has none. */
-static bool read_context(const struct image *img, taddr at, bool has_page_size, struct ng_context *ret)
+static bool read_context(const struct image *img, taddr at, bool has_page_size,
+			 struct ng_context *ret)
 {
 	struct ng_context c = { .at = at, .has_page_size = has_page_size };
 	taddr rest = at + (has_page_size ? 8 : 0);
@@ -46,7 +48,8 @@ static bool read_context(const struct image *img, taddr at, bool has_page_size, 
 	/* One of the two may be damaged. */
 	if (!is_area(img, c.head, c.secret) && !is_area(img, c.tail, c.secret))
 		return false;
-	if (is_area(img, c.tail, c.secret) && image_read_u64(img, c.tail + AREA_NEXT, &next) == MEM_OK && next)
+	if (is_area(img, c.tail, c.secret) &&
+	    image_read_u64(img, c.tail + AREA_NEXT, &next) == MEM_OK && next)
 		return false;
 	if (image_read(img, rest + CTX_ACTIVE, c.active, sizeof(c.active)) != MEM_OK ||
 	    image_read(img, rest + CTX_USAGE, c.usage, sizeof(c.usage)) != MEM_OK)
@@ -63,16 +66,19 @@ static bool try_context(const struct image *img, taddr at, struct ng_context *re
 /* Cheap: most words are no secret with `init_done` behind them. */
 static bool may_be_context(const uint8_t *bytes)
 {
-	return (load_u32(bytes + CTX_INIT_DONE) == 1 || load_u32(bytes + 8 + CTX_INIT_DONE) == 1) && load_u64(bytes);
+	return (load_u32(bytes + CTX_INIT_DONE) == 1 || load_u32(bytes + 8 + CTX_INIT_DONE) == 1) &&
+	       load_u64(bytes);
 }
 
-static bool search_segment(const struct image *img, const struct segment *seg, struct ng_context *ret)
+static bool search_segment(const struct image *img, const struct segment *seg,
+			   struct ng_context *ret)
 {
 	uint64_t n = seg->end - seg->start;
 
 	for (uint64_t at = 0; at + 8 <= n; at += 8)
 		/* One may begin at the very end of a mapping and go on in the next. */
-		if ((n - at < 24 || may_be_context(seg->bytes + at)) && try_context(img, seg->start + at, ret))
+		if ((n - at < 24 || may_be_context(seg->bytes + at)) &&
+		    try_context(img, seg->start + at, ret))
 			return true;
 	return false;
 }

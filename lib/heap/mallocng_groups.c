@@ -26,14 +26,14 @@ enum {
 	GROUP_ACTIVE = 8,
 	AREAS_MAX = 1 << 24,
 	IN_ONE_MAX = 1 << 16, /* groups inside of one */
-	NESTING_MAX = 16, /* each level is less than half the one around it; 4 is the most that malloc makes */
+	NESTING_MAX =
+		16, /* each level is less than half the one around it; 4 is the most that malloc makes */
 };
 
 const uint16_t ng_size_classes[NG_CLASSES] = {
-	1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15,
-	18, 20, 25, 31, 36, 42, 50, 63, 72, 84, 102, 127,
-	146, 170, 204, 255, 292, 340, 409, 511, 584, 682, 818, 1023,
-	1169, 1364, 1637, 2047, 2340, 2730, 3276, 4095, 4680, 5460, 6552, 8191,
+	1,   2,	  3,   4,    5,	   6,	 7,    8,    9,	   10,	 12,   15,   18,   20,	 25,   31,
+	36,  42,  50,  63,   72,   84,	 102,  127,  146,  170,	 204,  255,  292,  340,	 409,  511,
+	584, 682, 818, 1023, 1169, 1364, 1637, 2047, 2340, 2730, 3276, 4095, 4680, 5460, 6552, 8191,
 };
 
 void ng_damage(struct ng_heap *h, taddr at, const char *fmt, ...)
@@ -52,7 +52,8 @@ static bool is_area(const struct ng_heap *h, taddr at)
 {
 	uint64_t check;
 
-	return at && !(at & (NG_AREA - 1)) && image_read_u64(h->img, at, &check) == MEM_OK && check == h->ctx.secret;
+	return at && !(at & (NG_AREA - 1)) && image_read_u64(h->img, at, &check) == MEM_OK &&
+	       check == h->ctx.secret;
 }
 
 static int by_address(const void *a, const void *b)
@@ -139,7 +140,8 @@ static struct err *search_areas(struct ng_heap *h)
 				taddr meta = area + NG_META_AT + NG_META * m;
 				uint64_t prev = 0, next = 0;
 
-				(void)image_read_u64(h->img, meta + META_PREV, &prev); /* 0 leads nowhere */
+				(void)image_read_u64(h->img, meta + META_PREV,
+						     &prev); /* 0 leads nowhere */
 				(void)image_read_u64(h->img, meta + META_NEXT, &next);
 				err = try_area_of(h, prev, &more);
 				if (!err)
@@ -162,7 +164,8 @@ static struct err *read_areas(struct ng_heap *h)
 		return NULL;
 	}
 	ng_damage(h, broken ? broken : h->ctx.head,
-		  "the list of meta areas from 0x%" PRIx64 " breaks at 0x%" PRIx64 ": no area with malloc's secret there",
+		  "the list of meta areas from 0x%" PRIx64 " breaks at 0x%" PRIx64
+		  ": no area with malloc's secret there",
 		  h->ctx.head, broken);
 	return search_areas(h);
 }
@@ -193,14 +196,17 @@ static bool decode(const uint8_t *meta, struct ng_group *g)
 	g->avail = load_u32(meta + META_AVAIL);
 	g->freed = load_u32(meta + META_FREED);
 	g->n_slots = (uint8_t)n;
-	g->sizeclass = (uint8_t)class;
-	if (g->mem & (NG_UNIT - 1) || g->mem >> 47 || maplen >> 35 || (g->avail | g->freed) & ~all || g->avail & g->freed)
+	g->sizeclass = (uint8_t) class;
+	if (g->mem & (NG_UNIT - 1) || g->mem >> 47 || maplen >> 35 ||
+	    (g->avail | g->freed) & ~all || g->avail & g->freed)
 		return false;
-	if (class >= NG_CLASSES && (class != NG_CLASS_MAPPED || n != 1 || !maplen || g->avail | g->freed))
+	if (class >= NG_CLASSES &&
+	    (class != NG_CLASS_MAPPED || n != 1 || !maplen || g->avail | g->freed))
 		return false;
 	if (maplen && g->mem & 4095)
 		return false;
-	g->stride = class < NG_CLASSES && !(n == 1 && maplen) ? NG_UNIT * ng_size_classes[class] : 0;
+	g->stride =
+		class < NG_CLASSES && !(n == 1 && maplen) ? NG_UNIT * ng_size_classes[class] : 0;
 	size = NG_UNIT + n * g->stride;
 	if (maplen && maplen * 4096 < size)
 		return false;
@@ -217,18 +223,23 @@ static void read_header(struct ng_heap *h, struct ng_group *g)
 
 	g->active_idx = g->n_slots - 1;
 	if (status == MEM_NOT_DUMPED) {
-		diag(h->env, "heap/not-dumped", g->mem, "the group at 0x%" PRIx64 " is not in the dump: its blocks are where slots begin", g->mem);
+		diag(h->env, "heap/not-dumped", g->mem,
+		     "the group at 0x%" PRIx64
+		     " is not in the dump: its blocks are where slots begin",
+		     g->mem);
 		return;
 	}
 	if (back != g->meta) {
 		ng_damage(h, g->mem,
-			  "group at 0x%" PRIx64 ": its header names meta 0x%" PRIx64 ", and that of 0x%" PRIx64
+			  "group at 0x%" PRIx64 ": its header names meta 0x%" PRIx64
+			  ", and that of 0x%" PRIx64
 			  " describes it; likely an overrun of the block before it",
 			  g->mem, back, g->meta);
 		return;
 	}
 	h->passed++;
-	if (image_read_u32(h->img, g->mem + GROUP_ACTIVE, &active) == MEM_OK && (active & 31) < g->n_slots)
+	if (image_read_u32(h->img, g->mem + GROUP_ACTIVE, &active) == MEM_OK &&
+	    (active & 31) < g->n_slots)
 		g->active_idx = active & 31;
 }
 
@@ -239,7 +250,9 @@ static struct err *read_meta(struct ng_heap *h, taddr at, const uint8_t *bytes)
 	if (!load_u64(bytes + META_MEM))
 		return NULL;
 	if (!decode(bytes, &g) || !is_mapped(h, g.mem, g.end)) {
-		ng_damage(h, at, "meta at 0x%" PRIx64 ": it describes no group (memory 0x%" PRIx64 ", masks 0x%x and 0x%x); what it had is not listed",
+		ng_damage(h, at,
+			  "meta at 0x%" PRIx64 ": it describes no group (memory 0x%" PRIx64
+			  ", masks 0x%x and 0x%x); what it had is not listed",
 			  at, g.mem, g.avail, g.freed);
 		return NULL;
 	}
@@ -254,7 +267,10 @@ static struct err *read_metas(struct ng_heap *h)
 		uint8_t bytes[NG_META_AT + NG_META * NG_AREA_METAS];
 
 		if (image_read(h->img, area, bytes, sizeof(bytes)) != MEM_OK) {
-			ng_damage(h, area, "the meta area at 0x%" PRIx64 " is not in the dump whole: its groups are not listed", area);
+			ng_damage(h, area,
+				  "the meta area at 0x%" PRIx64
+				  " is not in the dump whole: its groups are not listed",
+				  area);
 			continue;
 		}
 		for (unsigned m = 0; m < NG_AREA_METAS; m++) {
@@ -286,8 +302,8 @@ static bool is_in_slot(const struct ng_group *in, const struct ng_group *of)
 {
 	uint64_t i = of->stride ? (in->mem - of->mem - NG_UNIT) / of->stride : 0;
 
-	return in->mem >= of->mem + NG_UNIT && i < of->n_slots && in->end <= ng_slot_end(of, (unsigned)i) &&
-	       !((of->avail | of->freed) >> i & 1);
+	return in->mem >= of->mem + NG_UNIT && i < of->n_slots &&
+	       in->end <= ng_slot_end(of, (unsigned)i) && !((of->avail | of->freed) >> i & 1);
 }
 
 /* Groups by place; those that lie across each other cannot both be: the first stays. */
@@ -303,13 +319,20 @@ static void nest_groups(struct ng_heap *h)
 
 		while (depth && around[depth - 1].end <= g.mem)
 			depth--;
-		if (depth && (g.kind != NG_NESTED || depth == NESTING_MAX || !is_in_slot(&g, &around[depth - 1]))) {
-			ng_damage(h, g.meta, "meta at 0x%" PRIx64 ": its group 0x%" PRIx64 "-0x%" PRIx64 " lies across that of 0x%" PRIx64 "; left out",
+		if (depth && (g.kind != NG_NESTED || depth == NESTING_MAX ||
+			      !is_in_slot(&g, &around[depth - 1]))) {
+			ng_damage(h, g.meta,
+				  "meta at 0x%" PRIx64 ": its group 0x%" PRIx64 "-0x%" PRIx64
+				  " lies across that of 0x%" PRIx64 "; left out",
 				  g.meta, g.mem, g.end, around[depth - 1].meta);
 			continue;
 		}
 		if (!depth && g.kind == NG_NESTED) {
-			ng_damage(h, g.meta, "group at 0x%" PRIx64 ": it lies in no other group's slot, and has no mapping of its own", g.mem);
+			ng_damage(
+				h, g.meta,
+				"group at 0x%" PRIx64
+				": it lies in no other group's slot, and has no mapping of its own",
+				g.mem);
 			g.kind = NG_ORPHAN;
 		}
 		around[depth++] = g;
@@ -348,8 +371,10 @@ static void check_usage(struct ng_heap *h)
 		if (n[c] == h->ctx.usage[c])
 			h->passed++;
 		else
-			ng_damage(h, h->ctx.at, "size class %u: groups have %" PRIu64 " slots, and malloc counts %" PRIu64, c, n[c],
-				  h->ctx.usage[c]);
+			ng_damage(h, h->ctx.at,
+				  "size class %u: groups have %" PRIu64
+				  " slots, and malloc counts %" PRIu64,
+				  c, n[c], h->ctx.usage[c]);
 }
 
 struct err *ng_open_groups(struct ng_heap *h)

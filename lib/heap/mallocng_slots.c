@@ -58,7 +58,9 @@ static bool read_header(const struct view *v, taddr at, struct header *ret)
 
 	if (!view_read(v, at - sizeof(b), b, sizeof(b)))
 		return false;
-	*ret = (struct header){ .bits = b[5], .is_far = b[4], .offset = b[4] ? load_u32(b) : load_u16(b + 6) };
+	*ret = (struct header){ .bits = b[5],
+				.is_far = b[4],
+				.offset = b[4] ? load_u32(b) : load_u16(b + 6) };
 	return true;
 }
 
@@ -68,12 +70,13 @@ static bool is_header_of(const struct ng_group *g, unsigned i, taddr mem, const 
 }
 
 /* The offset's upper bits are nowhere, when a block is aligned to 1 MiB and more: each place is tried. */
-static bool find_moved(const struct view *v, const struct ng_group *g, unsigned i, uint64_t units, taddr *ret,
-		       struct header *ret_header)
+static bool find_moved(const struct view *v, const struct ng_group *g, unsigned i, uint64_t units,
+		       taddr *ret, struct header *ret_header)
 {
 	taddr start = ng_slot(g, i), end = ng_slot_end(g, i);
 
-	for (unsigned n = 0; units < (end - start) / NG_UNIT && n < 1 << 16; units += 1 << 16, n++) {
+	for (unsigned n = 0; units < (end - start) / NG_UNIT && n < 1 << 16;
+	     units += 1 << 16, n++) {
 		taddr mem = start + units * NG_UNIT;
 
 		if (read_header(v, mem, ret_header) && is_header_of(g, i, mem, ret_header)) {
@@ -90,7 +93,8 @@ static bool read_nominal(const struct view *v, taddr mem, taddr end, uint8_t bit
 	uint32_t reserved = bits >> 5;
 
 	if (reserved == RESERVED_FAR &&
-	    (!view_read(v, end - NG_HEADER, &reserved, sizeof(reserved)) || reserved < RESERVED_FAR))
+	    (!view_read(v, end - NG_HEADER, &reserved, sizeof(reserved)) ||
+	     reserved < RESERVED_FAR))
 		return false;
 	if (reserved > end - mem)
 		return false;
@@ -98,7 +102,8 @@ static bool read_nominal(const struct view *v, taddr mem, taddr end, uint8_t bit
 	return true;
 }
 
-static void read_slot(const struct view *v, const struct ng_group *g, unsigned i, struct ng_used *ret)
+static void read_slot(const struct view *v, const struct ng_group *g, unsigned i,
+		      struct ng_used *ret)
 {
 	taddr start = ng_slot(g, i), end = ng_slot_end(g, i) - NG_HEADER;
 	struct header first, own;
@@ -126,14 +131,16 @@ static void read_slot(const struct view *v, const struct ng_group *g, unsigned i
 		ret->state = NG_SLOT_GROUP;
 		return;
 	}
-	if (own.bits >> 5 == RESERVED_MOVED || !read_nominal(v, ret->mem, end, own.bits, &ret->nominal)) {
+	if (own.bits >> 5 == RESERVED_MOVED ||
+	    !read_nominal(v, ret->mem, end, own.bits, &ret->nominal)) {
 		ret->nominal = end - ret->mem;
 		return;
 	}
 	ret->state = NG_SLOT_USED;
 }
 
-void ng_read_slot(const struct ng_heap *h, const struct ng_group *g, unsigned i, struct ng_used *ret)
+void ng_read_slot(const struct ng_heap *h, const struct ng_group *g, unsigned i,
+		  struct ng_used *ret)
 {
 	struct view v = view_of(h, g);
 
@@ -143,7 +150,8 @@ void ng_read_slot(const struct ng_heap *h, const struct ng_group *g, unsigned i,
 /* ---- the walk */
 
 /* The group that a slot of another one holds, whatever the slot's own header says; NULL. */
-static const struct ng_group *group_inside(const struct ng_heap *h, const struct ng_piece *p, taddr start, taddr end)
+static const struct ng_group *group_inside(const struct ng_heap *h, const struct ng_piece *p,
+					   taddr start, taddr end)
 {
 	const struct ng_group *v = h->groups.v + p->first;
 	uint32_t at = partition_point(p->n, i, v[i].mem < start);
@@ -152,7 +160,8 @@ static const struct ng_group *group_inside(const struct ng_heap *h, const struct
 }
 
 /* A slot with a group: its own blocks are listed with that. False: there is none. */
-static bool list_group(const struct ng_heap *h, taddr start, taddr end, struct ng_piece *p, struct block_sink *sink)
+static bool list_group(const struct ng_heap *h, taddr start, taddr end, struct ng_piece *p,
+		       struct block_sink *sink)
 {
 	const struct ng_group *in = group_inside(h, p, start, end);
 
@@ -164,7 +173,8 @@ static bool list_group(const struct ng_heap *h, taddr start, taddr end, struct n
 	return true;
 }
 
-static void list_free(const struct ng_group *g, unsigned i, struct ng_piece *p, struct block_sink *sink)
+static void list_free(const struct ng_group *g, unsigned i, struct ng_piece *p,
+		      struct block_sink *sink)
 {
 	uint64_t bytes = ng_slot_end(g, i) - ng_slot(g, i);
 	enum ng_where where = ng_where_of(g, i);
@@ -176,7 +186,8 @@ static void list_free(const struct ng_group *g, unsigned i, struct ng_piece *p, 
 	p->bytes_in[where] += bytes;
 }
 
-static void list_block(const struct ng_used *slot, taddr start, taddr end, struct ng_piece *p, struct block_sink *sink)
+static void list_block(const struct ng_used *slot, taddr start, taddr end, struct ng_piece *p,
+		       struct block_sink *sink)
 {
 	taddr rest = align_up(slot->mem + slot->nominal + NG_HEADER, NG_UNIT);
 
@@ -191,8 +202,8 @@ static void list_block(const struct ng_used *slot, taddr start, taddr end, struc
 	p->used += rest - slot->mem;
 }
 
-static void list_used(const struct ng_heap *h, const struct view *v, const struct ng_group *g, unsigned i, struct ng_piece *p,
-		      struct block_sink *sink)
+static void list_used(const struct ng_heap *h, const struct view *v, const struct ng_group *g,
+		      unsigned i, struct ng_piece *p, struct block_sink *sink)
 {
 	taddr start = ng_slot(g, i), end = ng_slot_end(g, i);
 	struct ng_used slot;
@@ -213,12 +224,15 @@ static void list_used(const struct ng_heap *h, const struct view *v, const struc
 	}
 	p->n_moving += slot.state == NG_SLOT_MOVING || slot.state == NG_SLOT_GROUP;
 	if (slot.state == NG_SLOT_GROUP)
-		block_sink_gap(sink, start); /* it is being made, or taken apart: no block of the program's */
+		block_sink_gap(
+			sink,
+			start); /* it is being made, or taken apart: no block of the program's */
 	else
 		list_block(&slot, start, end, p, sink);
 }
 
-static void walk_group(const struct ng_heap *h, const struct ng_group *g, struct ng_piece *p, struct block_sink *sink)
+static void walk_group(const struct ng_heap *h, const struct ng_group *g, struct ng_piece *p,
+		       struct block_sink *sink)
 {
 	uint32_t is_free = g->avail | g->freed;
 	struct view v = view_of(h, g);

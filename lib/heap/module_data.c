@@ -22,7 +22,8 @@ static bool is_data(const struct module_data *d, size_t i)
 		return true;
 	if (seg->file || seg->end - seg->start > BSS_MAX)
 		return false;
-	return d->nameless || (prev && prev->end == seg->start && prev->module >= 0 && prev->flags & SEG_W);
+	return d->nameless ||
+	       (prev && prev->end == seg->start && prev->module >= 0 && prev->flags & SEG_W);
 }
 
 const struct segment *module_data_next(struct module_data *d)

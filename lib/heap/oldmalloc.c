@@ -52,8 +52,10 @@ static struct err *old_open(struct env *env, const struct image *img, void **ret
 
 static void say_why(const struct old_bins *b, char *ret, size_t n)
 {
-	snprintf(ret, n, "64 bins of musl's malloc before 1.2.1 at 0x%" PRIx64 " by layout%s, %u with chunks", b->at,
-		 b->by_code ? "+disassembly" : "", b->n_filled);
+	snprintf(ret, n,
+		 "64 bins of musl's malloc before 1.2.1 at 0x%" PRIx64
+		 " by layout%s, %u with chunks",
+		 b->at, b->by_code ? "+disassembly" : "", b->n_filled);
 }
 
 static void old_bid(struct env *env, const struct image *img, struct walker_bid *ret)
@@ -90,7 +92,8 @@ static struct err *old_claim(void *ctx, struct claim_sink *sink)
 
 /* ---- blocks */
 
-static void list_chunk(struct old_run *r, taddr at, uint64_t size, bool used, struct block_sink *sink)
+static void list_chunk(struct old_run *r, taddr at, uint64_t size, bool used,
+		       struct block_sink *sink)
 {
 	block_sink_add(sink, at + OLD_HEADER, used);
 	if (used) {
@@ -120,7 +123,8 @@ static bool is_used(const struct old_heap *h, taddr at, taddr next, enum old_ste
 	if (step == OLD_LOST)
 		return true;
 	(void)old_read_chunk(h->img, at, &c); /* in use unless they say otherwise */
-	if (step == OLD_MENDED && old_read_chunk(h->img, next, &behind) && old_size(behind.psize) == next - at)
+	if (step == OLD_MENDED && old_read_chunk(h->img, next, &behind) &&
+	    old_size(behind.psize) == next - at)
 		return behind.psize & OLD_IN_USE;
 	return step == OLD_MENDED || c.csize & OLD_IN_USE;
 }
@@ -142,9 +146,12 @@ static struct err *old_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 			r->passed++;
 		} else {
 			r->failed++;
-			damage_add(&r->damage, h->env, bad, "chunk at 0x%" PRIx64 ": its size and what the next one says of it disagree%s",
-				   bad, step == OLD_LOST ? "; the rest of the heap is one block" :
-							   "; likely an overrun of the block before it");
+			damage_add(&r->damage, h->env, bad,
+				   "chunk at 0x%" PRIx64
+				   ": its size and what the next one says of it disagree%s",
+				   bad,
+				   step == OLD_LOST ? "; the rest of the heap is one block" :
+						      "; likely an overrun of the block before it");
 		}
 		if (step == OLD_LOST)
 			next = r->end;
@@ -179,8 +186,9 @@ static void check_binned(struct old_heap *h, uint64_t n_free)
 		h->passed++;
 	} else {
 		h->failed++;
-		diag(h->env, "heap/free-lists", h->bins.at, "%" PRIu64 " chunks are free by their sizes, and %" PRIu64 " are in bins", n_free,
-		     h->n_binned);
+		diag(h->env, "heap/free-lists", h->bins.at,
+		     "%" PRIu64 " chunks are free by their sizes, and %" PRIu64 " are in bins",
+		     n_free, h->n_binned);
 	}
 }
 
@@ -214,7 +222,8 @@ static const struct heap_info *old_info(void *ctx)
 	}
 	check_binned(h, info->n_free);
 	if (info->n_free)
-		info->wheres[info->n_wheres++] = (struct where_total){ "bin", info->n_free, info->free };
+		info->wheres[info->n_wheres++] =
+			(struct where_total){ "bin", info->n_free, info->free };
 	info->checks_passed = h->passed;
 	info->checks_failed = h->failed;
 	info->damage = h->damage.v;
@@ -236,10 +245,13 @@ static const char *old_explain(void *ctx, taddr block, struct text *ret)
 	if (!r || at >= r->end || !old_read_chunk(h->img, at, &c))
 		return NULL;
 	if (r->chunk) {
-		text_printf(ret, "chunk of its own mapping 0x%" PRIx64 "-0x%" PRIx64 ", size 0x%" PRIx64, r->start, r->end, c.csize);
+		text_printf(ret,
+			    "chunk of its own mapping 0x%" PRIx64 "-0x%" PRIx64 ", size 0x%" PRIx64,
+			    r->start, r->end, c.csize);
 		return NULL;
 	}
-	text_printf(ret, "chunk of the heap at 0x%" PRIx64 "-0x%" PRIx64 ", size 0x%" PRIx64, r->start, r->end, old_size(c.csize));
+	text_printf(ret, "chunk of the heap at 0x%" PRIx64 "-0x%" PRIx64 ", size 0x%" PRIx64,
+		    r->start, r->end, old_size(c.csize));
 	step = old_next_chunk(h->img, at, r->end, &next, &bad);
 	if (step != OLD_OK)
 		text_add(ret, ", which is damaged");

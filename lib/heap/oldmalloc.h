@@ -14,15 +14,15 @@
 
 enum {
 	OLD_BINS = 64,
-	OLD_BIN = 24,	  /* bytes: a lock, head and tail */
-	OLD_ALIGN = 32,	  /* SIZE_ALIGN */
-	OLD_HEADER = 16,  /* OVERHEAD */
+	OLD_BIN = 24,	 /* bytes: a lock, head and tail */
+	OLD_ALIGN = 32,	 /* SIZE_ALIGN */
+	OLD_HEADER = 16, /* OVERHEAD */
 	OLD_IN_USE = 1,
 	OLD_PAGE = 4096,
 };
 
 struct old_bins {
-	taddr at; /* of the first bin; binmap is in front of it */
+	taddr at;		   /* of the first bin; binmap is in front of it */
 	unsigned n_filled, n_used; /* with chunks; initialised at all */
 	bool by_code;
 };
@@ -81,6 +81,7 @@ enum old_step {
  * From one chunk to the next, which lies at most at `limit`.  *ret_bad is the header that is wrong
  * when it is not OLD_OK.
  */
-enum old_step old_next_chunk(const struct image *img, taddr at, taddr limit, taddr *ret_next, taddr *ret_bad);
+enum old_step old_next_chunk(const struct image *img, taddr at, taddr limit, taddr *ret_next,
+			     taddr *ret_bad);
 
 #endif

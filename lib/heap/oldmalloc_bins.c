@@ -12,7 +12,7 @@
 #include "image/insn.h"
 
 enum {
-	HEAD = 8,  /* of a bin */
+	HEAD = 8, /* of a bin */
 	CHUNK_NEXT = 16,
 	CHUNK_PREV = 24,
 	BINS_GOOD = 62, /* of 64: some may be damaged */
@@ -50,7 +50,8 @@ static bool links_to(const struct image *img, taddr chunk, unsigned link, taddr 
 {
 	uint64_t word;
 
-	return !((chunk + OLD_HEADER) & (OLD_ALIGN - 1)) && image_read_u64(img, chunk + link, &word) == MEM_OK && word == to;
+	return !((chunk + OLD_HEADER) & (OLD_ALIGN - 1)) &&
+	       image_read_u64(img, chunk + link, &word) == MEM_OK && word == to;
 }
 
 static enum bin_state bin_state(const struct image *img, taddr bin, unsigned i)
@@ -65,8 +66,9 @@ static enum bin_state bin_state(const struct image *img, taddr bin, unsigned i)
 		return BIN_UNUSED;
 	if (ends[0] == self && ends[1] == self)
 		return BIN_EMPTY;
-	if (!links_to(img, ends[0], CHUNK_PREV, self) || !links_to(img, ends[1], CHUNK_NEXT, self) ||
-	    !old_read_chunk(img, ends[0], &c) || old_bin_index(old_size(c.csize)) != i)
+	if (!links_to(img, ends[0], CHUNK_PREV, self) ||
+	    !links_to(img, ends[1], CHUNK_NEXT, self) || !old_read_chunk(img, ends[0], &c) ||
+	    old_bin_index(old_size(c.csize)) != i)
 		return BIN_WRONG;
 	return BIN_FILLED;
 }
@@ -104,7 +106,8 @@ static void try_pair(const struct image *img, taddr pair, struct old_bins *best)
 			*best = bins;
 }
 
-static void search_segment(const struct image *img, const struct segment *seg, struct old_bins *best)
+static void search_segment(const struct image *img, const struct segment *seg,
+			   struct old_bins *best)
 {
 	uint64_t n = seg->end - seg->start;
 
@@ -112,7 +115,8 @@ static void search_segment(const struct image *img, const struct segment *seg, s
 		uint64_t head = load_u64(seg->bytes + at), tail = load_u64(seg->bytes + at + 8);
 		taddr bin = seg->start + at - HEAD, self = bin_as_chunk(bin);
 
-		if (!head || !tail || head >> 47 || head == self || !links_to(img, head, CHUNK_PREV, self) ||
+		if (!head || !tail || head >> 47 || head == self ||
+		    !links_to(img, head, CHUNK_PREV, self) ||
 		    !links_to(img, tail, CHUNK_NEXT, self))
 			continue;
 		if (bin - best->at >= OLD_BINS * OLD_BIN)
@@ -146,7 +150,8 @@ static bool code_agrees(const struct image *img, taddr bins)
 			continue;
 		n = insn_refs(img, sym.addr, sym.size ? sym.size : 1024, 400, refs, REFS_MAX);
 		while (n-- > 0)
-			if (refs[n].kind != INSN_CALL && refs[n].kind != INSN_TLS && refs[n].target >= bins - 8 &&
+			if (refs[n].kind != INSN_CALL && refs[n].kind != INSN_TLS &&
+			    refs[n].target >= bins - 8 &&
 			    refs[n].target < bins + OLD_BINS * OLD_BIN)
 				return true;
 	}
@@ -175,16 +180,20 @@ static bool read_list(struct old_heap *h, unsigned i, uint64_t *ret_n)
 	for (; at && at != self; n++) {
 		struct old_chunk c;
 
-		if (at == mark || !links_to(h->img, at, CHUNK_PREV, before) || !old_read_chunk(h->img, at, &c)) {
+		if (at == mark || !links_to(h->img, at, CHUNK_PREV, before) ||
+		    !old_read_chunk(h->img, at, &c)) {
 			h->failed++;
-			damage_add(&h->damage, h->env, at, "bin %u: its list breaks at chunk 0x%" PRIx64 ", behind 0x%" PRIx64 "; likely a write after free",
+			damage_add(&h->damage, h->env, at,
+				   "bin %u: its list breaks at chunk 0x%" PRIx64
+				   ", behind 0x%" PRIx64 "; likely a write after free",
 				   i, at, before);
 			break;
 		}
 		if (old_bin_index(old_size(c.csize)) != i || c.csize & OLD_IN_USE) {
 			h->failed++;
-			damage_add(&h->damage, h->env, at, "bin %u: chunk 0x%" PRIx64 " in it says size 0x%" PRIx64 "%s", i, at,
-				   old_size(c.csize), c.csize & OLD_IN_USE ? ", in use" : "");
+			damage_add(&h->damage, h->env, at,
+				   "bin %u: chunk 0x%" PRIx64 " in it says size 0x%" PRIx64 "%s", i,
+				   at, old_size(c.csize), c.csize & OLD_IN_USE ? ", in use" : "");
 		} else {
 			h->passed++;
 		}

@@ -32,8 +32,8 @@ static bool agrees(const struct image *img, taddr at, taddr limit, taddr *ret_ne
 	if (!old_read_chunk(img, at, &c))
 		return false;
 	size = old_size(c.csize);
-	if (size < OLD_ALIGN || size & (OLD_ALIGN - 2) || size > limit - at || !old_read_chunk(img, at + size, &next) ||
-	    next.psize != c.csize)
+	if (size < OLD_ALIGN || size & (OLD_ALIGN - 2) || size > limit - at ||
+	    !old_read_chunk(img, at + size, &next) || next.psize != c.csize)
 		return false;
 	*ret_next = at + size;
 	return true;
@@ -43,7 +43,8 @@ static bool is_end(const struct image *img, taddr at, taddr limit)
 {
 	struct old_chunk c;
 
-	return at <= limit && limit - at < OLD_ALIGN && old_read_chunk(img, at, &c) && c.csize == OLD_IN_USE;
+	return at <= limit && limit - at < OLD_ALIGN && old_read_chunk(img, at, &c) &&
+	       c.csize == OLD_IN_USE;
 }
 
 /* Chunks in a row, or the end of all. */
@@ -61,12 +62,14 @@ static bool is_row(const struct image *img, taddr at, taddr limit)
 /* The chunk behind this one: it says how far back `at` is, or a row of chunks starts there. */
 static bool find_next(const struct image *img, taddr at, taddr limit, taddr *ret)
 {
-	for (taddr next = at + OLD_ALIGN; next <= limit && next - at <= MEND_BYTES; next += OLD_ALIGN) {
+	for (taddr next = at + OLD_ALIGN; next <= limit && next - at <= MEND_BYTES;
+	     next += OLD_ALIGN) {
 		struct old_chunk c;
 
 		if (!old_read_chunk(img, next, &c))
 			return false;
-		if ((old_size(c.psize) == next - at && (is_row(img, next, limit) || next - at < OLD_PAGE)) ||
+		if ((old_size(c.psize) == next - at &&
+		     (is_row(img, next, limit) || next - at < OLD_PAGE)) ||
 		    (c.psize > OLD_IN_USE && is_row(img, next, limit))) {
 			*ret = next;
 			return true;
@@ -75,7 +78,8 @@ static bool find_next(const struct image *img, taddr at, taddr limit, taddr *ret
 	return false;
 }
 
-enum old_step old_next_chunk(const struct image *img, taddr at, taddr limit, taddr *ret_next, taddr *ret_bad)
+enum old_step old_next_chunk(const struct image *img, taddr at, taddr limit, taddr *ret_next,
+			     taddr *ret_bad)
 {
 	struct old_chunk c;
 	taddr next;
@@ -83,8 +87,8 @@ enum old_step old_next_chunk(const struct image *img, taddr at, taddr limit, tad
 	if (agrees(img, at, limit, ret_next))
 		return OLD_OK;
 	/* Is the next one's header wrong? Then it is where this one says, and what follows it is sound. */
-	if (old_read_chunk(img, at, &c) && old_size(c.csize) >= OLD_ALIGN && !(c.csize & (OLD_ALIGN - 2)) &&
-	    old_size(c.csize) <= limit - at) {
+	if (old_read_chunk(img, at, &c) && old_size(c.csize) >= OLD_ALIGN &&
+	    !(c.csize & (OLD_ALIGN - 2)) && old_size(c.csize) <= limit - at) {
 		taddr after;
 
 		next = at + old_size(c.csize);
@@ -107,9 +111,10 @@ static bool starts_run(const struct image *img, taddr at)
 {
 	struct old_chunk c, next;
 
-	return !((at + OLD_HEADER) & (OLD_ALIGN - 1)) && old_read_chunk(img, at, &c) && c.psize == OLD_IN_USE &&
-	       old_size(c.csize) >= OLD_ALIGN && !(c.csize & (OLD_ALIGN - 2)) &&
-	       old_read_chunk(img, at + old_size(c.csize), &next) && next.psize == c.csize;
+	return !((at + OLD_HEADER) & (OLD_ALIGN - 1)) && old_read_chunk(img, at, &c) &&
+	       c.psize == OLD_IN_USE && old_size(c.csize) >= OLD_ALIGN &&
+	       !(c.csize & (OLD_ALIGN - 2)) && old_read_chunk(img, at + old_size(c.csize), &next) &&
+	       next.psize == c.csize;
 }
 
 /* Where a run that starts at `at` ends: the chunk of size 0; 0: it does not. */
@@ -133,7 +138,8 @@ static struct err *add_run(struct old_heap *h, const struct old_run *run)
 }
 
 /* A page's start in [at, limit), one stretch of memory: a run? *ret_end: behind it. */
-static struct err *try_run(struct old_heap *h, taddr page, taddr limit, bool is_brk, uint64_t *budget, taddr *ret_end)
+static struct err *try_run(struct old_heap *h, taddr page, taddr limit, bool is_brk,
+			   uint64_t *budget, taddr *ret_end)
 {
 	struct old_run run = { .start = page + FIRST_AT };
 	taddr last = limit - OLD_HEADER;
@@ -158,12 +164,14 @@ static struct err *try_run(struct old_heap *h, taddr page, taddr limit, bool is_
 /* ---- chunks in mappings of their own */
 
 /* A chunk in [base, limit) that says its mapping begins at base, and ends with it at a page. */
-static bool is_mapped_chunk(const struct image *img, taddr base, taddr at, taddr limit, taddr *ret_end)
+static bool is_mapped_chunk(const struct image *img, taddr base, taddr at, taddr limit,
+			    taddr *ret_end)
 {
 	struct old_chunk c;
 
-	if (at < base || !old_read_chunk(img, at, &c) || c.psize != at - base || c.csize & OLD_IN_USE ||
-	    c.csize < OLD_ALIGN || c.csize > limit - at || (at + c.csize) & (OLD_PAGE - 1))
+	if (at < base || !old_read_chunk(img, at, &c) || c.psize != at - base ||
+	    c.csize & OLD_IN_USE || c.csize < OLD_ALIGN || c.csize > limit - at ||
+	    (at + c.csize) & (OLD_PAGE - 1))
 		return false;
 	*ret_end = at + c.csize;
 	return true;
@@ -176,13 +184,14 @@ static struct err *try_mapped(struct old_heap *h, taddr page, taddr limit, taddr
 	taddr first = page + OLD_ALIGN, end;
 	struct old_chunk c;
 
-	if (!old_read_chunk(h->img, page + FIRST_AT, &c) || c.psize != FIRST_AT || c.csize & (OLD_HEADER - 1) ||
-	    c.csize < OLD_ALIGN)
+	if (!old_read_chunk(h->img, page + FIRST_AT, &c) || c.psize != FIRST_AT ||
+	    c.csize & (OLD_HEADER - 1) || c.csize < OLD_ALIGN)
 		return NULL;
 	for (uint64_t align = 2 * OLD_ALIGN; align && align < limit - page; align *= 2) {
 		taddr mem = align_up(first, align);
 
-		if (mem != first && mem < limit && is_mapped_chunk(h->img, page, mem - OLD_HEADER, limit, &end))
+		if (mem != first && mem < limit &&
+		    is_mapped_chunk(h->img, page, mem - OLD_HEADER, limit, &end))
 			run.chunk = mem - OLD_HEADER;
 		if (run.chunk)
 			break;
@@ -200,8 +209,8 @@ static struct err *try_mapped(struct old_heap *h, taddr page, taddr limit, taddr
 
 static bool is_anonymous(const struct segment *seg)
 {
-	return seg->bytes && (seg->flags & (SEG_R | SEG_W)) == (SEG_R | SEG_W) && seg->module < 0 && !seg->file &&
-	       !seg->zero_reserve;
+	return seg->bytes && (seg->flags & (SEG_R | SEG_W)) == (SEG_R | SEG_W) && seg->module < 0 &&
+	       !seg->file && !seg->zero_reserve;
 }
 
 static struct err *search_mapping(struct old_heap *h, taddr start, taddr end, uint64_t *budget)
@@ -253,12 +262,13 @@ static struct err *search_modules(struct old_heap *h, uint64_t *budget)
 	const struct segment *seg;
 
 	while ((seg = module_data_next(&d)))
-		for (taddr at = align_up(seg->start, OLD_ALIGN) + FIRST_AT; at < seg->end && seg->end - at >= 2 * OLD_ALIGN;
-		     at += OLD_ALIGN) {
+		for (taddr at = align_up(seg->start, OLD_ALIGN) + FIRST_AT;
+		     at < seg->end && seg->end - at >= 2 * OLD_ALIGN; at += OLD_ALIGN) {
 			struct old_run run = { .start = at };
 			struct err *err;
 
-			if (load_u64(seg->bytes + (at - seg->start)) != OLD_IN_USE || !starts_run(h->img, at))
+			if (load_u64(seg->bytes + (at - seg->start)) != OLD_IN_USE ||
+			    !starts_run(h->img, at))
 				continue;
 			run.end = end_of_run(h->img, at, align_up(at, OLD_PAGE) + OLD_PAGE, budget);
 			if (!run.end)
