@@ -171,6 +171,16 @@ def musl_loader(suite):
 	return package_file(suite, "ld-musl-x86_64.so.1", "musl")
 
 
+def musl_driver(release=None):
+	"""musl's compiler driver: this machine's own, or that of a release, like "1.2.0"."""
+	if not release:
+		return "musl-gcc"
+	driver = path_of(f"musl-{release}") / "bin" / "musl-gcc"
+	if not driver.exists():
+		raise NoRoot(f"no musl {release} in {driver.parent.parent}: build it yourself")
+	return str(driver)
+
+
 def version_of(suite):
 	"""Like "2.41-12 (Debian trixie)": what the library says of itself."""
 	root = make_root(suite)

@@ -33,7 +33,8 @@ class Recipe:
 	"""One case: which allocator, from which suite, and how the program comes by it."""
 	allocator: str
 	suite: str
-	how: str = "preload"	# preload | linked | static | musl | musl-static
+	how: str = "preload"	# preload | linked | static | musl | musl-static | musl-aarch64
+	musl: str = None	# a release of musl that no suite has
 	args: tuple = ("TRUTH", "1", "5", "900")	# of churn
 	capture: str = "kernel"
 	environment: tuple = ()
@@ -45,7 +46,9 @@ class Recipe:
 			"environment": self.environment, "foreign_malloc": True,
 			"about": self.about or self.sentence()}
 		if self.allocator == "musl":
-			return Case("churn", **common, suite=self.suite, build=self.how)
+			# What is preloaded makes musl's loader allocate, unseen: without, only the program does.
+			return Case("churn", **common, suite=self.suite, build=self.how, musl=self.musl,
+				record=False, notes_all=True)
 		if self.how == "static":
 			archive = glibc_root.package_file(self.suite, f"lib{self.allocator}.a",
 				f"lib{self.allocator}-dev")
@@ -59,7 +62,7 @@ class Recipe:
 
 	def sentence(self):
 		if self.allocator == "musl":
-			return f"musl of Debian {self.suite}, {self.how}"
+			return f"musl {self.musl or 'of Debian'}{' ' if self.suite else ''}{self.suite or ''}, {self.how}"
 		version = glibc_root.package_version(self.suite, *LIBRARIES[self.allocator][1:])
 		return f"{self.allocator} {version}, {self.how}"
 
@@ -79,6 +82,12 @@ CASES["tcmalloc.decommit"] = Recipe("tcmalloc", "trixie", environment=(
 	about="tcmalloc that gives free spans back at once and keeps little in thread caches")
 CASES["jemalloc.static"] = Recipe("jemalloc", "bookworm", "static")
 CASES["musl.static"] = Recipe("musl", None, "musl-static")
+for _release in ("1.1.24", "1.2.0", "1.2.5"):
+	CASES[f"musl.{_release}"] = Recipe("musl", None, "musl", musl=_release)
+	CASES[f"musl.{_release}.static"] = Recipe("musl", None, "musl-static", musl=_release)
+for _release in ("1.2.0", "1.2.5"):
+	CASES[f"musl.{_release}.aarch64"] = Recipe("musl", None, "musl-aarch64", capture="qemu",
+		musl=f"{_release}-aarch64")
 
 
 def case_of(name):

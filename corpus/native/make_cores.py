@@ -52,7 +52,7 @@ class Case:
 	program: str			# src/PROGRAM.c or .cpp
 	args: tuple = ("TRUTH",)	# TRUTH stands for the file to write
 	capture: str = "gcore"		# gcore | kernel | qemu | systemd
-	build: str = "dynamic"		# dynamic | static | stripped | aarch64 | musl | musl-static
+	build: str = "dynamic"		# dynamic | static | stripped | aarch64 | musl | musl-static | musl-aarch64
 	flags: tuple = ()		# more compiler flags
 	link: tuple = ()		# more for the linker
 	preload: tuple = ()		# libraries after the recorder: another allocator
@@ -61,7 +61,9 @@ class Case:
 	suite: str = None		# run under the glibc of this Debian suite, or this release
 	coredump_filter: int = 0x33
 	stack_kib: int = None		# ulimit -s, which is also the size of thread stacks
+	musl: str = None		# build with this release's compiler driver
 	record: bool = True		# log every allocation of the process
+	notes_all: bool = False		# only the program allocates, and it notes every block
 	max_events: int = 1 << 20
 	about: str = ""			# what the case is for
 	large: bool = False		# made only when asked for by name
@@ -174,8 +176,10 @@ def compiler_for(case, source):
 	need("g++" if cxx else "gcc")
 	flags = []
 	if case.build.startswith("musl"):
-		need("musl-gcc")
-		return ["musl-gcc"], []
+		driver = glibc_root.musl_driver(case.musl)
+		need(driver)
+		# The compiler's start files are not for musl's position-independent programs.
+		return [driver], ["-no-pie"] if case.musl else []
 	if case.suite:
 		flags = glibc_root.oldest_sysroot_flags()
 	return ["g++" if cxx else "gcc"], flags
@@ -190,7 +194,7 @@ def build(case, exe):
 	"""Builds the program, and the recorder: returns the library to preload, if any."""
 	source = source_of(case.program)
 	compiler, target = compiler_for(case, source)
-	static = case.build.endswith("static")
+	static = case.build.endswith("static") or case.build == "musl-aarch64"
 	common = [*target, *COMMON_FLAGS, f"-I{SRC}", *case.flags]
 	objects = []
 	for unit in [SRC / "truth.c"] + ([SRC / "recorder.c"] if static and case.record else []):
@@ -235,6 +239,8 @@ def command_of(case, exe, preload, raw_truth):
 		if preload:
 			argv[1:1] = ["-E", f"LD_PRELOAD={preload}"]
 		return argv, env
+	if case.build == "musl-aarch64":
+		return ["qemu-aarch64-static", str(exe), *argv], env
 	libraries = [*([preload] if preload else []), *case.preload]
 	if libraries:
 		env["LD_PRELOAD"] = " ".join(map(str, libraries))
@@ -358,12 +364,12 @@ def write_truth(path, blocks, totals):
 			out.write(f"#total\t{key}\t{value}\n")
 
 
-def complete_truth(raw_truth, truth, live):
+def complete_truth(raw_truth, truth, live, notes_all=False):
 	"""Merges the program's own notes with every block that the recorder saw alive."""
 	noted, totals = read_truth(raw_truth)
 	totals["noted_blocks"] = len(noted)
 	totals["noted_bytes"] = sum(size for size, _kind, _state in noted.values())
-	totals["complete"] = int(live is not None)
+	totals["complete"] = int(live is not None or notes_all)
 	if live is not None:
 		gone = [a for a, (size, _kind, _state) in noted.items() if live.get(a) != size]
 		if gone:
@@ -474,7 +480,7 @@ def make_anew(case, made):
 		dump(case, process, made.core, cwd)
 	finally:
 		process.close()
-	complete_truth(raw_truth, made.truth, live)
+	complete_truth(raw_truth, made.truth, live, case.notes_all)
 	shutil.rmtree(cwd)
 	if case.wrong_build:
 		build(dataclasses.replace(case, flags=(*case.flags, "-O0")), made.exe)
