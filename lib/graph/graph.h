@@ -65,13 +65,17 @@ struct gate {
  * a WAIT_FOR row that names a node, nobody can.
  */
 enum wait_kind {
-	WAIT_FOR,    /* who reaches this node (channel, mutex, ...) may wake it; NODE_NONE: nobody may */
+	/* who reaches this node (channel, mutex, ...) may wake it; NODE_NONE: nobody may */
+	WAIT_FOR,
 	WAIT_HIDDEN, /* its own control block: leads on only for itself, or once it is awake */
 };
+enum wait_on { WAIT_CHANNEL, WAIT_SEMAPHORE, WAIT_CONDITION, WAIT_NOTHING, WAIT_ONS };
 struct wait {
 	node_id node;
 	uint32_t thread; /* as in root_source of ROOT_GOROUTINE */
 	uint8_t kind;	 /* enum wait_kind */
+	uint8_t on;	 /* enum wait_on, of WAIT_FOR */
+	uint32_t offset; /* of the thing inside the node; UINT32_MAX: further on */
 };
 
 /* A container that has room for more than it holds. */

@@ -4,19 +4,26 @@
  * A parked goroutine holds a sudog for each thing it waits for, in g.waiting (channels) or in a
  * frame of runtime.semacquire1 alone (mutexes, wait groups): a block whose first word is the g.
  * Its `c` is the channel, its `elem` the semaphore's word (runtime/runtime2.go, chan.go, sema.go).
- * Who waits for a timer, the network, a signal or a sync.Cond is not noted: others wake those.
+ * One that waits for a sync.Cond is in the list that the Cond in its frame leads to.
+ * Who waits for a timer, the network or a signal is not noted: others wake those.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addrmap.h"
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/go_sched.h"
 #include "type/noter.h"
 
-enum { SUDOGS_MAX = 1 << 16 /* cases of one select */ };
+enum {
+	SUDOGS_MAX = 1 << 16, /* cases of one select */
+	/* Cond {L, notify {wait, notify uint32; lock; head, tail *sudog}}, the same from 1.19 to 1.27 */
+	COND_NOTIFY = 16,
+	COND_HEAD = 32,
+};
 
-enum blocked_on { ON_NOTHING_KNOWN, ON_CHANNEL, ON_SEMAPHORE, ON_NOBODY };
+enum blocked_on { ON_NOTHING_KNOWN, ON_CHANNEL, ON_SEMAPHORE, ON_COND, ON_NOBODY };
 
 /* By the runtime's own words, which differ between versions; those that are absent wait for others. */
 static enum blocked_on blocked_on(const char *reason)
@@ -33,6 +40,7 @@ static enum blocked_on blocked_on(const char *reason)
 		{ "sync.RWMutex.RLock", ON_SEMAPHORE },
 		{ "sync.RWMutex.Lock", ON_SEMAPHORE },
 		{ "sync.WaitGroup.Wait", ON_SEMAPHORE },
+		{ "sync.Cond.Wait", ON_COND },
 		{ "chan receive (nil chan)", ON_NOBODY },
 		{ "chan send (nil chan)", ON_NOBODY },
 		{ "select (no cases)", ON_NOBODY },
@@ -54,6 +62,14 @@ struct waits {
 		size_t n, cap;
 	} rows; /* of the goroutine that is looked at */
 	const uint32_t *row, *roots; /* roots[row[i]] .. roots[row[i + 1] - 1]: of goroutine i */
+	struct addrmap lists;	     /* of Conds that were read: any value */
+	struct addrmap conds;	     /* by g: its struct in_list */
+	uint64_t listed;	     /* sudogs in them: lists may loop */
+	struct arena mem;
+};
+
+struct in_list {
+	taddr cond, sudog;
 };
 
 /* What one goroutine's sudogs say. */
@@ -76,11 +92,37 @@ static node_id node_of(const struct waits *w, taddr at)
 	return node != NODE_NONE && graph_is_live(w->g, node) ? node : NODE_NONE;
 }
 
-static struct err *note(struct waits *w, uint32_t thread, node_id node, enum wait_kind kind)
+static struct err *hide(struct waits *w, uint32_t thread, node_id node)
 {
-	struct wait wait = { node, thread, (uint8_t)kind };
+	struct wait wait = { .node = node, .thread = thread, .kind = WAIT_HIDDEN };
 
 	return vec_push(&w->rows, &wait) ? NULL : &err_nomem;
+}
+
+/* The thing at `at`, which is in `node`. */
+static struct err *note(struct waits *w, uint32_t thread, node_id node, taddr at, enum wait_on on)
+{
+	struct wait wait = { .node = node, .thread = thread, .kind = WAIT_FOR, .on = (uint8_t)on };
+	uint64_t offset = node == NODE_NONE ? 0 : at - graph_key(w->g, node);
+
+	wait.offset = offset < UINT32_MAX ? (uint32_t)offset : UINT32_MAX;
+	return vec_push(&w->rows, &wait) ? NULL : &err_nomem;
+}
+
+/* By a thing that others could reach, and the sudog that knows it. */
+static struct err *note_thing(struct waits *w, uint32_t thread, node_id sudog, taddr what,
+			      enum wait_on on, struct found *found)
+{
+	node_id node = node_of(w, what);
+	struct err *err;
+
+	if (node == NODE_NONE) {
+		found->elsewhere = true;
+		return NULL;
+	}
+	found->n++;
+	err = hide(w, thread, sudog);
+	return err ? err : note(w, thread, node, what, on);
 }
 
 /* A sudog at `at`, if it is one of this goroutine. */
@@ -88,20 +130,14 @@ static struct err *note_sudog(struct waits *w, const struct goroutine *g, uint32
 			      enum blocked_on on, struct found *found)
 {
 	taddr what = word(w, at + (on == ON_CHANNEL ? w->go->layout.sudog.c : w->go->layout.sudog.elem));
-	node_id sudog = node_of(w, at), node = node_of(w, what);
-	struct err *err;
+	node_id sudog = node_of(w, at);
 
 	if (sudog == NODE_NONE || word(w, at + w->go->layout.sudog.g) != g->g)
 		return NULL;
 	if (!what)
 		return NULL; /* not the one it waits by */
-	if (node == NODE_NONE) {
-		found->elsewhere = true;
-		return NULL;
-	}
-	found->n++;
-	err = note(w, thread, sudog, WAIT_HIDDEN);
-	return err ? err : note(w, thread, node, WAIT_FOR);
+	return note_thing(w, thread, sudog, what, on == ON_CHANNEL ? WAIT_CHANNEL : WAIT_SEMAPHORE,
+			  found);
 }
 
 static struct err *note_channels(struct waits *w, const struct goroutine *g, uint32_t thread,
@@ -141,6 +177,49 @@ static struct err *note_semaphore(struct waits *w, const struct goroutine *g, ui
 	return err;
 }
 
+/* Everyone in the list of a Cond that may be there; once for each address. */
+static struct err *read_list(struct waits *w, taddr cond)
+{
+	taddr at = word(w, cond + COND_HEAD), tail = word(w, cond + COND_HEAD + 8);
+
+	if (!at || !tail || addrmap_get(&w->lists, cond))
+		return NULL;
+	if (!addrmap_put(&w->lists, cond, w))
+		return &err_nomem;
+	for (; at && w->listed < w->go->n_goroutines; at = word(w, at + w->go->layout.sudog.next)) {
+		taddr g = word(w, at + w->go->layout.sudog.g);
+		struct in_list *in;
+
+		if (node_of(w, at) == NODE_NONE || !g || addrmap_get(&w->conds, g))
+			break;
+		in = arena_alloc(&w->mem, sizeof(*in));
+		if (!in || !addrmap_put(&w->conds, g, in))
+			return &err_nomem;
+		*in = (struct in_list){ cond, at };
+		w->listed++;
+			}
+	return NULL;
+}
+
+/* The frame of Cond.Wait holds the Cond: its list has this goroutine's sudog. */
+static struct err *note_cond(struct waits *w, const struct goroutine *g, uint32_t thread,
+			     struct found *found)
+{
+	const struct in_list *in;
+
+	for (uint32_t i = w->row[thread]; i < w->row[thread + 1]; i++) {
+		taddr cond = word(w, w->g->root_at[w->roots[i]]);
+		struct err *err = node_of(w, cond) == NODE_NONE ? NULL : read_list(w, cond);
+
+		if (err)
+			return err;
+	}
+	in = addrmap_get(&w->conds, g->g);
+	return in ? note_thing(w, thread, node_of(w, in->sudog), in->cond + COND_NOTIFY,
+			       WAIT_CONDITION, found) :
+		    NULL;
+}
+
 /* Fills w->rows; false: it is not known that only another goroutine can wake it. */
 static struct err *look_at(struct waits *w, uint32_t thread, bool *ret)
 {
@@ -158,12 +237,14 @@ static struct err *look_at(struct waits *w, uint32_t thread, bool *ret)
 		err = note_channels(w, g, thread, &found);
 	else if (on == ON_SEMAPHORE)
 		err = note_semaphore(w, g, thread, &found);
+	else if (on == ON_COND)
+		err = note_cond(w, g, thread, &found);
 	else
-		err = note(w, thread, NODE_NONE, WAIT_FOR);
+		err = note(w, thread, NODE_NONE, 0, WAIT_NOTHING);
 	if (err || found.elsewhere || (on != ON_NOBODY && !found.n))
 		return err;
 	*ret = true;
-	return node == NODE_NONE ? NULL : note(w, thread, node, WAIT_HIDDEN);
+	return node == NODE_NONE ? NULL : hide(w, thread, node);
 }
 
 /* ---- those that stand at one place are one owner ---- */
@@ -299,6 +380,9 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	w.roots = roots;
 	err = note_all(&w);
 	free(w.rows.v);
+	addrmap_fini(&w.lists);
+	addrmap_fini(&w.conds);
+	arena_fini(&w.mem);
 	return err;
 }
 
