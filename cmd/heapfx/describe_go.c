@@ -143,7 +143,7 @@ static void add_group(struct run *run, struct rp_node *list, const struct group 
 	struct report *r = &run->report;
 	const struct goroutine *g = group->v[0];
 	struct rp_node *node = node_map(r, list, NULL), *ids;
-	uint64_t bytes = 0, used = 0;
+	uint64_t bytes = 0, used = 0, waited = 0;
 
 	node_uint(r, node, "count", NODE_COUNT, group->n);
 	node_text(r, node, "state", go_status_name(g->status));
@@ -152,7 +152,11 @@ static void add_group(struct run *run, struct rp_node *list, const struct group 
 	for (size_t i = 0; i < group->n; i++) {
 		bytes += group->v[i]->stack_high - group->v[i]->stack_low;
 		used += stack_used(group->v[i]);
+		if (goroutine_waited(run->image->go, group->v[i]) > waited)
+			waited = goroutine_waited(run->image->go, group->v[i]);
 	}
+	if (waited)
+		node_uint(r, node, "waited_at_least", NODE_COUNT, waited);
 	node_uint(r, node, "stack_bytes", NODE_BYTES, bytes);
 	node_uint(r, node, "stack_used", NODE_BYTES, used);
 	ids = node_list(r, node, "ids");
@@ -165,6 +169,7 @@ static void add_group(struct run *run, struct rp_node *list, const struct group 
 static void add_goroutine(struct run *run, struct rp_node *list, const struct goroutine *g,
 			  const uint32_t *group_of)
 {
+	uint64_t waited = goroutine_waited(run->image->go, g);
 	struct report *r = &run->report;
 	struct rp_node *node = node_map(r, list, NULL);
 
@@ -173,6 +178,8 @@ static void add_goroutine(struct run *run, struct rp_node *list, const struct go
 	node_text(r, node, "wait_reason", g->wait_reason);
 	if (g->wait_since)
 		node_int(r, node, "wait_since", g->wait_since);
+	if (waited)
+		node_uint(r, node, "waited_at_least", NODE_COUNT, waited);
 	if (g->parent)
 		node_uint(r, node, "parent", NODE_COUNT, g->parent);
 	if (g->is_system)
@@ -251,6 +258,8 @@ static struct err *describe_goroutines(struct run *run, struct rp_node *parent)
 	node_uint(r, node, "count", NODE_COUNT, n - n_system);
 	node_uint(r, node, "system", NODE_COUNT, n_system);
 	add_counts(run, node, v, n);
+	if (go->clock)
+		node_int(r, node, "clock", go->clock);
 	node_uint(r, node, "groups_total", NODE_COUNT, n_groups);
 	list = node_list(r, node, "groups");
 	for (size_t i = 0; i < n_groups && i < GROUPS_MAX; i++)

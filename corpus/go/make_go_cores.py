@@ -89,6 +89,8 @@ for _minor in RELEASES:
 	CASES[f"parked.{_minor}.healthy"] = Case("parked", _minor, args=("healthy",), about="the same, repaired")
 	CASES[f"parked.{_minor}.healthy-stripped"] = Case("parked", _minor, STRIPPED, args=("healthy",),
 		about="the same, repaired, no symbols")
+	CASES[f"since.{_minor}.stripped"] = Case("since", _minor, STRIPPED,
+		about="goroutines that wait since a known time, no symbols")
 	CASES[f"spin.{_minor}"] = Case("spin", _minor, STRIPPED, env=SPIN_ENV,
 		about="a goroutine that runs, some that cannot, objects in a P's cache, no symbols")
 	CASES[f"spin.{_minor}.kernel"] = Case("spin", _minor, STRIPPED, capture="kernel",

@@ -426,6 +426,18 @@ static uint64_t stuck_of(const struct subject *s, uint32_t owner)
 	return n;
 }
 
+static struct err *evidence_waited(struct report *r, struct rp_suspect *out, uint64_t ns)
+{
+	struct text t = TEXT_INIT;
+	struct err *err;
+
+	text_add(&t, "at least ");
+	text_add_duration(&t, ns);
+	err = evidence_add(r, out, "the longest of them waits", text_str(&t));
+	text_fini(&t);
+	return err;
+}
+
 static struct err *add_stuck(const struct subject *s, struct report *r, uint32_t i,
 			     const struct kept *k)
 {
@@ -448,6 +460,8 @@ static struct err *add_stuck(const struct subject *s, struct report *r, uint32_t
 	text_add(&title, " forever: ");
 	text_add(&title, owner->name);
 	err = evidence_held(r, &out, "reached from their stacks alone", total->count, total->bytes);
+	if (!err && owner->waited)
+		err = evidence_waited(r, &out, owner->waited);
 	if (!err)
 		err = add_suspect(s, r, &out, k->largest, k->n, &title);
 	text_fini(&title);

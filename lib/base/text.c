@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
+
 void text_fini(struct text *t)
 {
 	free(t->s);
@@ -178,6 +180,30 @@ void text_add_count(struct text *t, uint64_t n)
 			text_add_n(t, ",", 1);
 		text_add_n(t, digits + i, 1);
 	}
+}
+
+void text_add_duration(struct text *t, uint64_t ns)
+{
+	static const struct {
+		uint64_t ns;
+		const char *name, *names;
+	} units[] = {
+		{ 86400000000000, "day", "days" }, { 3600000000000, "h", "h" },
+		{ 60000000000, "min", "min" },	   { 1000000000, "s", "s" },
+		{ 1000000, "ms", "ms" },
+	};
+	size_t i = 0;
+	uint64_t n, rest;
+
+	while (i < ARRAY_SIZE(units) - 1 && ns < units[i].ns)
+		i++;
+	n = ns / units[i].ns;
+	text_printf(t, "%" PRIu64 " %s", n, n == 1 ? units[i].name : units[i].names);
+	if (i > 1)
+		return;
+	rest = ns % units[i].ns / units[i + 1].ns;
+	if (rest)
+		text_printf(t, " %" PRIu64 " %s", rest, units[i + 1].name);
 }
 
 char *text_format(const char *fmt, ...)

@@ -41,6 +41,8 @@ void text_add_escaped(struct text *t, const char *s, size_t n);
 void text_add_bytes(struct text *t, uint64_t n);
 /* "1,234,567" */
 void text_add_count(struct text *t, uint64_t n);
+/* "350 ms", "41 s", "3 min", "2 h 5 min", "3 days 4 h": rounded down */
+void text_add_duration(struct text *t, uint64_t ns);
 /* malloc'd; NULL if out of memory */
 char *text_format(const char *fmt, ...) PRINTF(1, 2);
 /* "512M", "4G", "123", "1.5GiB" -> bytes; false if it is not a size. */

@@ -37,10 +37,12 @@ struct go_layout {
 	} pageAlloc;
 	struct {
 		uint32_t stack, sched_sp, sched_pc, sched_bp, syscallsp, syscallpc, m, atomicstatus, goid, waitsince,
-			waitreason, parentGoid, gopc, startpc, waiting, labels, panic, defer_, timer, stktopsp, xRegs;
+			waitreason, parentGoid, gopc, startpc, waiting, labels, panic, defer_, timer, stktopsp, xRegs,
+			trackingStamp;
 	} g;
 	struct {
-		uint32_t id, status, m, mcache, pcache, runqhead, timers, sudogbuf;
+		uint32_t id, status, m, mcache, pcache, runqhead, timers, sudogbuf, schedwhen, syscallwhen,
+			limiterEvent;
 	} p;
 	struct {
 		uint32_t g0, gsignal, curg, procid, alllink, vdsoSP; /* vdsoPC follows */
@@ -64,7 +66,7 @@ struct go_layout {
 		uint32_t qcount, dataqsiz, buf, elemsize, closed, elemtype, sendq, recvq;
 	} hchan;
 	struct {
-		uint32_t lock, midle, nmidle, mnext, maxmcount, ngsys, runq, gFree;
+		uint32_t lock, midle, nmidle, mnext, maxmcount, ngsys, runq, gFree, lastpoll;
 	} schedt;
 	struct {
 		uint32_t gcPercent, memoryLimit, heapMinimum, heapLive, gcPercentHeapGoal,
@@ -73,7 +75,8 @@ struct go_layout {
 	} gcControllerState;
 	struct {
 		uint32_t heapStats, stacks_sys, mspan_sys, mcache_sys, buckhash_sys, gcMiscSys,
-			other_sys, last_gc_unix, pause_total_ns, numgc, numforcedgc, enablegc;
+			other_sys, last_gc_unix, pause_total_ns, numgc, numforcedgc, enablegc,
+			last_gc_nanotime;
 	} mstats;
 };
 
@@ -135,7 +138,7 @@ struct go {
 	struct go_types *types; /* image/go_type.h; never NULL */
 	struct goroutine *goroutines; /* image/go_sched.h; ascending by id; dead ones too */
 	size_t n_goroutines;
-	int64_t clock; /* nanotime of the last thing known to have happened; the core may be younger */
+	int64_t clock; /* the latest nanotime() that the runtime noted: it was that late at least; 0 unknown */
 	struct go_names *names; /* go_func.c: functions by name, made when first asked */
 	struct arena mem; /* owns arrays and strings */
 };

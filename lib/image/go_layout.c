@@ -113,6 +113,7 @@ static const struct row rows[] = {
 	F(g, timer, { 19, 368 }, { 21, 352 }, { 23, 360 }, { 25, 352 }, { 26, 360 }),
 	F(g, stktopsp, { 19, 128 }, { 23, 136 }, { 25, 128 }),
 	F(g, xRegs, { 26, 400 }),
+	F(g, trackingStamp, { 20, 192 }, { 23, 200 }, { 25, 192 }),
 
 	F(p, id, { 19, 0 }),
 	F(p, status, { 19, 4 }),
@@ -122,6 +123,9 @@ static const struct row rows[] = {
 	F(p, runqhead, { 19, 400 }, { 23, 392 }, { 26, 400 }),
 	F(p, timers, { 19, 8840 }, { 20, 8832 }, { 21, 8840 }, { 22, 8872 }, { 23, 8840 }, { 25, 9392 }, { 26, 13672 }),
 	F(p, sudogbuf, { 19, 2504 }, { 23, 2496 }, { 26, 2504 }),
+	FN(p, schedwhen, "sysmontick.schedwhen", { 19, 32 }),
+	FN(p, syscallwhen, "sysmontick.syscallwhen", { 19, 48 }, { 23, 40 }),
+	F(p, limiterEvent, { 19, 4648 }, { 20, 4640 }, { 21, 4648 }, { 22, 4680 }, { 23, 4656 }, { 26, 4664 }),
 
 	F(m, g0, { 19, 0 }),
 	F(m, gsignal, { 19, 80 }, { 25, 72 }),
@@ -163,6 +167,7 @@ static const struct row rows[] = {
 	F(schedt, maxmcount, { 19, 56 }, { 25, 64 }, { 26, 80 }),
 	F(schedt, ngsys, { 19, 72 }, { 25, 80 }, { 26, 96 }),
 	F(schedt, runq, { 19, 96 }, { 20, 104 }, { 25, 112 }, { 26, 128 }),
+	F(schedt, lastpoll, { 19, 8 }),
 	F(schedt, gFree, { 19, 152 }, { 20, 160 }, { 25, 168 }, { 26, 184 }),
 
 	F(gcControllerState, gcPercent, { 19, 0 }),
@@ -191,6 +196,7 @@ static const struct row rows[] = {
 	F(mstats, pause_total_ns, { 19, 3600 }, { 25, 3576 }),
 	F(mstats, numgc, { 19, 7704 }, { 25, 7680 }),
 	F(mstats, numforcedgc, { 19, 7708 }, { 25, 7684 }),
+	F(mstats, last_gc_nanotime, { 19, 7720 }, { 25, 7696 }),
 	F(mstats, enablegc, { 19, 7736 }, { 25, 8256 }, { 26, 10432 }),
 };
 

@@ -26,10 +26,13 @@ enum {
 	WAIT_REASONS_MAX = 256,
 	WORDS_MAX = 64, /* bytes of a wait reason */
 	SCAN_BIT = 0x1000,
+	EVENT_SHIFT = 61,
 	CALIBRATE_WITH = 64, /* goroutines */
 	CALIBRATE_FROM = 192,
 	CALIBRATE_TO = 512, /* bytes of a g */
 };
+
+static const uint64_t CLOCK_MAX = 1ull << 58; /* nanoseconds: nine years of uptime */
 
 struct reader {
 	struct go *go;
@@ -442,10 +445,63 @@ static struct err *keep(struct reader *r)
 		return &err_nomem;
 	memcpy(r->go->goroutines, v, n * sizeof(*v));
 	r->go->n_goroutines = n;
-	for (size_t i = 0; i < n; i++)
-		if (v[i].status != GO_DEAD && v[i].wait_since > r->go->clock)
-			r->go->clock = v[i].wait_since;
 	return NULL;
+}
+
+/* ---- what time it was ---- */
+
+static void note_time(struct go *go, uint64_t t)
+{
+	if (t < CLOCK_MAX && (int64_t)t > go->clock)
+		go->clock = (int64_t)t;
+}
+
+/* When a P was last seen to do something else, and since when it is idle (mgclimit.go, limiterEventStamp). */
+static void note_processors(struct go *go)
+{
+	const struct go_layout *l = &go->layout;
+	uint64_t n;
+	taddr ptr;
+
+	if (!go->at.allp || !go_slice(go, go->at.allp, 8, &ptr, &n))
+		return;
+	for (uint64_t i = 0; i < n; i++) {
+		taddr p = go_word(go, ptr + i * 8);
+		uint64_t event = go_word(go, p + l->p.limiterEvent);
+
+		note_time(go, go_word(go, p + l->p.schedwhen));
+		note_time(go, go_word(go, p + l->p.syscallwhen));
+		if (event >> EVENT_SHIFT)
+			note_time(go, event & ((1ull << EVENT_SHIFT) - 1));
+	}
+}
+
+/* No dump has the monotonic clock; the latest time that the runtime wrote down is how late it was at least. */
+static void find_clock(struct go *go)
+{
+	const struct go_layout *l = &go->layout;
+
+	if (go->at.sched)
+		note_time(go, go_word(go, go->at.sched + l->schedt.lastpoll));
+	if (go->at.memstats)
+		note_time(go, go_word(go, go->at.memstats + l->mstats.last_gc_nanotime));
+	note_processors(go);
+	for (size_t i = 0; i < go->n_goroutines; i++) {
+		const struct goroutine *g = &go->goroutines[i];
+
+		if (g->status == GO_DEAD)
+			continue;
+		note_time(go, (uint64_t)g->wait_since);
+		if (l->g.trackingStamp != GO_ABSENT)
+			note_time(go, go_word(go, g->g + l->g.trackingStamp));
+	}
+}
+
+uint64_t goroutine_waited(const struct go *go, const struct goroutine *g)
+{
+	bool waits = g->status == GO_WAITING || g->status == GO_SYSCALL;
+
+	return waits && g->wait_since > 0 && go->clock > g->wait_since ? (uint64_t)(go->clock - g->wait_since) : 0;
 }
 
 /*
@@ -557,6 +613,7 @@ struct err *go_sched_open(struct go *go)
 		err = read_all(&r, allgs, n);
 	if (!err)
 		check_frames(&r);
+	find_clock(go);
 	go_unwind_free(r.unwind);
 	free(r.list.v);
 	return err;

@@ -35,7 +35,7 @@ struct goroutine {
 	bool is_scan;		 /* the scan bit was set */
 	bool is_system;		 /* started in runtime.*, but for runtime.main */
 	const char *wait_reason; /* the runtime's own words, NULL unless waiting */
-	int64_t wait_since;	 /* nanotime, 0 = unknown */
+	int64_t wait_since;	 /* nanotime when a collection first saw it wait, 0 = unknown */
 	taddr stack_low, stack_high;
 	taddr sp, pc, bp;      /* where it stands; 0 when unknown */
 	taddr start_pc, go_pc; /* its function; the go statement that made it */
@@ -79,6 +79,11 @@ static inline taddr go_frame_source_pc(const struct go_frame *f)
 struct err *go_sched_open(struct go *go) MUST_CHECK;
 /* "running", "waiting", "runnable", ...: the runtime's own word for a status (gStatusStrings). */
 const char *go_status_name(enum go_status status);
+/*
+ * How many nanoseconds it waits, or is in its system call, at least: from the last collection that
+ * saw it so (g.waitsince) to go->clock; 0 unknown.
+ */
+uint64_t goroutine_waited(const struct go *go, const struct goroutine *g);
 /* NULL if no goroutine's stack covers it. */
 const struct goroutine *go_goroutine_of_stack(const struct go *go, taddr addr);
 

@@ -272,16 +272,22 @@ static void take_place(void *arg, const char *function, const char *file, unsign
 }
 
 /* "chan receive in main.worker (main.go:33)": the program's innermost function. */
-static struct err *add_owner(struct waits *w, const struct goroutine *g, uint64_t count, uint32_t *ret)
+static struct err *add_owner(struct waits *w, const struct goroutine *const *v, size_t n, uint32_t *ret)
 {
+	const struct goroutine *g = v[0];
 	struct place p = { .name = TEXT_INIT };
-	struct owner owner = { .kind = OWNER_STUCK, .count = count };
+	struct owner owner = { .kind = OWNER_STUCK, .count = n };
 	struct err *err;
 
 	text_add(&p.name, g->wait_reason);
 	for (size_t i = 0; i < g->n_frames && !p.done; i++)
 		go_source(w->go, g->frames[i].pc - (i > 0), take_place, &p);
 	owner.name = text_str(&p.name);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t waited = goroutine_waited(w->go, v[i]);
+
+		owner.waited = waited > owner.waited ? waited : owner.waited;
+	}
 	err = w->sink->owner(w->sink, &owner, ret);
 	text_fini(&p.name);
 	return err;
@@ -306,7 +312,7 @@ static struct err *add_owners(struct waits *w, const struct goroutine **v, size_
 		if (i == end) {
 			while (end < n && !goroutine_compare(v[i], v[end]))
 				end++;
-			err = add_owner(w, v[i], end - i, &owner);
+			err = add_owner(w, v + i, end - i, &owner);
 		}
 		if (!err)
 			err = w->sink->owner_of_roots(w->sink, ROOT_GOROUTINE,

@@ -433,14 +433,15 @@ static const struct go_frame *frame_at(const struct goroutine *g, taddr at)
 	return lo ? &g->frames[lo - 1] : NULL;
 }
 
-/* In the words of a traceback; how long it waits is known from the last collection alone. */
+/* In the words of a traceback, and how long it waits as far as that is known. */
 static void describe_state(const struct go *go, const struct goroutine *g, struct text *ret)
 {
 	text_printf(ret, "goroutine %llu [%s", (unsigned long long)g->id,
 		    g->wait_reason ? g->wait_reason : go_status_name(g->status));
-	if (g->wait_since > 0 && go->clock - g->wait_since >= 60000000000)
-		text_printf(ret, ", over %lld minutes",
-			    (long long)((go->clock - g->wait_since) / 60000000000));
+	if (goroutine_waited(go, g) >= 1000000000) {
+		text_add(ret, ", at least ");
+		text_add_duration(ret, goroutine_waited(go, g));
+	}
 	text_add(ret, "]");
 }
 

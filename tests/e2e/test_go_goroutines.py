@@ -125,3 +125,33 @@ def test_creator_of_every_goroutine(name):
 @pytest.mark.parametrize("name", QUIET)
 def test_every_stack_is_unwound_to_its_end(name):
 	assert all(g["unwound"] for g in go_of(name)["goroutines"]["list"])
+
+
+# --- since when -------------------------------------------------------------------------------
+
+SINCE = [name for name in CASES if name.startswith("since")]
+
+
+@pytest.mark.parametrize("name", SINCE)
+def test_since_when(name):
+	"""A bound from below: from the first collection that saw it wait to the last time the runtime noted."""
+	total, goroutines = truth_of(name).total, go_of(name)["goroutines"]
+	groups = {group["stack"][-1 if "goexit" not in group["stack"][-1]["function"] else -2]["function"]: group
+		for group in goroutines["groups"]}
+	early, late = groups["main.early"], groups["main.late"]
+	assert total["now"] - goroutines["clock"] < 500_000_000
+	assert early["count"] == 3 and late["count"] == 1
+	assert "waited_at_least" not in late	# no collection has seen it
+	for g in goroutines["list"]:
+		if g["id"] in early["ids"]:
+			assert total["early.seen"] < g["wait_since"] < total["early.seen"] + 1_000_000_000
+			assert g["waited_at_least"] == goroutines["clock"] - g["wait_since"]
+			assert g["waited_at_least"] <= early["waited_at_least"] < goroutines["clock"] - total["early.since"]
+			assert g["waited_at_least"] > 2_000_000_000
+
+
+@pytest.mark.parametrize("name", SINCE)
+def test_since_when_in_words(name):
+	suspect, = [s for s in report_of(name)["suspects"] if s["rule"] == "stuck/goroutine" and "main.early" in s["title"]]
+	assert {"what": "the longest of them waits", "value": "at least 2 s"} in suspect["evidence"]
+	assert "[chan receive, at least 2 s] main.early" in suspect["chain"]["root"]["source"]

@@ -119,6 +119,15 @@ static void sizes(void **state)
 		{ "1.5GiB", true, 3ull << 29 }, { "x", false, 0 }, { "-1", false, 0 },
 		{ "99999999999E", false, 0 }, { "4Gx", false, 0 }, { "", false, 0 }, { "4 ", false, 0 },
 	};
+	static const struct {
+		uint64_t ns;
+		const char *text;
+	} durations[] = {
+		{ 0, "0 ms" },		      { 999999999, "999 ms" },	      { 1000000000, "1 s" },
+		{ 59999999999, "59 s" },      { 60000000000, "1 min" },	      { 3599999999999, "59 min" },
+		{ 3600000000000, "1 h" },     { 7500000000000, "2 h 5 min" }, { 86400000000000, "1 day" },
+		{ 273600000000000, "3 days 4 h" }, { UINT64_MAX, "213503 days 23 h" },
+	};
 	struct text t = TEXT_INIT;
 	uint64_t n;
 
@@ -132,6 +141,11 @@ static void sizes(void **state)
 		assert_int_equal(text_parse_size(parses[i].text, &n), parses[i].ok);
 		if (parses[i].ok)
 			assert_int_equal(n, parses[i].n);
+	}
+	for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
+		text_reset(&t);
+		text_add_duration(&t, durations[i].ns);
+		assert_string_equal(text_str(&t), durations[i].text);
 	}
 	text_reset(&t);
 	text_add_count(&t, 1234567);

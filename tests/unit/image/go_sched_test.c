@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/guard.h"
 #include "fake_go.h"
 #include "image/go_sched.h"
 
@@ -550,9 +551,68 @@ static void names(void **state)
 	assert_string_equal(go_status_name((enum go_status)99), "unknown");
 }
 
+/* The latest time that the runtime noted anywhere, and how long one waits by it. */
+static void clocks(void **state)
+{
+	enum { SINCE = 1000, P = FAKE_GO_DATA + 0x100, ALLP = FAKE_GO_DATA + 0x80, SCHED = FAKE_GO_DATA + 0x1800 };
+#define OF(part) offsetof(struct go_layout, part)
+	const struct {
+		taddr base;
+		size_t field; /* in struct go_layout */
+		uint64_t value, clock;
+	} cases[] = {
+		{ 0, 0, 0, SINCE }, /* the other one's waitsince alone */
+		{ SCHED, OF(schedt.lastpoll), 5000, 5000 },
+		{ SCHED, OF(schedt.lastpoll), 0, SINCE }, /* a thread polls */
+		{ SCHED, OF(schedt.lastpoll), 1ull << 58, SINCE }, /* no time */
+		{ SCHED, OF(schedt.lastpoll), UINT64_MAX, SINCE },
+		{ P, OF(p.schedwhen), 6000, 6000 },
+		{ P, OF(p.syscallwhen), 7000, 7000 },
+		{ P, OF(p.limiterEvent), 4ull << 61 | 8000, 8000 }, /* idle since */
+		{ P, OF(p.limiterEvent), 8000, SINCE },		    /* nothing goes on */
+		{ FAKE_G, OF(g.trackingStamp), 9000, 9000 },
+	};
+#undef OF
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct env env;
+		struct fake_go *f;
+		uint32_t offset;
+		taddr g;
+
+		env_init(&env);
+		f = fake_go_new(&env, 26, TARGET_X86_64, funcs);
+		g = fake_go_add(f, 1, GO_WAITING);
+		fake_go_put(f, g + f->go.layout.g.waitsince, 400);
+		g = fake_go_add(f, 2, GO_WAITING);
+		fake_go_put(f, g + f->go.layout.g.waitsince, SINCE);
+		f->go.layout.p.limiterEvent = 0x60; /* the memory here is small */
+		f->go.at.sched = SCHED;
+		f->go.at.allp = ALLP;
+		fake_go_put(f, ALLP, ALLP + 0x20);
+		fake_go_put(f, ALLP + 8, 1);
+		fake_go_put(f, ALLP + 16, 1);
+		fake_go_put(f, ALLP + 0x20, P);
+		memcpy(&offset, (const uint8_t *)&f->go.layout + cases[i].field, sizeof(offset));
+		if (cases[i].base)
+			fake_go_put(f, cases[i].base + offset, cases[i].value);
+		assert_null(go_sched_open(&f->go));
+		assert_int_equal(f->go.clock, cases[i].clock);
+		assert_int_equal(goroutine_waited(&f->go, &f->go.goroutines[0]), cases[i].clock - 400);
+		f->go.goroutines[0].status = GO_RUNNABLE;
+		assert_int_equal(goroutine_waited(&f->go, &f->go.goroutines[0]), 0);
+		f->go.goroutines[1].wait_since = 0;
+		assert_int_equal(goroutine_waited(&f->go, &f->go.goroutines[1]), 0);
+		fake_go_free(f);
+		env_fini(&env);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(clocks),
 		cmocka_unit_test(fields),      cmocka_unit_test(system_ones),
 		cmocka_unit_test(frames),      cmocka_unit_test(link_register),
 		cmocka_unit_test(on_cpu),      cmocka_unit_test(on_system_stack),

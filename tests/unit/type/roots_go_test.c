@@ -882,15 +882,16 @@ static void words(void **state)
 	finish(&w);
 }
 
-/* As long as is known: another goroutine began to wait that much later. */
+/* At least as long as is known: another goroutine began to wait that much later. */
 static void how_long(void **state)
 {
 	static const struct {
 		uint64_t since, later;
 		const char *text;
 	} cases[] = {
-		{ 5, 3 * 60000000000ull + 7, "goroutine 1 [waiting, over 3 minutes] main.worker" },
-		{ 5, 59000000000ull, "goroutine 1 [waiting] main.worker" },
+		{ 5, 3 * 60000000000ull + 7, "goroutine 1 [waiting, at least 3 min] main.worker" },
+		{ 5, 59000000005ull, "goroutine 1 [waiting, at least 59 s] main.worker" },
+		{ 5, 1000000004, "goroutine 1 [waiting] main.worker" },
 		{ 0, 3 * 60000000000ull, "goroutine 1 [waiting] main.worker" },
 		{ UINT64_MAX, 60000000000ull, "goroutine 1 [waiting] main.worker" },
 	};
