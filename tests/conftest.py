@@ -24,7 +24,7 @@ def leakzoo():
 
 def pytest_collection_modifyitems(items):
 	"""Case by case, after the tests of behaviour: what a large case costs to read is paid once."""
-	cases = {name: i for i, name in enumerate(common.COMMITTED + common.FRESH)}
+	cases = {name: i for i, name in enumerate(common.COMMITTED + common.FRESH + common.ALLOCATORS)}
 
 	def place(item):
 		callspec = getattr(item, "callspec", None)

@@ -354,8 +354,8 @@ static const struct heap_info *glibc_info(void *ctx)
 		const char *version = glibc_version_group(&copy->facts);
 
 		/* The structures are what is walked; a text that contradicts them is not believed. */
-		if (glibc_version_in_group(copy->version, version))
-			version = copy->version;
+		if (glibc_version_in_group(copy->version, version) || (!g->pieces.n && *copy->version))
+			version = copy->version; /* without chunks the structures say little */
 		else if (*copy->version)
 			diag(g->env, "heap/version", copy->bins, "libc says %s, its structures %s",
 			     copy->version, version);

@@ -1,11 +1,12 @@
 /* registry.c - the heap walkers, one entry an allocator. */
 #include "heap/walker.h"
 
-extern const struct walker_ops go_walker, glibc_walker, tcmalloc_walker;
+extern const struct walker_ops go_walker, jemalloc_walker, glibc_walker, tcmalloc_walker;
 extern const struct walker_ops mallocng_walker, oldmalloc_walker;
 
 const struct walker_ops *const walker_registry[] = {
 	&go_walker,
+	&jemalloc_walker,
 	&glibc_walker,
 	&tcmalloc_walker,
 	&mallocng_walker,

@@ -58,3 +58,33 @@ def test_dropped_blocks_are_lost(name):
 	wrong = [(hex(a), kind, state, reach.get(a)) for a, (_size, kind, state) in truth.items()
 		if kind != "OTHER" and reach.get(a) != state]
 	assert not wrong, (len(wrong), wrong[:5])
+
+
+# --- jemalloc: what mallctl() said, to the byte ----------------------------------------------------
+
+JEMALLOC = [name for name in ALLOCATORS if name.startswith("jemalloc")]
+ALL_ARENAS = "stats.arenas.4096."
+
+
+@pytest.mark.parametrize("name", JEMALLOC)
+def test_jemalloc_totals_are_mallctls(name):
+	"""stats.allocated counts what is cached and what jemalloc took from itself."""
+	_truth, totals = truth_of(name)
+	heap, = [h for h in report_of(name)["heaps"] if h["allocator"] == "jemalloc"]
+	where = {key: value["bytes"] for key, value in heap["free"]["by_where"].items()}
+	assert set(where) == {"slab", "tcache"}
+	assert (heap["used"]["bytes"] + where["tcache"] + totals[ALL_ARENAS + "internal"] ==
+		totals["stats.allocated"])
+	assert heap["used"]["bytes"] + heap["free"]["bytes"] + heap["overhead"] == totals["stats.active"]
+	assert heap["idle"] == 4096 * (totals[ALL_ARENAS + "pdirty"] + totals[ALL_ARENAS + "pmuzzy"])
+	assert heap["returned"] == totals["stats.retained"]
+	if ".bullseye" not in name:	# 5.2.1 counts the larger cached ones as of another size
+		assert where["tcache"] == totals[ALL_ARENAS + "tcache_bytes"]
+
+
+@pytest.mark.parametrize("name", JEMALLOC)
+def test_jemalloc_pages_are_in_the_breakdown(name):
+	_truth, totals = truth_of(name)
+	lines = {line["category"]: line["bytes"] for line in report_of(name)["memory"]["breakdown"]}
+	assert lines["jemalloc/dirty"] == 4096 * totals[ALL_ARENAS + "pdirty"]
+	assert lines["jemalloc/metadata"] >= totals[ALL_ARENAS + "base"]

@@ -1,0 +1,314 @@
+/*
+ * jemalloc_tcache.c - what thread caches hold: free for the program, in use for the slabs.
+ *
+ * A thread's cache lies in its TLS, at an offset that nobody exports.  It is found by a knot in its own
+ * pointers: 5.3 has a tcache_t whose first word leads to a tcache_slow_t whose descriptor leads back to
+ * the bins behind that word; in 5.2 the descriptor behind the small bins points to them.  Descriptors of
+ * one arena form a ring, which leads to caches that are no thread's.
+ */
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "base/search.h"
+#include "base/vec.h"
+#include "heap/jemalloc_fields.h"
+
+enum {
+	TLS_REACH = 64 << 10,	/* of static TLS on that side of the thread pointer where the ABI has it */
+	SLOW_DESCRIPTOR = 16,	/* tcache_slow_t: link (2 words), then the descriptor: link (2 words), bins */
+	BINS_OF_DESCRIPTOR = 16,
+	DESCRIPTOR_BEHIND = 40, /* 5.2: link, tsd_link (2 words each), in_hook lie between the bins and it */
+	CACHES_MAX = 1 << 20,
+	CACHED_MAX = 1 << 15,	/* items of one bin: its stack is below 64 KiB (5.3), 5.2's have no more */
+	LARGE_BINS_MAX = 64,	/* of a cache: up to 8-MiB classes */
+};
+
+static struct err *push_addr(struct jemalloc *je, taddr addr, bool own)
+{
+	return (own ? vec_push(&je->own, &addr) : vec_push(&je->cached, &addr)) ? NULL : &err_nomem;
+}
+
+/* ---- one bin */
+
+/* Its items: n pointers from `first` on. False when there is no bin. */
+static bool bin_items(const struct je_copy *copy, const uint64_t w[3], taddr *ret_first, uint64_t *ret_n, taddr *ret_end)
+{
+	if (copy->form->tail_descriptor) {
+		/* 5.2: low_water i32, ncached i32, nrequests, avail; items are avail[-ncached .. -1] */
+		*ret_n = w[0] >> 32;
+		*ret_first = w[2] - 8 * *ret_n;
+		*ret_end = w[2];
+		return w[2] && w[2] % 8 == 0 && *ret_n < CACHED_MAX;
+	}
+	/* 5.3: stack_head, nrequests, then 16 bits each of low water, full, empty (and 5.3.1's ncached_max) */
+	*ret_first = w[0];
+	*ret_n = (uint16_t)((w[2] >> 32) - w[0]) / 8;
+	*ret_end = w[0] + 8 * *ret_n;
+	return w[0] && w[0] % 8 == 0;
+}
+
+/* An item is a region of a slab, or a large allocation, of the bin's size class, in use. */
+static bool is_item(const struct jemalloc *je, taddr block, unsigned szind)
+{
+	const struct je_extent *x = je_extent_at(je, block);
+	const struct je_copy *copy;
+
+	if (!x || x->state != JE_ACTIVE || x->szind != szind)
+		return false;
+	copy = &je->copies.v[x->copy];
+	return x->slab ? (block - x->base) % copy->sizes[szind] == 0 : block == x->addr;
+}
+
+static struct err *read_bin(struct jemalloc *je, const struct je_copy *copy, taddr bin, unsigned szind, bool *ret_go_on)
+{
+	uint64_t w[3], n = 0;
+	taddr first = 0, end;
+
+	*ret_go_on = je_words(je->img, bin, w, 3) && bin_items(copy, w, &first, &n, &end);
+	for (uint64_t i = 0; i < n && *ret_go_on; i++) {
+		taddr block;
+		struct err *err;
+
+		if (image_read_u64(je->img, first + 8 * i, &block) != MEM_OK || !is_item(je, block, szind)) {
+			je_damage(je, first + 8 * i, "cache bin at 0x%lx: item %lu of %lu is no block of class %u", bin,
+				  i, n, szind);
+			continue;
+		}
+		je->passed++;
+		err = push_addr(je, block, false);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+/* ---- one cache */
+
+/* Its stacks, and a cache that is no thread's, are blocks that jemalloc took from itself. */
+static struct err *note_own(struct jemalloc *je, taddr addr)
+{
+	struct je_extent *x = je_extent_at(je, addr);
+
+	if (!x || x->state != JE_ACTIVE)
+		return NULL;
+	if (!x->slab)
+		return push_addr(je, x->addr, true);
+	return push_addr(je, addr - (addr - x->base) % je->copies.v[x->copy].sizes[x->szind], true);
+}
+
+static bool known_cache(const struct jemalloc *je, taddr bins)
+{
+	for (size_t i = 0; i < je->caches.n; i++)
+		if (je->caches.v[i].bins == bins)
+			return true;
+	return false;
+}
+
+static struct err *read_bins(struct jemalloc *je, const struct je_copy *copy, taddr bins, unsigned szind, unsigned n)
+{
+	struct err *err = NULL;
+	bool go_on = true;
+
+	for (unsigned i = 0; i < n && szind + i < copy->n_sizes && go_on && !err; i++)
+		err = read_bin(je, copy, bins + (uint64_t)i * JE_CACHE_BIN, szind + i, &go_on);
+	return err;
+}
+
+/* 5.2, tsd_t: arena, arenas_tdata (a block of jemalloc's own), binshards, then tcache_t and its bins. */
+static struct err *note_tdata(struct jemalloc *je, const struct je_copy *copy, taddr bins, taddr arena)
+{
+	uint64_t w[2];
+
+	if (!copy->form->tail_descriptor || !je_words(je->img, bins - 16 - align_up(copy->n_bins, 8) - 16, w, 2) ||
+	    w[0] != arena || !w[1])
+		return NULL;
+	return note_own(je, w[1]);
+}
+
+/* `large`: where the bins of large classes are when they do not follow. */
+static struct err *read_cache(struct jemalloc *je, const struct je_copy *copy, taddr bins, taddr large, taddr arena)
+{
+	struct je_cache cache = { .bins = bins, .arena = arena };
+	uint64_t w[3], n;
+	taddr first, end;
+	struct err *err;
+
+	if (!vec_push(&je->caches, &cache))
+		return &err_nomem;
+	err = note_own(je, bins);
+	if (!err)
+		err = note_tdata(je, copy, bins, arena);
+	if (!err && je_words(je->img, bins, w, 3) && bin_items(copy, w, &first, &n, &end))
+		err = note_own(je, end - 8);
+	if (!err)
+		err = read_bins(je, copy, bins, 0, large ? copy->n_bins : copy->n_bins + LARGE_BINS_MAX);
+	if (!err && large)
+		err = read_bins(je, copy, large, copy->n_bins, LARGE_BINS_MAX);
+	return err;
+}
+
+/* ---- finding them */
+
+/* The bins that the descriptor belongs to, if it is one. */
+static bool is_descriptor(const struct jemalloc *je, const struct je_copy *copy, taddr at, taddr *ret_bins, taddr *ret_large,
+			  taddr *ret_arena)
+{
+	uint64_t w[5], slow;
+
+	if (!je_words(je->img, at, w, ARRAY_SIZE(w)))
+		return false;
+	*ret_bins = w[2];
+	if (copy->form->tail_descriptor) {
+		*ret_large = w[3];
+		*ret_arena = w[4];
+		return w[2] && at - w[2] == copy->n_bins * (uint64_t)JE_CACHE_BIN + DESCRIPTOR_BEHIND;
+	}
+	*ret_large = 0;
+	*ret_arena = w[3];
+	return image_read_u64(je->img, w[2] - 8, &slow) == MEM_OK && slow == at - SLOW_DESCRIPTOR;
+}
+
+/* The cache of the descriptor at `at` and those on its ring. */
+static struct err *read_ring(struct jemalloc *je, const struct je_copy *copy, taddr at)
+{
+	taddr bins, large, arena, next = at;
+
+	while (je->caches.n < CACHES_MAX && is_descriptor(je, copy, next, &bins, &large, &arena) && !known_cache(je, bins)) {
+		struct err *err = read_cache(je, copy, bins, large, arena);
+
+		if (err || image_read_u64(je->img, next, &next) != MEM_OK)
+			return err;
+	}
+	return NULL;
+}
+
+/* A descriptor that the word at `at` gives away: 5.3, the first of a tcache_t; 5.2, the pointer to the bins. */
+static taddr descriptor_by(const struct je_copy *copy, taddr at, uint64_t word)
+{
+	return copy->form->tail_descriptor ? at - BINS_OF_DESCRIPTOR : word + SLOW_DESCRIPTOR;
+}
+
+static bool worth_a_look(const struct je_copy *copy, taddr at, uint64_t word)
+{
+	uint64_t apart = at - word;
+
+	if (word % 8)
+		return false;
+	if (copy->form->tail_descriptor)
+		return apart == copy->n_bins * (uint64_t)JE_CACHE_BIN + DESCRIPTOR_BEHIND + BINS_OF_DESCRIPTOR;
+	return apart < TLS_REACH || -apart < TLS_REACH; /* both lie in the tsd_t */
+}
+
+static struct err *search_tls(struct jemalloc *je, const struct je_copy *copy, taddr low, taddr high)
+{
+	uint64_t avail = 0;
+	const uint8_t *bytes = image_view(je->img, low, &avail);
+
+	if (!bytes)
+		return NULL;
+	for (uint64_t at = 0; at + 8 <= avail && at < high - low; at += 8) {
+		uint64_t word = load_u64(bytes + at);
+		taddr bins, large, arena, descriptor = descriptor_by(copy, low + at, word);
+		struct err *err;
+
+		if (!worth_a_look(copy, low + at, word) || !is_descriptor(je, copy, descriptor, &bins, &large, &arena))
+			continue;
+		err = read_ring(je, copy, descriptor);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+/* The thread control block points to itself: if that is gone, so is the TLS beside it. */
+static bool tls_is_there(const struct jemalloc *je, const struct thread *t)
+{
+	uint64_t self;
+
+	return !je->img->target->tls_below_tp ||
+	       (image_read_u64(je->img, t->tp, &self) == MEM_OK && self == t->tp);
+}
+
+static struct err *search_thread(struct jemalloc *je, const struct thread *t)
+{
+	const struct segment *seg = image_segment(je->img, t->tp);
+	bool below = je->img->target->tls_below_tp;
+	taddr low = t->tp, high = t->tp;
+	struct err *err = NULL;
+
+	if (!seg || !tls_is_there(je, t)) {
+		je->n_caches_lost++;
+		return NULL;
+	}
+	if (below)
+		low = t->tp - seg->start > TLS_REACH ? align_down(t->tp - TLS_REACH, 8) : seg->start;
+	else
+		high = seg->end - t->tp > TLS_REACH ? t->tp + TLS_REACH : seg->end;
+	for (size_t i = 0; i < je->copies.n && !err; i++)
+		err = search_tls(je, &je->copies.v[i], align_up(low, 8), high);
+	return err;
+}
+
+/* ---- all of them */
+
+static int by_value(const void *a, const void *b)
+{
+	const taddr *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void sort_own(struct jemalloc *je)
+{
+	size_t kept = 0;
+
+	if (je->own.n)
+		qsort(je->own.v, je->own.n, sizeof(*je->own.v), by_value);
+	for (size_t i = 0; i < je->own.n; i++)
+		if (!kept || je->own.v[kept - 1] != je->own.v[i])
+			je->own.v[kept++] = je->own.v[i];
+	je->own.n = kept;
+}
+
+static void sort_cached(struct jemalloc *je)
+{
+	size_t kept = 0;
+
+	if (je->cached.n)
+		qsort(je->cached.v, je->cached.n, sizeof(*je->cached.v), by_value);
+	for (size_t i = 0; i < je->cached.n; i++)
+		if (kept && je->cached.v[kept - 1] == je->cached.v[i])
+			je_damage(je, je->cached.v[i], "block at 0x%lx is cached twice; likely a double free",
+				  je->cached.v[i]);
+		else
+			je->cached.v[kept++] = je->cached.v[i];
+	je->cached.n = kept;
+}
+
+struct err *je_read_tcaches(struct jemalloc *je)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < je->img->n_threads && !err; i++)
+		if (je->img->threads[i].tp)
+			err = search_thread(je, &je->img->threads[i]);
+		else
+			je->n_caches_lost++;
+	if (err)
+		return err;
+	if (je->n_caches_lost)
+		diag(je->env, "heap/thread-cache-lost", ERR_NOWHERE,
+		     "the thread-local memory of %lu threads is not in the dump: what their caches hold counts as used",
+		     je->n_caches_lost);
+	sort_own(je);
+	sort_cached(je);
+	return NULL;
+}
+
+bool je_is_cached(const struct jemalloc *je, taddr block)
+{
+	size_t i = partition_point(je->cached.n, k, je->cached.v[k] < block);
+
+	return i < je->cached.n && je->cached.v[i] == block;
+}
