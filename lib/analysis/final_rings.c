@@ -1,5 +1,6 @@
 /*
- * analysis/final_rings.c - rings with a finalizer: the ring keeps itself, the finalizer never runs.
+ * analysis/final_rings.c - rings with a finalizer: the ring keeps itself, or what is to be called
+ * keeps its object; the finalizer never runs.
  *
  * They count as cycles; analysis/owned.c leaves them out of what only waits for a finalizer.
  */
@@ -23,7 +24,55 @@ static int by_bytes(const void *pa, const void *pb)
 static bool are_alike(const struct graph *g, const struct final_ring *a, const struct final_ring *b)
 {
 	return a->bytes == b->bytes && a->nodes == b->nodes &&
+	       a->by_function == b->by_function &&
 	       (!g->type || g->type[a->node] == g->type[b->node]);
+}
+
+/* "1,000 rings of 2 main.Cyc, never finalized", "25 main.Handle held by their own finalizers" */
+static void add_title(const struct graph *g, const struct final_ring *ring, size_t n,
+		      struct text *t)
+{
+	const char *type = node_type(g, ring->node);
+
+	if (ring->by_function) {
+		text_add_count(t, n);
+		text_printf(t, " %s", type ? type : n == 1 ? "object" : "objects");
+		text_add(t, " held by ");
+		text_add(t, n == 1 ? "its own finalizer" : "their own finalizers");
+		return;
+	}
+	if (n > 1) {
+		text_add_count(t, n);
+		text_add(t, " rings of ");
+	} else {
+		text_add(t, "a ring of ");
+	}
+	text_add_count(t, ring->nodes);
+	text_printf(t, " %s", type ? type : ring->nodes == 1 ? "object" : "objects");
+	text_add(t, ", never finalized");
+}
+
+/* The roots of its special, of which one leads back to it. */
+static struct err *add_function(const struct subject *s, struct report *r,
+				const struct final_ring *ring, struct rp_suspect *out)
+{
+	const struct graph *g = s->graph;
+	struct text t = TEXT_INIT;
+	struct err *err = NULL;
+
+	for (uint32_t i = 0; i < g->n_roots && !t.n; i++) {
+		const struct root_source *source = &g->sources[g->root_source[i]];
+
+		if (source->kind == ROOT_FINALIZER && source->end > source->start &&
+		    g->root_at[i] - source->start >= source->end - source->start &&
+		    bit_get(s->facts->in_final_ring, EDGE_NODE(g->root_node[i])) &&
+		    graph_node_at(g, source->start) == ring->node && g->ops && g->ops->root)
+			g->ops->root(g->ctx, i, &t);
+	}
+	if (t.n)
+		err = evidence_add(r, out, "holds its own object", text_str(&t));
+	text_fini(&t);
+	return err;
 }
 
 static struct err *add_suspect(const struct subject *s, struct report *r,
@@ -31,6 +80,7 @@ static struct err *add_suspect(const struct subject *s, struct report *r,
 {
 	struct rp_suspect out = {
 		.rule = "cycle/finalizer",
+		.type = node_type(s->graph, rings[0].node),
 		.count = n,
 		.bytes = n * rings[0].bytes,
 		.retained = n * rings[0].bytes,
@@ -39,24 +89,21 @@ static struct err *add_suspect(const struct subject *s, struct report *r,
 		.has_chain = true,
 	};
 	struct text title = TEXT_INIT;
-	struct err *err;
+	struct err *err = NULL;
 
-	if (n > 1) {
-		text_add_count(&title, n);
-		text_add(&title, " rings of ");
-	} else {
-		text_add(&title, "a ring of ");
-	}
-	text_add_count(&title, rings[0].nodes);
-	text_add(&title, rings[0].nodes == 1 ? " object" : " objects");
-	text_add(&title, n > 1 ? " whose finalizers never run" : " whose finalizer never runs");
+	add_title(s->graph, &rings[0], n, &title);
 	out.title = report_text(r, &title);
 	text_fini(&title);
 	if (!out.title || !out.addresses)
 		return &err_nomem;
 	for (size_t i = 0; i < n && i < SUSPECT_ADDRESSES; i++)
 		out.addresses[out.n_addresses++] = graph_key(s->graph, rings[i].node);
-	err = chain_to(s, r, rings[0].node, &out.chain);
+	if (rings[0].by_function) {
+		out.advice = "hand what it needs to the function; it must not hold its own object";
+		err = add_function(s, r, &rings[0], &out);
+	}
+	if (!err)
+		err = chain_to(s, r, rings[0].node, &out.chain);
 	if (err)
 		return err;
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;

@@ -12,6 +12,7 @@
 #include "analysis/chain.h"
 #include "analysis/dirty.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum {
@@ -87,6 +88,8 @@ static void collect(const struct subject *s, struct kept *kept)
 		if (!is_of_owner(s, it.id, &i))
 			continue;
 		k = &kept[i];
+		if (s->facts->in_final_ring && bit_get(s->facts->in_final_ring, it.id))
+			continue;
 		take_largest(k, it.id, it.size);
 		if (it.size >= LARGE_BYTES) {
 			k->large.count++;
@@ -366,6 +369,86 @@ static struct err *add_dirty(const struct subject *s, struct report *r, uint32_t
 	return err;
 }
 
+/* ---- finalizers */
+
+/* Held by something that is neither the queue nor the goroutine that runs finalizers. */
+static bool is_held_by(const struct subject *s, node_id node)
+{
+	const struct graph *g = s->graph;
+	uint32_t up = node;
+
+	for (node_id steps = 0; steps < g->n && !(up & PARENT_ROOT); steps++)
+		up = s->facts->parent[up];
+	if (!(up & PARENT_ROOT) || up == NODE_NONE)
+		return false;
+	switch (g->sources[g->root_source[up & ~PARENT_ROOT]].kind) {
+	case ROOT_GOROUTINE:
+	case ROOT_REGISTER:
+	case ROOT_FINALIZER:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static bool is_queued(const struct graph *g, node_id node)
+{
+	uint64_t at = partition_point(g->n_queued, i, g->queued[i] < node);
+
+	return at < g->n_queued && g->queued[at] == node;
+}
+
+/* Whose finalizer is due or runs, and that are in use again; the first of them. */
+static uint64_t count_resurrected(const struct subject *s, node_id *ret)
+{
+	const struct graph *g = s->graph;
+	uint64_t n = 0;
+	node_id last = NODE_NONE;
+
+	for (uint64_t i = 0; i < g->n_queued; i++)
+		n += s->facts->owner[g->queued[i]] == OWNER_OTHERS;
+	if (!n)
+		return 0;
+	n = 0;
+	for (node_id src = 0; src < g->n; src++)
+		for (edge_id e = graph_row(g, src); e < graph_row(g, src + 1); e++) {
+			node_id to = EDGE_NODE(g->dst[e]);
+
+			if (s->facts->owner[to] != OWNER_OTHERS || !is_queued(g, to) ||
+			    to == last || s->facts->owner[src] != OWNER_OTHERS ||
+			    !is_held_by(s, src))
+				continue;
+			*ret = n++ ? *ret : to;
+			last = to;
+		}
+	return n;
+}
+
+static struct err *join_queue(const struct subject *s, struct report *r, const struct owner *owner,
+			      struct rp_suspect *out)
+{
+	struct text t = TEXT_INIT;
+	node_id node = NODE_NONE;
+	uint64_t again = count_resurrected(s, &node);
+	struct err *err = NULL;
+
+	if (owner->count) {
+		text_add_count(&t, owner->count);
+		text_add(&t, " finalizers and cleanups wait to be run, or one of them runs");
+		err = evidence_add(r, out, "due", text_str(&t));
+	}
+	text_reset(&t);
+	if (again) {
+		text_add_count(&t, again);
+		text_printf(&t, " of their objects, 0x%" PRIx64 " among them",
+			    graph_key(s->graph, node));
+		if (!err)
+			err = evidence_add(r, out, "in use again", text_str(&t));
+	}
+	text_fini(&t);
+	return err;
+}
+
 static struct err *add_finalizers(const struct subject *s, struct report *r,
 				  const struct owner *owner, const struct total *total,
 				  const struct kept *k)
@@ -383,7 +466,9 @@ static struct err *add_finalizers(const struct subject *s, struct report *r,
 	text_add_count(&title, total->count);
 	text_add(&title, total->count == 1 ? " block" : " blocks");
 	text_printf(&title, " that only %s keep", owner->name);
-	err = add_suspect(s, r, &out, k->largest, k->n, &title);
+	err = join_queue(s, r, owner, &out);
+	if (!err)
+		err = add_suspect(s, r, &out, k->largest, k->n, &title);
 	text_fini(&title);
 	return err;
 }

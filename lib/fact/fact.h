@@ -77,6 +77,7 @@ enum { OWNERS_TOLD = 60000 };
 struct final_ring {
 	node_id node; /* the lowest with a finalizer */
 	uint64_t nodes, bytes; /* of the ring */
+	bool by_function; /* what a finalizer or cleanup calls holds its own object */
 };
 
 #define PARENT_ROOT (1u << 31) /* in parent[]: the low bits are a root index */
@@ -116,10 +117,12 @@ struct facts {
 	uint32_t n_stuck_bits; /* goroutines with an index below that may be asked */
 	/*
 	 * FINAL_RINGS: what only finalizers reach, in a ring with a node that has one: its own
-	 * contents keep it, so that the finalizer never runs (runtime.SetFinalizer). By node.
+	 * contents keep it, or the function to be called, so that it never runs
+	 * (runtime.SetFinalizer, AddCleanup). By node; and one bit a node of all of them.
 	 */
 	const struct final_ring *final_rings;
 	uint64_t n_final_rings;
+	const uint64_t *in_final_ring;
 	struct col cols[16];
 };
 static inline bool is_stuck(const struct facts *f, uint32_t thread)

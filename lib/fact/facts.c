@@ -31,7 +31,8 @@ static const struct step {
 	{ FACT_STUCK, 0, stuck_compute, 1 << COL_STUCK, "stuck goroutines" },
 	{ FACT_OWNER, FACT_STUCK, owner_compute, 1 << COL_OWNER | 1 << COL_OWNER_TOTAL,
 	  "what owners keep" },
-	{ FACT_FINAL_RINGS, FACT_OWNER, final_rings_compute, 1 << COL_FINAL_RINGS,
+	{ FACT_FINAL_RINGS, FACT_OWNER, final_rings_compute,
+	  1 << COL_FINAL_RINGS | 1 << COL_IN_FINAL_RING,
 	  "rings with a finalizer" },
 };
 enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };
@@ -61,6 +62,7 @@ void facts_drop(struct facts *f, unsigned which)
 	f->stuck = f->cols[COL_STUCK].base;
 	f->final_rings = f->cols[COL_FINAL_RINGS].base;
 	f->n_final_rings = f->cols[COL_FINAL_RINGS].n;
+	f->in_final_ring = f->cols[COL_IN_FINAL_RING].base;
 	f->n_lost = f->cols[COL_LOST].n;
 	f->n_cycles = f->cols[COL_CYCLES].n;
 }

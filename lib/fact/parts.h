@@ -22,7 +22,8 @@ enum {
 	COL_OWNER,
 	COL_OWNER_TOTAL,
 	COL_STUCK,
-	COL_FINAL_RINGS
+	COL_FINAL_RINGS,
+	COL_IN_FINAL_RING
 };
 
 struct err *reach_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;

@@ -50,7 +50,7 @@ enum owner_kind {
 struct owner {
 	uint8_t kind;	  /* enum owner_kind */
 	const char *name; /* for people; lives as long as the graph */
-	uint64_t count;	  /* goroutines of a group; things in a pool */
+	uint64_t count;	  /* goroutines of a group; things in a pool; finalizers and cleanups that are due */
 	uint64_t address; /* of a pool itself; 0: none */
 	uint64_t old;	  /* of a pool's things: they were in it at the last collection already */
 	uint64_t undrawn; /* and those that it never fell below as far as its records go; 0: unknown */
@@ -195,6 +195,8 @@ struct graph {
 	uint32_t n_waits;
 	const node_id *finalizable; /* nodes with a finalizer, ascending, each once */
 	uint64_t n_finalizable;
+	const node_id *queued; /* nodes whose finalizer is due or runs, ascending, each once */
+	uint64_t n_queued;
 	const struct slack *slacks; /* ascending by node, then kind; each pair once */
 	uint64_t n_slacks;
 	const struct content *contents; /* NULL: nobody looked, or none */
@@ -205,7 +207,7 @@ struct graph {
 
 	const struct graph_ops *ops;
 	void *ctx; /* for ops */
-	struct col cols[20]; /* owners of the columns above; graph_free closes them */
+	struct col cols[24]; /* owners of the columns above; graph_free closes them */
 	unsigned n_cols;
 };
 

@@ -25,6 +25,8 @@ struct note_sink {
 				      uint32_t owner);
 	/* A node with a finalizer. */
 	struct err *(*finalizable)(struct note_sink *sink, node_id node);
+	/* A node whose finalizer is due, or runs. */
+	struct err *(*queued)(struct note_sink *sink, node_id node);
 	struct err *(*wait)(struct note_sink *sink, const struct wait *wait);
 	struct err *(*slack)(struct note_sink *sink, const struct slack *slack);
 	/* `sample` is copied; *ret is what copies refer to. */

@@ -29,7 +29,7 @@ struct noting {
 	struct {
 		node_id *v;
 		size_t n, cap;
-	} finalizable;
+	} finalizable, queued;
 	struct {
 		struct wait *v;
 		size_t n, cap;
@@ -54,6 +54,7 @@ static void noting_fini(struct noting *n)
 	free(n->gates.v);
 	free(n->of_roots.v);
 	free(n->finalizable.v);
+	free(n->queued.v);
 	free(n->waits.v);
 	free(n->slacks.v);
 	free(n->contents.v);
@@ -98,6 +99,15 @@ static struct err *on_finalizable(struct note_sink *sink, node_id node)
 	if (node >= n->g->n || !graph_is_live(n->g, node))
 		return NULL;
 	return vec_push(&n->finalizable, &node) ? NULL : &err_nomem;
+}
+
+static struct err *on_queued(struct note_sink *sink, node_id node)
+{
+	struct noting *n = (struct noting *)sink;
+
+	if (node >= n->g->n || !graph_is_live(n->g, node))
+		return NULL;
+	return vec_push(&n->queued, &node) ? NULL : &err_nomem;
 }
 
 static struct err *on_wait(struct note_sink *sink, const struct wait *wait)
@@ -189,14 +199,14 @@ static int by_id(const void *pa, const void *pb)
 	return a < b ? -1 : a > b;
 }
 
-static void finalizable_once(struct noting *n)
+static size_t nodes_once(node_id *v, size_t n)
 {
 	size_t out = 0;
 
-	for (size_t i = 0; i < n->finalizable.n; i++)
-		if (!out || n->finalizable.v[out - 1] != n->finalizable.v[i])
-			n->finalizable.v[out++] = n->finalizable.v[i];
-	n->finalizable.n = out;
+	for (size_t i = 0; i < n; i++)
+		if (!out || v[out - 1] != v[i])
+			v[out++] = v[i];
+	return out;
 }
 
 /* The first of those with one node. */
@@ -266,7 +276,7 @@ static void own_of_roots(const struct noting *n, struct root_source *sources, ui
 static struct err *give(struct env *env, struct noting *n, struct graph *g)
 {
 	const void *owners = NULL, *gates = NULL, *waits = NULL, *slacks = NULL;
-	const void *contents = NULL, *copies = NULL, *finalizable = NULL;
+	const void *contents = NULL, *copies = NULL, *finalizable = NULL, *queued = NULL;
 	struct err *err;
 
 	sort(n->gates.v, n->gates.n, sizeof(struct gate), by_gate);
@@ -274,7 +284,9 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 	sort(n->slacks.v, n->slacks.n, sizeof(struct slack), by_slack);
 	sort(n->of_roots.v, n->of_roots.n, sizeof(struct of_roots), by_thread);
 	sort(n->finalizable.v, n->finalizable.n, sizeof(node_id), by_id);
-	finalizable_once(n);
+	n->finalizable.n = nodes_once(n->finalizable.v, n->finalizable.n);
+	sort(n->queued.v, n->queued.n, sizeof(node_id), by_id);
+	n->queued.n = nodes_once(n->queued.v, n->queued.n);
 	gates_once(n);
 	slacks_once(n);
 	err = own(env, g, n->owners.v, n->owners.n, sizeof(struct owner), &owners);
@@ -291,6 +303,8 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 	if (!err)
 		err = own(env, g, n->finalizable.v, n->finalizable.n, sizeof(node_id),
 			  &finalizable);
+	if (!err)
+		err = own(env, g, n->queued.v, n->queued.n, sizeof(node_id), &queued);
 	if (err)
 		return err;
 	g->contents = contents;
@@ -307,6 +321,8 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 	g->n_slacks = n->slacks.n;
 	g->finalizable = finalizable;
 	g->n_finalizable = n->finalizable.n;
+	g->queued = queued;
+	g->n_queued = n->queued.n;
 	own_of_roots(n, (struct root_source *)g->sources, g->n_sources);
 	return NULL;
 }
@@ -315,8 +331,8 @@ struct err *noting_run(struct env *env, const struct image *img, const struct bl
 		       const struct noter_ops *const *noters, struct graph *g)
 {
 	_cleanup_(noting_fini) struct noting n = {
-		.sink = { on_owner, on_gate, on_roots, on_finalizable, on_wait, on_slack, on_content,
-			  on_copy },
+		.sink = { on_owner, on_gate, on_roots, on_finalizable, on_queued, on_wait, on_slack,
+			  on_content, on_copy },
 		.g = g,
 	};
 	struct err *err = NULL;

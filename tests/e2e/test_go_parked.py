@@ -124,6 +124,37 @@ def test_spans_of_pools(name):
 	assert 50 * (128 << 10) <= spans["bytes"] < 7 << 20 and spans["free"] < spans["bytes"] - 50 * (128 << 10)
 
 
+@pytest.mark.parametrize("name", SICK)
+def test_rings_that_are_never_finalized(name):
+	total = truth_of(name).total
+	said = suspects_of(name, "cycle/finalizer")
+	rings = [s for s in said if s.get("type") == "main.Peer"]
+	assert [s["count"] for s in rings] == [total["rings"]]
+	assert rings[0]["retained"] == total["rings"] * 2 * 512
+	assert "main.Peer" in rings[0]["title"]
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_functions_that_hold_their_own_object(name):
+	said = [s for s in suspects_of(name, "cycle/finalizer") if "holds its own object" in evidence(s)]
+	assert sum(s["count"] for s in said) == truth_of(name).total["self_held"]
+	assert {s.get("type") for s in said} <= {"main.Handle", None if "stripped" in name else "main.Handle"}
+	functions = [evidence(s)["holds its own object"].split()[3] for s in said]
+	assert functions[0] == "main.selfHeld.func2"
+	# to 1.25 cleanups are called by a function of the runtime's own
+	assert all(f.startswith(("main.selfCleaned.func2", "runtime.AddCleanup[")) for f in functions[1:])
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_finalizers_that_are_due(name):
+	s, = suspects_of(name, "parked/finalizer")
+	total = truth_of(name).total
+	assert evidence(s)["due"].startswith(f"{total['queued']} ")
+	assert s["bytes"] >= (total["queued"] - 1) * 4096
+	assert evidence(s)["in use again"].startswith("1 of their objects")	# the one whose finalizer runs
+	assert s["chain"]["root"]["source"] == "finalizer or cleanup that waits to be run"
+
+
 @pytest.mark.parametrize("name", HEALTHY)
 def test_nothing_is_said_of_the_repaired_one(name):
 	report = report_of(name)

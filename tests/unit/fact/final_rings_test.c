@@ -14,7 +14,7 @@
 /* A finalizer's roots are what its object points at; the rings expected: "lowest node:nodes". */
 static const struct {
 	unsigned n;
-	const char *edges, *global, *finalizable, *rings;
+	const char *edges, *global, *finalizable, *rings, *calls; /* "ab": what is to be called for a is b */
 } cases[] = {
 	{ 2, "ab ba", "", "a", "a:2" },
 	{ 2, "ab ba", "", "ab", "a:2" },
@@ -26,6 +26,13 @@ static const struct {
 	{ 3, "ab bc cb", "", "c", "c:2" },
 	{ 4, "ab ba cd dc", "", "ac", "a:2 c:2" },
 	{ 2, "ab ba", "", "", "" },
+	{ 2, "", "", "a", "", "ab" },	     /* a function that holds nothing */
+	{ 2, "ba", "", "a", "a:2!", "ab" },  /* it holds its own object */
+	{ 3, "bc ca", "", "a", "a:3!", "ab" },
+	{ 2, "ba", "a", "a", "", "ab" },     /* which something else holds too */
+	{ 4, "bc", "", "ac", "", "ab cd" },	     /* another's */
+	{ 4, "bc da", "", "ac", "a:4!", "ab cd" }, /* two that hold each other's */
+	{ 3, "ab ba", "", "a", "a:2", "ac" },
 };
 
 static struct graph *build(struct env *env, size_t k, node_id *finalizable)
@@ -52,6 +59,9 @@ static struct graph *build(struct env *env, size_t k, node_id *finalizable)
 		for (const char *e = cases[k].edges; *e; e += 2 + (e[2] == ' '))
 			if (e[0] == *at)
 				assert_null(graph_add_root(b, &source, (uint32_t)(e[1] - 'a'), key));
+		for (const char *e = cases[k].calls; e && *e; e += 2 + (e[2] == ' '))
+			if (e[0] == *at) /* a slot outside the object */
+				assert_null(graph_add_root(b, &source, (uint32_t)(e[1] - 'a'), 8));
 	}
 	assert_null(graph_build_finish(b, &g));
 	graph_builder_free(b);
@@ -80,8 +90,10 @@ static void test_table(void **state)
 		assert_null(facts_compute(&env, g, FACT_FINAL_RINGS, &f));
 		for (uint64_t i = 0; i < f.n_final_rings; i++) {
 			assert_int_equal(f.final_rings[i].bytes, 16 * f.final_rings[i].nodes);
-			to += sprintf(to, "%s%c:%d", i ? " " : "", (char)('a' + f.final_rings[i].node),
-				      (int)f.final_rings[i].nodes);
+			to += sprintf(to, "%s%c:%d%s", i ? " " : "", (char)('a' + f.final_rings[i].node),
+				      (int)f.final_rings[i].nodes,
+				      f.final_rings[i].by_function ? "!" : "");
+			assert_true(bit_get(f.in_final_ring, f.final_rings[i].node));
 		}
 		if (strcmp(got, cases[k].rings))
 			fail_msg("case %zu: %s, not %s", k, got, cases[k].rings);
