@@ -7,7 +7,7 @@
 set -eu
 
 build="gcc make pkg-config libc6-dev libelf-dev libdw-dev libcapstone-dev libarchive-dev libyajl-dev libiberty-dev
-	libprotobuf-c-dev protobuf-c-compiler zlib1g-dev"
+	libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libsqlite3-dev libedit-dev"
 demo="gdb"
 # The corpus is made of C and C++ programs, static ones, and one for aarch64 run by qemu.
 test="g++ binutils libcmocka-dev python3 python3-pytest python3-jsonschema valgrind

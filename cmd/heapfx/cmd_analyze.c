@@ -70,7 +70,7 @@ static void suggest(struct run *run)
 	if (r->suspects.n > run->opt->top)
 		add_next(run, "all suspects",
 			 arena_printf(&r->mem, "heapfx analyze %s --top %zu", path, r->suspects.n));
-	add_next(run, "every block, a line each", arena_printf(&r->mem, "heapfx blocks %s", path));
+	add_next(run, "the same data as tables", arena_printf(&r->mem, "heapfx sql %s", path));
 }
 
 /*

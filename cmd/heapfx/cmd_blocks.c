@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "cells.h"
 #include "commands.h"
 #include "output.h"
 
@@ -21,25 +22,13 @@ static void close_names(struct names *n)
 	arena_fini(&n->mem);
 }
 
-/* Quoted: a quote is \" in JSON and "" in CSV. */
 static const char *quoted(struct names *n, const char *name)
 {
-	struct text safe = TEXT_INIT, t = TEXT_INIT;
+	struct text t = TEXT_INIT;
 	const char *kept;
 
-	text_add_escaped(&safe, name, strlen(name));
-	text_add(&t, "\"");
-	for (const char *s = text_str(&safe); *s; s++) {
-		if (*s == '"')
-			text_add(&t, n->csv ? "\"\"" : "\\\"");
-		else if (*s == '\\' && !n->csv)
-			text_add(&t, "\\\\");
-		else
-			text_add_n(&t, s, 1);
-	}
-	text_add(&t, "\"");
-	kept = t.bad || safe.bad ? NULL : arena_strdup(&n->mem, text_str(&t));
-	text_fini(&safe);
+	add_quoted(&t, name, n->csv ? CELLS_CSV : CELLS_JSON);
+	kept = t.bad ? NULL : arena_strdup(&n->mem, text_str(&t));
 	text_fini(&t);
 	return kept;
 }

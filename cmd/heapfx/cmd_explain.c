@@ -15,6 +15,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "commands.h"
+#include "explain.h"
 #include "image/go_sched.h"
 #include "output.h"
 
@@ -336,6 +337,24 @@ static void put(FILE *out, const char *s)
 	text_fini(&t);
 }
 
+static void print_fact(const struct rp_cell *row, FILE *out)
+{
+	fprintf(out, "  %-15s ", row[0].text);
+	put(out, row[1].text ? row[1].text : "");
+	fputc('\n', out);
+}
+
+static void print_holder(const struct rp_cell *c, FILE *out)
+{
+	fprintf(out, "    0x%" PRIx64 " +0x%" PRIx64 " (%" PRIu64 " bytes, %s), to its %s", c[0].u,
+		c[2].u, c[1].u, c[4].text, strcmp(c[3].text, "start") ? "inside" : "start");
+	if (c[5].text)
+		fputs(": ", out);
+	put(out, c[5].text ? c[5].text : "");
+	put(out, c[6].text ? c[6].text : "");
+	fputc('\n', out);
+}
+
 static struct err *write_explanation(struct run *run, const char *format, FILE *out)
 {
 	const struct rp_table *facts = &run->report.tables.v[0],
@@ -344,23 +363,10 @@ static struct err *write_explanation(struct run *run, const char *format, FILE *
 	if (strcmp(format, "text"))
 		return write_report(run, format, out);
 	fprintf(out, "%s in %s\n", run->opt->args[1], run->opt->args[0]);
-	for (size_t i = 0; i < facts->n_rows; i++) {
-		fprintf(out, "  %-15s ", facts->rows[2 * i].text);
-		put(out, facts->rows[2 * i + 1].text ? facts->rows[2 * i + 1].text : "");
-		fputc('\n', out);
-	}
-	for (size_t i = 0; i < holders->n_rows; i++) {
-		const struct rp_cell *c = &holders->rows[holders->n_columns * i];
-
-		fprintf(out, "    0x%" PRIx64 " +0x%" PRIx64 " (%" PRIu64 " bytes, %s), to its %s",
-			c[0].u, c[2].u, c[1].u, c[4].text,
-			strcmp(c[3].text, "start") ? "inside" : "start");
-		if (c[5].text)
-			fputs(": ", out);
-		put(out, c[5].text ? c[5].text : "");
-		put(out, c[6].text ? c[6].text : "");
-		fputc('\n', out);
-	}
+	for (size_t i = 0; i < facts->n_rows; i++)
+		print_fact(&facts->rows[facts->n_columns * i], out);
+	for (size_t i = 0; i < holders->n_rows; i++)
+		print_holder(&holders->rows[holders->n_columns * i], out);
 	return NULL;
 }
 
@@ -376,6 +382,40 @@ static struct err *parse_address(const char *s, taddr *ret)
 	return NULL;
 }
 
+/* The facts that explain() reads. */
+static struct err *make_facts(struct run *run)
+{
+	return facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM | FACT_REVERSE,
+			     &run->facts);
+}
+
+struct err *explain_on(struct run *run, const char *address, enum explain_part part, FILE *out)
+{
+	size_t first = run->report.tables.n;
+	taddr addr;
+	struct err *err = parse_address(address, &addr);
+
+	if (!err)
+		err = make_facts(run);
+	end_progress(run);
+	run->report.chains.n = 0;
+	if (!err)
+		err = explain(run, addr);
+	if (err)
+		return err;
+	for (size_t i = 0; i < run->report.tables.v[first].n_rows; i++) {
+		const struct rp_cell *row = &run->report.tables.v[first].rows[2 * i];
+
+		if (part == EXPLAIN_ALL || strstr(row[0].text, "chain"))
+			print_fact(row, out);
+	}
+	for (size_t i = 0; part == EXPLAIN_ALL && i < run->report.tables.v[first + 1].n_rows; i++)
+		print_holder(&run->report.tables.v[first + 1]
+				      .rows[run->report.tables.v[first + 1].n_columns * i], out);
+	run->report.tables.n = first;
+	return NULL;
+}
+
 static struct err *run_explain(struct run *run, const struct options *opt)
 {
 	taddr addr;
@@ -387,8 +427,7 @@ static struct err *run_explain(struct run *run, const struct options *opt)
 	}
 	err = run_open(run, opt, STAGE_GRAPH);
 	if (!err)
-		err = facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM | FACT_REVERSE,
-				    &run->facts);
+		err = make_facts(run);
 	if (!err)
 		err = describe_run(run);
 	if (!err)

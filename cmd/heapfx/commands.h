@@ -8,5 +8,6 @@ enum exit_status cmd_analyze(const struct options *opt);
 enum exit_status cmd_info(const struct options *opt);
 enum exit_status cmd_blocks(const struct options *opt);
 enum exit_status cmd_explain(const struct options *opt);
+enum exit_status cmd_sql(const struct options *opt);
 
 #endif

@@ -25,6 +25,12 @@ const struct command commands[] = {
 	  "allocator knows it; whether roots reach it and by which shortest chains; what it "
 	  "retains; who points at it.",
 	  2, 2, "text json", cmd_explain },
+	{ "sql", "INPUT [QUERY]", "the same data as tables, in SQL",
+	  "Runs SQL over the dump: blocks, edges, roots, types, suspects, chains, threads, frames, "
+	  "goroutines, heaps and more, read where they lie. Without a query it reads statements "
+	  "from standard input; on a terminal with line editing, completion, and .help. Addresses "
+	  "are integers: write 0x7f10 without quotes. docs/queries.md has tables and examples.",
+	  1, 2, "text json jsonl csv sqlite", cmd_sql },
 	{},
 };
 

@@ -170,6 +170,8 @@ struct rp_type {
 };
 
 enum cell_kind { CELL_COUNT, CELL_BYTES, CELL_ADDR, CELL_TEXT, CELL_RATIO };
+/* Unknown, for numbers of tables that only queries show. */
+#define CELL_UNKNOWN UINT64_MAX
 struct rp_cell {
 	union {
 		uint64_t u;

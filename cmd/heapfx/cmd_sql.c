@@ -1,0 +1,164 @@
+/* cmd_sql.c - SQL over the analysed dump. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "cells.h"
+#include "commands.h"
+#include "output.h"
+#include "sql.h"
+
+/* A run, and which parts of its report are there. */
+struct session {
+	struct run run; /* first: write_result() gets no more than it */
+	struct query *query;
+	bool has[QUERY_PARTS];
+};
+
+static struct err *need_facts(void *ctx, unsigned facts)
+{
+	struct session *s = ctx;
+	struct err *err = facts_compute(&s->run.env, s->run.graph, facts, &s->run.facts);
+
+	end_progress(&s->run);
+	return err;
+}
+
+static struct err *make_part(struct session *s, enum query_part part)
+{
+	struct err *err;
+
+	switch (part) {
+	case PART_DESCRIPTION:
+		return describe_run(&s->run);
+	case PART_FINDINGS:
+		err = analyze_run(&s->run);
+		return err ? err : breakdown_run(&s->run);
+	case PART_SEGMENTS:
+		return sql_add_segments(&s->run);
+	case PART_FRAMES:
+		return sql_add_frames(&s->run);
+	case QUERY_PARTS:
+		break;
+	}
+	return NULL;
+}
+
+static struct err *need_report(void *ctx, enum query_part part)
+{
+	struct session *s = ctx;
+	struct err *err = NULL;
+
+	if (s->has[part])
+		return NULL;
+	if (part == PART_FINDINGS)
+		err = need_report(ctx, PART_DESCRIPTION);
+	if (!err)
+		err = make_part(s, part);
+	end_progress(&s->run);
+	s->has[part] = !err;
+	return err;
+}
+
+static void read_block(void *ctx, node_id node, struct query_block *ret)
+{
+	struct session *s = ctx;
+	const struct heap_info *info;
+	struct block b;
+
+	block_get(&s->run.blocks, node, &b); /* nodes are blocks */
+	info = b.heap ? b.heap->info : NULL;
+	*ret = (struct query_block){
+		.usable = b.usable,
+		.where = b.used ? NULL : b.where,
+		.allocator = b.heap ? b.heap->ops->name : NULL,
+		.arena = info && b.claim && b.claim->arena < info->n_arenas ?
+				 info->arenas[b.claim->arena].addr :
+				 0,
+	};
+}
+
+static bool is_filler(void *ctx, node_id node)
+{
+	return block_is_filler(&((struct session *)ctx)->run.blocks, node);
+}
+
+static struct err *open_session(struct session *s)
+{
+	struct query_source source = {
+		.graph = s->run.graph,
+		.facts = &s->run.facts,
+		.report = &s->run.report,
+		.need_facts = need_facts,
+		.need_report = need_report,
+		.block = read_block,
+		.is_filler = is_filler,
+		.ctx = s,
+	};
+
+	return query_open(&s->run.env, &source, &s->query);
+}
+
+/* ---- outputs */
+
+/* A database is written where SQLite can seek, then copied: `out` may be a pipe. */
+static struct err *write_database(struct run *run, struct query *query, FILE *out)
+{
+	_free_ char *path = text_format("%s/heapfx-XXXXXX", run->env.tmp_dir);
+	char buffer[1 << 16];
+	struct err *err;
+	FILE *in;
+	size_t n;
+	int fd;
+
+	if (!path)
+		return &err_nomem;
+	fd = mkstemp(path);
+	if (fd < 0)
+		return err_os(errno, "%s", path);
+	in = fdopen(fd, "rb");
+	err = in ? query_save(query, path) : &err_nomem;
+	while (!err && (n = fread(buffer, 1, sizeof(buffer), in)) > 0)
+		if (fwrite(buffer, 1, n, out) != n)
+			break; /* the caller sees ferror(out) */
+	if (in)
+		fclose(in);
+	else
+		close(fd);
+	unlink(path);
+	return err;
+}
+
+static struct err *write_result(struct run *run, const char *format, FILE *out)
+{
+	struct session *s = (struct session *)run;
+	struct query_sink *sink;
+	struct err *err;
+
+	if (!strcmp(format, "sqlite"))
+		return write_database(run, s->query, out);
+	if (run->opt->n_args < 2) {
+		/* Dot commands ask for addresses: explain() wants the description. */
+		err = need_report(s, PART_DESCRIPTION);
+		return err ? err : sql_shell(run, s->query, format, out);
+	}
+	sink = print_rows(format, out);
+	err = sink ? query_run(s->query, run->opt->args[1], sink) : &err_nomem;
+	free_rows(sink);
+	return err;
+}
+
+enum exit_status cmd_sql(const struct options *opt)
+{
+	struct session s = {};
+	struct err *err = run_open(&s.run, opt, STAGE_GRAPH);
+
+	if (!err)
+		err = open_session(&s);
+	if (!err)
+		err = write_outputs(&s.run, command_of(cmd_sql), write_result);
+	query_close(s.query);
+	return run_end(&s.run, err, EXIT_DONE);
+}

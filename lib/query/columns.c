@@ -1,0 +1,400 @@
+/* query/columns.c - blocks, edges and roots: rows are places in the graph's own columns. */
+#include "base/search.h"
+#include "query/table.h"
+
+/* ---- rows of a bound: coarse, SQL looks again */
+
+/* The first node that ends past `key`. */
+static node_id node_from(const struct graph *g, uint64_t key)
+{
+	return partition_point(g->n, i, graph_start(g, i) + graph_size(g, i) <= key);
+}
+
+static node_id node_past(const struct graph *g, uint64_t key) /* the first that starts past it */
+{
+	return partition_point(g->n, i, graph_start(g, i) <= key);
+}
+
+static uint64_t clamp(int64_t v, uint64_t max)
+{
+	return v < 0 ? 0 : (uint64_t)v < max ? (uint64_t)v : max;
+}
+
+/* As ids: [low, high] cut to [0, n). */
+static void by_id(const struct bounds *b, uint64_t n, uint64_t *ret_at, uint64_t *ret_end)
+{
+	*ret_at = clamp(b->low, n);
+	*ret_end = b->high < 0 ? 0 : b->high >= (int64_t)n ? n : (uint64_t)b->high + 1;
+}
+
+static double one_or_quarter(double n, bool one)
+{
+	return one ? 1 : n / 4 + 1;
+}
+
+/* ---- blocks */
+
+enum { B_ID, B_ADDRESS, B_SIZE, B_USABLE, B_STATE, B_WHERE, B_ALLOCATOR, B_ARENA, B_REACH, B_TYPE,
+       B_RETAINED, B_IDOM, B_PARENT, B_ROOT };
+
+static const struct column blocks_columns[] = {
+	[B_ID] = { "id", QUERY_INT },		[B_ADDRESS] = { "address", QUERY_ADDRESS },
+	[B_SIZE] = { "size", QUERY_INT },	[B_USABLE] = { "usable", QUERY_INT },
+	[B_STATE] = { "state", QUERY_TEXT },	[B_WHERE] = { "where", QUERY_TEXT },
+	[B_ALLOCATOR] = { "allocator", QUERY_TEXT }, [B_ARENA] = { "arena", QUERY_ADDRESS },
+	[B_REACH] = { "reach", QUERY_TEXT },	[B_TYPE] = { "type", QUERY_TEXT },
+	[B_RETAINED] = { "retained", QUERY_INT }, [B_IDOM] = { "idom", QUERY_INT },
+	[B_PARENT] = { "parent", QUERY_INT },	[B_ROOT] = { "root", QUERY_INT },
+};
+
+static double blocks_estimate(const struct query *q, const struct table *t, int by, bool one)
+{
+	(void)t;
+	return by < 0 ? (double)q->src.graph->n : one_or_quarter((double)q->src.graph->n, one);
+}
+
+static void blocks_settle(struct query *q, struct scan *s)
+{
+	while (s->at < s->end && q->src.is_filler(q->src.ctx, (node_id)s->at)) {
+		s->at++;
+		if (q->src.graph->grains)
+			grains_next(&s->grains);
+	}
+}
+
+static struct err *blocks_open(struct query *q, const struct bounds *b, uint64_t used,
+			       struct scan *s)
+{
+	const struct graph *g = q->src.graph;
+	const uint64_t tree = 1 << B_PARENT | 1 << B_ROOT, dom = 1 << B_RETAINED | 1 << B_IDOM;
+	unsigned facts = (used & 1 << B_REACH ? FACT_REACH : 0) | (used & dom ? FACT_DOM : 0) |
+			 (used & tree ? FACT_PARENT : 0);
+	struct err *err = facts ? q->src.need_facts(q->src.ctx, facts) : NULL;
+
+	if (err)
+		return err;
+	s->end = g->n;
+	if (b->by == B_ID)
+		by_id(b, g->n, &s->at, &s->end);
+	if (b->by == B_ADDRESS) {
+		s->at = b->low < 0 ? 0 : node_from(g, (uint64_t)b->low);
+		s->end = b->high < 0 ? 0 : node_past(g, (uint64_t)b->high);
+	}
+	if (s->at < s->end && g->grains)
+		s->grains = grains_iter(g->grains, (node_id)s->at);
+	blocks_settle(q, s);
+	return NULL;
+}
+
+static void blocks_next(struct query *q, struct scan *s)
+{
+	s->at++;
+	if (q->src.graph->grains && s->at < s->end)
+		grains_next(&s->grains);
+	blocks_settle(q, s);
+}
+
+static uint64_t address_of(const struct graph *g, uint64_t start)
+{
+	return g->ops && g->ops->held ? g->ops->held(g->ctx, start) : start;
+}
+
+/* What the graph's own columns say. */
+static void blocks_column(struct query *q, node_id id, unsigned column, struct query_value *ret)
+{
+	const struct graph *g = q->src.graph;
+	const struct facts *f = q->src.facts;
+	type_id type = g->type ? g->type[id] : 0;
+
+	switch (column) {
+	case B_STATE:
+		give_text(ret, graph_is_live(g, id) ? "used" : "free");
+		break;
+	case B_REACH:
+		if (graph_is_live(g, id))
+			give_text(ret, reach_name(f->reach[id]));
+		break;
+	case B_TYPE:
+		give_text(ret, type ? g->types->v[type].name : NULL);
+		break;
+	case B_RETAINED:
+		if (graph_is_live(g, id))
+			give_int(ret, f->retained[id]);
+		break;
+	case B_IDOM:
+		if (f->idom[id] != NODE_NONE)
+			give_int(ret, f->idom[id]);
+		break;
+	case B_PARENT:
+		if (f->parent[id] != NODE_NONE && !(f->parent[id] & PARENT_ROOT))
+			give_int(ret, f->parent[id]);
+		break;
+	case B_ROOT:
+		if (f->parent[id] != NODE_NONE && f->parent[id] & PARENT_ROOT)
+			give_int(ret, f->parent[id] & ~PARENT_ROOT);
+		break;
+	}
+}
+
+static void blocks_value(struct query *q, struct scan *s, unsigned column, struct query_value *ret)
+{
+	const struct graph *g = q->src.graph;
+	node_id id = (node_id)s->at;
+	struct query_block block;
+
+	switch (column) {
+	case B_ID:
+		give_int(ret, id);
+		return;
+	case B_ADDRESS:
+		give_address(ret, address_of(g, g->grains ? s->grains.key : g->key[id]));
+		return;
+	case B_SIZE:
+		give_int(ret, g->grains ? s->grains.size : g->size[id]);
+		return;
+	case B_USABLE:
+	case B_WHERE:
+	case B_ALLOCATOR:
+	case B_ARENA:
+		q->src.block(q->src.ctx, id, &block);
+		if (column == B_USABLE)
+			give_int(ret, block.usable);
+		else if (column == B_ARENA && block.arena)
+			give_address(ret, block.arena);
+		else if (column != B_ARENA)
+			give_text(ret, column == B_WHERE ? block.where : block.allocator);
+		return;
+	default:
+		blocks_column(q, id, column, ret);
+	}
+}
+
+const struct table blocks_table = {
+	.name = "blocks",
+	.columns = blocks_columns,
+	.n_columns = sizeof(blocks_columns) / sizeof(*blocks_columns),
+	.keys = 1 << B_ID | 1 << B_ADDRESS,
+	.sorted = 1 << B_ID | 1 << B_ADDRESS,
+	.estimate = blocks_estimate,
+	.open = blocks_open,
+	.next = blocks_next,
+	.value = blocks_value,
+};
+
+/* ---- edges */
+
+enum { E_SRC, E_DST, E_INTERIOR, E_OFFSET, E_NAME };
+
+static const struct column edges_columns[] = {
+	[E_SRC] = { "src", QUERY_INT },		  [E_DST] = { "dst", QUERY_INT },
+	[E_INTERIOR] = { "interior", QUERY_INT }, [E_OFFSET] = { "offset", QUERY_INT },
+	[E_NAME] = { "name", QUERY_TEXT },
+};
+
+static double edges_estimate(const struct query *q, const struct table *t, int by, bool one)
+{
+	double m = (double)q->src.graph->m, n = (double)q->src.graph->n + 1;
+
+	(void)t;
+	if (by < 0)
+		return m;
+	/* Incoming edges are made first, once. */
+	return one ? m / n + 1 + (by == E_DST) : m / 4 + 1;
+}
+
+/* The row that `at` is in, or the next one that has edges. */
+static void edges_settle(const struct graph *g, struct scan *s)
+{
+	while (s->at < s->end && graph_row(g, s->src + 1) <= s->at)
+		s->src++;
+}
+
+static struct err *edges_open(struct query *q, const struct bounds *b, uint64_t used,
+			      struct scan *s)
+{
+	const struct graph *g = q->src.graph;
+	const struct facts *f = q->src.facts;
+	uint64_t first = 0, end = g->n;
+	struct err *err;
+
+	(void)used;
+	if (b->by == E_DST && b->low == b->high) {
+		if (b->low < 0 || b->low >= (int64_t)g->n)
+			return NULL;
+		err = q->src.need_facts(q->src.ctx, FACT_REVERSE);
+		if (err)
+			return err;
+		s->incoming = true;
+		s->dst = (node_id)b->low;
+		s->at = f->in_row_base[s->dst >> ROW_BLOCK_SHIFT] + f->in_row[s->dst];
+		s->end = f->in_row_base[(s->dst + 1) >> ROW_BLOCK_SHIFT] + f->in_row[s->dst + 1];
+		return NULL;
+	}
+	if (b->by == E_SRC)
+		by_id(b, g->n, &first, &end);
+	if (first >= end)
+		return NULL;
+	s->src = (node_id)first;
+	s->at = graph_row(g, (node_id)first);
+	s->end = graph_row(g, (node_id)end);
+	edges_settle(g, s);
+	return NULL;
+}
+
+static void edges_next(struct query *q, struct scan *s)
+{
+	s->at++;
+	if (!s->incoming)
+		edges_settle(q->src.graph, s);
+}
+
+static void edges_value(struct query *q, struct scan *s, unsigned column, struct query_value *ret)
+{
+	const struct graph *g = q->src.graph;
+	uint32_t in = s->incoming ? q->src.facts->in_src[s->at] : 0;
+	uint32_t out = s->incoming ? s->dst | (in & EDGE_INTERIOR) : g->dst[s->at];
+	node_id src = s->incoming ? EDGE_NODE(in) : s->src;
+	struct edge_label label = {};
+
+	switch (column) {
+	case E_SRC:
+		give_int(ret, src);
+		break;
+	case E_DST:
+		give_int(ret, EDGE_NODE(out));
+		break;
+	case E_INTERIOR:
+		give_int(ret, (out & EDGE_INTERIOR) != 0);
+		break;
+	default:
+		if (!g->ops || !g->ops->edge || !g->ops->edge(g->ctx, src, EDGE_NODE(out), &label))
+			break;
+		if (column == E_OFFSET)
+			give_int(ret, label.offset);
+		else
+			give_text(ret, label.name);
+	}
+}
+
+const struct table edges_table = {
+	.name = "edges",
+	.columns = edges_columns,
+	.n_columns = sizeof(edges_columns) / sizeof(*edges_columns),
+	.keys = 1 << E_SRC | 1 << E_DST,
+	.sorted = 1 << E_SRC,
+	.estimate = edges_estimate,
+	.open = edges_open,
+	.next = edges_next,
+	.value = edges_value,
+};
+
+/* ---- roots */
+
+enum { R_ID, R_KIND, R_ADDRESS, R_BLOCK, R_INTERIOR, R_THREAD, R_GOROUTINE, R_MODULE, R_NAME,
+       R_FRAME };
+
+static const struct column roots_columns[] = {
+	[R_ID] = { "id", QUERY_INT },		  [R_KIND] = { "kind", QUERY_TEXT },
+	[R_ADDRESS] = { "address", QUERY_ADDRESS }, [R_BLOCK] = { "block", QUERY_INT },
+	[R_INTERIOR] = { "interior", QUERY_INT }, [R_THREAD] = { "thread", QUERY_INT },
+	[R_GOROUTINE] = { "goroutine", QUERY_INT }, [R_MODULE] = { "module", QUERY_TEXT },
+	[R_NAME] = { "name", QUERY_TEXT },	  [R_FRAME] = { "frame", QUERY_TEXT },
+};
+
+static double roots_estimate(const struct query *q, const struct table *t, int by, bool one)
+{
+	double n = q->src.graph->n_roots;
+
+	(void)t;
+	return by < 0 ? n : one_or_quarter(n, one);
+}
+
+static struct err *roots_open(struct query *q, const struct bounds *b, uint64_t used,
+			      struct scan *s)
+{
+	const uint64_t described = 1 << R_THREAD | 1 << R_MODULE; /* by the report's lists */
+
+	s->end = q->src.graph->n_roots;
+	if (b->by == R_ID)
+		by_id(b, q->src.graph->n_roots, &s->at, &s->end);
+	return used & described ? q->src.need_report(q->src.ctx, PART_DESCRIPTION) : NULL;
+}
+
+static void plain_next(struct query *q, struct scan *s)
+{
+	(void)q;
+	s->at++;
+}
+
+/* What only the producer of the graph tells, in words. */
+static void roots_words(const struct graph *g, struct scan *s, unsigned column,
+			struct query_value *ret)
+{
+	struct root_place place = { .function = TEXT_INIT, .frame = TEXT_INIT };
+	uint32_t root = (uint32_t)s->at;
+
+	text_reset(&s->text);
+	if (column == R_NAME) {
+		if (g->ops && g->ops->root)
+			g->ops->root(g->ctx, root, &s->text);
+	} else if (g->ops && g->ops->place) {
+		g->ops->place(g->ctx, root, &place);
+		if (column == R_GOROUTINE && place.goroutine)
+			give_int(ret, place.goroutine);
+		else if (column == R_FRAME)
+			text_add(&s->text, text_str(&place.frame));
+		text_fini(&place.function);
+		text_fini(&place.frame);
+	}
+	if (*text_str(&s->text))
+		give_text(ret, text_str(&s->text));
+}
+
+static void roots_value(struct query *q, struct scan *s, unsigned column, struct query_value *ret)
+{
+	const struct graph *g = q->src.graph;
+	const struct report *r = q->src.report;
+	const struct root_source *source = &g->sources[g->root_source[s->at]];
+	uint32_t node = g->root_node[s->at];
+
+	switch (column) {
+	case R_ID:
+		give_int(ret, s->at);
+		break;
+	case R_KIND:
+		give_text(ret, root_kind_name(source->kind));
+		break;
+	case R_ADDRESS:
+		if (source->kind != ROOT_REGISTER)
+			give_address(ret, g->root_at[s->at]);
+		break;
+	case R_BLOCK:
+		give_int(ret, EDGE_NODE(node));
+		break;
+	case R_INTERIOR:
+		give_int(ret, (node & EDGE_INTERIOR) != 0);
+		break;
+	case R_THREAD:
+		if (source->kind != ROOT_GOROUTINE && source->thread < r->threads.n)
+			give_int(ret, r->threads.v[source->thread].tid);
+		break;
+	case R_MODULE:
+		if (source->module >= 0 && (size_t)source->module < r->modules.n)
+			give_text(ret, r->modules.v[source->module].path);
+		break;
+	default:
+		roots_words(g, s, column, ret);
+	}
+}
+
+const struct table roots_table = {
+	.name = "roots",
+	.columns = roots_columns,
+	.n_columns = sizeof(roots_columns) / sizeof(*roots_columns),
+	.keys = 1 << R_ID,
+	.sorted = 1 << R_ID,
+	.estimate = roots_estimate,
+	.open = roots_open,
+	.next = plain_next,
+	.value = roots_value,
+};
