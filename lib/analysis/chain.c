@@ -355,6 +355,13 @@ static bool folds_on(struct hops *h, const struct graph *g, node_id node, node_i
 	return true;
 }
 
+static const char *root_via(const struct graph *g, uint32_t root)
+{
+	if (g->root_node[root] & EDGE_INTERIOR)
+		return "interior";
+	return g->sources[g->root_source[root]].exact ? "exact" : "scanned";
+}
+
 static struct err *chain_up(const struct subject *s, struct report *r, node_id node, struct way way,
 			    struct rp_chain *ret)
 {
@@ -375,9 +382,7 @@ static struct err *chain_up(const struct subject *s, struct report *r, node_id n
 		}
 		hop = block_hop(g, node);
 		if (at_root)
-			hop.via_kind = g->root_node[up & ~PARENT_ROOT] & EDGE_INTERIOR ?
-					       "interior" :
-					       "scanned";
+			hop.via_kind = root_via(g, up & ~PARENT_ROOT);
 		else if (h.steps <= OFFSETS_MAX)
 			set_via(g, up, node, &hop);
 		if (!push_above(&h, &hop, !at_root))

@@ -82,6 +82,7 @@ static struct err *add_globals(const struct go_roots *r)
 		struct root_source source = {
 			.kind = ROOT_GLOBAL,
 			.thread = UINT32_MAX,
+			.exact = true,
 			.module = of ? (int32_t)(of - r->img->modules) : -1,
 			.start = m->data,
 			.end = m->edata,
@@ -134,6 +135,7 @@ static struct err *add_special(const struct go_roots *r, const struct span *s, t
 	struct root_source source = {
 		.kind = ROOT_FINALIZER,
 		.thread = UINT32_MAX,
+		.exact = true,
 		.module = -1,
 		.start = object,
 		.end = object + s->elem,
@@ -249,7 +251,7 @@ static struct err *add_specials(const struct go_roots *r)
 static struct err *add_finalizer_block(const struct go_roots *r, taddr at)
 {
 	struct root_source source = {
-		.kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = at, .end = at
+		.kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = at, .end = at, .exact = true
 	};
 	struct err *err = NULL;
 	uint32_t n;
@@ -269,7 +271,7 @@ static struct err *add_finalizer_block(const struct go_roots *r, taddr at)
 static struct err *add_cleanup_block(const struct go_roots *r, taddr at)
 {
 	struct root_source source = {
-		.kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = at, .end = at
+		.kind = ROOT_FINALIZER, .thread = UINT32_MAX, .module = -1, .start = at, .end = at, .exact = true
 	};
 	uint32_t n, words = r->go->minor == 25 ? 1 : 3;
 	struct err *err = NULL;
@@ -317,7 +319,7 @@ static struct err *add_queues(const struct go_roots *r)
 static struct err *add_tiny(const struct go_roots *r)
 {
 	const struct go_layout *l = &r->go->layout;
-	struct root_source source = { .kind = ROOT_RUNTIME, .thread = UINT32_MAX, .module = -1 };
+	struct root_source source = { .kind = ROOT_RUNTIME, .thread = UINT32_MAX, .module = -1, .exact = true };
 	struct err *err = NULL;
 	taddr ps;
 	uint64_t n;

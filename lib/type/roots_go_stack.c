@@ -97,6 +97,7 @@ static struct err *take_slot(struct stacks *s, taddr at)
 
 /* ---- words and bitmaps ---- */
 
+/* Whatever looks like a pointer. */
 static struct err *take_words(struct stacks *s, taddr start, taddr end)
 {
 	struct err *err = NULL;
@@ -105,8 +106,10 @@ static struct err *take_words(struct stacks *s, taddr start, taddr end)
 		start = s->g->stack_low;
 	if (end > s->g->stack_high)
 		end = s->g->stack_high;
+	s->source.exact = false;
 	for (taddr at = align_up(start, 8); at < end && end - at >= 8 && !err && s->budget; at += 8)
 		err = take_slot(s, at);
+	s->source.exact = true;
 	return err;
 }
 
@@ -364,10 +367,13 @@ static struct err *take_registers(struct stacks *s)
 {
 	struct err *err = NULL;
 
+	s->source.exact = false;
 	if (s->g->on_cpu && s->g->thread < s->r->img->n_threads)
-		return take_thread_registers(s);
-	for (unsigned i = 0; s->g->signal_regs && i < go_signal_regs(s->r->img) && !err; i++)
-		err = take_slot(s, s->g->signal_regs + 8 * i);
+		err = take_thread_registers(s);
+	else
+		for (unsigned i = 0; s->g->signal_regs && i < go_signal_regs(s->r->img) && !err; i++)
+			err = take_slot(s, s->g->signal_regs + 8 * i);
+	s->source.exact = true;
 	return err;
 }
 
@@ -412,8 +418,10 @@ static struct err *take_vectors(struct stacks *s)
 	if (go->layout.g.xRegs == GO_ABSENT || (go->minor && go->minor < 27) ||
 	    !word_at(s, s->g->g + go->layout.g.xRegs, &at) || !at)
 		return NULL;
+	s->source.exact = false;
 	for (uint64_t i = 0; i < bytes && !err; i += 8)
 		err = take_slot(s, at + i);
+	s->source.exact = true;
 	return err;
 }
 
@@ -488,6 +496,7 @@ static void begin(struct stacks *s, const struct goroutine *g, uint32_t no)
 		.module = -1,
 		.start = g->stack_low,
 		.end = g->stack_high,
+		.exact = true,
 	};
 	s->objects.n = 0;
 	s->queue.n = 0;

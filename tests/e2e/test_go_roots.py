@@ -6,7 +6,7 @@ import re
 import pytest
 
 from common import heapfx_ok
-from go_corpus import QUIET, ZOO, go_dump, truth_of
+from go_corpus import CASES as MADE_CASES, QUIET, ZOO, go_dump, truth_of
 
 HELD = 9	# objects asked for in each case, spread over all
 CASES = [name for name in ZOO if name in QUIET]
@@ -19,10 +19,14 @@ def chains_of(name, address):
 
 
 @functools.lru_cache(maxsize=None)
-def roots_of(name):
-	"""The root of the shortest chain of some live main.Held."""
+def shortest_of(name):
+	"""The shortest chain of some live main.Held."""
 	held = [row[0] for row in truth_of(name).in_state("live") if row[2] == "main.Held"]
-	return [chains_of(name, address)[0]["root"] for address in held[::max(1, len(held) // HELD)]]
+	return [chains_of(name, address)[0] for address in held[::max(1, len(held) // HELD)]]
+
+
+def roots_of(name):
+	return [chain["root"] for chain in shortest_of(name)]
 
 
 def function_of(name):
@@ -48,6 +52,23 @@ def test_goroutine_roots(name):
 			assert root["frame"] == f"{root['function']} ({place[function_of(root['function'])]})"
 		assert "thread" not in root
 	assert seen >= 2
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_roots_are_exact(name):
+	"""By the masks of data and the maps of stacks: nothing was found by its looks."""
+	kinds = [(chain["root"]["kind"], chain["hops"][0]["via"]["kind"]) for chain in shortest_of(name)]
+	assert {via for _root, via in kinds} <= {"exact", "interior"}
+	assert ("goroutine", "exact") in kinds
+
+
+@pytest.mark.parametrize("name", [name for name in MADE_CASES if name.startswith("spin")])
+def test_registers_are_not(name):
+	"""A goroutine that runs was stopped where no map holds."""
+	held = [row[0] for row in truth_of(name).in_state("live") if row[2] == "main.Held"]
+	chains = [chains_of(name, address)[0] for address in held]
+	assert "scanned" in {chain["hops"][0]["via"]["kind"] for chain in chains
+		if " [running]" in chain["root"].get("source", "") or chain["root"]["kind"] == "register"}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -199,6 +199,8 @@ static void maps(void **state)
 	assert_int_equal(w.seen.v[0].source.thread, 0);
 	assert_int_equal(w.seen.v[0].source.start, FAKE_GO_STACKS);
 	assert_int_equal(w.seen.v[0].source.end, FAKE_GO_STACKS + FAKE_STACK);
+	for (size_t i = 0; i < w.seen.n; i++)
+		assert_true(w.seen.v[i].source.exact);
 	finish(&w);
 }
 
@@ -246,6 +248,8 @@ static void conservative(void **state)
 	find(&w);
 	EXPECT(&w, ROOT_GOROUTINE, object(0), object(1), object(2), object(3), object(6), object(7),
 	       object(8), object(9), object(15));
+	for (size_t i = 0; i < w.seen.n; i++)
+		assert_int_equal(w.seen.v[i].source.exact, w.seen.v[i].value == object(15));
 	assert_int_equal(w.env.diags.n, 0);
 	finish(&w);
 }
