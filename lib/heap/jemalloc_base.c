@@ -209,6 +209,12 @@ struct err *je_metadata(void *ctx, struct claim_sink *sink)
 
 		err = sink->add(sink, &claim);
 	}
+	for (size_t i = 0; i < je->copies.n && !err; i++) {
+		const struct je_copy *copy = &je->copies.v[i];
+		struct claim root = { .start = copy->root, .end = copy->root + (8ull << copy->geometry.bits[0]) };
+
+		err = sink->add(sink, &root);
+	}
 	for (size_t i = 0; i < je->n_extents && !err; i++) {
 		struct claim claim = { .start = je->extents[i].base, .end = je->extents[i].base + je->extents[i].bytes };
 
