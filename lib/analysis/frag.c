@@ -10,6 +10,7 @@
 
 #include "analysis/chain.h"
 #include "analysis/pins.h"
+#include "base/guard.h"
 #include "base/vec.h"
 
 enum {
@@ -23,7 +24,33 @@ static bool is_top(const char *where)
 	return !strcmp(where, "top");
 }
 
-enum part { PART_BETWEEN, PART_CACHE };
+enum part { PART_BETWEEN, PART_CACHE, PART_IDLE };
+
+/* The allocator's own knobs; NULL: the rule's advice, which is glibc's or general. */
+static const struct {
+	const char *allocator, *advice[3];
+} knobs[] = {
+	{ "jemalloc",
+	  { [PART_BETWEEN] = "a slab goes back when it is empty: allocate by lifetime, or fewer arenas (narenas)",
+	    [PART_CACHE] = "MALLOC_CONF lower lg_tcache_max or tcache:false, or thread.tcache.flush when idle",
+	    [PART_IDLE] = "MALLOC_CONF background_thread:true, lower dirty_decay_ms; or arena.<i>.purge" } },
+	{ "tcmalloc",
+	  { [PART_BETWEEN] = "a span goes back when it is empty: allocate by lifetime",
+	    [PART_CACHE] = "lower TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES, or MarkThreadIdle() when idle",
+	    [PART_IDLE] = "raise TCMALLOC_RELEASE_RATE, or call MallocExtension ReleaseFreeMemory()" } },
+	{ "mimalloc",
+	  { [PART_BETWEEN] = "a page goes back when it is empty: allocate by lifetime",
+	    [PART_IDLE] = "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY), or mi_collect(true)" } },
+	{ "musl", { [PART_BETWEEN] = "a group goes back when it is empty: allocate by lifetime" } },
+};
+
+static const char *knob(const struct rp_heap *h, enum part part)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(knobs); i++)
+		if (!strcmp(knobs[i].allocator, h->allocator))
+			return knobs[i].advice[part];
+	return NULL;
+}
 
 static bool in_part(enum part part, const char *where)
 {
@@ -131,6 +158,7 @@ static struct err *add_part(struct report *r, const struct rp_heap *h, enum part
 	struct rp_suspect out = {
 		.rule = part == PART_CACHE ? "free-held/thread-cache" : "free-held/fragmentation",
 		.confidence = CONF_RUNTIME,
+		.advice = knob(h, part),
 	};
 	struct err *err;
 
@@ -166,13 +194,14 @@ static struct err *add_idle(struct report *r, const struct rp_heap *h)
 		.bytes = h->idle,
 		.retained = h->idle,
 		.confidence = CONF_RUNTIME,
+		.advice = knob(h, PART_IDLE),
 	};
 	struct text t = TEXT_INIT;
 	struct err *err = NULL;
 
 	if (h->idle < least_bytes(h))
 		return NULL;
-	text_printf(&t, "idle spans of the %s heap, not given back", h->allocator);
+	text_printf(&t, "%s of the %s heap, not given back", out.advice ? "free pages" : "idle spans", h->allocator);
 	out.title = report_text(r, &t);
 	text_reset(&t);
 	text_add_bytes(&t, h->returned);
