@@ -31,17 +31,24 @@ static const struct {
 	const char *allocator, *advice[3];
 } knobs[] = {
 	{ "jemalloc",
-	  { [PART_BETWEEN] = "a slab goes back when it is empty: allocate by lifetime, or fewer arenas (narenas)",
-	    [PART_CACHE] = "MALLOC_CONF lower lg_tcache_max or tcache:false, or thread.tcache.flush when idle",
-	    [PART_IDLE] = "MALLOC_CONF background_thread:true, lower dirty_decay_ms; or arena.<i>.purge" } },
+	  { [PART_BETWEEN] = "a slab goes back when it is empty: allocate by lifetime, "
+			     "or fewer arenas (narenas)",
+	    [PART_CACHE] = "MALLOC_CONF lower lg_tcache_max or tcache:false, "
+			   "or thread.tcache.flush when idle",
+	    [PART_IDLE] = "MALLOC_CONF background_thread:true, lower dirty_decay_ms; "
+			  "or arena.<i>.purge" } },
 	{ "tcmalloc",
 	  { [PART_BETWEEN] = "a span goes back when it is empty: allocate by lifetime",
-	    [PART_CACHE] = "lower TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES, or MarkThreadIdle() when idle",
-	    [PART_IDLE] = "raise TCMALLOC_RELEASE_RATE, or call MallocExtension ReleaseFreeMemory()" } },
+	    [PART_CACHE] = "lower TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES, "
+			   "or MarkThreadIdle() when idle",
+	    [PART_IDLE] = "raise TCMALLOC_RELEASE_RATE, "
+			  "or call MallocExtension ReleaseFreeMemory()" } },
 	{ "mimalloc",
 	  { [PART_BETWEEN] = "a page goes back when it is empty: allocate by lifetime",
-	    [PART_IDLE] = "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY), or mi_collect(true)" } },
-	{ "musl", { [PART_BETWEEN] = "a group goes back when it is empty: allocate by lifetime" } },
+	    [PART_IDLE] = "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY), "
+			  "or mi_collect(true)" } },
+	{ "musl",
+	  { [PART_BETWEEN] = "a group goes back when it is empty: allocate by lifetime" } },
 };
 
 static const char *knob(const struct rp_heap *h, enum part part)
@@ -201,7 +208,8 @@ static struct err *add_idle(struct report *r, const struct rp_heap *h)
 
 	if (h->idle < least_bytes(h))
 		return NULL;
-	text_printf(&t, "%s of the %s heap, not given back", out.advice ? "free pages" : "idle spans", h->allocator);
+	text_printf(&t, "%s of the %s heap, not given back",
+		    out.advice ? "free pages" : "idle spans", h->allocator);
 	out.title = report_text(r, &t);
 	text_reset(&t);
 	text_add_bytes(&t, h->returned);
