@@ -22,6 +22,7 @@
 
 enum {
 	GAP_MIN = 64 << 10,
+	GAP_STEP = GAP_MIN / 2,
 	RATIO = 16, /* free bytes that one used byte must pin, to be worth naming */
 	EXTENTS_SHOWN = 8,
 	OTHERS_SHOWN = 3,
@@ -120,6 +121,23 @@ static void count_used(struct search *x, const struct graph_iter *it)
 	below->used += it->size;
 }
 
+/*
+ * A large gap has at least one whole step without a live node in it: whoever has none such is not
+ * looked at node by node.
+ */
+static bool may_have_gaps(const struct graph *g, const struct extent *e)
+{
+	uint64_t at = align_up(e->start, GAP_STEP);
+	node_id first = graph_node_at(g, at), end;
+
+	for (; at < e->end && e->end - at > GAP_STEP; at += GAP_STEP, first = end) {
+		end = graph_node_at(g, at + GAP_STEP);
+		if (first >= g->n || end >= g->n || !bits_any(g->live, first, end > first ? end : first + 1))
+			return true;
+	}
+	return false;
+}
+
 static struct err *scan(struct search *x, const struct extent *e)
 {
 	const struct graph *g = x->s->graph;
@@ -130,6 +148,8 @@ static struct err *scan(struct search *x, const struct extent *e)
 	x->gaps.n = 0;
 	x->n_used = x->used = 0;
 	x->first = x->end = 0;
+	if (!may_have_gaps(g, e))
+		return NULL;
 	if (next == NODE_NONE || last == NODE_NONE)
 		return NULL;
 	x->first = next;

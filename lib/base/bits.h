@@ -32,6 +32,19 @@ static inline void bits_set_range(uint64_t *set, uint64_t first, uint64_t end)
 	}
 }
 
+/* Is one of the bits [first, end) set? */
+static inline bool bits_any(const uint64_t *set, uint64_t first, uint64_t end)
+{
+	while (first < end) {
+		uint64_t rest = 64 - (first & 63), n = end - first < rest ? end - first : rest;
+
+		if (set[first >> 6] & ~0ull >> (64 - n) << (first & 63))
+			return true;
+		first += n;
+	}
+	return false;
+}
+
 static inline uint64_t bits_words(uint64_t n_bits)
 {
 	return n_bits / 64 + (n_bits % 64 != 0);
