@@ -79,26 +79,31 @@ static bool may_be_vtable(uint64_t value)
 	return !(value & 7) && value >= 4096;
 }
 
-static bool is_second_base(const struct image *img, uint64_t first, uint64_t value)
+/* A word of the block at `start`, of whose bytes `avail` are at hand. */
+static bool block_word(const struct image *img, taddr start, const uint8_t *bytes, uint64_t avail, uint64_t off,
+		       uint64_t *ret)
 {
-	uint64_t inner;
-
-	if ((value & 7) || !may_be_vtable(first) || image_read_u64(img, value, &inner) ||
-	    !may_be_vtable(inner))
-		return false;
-	return is_vtable(img, inner) && is_vtable(img, first);
+	if (!bytes || off >= avail || avail - off < 8)
+		return image_read_u64(img, start + off, ret) == MEM_OK;
+	*ret = load_u64(bytes + off);
+	return true;
 }
 
 bool interior_is_start(const struct image *img, taddr start, uint64_t usable, uint64_t value)
 {
 	struct asked asked = asked_sizes(usable);
-	uint64_t first;
+	uint64_t off = value - start, avail = 0, first, inner;
+	const uint8_t *bytes;
 
-	if (usable <= 8 || image_read_u64(img, start, &first))
+	if (usable <= 8 || !interior_may_be_start(off, value))
 		return false;
-	if (value - start == 24 && is_old_string(img, start, asked))
+	bytes = image_view(img, start, &avail);
+	if (!block_word(img, start, bytes, avail, 0, &first))
+		return false;
+	if (off == 24 && is_old_string(img, start, asked))
 		return true;
-	if (value - start == 8 && (is_length_prefixed(first, asked) || is_new_array(first, asked)))
+	if (off == 8 && (is_length_prefixed(first, asked) || is_new_array(first, asked)))
 		return true;
-	return is_second_base(img, first, value);
+	return !(value & 7) && may_be_vtable(first) && block_word(img, start, bytes, avail, off, &inner) &&
+	       may_be_vtable(inner) && is_vtable(img, inner) && is_vtable(img, first);
 }

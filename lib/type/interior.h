@@ -5,6 +5,12 @@
 #include "heap/blocks.h"
 #include "image/image.h"
 
+/* Without a look at memory: no heuristic knows other places than these, `off` bytes into a block. */
+static inline bool interior_may_be_start(uint64_t off, uint64_t value)
+{
+	return !(value & 7) || off == 8 || off == 24;
+}
+
 /* `value` points inside the block at `start`, of which the program may use `usable` bytes. */
 bool interior_is_start(const struct image *img, taddr start, uint64_t usable, uint64_t value);
 

@@ -8,6 +8,7 @@
  */
 #include "type/scan.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/guard.h"
@@ -20,6 +21,7 @@ enum {
 	FIFO = 64,
 	CHUNK = 512,		  /* bytes compared at once: 64 words */
 	SLOT_WORDS = 2048,	  /* words whose slots are asked for at once */
+	ROOM = 1 << 17, /* edges: more than are under way */
 	RANGE_NODES = 1 << 18,	  /* a unit of parallel work; whole row blocks */
 };
 
@@ -32,6 +34,9 @@ struct scan scan_init(const struct image *img, const struct blocks *blocks)
 		s.low = g->unit_base[0];
 		s.span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s.low;
 	}
+	for (size_t i = 0; i < blocks->n_claims; i++)
+		if (blocks->claims[i].overhead > s.overhead_max)
+			s.overhead_max = blocks->claims[i].overhead;
 	s.loose_low = blocks->unit_heap ? blocks->loose_low : s.low;
 	s.loose_span = blocks->unit_heap ? blocks->loose_high - blocks->loose_low : s.span;
 	return s;
@@ -62,9 +67,13 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	const struct grains *g = &s->blocks->grains;
 	uint64_t at = start_grain(g, grain), bytes = block_bytes(g, at);
 	taddr start = grain_key(g, at);
-	const struct claim *claim = blocks_claim_at(s->blocks, start);
-	uint64_t overhead = claim ? claim->overhead : 0;
+	const struct claim *claim;
+	uint64_t overhead;
 
+	if (bytes - (value - start) > s->overhead_max && !interior_may_be_start(value - start, value))
+		return id | EDGE_INTERIOR;
+	claim = blocks_claim_at(s->blocks, start);
+	overhead = claim ? claim->overhead : 0;
 	if (bytes < overhead || value - start >= bytes - overhead)
 		return NODE_NONE; /* the allocator's own words behind the block: one past its end */
 	return interior_is_start(s->img, start, bytes - overhead, value) ? id : id | EDGE_INTERIOR;
@@ -81,12 +90,13 @@ static inline bool in_precise_heap(const struct blocks *b, uint64_t grain)
 	return claim && blocks_is_precise(b, (size_t)(claim - b->claims));
 }
 
-static inline uint32_t target_at(const struct scan *s, uint64_t value, uint64_t grain, bool exact)
+/* `self`: the block that the word is in, which is no target. */
+static inline uint32_t target_at(const struct scan *s, uint64_t value, uint64_t grain, bool exact, uint32_t self)
 {
 	const struct grains *g = &s->blocks->grains;
 	uint32_t id = grain_block(g, grain);
 
-	if (!block_is_used(s->blocks, id))
+	if (id == self || !block_is_used(s->blocks, id))
 		return NODE_NONE;
 	if (s->blocks->unit_heap && in_precise_heap(s->blocks, grain))
 		return exact ? id : NODE_NONE;
@@ -100,7 +110,7 @@ uint32_t scan_target(const struct scan *s, uint64_t value)
 	if (value - s->loose_low >= s->loose_span)
 		return NODE_NONE;
 	grain = grain_of(&s->blocks->grains, value);
-	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, false);
+	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, false, NODE_NONE);
 }
 
 uint32_t scan_pointer(const struct scan *s, uint64_t value)
@@ -110,7 +120,7 @@ uint32_t scan_pointer(const struct scan *s, uint64_t value)
 	if (value - s->low >= s->span)
 		return NODE_NONE;
 	grain = grain_of(&s->blocks->grains, value);
-	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, true);
+	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, true, NODE_NONE);
 }
 
 struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn, void *arg)
@@ -232,8 +242,8 @@ static inline void finish(struct range *r, const struct pending *p)
 
 	if (p->grain == GRAIN_NONE)
 		return;
-	target = target_at(r->s, p->value, p->grain, p->exact);
-	if (target == NODE_NONE || EDGE_NODE(target) == p->src || (p->src == r->last_src && target == r->last_dst))
+	target = target_at(r->s, p->value, p->grain, p->exact, p->src);
+	if (target == NODE_NONE || (p->src == r->last_src && target == r->last_dst))
 		return;
 	begin_rows(r, p->src);
 	r->last_src = p->src;
@@ -259,7 +269,7 @@ static struct err *make_room(struct range *r)
 		return NULL;
 	r->dst.n += r->n_out;
 	r->n_out = 0;
-	r->room = 1 << 16;
+	r->room = ROOM / 2;
 	return col_reserve(&r->dst, r->room, &r->out);
 }
 
@@ -414,12 +424,26 @@ static struct err *flush(struct range *r)
 	return NULL;
 }
 
+/* The edges of one range that others before it were not ready for. */
+struct scanned {
+	struct col dst;
+	bool done;
+};
+
+/*
+ * A range that is next in order writes to the end of the graph's own column, any other to one of
+ * its own, which is copied when its turn comes: with one thread nothing is.
+ */
 struct job {
 	const struct scan *s;
 	struct env *env;
 	uint32_t *row;
 	uint64_t *row_base;
-	struct col *parts; /* dst of each range */
+	pthread_mutex_t lock;
+	struct scanned *parts;
+	uint64_t n_parts, next; /* the first range that is not in dst */
+	bool busy;		/* somebody writes to dst */
+	struct col dst;
 };
 
 static taddr node_start(const struct grains *g, uint64_t id)
@@ -437,13 +461,71 @@ static uint64_t words_between(const struct grains *g, uint64_t first, uint64_t l
 	return (end - grains_select(g, (uint32_t)first)) << g->shift >> 3;
 }
 
+/* Takes dst if range `index` may write there; else opens a column for `max` edges. */
+static struct err *begin_range(struct job *j, uint64_t index, uint64_t max, struct col *ret, bool *ret_direct)
+{
+	pthread_mutex_lock(&j->lock);
+	*ret_direct = !j->busy && j->next == index;
+	j->busy |= *ret_direct;
+	pthread_mutex_unlock(&j->lock);
+	if (!*ret_direct)
+		return col_open(j->env, 4, max, "edges", ret);
+	*ret = j->dst;
+	return NULL;
+}
+
+/* The first range that waits, to the end of dst. */
+static struct err *append_next(struct job *j)
+{
+	struct col *part = &j->parts[j->next].dst;
+	uint64_t first = j->next * (RANGE_NODES >> ROW_BLOCK_SHIFT);
+	uint64_t last = (j->s->blocks->grains.n - 1) >> ROW_BLOCK_SHIFT;
+	struct err *err;
+
+	for (uint64_t b = first; b < first + (RANGE_NODES >> ROW_BLOCK_SHIFT) && b <= last; b++)
+		j->row_base[b] += j->dst.n;
+	err = col_append(&j->dst, part->base, part->n);
+	col_close(part);
+	j->next++;
+	return err;
+}
+
+static struct err *end_range(struct job *j, uint64_t index, const struct col *dst, bool direct, struct err *err)
+{
+	pthread_mutex_lock(&j->lock);
+	if (direct) {
+		j->dst = *dst;
+		j->busy = false;
+		j->next += !err;
+	} else {
+		j->parts[index] = (struct scanned){ *dst, !err };
+	}
+	while (!err && !j->busy && j->next < j->n_parts && j->parts[j->next].done)
+		err = append_next(j);
+	pthread_mutex_unlock(&j->lock);
+	return err;
+}
+
+static struct err *scan_range_nodes(struct range *r, uint64_t first, uint64_t last)
+{
+	const struct grains *g = &r->s->blocks->grains;
+	struct err *err = scan_claims(r, node_start(g, first), node_start(g, last));
+
+	if (!err)
+		err = flush(r);
+	if (!err)
+		begin_rows(r, (uint32_t)last - 1);
+	if (!err && r->too_many)
+		err = err_new(ERR_LIMIT, "more than 2^32 edges from 65,536 blocks");
+	return err;
+}
+
 static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_t last)
 {
-	const struct job *j = arg;
-	const struct grains *g = &j->s->blocks->grains;
-	taddr start = node_start(g, first), end = node_start(g, last);
+	struct job *j = arg;
 	_free_ struct range *r = calloc(1, sizeof(*r));
 	struct err *err;
+	bool direct;
 
 	if (!r)
 		return &err_nomem;
@@ -451,70 +533,48 @@ static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_
 			     .last_src = NODE_NONE };
 	for (unsigned i = 0; i < FIFO; i++)
 		r->fifo[i].grain = GRAIN_NONE;
-	err = col_open(j->env, 4, words_between(g, first, last) + (1 << 17), "edges", &r->dst);
+	err = begin_range(j, index, words_between(&j->s->blocks->grains, first, last) + ROOM, &r->dst, &direct);
 	if (!err)
-		err = scan_claims(r, start, end);
-	if (!err)
-		err = flush(r);
-	if (!err)
-		begin_rows(r, (uint32_t)last - 1);
-	if (!err && r->too_many)
-		err = err_new(ERR_LIMIT, "more than 2^32 edges from 65,536 blocks");
-	j->parts[index] = r->dst;
-	return err;
+		err = scan_range_nodes(r, first, last);
+	return end_range(j, index, &r->dst, direct, err);
 }
 
-/* The parts one after another: each is given back as soon as it is copied. */
-static struct err *join(struct env *env, struct job *j, uint64_t n, uint64_t n_parts, struct col *ret)
+static void end_rows(struct job *j, uint64_t n)
 {
-	uint64_t m = 0;
-	struct err *err;
-
-	for (uint64_t i = 0; i < n_parts; i++)
-		m += j->parts[i].n;
-	err = col_open(env, 4, m, "edges", ret);
-	for (uint64_t i = 0; i < n_parts && !err; i++) {
-		uint64_t first = i * RANGE_NODES, last = n - first < RANGE_NODES ? n : first + RANGE_NODES;
-
-		for (uint64_t b = first >> ROW_BLOCK_SHIFT; b <= (last - 1) >> ROW_BLOCK_SHIFT; b++)
-			j->row_base[b] += ret->n;
-		err = col_append(ret, j->parts[i].base, j->parts[i].n);
-		col_close(&j->parts[i]);
-	}
-	if (!err && !(n & ((1u << ROW_BLOCK_SHIFT) - 1)))
-		j->row_base[n >> ROW_BLOCK_SHIFT] = m;
-	if (!err)
-		j->row[n] = (uint32_t)(m - j->row_base[n >> ROW_BLOCK_SHIFT]);
-	return err;
+	if (!(n & ((1u << ROW_BLOCK_SHIFT) - 1)))
+		j->row_base[n >> ROW_BLOCK_SHIFT] = j->dst.n;
+	j->row[n] = (uint32_t)(j->dst.n - j->row_base[n >> ROW_BLOCK_SHIFT]);
 }
 
 struct err *scan_blocks(struct env *env, const struct scan *s, struct scan_columns *ret)
 {
-	uint64_t n = s->blocks->grains.n, n_parts = n / RANGE_NODES + 1;
-	_free_ struct col *parts = calloc(n_parts, sizeof(*parts));
+	uint64_t n = s->blocks->grains.n, n_parts = n / RANGE_NODES + (n % RANGE_NODES != 0);
+	_free_ struct scanned *parts = calloc(n_parts + 1, sizeof(*parts));
 	struct scan_columns cols = {};
 	struct err *err = parts ? NULL : &err_nomem;
-	struct job j = { .s = s, .env = env, .parts = parts };
+	struct job j = { .s = s, .env = env, .parts = parts, .n_parts = n_parts, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 	if (!err)
 		err = col_fixed(env, 4, n + 1, "edge rows", &cols.row);
 	if (!err)
 		err = col_fixed(env, 8, (n >> ROW_BLOCK_SHIFT) + 1, "edge rows", &cols.row_base);
+	if (!err)
+		err = col_open(env, 4, (n ? words_between(&s->blocks->grains, 0, n) : 0) + ROOM, "edges", &j.dst);
 	if (!err) {
 		j.row = cols.row.base;
 		j.row_base = cols.row_base.base;
 		err = par_ranges(env, n, RANGE_NODES, scan_nodes, &j);
 	}
-	if (!err)
-		err = join(env, &j, n, n / RANGE_NODES + (n % RANGE_NODES != 0), &cols.dst);
+	cols.dst = j.dst;
 	if (err) {
 		for (uint64_t i = 0; parts && i < n_parts; i++)
-			col_close(&parts[i]);
+			col_close(&parts[i].dst);
 		col_close(&cols.row);
 		col_close(&cols.row_base);
 		col_close(&cols.dst);
 		return err;
 	}
+	end_rows(&j, n);
 	col_seal(&cols.dst);
 	*ret = cols;
 	return NULL;
