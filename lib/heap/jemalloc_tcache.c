@@ -2,9 +2,9 @@
  * jemalloc_tcache.c - what thread caches hold: free for the program, in use for the slabs.
  *
  * A thread's cache lies in its TLS, at an offset that nobody exports.  It is found by a knot in its own
- * pointers: 5.3 has a tcache_t whose first word leads to a tcache_slow_t whose descriptor leads back to
- * the bins behind that word; in 5.2 the descriptor behind the small bins points to them.  Descriptors of
- * one arena form a ring, which leads to caches that are no thread's.
+ * pointers: 5.3 has a tcache_t whose first word leads to a tcache_slow_t that leads back to it; in 5.2 the
+ * descriptor behind the small bins points to them.  Descriptors of one arena form a ring, which leads to
+ * caches that are no thread's.
  */
 #include <stdlib.h>
 
@@ -16,7 +16,10 @@
 
 enum {
 	TLS_REACH = 64 << 10,	/* of static TLS on that side of the thread pointer where the ABI has it */
-	SLOW_DESCRIPTOR = 16,	/* tcache_slow_t: link (2 words), then the descriptor: link (2 words), bins */
+	SLOW_DESCRIPTOR = 16,	/* tcache_slow_t: link (2 words), then the descriptor: link (2 words), bins; arena */
+	SLOW_WORDS = 6,		/* up to the arena */
+	SLOW_MAX = 64,		/* and in all: three or four bytes a bin */
+	TSD_MAX = 8 << 10,	/* sizeof(tsd_t): 2 to 6 KiB */
 	BINS_OF_DESCRIPTOR = 16,
 	DESCRIPTOR_BEHIND = 40, /* 5.2: link, tsd_link (2 words each), in_hook lie between the bins and it */
 	CACHES_MAX = 1 << 20,
@@ -150,54 +153,74 @@ static struct err *read_cache(struct jemalloc *je, const struct je_copy *copy, t
 
 /* ---- finding them */
 
-/* The bins that the descriptor belongs to, if it is one. */
-static bool is_descriptor(const struct jemalloc *je, const struct je_copy *copy, taddr at, taddr *ret_bins, taddr *ret_large,
-			  taddr *ret_arena)
+/* One cache: where its bins and its descriptor are. */
+struct found {
+	taddr bins, large, arena, descriptor; /* large: 0 where they follow the others */
+};
+
+/* 5.2: the descriptor at `at`, behind the small bins, points to them; then come the large ones and the arena. */
+static bool found_by_tail(const struct jemalloc *je, const struct je_copy *copy, taddr at, struct found *ret)
 {
-	uint64_t w[5], slow;
+	uint64_t w[5];
 
 	if (!je_words(je->img, at, w, ARRAY_SIZE(w)))
 		return false;
-	*ret_bins = w[2];
-	if (copy->form->tail_descriptor) {
-		*ret_large = w[3];
-		*ret_arena = w[4];
-		return w[2] && at - w[2] == copy->n_bins * (uint64_t)JE_CACHE_BIN + DESCRIPTOR_BEHIND;
-	}
-	*ret_large = 0;
-	*ret_arena = w[3];
-	return image_read_u64(je->img, w[2] - 8, &slow) == MEM_OK && slow == at - SLOW_DESCRIPTOR;
+	*ret = (struct found){ .bins = w[2], .large = w[3], .arena = w[4], .descriptor = at };
+	return w[2] && at - w[2] == copy->n_bins * (uint64_t)JE_CACHE_BIN + DESCRIPTOR_BEHIND;
 }
 
-/* The cache of the descriptor at `at` and those on its ring. */
-static struct err *read_ring(struct jemalloc *je, const struct je_copy *copy, taddr at)
+/* 5.3: a tcache_t at `at` leads to a tcache_slow_t, which has the address of the tcache_t at its end. */
+static bool found_by_slow(const struct jemalloc *je, taddr at, struct found *ret)
 {
-	taddr bins, large, arena, next = at;
+	uint64_t w[SLOW_WORDS], slow, back;
 
-	while (je->caches.n < CACHES_MAX && is_descriptor(je, copy, next, &bins, &large, &arena) && !known_cache(je, bins)) {
-		struct err *err = read_cache(je, copy, bins, large, arena);
+	if (image_read_u64(je->img, at, &slow) != MEM_OK || !je_words(je->img, slow, w, SLOW_WORDS))
+		return false;
+	*ret = (struct found){ .bins = at + 8, .arena = w[SLOW_WORDS - 1], .descriptor = slow + SLOW_DESCRIPTOR };
+	for (unsigned i = SLOW_WORDS; i < SLOW_MAX; i++)
+		if (image_read_u64(je->img, slow + i * 8, &back) != MEM_OK)
+			return false;
+		else if (back == at)
+			return true;
+	return false;
+}
 
-		if (err || image_read_u64(je->img, next, &next) != MEM_OK)
+/* The cache whose descriptor is at `at`; without statistics (--disable-stats) nothing leads there. */
+static bool found_by_descriptor(const struct jemalloc *je, const struct je_copy *copy, taddr at, struct found *ret)
+{
+	taddr bins;
+
+	if (copy->form->tail_descriptor)
+		return found_by_tail(je, copy, at, ret);
+	return image_read_u64(je->img, at + BINS_OF_DESCRIPTOR, &bins) == MEM_OK && bins && found_by_slow(je, bins - 8, ret) &&
+	       ret->descriptor == at;
+}
+
+/* A cache, and those on the ring of its arena's descriptors. */
+static struct err *read_ring(struct jemalloc *je, const struct je_copy *copy, struct found found)
+{
+	while (je->caches.n < CACHES_MAX && !known_cache(je, found.bins)) {
+		struct err *err = read_cache(je, copy, found.bins, found.large, found.arena);
+		taddr next;
+
+		if (err || image_read_u64(je->img, found.descriptor, &next) != MEM_OK ||
+		    !found_by_descriptor(je, copy, next, &found))
 			return err;
 	}
 	return NULL;
 }
 
-/* A descriptor that the word at `at` gives away: 5.3, the first of a tcache_t; 5.2, the pointer to the bins. */
-static taddr descriptor_by(const struct je_copy *copy, taddr at, uint64_t word)
-{
-	return copy->form->tail_descriptor ? at - BINS_OF_DESCRIPTOR : word + SLOW_DESCRIPTOR;
-}
-
-static bool worth_a_look(const struct je_copy *copy, taddr at, uint64_t word)
+/* Does the word at `at` give a cache away? Both ends of what it says lie in one tsd_t. */
+static bool is_knot(const struct jemalloc *je, const struct je_copy *copy, taddr at, uint64_t word, struct found *ret)
 {
 	uint64_t apart = at - word;
 
 	if (word % 8)
 		return false;
 	if (copy->form->tail_descriptor)
-		return apart == copy->n_bins * (uint64_t)JE_CACHE_BIN + DESCRIPTOR_BEHIND + BINS_OF_DESCRIPTOR;
-	return apart < TLS_REACH || -apart < TLS_REACH; /* both lie in the tsd_t */
+		return apart == copy->n_bins * (uint64_t)JE_CACHE_BIN + DESCRIPTOR_BEHIND + BINS_OF_DESCRIPTOR &&
+		       found_by_tail(je, copy, at - BINS_OF_DESCRIPTOR, ret);
+	return (apart < TSD_MAX || -apart < TSD_MAX) && found_by_slow(je, at, ret);
 }
 
 static struct err *search_tls(struct jemalloc *je, const struct je_copy *copy, taddr low, taddr high)
@@ -205,16 +228,13 @@ static struct err *search_tls(struct jemalloc *je, const struct je_copy *copy, t
 	uint64_t avail = 0;
 	const uint8_t *bytes = image_view(je->img, low, &avail);
 
-	if (!bytes)
-		return NULL;
-	for (uint64_t at = 0; at + 8 <= avail && at < high - low; at += 8) {
-		uint64_t word = load_u64(bytes + at);
-		taddr bins, large, arena, descriptor = descriptor_by(copy, low + at, word);
+	for (uint64_t at = 0; bytes && at + 8 <= avail && at < high - low; at += 8) {
+		struct found found;
 		struct err *err;
 
-		if (!worth_a_look(copy, low + at, word) || !is_descriptor(je, copy, descriptor, &bins, &large, &arena))
+		if (!is_knot(je, copy, low + at, load_u64(bytes + at), &found))
 			continue;
-		err = read_ring(je, copy, descriptor);
+		err = read_ring(je, copy, found);
 		if (err)
 			return err;
 	}
