@@ -33,7 +33,7 @@ class Recipe:
 	"""One case: which allocator, from which suite, and how the program comes by it."""
 	allocator: str
 	suite: str
-	how: str = "preload"	# preload | linked | static | musl | musl-static | musl-aarch64
+	how: str = "preload"	# preload | linked | static | musl | musl-static | musl-aarch64 | rust
 	musl: str = None	# a release of musl that no suite has
 	args: tuple = ("TRUTH", "1", "5", "900")	# of churn
 	capture: str = "kernel"
@@ -45,6 +45,9 @@ class Recipe:
 		common = {"args": self.args, "capture": self.capture, "stack_kib": 256,
 			"environment": self.environment, "foreign_malloc": True,
 			"about": self.about or self.sentence()}
+		if self.how == "rust":
+			return Case("churn_rust", **{**common, "args": ("TRUTH",)}, build="rust",
+				record=False, notes_all=True)
 		if self.allocator == "musl":
 			# What is preloaded makes musl's loader allocate, unseen: without, only the program does.
 			return Case("churn", **common, suite=self.suite, build=self.how, musl=self.musl,
@@ -61,6 +64,8 @@ class Recipe:
 				"-Wl,--unresolved-symbols=ignore-in-shared-libs"))
 
 	def sentence(self):
+		if self.how == "rust":
+			return "jemalloc 5.3.1 of tikv-jemallocator in a Rust program, beside glibc's malloc"
 		if self.allocator == "musl":
 			return f"musl {self.musl or 'of Debian'}{' ' if self.suite else ''}{self.suite or ''}, {self.how}"
 		version = glibc_root.package_version(self.suite, *LIBRARIES[self.allocator][1:])
@@ -80,6 +85,7 @@ for _allocator in LIBRARIES:
 CASES["tcmalloc.decommit"] = Recipe("tcmalloc", "trixie", environment=(
 	("TCMALLOC_AGGRESSIVE_DECOMMIT", "1"), ("TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES", "524288")),
 	about="tcmalloc that gives free spans back at once and keeps little in thread caches")
+CASES["jemalloc.rust"] = Recipe("jemalloc", None, "rust")
 CASES["jemalloc.static"] = Recipe("jemalloc", "bookworm", "static")
 CASES["musl.static"] = Recipe("musl", None, "musl-static")
 for _release in ("1.1.24", "1.2.0", "1.2.5"):

@@ -52,7 +52,7 @@ class Case:
 	program: str			# src/PROGRAM.c or .cpp
 	args: tuple = ("TRUTH",)	# TRUTH stands for the file to write
 	capture: str = "gcore"		# gcore | kernel | qemu | systemd
-	build: str = "dynamic"		# dynamic | static | stripped | aarch64 | musl | musl-static | musl-aarch64
+	build: str = "dynamic"		# dynamic | static | stripped | aarch64 | musl | musl-static | rust | musl-aarch64
 	flags: tuple = ()		# more compiler flags
 	link: tuple = ()		# more for the linker
 	preload: tuple = ()		# libraries after the recorder: another allocator
@@ -160,7 +160,7 @@ def need(*tools):
 # --- building ---------------------------------------------------------------------------------
 
 def source_of(program):
-	for suffix in (".c", ".cpp"):
+	for suffix in (".c", ".cpp", ".rs"):
 		path = SRC / (program + suffix)
 		if path.exists():
 			return path
@@ -193,6 +193,8 @@ COMMON_FLAGS = ["-O1", "-g", "-pthread", "-Wall", "-Wextra", "-Werror",
 def build(case, exe):
 	"""Builds the program, and the recorder: returns the library to preload, if any."""
 	source = source_of(case.program)
+	if source.suffix == ".rs":
+		return build_rust(case, exe)
 	compiler, target = compiler_for(case, source)
 	static = case.build.endswith("static") or case.build == "musl-aarch64"
 	common = [*target, *COMMON_FLAGS, f"-I{SRC}", *case.flags]
@@ -219,6 +221,16 @@ def build(case, exe):
 		return None
 	return build_recorder(exe, "gcc" if compiler[0] == "g++" else compiler[0], target,
 		["-DRECORDER_NEXT"] if case.foreign_malloc else [])
+
+
+def build_rust(case, exe):
+	"""By cargo, which fetches what rust/Cargo.lock names; the program logs what it allocates itself."""
+	need("cargo")
+	target = exe.with_name(exe.name + ".target")
+	run_tool("cargo", "build", "--release", "--locked", "--manifest-path", HERE / "rust/Cargo.toml",
+		"--target-dir", target)
+	shutil.copyfile(target / "release" / case.program, exe)
+	exe.chmod(0o755)
 
 
 def build_recorder(exe, compiler, target, flags=()):
