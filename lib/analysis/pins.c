@@ -132,7 +132,8 @@ static bool may_have_gaps(const struct graph *g, const struct extent *e)
 
 	for (; at < e->end && e->end - at > GAP_STEP; at += GAP_STEP, first = end) {
 		end = graph_node_at(g, at + GAP_STEP);
-		if (first >= g->n || end >= g->n || !bits_any(g->live, first, end > first ? end : first + 1))
+		if (first >= g->n || end >= g->n ||
+		    !bits_any(g->live, first, end > first ? end : first + 1))
 			return true;
 	}
 	return false;
