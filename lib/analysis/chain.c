@@ -49,6 +49,18 @@ void add_blocks_of(struct text *t, uint64_t size, bool one)
 		text_add_bytes(t, size);
 }
 
+const char *slack_rule(enum slack_kind kind)
+{
+	static const char *const rule_ids[SLACK_KINDS] = {
+		[SLACK_MAP] = "slack/map-dead",
+		[SLACK_CAPACITY] = "slack/capacity",
+		[SLACK_SUBSLICE] = "slack/subslice",
+		[SLACK_EMPTY] = "slack/empty",
+	};
+
+	return rule_ids[kind];
+}
+
 bool is_thread_cache(const char *where)
 {
 	return !strcmp(where, "tcache") || !strcmp(where, "thread-cache");

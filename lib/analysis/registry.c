@@ -3,7 +3,7 @@
 
 extern const struct analysis_ops leaks_analysis, cycles_analysis, suspects_analysis, frag_analysis,
 	owned_analysis, final_rings_analysis, slack_analysis, copies_analysis, types_analysis,
-	uncollected_analysis, samples_analysis, rank_analysis;
+	uncollected_analysis, samples_analysis, join_analysis, rank_analysis;
 
 const struct analysis_ops *const analysis_registry[] = {
 	&leaks_analysis,
@@ -17,6 +17,7 @@ const struct analysis_ops *const analysis_registry[] = {
 	&types_analysis,
 	&uncollected_analysis,
 	&samples_analysis,
+	&join_analysis,
 	&rank_analysis,
 	NULL,
 };

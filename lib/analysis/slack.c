@@ -13,13 +13,6 @@
 
 enum { LEAST_WASTED = 64 << 10 };
 
-static const char *const rule_ids[SLACK_KINDS] = {
-	[SLACK_MAP] = "slack/map-dead",
-	[SLACK_CAPACITY] = "slack/capacity",
-	[SLACK_SUBSLICE] = "slack/subslice",
-	[SLACK_EMPTY] = "slack/empty",
-};
-
 struct group {
 	type_id type;
 	uint8_t kind;
@@ -206,7 +199,7 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 	const char *type = type_name(s->graph, g->type);
 	struct text title = TEXT_INIT;
 	struct rp_suspect out = {
-		.rule = rule_ids[g->kind],
+		.rule = slack_rule(g->kind),
 		.type = type ? arena_strdup(&r->mem, type) : NULL,
 		.count = g->count,
 		.bytes = g->bytes,

@@ -13,6 +13,7 @@
 
 #include "analysis/chain.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum {
@@ -21,6 +22,8 @@ enum {
 	LIKE_MIN = 100,		  /* as many blocks of one size make an accumulation */
 	SIZES = 4096,		  /* of the table of sizes of a point; a power of two */
 	POINTS_MAX = 64,
+	TOLD = 8, /* kinds of slack in what a point owns */
+	HEADER_STEPS = 2, /* from the slots of a map to its header */
 	AHEAD = 24, /* nodes whose owners are being fetched while one is worked on */
 };
 
@@ -35,6 +38,13 @@ struct size_class {
 	node_id first[SUSPECT_ADDRESSES];
 };
 
+/* Of what a point owns, that much is room that containers of a type do not use. */
+struct told {
+	uint64_t wasted;
+	type_id type;
+	uint8_t kind; /* enum slack_kind */
+};
+
 struct point {
 	node_id node;		       /* NODE_NONE: the roots themselves hold it */
 	uint32_t first_root, end_root; /* of those */
@@ -42,6 +52,8 @@ struct point {
 	struct size_class *sizes;
 	uint32_t n_sizes;
 	uint64_t other_count; /* blocks whose size found no slot */
+	struct told told[TOLD]; /* any order; those without a type together */
+	unsigned n_told;
 };
 
 struct pair {
@@ -562,6 +574,65 @@ static struct err *count_sizes(struct search *x)
 	return NULL;
 }
 
+static void add_told(struct point *p, const struct slack *slack, type_id type)
+{
+	unsigned i = 0;
+
+	while (i < p->n_told && (p->told[i].type != type || p->told[i].kind != slack->kind))
+		i++;
+	if (i == TOLD)
+		return;
+	if (i == p->n_told)
+		p->told[p->n_told++] = (struct told){ .type = type, .kind = slack->kind };
+	p->told[i].wasted += slack->wasted;
+}
+
+/* A map is known by its header, which leads to what it owns and is no part of that. */
+static void add_header(struct search *x, struct point *p)
+{
+	node_id node = p->node;
+
+	for (unsigned i = 0; i < HEADER_STEPS && node != NODE_NONE; i++) {
+		uint64_t at;
+
+		node = x->f->idom[node];
+		if (node == NODE_NONE)
+			return;
+		at = partition_point(x->g->n_slacks, k, x->g->slacks[k].node < node);
+		if (at < x->g->n_slacks && x->g->slacks[at].node == node &&
+		    x->g->slacks[at].kind == SLACK_MAP)
+			add_told(p, &x->g->slacks[at], x->g->type ? x->g->type[node] : 0);
+	}
+}
+
+static void find_told(struct search *x)
+{
+	for (size_t i = 0; i < x->points.n; i++)
+		add_header(x, &x->points.v[i]);
+	for (uint64_t i = 0; i < x->g->n_slacks; i++) {
+		const struct slack *slack = &x->g->slacks[i];
+		uint32_t owner = owner_of(x, slack->node);
+
+		if (owner != OWNER_NONE)
+			add_told(&x->points.v[owner - 1], slack,
+				 x->g->type ? x->g->type[slack->node] : 0);
+	}
+}
+
+/* Half of what a point owns is room that is not used: analysis/slack.c says more of it. */
+static void name_told(const struct graph *g, const struct point *p, struct rp_suspect *out)
+{
+	const struct told *most = NULL;
+
+	for (unsigned i = 0; i < p->n_told; i++)
+		if (!most || p->told[i].wasted > most->wasted)
+			most = &p->told[i];
+	if (!most || most->wasted < p->bytes / 2)
+		return;
+	out->told_by = slack_rule(most->kind);
+	out->told_type = most->type ? g->types->v[most->type].name : NULL;
+}
+
 static int by_bytes(const void *pa, const void *pb)
 {
 	const struct size_class *a = pa, *b = pb;
@@ -663,6 +734,7 @@ static struct err *add_suspect(const struct search *x, struct report *r, struct 
 	out.count = c->count;
 	out.bytes = c->bytes;
 	out.type = node_type(x->g, c->first[0]);
+	name_told(x->g, p, &out);
 	err = addresses_add(x->s, r, c->first, c->count, &out);
 	/* Owners dominate what they own: the shortest chain to any of it leads through them. */
 	if (!err)
@@ -709,6 +781,8 @@ static struct err *suspects_run(struct env *env, const struct subject *s, struct
 	err = find_points(&x);
 	if (!err && x.points.n)
 		err = count_sizes(&x);
+	if (!err && x.points.n)
+		find_told(&x);
 	for (size_t i = 0; i < x.points.n && !err; i++)
 		err = add_suspect(&x, r, &x.points.v[i]);
 	return err;

@@ -145,6 +145,8 @@ struct rp_suspect {
 	struct rp_evidence *evidence;
 	size_t n_evidence;
 	const char *advice;
+	/* Between analyses: the rule that tells of the same bytes, and of which type; or NULL. */
+	const char *told_by, *told_type;
 };
 
 struct rp_cycle {

@@ -181,3 +181,17 @@ def test_contents_are_shown_when_asked_for(name):
 	shown = [e["value"] for s in said for e in s["evidence"] if e["what"] == "contents"]
 	assert "same words same words same words same words 7" in shown
 	assert any(value.endswith("...") for value in shown)
+
+
+@pytest.mark.parametrize("name", SLACK)
+def test_a_block_is_told_once(name):
+	"""What a rule of slack or of equal contents says of a block, growth does not say again."""
+	suspects = report_of(name)["suspects"]
+	told = {a for s in suspects if s["rule"].startswith(("slack/", "duplicate/")) for a in s["addresses"]}
+	growth = [s for s in suspects if s["rule"].startswith("growth/")]
+	assert not [s["title"] for s in growth if set(s["addresses"]) <= told]
+	if name in NAMED:	# 1 MiB of which 16 bytes are in use
+		large, = [s for s in suspects if any(e["what"] == "a large part" and "main.sub" in e["value"] for e in s["evidence"])]
+		assert large["rule"] == "slack/subslice"
+		assert [f["rule"] for f in report_of(name)["findings"] if f.get("suspect") == large["id"]
+			and f["rule"].startswith("growth/")]
