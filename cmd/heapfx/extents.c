@@ -16,6 +16,15 @@ static const char *where_of(void *ctx, node_id node)
 	return b.filler || b.used ? NULL : b.where;
 }
 
+static bool unit_of(void *ctx, node_id node, uint64_t *ret_start, uint64_t *ret_end)
+{
+	struct run *run = ctx;
+	uint64_t key = grains_iter(&run->blocks.grains, node).key;
+	const struct heap *heap = blocks_heap_at(&run->blocks, key);
+
+	return heap && heap->ops->unit && heap->ops->unit(heap->ctx, key, ret_start, ret_end);
+}
+
 static bool is_top(struct run *run, uint64_t key)
 {
 	uint32_t id = block_at(&run->blocks, key);
@@ -45,7 +54,7 @@ static enum extent_kind kind_of(struct run *run, const struct claim *c, const st
 }
 
 static struct err *add_extent(struct run *run, const struct claim *c, const struct heap_info *info,
-			      uint32_t heap, struct extent *ret)
+			      uint32_t heap, const char *unit, struct extent *ret)
 {
 	const struct heap_arena *a = &info->arenas[c->arena];
 
@@ -55,6 +64,7 @@ static struct err *add_extent(struct run *run, const struct claim *c, const stru
 		.heap = heap,
 		.kind = kind_of(run, c, a),
 		.name = name_of(run, a),
+		.unit = unit,
 	};
 	return ret->name ? NULL : &err_nomem;
 }
@@ -78,7 +88,8 @@ struct err *find_extents(struct run *run, struct subject *subject)
 			continue;
 		for (unsigned h = 0; h < b->claim_heap[i]; h++) /* as describe_run() has them */
 			heap += b->heaps[h].info != NULL;
-		err = add_extent(run, &b->claims[i], info, heap, &extents[n++]);
+		err = add_extent(run, &b->claims[i], info, heap,
+				 b->heaps[b->claim_heap[i]].ops->unit_name, &extents[n++]);
 		if (err)
 			return err;
 	}
@@ -86,5 +97,6 @@ struct err *find_extents(struct run *run, struct subject *subject)
 	subject->n_extents = n;
 	subject->where = where_of;
 	subject->where_ctx = run;
+	subject->unit = unit_of;
 	return NULL;
 }

@@ -35,6 +35,7 @@ class Recipe:
 	suite: str
 	how: str = "preload"	# preload | linked | static | musl | musl-static | musl-aarch64 | rust
 	musl: str = None	# a release of musl that no suite has
+	program: str = "churn"
 	args: tuple = ("TRUTH", "1", "5", "900")	# of churn
 	capture: str = "kernel"
 	environment: tuple = ()
@@ -59,7 +60,7 @@ class Recipe:
 		library = glibc_root.package_file(self.suite, *LIBRARIES[self.allocator])
 		where = {"preload": (library,)} if self.how == "preload" else {
 			"build": "stripped", "link": (library, f"-Wl,-rpath,{library.parent}")}
-		return Case("churn", **common, suite=self.suite, **where,
+		return Case(self.program, **common, suite=self.suite, **where,
 			flags=("-Wl,-z,dynamic-undefined-weak",
 				"-Wl,--unresolved-symbols=ignore-in-shared-libs"))
 
@@ -85,6 +86,9 @@ for _allocator in LIBRARIES:
 CASES["tcmalloc.decommit"] = Recipe("tcmalloc", "trixie", environment=(
 	("TCMALLOC_AGGRESSIVE_DECOMMIT", "1"), ("TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES", "524288")),
 	about="tcmalloc that gives free spans back at once and keeps little in thread caches")
+for _allocator in ("jemalloc", "tcmalloc"):
+	CASES[f"{_allocator}.sparse"] = Recipe(_allocator, "bookworm", program="sparse", args=("TRUTH",),
+		about=f"{_allocator} of bookworm: blocks left in nearly empty units")
 CASES["jemalloc.rust"] = Recipe("jemalloc", None, "rust")
 CASES["jemalloc.static"] = Recipe("jemalloc", "bookworm", "static")
 CASES["musl.static"] = Recipe("musl", None, "musl-static")

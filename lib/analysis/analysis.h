@@ -46,6 +46,7 @@ struct subject {
 			EXTENT_WHOLE,	/* goes back when nothing in it is used */
 		} kind;
 		const char *name; /* "the main arena": what it is a part of */
+		const char *unit; /* "slab": its blocks lie in units of that name; NULL: in none */
 	} *extents;
 	size_t n_extents;
 	/*
@@ -54,6 +55,8 @@ struct subject {
 	 */
 	const char *(*where)(void *ctx, node_id node);
 	void *where_ctx;
+	/* Where the unit of a node begins and ends; false: it has none. Of extents with `unit`. */
+	bool (*unit)(void *ctx, node_id node, uint64_t *ret_start, uint64_t *ret_end);
 };
 
 /*

@@ -221,6 +221,20 @@ static struct err *add_idle(struct report *r, const struct rp_heap *h)
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
 }
 
+static bool in_units(const struct subject *s, uint32_t heap)
+{
+	for (size_t i = 0; i < s->n_extents; i++)
+		if (s->extents[i].heap == heap)
+			return s->extents[i].unit;
+	return false;
+}
+
+static struct err *find_pins(const struct subject *s, struct report *r, uint32_t heap,
+			     uint64_t least, struct pinned *ret)
+{
+	return (in_units(s, heap) ? units_add : pins_add)(s, r, heap, least, ret);
+}
+
 static struct err *frag_run(struct env *env, const struct subject *s, struct report *r)
 {
 	struct rp_total *held = &r->categories[CAT_FREE_HELD];
@@ -233,7 +247,7 @@ static struct err *frag_run(struct env *env, const struct subject *s, struct rep
 		struct err *err = NULL;
 
 		if (part_bytes(h, PART_BETWEEN) >= least)
-			err = pins_add(s, r, (uint32_t)i, least, &pinned);
+			err = find_pins(s, r, (uint32_t)i, least, &pinned);
 		if (!err)
 			err = add_part(r, h, PART_BETWEEN, &pinned);
 		if (!err)

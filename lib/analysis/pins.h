@@ -18,4 +18,8 @@ struct pinned {
 struct err *pins_add(const struct subject *s, struct report *r, uint32_t heap, uint64_t least,
 		     struct pinned *ret) MUST_CHECK;
 
+/* The same for a heap whose blocks lie in slabs, spans or groups: what is left in sparse ones. */
+struct err *units_add(const struct subject *s, struct report *r, uint32_t heap, uint64_t least,
+		      struct pinned *ret) MUST_CHECK;
+
 #endif

@@ -396,6 +396,17 @@ static const char *je_explain(void *ctx, taddr block, struct text *ret)
 	return "tcache";
 }
 
+static bool je_unit(void *ctx, taddr block, taddr *ret_start, taddr *ret_end)
+{
+	const struct je_extent *x = je_extent_at(ctx, block);
+
+	if (!x || x->state != JE_ACTIVE || !x->slab)
+		return false;
+	*ret_start = x->base;
+	*ret_end = x->base + x->bytes;
+	return true;
+}
+
 extern const struct walker_ops jemalloc_walker;
 const struct walker_ops jemalloc_walker = {
 	.name = "jemalloc",
@@ -407,5 +418,7 @@ const struct walker_ops jemalloc_walker = {
 	.explain = je_explain,
 	.metadata = je_metadata,
 	.regions = je_regions,
+	.unit = je_unit,
+	.unit_name = "slab",
 	.close = je_close,
 };

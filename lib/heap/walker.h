@@ -128,6 +128,12 @@ struct walker_ops {
 	 */
 	struct err *(*regions)(void *ctx, struct region_sink *sink);
 	/*
+	 * The pages around a block that go back to the system, or to other uses, when nothing in them
+	 * is used, and not before: its slab, span or group. False: none but the block's own. Any thread.
+	 */
+	bool (*unit)(void *ctx, taddr block, taddr *ret_start, taddr *ret_end);
+	const char *unit_name; /* "slab"; NULL with unit */
+	/*
 	 * A precise collector's heap: its blocks live by exact roots and exact slots alone (no word found
 	 * by chance keeps one), those that nothing reaches are `uncollected`, and a pointer into the
 	 * middle of a block is as good as one to its start.

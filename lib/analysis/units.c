@@ -1,0 +1,311 @@
+/*
+ * analysis/units.c - blocks left nearly alone in the slabs, spans or groups of their allocator.
+ *
+ * Such a unit goes back when nothing in it is used, and not before.  Those whose used bytes keep
+ * RATIO times as many free ones are counted by what is left in them, one crowd for each type, or
+ * size where the type is unknown: a leak of small things pins many units, with few bytes in each.
+ * Memory in thread caches is not counted: it is another rule's.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "analysis/chain.h"
+#include "analysis/pins.h"
+#include "base/vec.h"
+
+enum {
+	RATIO = 16,   /* as in pins.c */
+	CROWDS = 256, /* kinds of blocks told apart; the rest is one crowd more */
+	CROWDS_SHOWN = 4,
+	OTHERS_SHOWN = 3,
+};
+
+struct crowd {
+	uint64_t size; /* of each block; 0: several sizes */
+	type_id type;
+	uint64_t n_units, count, used;
+	struct pinned held;
+	uint64_t lead_held;
+	node_id lead; /* left in the unit with most free memory */
+	node_id some[SUSPECT_ADDRESSES];
+	unsigned n_some;
+};
+
+struct crowds {
+	const struct subject *s;
+	const char *name; /* "slab" */
+	struct crowd v[CROWDS + 1];
+	unsigned n;
+};
+
+/* The unit at hand. */
+struct unit {
+	uint64_t start, end, used, count;
+	node_id first, last; /* of the live nodes in it */
+	bool mixed;	     /* they are not all alike */
+};
+
+static type_id type_of(const struct graph *g, node_id node)
+{
+	return g->type ? g->type[node] : 0;
+}
+
+static struct crowd *crowd_of(struct crowds *x, const struct unit *u)
+{
+	const struct graph *g = x->s->graph;
+	uint64_t size = u->mixed ? 0 : graph_size(g, u->first);
+	type_id type = u->mixed ? 0 : type_of(g, u->first);
+	unsigned i = 0;
+
+	while (i < x->n && (x->v[i].size != size || x->v[i].type != type))
+		i++;
+	if (i < x->n || (i == CROWDS && x->n > CROWDS))
+		return &x->v[i];
+	x->n++;
+	x->v[i] = (struct crowd){ .lead = NODE_NONE };
+	if (i < CROWDS) {
+		x->v[i].size = size;
+		x->v[i].type = type;
+	}
+	return &x->v[i];
+}
+
+/* Free memory of the unit that is in no thread's cache. */
+static struct pinned free_in(const struct subject *s, const struct unit *u)
+{
+	const struct graph *g = s->graph;
+	node_id end = graph_node_at(g, u->end - 1);
+	struct pinned held = {};
+
+	if (end == NODE_NONE)
+		end = u->last;
+	for (node_id at = graph_node_at(g, u->start); at <= end; at++) {
+		const char *where = graph_is_live(g, at) ? NULL : s->where(s->where_ctx, at);
+
+		if (!where || is_thread_cache(where))
+			continue;
+		held.bytes += graph_size(g, at);
+		held.pieces++;
+	}
+	return held;
+}
+
+static void close_unit(struct crowds *x, const struct unit *u)
+{
+	const struct graph *g = x->s->graph;
+	struct pinned held;
+	struct crowd *c;
+
+	if (!u->count || (u->end - u->start) / (RATIO + 1) < u->used)
+		return;
+	held = free_in(x->s, u);
+	if (held.bytes / RATIO < u->used)
+		return;
+	c = crowd_of(x, u);
+	c->n_units++;
+	c->count += u->count;
+	c->used += u->used;
+	c->held.bytes += held.bytes;
+	c->held.pieces += held.pieces;
+	if (held.bytes > c->lead_held) {
+		c->lead_held = held.bytes;
+		c->lead = u->first;
+	}
+	for (node_id i = u->first; i <= u->last && c->n_some < SUSPECT_ADDRESSES; i++)
+		if (graph_is_live(g, i))
+			c->some[c->n_some++] = i;
+}
+
+static void add_node(struct unit *u, const struct graph *g, const struct graph_iter *it)
+{
+	if (!u->count)
+		u->first = it->id;
+	else if (type_of(g, it->id) != type_of(g, u->first) || it->size != graph_size(g, u->first))
+		u->mixed = true;
+	u->last = it->id;
+	u->used += it->size;
+	u->count++;
+}
+
+static void walk_extent(struct crowds *x, const struct extent *e)
+{
+	const struct subject *s = x->s;
+	const struct graph *g = s->graph;
+	node_id first = graph_node_at(g, e->start), last = graph_node_at(g, e->end - 1);
+	struct unit u = {};
+
+	if (first == NODE_NONE || last == NODE_NONE)
+		return;
+	for (struct graph_iter it = graph_iter(g, first); it.id <= last; graph_next(&it)) {
+		if (it.key >= u.end) {
+			close_unit(x, &u);
+			u = (struct unit){};
+			if (!s->unit(s->where_ctx, it.id, &u.start, &u.end))
+				continue;
+		}
+		add_node(&u, g, &it);
+	}
+	close_unit(x, &u);
+}
+
+/* ---- told */
+
+static void add_title(struct text *t, const struct crowds *x, const struct crowd *c)
+{
+	const char *type = c->type ? node_type(x->s->graph, c->lead) : NULL;
+
+	text_add_count(t, c->count);
+	text_add(t, " ");
+	if (type)
+		text_printf(t, "%s", type);
+	else if (c->size)
+		add_blocks_of(t, c->size, c->count == 1);
+	else
+		text_add(t, "blocks");
+	text_printf(t, " in nearly empty %ss", x->name);
+}
+
+static struct err *add_held(struct report *r, const struct crowds *x, const struct crowd *c,
+			    struct rp_suspect *out)
+{
+	struct text t = TEXT_INIT;
+	struct err *err;
+
+	text_add_bytes(&t, c->held.bytes);
+	text_add(&t, " of free memory in ");
+	text_add_count(&t, c->n_units);
+	text_printf(&t, " %s%s", x->name, c->n_units == 1 ? "" : "s");
+	err = evidence_add(r, out, "keeps from going back", text_str(&t));
+	text_fini(&t);
+	return err;
+}
+
+static struct err *add_others(const struct subject *s, struct report *r, const struct crowd *c,
+			      struct rp_suspect *out)
+{
+	struct err *err = NULL;
+
+	for (unsigned i = 0, shown = 0; i < c->n_some && shown < OTHERS_SHOWN && !err; i++) {
+		struct rp_chain chain = {};
+		struct text t = TEXT_INIT;
+
+		if (c->some[i] == c->lead)
+			continue;
+		err = chain_to(s, r, c->some[i], &chain);
+		if (err)
+			break;
+		text_printf(&t, "0x%" PRIx64 ": ", graph_key(s->graph, c->some[i]));
+		chain_print(&chain, &t);
+		err = evidence_add(r, out, "another one", text_str(&t));
+		text_fini(&t);
+		shown++;
+	}
+	return err;
+}
+
+static struct err *add_suspect(const struct crowds *x, struct report *r, const struct crowd *c)
+{
+	struct text title = TEXT_INIT;
+	struct rp_suspect out = {
+		.rule = "free-held/pinned",
+		.count = c->count,
+		.bytes = c->used,
+		.retained = c->held.bytes,
+		.type = c->type ? node_type(x->s->graph, c->lead) : NULL,
+		.confidence = CONF_RUNTIME,
+		.has_chain = true,
+		.advice = "free what is left there, or allocate what lives long before the burst",
+	};
+	struct err *err;
+
+	add_title(&title, x, c);
+	out.title = report_text(r, &title);
+	text_fini(&title);
+	err = out.title ? addresses_add(x->s, r, c->some, c->n_some, &out) : &err_nomem;
+	if (!err)
+		err = chain_to(x->s, r, c->lead, &out.chain);
+	if (!err)
+		err = add_held(r, x, c, &out);
+	if (!err)
+		err = add_others(x->s, r, c, &out);
+	if (err)
+		return err;
+	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
+}
+
+static int by_held(const void *pa, const void *pb)
+{
+	const struct crowd *a = pa, *b = pb;
+
+	if (a->held.bytes != b->held.bytes)
+		return a->held.bytes < b->held.bytes ? 1 : -1;
+	return a->lead < b->lead ? -1 : a->lead > b->lead;
+}
+
+/* Those too small to be told alone, as one. */
+static struct crowd rest_of(const struct crowds *x, unsigned first)
+{
+	struct crowd rest = { .lead = NODE_NONE };
+
+	for (unsigned i = first; i < x->n; i++) {
+		const struct crowd *c = &x->v[i];
+
+		rest.n_units += c->n_units;
+		rest.count += c->count;
+		rest.used += c->used;
+		rest.held.bytes += c->held.bytes;
+		rest.held.pieces += c->held.pieces;
+		if (c->lead_held > rest.lead_held) {
+			rest.lead_held = c->lead_held;
+			rest.lead = c->lead;
+		}
+		if (rest.n_some < SUSPECT_ADDRESSES)
+			rest.some[rest.n_some++] = c->lead;
+	}
+	return rest;
+}
+
+static struct err *tell(struct crowds *x, struct report *r, uint64_t least, struct pinned *ret)
+{
+	struct err *err = NULL;
+	unsigned told = 0;
+
+	qsort(x->v, x->n, sizeof(x->v[0]), by_held);
+	for (; told < x->n && told < CROWDS_SHOWN && !err; told++) {
+		if (x->v[told].held.bytes < least)
+			break;
+		err = add_suspect(x, r, &x->v[told]);
+		ret->bytes += x->v[told].held.bytes;
+		ret->pieces += x->v[told].held.pieces;
+	}
+	if (!err && told < x->n) {
+		struct crowd rest = rest_of(x, told);
+
+		if (rest.held.bytes < least)
+			return NULL;
+		err = add_suspect(x, r, &rest);
+		ret->bytes += rest.held.bytes;
+		ret->pieces += rest.held.pieces;
+	}
+	return err;
+}
+
+struct err *units_add(const struct subject *s, struct report *r, uint32_t heap, uint64_t least,
+		      struct pinned *ret)
+{
+	struct crowds *x = calloc(1, sizeof(*x));
+	struct err *err;
+
+	*ret = (struct pinned){};
+	if (!x)
+		return &err_nomem;
+	x->s = s;
+	for (size_t i = 0; i < s->n_extents; i++)
+		if (s->extents[i].heap == heap && s->extents[i].unit) {
+			x->name = s->extents[i].unit;
+			walk_extent(x, &s->extents[i]);
+		}
+	err = tell(x, r, least, ret);
+	free(x);
+	return err;
+}
