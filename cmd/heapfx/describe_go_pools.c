@@ -103,13 +103,15 @@ static void keep_largest(struct holding *h, node_id node, uint64_t size)
 	h->largest[at] = node;
 }
 
-static void add_node(const struct run *run, struct holding *h, const struct graph_iter *it)
+static void add_node(const struct run *run, struct holding *h, node_id node)
 {
-	keep_largest(h, it->id, it->size);
-	if (it->key - h->span.start >= h->span.end - h->span.start) {
+	uint64_t start = graph_start(run->graph, node);
+
+	keep_largest(h, node, graph_size(run->graph, node));
+	if (start - h->span.start >= h->span.end - h->span.start) {
 		leave_span(h);
 		h->span = (struct span){};
-		if (!read_span(run, it->key, &h->span))
+		if (!read_span(run, start, &h->span))
 			return;
 	}
 	h->in_span++;
@@ -118,13 +120,14 @@ static void add_node(const struct run *run, struct holding *h, const struct grap
 static void look(const struct run *run, struct holding *all)
 {
 	const struct graph *g = run->graph;
+	const uint16_t *owners = run->facts.owner; /* few have one: straight down the column */
 
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		uint32_t owner = run->facts.owner[it.id];
+	for (node_id i = 0; i < g->n; i++) {
+		uint32_t owner = owners[i];
 
 		if (owner != OWNER_OTHERS && owner <= OWNERS_TOLD &&
 		    g->owners[owner - 1].kind == OWNER_POOL)
-			add_node(run, &all[owner - 1], &it);
+			add_node(run, &all[owner - 1], i);
 	}
 	for (uint32_t i = 0; i < g->n_owners; i++)
 		leave_span(&all[i]);

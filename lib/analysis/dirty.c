@@ -89,18 +89,18 @@ static bool is_of_pool(const struct subject *s, node_id node, uint32_t *ret)
 }
 
 /* Which field it is; 0 for elements. */
-static uint64_t place_of(const struct graph *g, node_id src, uint64_t size, node_id dst)
+static uint64_t place_of(const struct graph *g, node_id src, node_id dst)
 {
 	const char *type = node_type(g, src);
 	uint64_t offset;
 
-	if (size > FIELD_BLOCK || (type && *type == '[') || !g->ops || !g->ops->slot ||
-	    !g->ops->slot(g->ctx, src, dst, &offset))
+	if (graph_size(g, src) > FIELD_BLOCK || (type && *type == '[') || !g->ops ||
+	    !g->ops->slot || !g->ops->slot(g->ctx, src, dst, &offset))
 		return 0;
 	return offset;
 }
 
-static struct err *add_pointers(struct finder *f, uint32_t owner, node_id src, uint64_t size)
+static struct err *add_pointers(struct finder *f, uint32_t owner, node_id src)
 {
 	const struct graph *g = f->s->graph;
 
@@ -110,7 +110,7 @@ static struct err *add_pointers(struct finder *f, uint32_t owner, node_id src, u
 		if (f->s->facts->owner[row.dst] != OWNER_OTHERS)
 			continue;
 		row.type = g->type ? g->type[src] : 0;
-		row.place = place_of(g, src, size, row.dst);
+		row.place = place_of(g, src, row.dst);
 		if (!add_row(f, &row))
 			return &err_nomem;
 	}
@@ -151,17 +151,17 @@ static struct err *look(struct finder *f)
 	const struct graph *g = f->s->graph;
 	struct err *err = NULL;
 
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it)) {
+	for (node_id i = 0; i < g->n && !err; i++) {
 		uint32_t owner;
 
-		if (!is_of_pool(f->s, it.id, &owner) || is_gate(g, it.id))
+		if (!is_of_pool(f->s, i, &owner) || is_gate(g, i))
 			continue;
-		if (g->type && g->type[it.id]) {
-			kind_at(f, owner, g->type[it.id])->count++;
-			err = add_map(f, owner, it.id);
+		if (g->type && g->type[i]) {
+			kind_at(f, owner, g->type[i])->count++;
+			err = add_map(f, owner, i);
 		}
 		if (!err)
-			err = add_pointers(f, owner, it.id, it.size);
+			err = add_pointers(f, owner, i);
 	}
 	return err;
 }

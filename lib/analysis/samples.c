@@ -54,7 +54,8 @@ struct sampling {
 	struct pair_table sum_of; /* by path, (reach, heap) */
 	uint32_t *path;		  /* by node; then its sum */
 	uint32_t *size;		  /* by node, at most UINT32_MAX */
-	struct col path_col, size_col, stack;
+	uint16_t *way;		  /* by node: 1 + its offset in the node above; 0: none is told */
+	struct col path_col, size_col, way_col, stack;
 	struct text name, bare;
 	bool unlabelled; /* more holders than are told apart */
 };
@@ -69,6 +70,7 @@ static void sampling_fini(struct sampling *x)
 	free(x->sum_of.slots);
 	col_close(&x->path_col);
 	col_close(&x->size_col);
+	col_close(&x->way_col);
 	col_close(&x->stack);
 	text_fini(&x->name);
 	text_fini(&x->bare);
@@ -210,24 +212,52 @@ static void name_node(struct sampling *x, node_id node, struct text *t)
 
 /* ---- a step ---- */
 
-#define NO_OFFSET UINT32_MAX
+/* The node above on the way to a root: NODE_NONE at its end, which `ret_root` then names. */
+static node_id above(const struct sampling *x, node_id node, uint32_t *ret_root)
+{
+	uint32_t up = x->f->parent[node];
 
-/* Where `up` points at `node`, when it is small enough to be one thing and not many. */
-static uint32_t offset_in(const struct sampling *x, node_id up, node_id node)
+	*ret_root = UINT32_MAX;
+	if (up == NODE_NONE)
+		return x->f->idom[node];
+	if (up & PARENT_ROOT) {
+		*ret_root = up & ~PARENT_ROOT;
+		return NODE_NONE;
+	}
+	return up;
+}
+
+/* Where a node small enough to be one thing and not many points at those below it. */
+static void find_ways(struct sampling *x, const struct graph_iter *it)
 {
 	const struct graph *g = x->g;
-	uint32_t most = type_name(g, up) ? TYPED_SMALL : UNTYPED_SMALL;
-	uint64_t offset;
+	uint32_t most = type_name(g, it->id) ? TYPED_SMALL : UNTYPED_SMALL, root;
+	edge_id first = graph_row(g, it->id), end = graph_row(g, it->id + 1);
+	uint16_t offsets[TYPED_SMALL];
+	bool known = false, asked = false;
 
-	if (x->size[up] > most || !g->ops || !g->ops->slot ||
-	    !g->ops->slot(g->ctx, up, node, &offset) || offset >= most)
-		return NO_OFFSET;
-	return (uint32_t)offset;
+	if (it->size > most || end - first > TYPED_SMALL)
+		return;
+	for (edge_id e = first; e < end; e++) {
+		node_id to = EDGE_NODE(g->dst[e]);
+		uint64_t offset;
+
+		if (x->way[to] || above(x, to, &root) != it->id)
+			continue;
+		if (!asked && g->ops->slots)
+			known = g->ops->slots(g->ctx, it->id, it->key, it->size, offsets);
+		asked = true;
+		offset = offsets[e - first];
+		if (!known && !g->ops->slot(g->ctx, it->id, to, &offset))
+			continue;
+		if (offset < most)
+			x->way[to] = (uint16_t)(1 + offset);
+	}
 }
 
 /* What is new about this step, in words. */
-static struct err *new_step(struct sampling *x, node_id up, node_id node, uint32_t offset,
-			    uint32_t from, uint32_t *ret)
+static struct err *new_step(struct sampling *x, node_id up, node_id node, uint32_t from,
+			    uint32_t *ret)
 {
 	const struct graph *g = x->g;
 	struct edge_label label = {};
@@ -235,12 +265,12 @@ static struct err *new_step(struct sampling *x, node_id up, node_id node, uint32
 	text_reset(&x->name);
 	text_reset(&x->bare);
 	name_node(x, node, &x->bare);
-	if (offset != NO_OFFSET && g->ops->edge && g->ops->edge(g->ctx, up, node, &label)) {
+	if (x->way[node] && g->ops->edge && g->ops->edge(g->ctx, up, node, &label)) {
 		if (label.name) {
 			add_field(&x->name, label.name);
 			text_add(&x->name, *label.name ? " " : "");
 		} else if (!type_name(g, up)) {
-			text_printf(&x->name, "+0x%" PRIx32 " ", offset);
+			text_printf(&x->name, "+0x%x ", x->way[node] - 1);
 		}
 	}
 	text_add(&x->name, text_str(&x->bare));
@@ -258,9 +288,9 @@ static uint64_t sort_of(const struct sampling *x, node_id node)
 
 static struct err *step(struct sampling *x, node_id up, node_id node, uint32_t from, uint32_t *ret)
 {
-	uint32_t offset = up == NODE_NONE ? NO_OFFSET : offset_in(x, up, node), *place;
 	uint64_t upper = up == NODE_NONE || !x->g->type ? 0 : x->g->type[up];
-	uint64_t way = offset == NO_OFFSET ? 0 : 1 + offset;
+	uint64_t way = up == NODE_NONE ? 0 : x->way[node];
+	uint32_t *place;
 	struct err *err;
 
 	/* an offset is below 2^10, a sort below 2^33 */
@@ -270,7 +300,7 @@ static struct err *step(struct sampling *x, node_id up, node_id node, uint32_t f
 	if (!*place) {
 		uint32_t to;
 
-		err = new_step(x, up, node, offset, from, &to);
+		err = new_step(x, up, node, from, &to);
 		if (err) {
 			x->steps.n--;
 			return err;
@@ -279,21 +309,6 @@ static struct err *step(struct sampling *x, node_id up, node_id node, uint32_t f
 	}
 	*ret = *place - 1;
 	return NULL;
-}
-
-/* The node above on the way to a root: NODE_NONE at its end, which `ret_root` then names. */
-static node_id above(const struct sampling *x, node_id node, uint32_t *ret_root)
-{
-	uint32_t up = x->f->parent[node];
-
-	*ret_root = UINT32_MAX;
-	if (up == NODE_NONE)
-		return x->f->idom[node];
-	if (up & PARENT_ROOT) {
-		*ret_root = up & ~PARENT_ROOT;
-		return NODE_NONE;
-	}
-	return up;
 }
 
 /* The paths of a node and of all above it that have none yet. */
@@ -332,18 +347,25 @@ static struct err *place_all(struct sampling *x)
 	if (!err)
 		err = col_fixed(x->env, 4, g->n, "paths", &x->size_col);
 	if (!err)
+		err = col_fixed(x->env, 2, g->n, "paths", &x->way_col);
+	if (!err)
 		err = col_fixed(x->env, 4, (uint64_t)g->n_live + 1, "paths", &x->stack);
 	if (err)
 		return err;
 	x->path = x->path_col.base;
 	x->size = x->size_col.base;
+	x->way = x->way_col.base;
 	memset(x->path, 0xff, 4 * (size_t)g->n);
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it))
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
 		x->size[it.id] = it.size < UINT32_MAX ? (uint32_t)it.size : UINT32_MAX;
+		if (g->ops && g->ops->slot)
+			find_ways(x, &it);
+	}
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it))
 		if (x->path[it.id] == PATH_NONE)
 			err = place_node(x, it.id);
 	col_close(&x->stack);
+	col_close(&x->way_col);
 	path_tree_settle(&x->tree);
 	return err;
 }

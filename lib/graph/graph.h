@@ -142,6 +142,11 @@ struct graph_ops {
 	 * Absent: nobody can tell.
 	 */
 	bool (*slot)(void *ctx, node_id src, node_id dst, uint64_t *ret);
+	/*
+	 * The same of all edges of src at once, in their order, for passes over all nodes; `start`
+	 * and `size` as the iterator has them. False: nobody can tell; ask for each.
+	 */
+	bool (*slots)(void *ctx, node_id src, uint64_t start, uint64_t size, uint16_t *ret);
 	/* "main.sessions", "stack of thread 12 in worker+0x40": a root in words, demangled, not escaped. */
 	void (*root)(void *ctx, uint32_t root, struct text *ret);
 	/* Where a root of a stack is; adds nothing for others. `ret` has texts that may be added to. */

@@ -14,6 +14,7 @@
 #include "type/noter.h"
 #include "type/pieces.h"
 #include "type/rooter.h"
+#include "type/row_slots.h"
 #include "type/scan.h"
 #include "type/typing.h"
 
@@ -56,6 +57,7 @@ struct context {
 	const struct graph *graph;
 	struct scan scan;
 	struct typing *typing; /* NULL: no types known */
+	struct row_slots row_slots;
 };
 
 static void roots_fini(struct roots *r)
@@ -286,6 +288,13 @@ static bool slot(void *ctx, node_id src, node_id dst, uint64_t *ret)
 	return search.found;
 }
 
+static bool slots(void *ctx, node_id src, uint64_t start, uint64_t size, uint16_t *ret)
+{
+	struct context *c = ctx;
+
+	return row_slots_find(&c->row_slots, &c->scan, c->graph, src, start, size, ret);
+}
+
 /* The innermost frame that begins above the slot; NULL if there is none. */
 static const struct frame *frame_of(const struct thread *t, taddr at)
 {
@@ -412,7 +421,7 @@ static void close_context(void *ctx)
 }
 
 static const struct graph_ops block_graph_ops = {
-	.edge = edge, .slot = slot, .root = describe_root, .place = place, .held = held,
+	.edge = edge, .slot = slot, .slots = slots, .root = describe_root, .place = place, .held = held,
 	.entries = entries, .close = close_context,
 };
 

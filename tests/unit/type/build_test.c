@@ -129,6 +129,31 @@ static char letter(const struct world *w, uint32_t target)
 	return (char)('A' + (key - A) / 0x100);
 }
 
+/* Each edge of a small block is told at a word of it that leads there, in order. */
+static void check_slots(const struct world *w)
+{
+	const struct graph *g = w->graph;
+
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
+		edge_id first = graph_row(g, it.id), n = graph_row(g, it.id + 1) - first;
+		uint16_t offsets[64];
+		uint64_t last = 0, value;
+
+		if (!n || it.size > 512) {
+			assert_false(g->ops->slots(g->ctx, it.id, it.key, it.size, offsets));
+			continue;
+		}
+		assert_true(g->ops->slots(g->ctx, it.id, it.key, it.size, offsets));
+		for (edge_id e = 0; e < n; e++) {
+			assert_int_equal(image_read_u64(&w->f->img, graph_key(g, it.id) + offsets[e], &value),
+					 MEM_OK);
+			assert_int_equal(graph_node_at(g, value), EDGE_NODE(g->dst[first + e]));
+			assert_true(!e || offsets[e] > last);
+			last = offsets[e];
+		}
+	}
+}
+
 /* "A->B C~>D": all edges, in order. */
 static void edges_in_words(const struct world *w, struct text *ret)
 {
@@ -173,6 +198,7 @@ static void which_words_are_edges(void **state)
 
 		world_open(&w, cases[i].words);
 		world_build(&w);
+		check_slots(&w);
 		edges_in_words(&w, &words);
 		if (strcmp(text_str(&words), cases[i].edges))
 			fail_msg("%s: \"%s\", not \"%s\"", cases[i].name, text_str(&words), cases[i].edges);
@@ -371,6 +397,7 @@ static void precise_heaps_go_by_slots(void **state)
 
 		world_open_with(&w, cases[i].words, &precise_heap);
 		world_build(&w);
+		check_slots(&w);
 		edges_in_words(&w, &got);
 		if (strcmp(text_str(&got), cases[i].edges))
 			fail_msg("%s: got \"%s\"", cases[i].name, text_str(&got));
