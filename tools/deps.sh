@@ -10,7 +10,8 @@ build="gcc make pkg-config libc6-dev libelf-dev libdw-dev libcapstone-dev libarc
 	libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libsqlite3-dev libedit-dev"
 demo="gdb"
 # The corpus is made of C and C++ programs, static ones, and one for aarch64 run by qemu.
-test="g++ binutils libcmocka-dev python3 python3-pytest python3-jsonschema valgrind
+test="g++ binutils libcmocka-dev python3 python3-pytest python3-jsonschema python3-junitparser python3-markdown-it
+	python3-prometheus-client valgrind
 	zstd xz-utils gzip bzip2 lz4 zip dwz clang libclang-rt-14-dev
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 bench="time"

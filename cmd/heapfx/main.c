@@ -10,7 +10,10 @@ const struct command commands[] = {
 	  "Tells where the memory of the dumped process went, what is leaked or kept without "
 	  "use, and who holds it: the worst suspects with a chain of pointers from a root, and "
 	  "what to do about each.",
-	  1, 2, "text json pprof folded speedscope go-heap go-allocs", cmd_analyze },
+	  1, 2,
+	  "text json markdown pprof folded speedscope sarif junit github gitlab openmetrics "
+	  "go-heap go-allocs",
+	  cmd_analyze },
 	{ "info", "INPUT", "what this dump is: threads, modules, heaps, what is missing",
 	  "Tells what the dump is and how complete: kind, processor, process, threads, modules "
 	  "with their build ids and symbols, the heaps that were recognised and by what "

@@ -264,6 +264,12 @@ void report_fini(struct report *r);
  * What shares of suspects are of: used and free memory of all heaps; without heaps, all live nodes.
  */
 uint64_t report_heap_bytes(const struct report *r);
+/*
+ * What a suspect is without what differs from run to run (addresses, counts): its rule, type and
+ * the names along its chain; and a hash of that, the same for every run.
+ */
+void suspect_signature(const struct rp_suspect *s, struct text *ret);
+uint64_t suspect_fingerprint(const struct rp_suspect *s);
 /* One line for people: "global main.sessions -> +0x10 64-byte block -> ...", escaped, not cut. */
 void chain_print(const struct rp_chain *chain, struct text *ret);
 

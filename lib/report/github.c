@@ -1,0 +1,74 @@
+/*
+ * report/github.c - suspects as workflow commands, which GitHub Actions shows as annotations:
+ * "::error title=...::message".
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "report/report.h"
+
+/* Percent signs and line ends in a message; in a property colons and commas, too. */
+static void put_escaped(FILE *out, const char *s, bool property)
+{
+	for (; *s; s++)
+		if (*s == '%' || *s == '\r' || *s == '\n' || (property && (*s == ':' || *s == ',')))
+			fprintf(out, "%%%02X", (unsigned char)*s);
+		else
+			fputc(*s, out);
+}
+
+static void add_name(struct text *t, const char *name)
+{
+	text_add_escaped(t, name, strlen(name));
+}
+
+static void put_suspect(FILE *out, const struct rp_suspect *s)
+{
+	enum severity severity = rule_get(s->rule)->severity;
+	struct text t = TEXT_INIT;
+
+	add_name(&t, s->title);
+	text_add(&t, ": ");
+	text_add_bytes(&t, s->retained);
+	text_add(&t, "; ");
+	if (s->has_chain) {
+		chain_print(&s->chain, &t);
+		text_add(&t, "; ");
+	}
+	add_name(&t, s->advice ? s->advice : rule_get(s->rule)->advice);
+	/* GitHub's word for a note is notice. */
+	fprintf(out, "::%s title=", severity == SEV_NOTE ? "notice" : severity_name(severity));
+	put_escaped(out, s->rule, true);
+	fputs("::", out);
+	put_escaped(out, text_str(&t), false);
+	fputc('\n', out);
+	text_fini(&t);
+}
+
+static void put_verdict(FILE *out, const char *verdict)
+{
+	struct text t = TEXT_INIT;
+
+	add_name(&t, verdict);
+	fputs("::notice title=heapfx::", out);
+	put_escaped(out, text_str(&t), false);
+	fputc('\n', out);
+	text_fini(&t);
+}
+
+static struct err *github_write(const struct report *r, const struct writer_options *opt, FILE *out)
+{
+	for (size_t i = 0; i < r->suspects.n && i < opt->top; i++)
+		put_suspect(out, &r->suspects.v[i]);
+	if (r->verdict)
+		put_verdict(out, r->verdict);
+	fflush(out);
+	return ferror(out) ? err_os(errno, "writing annotations") : NULL;
+}
+
+const struct writer_ops github_writer = {
+	.name = "github",
+	.extension = "txt",
+	.write = github_write,
+};

@@ -1,0 +1,50 @@
+/*
+ * report/signature.c - what a suspect is, without what differs from run to run: its rule, its type
+ * and the names along its chain, but no addresses or counts.  A block of no known type is its size.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "report/report.h"
+
+static void add_part(struct text *t, const char *s)
+{
+	text_add(t, "|");
+	text_add(t, s ? s : "");
+}
+
+void suspect_signature(const struct rp_suspect *s, struct text *ret)
+{
+	const struct rp_chain *c = &s->chain;
+
+	text_add(ret, s->rule);
+	add_part(ret, s->type);
+	if (!s->has_chain)
+		return;
+	add_part(ret, c->root.kind);
+	add_part(ret, c->root.symbol ? c->root.symbol : c->root.function);
+	for (size_t i = 0; i < c->n_hops; i++) {
+		/* Names that hold keys or indexes stand for all of their kind. */
+		const char *name = c->hops[i].via_name, *bracket = name ? strchr(name, '[') : NULL;
+
+		add_part(ret, c->hops[i].type);
+		if (!c->hops[i].type)
+			text_printf(ret, "%" PRIu64, c->hops[i].size);
+		text_add(ret, "|");
+		if (name)
+			text_add_n(ret, name, bracket ? (size_t)(bracket - name) : strlen(name));
+	}
+}
+
+/* FNV-1a, 64 bits (isthe.com/chongo/tech/comp/fnv). */
+uint64_t suspect_fingerprint(const struct rp_suspect *s)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+	struct text t = TEXT_INIT;
+
+	suspect_signature(s, &t);
+	for (size_t i = 0; i < t.n; i++)
+		hash = (hash ^ (uint8_t)t.s[i]) * 0x100000001b3;
+	text_fini(&t);
+	return hash;
+}
