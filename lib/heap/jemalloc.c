@@ -14,8 +14,6 @@
 #include "base/vec.h"
 #include "heap/jemalloc_fields.h"
 
-
-
 void je_damage(struct jemalloc *je, taddr at, const char *fmt, ...)
 {
 	va_list ap;
@@ -70,8 +68,9 @@ static void copy_how(const struct je_copy *copy, char *ret, size_t n)
 
 static void copy_why(const struct je_copy *copy, char *ret, size_t n)
 {
-	snprintf(ret, n, "radix tree at 0x%" PRIx64 ", bin_infos at 0x%" PRIx64 "%s%s, jemalloc %s", copy->root,
-		 copy->bin_infos, copy->module ? " in " : "", copy->module ? module_base_name(copy->module) : "",
+	snprintf(ret, n, "radix tree at 0x%" PRIx64 ", bin_infos at 0x%" PRIx64 "%s%s, jemalloc %s",
+		 copy->root, copy->bin_infos, copy->module ? " in " : "",
+		 copy->module ? module_base_name(copy->module) : "",
 		 *copy->version ? copy->version : copy->form->versions);
 }
 
@@ -103,8 +102,8 @@ static struct err *find_runs(struct jemalloc *je)
 
 		if (x->state != JE_ACTIVE)
 			continue;
-		if (last && last + 1 == x && last->base + last->bytes == x->base && last->arena == x->arena &&
-		    small_grains(je, last) == small_grains(je, x)) {
+		if (last && last + 1 == x && last->base + last->bytes == x->base &&
+		    last->arena == x->arena && small_grains(je, last) == small_grains(je, x)) {
 			je->runs.v[je->runs.n - 1].n++;
 		} else {
 			struct je_run run = { i, 1 };
@@ -147,7 +146,8 @@ static struct err *je_claim(void *ctx, struct claim_sink *sink)
 	struct err *err = NULL;
 
 	for (size_t i = 0; i < je->runs.n && !err; i++) {
-		const struct je_extent *first = &je->extents[je->runs.v[i].first], *last = first + je->runs.v[i].n - 1;
+		const struct je_extent *first = &je->extents[je->runs.v[i].first],
+				       *last = first + je->runs.v[i].n - 1;
 		struct claim claim = {
 			.start = first->base,
 			.end = last->base + last->bytes,
@@ -161,7 +161,8 @@ static struct err *je_claim(void *ctx, struct claim_sink *sink)
 }
 
 /* Sets the bits of those sorted addresses that are regions of the slab; how many. */
-static uint32_t mark(const taddr *v, size_t n, const struct je_extent *x, uint64_t size, uint64_t *ret)
+static uint32_t mark(const taddr *v, size_t n, const struct je_extent *x, uint64_t size,
+		     uint64_t *ret)
 {
 	size_t i = partition_point(n, k, v[k] < x->base);
 	uint32_t found = 0;
@@ -177,15 +178,19 @@ static uint32_t mark(const taddr *v, size_t n, const struct je_extent *x, uint64
 static void walk_slab(const struct jemalloc *je, struct je_extent *x, struct block_sink *sink)
 {
 	const struct je_copy *copy = &je->copies.v[x->copy];
-	uint64_t is_free[JE_REGS_MAX / 64] = {}, cached[JE_REGS_MAX / 64] = {}, own[JE_REGS_MAX / 64] = {}, e_bits = 0;
-	uint64_t size = copy->sizes[x->szind], step = size >> sink->grains->shift, grain = grain_of(sink->grains, x->base);
+	uint64_t is_free[JE_REGS_MAX / 64] = {}, cached[JE_REGS_MAX / 64] = {},
+				       own[JE_REGS_MAX / 64] = {}, e_bits = 0;
+	uint64_t size = copy->sizes[x->szind], step = size >> sink->grains->shift,
+		 grain = grain_of(sink->grains, x->base);
 	uint32_t n_free = 0;
 
-	x->bitmap_lost = !je_slab_bitmap(je, x, is_free) || !je_words(je->img, x->edata, &e_bits, 1);
+	x->bitmap_lost =
+		!je_slab_bitmap(je, x, is_free) || !je_words(je->img, x->edata, &e_bits, 1);
 	for (uint32_t i = 0; i < x->n_regs; i += 64)
 		n_free += (uint32_t)__builtin_popcountll(is_free[i / 64]);
-	x->miscounted = !x->bitmap_lost && je_bits(e_bits, copy->form->nfree_shift,
-						   (unsigned)__builtin_ctz(copy->page) - 2) != n_free;
+	x->miscounted =
+		!x->bitmap_lost && je_bits(e_bits, copy->form->nfree_shift,
+					   (unsigned)__builtin_ctz(copy->page) - 2) != n_free;
 	x->n_cached = mark(je->cached.v, je->cached.n, x, size, cached);
 	x->n_own = mark(je->own.v, je->own.n, x, size, own);
 	for (uint32_t i = 0; i < x->n_regs; i++, grain += step) {
@@ -243,8 +248,8 @@ static uint64_t block_bytes(const struct jemalloc *je, const struct je_extent *x
 	return x->slab ? je->copies.v[x->copy].sizes[x->szind] : x->usable;
 }
 
-static void count_extent(struct jemalloc *je, const struct je_extent *x, struct heap_arena *a, struct where_total *slab,
-			 struct where_total *tcache)
+static void count_extent(struct jemalloc *je, const struct je_extent *x, struct heap_arena *a,
+			 struct where_total *slab, struct where_total *tcache)
 {
 	struct heap_info *info = &je->info;
 	uint64_t size = block_bytes(je, x), n_free = x->n_regs - x->n_used - x->n_cached - x->n_own;
@@ -282,10 +287,14 @@ static void check_slab(struct jemalloc *je, const struct je_extent *x)
 	if (x->state != JE_ACTIVE || !x->slab)
 		return;
 	if (x->bitmap_lost)
-		diag(je->env, "heap/not-dumped", x->edata, "the bitmap of the slab at 0x%lx is not in the dump: all of it counts as used",
+		diag(je->env, "heap/not-dumped", x->edata,
+		     "the bitmap of the slab at 0x%lx is not in the dump: all of it counts as used",
 		     x->base);
 	else if (x->miscounted)
-		je_damage(je, x->edata, "slab at 0x%lx: its bitmap has not as many free regions as its count says", x->base);
+		je_damage(
+			je, x->edata,
+			"slab at 0x%lx: its bitmap has not as many free regions as its count says",
+			x->base);
 	else
 		je->passed++;
 }
@@ -311,7 +320,8 @@ static struct err *open_arenas(struct jemalloc *je)
 
 		a->kind = ARENA_OTHER;
 		a->addr = addrs[i];
-		if (a->addr && image_read_u32(je->img, a->addr, &a->attached) != MEM_OK) /* nthreads[0] */
+		if (a->addr &&
+		    image_read_u32(je->img, a->addr, &a->attached) != MEM_OK) /* nthreads[0] */
 			a->attached = 0;
 	}
 	return NULL;
@@ -327,7 +337,8 @@ static void fill_names(struct jemalloc *je)
 		return;
 	copy_how(copy, info->how, sizeof(info->how));
 	copy_why(copy, info->why, sizeof(info->why));
-	snprintf(info->version, sizeof(info->version), "%s", *copy->version ? copy->version : copy->form->versions);
+	snprintf(info->version, sizeof(info->version), "%s",
+		 *copy->version ? copy->version : copy->form->versions);
 }
 
 static const struct heap_info *je_info(void *ctx)
@@ -344,7 +355,8 @@ static const struct heap_info *je_info(void *ctx)
 	for (size_t i = 0; i < je->n_extents; i++) {
 		const struct je_extent *x = &je->extents[i];
 
-		count_extent(je, x, x->arena < info->n_arenas ? &info->arenas[x->arena] : NULL, &slab, &tcache);
+		count_extent(je, x, x->arena < info->n_arenas ? &info->arenas[x->arena] : NULL,
+			     &slab, &tcache);
 		check_slab(je, x);
 	}
 	if (slab.count)
@@ -360,12 +372,15 @@ static const struct heap_info *je_info(void *ctx)
 
 /* ---- one block in words */
 
-static const char *explain_region(const struct jemalloc *je, const struct je_extent *x, taddr block, struct text *ret)
+static const char *explain_region(const struct jemalloc *je, const struct je_extent *x, taddr block,
+				  struct text *ret)
 {
 	uint64_t size = je->copies.v[x->copy].sizes[x->szind], i = (block - x->base) / size;
 	uint64_t is_free[JE_REGS_MAX / 64] = {};
 
-	text_printf(ret, "region %" PRIu64 " of %u of the slab 0x%" PRIx64 "-0x%" PRIx64 ", size class %" PRIu64 ", arena %u",
+	text_printf(ret,
+		    "region %" PRIu64 " of %u of the slab 0x%" PRIx64 "-0x%" PRIx64
+		    ", size class %" PRIu64 ", arena %u",
 		    i, x->n_regs, x->base, x->base + x->bytes, size, x->arena);
 	if (i >= x->n_regs || is_own(je, block))
 		return NULL;
@@ -388,7 +403,9 @@ static const char *je_explain(void *ctx, taddr block, struct text *ret)
 		return NULL;
 	if (x->slab)
 		return explain_region(je, x, block, ret);
-	text_printf(ret, "large allocation of %" PRIu64 " bytes in the extent 0x%" PRIx64 "-0x%" PRIx64 ", arena %u",
+	text_printf(ret,
+		    "large allocation of %" PRIu64 " bytes in the extent 0x%" PRIx64 "-0x%" PRIx64
+		    ", arena %u",
 		    x->usable, x->base, x->base + x->bytes, x->arena);
 	if (!je_is_cached(je, block))
 		return NULL;

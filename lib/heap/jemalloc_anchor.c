@@ -14,18 +14,20 @@
 #include "heap/jemalloc_fields.h"
 
 enum {
-	BIN_INFO = 40,	      /* sizeof(bin_info_t) where bitmaps are flat */
-	BIN_INFO_TREE = 56,   /* with the levels of a bitmap tree: pages larger than 8 KiB; see bin_stride() */
-	BINS_GOOD = 24,	      /* of 36 or 39: some may be damaged */
+	BIN_INFO = 40, /* sizeof(bin_info_t) where bitmaps are flat */
+	BIN_INFO_TREE =
+		56, /* with the levels of a bitmap tree: pages larger than 8 KiB; see bin_stride() */
+	BINS_GOOD = 24, /* of 36 or 39: some may be damaged */
 	COPIES_MAX = 16,
-	PROBE_GOOD = 8,	      /* leaf elements that prove a leaf */
+	PROBE_GOOD = 8, /* leaf elements that prove a leaf */
 	PROBE_BAD = 4,
 	PROBES_MAX = 1 << 16, /* candidates for the root that are looked at, a module */
 };
 
 static const struct je_form forms[] = {
 	/* extent_structs.h: arena 12, slab, committed, dumpable, zeroed, state 2, szind 8, nfree 10 */
-	{ "5.2", .state_shift = 16, .state_bits = 2, .szind_shift = 18, .nfree_shift = 26, .tail_descriptor = true },
+	{ "5.2", .state_shift = 16, .state_bits = 2, .szind_shift = 18, .nfree_shift = 26,
+	  .tail_descriptor = true },
 	/* edata.h: arena 12, slab, committed, pai, zeroed, guarded, state 3, szind 8, nfree 10 */
 	{ "5.3", .state_shift = 17, .state_bits = 3, .szind_shift = 20, .nfree_shift = 28 },
 };
@@ -63,7 +65,8 @@ static bool is_bin_info(const uint8_t *p, uint64_t reg_size, uint64_t page)
 	       load_u64(p + 24) == slab / reg_size;
 }
 
-static unsigned count_bins(const struct je_copy *copy, const uint8_t *p, uint64_t avail, unsigned stride)
+static unsigned count_bins(const struct je_copy *copy, const uint8_t *p, uint64_t avail,
+			   unsigned stride)
 {
 	unsigned n = 0;
 
@@ -118,7 +121,8 @@ static struct err *scan_bin_infos(struct jemalloc *je, const struct segment *seg
 		if (first != 8 && first != 16)
 			continue;
 		page = load_u64(seg->bytes + at + 8);
-		if (page < 4096 || page > 65536 || !is_pow2(page) || !try_bin_infos(seg->bytes + at, n - at, &copy))
+		if (page < 4096 || page > 65536 || !is_pow2(page) ||
+		    !try_bin_infos(seg->bytes + at, n - at, &copy))
 			continue;
 		copy.bin_infos = seg->start + at;
 		copy.module = image_module_at(je->img, copy.bin_infos);
@@ -134,7 +138,8 @@ static struct err *scan_bin_infos(struct jemalloc *je, const struct segment *seg
 /* rtree_levels[] of rtree.h: what remains goes to the last levels. */
 static struct je_geometry geometry_of(unsigned lg_vaddr, uint32_t page)
 {
-	unsigned lg_page = (unsigned)__builtin_ctz(page), bits = lg_vaddr - lg_page, shift = lg_vaddr;
+	unsigned lg_page = (unsigned)__builtin_ctz(page), bits = lg_vaddr - lg_page,
+		 shift = lg_vaddr;
 	struct je_geometry g = { .n_levels = bits <= 36 ? 2 : 3, .compact = 64 - lg_vaddr >= 8 };
 
 	for (unsigned i = 0; i < g.n_levels; i++) {
@@ -155,8 +160,9 @@ struct probe {
 };
 
 /* Does the edata that element `j` of a leaf points to say that it is there? */
-static void probe_element(const struct image *img, const struct je_copy *copy, const struct je_geometry *g,
-			  const struct je_leaf *leaf, uint64_t j, struct probe *p)
+static void probe_element(const struct image *img, const struct je_copy *copy,
+			  const struct je_geometry *g, const struct je_leaf *leaf, uint64_t j,
+			  struct probe *p)
 {
 	unsigned last = g->n_levels - 1u;
 	uint64_t e[3], base, bytes, key;
@@ -168,7 +174,8 @@ static void probe_element(const struct image *img, const struct je_copy *copy, c
 	bytes = align_down(e[2], copy->page);
 	key = base >> (g->shift[last] + g->bits[last]);
 	addr = key << (g->shift[last] + g->bits[last]) | j << g->shift[last];
-	if (!base || addr < base || addr - base >= bytes || ((p->good || p->bad) && p->good && key != p->key))
+	if (!base || addr < base || addr - base >= bytes ||
+	    ((p->good || p->bad) && p->good && key != p->key))
 		goto bad;
 	p->key = key;
 	p->good++;
@@ -176,7 +183,8 @@ static void probe_element(const struct image *img, const struct je_copy *copy, c
 		unsigned state = je_bits(e[0], forms[f].state_shift, forms[f].state_bits);
 
 		/* Inactive ones have the same szind, none, in each form: they tell by their state. */
-		p->forms[f] += state < JE_STATES && je_bits(e[0], forms[f].szind_shift, 8) == leaf->szind &&
+		p->forms[f] += state < JE_STATES &&
+			       je_bits(e[0], forms[f].szind_shift, 8) == leaf->szind &&
 			       je_bits(e[0], 12, 1) == leaf->slab;
 	}
 	return;
@@ -189,8 +197,8 @@ static bool proved(const struct probe *p)
 	return p->good >= PROBE_GOOD && p->bad < PROBE_BAD;
 }
 
-static void probe_leaf(const struct image *img, const struct je_copy *copy, const struct je_geometry *g, taddr leaf,
-		       struct probe *p)
+static void probe_leaf(const struct image *img, const struct je_copy *copy,
+		       const struct je_geometry *g, taddr leaf, struct probe *p)
 {
 	unsigned elem = g->compact ? 8 : 16, last = g->n_levels - 1u;
 	uint64_t avail = 0, n = 1ull << g->bits[last];
@@ -207,8 +215,8 @@ static void probe_leaf(const struct image *img, const struct je_copy *copy, cons
 }
 
 /* A node of the middle level: each of its children is tried until one proves it. */
-static void probe_node(const struct image *img, const struct je_copy *copy, const struct je_geometry *g, taddr node,
-		       struct probe *p)
+static void probe_node(const struct image *img, const struct je_copy *copy,
+		       const struct je_geometry *g, taddr node, struct probe *p)
 {
 	uint64_t avail = 0, n = 1ull << g->bits[1];
 	const uint8_t *bytes = node % 64 ? NULL : image_view(img, node, &avail);
@@ -230,8 +238,8 @@ static void probe_node(const struct image *img, const struct je_copy *copy, cons
 }
 
 /* Is the word at `at` an element of the root? Then the root and its form are told. */
-static bool try_root(const struct image *img, const struct segment *seg, uint64_t at, const struct je_geometry *g,
-		     struct je_copy *copy)
+static bool try_root(const struct image *img, const struct segment *seg, uint64_t at,
+		     const struct je_geometry *g, struct je_copy *copy)
 {
 	taddr child = load_u64(seg->bytes + at);
 	struct probe p = {};
@@ -300,8 +308,9 @@ static bool root_of(const struct image *img, struct je_copy *copy)
 {
 	for (size_t i = 0; i < img->n_segments; i++) {
 		const struct segment *seg = &img->segments[i];
-		bool same = copy->module ? image_module_at(img, seg->start) == copy->module :
-					   copy->bin_infos >= seg->start && copy->bin_infos < seg->end;
+		bool same = copy->module ?
+				    image_module_at(img, seg->start) == copy->module :
+				    copy->bin_infos >= seg->start && copy->bin_infos < seg->end;
 
 		if (is_data(seg) && same && find_root(img, seg, copy))
 			return true;
@@ -332,7 +341,8 @@ static bool is_version(const uint8_t *at, uint64_t n)
 	static const char form[] = "5.#.#-#-g";
 
 	for (size_t i = 0; i + 1 < sizeof(form); i++)
-		if (i >= n || (form[i] == '#' ? at[i] < '0' || at[i] > '9' : at[i] != (uint8_t)form[i]))
+		if (i >= n ||
+		    (form[i] == '#' ? at[i] < '0' || at[i] > '9' : at[i] != (uint8_t)form[i]))
 			return false;
 	return true;
 }

@@ -13,7 +13,7 @@
 
 enum {
 	BASE_UNITS_MAX = 1 << 15, /* of one block: 64 GiB; they double */
-	BASE_BACK = 512,	  /* units that a block's start is looked for below what lies in it */
+	BASE_BACK = 512, /* units that a block's start is looked for below what lies in it */
 	BASES_MAX = 1 << 14,
 };
 
@@ -26,8 +26,9 @@ static bool is_base(const struct jemalloc *je, taddr at, uint64_t *ret_bytes, ta
 		return false;
 	*ret_bytes = w[0];
 	*ret_next = w[1];
-	return w[0] && w[0] % JE_BASE_UNIT == 0 && w[0] / JE_BASE_UNIT <= BASE_UNITS_MAX && w[1] % JE_BASE_UNIT == 0 &&
-	       w[3] > at && w[3] - at <= w[0] && w[4] <= w[0] - (w[3] - at);
+	return w[0] && w[0] % JE_BASE_UNIT == 0 && w[0] / JE_BASE_UNIT <= BASE_UNITS_MAX &&
+	       w[1] % JE_BASE_UNIT == 0 && w[3] > at && w[3] - at <= w[0] &&
+	       w[4] <= w[0] - (w[3] - at);
 }
 
 static bool in_bases(const struct jemalloc *je, taddr at)
@@ -129,7 +130,8 @@ static size_t count_pointers(const struct jemalloc *je, const uint8_t *at, size_
 }
 
 /* arenas[], aligned to a cache line: some thread's arena is in it, and an arena for each that has extents. */
-static bool find_arenas(const struct jemalloc *je, const struct segment *seg, taddr arena, size_t n, taddr *ret)
+static bool find_arenas(const struct jemalloc *je, const struct segment *seg, taddr arena, size_t n,
+			taddr *ret)
 {
 	uint64_t bytes = seg->end - seg->start;
 
@@ -138,10 +140,12 @@ static bool find_arenas(const struct jemalloc *je, const struct segment *seg, ta
 
 		if (load_u64(seg->bytes + at) != arena)
 			continue;
-		while (first >= 64 && count_pointers(je, seg->bytes + first - 8, 1) && at - first < 8ull * n)
+		while (first >= 64 && count_pointers(je, seg->bytes + first - 8, 1) &&
+		       at - first < 8ull * n)
 			first -= 8;
 		first = align_up(seg->start + first, 64) - seg->start;
-		if (first > at || (bytes - first) / 8 < n || count_pointers(je, seg->bytes + first, n) < n)
+		if (first > at || (bytes - first) / 8 < n ||
+		    count_pointers(je, seg->bytes + first, n) < n)
 			continue;
 		for (size_t i = 0; i < n; i++)
 			ret[i] = load_u64(seg->bytes + first + i * 8);
@@ -155,7 +159,8 @@ bool je_arena_addrs(const struct jemalloc *je, size_t n, taddr *ret)
 	for (size_t i = 0; i < je->img->n_segments && je->caches.n && je->copies.n == 1; i++) {
 		const struct segment *seg = &je->img->segments[i];
 
-		if (seg->bytes && seg->flags & SEG_W && image_module_at(je->img, seg->start) == je->copies.v[0].module &&
+		if (seg->bytes && seg->flags & SEG_W &&
+		    image_module_at(je->img, seg->start) == je->copies.v[0].module &&
 		    find_arenas(je, seg, je->caches.v[0].arena, n, ret))
 			return true;
 	}
@@ -179,8 +184,8 @@ struct err *je_regions(void *ctx, struct region_sink *sink)
 	struct err *err = NULL;
 
 	for (size_t i = 0; i < je->bases.n && !err; i++) {
-		struct heap_region r = { je->bases.v[i].start, je->bases.v[i].end, "jemalloc/metadata",
-					 "jemalloc: its own data", false };
+		struct heap_region r = { je->bases.v[i].start, je->bases.v[i].end,
+					 "jemalloc/metadata", "jemalloc: its own data", false };
 
 		err = sink->add(sink, &r);
 	}
@@ -211,12 +216,14 @@ struct err *je_metadata(void *ctx, struct claim_sink *sink)
 	}
 	for (size_t i = 0; i < je->copies.n && !err; i++) {
 		const struct je_copy *copy = &je->copies.v[i];
-		struct claim root = { .start = copy->root, .end = copy->root + (8ull << copy->geometry.bits[0]) };
+		struct claim root = { .start = copy->root,
+				      .end = copy->root + (8ull << copy->geometry.bits[0]) };
 
 		err = sink->add(sink, &root);
 	}
 	for (size_t i = 0; i < je->n_extents && !err; i++) {
-		struct claim claim = { .start = je->extents[i].base, .end = je->extents[i].base + je->extents[i].bytes };
+		struct claim claim = { .start = je->extents[i].base,
+				       .end = je->extents[i].base + je->extents[i].bytes };
 
 		if (je->extents[i].state != JE_ACTIVE)
 			err = sink->add(sink, &claim);

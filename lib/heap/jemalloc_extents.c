@@ -26,14 +26,17 @@ bool je_leaf_parse(const struct je_geometry *g, const uint8_t *elem, struct je_l
 
 	if (g->compact) {
 		/* Sign-extended by the address bits there are; flags below 64, the alignment of an extent_t. */
-		*ret = (struct je_leaf){
-			.edata = bits & 0xffffffffffc0ull, .szind = (uint8_t)(bits >> 48), .slab = bits & 1
-		};
+		*ret = (struct je_leaf){ .edata = bits & 0xffffffffffc0ull,
+					 .szind = (uint8_t)(bits >> 48),
+					 .state = bits >> 2 & 7,
+					 .slab = bits & 1 };
 	} else {
 		uint32_t meta = load_u32(elem + 8);
 
-		*ret = (struct je_leaf){ .edata = bits & ~63ull, .slab = g->apart ? elem[12] & 1 : meta & 1 };
+		*ret = (struct je_leaf){ .edata = bits & ~63ull,
+					 .slab = g->apart ? elem[12] & 1 : meta & 1 };
 		ret->szind = (uint8_t)(g->apart ? meta : meta >> 5);
+		ret->state = g->apart ? 0 : meta >> 2 & 7;
 	}
 	return ret->edata != 0;
 }
@@ -45,7 +48,8 @@ static taddr child_of(const struct image *img, taddr node, uint64_t index)
 	return image_read_u64(img, node + index * 8, &child) == MEM_OK ? child : 0;
 }
 
-bool je_lookup(const struct jemalloc *je, const struct je_copy *copy, taddr addr, struct je_leaf *ret)
+bool je_lookup(const struct jemalloc *je, const struct je_copy *copy, taddr addr,
+	       struct je_leaf *ret)
 {
 	const struct je_geometry *g = &copy->geometry;
 	unsigned last = g->n_levels - 1u, size = g->compact ? 8 : 16;
@@ -76,16 +80,26 @@ static bool ends_at(const struct walk *w, const struct je_leaf *leaf, taddr base
 
 	return bytes && bytes <= (1ull << 47) - base &&
 	       (bytes == w->copy->page ||
-		(je_lookup(w->je, w->copy, base + bytes - w->copy->page, &end) && end.edata == leaf->edata));
+		(je_lookup(w->je, w->copy, base + bytes - w->copy->page, &end) &&
+		 end.edata == leaf->edata));
+}
+
+/* 5.3 mirrors the state in the tree; in 5.2 nothing there tells. */
+static bool state_agrees(const struct walk *w, const struct je_leaf *leaf, uint8_t state)
+{
+	return w->copy->form->tail_descriptor || leaf->state == state;
 }
 
 /* What the edata says of the extent whose first page is `base`; false when the tree says otherwise. */
-static bool read_edata(const struct walk *w, const struct je_leaf *leaf, taddr base, struct je_extent *ret)
+static bool read_edata(const struct walk *w, const struct je_leaf *leaf, taddr base,
+		       struct je_extent *ret)
 {
 	const struct je_form *form = w->copy->form;
 	uint64_t e[3];
 
-	*ret = (struct je_extent){ .base = base, .edata = leaf->edata, .addr = base, .copy = w->no };
+	*ret = (struct je_extent){
+		.base = base, .edata = leaf->edata, .addr = base, .copy = w->no
+	};
 	if (!je_words(w->je->img, leaf->edata, e, 3))
 		return false;
 	ret->arena = (uint16_t)je_bits(e[0], 0, 12);
@@ -94,7 +108,8 @@ static bool read_edata(const struct walk *w, const struct je_leaf *leaf, taddr b
 	ret->szind = (uint8_t)je_bits(e[0], form->szind_shift, 8);
 	ret->addr = e[1];
 	ret->bytes = align_down(e[2], w->copy->page);
-	if (align_down(ret->addr, w->copy->page) != base || !ends_at(w, leaf, base, ret->bytes))
+	if (align_down(ret->addr, w->copy->page) != base || !ends_at(w, leaf, base, ret->bytes) ||
+	    !state_agrees(w, leaf, ret->state))
 		return false;
 	if (ret->state != JE_ACTIVE) {
 		ret->slab = false; /* what it was last, as is its class in the tree */
@@ -106,12 +121,22 @@ static bool read_edata(const struct walk *w, const struct je_leaf *leaf, taddr b
 }
 
 /* Of a damaged edata: an extent in use by the tree alone. */
-static bool by_tree(const struct walk *w, const struct je_leaf *leaf, taddr base, struct je_extent *ret)
+static bool by_tree(const struct walk *w, const struct je_leaf *leaf, taddr base,
+		    struct je_extent *ret)
 {
+	taddr addr = align_down(ret->addr, w->copy->page) == base ? ret->addr : base;
 	uint16_t arena = ret->arena;
 
-	*ret = (struct je_extent){ .base = base,	 .edata = leaf->edata, .addr = base,	     .arena = arena,
-				   .szind = leaf->szind, .slab = leaf->slab,   .state = JE_ACTIVE, .copy = w->no };
+	if (!state_agrees(w, leaf, JE_ACTIVE))
+		return false;
+	*ret = (struct je_extent){ .base = base,
+				   .edata = leaf->edata,
+				   .addr = addr,
+				   .arena = arena,
+				   .szind = leaf->szind,
+				   .slab = leaf->slab,
+				   .state = JE_ACTIVE,
+				   .copy = w->no };
 	ret->bytes = bytes_by_class(w->copy, leaf);
 	return ends_at(w, leaf, base, ret->bytes) ||
 	       (!leaf->slab && ends_at(w, leaf, base, ret->bytes += w->copy->page));
@@ -145,8 +170,9 @@ static struct err *add_extent(struct walk *w, const struct je_leaf *leaf, taddr 
 	if (read_edata(w, leaf, page, &x)) {
 		je->passed++;
 	} else {
-		je_damage(je, leaf->edata, "extent_t at 0x%lx: not what the radix tree says of page 0x%lx", leaf->edata,
-			  page);
+		je_damage(je, leaf->edata,
+			  "extent_t at 0x%lx: not what the radix tree says of page 0x%lx",
+			  leaf->edata, page);
 		if (!by_tree(w, leaf, page, &x))
 			return NULL;
 	}
@@ -172,7 +198,8 @@ static struct err *walk_leaf(struct walk *w, taddr leaf, uint64_t key)
 	if (avail / size < n)
 		n = avail / size;
 	if (n * size > w->left) {
-		je_damage(w->je, leaf, "the radix tree is larger than the dump: left at 0x%lx", leaf);
+		je_damage(w->je, leaf, "the radix tree is larger than the dump: left at 0x%lx",
+			  leaf);
 		w->left = 0;
 		return NULL;
 	}
@@ -208,7 +235,8 @@ static struct err *walk_node(struct walk *w, taddr node, unsigned level, uint64_
 
 		if (!child || below >= 1ull << 47)
 			continue;
-		err = level + 2u < g->n_levels ? walk_node(w, child, level + 1, below) : walk_leaf(w, child, below);
+		err = level + 2u < g->n_levels ? walk_node(w, child, level + 1, below) :
+						 walk_leaf(w, child, below);
 	}
 	return err;
 }
@@ -231,7 +259,8 @@ static void drop_overlaps(struct jemalloc *je)
 		const struct je_extent *x = &je->extents[i];
 
 		if (kept && x->base < je->extents[kept - 1].base + je->extents[kept - 1].bytes)
-			je_damage(je, x->edata, "extent at 0x%lx begins inside another: left out", x->base);
+			je_damage(je, x->edata, "extent at 0x%lx begins inside another: left out",
+				  x->base);
 		else
 			je->extents[kept++] = *x;
 	}
@@ -261,7 +290,8 @@ static void find_large_pad(struct jemalloc *je, struct je_copy *copy, uint8_t no
 	for (size_t i = 0; i < je->n_extents && !copy->size_by_pages; i++) {
 		const struct je_extent *x = &je->extents[i];
 
-		copy->size_by_pages = x->copy == no && x->state == JE_ACTIVE && !x->slab && x->szind >= copy->n_bins &&
+		copy->size_by_pages = x->copy == no && x->state == JE_ACTIVE && !x->slab &&
+				      x->szind >= copy->n_bins &&
 				      x->bytes - copy->large_pad != copy->sizes[x->szind];
 	}
 }
@@ -297,9 +327,12 @@ struct err *je_read_extents(struct jemalloc *je)
 		if (je->img->segments[i].bytes)
 			dumped += je->img->segments[i].end - je->img->segments[i].start;
 	/* Each extent has an element of its own, of at least 8 bytes. */
-	err = col_open(je->env, sizeof(struct je_extent), dumped / 8 + 1, "jemalloc extents", &je->extents_col);
+	err = col_open(je->env, sizeof(struct je_extent), dumped / 8 + 1, "jemalloc extents",
+		       &je->extents_col);
 	for (size_t i = 0; i < je->copies.n && !err; i++) {
-		struct walk w = { .je = je, .copy = &je->copies.v[i], .no = (uint8_t)i, .left = dumped };
+		struct walk w = {
+			.je = je, .copy = &je->copies.v[i], .no = (uint8_t)i, .left = dumped
+		};
 
 		err = walk_node(&w, w.copy->root, 0, 0);
 	}
@@ -314,12 +347,14 @@ struct err *je_read_extents(struct jemalloc *je)
 
 struct je_extent *je_extent_at(const struct jemalloc *je, taddr addr)
 {
-	size_t i = partition_point(je->n_extents, k, je->extents[k].base + je->extents[k].bytes <= addr);
+	size_t i = partition_point(je->n_extents, k,
+				   je->extents[k].base + je->extents[k].bytes <= addr);
 
 	return i < je->n_extents && je->extents[i].base <= addr ? &je->extents[i] : NULL;
 }
 
-bool je_slab_bitmap(const struct jemalloc *je, const struct je_extent *x, uint64_t ret[JE_REGS_MAX / 64])
+bool je_slab_bitmap(const struct jemalloc *je, const struct je_extent *x,
+		    uint64_t ret[JE_REGS_MAX / 64])
 {
 	unsigned n = (unsigned)bits_words(x->n_regs);
 

@@ -13,8 +13,8 @@
 #include "heap/damage.h"
 
 enum {
-	JE_SIZES_MAX = 256,	/* SC_NSIZES is 232 to 239 */
-	JE_BITMAP_WORDS = 8,	/* of 4-KiB pages; 64-KiB pages have 128 */
+	JE_SIZES_MAX = 256,  /* SC_NSIZES is 232 to 239 */
+	JE_BITMAP_WORDS = 8, /* of 4-KiB pages; 64-KiB pages have 128 */
 	JE_REGS_MAX = 8192,
 	JE_LEVELS_MAX = 3,
 	JE_BITMAP_AT = 64,	/* e_slab_data in an edata_t (5.2: extent_t) */
@@ -38,7 +38,7 @@ struct je_geometry {
 	uint8_t bits[JE_LEVELS_MAX];
 	uint8_t shift[JE_LEVELS_MAX];
 	bool compact; /* a leaf element is one word; else pointer and metadata, 16 bytes */
-	bool apart;   /* of the latter: szind and slab in fields of their own (5.2), not in one word */
+	bool apart; /* of the latter: szind and slab in fields of their own (5.2), not in one word */
 };
 
 /* One jemalloc in the process. */
@@ -48,10 +48,10 @@ struct je_copy {
 	const struct module *module; /* NULL if none has it */
 	taddr bin_infos, root;
 	uint32_t n_bins, n_sizes, page;
-	uint64_t sizes[JE_SIZES_MAX];	  /* usable bytes of each size class */
+	uint64_t sizes[JE_SIZES_MAX];	   /* usable bytes of each size class */
 	uint64_t slab_bytes[JE_SIZES_MAX]; /* of bins */
-	uint32_t large_pad;		  /* bytes after large allocations for cache colouring */
-	bool size_by_pages;		  /* large allocations are whole pages, not classes (5.3.1) */
+	uint32_t large_pad;		   /* bytes after large allocations for cache colouring */
+	bool size_by_pages; /* large allocations are whole pages, not classes (5.3.1) */
 	bool by_symbol;
 	char version[24];
 };
@@ -59,15 +59,16 @@ struct je_copy {
 /* A run of pages that jemalloc manages, as its edata says. */
 struct je_extent {
 	taddr base, edata;
-	taddr addr;	/* of a large allocation: behind base by its colour; of others base */
+	taddr addr; /* of a large allocation: behind base by its colour; of others base */
 	uint64_t bytes;
-	uint64_t usable; /* of a large allocation */
-	uint32_t n_regs;	/* 1 of a large allocation */
+	uint64_t usable;		  /* of a large allocation */
+	uint32_t n_regs;		  /* 1 of a large allocation */
 	uint32_t n_used, n_cached, n_own; /* found by the walk; own: jemalloc's */
 	uint16_t arena;
 	uint8_t szind, state, copy;
 	bool slab;
-	bool bitmap_lost, miscounted; /* the bitmap: not in the dump; not as many free as nfree says */
+	bool bitmap_lost,
+		miscounted; /* the bitmap: not in the dump; not as many free as nfree says */
 };
 
 struct je_run { /* one claim: active extents one behind the other */
@@ -96,13 +97,13 @@ struct jemalloc {
 	struct {
 		struct je_cache {
 			taddr bins, arena;
-		} *v;
+		} * v;
 		size_t n, cap;
 	} caches;
 	struct {
 		struct je_base {
 			taddr start, end;
-		} *v;
+		} * v;
 		size_t n, cap;
 	} bases; /* blocks of metadata, sorted, disjoint */
 	struct damages damage;
@@ -121,21 +122,24 @@ static inline uint32_t je_bits(uint64_t e_bits, unsigned shift, unsigned n)
 bool je_words(const struct image *img, taddr at, uint64_t *ret, unsigned n);
 
 /* ---- jemalloc_anchor.c: every jemalloc of the process, by bin_infos and the radix tree */
-struct err *je_find_copies(struct env *env, const struct image *img, struct jemalloc *je) MUST_CHECK;
+struct err *je_find_copies(struct env *env, const struct image *img,
+			   struct jemalloc *je) MUST_CHECK;
 
 /* ---- jemalloc_extents.c */
 /* What a leaf element says; false when it is empty or cleared. */
 struct je_leaf {
 	taddr edata;
-	uint8_t szind;
+	uint8_t szind, state; /* 5.2 has no state there: 0 */
 	bool slab;
 };
 bool je_leaf_parse(const struct je_geometry *g, const uint8_t *elem, struct je_leaf *ret);
-bool je_lookup(const struct jemalloc *je, const struct je_copy *copy, taddr addr, struct je_leaf *ret);
+bool je_lookup(const struct jemalloc *je, const struct je_copy *copy, taddr addr,
+	       struct je_leaf *ret);
 struct err *je_read_extents(struct jemalloc *je) MUST_CHECK;
 struct je_extent *je_extent_at(const struct jemalloc *je, taddr addr); /* NULL if none */
 /* The bitmap of a slab: a set bit is a free region. False when it is not in the dump. */
-bool je_slab_bitmap(const struct jemalloc *je, const struct je_extent *x, uint64_t ret[JE_REGS_MAX / 64]);
+bool je_slab_bitmap(const struct jemalloc *je, const struct je_extent *x,
+		    uint64_t ret[JE_REGS_MAX / 64]);
 
 /* ---- jemalloc_tcache.c: what threads have cached */
 struct err *je_read_tcaches(struct jemalloc *je) MUST_CHECK;

@@ -15,16 +15,21 @@
 #include "heap/jemalloc_fields.h"
 
 enum {
-	TLS_REACH = 64 << 10,	/* of static TLS on that side of the thread pointer where the ABI has it */
-	SLOW_DESCRIPTOR = 16,	/* tcache_slow_t: link (2 words), then the descriptor: link (2 words), bins; arena */
-	SLOW_WORDS = 6,		/* up to the arena */
-	SLOW_MAX = 64,		/* and in all: three or four bytes a bin */
-	TSD_MAX = 8 << 10,	/* sizeof(tsd_t): 2 to 6 KiB */
+	TLS_REACH =
+		64
+		<< 10, /* of static TLS on that side of the thread pointer where the ABI has it */
+	SLOW_DESCRIPTOR =
+		16, /* tcache_slow_t: link (2 words), then the descriptor: link (2 words), bins; arena */
+	SLOW_WORDS = 6,	   /* up to the arena */
+	SLOW_MAX = 64,	   /* and in all: three or four bytes a bin */
+	TSD_MAX = 8 << 10, /* sizeof(tsd_t): 2 to 6 KiB */
 	BINS_OF_DESCRIPTOR = 16,
-	DESCRIPTOR_BEHIND = 40, /* 5.2: link, tsd_link (2 words each), in_hook lie between the bins and it */
+	DESCRIPTOR_BEHIND =
+		40, /* 5.2: link, tsd_link (2 words each), in_hook lie between the bins and it */
 	CACHES_MAX = 1 << 20,
-	CACHED_MAX = 1 << 15,	/* items of one bin: its stack is below 64 KiB (5.3), 5.2's have no more */
-	LARGE_BINS_MAX = 64,	/* of a cache: up to 8-MiB classes */
+	CACHED_MAX =
+		1 << 15, /* items of one bin: its stack is below 64 KiB (5.3), 5.2's have no more */
+	LARGE_BINS_MAX = 64, /* of a cache: up to 8-MiB classes */
 };
 
 static struct err *push_addr(struct jemalloc *je, taddr addr, bool own)
@@ -35,7 +40,8 @@ static struct err *push_addr(struct jemalloc *je, taddr addr, bool own)
 /* ---- one bin */
 
 /* Its items: n pointers from `first` on. False when there is no bin. */
-static bool bin_items(const struct je_copy *copy, const uint64_t w[3], taddr *ret_first, uint64_t *ret_n, taddr *ret_end)
+static bool bin_items(const struct je_copy *copy, const uint64_t w[3], taddr *ret_first,
+		      uint64_t *ret_n, taddr *ret_end)
 {
 	if (copy->form->tail_descriptor) {
 		/* 5.2: low_water i32, ncached i32, nrequests, avail; items are avail[-ncached .. -1] */
@@ -63,7 +69,8 @@ static bool is_item(const struct jemalloc *je, taddr block, unsigned szind)
 	return x->slab ? (block - x->base) % copy->sizes[szind] == 0 : block == x->addr;
 }
 
-static struct err *read_bin(struct jemalloc *je, const struct je_copy *copy, taddr bin, unsigned szind, bool *ret_go_on)
+static struct err *read_bin(struct jemalloc *je, const struct je_copy *copy, taddr bin,
+			    unsigned szind, bool *ret_go_on)
 {
 	uint64_t w[3], n = 0;
 	taddr first = 0, end;
@@ -73,9 +80,11 @@ static struct err *read_bin(struct jemalloc *je, const struct je_copy *copy, tad
 		taddr block;
 		struct err *err;
 
-		if (image_read_u64(je->img, first + 8 * i, &block) != MEM_OK || !is_item(je, block, szind)) {
-			je_damage(je, first + 8 * i, "cache bin at 0x%lx: item %lu of %lu is no block of class %u", bin,
-				  i, n, szind);
+		if (image_read_u64(je->img, first + 8 * i, &block) != MEM_OK ||
+		    !is_item(je, block, szind)) {
+			je_damage(je, first + 8 * i,
+				  "cache bin at 0x%lx: item %lu of %lu is no block of class %u",
+				  bin, i, n, szind);
 			continue;
 		}
 		je->passed++;
@@ -108,7 +117,8 @@ static bool known_cache(const struct jemalloc *je, taddr bins)
 	return false;
 }
 
-static struct err *read_bins(struct jemalloc *je, const struct je_copy *copy, taddr bins, unsigned szind, unsigned n)
+static struct err *read_bins(struct jemalloc *je, const struct je_copy *copy, taddr bins,
+			     unsigned szind, unsigned n)
 {
 	struct err *err = NULL;
 	bool go_on = true;
@@ -119,18 +129,21 @@ static struct err *read_bins(struct jemalloc *je, const struct je_copy *copy, ta
 }
 
 /* 5.2, tsd_t: arena, arenas_tdata (a block of jemalloc's own), binshards, then tcache_t and its bins. */
-static struct err *note_tdata(struct jemalloc *je, const struct je_copy *copy, taddr bins, taddr arena)
+static struct err *note_tdata(struct jemalloc *je, const struct je_copy *copy, taddr bins,
+			      taddr arena)
 {
 	uint64_t w[2];
 
-	if (!copy->form->tail_descriptor || !je_words(je->img, bins - 16 - align_up(copy->n_bins, 8) - 16, w, 2) ||
-	    w[0] != arena || !w[1])
+	if (!copy->form->tail_descriptor ||
+	    !je_words(je->img, bins - 16 - align_up(copy->n_bins, 8) - 16, w, 2) || w[0] != arena ||
+	    !w[1])
 		return NULL;
 	return note_own(je, w[1]);
 }
 
 /* `large`: where the bins of large classes are when they do not follow. */
-static struct err *read_cache(struct jemalloc *je, const struct je_copy *copy, taddr bins, taddr large, taddr arena)
+static struct err *read_cache(struct jemalloc *je, const struct je_copy *copy, taddr bins,
+			      taddr large, taddr arena)
 {
 	struct je_cache cache = { .bins = bins, .arena = arena };
 	uint64_t w[3], n;
@@ -145,7 +158,8 @@ static struct err *read_cache(struct jemalloc *je, const struct je_copy *copy, t
 	if (!err && je_words(je->img, bins, w, 3) && bin_items(copy, w, &first, &n, &end))
 		err = note_own(je, end - 8);
 	if (!err)
-		err = read_bins(je, copy, bins, 0, large ? copy->n_bins : copy->n_bins + LARGE_BINS_MAX);
+		err = read_bins(je, copy, bins, 0,
+				large ? copy->n_bins : copy->n_bins + LARGE_BINS_MAX);
 	if (!err && large)
 		err = read_bins(je, copy, large, copy->n_bins, LARGE_BINS_MAX);
 	return err;
@@ -159,7 +173,8 @@ struct found {
 };
 
 /* 5.2: the descriptor at `at`, behind the small bins, points to them; then come the large ones and the arena. */
-static bool found_by_tail(const struct jemalloc *je, const struct je_copy *copy, taddr at, struct found *ret)
+static bool found_by_tail(const struct jemalloc *je, const struct je_copy *copy, taddr at,
+			  struct found *ret)
 {
 	uint64_t w[5];
 
@@ -176,7 +191,9 @@ static bool found_by_slow(const struct jemalloc *je, taddr at, struct found *ret
 
 	if (image_read_u64(je->img, at, &slow) != MEM_OK || !je_words(je->img, slow, w, SLOW_WORDS))
 		return false;
-	*ret = (struct found){ .bins = at + 8, .arena = w[SLOW_WORDS - 1], .descriptor = slow + SLOW_DESCRIPTOR };
+	*ret = (struct found){ .bins = at + 8,
+			       .arena = w[SLOW_WORDS - 1],
+			       .descriptor = slow + SLOW_DESCRIPTOR };
 	for (unsigned i = SLOW_WORDS; i < SLOW_MAX; i++)
 		if (image_read_u64(je->img, slow + i * 8, &back) != MEM_OK)
 			return false;
@@ -186,14 +203,15 @@ static bool found_by_slow(const struct jemalloc *je, taddr at, struct found *ret
 }
 
 /* The cache whose descriptor is at `at`; without statistics (--disable-stats) nothing leads there. */
-static bool found_by_descriptor(const struct jemalloc *je, const struct je_copy *copy, taddr at, struct found *ret)
+static bool found_by_descriptor(const struct jemalloc *je, const struct je_copy *copy, taddr at,
+				struct found *ret)
 {
 	taddr bins;
 
 	if (copy->form->tail_descriptor)
 		return found_by_tail(je, copy, at, ret);
-	return image_read_u64(je->img, at + BINS_OF_DESCRIPTOR, &bins) == MEM_OK && bins && found_by_slow(je, bins - 8, ret) &&
-	       ret->descriptor == at;
+	return image_read_u64(je->img, at + BINS_OF_DESCRIPTOR, &bins) == MEM_OK && bins &&
+	       found_by_slow(je, bins - 8, ret) && ret->descriptor == at;
 }
 
 /* A cache, and those on the ring of its arena's descriptors. */
@@ -211,19 +229,22 @@ static struct err *read_ring(struct jemalloc *je, const struct je_copy *copy, st
 }
 
 /* Does the word at `at` give a cache away? Both ends of what it says lie in one tsd_t. */
-static bool is_knot(const struct jemalloc *je, const struct je_copy *copy, taddr at, uint64_t word, struct found *ret)
+static bool is_knot(const struct jemalloc *je, const struct je_copy *copy, taddr at, uint64_t word,
+		    struct found *ret)
 {
 	uint64_t apart = at - word;
 
 	if (word % 8)
 		return false;
 	if (copy->form->tail_descriptor)
-		return apart == copy->n_bins * (uint64_t)JE_CACHE_BIN + DESCRIPTOR_BEHIND + BINS_OF_DESCRIPTOR &&
+		return apart == copy->n_bins * (uint64_t)JE_CACHE_BIN + DESCRIPTOR_BEHIND +
+					BINS_OF_DESCRIPTOR &&
 		       found_by_tail(je, copy, at - BINS_OF_DESCRIPTOR, ret);
 	return (apart < TSD_MAX || -apart < TSD_MAX) && found_by_slow(je, at, ret);
 }
 
-static struct err *search_tls(struct jemalloc *je, const struct je_copy *copy, taddr low, taddr high)
+static struct err *search_tls(struct jemalloc *je, const struct je_copy *copy, taddr low,
+			      taddr high)
 {
 	uint64_t avail = 0;
 	const uint8_t *bytes = image_view(je->img, low, &avail);
@@ -262,7 +283,8 @@ static struct err *search_thread(struct jemalloc *je, const struct thread *t)
 		return NULL;
 	}
 	if (below)
-		low = t->tp - seg->start > TLS_REACH ? align_down(t->tp - TLS_REACH, 8) : seg->start;
+		low = t->tp - seg->start > TLS_REACH ? align_down(t->tp - TLS_REACH, 8) :
+						       seg->start;
 	else
 		high = seg->end - t->tp > TLS_REACH ? t->tp + TLS_REACH : seg->end;
 	for (size_t i = 0; i < je->copies.n && !err; i++)
@@ -299,7 +321,8 @@ static void sort_cached(struct jemalloc *je)
 		qsort(je->cached.v, je->cached.n, sizeof(*je->cached.v), by_value);
 	for (size_t i = 0; i < je->cached.n; i++)
 		if (kept && je->cached.v[kept - 1] == je->cached.v[i])
-			je_damage(je, je->cached.v[i], "block at 0x%lx is cached twice; likely a double free",
+			je_damage(je, je->cached.v[i],
+				  "block at 0x%lx is cached twice; likely a double free",
 				  je->cached.v[i]);
 		else
 			je->cached.v[kept++] = je->cached.v[i];
