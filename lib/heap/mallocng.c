@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/guard.h"
+#include "base/search.h"
 #include "heap/mallocng.h"
 
 enum { CONTEXT_BYTES = 936, ARENA_GROUPS = 0, ARENA_MAPPED = 1 };
@@ -274,6 +275,21 @@ static const char *ng_explain(void *ctx, taddr block, struct text *ret)
 	return NULL;
 }
 
+/* A mapping goes back when no slot of the group in it is used, those of groups inside included. */
+static bool ng_unit(void *ctx, taddr block, taddr *ret_start, taddr *ret_end)
+{
+	const struct ng_heap *h = ctx;
+	const struct ng_piece *v = h->pieces.v;
+	size_t i = partition_point(h->pieces.n, k, h->groups.v[v[k].first].mem <= block);
+	const struct ng_group *g = i ? &h->groups.v[v[i - 1].first] : NULL;
+
+	if (!g || block >= g->end || g->kind != NG_OWN_MAPPING || g->sizeclass == NG_CLASS_MAPPED)
+		return false;
+	*ret_start = g->mem;
+	*ret_end = g->end;
+	return true;
+}
+
 /* ---- its own data */
 
 static struct err *ng_metadata(void *ctx, struct claim_sink *sink)
@@ -315,5 +331,7 @@ const struct walker_ops mallocng_walker = {
 	.explain = ng_explain,
 	.metadata = ng_metadata,
 	.regions = ng_regions,
+	.unit = ng_unit,
+	.unit_name = "group",
 	.close = ng_close,
 };

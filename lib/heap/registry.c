@@ -2,13 +2,14 @@
 #include "heap/walker.h"
 
 extern const struct walker_ops go_walker, jemalloc_walker, glibc_walker, tcmalloc_walker;
-extern const struct walker_ops mallocng_walker, oldmalloc_walker;
+extern const struct walker_ops mimalloc_walker, mallocng_walker, oldmalloc_walker;
 
 const struct walker_ops *const walker_registry[] = {
 	&go_walker,
 	&jemalloc_walker,
 	&glibc_walker,
 	&tcmalloc_walker,
+	&mimalloc_walker,
 	&mallocng_walker,
 	&oldmalloc_walker,
 	NULL,

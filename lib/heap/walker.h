@@ -30,6 +30,11 @@ struct claim {
 	uint8_t head;	    /* bytes at the start of each block before what the program holds: Go's malloc header */
 	bool small_grains;  /* blocks start at multiples of 8, not of 16 */
 	bool no_pointers;   /* of a precise heap: none of its words may hold one (Go's noscan spans) */
+	/*
+	 * What was asked for aligned begins inside its block, at the first address of that alignment, and
+	 * nothing says where: a pointer there is one to the block (mimalloc).
+	 */
+	bool aligned_inside;
 };
 
 struct claim_sink {

@@ -7,7 +7,7 @@
  */
 #include "type/interior.h"
 
-enum { ROUNDING = 16, VTABLE_WORDS = 20 };
+enum { ROUNDING = 16, VTABLE_WORDS = 20, ALIGNED_LEAST = 32 /* less is every block's */ };
 
 /* Sizes that malloc turns into a block of `usable` bytes. */
 struct asked {
@@ -106,4 +106,11 @@ bool interior_is_start(const struct image *img, taddr start, uint64_t usable, ui
 		return true;
 	return !(value & 7) && may_be_vtable(first) && block_word(img, start, bytes, avail, off, &inner) &&
 	       may_be_vtable(inner) && is_vtable(img, inner) && is_vtable(img, first);
+}
+
+bool interior_is_aligned(taddr start, uint64_t value)
+{
+	uint64_t alignment = value & -value;
+
+	return alignment >= ALIGNED_LEAST && value - start < alignment;
 }

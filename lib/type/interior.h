@@ -14,4 +14,7 @@ static inline bool interior_may_be_start(uint64_t off, uint64_t value)
 /* `value` points inside the block at `start`, of which the program may use `usable` bytes. */
 bool interior_is_start(const struct image *img, taddr start, uint64_t usable, uint64_t value);
 
+/* `value` is the first address of its own alignment in a block that begins at `start`. */
+bool interior_is_aligned(taddr start, uint64_t value);
+
 #endif

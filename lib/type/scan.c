@@ -76,6 +76,8 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	overhead = claim ? claim->overhead : 0;
 	if (bytes < overhead || value - start >= bytes - overhead)
 		return NODE_NONE; /* the allocator's own words behind the block: one past its end */
+	if (claim && claim->aligned_inside && interior_is_aligned(start, value))
+		return id;
 	return interior_is_start(s->img, start, bytes - overhead, value) ? id : id | EDGE_INTERIOR;
 }
 
