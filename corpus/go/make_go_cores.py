@@ -48,13 +48,19 @@ class Case:
 	experiment: str = ""		# GOEXPERIMENT
 	args: tuple = ()		# after the truth
 	env: tuple = ()			# more NAME=VALUE for the run
-	capture: str = "gcore"		# gcore | kernel | qemu | marks: gcore where marking has just ended
+	mode: str = ""			# c-archive: a library that host.c calls; plugin: the program opens its own, NAME.so
+	capture: str = "gcore"		# gcore | kernel | qemu | marks: gcore where marking has just ended | stop: at `stop`
+	stop: tuple = ()		# a function of the runtime, and how often it is let through
 	about: str = ""
 
 
 STRIPPED = ("-ldflags=-s -w",)
 PIE = ("-buildmode=pie",)
 SPIN_ENV = ("GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1")
+
+# A collection that marks, one that sweeps, the world stopped on a system stack.
+STOPS = {"marking": ("runtime.markroot", 4), "sweeping": ("runtime.(*sweepLocked).sweep", 40),
+	"stopped": ("runtime.readmemstats_m", 0)}
 
 CASES = {}
 for _minor in RELEASES:
@@ -95,10 +101,25 @@ for _minor in RELEASES:
 		about="a goroutine that runs, some that cannot, objects in a P's cache, no symbols")
 	CASES[f"spin.{_minor}.kernel"] = Case("spin", _minor, STRIPPED, capture="kernel",
 		env=(*SPIN_ENV, "GOTRACEBACK=crash"), about="the same, on the signal stack, no symbols")
+	CASES[f"shapes.{_minor}.marks"] = Case("shapes", _minor, capture="marks",
+		about="types with GC programs, types made by reflect, with the collector's marks")
+	CASES[f"shapes.{_minor}.race.marks"] = Case("shapes", _minor, ("-race",), cgo=True, capture="marks",
+		about="the same, with the race detector")
+	CASES[f"clib.{_minor}.stripped"] = Case("clib", _minor, STRIPPED, cgo=True, mode="c-archive",
+		about="a library of Go in a C program, no symbols")
+	CASES[f"plug.{_minor}"] = Case("plug", _minor, cgo=True, mode="plugin", about="a plugin: two modules")
+	for _what, _stop in STOPS.items():
+		CASES[f"zoo.{_minor}.{_what}"] = Case("zoo", _minor, ("-ldflags=-w",), capture="stop", stop=_stop,
+			about=f"{_what}: stopped in {_stop[0]}")
+	if _minor != "1.19":
+		CASES[f"shapes.{_minor}.arenas.marks"] = Case("shapes", _minor, experiment="arenas", capture="marks",
+			about="the same, and a user arena")
 for _minor, _experiment in (("1.25", "greenteagc"), ("1.26", "nogreenteagc"), ("1.24", "noswissmap"),
 		("1.25", "noswissmap"), ("1.22", "noallocheaders")):
 	CASES[f"slack.{_minor}.{_experiment}"] = Case("slack", _minor, experiment=_experiment,
 		about=f"room to spare, GOEXPERIMENT={_experiment}")
+	CASES[f"zoo.{_minor}.{_experiment}.marks"] = Case("zoo", _minor, experiment=_experiment, capture="marks",
+		about=f"GOEXPERIMENT={_experiment}, with the collector's marks")
 	CASES[f"zoo.{_minor}.{_experiment}"] = Case("zoo", _minor, STRIPPED, experiment=_experiment,
 		capture="kernel", env=("GOTRACEBACK=crash",),
 		about=f"GOEXPERIMENT={_experiment}, dumped by the kernel, no symbols")
@@ -152,7 +173,20 @@ def build(case, exe):
 	if case.cgo:
 		need("gcc")
 		env["CGO_CFLAGS"] = f"-O1 -g -ffile-prefix-map={work}=."
-	run_tool(go, "build", "-trimpath", *case.flags, "-o", exe.absolute(), f"./{case.program}", env=env, cwd=work)
+	out = exe.absolute()
+
+	def build_part(to, part, *flags):
+		run_tool(go, "build", "-trimpath", *case.flags, *flags, "-o", to, f"./{part}", env=env, cwd=work)
+
+	if case.mode == "c-archive":
+		build_part(work / "lib.a", case.program, "-buildmode=c-archive")
+		symbols = ["-s"] if case.flags == STRIPPED else []
+		run_tool("gcc", "-O1", *symbols, f"-ffile-prefix-map={work}=.", "-o", out, work / case.program / "host.c",
+			work / "lib.a", "-lpthread")
+	else:
+		build_part(out, case.program)
+	if case.mode == "plugin":
+		build_part(out.with_name(exe.name + ".so"), f"{case.program}/part", "-buildmode=plugin")
 	shutil.rmtree(work)
 
 
@@ -167,7 +201,7 @@ class Process:
 		self.input = os.open(self.fifo, os.O_RDWR)
 		# Nothing of this machine's environment may end up in a core.
 		env = {"PATH": PATH, "GOMAXPROCS": "2", **dict(e.split("=", 1) for e in case.env)}
-		argv = [str(exe), "truth", *case.args]
+		argv = [str(exe), "truth", *case.args, *([f"{exe}.so"] if case.mode == "plugin" else [])]
 		if case.capture == "qemu":
 			need("qemu-aarch64-static")
 			argv = ["qemu-aarch64-static", *argv]
@@ -212,6 +246,18 @@ def dump_at_mark_termination(process, core, marks):
 	half.rename(core)
 
 
+def dump_at_stop(process, core, stop):
+	need("gdb")
+	half = core.with_name(core.name + ".tmp")
+	run_tool("gdb", "-batch", "-nx", "-p", process.pid, "-ex", "set debuginfod enabled off",
+		"-ex", f"python CORE, FIFO, FUNCTION, IGNORE = {str(half)!r}, {str(process.fifo)!r}, {stop[0]!r}, {stop[1]!r}",
+		"-x", HERE / "stops.py", env={"PATH": PATH, "HOME": "/nonexistent"})
+	if not half.exists():
+		raise RuntimeError(f"gdb did not stop {process.pid} in {stop[0]}")
+	run_tool("fallocate", "-d", half)
+	half.rename(core)
+
+
 def dump(case, process, core, cwd):
 	"""Takes the core; the collector's marks go to cwd/marks."""
 	if case.capture == "qemu":
@@ -220,6 +266,8 @@ def dump(case, process, core, cwd):
 		dump_by_abort(process, core, cwd, check_core_pattern())
 	elif case.capture == "marks":
 		dump_at_mark_termination(process, core, cwd / "marks")
+	elif case.capture == "stop":
+		dump_at_stop(process, core, case.stop)
 	else:
 		dump_gcore(process, core)
 		if case.program != "spin":	# which never comes back
@@ -288,7 +336,7 @@ def made_paths(name, outdir):
 
 
 def is_fresh(made):
-	sources = [HERE / "make_go_cores.py", HERE / "marks.py", *SRC.glob("truth/*.go"),
+	sources = [HERE / "make_go_cores.py", HERE / "marks.py", HERE / "stops.py", *SRC.glob("truth/*.go"),
 		*(SRC / CASES[made.name].program).iterdir()]
 	newest = max(path.stat().st_mtime for path in sources)
 	return all(p.exists() and p.stat().st_mtime >= newest for p in (made.core, made.truth))
@@ -325,6 +373,16 @@ def make_anew(case, made):
 		raise RuntimeError(f"{made.name}: {total['after.mallocs']} allocations after the figures")
 
 
+def described_mode(case):
+	return {"": "", "c-archive": " -buildmode=c-archive; gcc host.c", "plugin": "; part: -buildmode=plugin"}[case.mode]
+
+
+def described_capture(case):
+	if case.capture == "marks":
+		return "gcore where marking has just ended"
+	return f"gcore in {case.stop[0]}, passed {case.stop[1]} times before" if case.stop else case.capture
+
+
 def pack(name, outdir):
 	"""Copies one case, packed, to where the committed ones are."""
 	need("zstd")
@@ -342,9 +400,9 @@ def pack(name, outdir):
 
 program   corpus/go/src/{case.program}{''.join(f' {a}' for a in case.args)}
 go        {RELEASES[case.go]} {' '.join(settings)}
-build     go build -trimpath {' '.join(f"'{f}'" if ' ' in f else f for f in case.flags)}
+build     go build -trimpath {' '.join(f"'{f}'" if ' ' in f else f for f in case.flags)}{described_mode(case)}
 run with  {' '.join(('GOMAXPROCS=2', *case.env))}
-dumped by {'gcore where marking has just ended' if case.capture == 'marks' else case.capture}
+dumped by {described_capture(case)}
 again     corpus/go/make_go_cores.py pack OUTDIR {name}
 """, "ascii")
 	return home

@@ -100,7 +100,7 @@ static struct err *misfit_of_minor(const struct go *go, unsigned minor, uint64_t
 
 	try.minor = minor;
 	go_build_conclude(&try);
-	go_layout_of(minor, go->img->target->id, try.allocheaders, &try.layout);
+	go_layout_of(minor, go->img->target->id, try.allocheaders, try.greentea, &try.layout);
 	return misfit(&try, ret);
 }
 
@@ -185,7 +185,8 @@ static struct err *layout_find(struct go *go)
 	struct go_layout_change c;
 	struct go_layout dwarf;
 
-	go_layout_of(go->minor, go->img->target->id, go->allocheaders, &go->layout);
+	go_layout_of(go->minor, go->img->target->id, go->allocheaders, go->greentea,
+		     &go->layout);
 	dwarf = go->layout;
 	go->by_debug_info = go_layout_debug_info(go->img, go->module, &dwarf, &c) != 0;
 	return c.n ? layout_decide(go, &dwarf, &c) : NULL;

@@ -238,7 +238,23 @@ static void kinds_of(unsigned minor, struct go_layout *l)
 		l->special_kind.secret = 10;
 }
 
-void go_layout_of(unsigned minor, enum target_id target, bool allocheaders, struct go_layout *ret)
+/*
+ * GOEXPERIMENT=greenteagc, which is the default since 1.26: a P's gcWork has room for more in front
+ * of its timers, and the last of the counters come behind more (mwbbuf.go, mstats.go).
+ */
+static void greentea_turned(struct go_layout *l, unsigned minor, bool greentea)
+{
+	if (minor == 25 && greentea) {
+		l->p.timers = 13624;
+		l->mstats.enablegc = 10432;
+	} else if (minor >= 26 && !greentea) {
+		l->p.timers = 9416;
+		l->mstats.enablegc = 8256;
+	}
+}
+
+void go_layout_of(unsigned minor, enum target_id target, bool allocheaders, bool greentea,
+		  struct go_layout *ret)
 {
 	if (minor < GO_OLDEST)
 		minor = minor ? GO_OLDEST : GO_NEWEST;
@@ -251,6 +267,7 @@ void go_layout_of(unsigned minor, enum target_id target, bool allocheaders, stru
 		if (r->targets & 1u << target)
 			put(ret, r, row_offset(r, old ? 21 : minor));
 	}
+	greentea_turned(ret, minor, greentea);
 	kinds_of(minor, ret);
 }
 

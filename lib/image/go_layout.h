@@ -6,8 +6,12 @@
 
 #include "image/go.h"
 
-/* Of Go 1.<minor>, the nearest known one if there is no such; `allocheaders` counts for 1.22 alone. */
-void go_layout_of(unsigned minor, enum target_id target, bool allocheaders, struct go_layout *ret);
+/*
+ * Of Go 1.<minor>, the nearest known one if there is no such; `allocheaders` counts for 1.22 alone,
+ * `greentea` since 1.25.
+ */
+void go_layout_of(unsigned minor, enum target_id target, bool allocheaders, bool greentea,
+		  struct go_layout *ret);
 /* Where two layouts differ: the first field, and how many do. */
 struct go_layout_change {
 	const char *of, *name; /* "mspan", "elemsize" */

@@ -28,7 +28,8 @@ PARKED = [name for name in CASES if name.startswith("parked")]
 CGO = [name for name in CASES if name.startswith("cgo")]
 MARKED = [name for name in CASES if name.endswith(".marks")]
 OBJECTS = [name for name in CASES if name not in PARKED]	# that note their objects, and make little else
-QUIET = [name for name in CASES if name not in MARKED]	# where nothing moved between truth and dump
+STOPPED = [name for name in CASES if name.endswith((".marking", ".sweeping", ".stopped"))]
+QUIET = [name for name in CASES if name not in MARKED + STOPPED]	# where nothing moved between truth and dump
 
 
 @dataclasses.dataclass(frozen=True)

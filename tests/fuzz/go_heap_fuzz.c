@@ -128,7 +128,7 @@ static bool world_open(struct world *w, struct env *env, unsigned minor)
 		.allocheaders = minor >= 22, .modules = &w->module, .n_modules = 1,
 		.at = { .mheap = MHEAP, .memstats = CHUNKS + 0x9000, .gcController = CHUNKS + 0x9000 },
 	};
-	go_layout_of(minor, TARGET_AARCH64, w->go.allocheaders, &w->go.layout);
+	go_layout_of(minor, TARGET_AARCH64, w->go.allocheaders, w->go.greentea, &w->go.layout);
 	w->img.go = &w->go;
 	put_heap(w);
 	return true;

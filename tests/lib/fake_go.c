@@ -228,7 +228,7 @@ struct fake_go *fake_go_new(struct env *env, unsigned minor, enum target_id targ
 		.at.wait_reasons = FAKE_REASONS,
 		.at.n_wait_reasons = 4,
 	};
-	go_layout_of(minor, target, true, &f->go.layout);
+	go_layout_of(minor, target, true, minor >= 26, &f->go.layout);
 	add_module(f, funcs);
 	f->image->img.go = &f->go;
 	return f;

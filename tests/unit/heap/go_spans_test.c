@@ -127,7 +127,7 @@ static void world_open(struct world *w, unsigned minor)
 		.greentea = minor >= 26, .allocheaders = minor >= 22, .modules = &w->module, .n_modules = 1,
 		.at = { .mheap = MHEAP },
 	};
-	go_layout_of(minor, TARGET_AARCH64, w->go.allocheaders, &w->go.layout);
+	go_layout_of(minor, TARGET_AARCH64, w->go.allocheaders, w->go.greentea, &w->go.layout);
 	w->f->img.go = &w->go;
 	assert_null(go_types_open(&w->go, &w->go.types));
 	put(w, MHEAP + l->mheap.allspans, ALLSPANS, 8);

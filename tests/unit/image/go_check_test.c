@@ -97,7 +97,7 @@ static void world_init(struct world *w)
 	w->go.env = &w->env;
 	w->go.img = &w->f->img;
 	w->go.minor = MINOR;
-	go_layout_of(MINOR, TARGET_X86_64, true, &w->go.layout);
+	go_layout_of(MINOR, TARGET_X86_64, true, true, &w->go.layout);
 }
 
 static void world_fini(struct world *w)

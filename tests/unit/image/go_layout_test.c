@@ -65,7 +65,7 @@ static void by_version(void **state)
 	for (unsigned minor = GO_OLDEST; minor <= GO_NEWEST; minor++) {
 		struct go_layout l;
 
-		go_layout_of(minor, TARGET_X86_64, true, &l);
+		go_layout_of(minor, TARGET_X86_64, true, minor >= 26, &l);
 		for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 			int want = fields[i].at[minor - GO_OLDEST];
 
@@ -92,7 +92,7 @@ static void nothing_forgotten(void **state)
 		for (unsigned target = TARGET_X86_64; target <= TARGET_AARCH64; target++) {
 			struct go_layout l;
 
-			go_layout_of(minor, target, true, &l);
+			go_layout_of(minor, target, true, minor >= 26, &l);
 			for (size_t i = 0; i < ARRAY_SIZE(always); i++)
 				assert_int_not_equal(at(&l, always[i]), GO_ABSENT);
 		}
@@ -104,8 +104,8 @@ static void what_else_decides(void **state)
 
 	(void)state;
 	/* Without malloc headers 1.22 keeps 1.21's bitmap in front of the spans. */
-	go_layout_of(22, TARGET_X86_64, true, &with);
-	go_layout_of(22, TARGET_X86_64, false, &without);
+	go_layout_of(22, TARGET_X86_64, true, false, &with);
+	go_layout_of(22, TARGET_X86_64, false, false, &without);
 	assert_int_equal(with.heapArena.spans, 0);
 	assert_int_equal(with.heapArena.bitmap, GO_ABSENT);
 	assert_int_equal(without.heapArena.bitmap, 0);
@@ -113,14 +113,25 @@ static void what_else_decides(void **state)
 	assert_int_equal(without.heapArena.spans, (1 << 20) + (1 << 14));
 	assert_int_equal(without.mspan.largeType, with.mspan.largeType);
 	/* What is beyond the tables is read as the nearest in them. */
-	go_layout_of(GO_NEWEST, TARGET_X86_64, true, &newest);
-	go_layout_of(GO_NEWEST + 5, TARGET_X86_64, true, &newer);
+	go_layout_of(GO_NEWEST, TARGET_X86_64, true, true, &newest);
+	go_layout_of(GO_NEWEST + 5, TARGET_X86_64, true, true, &newer);
 	assert_memory_equal(&newest, &newer, sizeof(newest));
-	go_layout_of(GO_OLDEST, TARGET_X86_64, false, &oldest);
-	go_layout_of(GO_OLDEST - 1, TARGET_X86_64, false, &older);
+	go_layout_of(GO_OLDEST, TARGET_X86_64, false, false, &oldest);
+	go_layout_of(GO_OLDEST - 1, TARGET_X86_64, false, false, &older);
 	assert_memory_equal(&oldest, &older, sizeof(oldest));
+	/* By the DWARF of programs built with GOEXPERIMENT=greenteagc and nogreenteagc. */
+	go_layout_of(25, TARGET_AARCH64, true, false, &with);
+	assert_int_equal(with.p.timers, 9392);
+	assert_int_equal(with.mstats.enablegc, 8256);
+	go_layout_of(25, TARGET_AARCH64, true, true, &with);
+	assert_int_equal(with.p.timers, 13624);
+	assert_int_equal(with.mstats.enablegc, 10432);
+	go_layout_of(26, TARGET_X86_64, true, false, &without);
+	assert_int_equal(without.p.timers, 9416);
+	assert_int_equal(without.mstats.enablegc, 8256);
+	assert_int_equal(without.mstats.numgc, 7680);
 	/* internal/cpu: a cache line is 64 bytes on amd64; it was on arm64 too in 1.19, since then 128. */
-	go_layout_of(27, TARGET_AARCH64, true, &arm);
+	go_layout_of(27, TARGET_AARCH64, true, true, &arm);
 	assert_int_equal(newest.mheap.central_stride, 192);
 	assert_int_equal(arm.mheap.central_stride, 256);
 	assert_int_equal(arm.mheap.arenas, newest.mheap.arenas + 64);
