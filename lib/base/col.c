@@ -38,20 +38,6 @@ struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const ch
 	return NULL;
 }
 
-/*
- * One call for pages that will be written at once: a third of the cost of a fault each.  No
- * failure matters (kernels before 5.14 do not know it): the pages then come when they are touched.
- */
-static void populate(void *start, uint64_t bytes)
-{
-#ifdef MADV_POPULATE_WRITE
-	(void)madvise(start, bytes, MADV_POPULATE_WRITE);
-#else
-	(void)start;
-	(void)bytes;
-#endif
-}
-
 /* Counts `n` elements in all as ours. */
 static struct err *commit(struct col *col, uint64_t n)
 {
@@ -67,7 +53,8 @@ static struct err *commit(struct col *col, uint64_t n)
 	if (err)
 		return err;
 	col->cap = want / col->elem_size < col->max ? want / col->elem_size : col->max;
-	populate((char *)col->base + had, want - had);
+	spare_drop(&col->env->spare, want - had);
+	pages_populate((char *)col->base + had, want - had);
 	/*
 	 * What rounding left between cap and the pages taken is given back at close by the same
 	 * sum.
@@ -76,12 +63,40 @@ static struct err *commit(struct col *col, uint64_t n)
 	return NULL;
 }
 
+/* A column of n elements in pages that others left; `ret` stays as it is if there are none. */
+static struct err *take_spare(struct env *env, uint32_t elem_size, uint64_t n, const char *what,
+			      struct col *ret)
+{
+	uint64_t bytes;
+	struct err *err;
+	void *base;
+
+	if (!checked_mul(n, elem_size, &bytes) || bytes < SPARE_MIN_BYTES || bytes > UINT64_MAX / 2)
+		return NULL;
+	bytes = round_page(bytes);
+	err = env_mem_take(env, bytes, what);
+	if (err)
+		return err;
+	base = spare_take(&env->spare, bytes);
+	if (base)
+		*ret = (struct col){ base, n, n, n, elem_size, false, env, what };
+	else
+		env_mem_give(env, bytes);
+	return NULL;
+}
+
 struct err *col_fixed(struct env *env, uint32_t elem_size, uint64_t n, const char *what,
 		      struct col *ret)
 {
-	struct col col;
-	struct err *err = col_open(env, elem_size, n, what, &col);
+	struct col col = {};
+	struct err *err = take_spare(env, elem_size, n, what, &col);
 
+	if (!err && col.base) {
+		*ret = col;
+		return NULL;
+	}
+	if (!err)
+		err = col_open(env, elem_size, n, what, &col);
 	if (err)
 		return err;
 	err = commit(&col, n);
@@ -143,8 +158,14 @@ void col_seal(struct col *col)
 void col_close(struct col *col)
 {
 	if (col->base) {
-		munmap(col->base, round_page((col->max ? col->max : 1) * col->elem_size));
-		env_mem_give(col->env, committed_bytes(col));
+		uint64_t all = round_page((col->max ? col->max : 1) * col->elem_size);
+		uint64_t had = committed_bytes(col);
+
+		if (had < all)
+			munmap((char *)col->base + had, all - had);
+		env_mem_give(col->env, had);
+		if (had)
+			spare_give(&col->env->spare, col->base, had);
 	}
 	*col = (struct col){};
 }

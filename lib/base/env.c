@@ -29,6 +29,7 @@ void env_init(struct env *ret)
 		.tmp_dir = "/tmp",
 		.threads = n > 0 && n < UINT_MAX ? (unsigned)n : 1,
 		.diags.lock = ATOMIC_FLAG_INIT,
+		.spare.lock = ATOMIC_FLAG_INIT,
 	};
 }
 
@@ -39,6 +40,7 @@ void env_fini(struct env *env)
 	free(env->diags.list);
 	env->diags.list = NULL;
 	env->diags.n = 0;
+	spare_drop(&env->spare, UINT64_MAX);
 }
 
 /* The kind (code, fmt), or NULL; an error's text is its own kind. Called with the lock held. */

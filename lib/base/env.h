@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/spare.h"
 
 enum confidence { CONF_NONE, CONF_GUESS, CONF_PATTERN, CONF_DEBUG_INFO, CONF_RUNTIME };
 
@@ -52,6 +53,7 @@ struct env {
 	 */
 	bool show_contents;
 	struct diags diags;
+	struct spare spare; /* of closed columns */
 	/* may be NULL */
 	void (*progress)(void *arg, const char *phase, uint64_t done, uint64_t total);
 	void *progress_arg;

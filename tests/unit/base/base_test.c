@@ -189,6 +189,59 @@ static void column_keeps_to_its_budget(void **state)
 	env_fini(&env);
 }
 
+static uint64_t spare_bytes(const struct env *env)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < env->spare.n; i++)
+		n += env->spare.v[i].bytes;
+	return n;
+}
+
+/* What one column left is zeroed for the next; both never take more than columns did at once. */
+static void columns_take_what_others_left(void **state)
+{
+	enum { COLS = 6, ROUNDS = 200, PAGE = 4096 };
+	struct env env;
+	struct col cols[COLS] = {};
+	uint64_t seed = 88172645463325252ull, peak = 0, taken = 0;
+
+	(void)state;
+	env_init(&env);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct col *col = &cols[round % COLS];
+		uint64_t n, spare;
+
+		col_close(col);
+		seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+		n = (seed >> 33) % (1u << (10 + round % 11)) + 1;
+		spare = spare_bytes(&env);
+		if (round % 3) {
+			assert_null(col_fixed(&env, 8, n, "rows", col));
+			for (uint64_t i = 0; i < n; i++)
+				assert_int_equal(((uint64_t *)col->base)[i], 0);
+			taken += spare_bytes(&env) < spare;
+		} else {
+			void *room;
+
+			assert_null(col_open(&env, 8, 2 * n, "rows", col));
+			assert_null(col_reserve(col, n, &room));
+			col->n = n;
+			if (round % 2)
+				col_seal(col);
+		}
+		memset(col->base, 0xff, n * 8);
+		peak = env.mem_used > peak ? env.mem_used : peak;
+		assert_true(env.mem_used + spare_bytes(&env) <= peak + PAGE * COLS);
+	}
+	assert_true(taken > ROUNDS / 8);
+	for (unsigned i = 0; i < COLS; i++)
+		col_close(&cols[i]);
+	assert_int_equal(env.mem_used, 0);
+	env_fini(&env);
+	assert_int_equal(spare_bytes(&env), 0);
+}
+
 static void diags_are_counted(void **state)
 {
 	struct env env;
@@ -256,6 +309,7 @@ int main(void)
 		cmocka_unit_test(escapes),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(column_keeps_to_its_budget),
+		cmocka_unit_test(columns_take_what_others_left),
 		cmocka_unit_test(diags_are_counted),
 		cmocka_unit_test(ranges_do_not_depend_on_threads),
 	};
