@@ -203,7 +203,10 @@ struct err *je_regions(void *ctx, struct region_sink *sink)
 	return err;
 }
 
-/* Free pages hold what was left in them, and edata_t's point to every extent: no roots. */
+/*
+ * Free pages hold what was left in them, edata_t's point to every extent, and the keys that a tsd_t
+ * caches may be addresses of blocks: no roots.
+ */
 struct err *je_metadata(void *ctx, struct claim_sink *sink)
 {
 	const struct jemalloc *je = ctx;
@@ -213,6 +216,11 @@ struct err *je_metadata(void *ctx, struct claim_sink *sink)
 		struct claim claim = { .start = je->bases.v[i].start, .end = je->bases.v[i].end };
 
 		err = sink->add(sink, &claim);
+	}
+	for (size_t i = 0; i < je->caches.n && !err; i++) {
+		struct claim tsd = { .start = je->caches.v[i].low, .end = je->caches.v[i].high };
+
+		err = tsd.end ? sink->add(sink, &tsd) : NULL;
 	}
 	for (size_t i = 0; i < je->copies.n && !err; i++) {
 		const struct je_copy *copy = &je->copies.v[i];

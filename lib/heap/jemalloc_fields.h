@@ -97,6 +97,8 @@ struct jemalloc {
 	struct {
 		struct je_cache {
 			taddr bins, arena;
+			taddr low,
+				high; /* of the tsd_t it is in, as far as it is known; 0, 0: in none */
 		} * v;
 		size_t n, cap;
 	} caches;

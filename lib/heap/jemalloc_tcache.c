@@ -117,15 +117,29 @@ static bool known_cache(const struct jemalloc *je, taddr bins)
 	return false;
 }
 
+/* *ret_end: behind the last that is one. */
 static struct err *read_bins(struct jemalloc *je, const struct je_copy *copy, taddr bins,
-			     unsigned szind, unsigned n)
+			     unsigned szind, unsigned n, taddr *ret_end)
 {
 	struct err *err = NULL;
 	bool go_on = true;
 
-	for (unsigned i = 0; i < n && szind + i < copy->n_sizes && go_on && !err; i++)
-		err = read_bin(je, copy, bins + (uint64_t)i * JE_CACHE_BIN, szind + i, &go_on);
+	for (unsigned i = 0; i < n && szind + i < copy->n_sizes && go_on && !err; i++) {
+		*ret_end = bins + (uint64_t)i * JE_CACHE_BIN;
+		err = read_bin(je, copy, *ret_end, szind + i, &go_on);
+	}
 	return err;
+}
+
+/*
+ * The tsd_t around a cache.  5.3: tcache_slow_t, rtree_ctx, .. tcache_t; 5.2: rtree_ctx (24 pairs), iarena,
+ * arena, arenas_tdata, binshards, tcache_t.  The keys of rtree_ctx may be addresses of blocks.
+ */
+static taddr tsd_low(const struct je_copy *copy, taddr bins, taddr descriptor)
+{
+	if (copy->form->tail_descriptor)
+		return bins - 16 - align_up(copy->n_bins, 8) - 24 - 24 * 16;
+	return descriptor < bins ? descriptor - SLOW_DESCRIPTOR : bins - 8;
 }
 
 /* 5.2, tsd_t: arena, arenas_tdata (a block of jemalloc's own), binshards, then tcache_t and its bins. */
@@ -141,17 +155,20 @@ static struct err *note_tdata(struct jemalloc *je, const struct je_copy *copy, t
 	return note_own(je, w[1]);
 }
 
-/* `large`: where the bins of large classes are when they do not follow. */
-static struct err *read_cache(struct jemalloc *je, const struct je_copy *copy, taddr bins,
-			      taddr large, taddr arena)
+/* One cache: where its bins and its descriptor are. */
+struct found {
+	taddr bins, large, arena, descriptor; /* large: 0 where they follow the others */
+};
+
+static struct err *read_cache(struct jemalloc *je, const struct je_copy *copy,
+			      const struct found *f)
 {
-	struct je_cache cache = { .bins = bins, .arena = arena };
+	struct je_cache cache = { .bins = f->bins, .arena = f->arena };
+	taddr bins = f->bins, large = f->large, arena = f->arena, first, end;
+	bool in_block = je_extent_at(je, bins);
 	uint64_t w[3], n;
-	taddr first, end;
 	struct err *err;
 
-	if (!vec_push(&je->caches, &cache))
-		return &err_nomem;
 	err = note_own(je, bins);
 	if (!err)
 		err = note_tdata(je, copy, bins, arena);
@@ -159,18 +176,16 @@ static struct err *read_cache(struct jemalloc *je, const struct je_copy *copy, t
 		err = note_own(je, end - 8);
 	if (!err)
 		err = read_bins(je, copy, bins, 0,
-				large ? copy->n_bins : copy->n_bins + LARGE_BINS_MAX);
+				large ? copy->n_bins : copy->n_bins + LARGE_BINS_MAX, &cache.high);
 	if (!err && large)
-		err = read_bins(je, copy, large, copy->n_bins, LARGE_BINS_MAX);
-	return err;
+		err = read_bins(je, copy, large, copy->n_bins, LARGE_BINS_MAX, &cache.high);
+	cache.low = in_block ? 0 : tsd_low(copy, bins, f->descriptor);
+	if (in_block || cache.high <= cache.low || cache.high - cache.low > TSD_MAX)
+		cache.low = cache.high = 0;
+	return err || vec_push(&je->caches, &cache) ? err : &err_nomem;
 }
 
 /* ---- finding them */
-
-/* One cache: where its bins and its descriptor are. */
-struct found {
-	taddr bins, large, arena, descriptor; /* large: 0 where they follow the others */
-};
 
 /* 5.2: the descriptor at `at`, behind the small bins, points to them; then come the large ones and the arena. */
 static bool found_by_tail(const struct jemalloc *je, const struct je_copy *copy, taddr at,
@@ -218,7 +233,7 @@ static bool found_by_descriptor(const struct jemalloc *je, const struct je_copy 
 static struct err *read_ring(struct jemalloc *je, const struct je_copy *copy, struct found found)
 {
 	while (je->caches.n < CACHES_MAX && !known_cache(je, found.bins)) {
-		struct err *err = read_cache(je, copy, found.bins, found.large, found.arena);
+		struct err *err = read_cache(je, copy, &found);
 		taddr next;
 
 		if (err || image_read_u64(je->img, found.descriptor, &next) != MEM_OK ||
