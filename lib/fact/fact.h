@@ -18,12 +18,14 @@ enum fact {
 	/* breadth-first tree from the roots: the shortest chain to each node */
 	FACT_PARENT = 1 << 3,
 	FACT_REVERSE = 1 << 4, /* incoming edges, compressed sparse rows */
-	/* what pools and stuck goroutines alone keep; needs STUCK; nothing without graph.owners */
+	/* what pools and stuck goroutines alone keep; needs KNOTS; nothing without graph.owners */
 	FACT_OWNER = 1 << 5,
 	/* goroutines that nobody who could run can wake; nothing without graph.waits */
 	FACT_STUCK = 1 << 6,
 	/* rings that their own finalizers keep; needs OWNER; nothing without graph.finalizable */
 	FACT_FINAL_RINGS = 1 << 7,
+	/* who of the stuck has what another waits for; needs STUCK; nothing when none is stuck */
+	FACT_KNOTS = 1 << 8,
 };
 
 /*
@@ -74,6 +76,23 @@ struct cycle {
 /* Owners beyond this many are not told apart: what they keep is shared by their kind. */
 enum { OWNERS_TOLD = 60000 };
 
+/* What stuck goroutines wait for. */
+struct thing {
+	node_id node;
+	uint32_t offset; /* as in struct wait */
+	uint8_t on;	 /* enum wait_on */
+};
+struct thing_wait {
+	uint32_t thread, thing; /* index in things */
+};
+/*
+ * A stuck goroutine that reaches a thing from its own roots and does not wait for it: who may have
+ * the lock, or would have to send.  Only a candidate.
+ */
+struct thing_holder {
+	uint32_t thing, thread;
+};
+
 struct final_ring {
 	node_id node; /* the lowest with a finalizer */
 	uint64_t nodes, bytes; /* of the ring */
@@ -115,6 +134,17 @@ struct facts {
 	/* STUCK: one bit a goroutine, by root_source.thread; NULL without waits */
 	const uint64_t *stuck;
 	uint32_t n_stuck_bits; /* goroutines with an index below that may be asked */
+	const uint64_t *awake; /* one bit a node: who may run reaches it; NULL without waits */
+	/* KNOTS, all NULL and 0 when nobody is stuck */
+	const struct thing *things;	       /* by node, then offset */
+	const struct thing_wait *thing_waits; /* by goroutine, then thing */
+	const struct thing_holder *holders;	       /* by thing, then goroutine */
+	uint64_t n_things, n_thing_waits, n_holders;
+	bool holders_cut; /* there are more, and perhaps rings of them */
+	/* by goroutine, n_stuck_bits: those that wait for each other have one number; 0: in no ring */
+	const uint32_t *ring;
+	/* by owner: those with goroutines in one ring count as the lowest of them; itself for others */
+	const uint32_t *knot;
 	/*
 	 * FINAL_RINGS: what only finalizers reach, in a ring with a node that has one: its own
 	 * contents keep it, or the function to be called, so that it never runs
@@ -123,7 +153,7 @@ struct facts {
 	const struct final_ring *final_rings;
 	uint64_t n_final_rings;
 	const uint64_t *in_final_ring;
-	struct col cols[16];
+	struct col cols[20];
 };
 static inline bool is_stuck(const struct facts *f, uint32_t thread)
 {

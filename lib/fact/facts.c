@@ -28,8 +28,11 @@ static const struct step {
 	{ FACT_PARENT, 0, parent_compute, 1 << COL_PARENT, "shortest chains" },
 	{ FACT_REVERSE, 0, reverse_compute, 1 << COL_IN_ROW | 1 << COL_IN_BASE | 1 << COL_IN_SRC,
 	  "incoming edges" },
-	{ FACT_STUCK, 0, stuck_compute, 1 << COL_STUCK, "stuck goroutines" },
-	{ FACT_OWNER, FACT_STUCK, owner_compute, 1 << COL_OWNER | 1 << COL_OWNER_TOTAL,
+	{ FACT_STUCK, 0, stuck_compute, 1 << COL_STUCK | 1 << COL_AWAKE, "stuck goroutines" },
+	{ FACT_KNOTS, FACT_STUCK, knots_compute,
+	  1 << COL_THINGS | 1 << COL_WAITS | 1 << COL_HOLDERS | 1 << COL_RING | 1 << COL_KNOT,
+	  "who waits for whom" },
+	{ FACT_OWNER, FACT_KNOTS, owner_compute, 1 << COL_OWNER | 1 << COL_OWNER_TOTAL,
 	  "what owners keep" },
 	{ FACT_FINAL_RINGS, FACT_OWNER, final_rings_compute,
 	  1 << COL_FINAL_RINGS | 1 << COL_IN_FINAL_RING,
@@ -60,6 +63,14 @@ void facts_drop(struct facts *f, unsigned which)
 	f->owner = f->cols[COL_OWNER].base;
 	f->owner_total = f->cols[COL_OWNER_TOTAL].base;
 	f->stuck = f->cols[COL_STUCK].base;
+	f->awake = f->cols[COL_AWAKE].base;
+	f->things = f->cols[COL_THINGS].base;
+	f->thing_waits = f->cols[COL_WAITS].base;
+	f->holders = f->cols[COL_HOLDERS].base;
+	f->ring = f->cols[COL_RING].base;
+	f->knot = f->cols[COL_KNOT].base;
+	if (!f->things)
+		f->n_things = f->n_thing_waits = f->n_holders = 0;
 	f->final_rings = f->cols[COL_FINAL_RINGS].base;
 	f->n_final_rings = f->cols[COL_FINAL_RINGS].n;
 	f->in_final_ring = f->cols[COL_IN_FINAL_RING].base;
@@ -69,7 +80,7 @@ void facts_drop(struct facts *f, unsigned which)
 
 struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs, struct facts *f)
 {
-	for (unsigned i = N_STEPS; i--;)
+	for (unsigned i = N_STEPS; i--;) /* each stands after what it needs */
 		if (needs & steps[i].fact)
 			needs |= steps[i].needs;
 	for (unsigned i = 0; i < N_STEPS; i++) {

@@ -10,6 +10,7 @@
 
 struct spread {
 	const struct graph *g;
+	const struct facts *f;
 	const uint64_t *inner;
 	const struct gate *gates;
 	uint16_t *owner;
@@ -19,8 +20,10 @@ struct spread {
 };
 
 /* Of an owner's index + 1; 0 stays nobody in particular. */
-static uint32_t label_of(const struct graph *g, uint32_t owner)
+static uint32_t label_of(const struct graph *g, const struct facts *f, uint32_t owner)
 {
+	if (owner && f->knot)
+		owner = f->knot[owner - 1] + 1;
 	return owner <= OWNERS_TOLD ? owner : OWNER_SHARED(g->owners[owner - 1].kind);
 }
 
@@ -54,7 +57,7 @@ static uint32_t gate_owner(const struct spread *s, node_id node)
 		else
 			hi = mid;
 	}
-	return label_of(s->g, s->gates[lo].owner);
+	return label_of(s->g, s->f, s->gates[lo].owner);
 }
 
 static struct err *reach_by(struct spread *s, node_id node, uint32_t label)
@@ -112,7 +115,7 @@ static struct err *from_roots(struct spread *s, const struct facts *f)
 		struct err *err = NULL;
 
 		for (uint32_t i = 0; i < g->n_roots && !err; i++) {
-			uint32_t owner = label_of(g, root_owner(g, f, i));
+			uint32_t owner = label_of(g, f, root_owner(g, f, i));
 
 			if (!!owner == owned)
 				err = reach_by(s, EDGE_NODE(g->root_node[i]), owner);
@@ -165,9 +168,17 @@ static struct err *mark_gates(struct env *env, struct spread *s, struct col *gat
 	return NULL;
 }
 
+/* A stuck goroutine's own blocks, which the runtime reaches, lead to nothing that somebody else keeps. */
+static void end_at_hidden(const struct graph *g, const struct facts *f, uint64_t *inner)
+{
+	for (uint32_t i = 0; i < g->n_waits; i++)
+		if (g->waits[i].kind == WAIT_HIDDEN && is_stuck(f, g->waits[i].thread))
+			bit_clear(inner, g->waits[i].node);
+}
+
 struct err *owner_compute(struct env *env, const struct graph *g, struct facts *f)
 {
-	struct spread s = { .g = g, .gates = g->gates };
+	struct spread s = { .g = g, .f = f, .gates = g->gates };
 	struct col gates = {}, queued = {};
 	struct subset inner = {};
 	struct err *err;
@@ -181,6 +192,8 @@ struct err *owner_compute(struct env *env, const struct graph *g, struct facts *
 	memset(s.owner, 0xff, 2 * (uint64_t)g->n);
 	err = inner_nodes(env, g, &inner);
 	s.inner = inner.set;
+	if (!err)
+		end_at_hidden(g, f, inner.set);
 	if (!err)
 		err = mark_gates(env, &s, &gates, &queued);
 	if (!err)

@@ -23,7 +23,13 @@ enum {
 	COL_OWNER_TOTAL,
 	COL_STUCK,
 	COL_FINAL_RINGS,
-	COL_IN_FINAL_RING
+	COL_IN_FINAL_RING,
+	COL_AWAKE,
+	COL_THINGS,
+	COL_WAITS,
+	COL_HOLDERS,
+	COL_RING,
+	COL_KNOT
 };
 
 struct err *reach_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
@@ -34,6 +40,7 @@ struct err *reverse_compute(struct env *env, const struct graph *g, struct facts
 struct err *final_rings_compute(struct env *env, const struct graph *g,
 				struct facts *f) MUST_CHECK;
 struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
+struct err *knots_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 struct err *owner_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 
 /* A set of nodes, numbered densely in id order: a bit a node, and a count for each 64. */

@@ -206,13 +206,14 @@ static struct err *run(struct env *env, struct search *s, struct facts *f)
 			bit_set(stuck, t);
 	f->stuck = stuck;
 	f->n_stuck_bits = s->n_waiters;
+	f->awake = s->marked;
 	return NULL;
 }
 
 struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *f)
 {
 	struct search s = { .g = g };
-	struct col marked = {}, special = {}, waiters = {};
+	struct col special = {}, waiters = {};
 	struct subset inner = {};
 	struct err *err;
 
@@ -224,7 +225,8 @@ struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *
 	err = inner_nodes(env, g, &inner);
 	s.inner = inner.set;
 	if (!err)
-		err = col_fixed(env, 8, bits_words(g->n) + 1, "reachable nodes", &marked);
+		err = col_fixed(env, 8, bits_words(g->n) + 1, "reachable nodes",
+				&f->cols[COL_AWAKE]);
 	if (!err)
 		err = col_fixed(env, 8, bits_words(g->n) + 1, "what goroutines wait for", &special);
 	if (!err)
@@ -236,7 +238,7 @@ struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *
 	if (!err)
 		err = col_open(env, 4, s.n_waiters, "stuck goroutines", &s.woken);
 	if (!err) {
-		s.marked = marked.base;
+		s.marked = f->cols[COL_AWAKE].base;
 		s.special = special.base;
 		s.waiters = waiters.base;
 		for (uint32_t i = 0; i < g->n_waits; i++) {
@@ -250,7 +252,6 @@ struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *
 	col_close(&s.stack);
 	col_close(&waiters);
 	col_close(&special);
-	col_close(&marked);
 	subset_close(&inner);
 	return err;
 }
