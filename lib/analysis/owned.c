@@ -1,5 +1,5 @@
 /*
- * analysis/owned.c - what pools keep, and goroutines that nobody can wake.
+ * analysis/owned.c - what pools and finalizers keep; totals of all owners.
  *
  * One suspect an owner that keeps enough, with the largest of what it keeps.  Of a pool the rule
  * that says most tells, the others are evidence beside it: what was left in its objects is most of
@@ -498,64 +498,6 @@ static struct err *add_escaped(const struct subject *s, struct report *r, const 
 	return err;
 }
 
-static uint64_t stuck_of(const struct subject *s, uint32_t owner)
-{
-	uint64_t n = 0;
-	uint32_t last = UINT32_MAX;
-
-	for (uint32_t i = 0; i < s->graph->n_sources; i++) {
-		const struct root_source *source = &s->graph->sources[i];
-
-		if (source->owner != owner + 1 || !is_stuck(s->facts, source->thread))
-			continue;
-		n += source->thread != last; /* its sources come together */
-		last = source->thread;
-	}
-	return n;
-}
-
-static struct err *evidence_waited(struct report *r, struct rp_suspect *out, uint64_t ns)
-{
-	struct text t = TEXT_INIT;
-	struct err *err;
-
-	text_add(&t, "at least ");
-	text_add_duration(&t, ns);
-	err = evidence_add(r, out, "the longest of them waits", text_str(&t));
-	text_fini(&t);
-	return err;
-}
-
-static struct err *add_stuck(const struct subject *s, struct report *r, uint32_t i,
-			     const struct kept *k)
-{
-	const struct owner *owner = &s->graph->owners[i];
-	const struct total *total = &s->facts->owner_total[i];
-	struct rp_suspect out = {
-		.rule = "stuck/goroutine",
-		.count = stuck_of(s, i),
-		.bytes = total->bytes,
-		.retained = total->bytes,
-		.confidence = CONF_PATTERN,
-	};
-	struct text title = TEXT_INIT;
-	struct err *err;
-
-	if (!out.count)
-		return NULL;
-	text_add_count(&title, out.count);
-	text_add(&title, out.count == 1 ? " goroutine waits" : " goroutines wait");
-	text_add(&title, " forever: ");
-	text_add(&title, owner->name);
-	err = evidence_held(r, &out, "reached from their stacks alone", total->count, total->bytes);
-	if (!err && owner->waited)
-		err = evidence_waited(r, &out, owner->waited);
-	if (!err)
-		err = add_suspect(s, r, &out, k->largest, k->n, &title);
-	text_fini(&title);
-	return err;
-}
-
 static void add_totals(const struct subject *s, struct report *r)
 {
 	static const enum category categories[OWNER_KINDS] = {
@@ -589,7 +531,7 @@ static struct err *add_owner(const struct subject *s, struct report *r, uint32_t
 	struct err *err;
 
 	if (owner->kind == OWNER_STUCK)
-		return add_stuck(s, r, i, k);
+		return NULL; /* stuck.c */
 	if (owner->kind == OWNER_FINALIZER)
 		return total.bytes >= LEAST_BYTES ? add_finalizers(s, r, owner, &total, k) : NULL;
 	err = add_dirty(s, r, i, k, &total, &is_all);
@@ -644,7 +586,7 @@ static struct err *owned_run(struct env *env, const struct subject *s, struct re
 
 const struct analysis_ops owned_analysis = {
 	.name = "owned",
-	.summary = "what pools and stuck goroutines alone keep",
+	.summary = "what pools and finalizers alone keep",
 	.needs = FACT_OWNER | FACT_FINAL_RINGS | FACT_PARENT | FACT_DOM,
 	.run = owned_run,
 };

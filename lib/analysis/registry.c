@@ -2,8 +2,8 @@
 #include "analysis/analysis.h"
 
 extern const struct analysis_ops leaks_analysis, cycles_analysis, suspects_analysis, frag_analysis,
-	owned_analysis, final_rings_analysis, slack_analysis, copies_analysis, types_analysis,
-	uncollected_analysis, samples_analysis, join_analysis, rank_analysis;
+	owned_analysis, stuck_analysis, final_rings_analysis, slack_analysis, copies_analysis,
+	types_analysis, uncollected_analysis, samples_analysis, join_analysis, rank_analysis;
 
 const struct analysis_ops *const analysis_registry[] = {
 	&leaks_analysis,
@@ -11,6 +11,7 @@ const struct analysis_ops *const analysis_registry[] = {
 	&suspects_analysis,
 	&frag_analysis,
 	&owned_analysis,
+	&stuck_analysis,
 	&final_rings_analysis,
 	&slack_analysis,
 	&copies_analysis,

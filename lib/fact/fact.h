@@ -26,6 +26,8 @@ enum fact {
 	FACT_FINAL_RINGS = 1 << 7,
 	/* who of the stuck has what another waits for; needs STUCK; nothing when none is stuck */
 	FACT_KNOTS = 1 << 8,
+	/* rings of blocks that stuck goroutines alone keep; needs OWNER */
+	FACT_STUCK_RINGS = 1 << 9,
 };
 
 /*
@@ -99,6 +101,12 @@ struct final_ring {
 	bool by_function; /* what a finalizer or cleanup calls holds its own object */
 };
 
+struct stuck_ring {
+	node_id node;	/* the lowest */
+	uint32_t owner; /* as in knot[] */
+	uint64_t nodes, bytes;
+};
+
 #define PARENT_ROOT (1u << 31) /* in parent[]: the low bits are a root index */
 
 struct facts {
@@ -141,9 +149,9 @@ struct facts {
 	const struct thing_holder *holders;	       /* by thing, then goroutine */
 	uint64_t n_things, n_thing_waits, n_holders;
 	bool holders_cut; /* there are more, and perhaps rings of them */
-	/* by goroutine, n_stuck_bits: those that wait for each other have one number; 0: in no ring */
+	/* by goroutine: those that wait for each other have one number; 0: in no ring */
 	const uint32_t *ring;
-	/* by owner: those with goroutines in one ring count as the lowest of them; itself for others */
+	/* by owner: those with goroutines in one ring are the lowest of them; others itself */
 	const uint32_t *knot;
 	/*
 	 * FINAL_RINGS: what only finalizers reach, in a ring with a node that has one: its own
@@ -153,7 +161,10 @@ struct facts {
 	const struct final_ring *final_rings;
 	uint64_t n_final_rings;
 	const uint64_t *in_final_ring;
-	struct col cols[20];
+	/* STUCK_RINGS: by owner, the largest first */
+	const struct stuck_ring *stuck_rings;
+	uint64_t n_stuck_rings;
+	struct col cols[24];
 };
 static inline bool is_stuck(const struct facts *f, uint32_t thread)
 {

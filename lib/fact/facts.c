@@ -37,6 +37,8 @@ static const struct step {
 	{ FACT_FINAL_RINGS, FACT_OWNER, final_rings_compute,
 	  1 << COL_FINAL_RINGS | 1 << COL_IN_FINAL_RING,
 	  "rings with a finalizer" },
+	{ FACT_STUCK_RINGS, FACT_OWNER, stuck_rings_compute, 1 << COL_STUCK_RINGS,
+	  "rings of stuck goroutines" },
 };
 enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };
 
@@ -72,6 +74,8 @@ void facts_drop(struct facts *f, unsigned which)
 	if (!f->things)
 		f->n_things = f->n_thing_waits = f->n_holders = 0;
 	f->final_rings = f->cols[COL_FINAL_RINGS].base;
+	f->stuck_rings = f->cols[COL_STUCK_RINGS].base;
+	f->n_stuck_rings = f->stuck_rings ? f->cols[COL_STUCK_RINGS].n : 0;
 	f->n_final_rings = f->cols[COL_FINAL_RINGS].n;
 	f->in_final_ring = f->cols[COL_IN_FINAL_RING].base;
 	f->n_lost = f->cols[COL_LOST].n;

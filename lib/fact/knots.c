@@ -3,9 +3,9 @@
  * wait for each other in a ring.
  *
  * One search from the roots of each, over what nobody who may run reaches; goroutines and things
- * make a small graph, whose strongly connected components are the rings (Coffman, Elphick, Shoshani,
- * "System deadlocks", 1971).  A channel, or a lock, does not say who has it: who reaches it is a
- * candidate, not more.
+ * make a small graph, whose strongly connected components are the rings (Coffman, Elphick and
+ * Shoshani, "System deadlocks", 1971).  A channel, or a lock, does not say who has it: who reaches
+ * it is a candidate, not more.
  */
 #include "fact/parts.h"
 
@@ -49,7 +49,8 @@ static void fini(struct knots *k)
 
 static int by_thing(const void *pa, const void *pb)
 {
-	const struct wait *a = *(const struct wait *const *)pa, *b = *(const struct wait *const *)pb;
+	const struct wait *a = *(const struct wait *const *)pa;
+	const struct wait *b = *(const struct wait *const *)pb;
 
 	if (a->node != b->node)
 		return a->node < b->node ? -1 : 1;
@@ -144,7 +145,7 @@ static struct err *meet(struct knots *k, uint32_t thread, node_id node)
 }
 
 /* A goroutine's own block: what it leads to is what the goroutine waits for. */
-static bool is_hidden(const struct graph *g, node_id node)
+static bool is_hidden(const struct graph *g, const struct facts *f, node_id node)
 {
 	uint32_t lo = 0, hi = g->n_waits;
 
@@ -157,7 +158,7 @@ static bool is_hidden(const struct graph *g, node_id node)
 			hi = mid;
 	}
 	for (; lo < g->n_waits && g->waits[lo].node == node; lo++)
-		if (g->waits[lo].kind == WAIT_HIDDEN)
+		if (g->waits[lo].kind == WAIT_HIDDEN && is_stuck(f, g->waits[lo].thread))
 			return true;
 	return false;
 }
@@ -173,7 +174,7 @@ static struct err *visit(struct knots *k, uint32_t thread, node_id node)
 	if (bit_get(k->special, node)) {
 		struct err *err = meet(k, thread, node);
 
-		if (err || is_hidden(k->g, node))
+		if (err || is_hidden(k->g, k->f, node))
 			return err;
 	}
 	return vec_push(&k->stack, &node) ? NULL : &err_nomem;
@@ -401,8 +402,8 @@ static struct err *run(struct env *env, struct knots *k, struct facts *f)
 		err = keep(env, f, COL_WAITS, k->waits.v, k->waits.n, sizeof(struct thing_wait),
 			   "things waited for");
 	if (!err)
-		err = keep(env, f, COL_HOLDERS, k->holders.v, k->holders.n, sizeof(struct thing_holder),
-			   "things waited for");
+		err = keep(env, f, COL_HOLDERS, k->holders.v, k->holders.n,
+			   sizeof(struct thing_holder), "things waited for");
 	return err;
 }
 

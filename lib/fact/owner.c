@@ -168,7 +168,7 @@ static struct err *mark_gates(struct env *env, struct spread *s, struct col *gat
 	return NULL;
 }
 
-/* A stuck goroutine's own blocks, which the runtime reaches, lead to nothing that somebody else keeps. */
+/* A stuck goroutine's own blocks, which the runtime reaches, do not make it keep anything. */
 static void end_at_hidden(const struct graph *g, const struct facts *f, uint64_t *inner)
 {
 	for (uint32_t i = 0; i < g->n_waits; i++)

@@ -29,7 +29,8 @@ enum {
 	COL_WAITS,
 	COL_HOLDERS,
 	COL_RING,
-	COL_KNOT
+	COL_KNOT,
+	COL_STUCK_RINGS
 };
 
 struct err *reach_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
@@ -41,6 +42,8 @@ struct err *final_rings_compute(struct env *env, const struct graph *g,
 				struct facts *f) MUST_CHECK;
 struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 struct err *knots_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
+struct err *stuck_rings_compute(struct env *env, const struct graph *g,
+				struct facts *f) MUST_CHECK;
 struct err *owner_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
 
 /* A set of nodes, numbered densely in id order: a bit a node, and a count for each 64. */

@@ -70,7 +70,16 @@ enum wait_kind {
 	WAIT_FOR,
 	WAIT_HIDDEN, /* its own control block: leads on only for itself, or once it is awake */
 };
-enum wait_on { WAIT_CHANNEL, WAIT_SEMAPHORE, WAIT_CONDITION, WAIT_NOTHING, WAIT_ONS };
+enum wait_on {
+	WAIT_CHANNEL,
+	WAIT_MUTEX,
+	WAIT_RWMUTEX,
+	WAIT_GROUP,
+	WAIT_CONDITION,
+	WAIT_SEMAPHORE, /* of something else */
+	WAIT_NOTHING,	/* that could ever come: a nil channel */
+	WAIT_ONS
+};
 struct wait {
 	node_id node;
 	uint32_t thread; /* as in root_source of ROOT_GOROUTINE */
@@ -157,6 +166,8 @@ struct graph_ops {
 	uint64_t (*entries)(void *ctx, node_id node);
 	/* A short word for the block when no type is known, NULL if there is none. */
 	const char *(*label)(void *ctx, node_id node);
+	/* How the byte at an offset of a node is called: "main.Account.mu"; false: of no known type. */
+	bool (*inside)(void *ctx, node_id node, uint64_t offset, struct text *ret);
 	/* Before the columns go: what ctx owns besides them. */
 	void (*close)(void *ctx);
 };

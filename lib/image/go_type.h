@@ -73,7 +73,8 @@ void go_type_pointers(const struct go *go, const struct go_type *t,
 /*
  * How the byte at `offset` of a value of type t is called: ".h.items[3].buf", "" for the start of a
  * scalar.  Returns the innermost type that covers it, NULL when offset is padding or past the end.
- * `ret` may be NULL.  What is inside a sync.Map has no name: it is one thing to who uses it.
+ * `ret` may be NULL.  What is inside a sync.Map, a lock, a
+ * WaitGroup or a Cond has no name: it is one thing to who uses it.
  */
 const struct go_type *go_type_path(const struct go *go, const struct go_type *t, uint64_t offset,
 				   struct text *ret);

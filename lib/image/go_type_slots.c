@@ -88,6 +88,18 @@ static const struct go_field *field_at(const struct go_type *t, uint64_t offset)
 	return &t->fields[lo - 1];
 }
 
+/* To who uses them. */
+static bool is_one_thing(const struct go_type *t)
+{
+	static const char *const names[] = { "sync.Map", "sync.Mutex", "sync.RWMutex",
+					     "sync.WaitGroup", "sync.Cond" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(t->name, names[i]))
+			return true;
+	return false;
+}
+
 const struct go_type *go_type_path(const struct go *go, const struct go_type *t, uint64_t offset,
 				   struct text *ret)
 {
@@ -106,8 +118,8 @@ const struct go_type *go_type_path(const struct go *go, const struct go_type *t,
 
 			if (!f)
 				return NULL;
-			if (!strcmp(t->name, "sync.Map"))
-				ret = NULL; /* one thing to its users */
+			if (is_one_thing(t))
+				ret = NULL;
 			if (ret)
 				text_printf(ret, ".%s", f->name);
 			offset -= f->offset;

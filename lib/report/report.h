@@ -135,6 +135,7 @@ struct rp_suspect {
 	const char *id;	   /* stable for one input: "s1" */
 	const char *rule;  /* rules[].id */
 	const char *title; /* one line for people */
+	const char *line;  /* what a page of text says instead of the chain; NULL: nothing */
 	const char *type;  /* NULL = unknown */
 	uint64_t count, bytes, retained;
 	enum confidence confidence;

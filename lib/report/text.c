@@ -480,9 +480,15 @@ static void print_suspect(struct page *p, size_t i)
 	right_count(p, s->count, TITLE_WIDTH + 26);
 	text_printf(&p->line, "  %s", s->rule);
 	end_line_styled(p, styles[rule->severity], n);
-	print_chain(p, s);
+	if (s->line) {
+		text_add(&p->line, "      ");
+		add_name_cut(&p->line, s->line, p->width - CHAIN_INDENT);
+		end_line(p);
+	} else {
+		print_chain(p, s);
+	}
 	/* what has a root explains itself */
-	if (s->n_evidence && !(s->has_chain && s->chain.root.kind)) {
+	if (s->n_evidence && !s->line && !(s->has_chain && s->chain.root.kind)) {
 		text_add(&p->line, "      ");
 		add_name(&p->line, s->evidence[0].what);
 		text_add(&p->line, ": ");

@@ -413,6 +413,22 @@ static uint64_t entries(void *ctx, node_id node)
 	return typing_entries(c->typing, node, graph_key(c->graph, node));
 }
 
+static bool inside(void *ctx, node_id node, uint64_t offset, struct text *ret)
+{
+	const struct context *c = ctx;
+	const struct graph *g = c->graph;
+	taddr start = graph_start(g, node), key = graph_key(g, node);
+	const char *path;
+
+	if (!g->type[node])
+		return false;
+	text_add(ret, g->types->v[g->type[node]].name);
+	path = typing_path(c->typing, node, key, graph_size(g, node) - (key - start), offset);
+	if (path)
+		text_add(ret, path);
+	return true;
+}
+
 static void close_context(void *ctx)
 {
 	struct context *c = ctx;
@@ -422,7 +438,7 @@ static void close_context(void *ctx)
 
 static const struct graph_ops block_graph_ops = {
 	.edge = edge, .slot = slot, .slots = slots, .root = describe_root, .place = place, .held = held,
-	.entries = entries, .close = close_context,
+	.entries = entries, .inside = inside, .close = close_context,
 };
 
 /* ---- all together ---- */

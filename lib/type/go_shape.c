@@ -102,6 +102,7 @@ struct shape *shape_of(struct shapes *s, enum shape_kind kind, const struct go_t
 		sh->has_pointers = type->ptr_bytes;
 		sh->size = kind == SHAPE_VALUE ? type->size : 0;
 		sh->is_weak = is_stand_in(type);
+		sh->is_hchan = !strcmp(type->name, "runtime.hchan");
 		sh->is_layout = starts(type->name, "go.shape.");
 		if (sh->size && sh->size < UINT32_MAX - PAGE)
 			sh->block_size = (uint32_t)go_block_size(s->go, sh->size, sh->has_pointers);

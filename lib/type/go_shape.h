@@ -41,6 +41,7 @@ struct shape {
 	uint8_t kind;	 /* enum shape_kind */
 	bool compiled;
 	bool is_weak;	 /* stands for something bigger by the runtime's own convention */
+	bool is_hchan;	 /* runtime.hchan: a channel, of what type it says itself */
 	bool is_layout;	 /* what a generic function sees: any type of that layout */
 	bool has_pointers;
 	uint64_t tile;	 /* slots repeat after so many bytes; 0: they do not */

@@ -359,11 +359,32 @@ static bool is_better(struct spread *s, const struct shape *a, const struct shap
 	return wa > wb;
 }
 
+/* hchan.elemtype names what is sent; the type of such channels is by that name. */
+static void read_chan(struct spread *s, struct candidate *c)
+{
+	struct text name = TEXT_INIT;
+	const struct go_type *elem, *type;
+	uint64_t word;
+
+	elem = word_at(s, c->value + s->go->layout.hchan.elemtype, &word) ?
+		       go_type_at(s->go, word) :
+		       NULL;
+	if (!elem)
+		return;
+	text_printf(&name, "chan %s", elem->name);
+	type = go_type_named(s->go, text_str(&name));
+	text_fini(&name);
+	if (type && type->kind == GO_CHAN && type->elem == elem)
+		c->shape = shape_of(s->shapes, SHAPE_CHAN, type);
+}
+
 /* What only the block itself tells: a function's entry, the kind of a node. */
 static bool read_shape(struct spread *s, struct candidate *c)
 {
 	uint64_t word;
 
+	if (c->shape && c->shape->is_hchan)
+		read_chan(s, c);
 	if (c->shape && c->op != SLOT_NODE)
 		return true;
 	if (!word_at(s, c->value, &word))

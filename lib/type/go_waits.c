@@ -19,7 +19,6 @@
 enum {
 	SUDOGS_MAX = 1 << 16, /* cases of one select */
 	/* Cond {L, notify {wait, notify uint32; lock; head, tail *sudog}}, the same from 1.19 to 1.27 */
-	COND_NOTIFY = 16,
 	COND_HEAD = 32,
 };
 
@@ -125,6 +124,57 @@ static struct err *note_thing(struct waits *w, uint32_t thread, node_id sudog, t
 	return err ? err : note(w, thread, node, what, on);
 }
 
+/* Which lock a semaphore is of, by the functions that wait for it: those of sync, innermost first. */
+struct lock {
+	enum wait_on on;
+	unsigned into; /* of the semaphore in it: the same from 1.19 to 1.27 */
+	bool mutex, done;
+};
+
+static void take_lock(void *arg, const char *function, const char *file, unsigned line)
+{
+	struct lock *l = arg;
+
+	(void)file;
+	(void)line;
+	if (!strncmp(function, "internal/", 9))
+		function += 9;
+	if (strncmp(function, "sync.", 5)) {
+		l->done |= strncmp(function, "runtime.", 8) != 0;
+		return;
+	}
+	if (l->done)
+		return;
+	if (!strncmp(function, "sync.(*Mutex).", 14)) { /* {state, sema} */
+		*l = (struct lock){ WAIT_MUTEX, 4, true, false };
+	} else if (!strcmp(function, "sync.(*RWMutex).RLock")) { /* {Mutex, writerSem, readerSem} */
+		*l = (struct lock){ WAIT_RWMUTEX, 12, false, true };
+	} else if (!strcmp(function, "sync.(*RWMutex).Lock")) {
+		*l = (struct lock){ WAIT_RWMUTEX, l->mutex ? 4 : 8, false, true };
+	} else if (!strcmp(function, "sync.(*WaitGroup).Wait")) { /* {state uint64, sema} */
+		*l = (struct lock){ WAIT_GROUP, 8, false, true };
+	}
+}
+
+static struct lock lock_of(const struct waits *w, const struct goroutine *g)
+{
+	struct lock l = { .on = WAIT_SEMAPHORE };
+
+	for (size_t i = 0; i < g->n_frames && !l.done; i++)
+		go_source(w->go, g->frames[i].pc - (i > 0), take_lock, &l);
+	return l;
+}
+
+static struct err *note_lock(struct waits *w, const struct goroutine *g, uint32_t thread,
+			     node_id sudog, taddr semaphore, struct found *found)
+{
+	struct lock l = lock_of(w, g);
+
+	if (node_of(w, semaphore - l.into) != node_of(w, semaphore))
+		l = (struct lock){ .on = WAIT_SEMAPHORE };
+	return note_thing(w, thread, sudog, semaphore - l.into, l.on, found);
+}
+
 /* A sudog at `at`, if it is one of this goroutine. */
 static struct err *note_sudog(struct waits *w, const struct goroutine *g, uint32_t thread, taddr at,
 			      enum blocked_on on, struct found *found)
@@ -136,8 +186,8 @@ static struct err *note_sudog(struct waits *w, const struct goroutine *g, uint32
 		return NULL;
 	if (!what)
 		return NULL; /* not the one it waits by */
-	return note_thing(w, thread, sudog, what, on == ON_CHANNEL ? WAIT_CHANNEL : WAIT_SEMAPHORE,
-			  found);
+	return on == ON_CHANNEL ? note_thing(w, thread, sudog, what, WAIT_CHANNEL, found) :
+				  note_lock(w, g, thread, sudog, what, found);
 }
 
 static struct err *note_channels(struct waits *w, const struct goroutine *g, uint32_t thread,
@@ -215,8 +265,7 @@ static struct err *note_cond(struct waits *w, const struct goroutine *g, uint32_
 			return err;
 	}
 	in = addrmap_get(&w->conds, g->g);
-	return in ? note_thing(w, thread, node_of(w, in->sudog), in->cond + COND_NOTIFY,
-			       WAIT_CONDITION, found) :
+	return in ? note_thing(w, thread, node_of(w, in->sudog), in->cond, WAIT_CONDITION, found) :
 		    NULL;
 }
 

@@ -25,11 +25,76 @@ def functions_in(text):
 	return re.findall(r"main\.\w+", text)
 
 
+def evidence(suspect):
+	return {row["what"]: row["value"] for row in suspect["evidence"]}
+
+
+def by_function(name):
+	return {function: s for s in stuck_suspects(name) for function in functions_in(s["title"])}
+
+
+def rings_of(rows):
+	"""Functions that wait for each other, by what the program knows."""
+	return {frozenset((function, other)) for function, (_, _, other) in rows.items()
+		if other and rows[other][2] == function}
+
+
 @pytest.mark.parametrize("name", KNOTTED)
 def test_every_group_that_is_stuck_is_named(name):
-	expected = {function: count for function, (count, _, _) in truth_rows(name, "stuck").items()}
-	named = {functions_in(s["title"])[0]: s["count"] for s in stuck_suspects(name)}
-	assert named == expected
+	rows, named = truth_rows(name, "stuck"), by_function(name)
+	assert named.keys() == rows.keys()
+	for function, (count, _, _) in rows.items():
+		together = set(functions_in(named[function]["title"]))
+		assert named[function]["count"] == sum(rows[f][0] for f in together), function
+
+
+@pytest.mark.parametrize("name", KNOTTED)
+def test_rings_are_one_suspect(name):
+	"""Two locks in two orders; a lock against a channel."""
+	rings = rings_of(truth_rows(name, "stuck"))
+	said = [s for s in stuck_suspects(name) if s["title"].startswith("deadlock")]
+	assert {frozenset(functions_in(s["title"])) for s in said} == rings and len(rings) == 2
+	for s in said:
+		words = evidence(s)["waits in a ring"]
+		assert words.count(" waits for ") == 2
+		first, *_, last = re.findall(r"goroutine \d+ in main\.\w+", words)
+		assert first == last
+	assert all("waits in a ring" not in evidence(s) for s in stuck_suspects(name) if s not in said)
+
+
+@pytest.mark.parametrize("name", KNOTTED)
+def test_what_they_wait_for(name):
+	named = by_function(name)
+	for function, (_, thing, other) in truth_rows(name, "stuck").items():
+		words = evidence(named[function])
+		assert f"0x{thing:x}" in words["waits for"], function
+		if other and other not in functions_in(named[function]["title"]):
+			assert other in words["who else reaches that"] and "wait" in words["who else reaches that"]
+		else:
+			assert words["who else reaches that"] == "nobody else", function
+
+
+@pytest.mark.parametrize("name", KNOTTED)
+@pytest.mark.parametrize("function, words, typed", [
+	("main.transferOut", "sync.Mutex", "main.Account.mu"), ("main.readTable", "sync.RWMutex", "main.Table.rw"),
+	("main.waitForAll", "sync.WaitGroup", ""), ("main.onCond", "sync.Cond", ""),
+	("main.onOrphan", "chan", "*main.Job"),
+])
+def test_things_are_named(name, function, words, typed):
+	said = evidence(by_function(name)[function])["waits for"]
+	assert words in said and ("stripped" in name or typed in said)
+
+
+@pytest.mark.parametrize("name", KNOTTED)
+def test_what_they_keep(name):
+	named = by_function(name)
+	assert named["main.onOrphan"]["retained"] >= 200 * 1024
+	assert named["main.withRing"]["retained"] >= 10 * 4096
+	assert named["main.transferOut"]["retained"] >= 2 * 8000	# the two accounts are theirs together
+	rings = evidence(named["main.withRing"])["rings of objects that it alone keeps"]
+	assert rings.startswith("10 ") and "40.0 KiB" in rings
+	kept = report_of(name)["categories"]["stuck"]["bytes"]
+	assert kept >= sum(s["retained"] for s in stuck_suspects(name))
 
 
 @pytest.mark.parametrize("name", WAITS)

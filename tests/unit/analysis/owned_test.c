@@ -11,7 +11,7 @@
 
 #include "analysis/analysis.h"
 
-extern const struct analysis_ops owned_analysis, slack_analysis;
+extern const struct analysis_ops owned_analysis, slack_analysis, stuck_analysis;
 
 enum { KIB = 1024 };
 
@@ -329,13 +329,84 @@ static void test_stuck(void **state)
 	w.g->n_owners = 1;
 	w.g->waits = waits;
 	w.g->n_waits = 2;
-	run(&w, &owned_analysis);
+	run(&w, &stuck_analysis);
 	assert_int_equal(w.r.suspects.n, 1);
 	s = &w.r.suspects.v[0];
 	assert_string_equal(s->rule, "stuck/goroutine");
+	assert_string_equal(s->title, "1 goroutine waits forever in main.worker");
 	assert_int_equal(s->count, 1);
 	assert_int_equal(s->retained, 96 + 5 * KIB);
 	assert_int_equal(s->addresses[0], graph_key(w.g, 2)); /* the largest */
+	close_world(&w);
+}
+
+static const char *value_of(const struct rp_suspect *s, const char *what)
+{
+	for (size_t i = 0; i < s->n_evidence; i++)
+		if (!strcmp(s->evidence[i].what, what))
+			return s->evidence[i].value;
+	return "";
+}
+
+/*
+ * Two have a lock each and wait for the other's; a third waits for one of the locks as well.  One
+ * of the two alone has a ring of blocks.
+ */
+static void test_deadlock(void **state)
+{
+	static const struct owner owners[] = {
+		{ OWNER_STUCK, "sync.Mutex.Lock in main.a (x.go:1)", 1 },
+		{ OWNER_STUCK, "sync.Mutex.Lock in main.b (x.go:2)", 1 },
+		{ OWNER_STUCK, "sync.Mutex.Lock in main.c (x.go:3)", 1 },
+	};
+	static struct wait waits[3];
+	struct world w;
+	node_id lock[2], ring[2];
+	const struct rp_suspect *s;
+
+	(void)state;
+	open_world(&w);
+	for (unsigned i = 0; i < 2; i++)
+		lock[i] = add(&w, 64);
+	for (unsigned i = 0; i < 2; i++)
+		ring[i] = add(&w, KIB);
+	edge(&w, ring[0], ring[1]);
+	edge(&w, ring[1], ring[0]);
+	for (uint32_t t = 0; t < 3; t++) {
+		struct root_source stack = { .kind = ROOT_GOROUTINE, .thread = t, .owner = t + 1 };
+
+		root(&w, stack, lock[0]);
+		if (t < 2)
+			root(&w, stack, lock[1]);
+		if (t == 1)
+			root(&w, stack, ring[0]);
+	}
+	finish(&w);
+	waits[0] = (struct wait){ lock[0], 1, WAIT_FOR, WAIT_MUTEX, 8 };
+	waits[1] = (struct wait){ lock[0], 2, WAIT_FOR, WAIT_MUTEX, 8 };
+	waits[2] = (struct wait){ lock[1], 0, WAIT_FOR, WAIT_MUTEX, 8 };
+	w.g->owners = owners;
+	w.g->n_owners = 3;
+	w.g->waits = waits;
+	w.g->n_waits = 3;
+	run(&w, &stuck_analysis);
+	assert_int_equal(w.r.suspects.n, 2);
+	s = &w.r.suspects.v[0];
+	assert_string_equal(s->title, "deadlock: main.a, main.b");
+	assert_int_equal(s->count, 2);
+	assert_int_equal(s->retained, 2 * KIB + 64); /* the other lock is the third one's as well */
+	assert_string_equal(value_of(s, "who else reaches that"), "nobody else");
+	assert_string_equal(value_of(s, "rings of objects that it alone keeps"), "2 blocks, 2.0 KiB");
+	assert_string_equal(value_of(s, "waits in a ring"),
+			    "a goroutine in main.a waits for sync.Mutex at 0x1100008, reached by "
+			    "a goroutine in main.b, which waits for sync.Mutex at 0x100008, reached by "
+			    "a goroutine in main.a");
+	s = &w.r.suspects.v[1];
+	assert_string_equal(s->title, "1 goroutine waits forever in main.c");
+	assert_string_equal(value_of(s, "waits for"), "sync.Mutex at 0x100008");
+	assert_string_equal(value_of(s, "who else reaches that"),
+			    "a goroutine in main.a, which waits forever itself");
+	assert_string_equal(value_of(s, "waits in a ring"), "");
 	close_world(&w);
 }
 
@@ -391,7 +462,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pool), cmocka_unit_test(test_large_buffer), cmocka_unit_test(test_escaped),
 		cmocka_unit_test(test_dirty), cmocka_unit_test(test_not_drawn_from),
-		cmocka_unit_test(test_stuck), cmocka_unit_test(test_slack),
+		cmocka_unit_test(test_stuck), cmocka_unit_test(test_deadlock), cmocka_unit_test(test_slack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

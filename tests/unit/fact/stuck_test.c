@@ -156,6 +156,101 @@ static void test_random(void **state)
 	assert_true(n_stuck > 1000 && n_free > 1000);
 }
 
+/* What a stuck goroutine reaches from its own roots, past no block that is a stuck one's own. */
+static void reach_plainly(const struct plain *p, const bool *stuck, unsigned t, bool *seen)
+{
+	bool hidden[MAX] = {};
+
+	for (uint32_t i = 0; i < p->n_waits; i++)
+		if (p->waits[i].kind == WAIT_HIDDEN && stuck[p->waits[i].thread])
+			hidden[p->waits[i].node] = true;
+	for (unsigned i = 0; i < p->n; i++)
+		seen[i] = p->stack[t][i];
+	for (bool more = true; more;) {
+		more = false;
+		for (unsigned i = 0; i < p->n; i++)
+			for (unsigned j = 0; j < p->n; j++)
+				if (seen[i] && !hidden[i] && !seen[j] && p->edge[i][j])
+					seen[j] = more = true;
+	}
+}
+
+static bool waits_plainly(const struct plain *p, unsigned t, const struct wait *for_what)
+{
+	for (uint32_t i = 0; i < p->n_waits; i++)
+		if (p->waits[i].kind == WAIT_FOR && p->waits[i].thread == t &&
+		    p->waits[i].node == for_what->node)
+			return true;
+	return false;
+}
+
+/* after[t][h]: t waits for what h reaches; then for what that one waits for, and so on. */
+static void follow_plainly(const struct plain *p, const bool *stuck, bool after[THREADS][THREADS])
+{
+	for (unsigned h = 0; h < THREADS; h++) {
+		bool seen[MAX];
+
+		if (!stuck[h])
+			continue;
+		reach_plainly(p, stuck, h, seen);
+		for (uint32_t i = 0; i < p->n_waits; i++) {
+			const struct wait *w = &p->waits[i];
+
+			if (w->kind == WAIT_FOR && w->node != NODE_NONE && stuck[w->thread] &&
+			    seen[w->node] && !waits_plainly(p, h, w))
+				after[w->thread][h] = true;
+		}
+	}
+	for (unsigned k = 0; k < THREADS; k++)
+		for (unsigned i = 0; i < THREADS; i++)
+			for (unsigned j = 0; j < THREADS; j++)
+				after[i][j] |= after[i][k] && after[k][j];
+}
+
+/* Who reaches what another waits for, and who is in one ring, against every pair. */
+static void test_knots(void **state)
+{
+	uint64_t seed = 11;
+	unsigned n_rings = 0, n_holders = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 6000; round++) {
+		bool stuck[THREADS], after[THREADS][THREADS] = {}, found[THREADS][THREADS] = {};
+		struct facts f = {};
+		struct plain p;
+		struct graph *g;
+
+		make_random(&p, &seed);
+		g = build(&p);
+		assert_null(facts_compute(&env, g, FACT_KNOTS, &f));
+		wait_plainly(&p, stuck);
+		follow_plainly(&p, stuck, after);
+		assert_false(f.holders_cut);
+		for (uint64_t i = 0; i < f.n_holders; i++)
+			for (uint64_t k = 0; k < f.n_thing_waits; k++)
+				if (f.thing_waits[k].thing == f.holders[i].thing)
+					found[f.thing_waits[k].thread][f.holders[i].thread] = true;
+		n_holders += (unsigned)f.n_holders;
+		for (unsigned k = 0; k < THREADS; k++)
+			for (unsigned i = 0; i < THREADS; i++)
+				for (unsigned j = 0; j < THREADS; j++)
+					found[i][j] |= found[i][k] && found[k][j];
+		assert_memory_equal(found, after, sizeof(after));
+		for (unsigned i = 0; f.ring && i < f.n_stuck_bits; i++)
+			for (unsigned j = 0; j < f.n_stuck_bits; j++) {
+				bool one = i != j && after[i][j] && after[j][i];
+
+				if (i == j)
+					continue;
+				assert_int_equal(f.ring[i] && f.ring[i] == f.ring[j], one);
+				n_rings += one;
+			}
+		facts_fini(&f);
+		graph_free(g);
+	}
+	assert_true(n_rings > 50 && n_holders > 500);
+}
+
 /* Two that wait for each other's channel, which nobody else has; a third that main can wake. */
 static void test_deadlock(void **state)
 {
@@ -182,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_random, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_deadlock, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_knots, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
