@@ -21,7 +21,7 @@ struct option_spec {
 	const char *arg; /* NULL for flags */
 	size_t offset;	 /* in struct options */
 	const char *help;
-	const char *only; /* commands that take it, NULL = all */
+	const char *only; /* commands that take it, in words; NULL = all */
 };
 
 #define AT(field) offsetof(struct options, field)
@@ -42,7 +42,9 @@ static const struct option_spec specs[] = {
 	{ "format", 'f', OPT_STRING, "FORMAT", AT(format), "output format", NULL },
 	{ "output", 'o', OPT_LIST, "FILE", AT(outputs),
 	  "write to FILE; FORMAT=FILE may be given several times", NULL },
-	{ "top", 0, OPT_COUNT, "N", AT(top), "suspects to print in full (default 3)", "analyze" },
+	{ "top", 0, OPT_COUNT, "N", AT(top),
+	  "suspects to print in full (default 3); of diff, rows of each table (default 8)",
+	  "analyze diff" },
 	{ "chains", 0, OPT_COUNT, "N", AT(chains),
 	  "chains from roots to show (default 3, at most 64)", "explain" },
 	{ "strings", 0, OPT_STRING, "HOW", AT(strings),
@@ -69,9 +71,17 @@ static const struct option_spec specs[] = {
 };
 enum { N_SPECS = ARRAY_SIZE(specs), FIRST_LONG = 256 };
 
+static bool word_in(const char *list, const char *word, size_t len)
+{
+	for (const char *p = list; (p = strstr(p, word)); p++)
+		if ((p == list || p[-1] == ' ') && (p[len] == ' ' || !p[len]))
+			return true;
+	return false;
+}
+
 static bool takes(const struct command *cmd, const struct option_spec *spec)
 {
-	return !spec->only || !strcmp(spec->only, cmd->name);
+	return !spec->only || word_in(spec->only, cmd->name, strlen(cmd->name));
 }
 
 void options_fini(struct options *opt)
@@ -201,14 +211,6 @@ static bool parse_all(const struct command *cmd, int argc, char **argv, struct o
 	return true;
 }
 
-static bool word_in(const char *list, const char *word, size_t len)
-{
-	for (const char *p = list; (p = strstr(p, word)); p++)
-		if ((p == list || p[-1] == ' ') && (p[len] == ' ' || !p[len]))
-			return true;
-	return false;
-}
-
 bool cli_has_format(const struct command *cmd, const char *format)
 {
 	return cmd->formats && *format && word_in(cmd->formats, format, strlen(format));
@@ -219,7 +221,10 @@ bool cli_parse(const struct command *cmd, int argc, char **argv, struct options 
 	const char *tmp = getenv("TMPDIR");
 
 	*ret = (struct options){
-		.top = 3, .chains = 3, .disk = 128ull << 30, .tmp = tmp && *tmp ? tmp : "/tmp"
+		.top = cmd->top ? cmd->top : 3,
+		.chains = 3,
+		.disk = 128ull << 30,
+		.tmp = tmp && *tmp ? tmp : "/tmp",
 	};
 	if (!parse_all(cmd, argc, argv, ret))
 		return false;
@@ -270,7 +275,8 @@ void cli_command_help(const struct command *cmd, FILE *out)
 	for (size_t i = 0; i < N_SPECS; i++)
 		if (takes(cmd, &specs[i]))
 			print_option(&specs[i], out);
-	fprintf(out, "\nformats: %s (the first is the default)\n", cmd->formats);
+	fputs("\nformats (the first is the default):\n  ", out);
+	print_wrapped(out, 2, cmd->formats);
 }
 
 void cli_help(FILE *out)

@@ -29,7 +29,7 @@ struct options {
 	struct string_list sysroots, debug_dirs, outputs;
 	uint64_t top, chains, threads, memory, disk;
 	bool strict, no_progress, no_host_files, help;
-	const char *args[4]; /* positional */
+	const char *args[16]; /* positional */
 	unsigned n_args;
 };
 
@@ -39,6 +39,7 @@ struct command {
 	unsigned min_args, max_args;
 	const char *formats; /* "text json": values of --format, the default first */
 	enum exit_status (*run)(const struct options *opt);
+	unsigned top; /* default of --top; 0: 3 */
 };
 extern const struct command commands[]; /* main.c; ends with a NULL name */
 

@@ -9,5 +9,6 @@ enum exit_status cmd_info(const struct options *opt);
 enum exit_status cmd_blocks(const struct options *opt);
 enum exit_status cmd_explain(const struct options *opt);
 enum exit_status cmd_sql(const struct options *opt);
+enum exit_status cmd_diff(const struct options *opt);
 
 #endif

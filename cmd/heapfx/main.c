@@ -34,6 +34,11 @@ const struct command commands[] = {
 	  "from standard input; on a terminal with line editing, completion, and .help. Addresses "
 	  "are integers: write 0x7f10 without quotes. docs/queries.md has tables and examples.",
 	  1, 2, "text json jsonl csv sqlite", cmd_sql },
+	{ "diff", "OLD NEW...", "dumps of one program against each other: what grew",
+	  "Compares dumps of one program, oldest first: where memory went, what is kept without "
+	  "use, types (blocks of no known type by their size) and suspects. Nothing is matched by "
+	  "address. With three dumps or more it marks what grew each time.",
+	  2, 16, "text json", cmd_diff, 8 },
 	{},
 };
 

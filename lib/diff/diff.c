@@ -1,0 +1,186 @@
+/* diff/diff.c - rows of all dumps, sorted by what they are matched by, and joined. */
+#include "diff/diff.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+
+const char *diff_section_name(enum diff_section section)
+{
+	static const char *const names[DIFF_SECTIONS] = { "memory", "categories", "types", "suspects" };
+
+	return names[section];
+}
+
+/* A row of this dump alone; joined by diff_finish(). */
+static struct err *add(struct diff *d, enum diff_section section, const char *key, const char *label,
+		       const char *rule, uint64_t count, uint64_t bytes)
+{
+	struct diff_row row = {
+		.section = section,
+		.key = arena_strdup(&d->mem, key),
+		.label = arena_strdup(&d->mem, label),
+		.rule = rule,
+	};
+
+	row.at[d->n] = (struct diff_value){ true, count, bytes };
+	return row.key && row.label && vec_push(&d->rows, &row) ? NULL : &err_nomem;
+}
+
+static struct err *add_suspects(struct diff *d, const struct report *r)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < r->suspects.n && !err; i++) {
+		const struct rp_suspect *s = &r->suspects.v[i];
+		struct text key = TEXT_INIT;
+
+		suspect_signature(s, &key);
+		err = key.bad ? &err_nomem :
+				add(d, DIFF_SUSPECTS, text_str(&key), s->title, rule_get(s->rule)->id,
+				    s->count, s->retained);
+		text_fini(&key);
+	}
+	return err;
+}
+
+static bool is_memory(const struct rp_breakdown *b)
+{
+	return strcmp(b->category, "mapping/untouched") != 0;
+}
+
+struct err *diff_add(struct diff *d, const struct report *r, const int64_t *clock)
+{
+	struct diff_input *in = &d->inputs[d->n];
+	struct err *err = NULL;
+
+	if (d->n == DIFF_MAX)
+		return err_new(ERR_USAGE, "diff: more than %d dumps", DIFF_MAX);
+	in->path = arena_strdup(&d->mem, r->input.path ? r->input.path : "-");
+	in->command = arena_strdup(&d->mem, r->input.command);
+	in->pid = r->input.pid;
+	in->has_clock = clock != NULL;
+	in->clock = clock ? *clock : 0;
+	if (!in->path)
+		return &err_nomem;
+	for (size_t i = 0; i < r->heaps.n; i++)
+		in->heap += r->heaps.v[i].used;
+	for (size_t i = 0; i < r->breakdown.n && !err; i++) {
+		const struct rp_breakdown *b = &r->breakdown.v[i];
+
+		if (!is_memory(b))
+			continue;
+		in->memory += b->bytes;
+		err = add(d, DIFF_MEMORY, b->category, b->label, NULL, 0, b->bytes);
+	}
+	for (unsigned i = 0; i < CAT_COUNT && !err; i++)
+		if (r->categories[i].known)
+			err = add(d, DIFF_CATEGORIES, category_name(i), category_name(i), NULL,
+				  r->categories[i].count, r->categories[i].bytes);
+	for (size_t i = 0; i < r->types.n && !err; i++)
+		err = add(d, DIFF_TYPES, r->types.v[i].name, r->types.v[i].name, NULL,
+			  r->types.v[i].count, r->types.v[i].bytes);
+	if (!err)
+		err = add_suspects(d, r);
+	d->n++;
+	return err;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct diff_row *x = a, *y = b;
+
+	if (x->section != y->section)
+		return x->section < y->section ? -1 : 1;
+	return strcmp(x->key, y->key);
+}
+
+/* Of one key the largest first: its label is the one that stays. */
+static int by_key_then_bytes(const void *a, const void *b)
+{
+	const struct diff_row *x = a, *y = b;
+	int order = by_key(a, b);
+
+	for (unsigned i = DIFF_MAX; i-- && !order;)
+		if (x->at[i].bytes != y->at[i].bytes)
+			order = x->at[i].bytes < y->at[i].bytes ? 1 : -1;
+	return order ? order : strcmp(x->label, y->label);
+}
+
+static int by_growth(const void *a, const void *b)
+{
+	const struct diff_row *x = a, *y = b;
+
+	if (x->section != y->section)
+		return x->section < y->section ? -1 : 1;
+	if (x->grown != y->grown)
+		return x->grown < y->grown ? 1 : -1;
+	return strcmp(x->key, y->key);
+}
+
+static void join(struct diff_row *to, const struct diff_row *from, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		to->at[i].is_there |= from->at[i].is_there;
+		to->at[i].count += from->at[i].count;
+		to->at[i].bytes += from->at[i].bytes;
+	}
+}
+
+static void measure(struct diff_row *row, unsigned n)
+{
+	const struct diff_value *first = &row->at[0], *last = &row->at[n - 1];
+
+	row->grown = (int64_t)(last->bytes - first->bytes);
+	row->more = (int64_t)(last->count - first->count);
+	row->is_monotone = n > 2;
+	for (unsigned i = 1; i < n; i++)
+		row->is_monotone = row->is_monotone && row->at[i].bytes > row->at[i - 1].bytes;
+}
+
+struct err *diff_finish(struct diff *d)
+{
+	const struct diff_input *first = &d->inputs[0], *last = &d->inputs[d->n - 1];
+	size_t kept = 0;
+
+	if (d->n < 2)
+		return err_new(ERR_USAGE, "diff: two dumps or more");
+	if (d->rows.n)
+		qsort(d->rows.v, d->rows.n, sizeof(*d->rows.v), by_key_then_bytes);
+	for (size_t i = 0; i < d->rows.n; i++) {
+		if (kept && !by_key(&d->rows.v[kept - 1], &d->rows.v[i]))
+			join(&d->rows.v[kept - 1], &d->rows.v[i], d->n);
+		else
+			d->rows.v[kept++] = d->rows.v[i];
+	}
+	d->rows.n = kept;
+	for (size_t i = 0; i < kept; i++)
+		measure(&d->rows.v[i], d->n);
+	if (kept)
+		qsort(d->rows.v, kept, sizeof(*d->rows.v), by_growth);
+	/* A clock of one process is one clock. */
+	if (first->has_clock && last->has_clock && first->pid && first->pid == last->pid &&
+	    last->clock > first->clock)
+		d->hours = (double)(last->clock - first->clock) / 3600e9;
+	return NULL;
+}
+
+void diff_fini(struct diff *d)
+{
+	free(d->rows.v);
+	arena_fini(&d->mem);
+	memset(d, 0, sizeof(*d));
+}
+
+void diff_rows(const struct diff *d, enum diff_section section, size_t *ret_first, size_t *ret_end)
+{
+	size_t i = 0;
+
+	while (i < d->rows.n && d->rows.v[i].section < section)
+		i++;
+	*ret_first = i;
+	while (i < d->rows.n && d->rows.v[i].section == section)
+		i++;
+	*ret_end = i;
+}

@@ -1,0 +1,66 @@
+/*
+ * diff/diff.h - reports of one program at different times, against each other: what grew.
+ *
+ * Nothing is matched by address.  Types match by name, blocks of no known type by size, suspects by
+ * their signature (report/signature.c), the rest by category.  Two dumps or more, oldest first; with
+ * three it shows what grew each time.
+ */
+#ifndef HEAPFX_DIFF_DIFF_H
+#define HEAPFX_DIFF_DIFF_H
+
+#include "report/report.h"
+
+enum { DIFF_MAX = 16 }; /* dumps */
+
+enum diff_section {
+	DIFF_MEMORY,	 /* lines of the breakdown, by category */
+	DIFF_CATEGORIES, /* of memory kept without use */
+	DIFF_TYPES,
+	DIFF_SUSPECTS,
+	DIFF_SECTIONS
+};
+const char *diff_section_name(enum diff_section section); /* key in the JSON */
+
+struct diff_value {
+	bool is_there;
+	uint64_t count, bytes; /* of suspects: what they retain */
+};
+
+struct diff_row {
+	enum diff_section section;
+	const char *key;   /* what it is matched by */
+	const char *label; /* for people; of the newest and largest */
+	const char *rule;  /* of suspects */
+	struct diff_value at[DIFF_MAX];
+	int64_t grown;	   /* bytes, from the first dump to the last */
+	int64_t more;	   /* count */
+	bool is_monotone;  /* more bytes each time; needs three dumps */
+};
+
+struct diff_input {
+	const char *path, *command;
+	uint32_t pid;
+	uint64_t memory; /* bytes of memory that the breakdown adds up to, without what was never touched */
+	uint64_t heap;	 /* used bytes of all heaps */
+	bool has_clock;	 /* of a runtime: nanoseconds, of one process the same clock */
+	int64_t clock;
+};
+
+struct diff {
+	struct arena mem;
+	struct diff_input inputs[DIFF_MAX];
+	unsigned n; /* dumps */
+	RP_LIST(struct diff_row, rows); /* by section, then what grew most; made by diff_finish() */
+	double hours; /* from the first to the last; 0: unknown */
+};
+
+/* Adds the next dump; nothing of `r` is needed afterwards. `clock`: NULL if unknown. */
+struct err *diff_add(struct diff *d, const struct report *r, const int64_t *clock) MUST_CHECK;
+struct err *diff_finish(struct diff *d) MUST_CHECK;
+void diff_fini(struct diff *d);
+/* The rows of a section: [*ret_first, *ret_end). */
+void diff_rows(const struct diff *d, enum diff_section section, size_t *ret_first, size_t *ret_end);
+struct err *diff_write_text(const struct diff *d, unsigned top, FILE *out) MUST_CHECK;
+struct err *diff_write_json(const struct diff *d, FILE *out) MUST_CHECK;
+
+#endif

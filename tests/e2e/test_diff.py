@@ -1,0 +1,117 @@
+"""Dumps of one process as it grows: what its own counts say has grown, and nothing by address."""
+import json
+import os
+import subprocess
+import types
+
+import make_cores
+import pytest
+
+from common import CORPUS, ROOT, dump_of, heapfx, heapfx_ok
+
+CHUNK = {1000: 1008, 2000: 2016, 300: 320}	# what malloc takes for each, with its header
+
+
+@pytest.fixture(scope="module")
+def series():
+	"""Three dumps of one process, and its counts at each: [(core, {size: count})]."""
+	home = CORPUS / f"grows.{os.getpid()}"
+	home.mkdir(parents=True, exist_ok=True)
+	made = []
+	subprocess.run(["gcc", "-O1", "-o", home / "grows", ROOT / "corpus/native/src/grows.c"], check=True)
+	child = subprocess.Popen([home / "grows"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+	try:
+		for step in range(3):
+			child.stdin.write("\n")
+			child.stdin.flush()
+			counts = dict(map(int, pair.split(":")) for pair in child.stdout.readline().split())
+			make_cores.dump_gcore(types.SimpleNamespace(pid=child.pid), home / f"core.{step}")
+			made.append((home / f"core.{step}", counts))
+		yield made
+	except make_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	finally:
+		child.kill()
+		child.wait()
+		for path in home.iterdir():
+			path.unlink()
+		home.rmdir()
+
+
+def diff(*cores):
+	return json.loads(heapfx_ok("diff", *cores, "--format", "json", timeout=120).out)
+
+
+def test_types_grow_by_what_the_program_counted(series):
+	(old, before), _middle, (new, after) = series
+	rows = {row["name"]: row for row in diff(old, new)["types"]}
+	for size, chunk in CHUNK.items():
+		row = rows[f"{chunk}-byte blocks"]
+		assert row["count_growth"] == after[size] - before[size]
+		assert row["growth"] == (after[size] - before[size]) * chunk
+		assert row["status"] == ("grew" if after[size] > before[size] else
+			"shrank" if after[size] < before[size] else "same")
+		assert [v["count"] - before[size] for v in row["values"]][1] == after[size] - before[size]
+	assert max(rows.values(), key=lambda row: row["growth"])["name"] == "1008-byte blocks"
+
+
+def test_three_tell_what_grew_each_time(series):
+	found = diff(*[core for core, _counts in series])
+	assert len(found["inputs"]) == 3
+	rows = {row["name"]: row for row in found["types"]}
+	assert rows["1008-byte blocks"]["monotone"]
+	assert not rows["2016-byte blocks"]["monotone"] and not rows["320-byte blocks"]["monotone"]
+	counts = [v["count"] for v in rows["1008-byte blocks"]["values"]]
+	assert [b - a for a, b in zip(counts, counts[1:])] == (
+		[b[1000] - a[1000] for (_c, a), (_d, b) in zip(series, series[1:])])
+	grown = [s for s in found["suspects"] if s["status"] in ("grew", "appeared")]
+	assert grown and "1008 bytes" in grown[0]["title"] or "1,008 bytes" in grown[0]["title"]
+
+
+def test_totals_are_those_of_each_report(series):
+	cores = [core for core, _counts in series]
+	found = diff(*cores)
+	for i, core in enumerate(cores):
+		report = json.loads(heapfx_ok("analyze", core, "--format", "json").out)
+		assert found["inputs"][i]["path"] == str(core)
+		assert found["inputs"][i]["heap_used"] == sum(h["used"]["bytes"] for h in report["heaps"])
+		for row in found["categories"]:
+			assert row["values"][i]["bytes"] == report["categories"].get(row["category"], {}).get("bytes", 0)
+		lines = report["memory"]["breakdown"]
+		for row in found["memory"]:
+			assert row["values"][i]["bytes"] == sum(
+				line["bytes"] for line in lines if line["category"] == row["category"])
+
+
+def test_screen(series):
+	out = heapfx_ok("diff", series[0][0], series[2][0]).out
+	assert "VERDICT  memory grew by " in out and "most of it is 1008-byte blocks" in out
+	assert max(map(len, out.splitlines())) <= 100 and len(out.splitlines()) <= 48
+	assert heapfx_ok("diff", series[0][0], series[2][0], "--top", "1").out.count("and ") >= 1
+
+
+def test_the_same_dump_twice_is_the_same():
+	"""The other way round is the opposite."""
+	core = dump_of("leakzoo.bookworm").core
+	found = diff(core, core)
+	for section in ("memory", "categories", "types", "suspects"):
+		assert found[section] and all(row["growth"] == 0 and row["status"] == "same"
+			for row in found[section])
+	there, back = (diff(*pair) for pair in ((core, dump_of("demo").core), (dump_of("demo").core, core)))
+	for section, key in (("memory", "category"), ("types", "name"), ("categories", "category")):
+		assert {row[key]: row["growth"] for row in there[section]} == (
+			{row[key]: -row["growth"] for row in back[section]})
+
+
+def test_thread_count_changes_nothing(series):
+	cores = [core for core, _counts in series]
+	assert diff(*cores) == diff(*cores, "--threads", "1")
+
+
+def test_failures(tmp_path):
+	core = dump_of("leakzoo.bookworm").core
+	assert heapfx("diff", core).status == 2
+	run = heapfx("diff", core, tmp_path / "none")
+	assert run.status == 3 and "none" in run.err and run.out == ""
+	(tmp_path / "text").write_text("no dump\n")
+	assert heapfx("diff", tmp_path / "text", core).status == 3
