@@ -99,16 +99,24 @@ static void mark_possible(struct marker *m)
 static void fill_reach(const struct graph *g, const uint64_t *reachable, const uint64_t *marked,
 		       uint8_t *reach)
 {
-	for (node_id i = 0; i < g->n; i++) {
-		if (!graph_is_live(g, i))
-			reach[i] = REACH_DEAD;
-		else if (bit_get(reachable, i))
-			reach[i] = REACH_REACHABLE;
-		else if (bit_get(marked, i))
-			reach[i] = REACH_POSSIBLE;
-		else
-			reach[i] = g->collected && bit_get(g->collected, i) ? REACH_UNCOLLECTED :
-									      REACH_INDIRECT;
+	memset(reach, REACH_REACHABLE, g->n);
+	for (uint64_t w = 0; w < bits_words(g->n); w++) {
+		uint64_t rest = ~(g->live[w] & reachable[w]);
+
+		if (g->n - 64 * w < 64)
+			rest &= ~(~0ull << (g->n - 64 * w));
+		for (; rest; rest &= rest - 1) {
+			node_id i = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
+
+			if (!graph_is_live(g, i))
+				reach[i] = REACH_DEAD;
+			else if (bit_get(marked, i))
+				reach[i] = REACH_POSSIBLE;
+			else if (g->collected && bit_get(g->collected, i))
+				reach[i] = REACH_UNCOLLECTED;
+			else
+				reach[i] = REACH_INDIRECT;
+		}
 	}
 }
 
@@ -199,30 +207,40 @@ static struct err *find_heads(struct env *env, const struct graph *g, uint8_t *r
 	return err;
 }
 
+/* Nodes of a collector's among the reachable. */
+static void sum_up_collected(const struct graph *g, const uint8_t *reach, struct total *ret)
+{
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it))
+		if (reach[it.id] == REACH_REACHABLE && bit_get(g->collected, it.id)) {
+			ret->count++;
+			ret->bytes += it.size;
+		}
+}
+
+/* Most nodes are reachable: the others are counted, and they are the rest. */
 static struct err *sum_up(const struct graph *g, const uint8_t *reach, struct facts *f)
 {
-	struct col *lost = &f->cols[COL_LOST];
-	struct total total[REACH_KINDS] = {};
-	struct graph_iter it;
+	struct total total[REACH_KINDS] = { [REACH_REACHABLE] = { g->n_live, g->live_bytes } };
+	uint64_t near = 0;
 
-	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		struct total *t = &total[reach[it.id]];
+	for (node_id i = 0; i < g->n; i++) {
+		struct total *t = &total[reach[i]];
+		struct lost_head head = { .node = i };
+		struct err *err;
 
+		if (reach[i] == REACH_REACHABLE || reach[i] == REACH_DEAD)
+			continue;
+		head.bytes = graph_size_near(g, i, &near);
 		t->count++;
-		t->bytes += it.size;
-		if (g->collected && reach[it.id] == REACH_REACHABLE &&
-		    bit_get(g->collected, it.id)) {
-			f->collected.count++;
-			f->collected.bytes += it.size;
-		}
-		if (reach[it.id] == REACH_DEFINITE) {
-			struct lost_head head = { .node = it.id, .bytes = it.size };
-			struct err *err = col_append(lost, &head, 1);
-
-			if (err)
-				return err;
-		}
+		t->bytes += head.bytes;
+		total[REACH_REACHABLE].count--;
+		total[REACH_REACHABLE].bytes -= head.bytes;
+		err = reach[i] == REACH_DEFINITE ? col_append(&f->cols[COL_LOST], &head, 1) : NULL;
+		if (err)
+			return err;
 	}
+	if (g->collected)
+		sum_up_collected(g, reach, &f->collected);
 	memcpy(f->reach_total, total, sizeof(total));
 	return NULL;
 }

@@ -1,4 +1,5 @@
 /* fact/subset.c - numbered subsets of the nodes. */
+#include "base/words.h"
 #include "fact/parts.h"
 
 struct err *subset_open(struct env *env, uint64_t n, struct subset *ret)
@@ -34,19 +35,23 @@ void subset_close(struct subset *s)
 	*s = (struct subset){};
 }
 
+/* Of nodes [first, first + n), no more than 64 and of one row block, those that have edges. */
+static uint64_t with_edges(const struct graph *g, node_id first, unsigned n)
+{
+	uint64_t mask = words_change(g->row + first, n - 1);
+	node_id last = first + n - 1; /* the row behind it may be another block's */
+
+	return mask | (uint64_t)(graph_row(g, last) != graph_row(g, last + 1)) << (n - 1);
+}
+
 struct err *inner_nodes(struct env *env, const struct graph *g, struct subset *ret)
 {
 	struct err *err = subset_open(env, g->n, ret);
-	uint64_t begin = 0;
 
 	if (err)
 		return err;
-	for (uint64_t i = 0; i < g->n; i++) {
-		uint64_t end = graph_row(g, (node_id)i + 1);
-
-		ret->set[i >> 6] |= (uint64_t)(end != begin) << (i & 63);
-		begin = end;
-	}
+	for (uint64_t i = 0; i < g->n; i += 64)
+		ret->set[i >> 6] = with_edges(g, (node_id)i, g->n - i < 64 ? (unsigned)(g->n - i) : 64);
 	subset_rank(ret);
 	return NULL;
 }

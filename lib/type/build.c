@@ -476,14 +476,21 @@ static void own_roots(struct graph *g, struct root_columns *c)
 static void count_live(struct graph *g)
 {
 	struct graph_iter it;
+	uint64_t near = 0;
 
 	for (uint64_t w = 0; w < bits_words(g->n); w++)
 		g->n_live += (node_id)__builtin_popcountll(g->live[w]);
 	if (g->n - g->n_live < g->n / 16) {
 		g->live_bytes = (uint64_t)g->grains->n_units << UNIT_SHIFT;
-		for (node_id i = 0; i < g->n; i++)
-			if (!graph_is_live(g, i))
-				g->live_bytes -= graph_size(g, i);
+		for (uint64_t w = 0; w < bits_words(g->n); w++) {
+			uint64_t dead = ~g->live[w];
+
+			if (g->n - 64 * w < 64)
+				dead &= ~(~0ull << (g->n - 64 * w));
+			for (; dead; dead &= dead - 1)
+				g->live_bytes -= graph_size_near(
+					g, (node_id)(w << 6 | (uint64_t)__builtin_ctzll(dead)), &near);
+		}
 		return;
 	}
 	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it))
