@@ -167,6 +167,14 @@ def package_file(suite, name, *packages):
 	return found[0]
 
 
+def release_file(release, pattern):
+	"""A file of what was built from a release's source."""
+	found = sorted(path_of(release).glob(pattern))
+	if not found:
+		raise NoRoot(f"no {pattern} in {path_of(release)}: build it yourself")
+	return found[0]
+
+
 def musl_loader(suite):
 	return package_file(suite, "ld-musl-x86_64.so.1", "musl")
 

@@ -35,6 +35,7 @@ class Recipe:
 	suite: str
 	how: str = "preload"	# preload | linked | static | musl | musl-static | musl-aarch64 | rust
 	musl: str = None	# a release of musl that no suite has
+	release: str = None	# one of the library, likewise
 	program: str = "churn"
 	args: tuple = ("TRUTH", "1", "5", "900")	# of churn
 	capture: str = "kernel"
@@ -51,13 +52,14 @@ class Recipe:
 				record=False, notes_all=True)
 		if self.allocator == "musl":
 			# What is preloaded makes musl's loader allocate, unseen: without, only the program does.
-			return Case("churn", **common, suite=self.suite, build=self.how, musl=self.musl,
-				record=False, notes_all=True)
+			return Case(self.program, **common, suite=self.suite, build=self.how, musl=self.musl,
+				record=False, notes_all=True, flags=("-rdynamic",))
 		if self.how == "static":
 			archive = glibc_root.package_file(self.suite, f"lib{self.allocator}.a",
 				f"lib{self.allocator}-dev")
 			return Case("churn", **common, build="static", link=(archive, "-lm"))
-		library = glibc_root.package_file(self.suite, *LIBRARIES[self.allocator])
+		library = (glibc_root.release_file(f"{self.allocator}-{self.release}", f"lib{self.allocator}*.so")
+			if self.release else glibc_root.package_file(self.suite, *LIBRARIES[self.allocator]))
 		where = {"preload": (library,)} if self.how == "preload" else {
 			"build": "stripped", "link": (library, f"-Wl,-rpath,{library.parent}")}
 		return Case(self.program, **common, suite=self.suite, **where,
@@ -69,6 +71,8 @@ class Recipe:
 			return "jemalloc 5.3.1 of tikv-jemallocator in a Rust program, beside glibc's malloc"
 		if self.allocator == "musl":
 			return f"musl {self.musl or 'of Debian'}{' ' if self.suite else ''}{self.suite or ''}, {self.how}"
+		if self.release:
+			return f"{self.allocator} {self.release} (built from its release source), {self.how}"
 		version = glibc_root.package_version(self.suite, *LIBRARIES[self.allocator][1:])
 		return f"{self.allocator} {version}, {self.how}"
 
@@ -86,9 +90,17 @@ for _allocator in LIBRARIES:
 CASES["tcmalloc.decommit"] = Recipe("tcmalloc", "trixie", environment=(
 	("TCMALLOC_AGGRESSIVE_DECOMMIT", "1"), ("TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES", "524288")),
 	about="tcmalloc that gives free spans back at once and keeps little in thread caches")
-for _allocator in ("jemalloc", "tcmalloc"):
-	CASES[f"{_allocator}.sparse"] = Recipe(_allocator, "bookworm", program="sparse", args=("TRUTH",),
+for _allocator in ("jemalloc", "tcmalloc", "mimalloc", "musl"):
+	CASES[f"{_allocator}.sparse"] = Recipe(_allocator, "bookworm", "musl" if _allocator == "musl" else "preload",
+		program="sparse", args=("TRUTH",),
 		about=f"{_allocator} of bookworm: blocks left in nearly empty units")
+# Not all of an arena in the core: what is never used is not readable either.
+SMALL_ARENA = (("MIMALLOC_ARENA_EAGER_COMMIT", "0"),)
+CASES["mimalloc.sid"] = Recipe("mimalloc", "sid", environment=SMALL_ARENA)
+for _release in ("2.0.7", "2.1.2", "2.2.7", "2.4.1", "3.2.8", "3.3.2", "3.4.3"):
+	for _build in ("", "-secure"):
+		CASES[f"mimalloc.{_release}{_build}"] = Recipe("mimalloc", None, release=_release + _build,
+			environment=SMALL_ARENA)
 CASES["jemalloc.rust"] = Recipe("jemalloc", None, "rust")
 CASES["jemalloc.static"] = Recipe("jemalloc", "bookworm", "static")
 CASES["musl.static"] = Recipe("musl", None, "musl-static")

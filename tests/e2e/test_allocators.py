@@ -1,4 +1,6 @@
 """Every allocator but glibc's: the used blocks are those of the truth, all of them and no others."""
+import bisect
+
 import pytest
 
 from common import ALLOCATORS, blocks_of, report_of, truth_of, used_of
@@ -13,9 +15,25 @@ def own_blocks(name):
 	return [b for b in blocks_of(name) if name not in BESIDE or b["allocator"] == own]
 
 
+def truth_by_block(name):
+	"""The truth by the block's own start, with what is in front of what the program holds as part of it."""
+	truth, totals = truth_of(name)
+	if not name.startswith("mimalloc"):
+		return truth, totals
+	used = used_of(own_blocks(name))
+	starts, placed = sorted(used), {}
+	for address, (size, kind, state) in truth.items():
+		block = starts[max(0, bisect.bisect_right(starts, address) - 1)]
+		# An aligned one: the first address of its alignment in a block that begins elsewhere.
+		inside = address - block if 0 < address - block < address & -address else 0
+		placed[address - inside] = (size + inside, kind, state)
+	assert len(placed) == len(truth)
+	return placed, totals
+
+
 @pytest.mark.parametrize("name", ALLOCATORS)
 def test_used_blocks_are_the_truth(name):
-	truth, totals = truth_of(name)
+	truth, totals = truth_by_block(name)
 	assert totals["complete"]
 	used = used_of(own_blocks(name))
 	missed = sorted(truth.keys() - used.keys())
@@ -26,7 +44,7 @@ def test_used_blocks_are_the_truth(name):
 
 @pytest.mark.parametrize("name", ALLOCATORS)
 def test_sizes_hold_the_request(name):
-	truth, _totals = truth_of(name)
+	truth, _totals = truth_by_block(name)
 	used = used_of(own_blocks(name))
 	for address, (requested, _kind, _state) in truth.items():
 		assert requested <= used[address]["usable"] <= used[address]["size"], used[address]
@@ -63,7 +81,7 @@ def test_report_counts_what_blocks_lists(name):
 @pytest.mark.parametrize("name", ALLOCATORS)
 def test_dropped_blocks_are_lost(name):
 	"""What no slot holds is lost, and what a slot holds is not."""
-	truth, _totals = truth_of(name)
+	truth, _totals = truth_by_block(name)
 	reach = {b["address"]: b.get("reach") for b in blocks_of(name) if b["state"] == "used"}
 	wrong = [(hex(a), kind, state, reach.get(a)) for a, (_size, kind, state) in truth.items()
 		if kind != "OTHER" and reach.get(a) != state]
@@ -77,9 +95,10 @@ def test_what_is_left_in_empty_units_is_told(name):
 	suspects = [s for s in report_of(name)["suspects"] if s["rule"] == "free-held/pinned"]
 	assert len(suspects) == 1
 	assert 0.98 * totals["kept"] <= suspects[0]["count"] <= totals["kept"]
-	assert suspects[0]["bytes"] == 64 * suspects[0]["count"]
+	size = 80 if name.startswith("musl") else 64	# musl has 4 bytes more in each
+	assert suspects[0]["bytes"] == size * suspects[0]["count"]
 	# Of each page a hundredth stays, and what was freed last is in a thread's cache.
-	assert 0.6 * 80000 * 64 < suspects[0]["retained"] < 80000 * 64
+	assert 0.6 * 80000 * 64 < suspects[0]["retained"] < 80000 * size
 	assert suspects[0]["chain"]["root"]["symbol"] == "g_sessions"
 
 
