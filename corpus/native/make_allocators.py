@@ -27,6 +27,9 @@ LIBRARIES = {
 	"mimalloc": ("libmimalloc.so.?", "libmimalloc2.0", "libmimalloc3", "libmimalloc2.1"),
 }
 
+# So that the core itself names the program's variables.
+NAMED = ("-rdynamic",)
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -53,7 +56,7 @@ class Recipe:
 		if self.allocator == "musl":
 			# What is preloaded makes musl's loader allocate, unseen: without, only the program does.
 			return Case(self.program, **common, suite=self.suite, build=self.how, musl=self.musl,
-				record=False, notes_all=True, flags=("-rdynamic",))
+				record=False, notes_all=True, flags=NAMED)
 		if self.how == "static":
 			archive = glibc_root.package_file(self.suite, f"lib{self.allocator}.a",
 				f"lib{self.allocator}-dev")
@@ -63,7 +66,7 @@ class Recipe:
 		where = {"preload": (library,)} if self.how == "preload" else {
 			"build": "stripped", "link": (library, f"-Wl,-rpath,{library.parent}")}
 		return Case(self.program, **common, suite=self.suite, **where,
-			flags=("-Wl,-z,dynamic-undefined-weak",
+			flags=(*NAMED, "-Wl,-z,dynamic-undefined-weak",
 				"-Wl,--unresolved-symbols=ignore-in-shared-libs"))
 
 	def sentence(self):
