@@ -477,6 +477,19 @@ static struct err *metadata(void *ctx, struct claim_sink *sink)
 	return err;
 }
 
+/* A span goes back to the page heap when its last object has come back to its list. */
+static bool unit(void *ctx, taddr block, taddr *ret_start, taddr *ret_end)
+{
+	const struct tcmalloc *t = ctx;
+	const struct tcm_span *s = tcm_span_at(t, block);
+
+	if (!s || !s->sizeclass)
+		return false;
+	*ret_start = s->base;
+	*ret_end = tcm_span_end(t, s);
+	return true;
+}
+
 extern const struct walker_ops tcmalloc_walker;
 const struct walker_ops tcmalloc_walker = {
 	.name = "tcmalloc",
@@ -489,5 +502,7 @@ const struct walker_ops tcmalloc_walker = {
 	.explain = explain,
 	.metadata = metadata,
 	.regions = regions,
+	.unit = unit,
+	.unit_name = "span",
 	.close = close_heap,
 };

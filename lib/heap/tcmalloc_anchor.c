@@ -62,32 +62,27 @@ static bool is_span_of(const struct image *img, const struct tcm_copy *c, taddr 
 	       w[1] < (1ull << ADDRESS_BITS >> c->page_shift) - page && tcm_map_get(img, c, page + w[1] - 1) == span;
 }
 
-/* The first entry of a leaf that is not 0; false when there is none. */
-static bool first_entry(const struct image *img, taddr leaf, uint64_t n, uint64_t *ret_index, taddr *ret_value)
+/* Of the first entries of a leaf that are not 0, any proves: some may be damaged. */
+static bool leaf_proves(const struct image *img, const struct tcm_copy *c, taddr leaf, uint64_t page)
 {
-	for (uint64_t i = 0; i < n;) {
+	uint64_t n = 1ull << c->map.leaf_bits, tries = 0;
+
+	for (uint64_t i = 0; i < n && !(leaf & 7);) {
 		uint64_t avail;
 		const uint8_t *bytes = image_view(img, leaf + 8 * i, &avail);
 
 		if (!bytes || avail < 8)
 			return false;
-		for (; i < n && avail >= 8; i++, bytes += 8, avail -= 8)
-			if (load_u64(bytes)) {
-				*ret_index = i;
-				*ret_value = load_u64(bytes);
+		for (; i < n && avail >= 8; i++, bytes += 8, avail -= 8) {
+			if (!load_u64(bytes))
+				continue;
+			if (is_span_of(img, c, load_u64(bytes), page + i))
 				return true;
-			}
+			if (++tries == TRIES_MAX)
+				return false;
+		}
 	}
 	return false;
-}
-
-static bool leaf_proves(const struct image *img, const struct tcm_copy *c, taddr leaf, uint64_t page)
-{
-	uint64_t i;
-	taddr span;
-
-	return leaf && !(leaf & 7) && first_entry(img, leaf, 1ull << c->map.leaf_bits, &i, &span) &&
-	       is_span_of(img, c, span, page + i);
 }
 
 static bool node_proves(const struct image *img, const struct tcm_copy *c, taddr node, uint64_t page)

@@ -173,6 +173,13 @@ static bool is_mapped(struct tcmalloc *t, const struct tcm_span *s)
 	return true;
 }
 
+/* The entry of its first page is what is damaged: all else agrees, and no other span is there. */
+static bool begins_before(const struct reading *r, const uint64_t *w, uint64_t page, taddr addr)
+{
+	return w[0] < page && w[0] >= r->next && w[1] > page - w[0] && w[1] < PAGE_MAX >> r->c->page_shift &&
+	       tcm_map_get(r->t->img, r->c, w[0] + w[1] - 1) == addr;
+}
+
 static struct err *add_span(struct reading *r, taddr addr, uint64_t page)
 {
 	struct tcmalloc *t = r->t;
@@ -186,6 +193,10 @@ static struct err *add_span(struct reading *r, taddr addr, uint64_t page)
 	}
 	decode(w, &s);
 	npages = w[SPAN_LENGTH / 8];
+	if (r->bad && begins_before(r, w, page, addr)) {
+		page = w[0];
+		s.base = page << r->c->page_shift;
+	}
 	if (w[0] != page || !npages || npages > UINT32_MAX || npages > (PAGE_MAX >> r->c->page_shift) - page ||
 	    tcm_map_get(t->img, r->c, page + npages - 1) != addr) {
 		tcm_damage(t, addr,
