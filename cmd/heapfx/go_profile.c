@@ -1,6 +1,7 @@
 /*
- * go_profile.c - the allocation profile inside a Go process -> report.profiles, as runtime/pprof
- * writes it: scaled up, without the runtime's own innermost calls, inlined calls in one place.
+ * go_profile.c - the profiles inside a Go process -> report.profiles, as runtime/pprof writes them:
+ * of allocations, scaled up and without the runtime's own innermost calls; of waiting, in
+ * nanoseconds; inlined calls in one place.
  */
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "base/guard.h"
 #include "base/version.h"
 #include "base/vec.h"
+#include "image/go_block_profile.h"
 #include "image/go_profile.h"
 #include "pipeline.h"
 
@@ -22,6 +24,7 @@ struct making {
 	struct run *run;
 	const struct go *go;
 	struct go_profile from;
+	struct go_block_profile waits; /* one of the two is read */
 	struct { struct call *v; size_t n, cap; } calls;
 	struct pair_table call_of;	/* by pc */
 	struct { struct rp_location *v; size_t n, cap; } locations;
@@ -32,6 +35,7 @@ struct making {
 static void making_fini(struct making *m)
 {
 	go_profile_fini(&m->from);
+	go_block_profile_fini(&m->waits);
 	free(m->calls.v);
 	free(m->call_of.slots);
 	free(m->locations.v);
@@ -152,24 +156,31 @@ static size_t hidden(const struct making *m, const taddr *pcs, size_t n)
 	return 0;
 }
 
-static struct err *add_sample(struct making *m, const struct go_bucket *b, struct rp_sample *out)
+static struct err *add_stack(struct making *m, const taddr *pcs, size_t n, struct rp_sample *out)
 {
-	const taddr *pcs = m->from.pcs.v + b->first;
-	size_t skip = hidden(m, pcs, b->n), n;
-	struct arena *mem = &m->run->report.mem;
-	struct rp_label *label;
 	uint32_t *kept;
-	struct err *err = find_locations(m, pcs + skip, b->n - skip, &n);
+	size_t n_kept;
+	struct err *err = find_locations(m, pcs, n, &n_kept);
 
 	if (err)
 		return err;
-	kept = arena_alloc(mem, (n + 1) * sizeof(*kept));
-	label = arena_alloc(mem, sizeof(*label));
-	if (!kept || !label)
+	kept = arena_alloc(&m->run->report.mem, (n_kept + 1) * sizeof(*kept));
+	if (!kept)
 		return &err_nomem;
-	memcpy(kept, m->room, n * sizeof(*kept));
+	memcpy(kept, m->room, n_kept * sizeof(*kept));
 	out->locations = kept;
-	out->n_locations = n;
+	out->n_locations = n_kept;
+	return NULL;
+}
+
+static struct err *add_sample(struct making *m, const struct go_bucket *b, struct rp_sample *out)
+{
+	const taddr *pcs = m->from.pcs.v + b->first;
+	size_t skip = hidden(m, pcs, b->n);
+	struct rp_label *label = arena_alloc(&m->run->report.mem, sizeof(*label));
+
+	if (!label)
+		return &err_nomem;
 	go_profile_scale(&m->from, b->allocs, b->alloc_bytes, &out->values[0], &out->values[1]);
 	if (b->frees <= b->allocs && b->free_bytes <= b->alloc_bytes)
 		go_profile_scale(&m->from, b->allocs - b->frees, b->alloc_bytes - b->free_bytes,
@@ -178,22 +189,32 @@ static struct err *add_sample(struct making *m, const struct go_bucket *b, struc
 				    .number = b->allocs ? b->alloc_bytes / b->allocs : 0 };
 	out->labels = label;
 	out->n_labels = label->number != 0;
-	return NULL;
+	return add_stack(m, pcs + skip, b->n - skip, out);
 }
 
-static struct err *add_samples(struct making *m, struct rp_profile *p)
+static struct err *add_wait(struct making *m, const struct go_block_bucket *b,
+			    struct rp_sample *out)
 {
-	size_t n = m->from.buckets.n;
+	out->values[0] = b->count;
+	out->values[1] = m->waits.per_second ? go_block_profile_ns(&m->waits, b->cycles) :
+					       b->cycles;
+	return add_stack(m, m->waits.pcs.v + b->first, b->n, out);
+}
+
+/* Of one profile or the other: `n_pcs` is room enough for any stack of it. */
+static struct err *add_samples(struct making *m, size_t n, size_t n_pcs, struct rp_profile *p)
+{
 	struct rp_sample *samples =
 		arena_alloc(&m->run->report.mem, (n + 1) * sizeof(*samples));
 	struct rp_location *kept;
 	struct err *err = NULL;
 
-	m->room = calloc(m->from.pcs.n + 1, sizeof(*m->room));
+	m->room = calloc(n_pcs + 1, sizeof(*m->room));
 	if (!samples || !m->room)
 		return &err_nomem;
 	for (size_t i = 0; i < n && !err; i++)
-		err = add_sample(m, &m->from.buckets.v[i], &samples[i]);
+		err = m->from.buckets.n ? add_sample(m, &m->from.buckets.v[i], &samples[i]) :
+					  add_wait(m, &m->waits.buckets.v[i], &samples[i]);
 	if (err)
 		return err;
 	kept = arena_alloc(&m->run->report.mem, (m->locations.n + 1) * sizeof(*kept));
@@ -231,7 +252,7 @@ static struct err *make_profile(struct making *m, struct rp_profile *p)
 	struct err *err = go_profile_read(m->go, &m->from);
 
 	if (!err)
-		err = add_samples(m, p);
+		err = add_samples(m, m->from.buckets.n, m->from.pcs.n, p);
 	if (!err)
 		err = add_mapping(m->run, p);
 	if (m->from.has_rate && m->from.rate > 0)
@@ -242,15 +263,12 @@ static struct err *make_profile(struct making *m, struct rp_profile *p)
 	return err;
 }
 
-struct err *describe_go_profile(struct run *run)
+static struct err *allocations(struct run *run)
 {
 	_cleanup_(making_fini) struct making m = { .run = run, .go = run->image->go };
-	struct rp_profile *p;
+	struct rp_profile *p = arena_alloc(&run->report.mem, sizeof(*p));
 	struct err *err;
 
-	if (!(run->profiles >> PROFILE_GO_HEAP & 1) || !m.go || !m.go->at.mbuckets)
-		return NULL;
-	p = arena_alloc(&run->report.mem, sizeof(*p));
 	if (!p)
 		return &err_nomem;
 	*p = (struct rp_profile){
@@ -267,5 +285,61 @@ struct err *describe_go_profile(struct run *run)
 	err = make_profile(&m, p);
 	if (!err)
 		run->report.profiles[PROFILE_GO_HEAP] = p;
+	return err;
+}
+
+static void add_doubts(const struct making *m, struct rp_profile *p)
+{
+	if (!m->waits.per_second) {
+		p->values[1].unit = "cycles";
+		p->comments[p->n_comments++] =
+			"nobody asked the runtime for its clock rate: delays are in its cycles";
+	}
+	if (m->waits.is_unscaled)
+		p->comments[p->n_comments++] =
+			"the mutex profile's rate was not found: these are samples, not scaled up";
+}
+
+static struct err *waiting(struct run *run, enum go_block_kind kind, enum profile_kind as)
+{
+	_cleanup_(making_fini) struct making m = { .run = run, .go = run->image->go };
+	struct rp_profile *p = arena_alloc(&run->report.mem, sizeof(*p));
+	struct err *err;
+
+	if (!p)
+		return &err_nomem;
+	*p = (struct rp_profile){
+		.values = { { "contentions", "count" }, { "delay", "nanoseconds" } },
+		.n_values = 2,
+		.main_value = 1,
+		.period_type = { "contentions", "count" },
+		.period = 1,
+		.comments = { "heapfx " HEAPFX_VERSION },
+		.n_comments = 1,
+	};
+	err = go_block_profile_read(m.go, kind, &m.waits);
+	if (!err)
+		err = add_samples(&m, m.waits.buckets.n, m.waits.pcs.n, p);
+	if (!err)
+		err = add_mapping(run, p);
+	add_doubts(&m, p);
+	if (!err && p->n_samples)
+		run->report.profiles[as] = p;
+	return err;
+}
+
+struct err *describe_go_profile(struct run *run)
+{
+	const struct go *go = run->image->go;
+	struct err *err = NULL;
+
+	if (!go)
+		return NULL;
+	if (run->profiles >> PROFILE_GO_HEAP & 1 && go->at.mbuckets)
+		err = allocations(run);
+	if (!err && run->profiles >> PROFILE_GO_BLOCK & 1)
+		err = waiting(run, GO_BLOCK_PROFILE, PROFILE_GO_BLOCK);
+	if (!err && run->profiles >> PROFILE_GO_MUTEX & 1)
+		err = waiting(run, GO_MUTEX_PROFILE, PROFILE_GO_MUTEX);
 	return err;
 }

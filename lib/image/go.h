@@ -108,6 +108,8 @@ struct go_anchors {
 	taddr gcController, memstats, work, gcphase, gcBlackenEnabled;
 	taddr pool_all, pool_old; /* sync.allPools, sync.oldPools: slices */
 	taddr mbuckets, mem_profile_rate;
+	/* Of what was switched on, and recorded; ticks: cycles a second, once somebody asked. */
+	taddr bbuckets, xbuckets, mutex_profile_rate, ticks;
 	taddr wait_reasons;	/* runtime.waitReasonStrings; n_wait_reasons entries */
 	uint32_t n_wait_reasons;
 	taddr finq, allfin, gcCleanups;
@@ -182,6 +184,11 @@ taddr go_funcdata(const struct go *go, const struct go_func *f, unsigned which);
  */
 void go_source(const struct go *go, taddr pc,
 	       void (*fn)(void *arg, const char *function, const char *file, unsigned line), void *arg);
+/*
+ * Where the innermost call that pc stands for was inlined: an address in the same function that
+ * stands for its caller. False: it was not.
+ */
+bool go_inline_parent(const struct go *go, taddr pc, taddr *ret);
 
 /* ---- slices and words the runtime keeps, bounds checked */
 

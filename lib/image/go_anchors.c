@@ -17,7 +17,11 @@
 #include "image/go_code.h"
 #include "image/go_search.h"
 
-enum { USES_MAX = 64 }; /* different places that one function uses */
+enum {
+	USES_MAX = 64, /* different places that one function uses */
+	BUCKET_TYP = 16, BUCKET_NSTK = 40, BUCKET_NSTK_MAX = 2048, /* runtime/mprof.go */
+	BUCKET_BLOCK = 2, BUCKET_MUTEX = 3,
+};
 
 enum way { BY_SYMBOL, BY_CODE, BY_SEARCH, N_WAYS };
 
@@ -460,6 +464,35 @@ static void say_missing(struct go *go)
 	text_fini(&missing);
 }
 
+/* The list of buckets of a kind that stkbucket adds to; 0 while there are none. */
+static taddr buckets_by_code(const struct finder *f, uint64_t typ)
+{
+	for (unsigned i = 0; i < USES_MAX; i++) {
+		taddr at = go_code_nth(f->code, GO_FN_STKBUCKET, GO_USE_ANY, i), bucket;
+
+		if (!at)
+			break;
+		bucket = go_word(f->go, at);
+		if (bucket && go_word(f->go, bucket + BUCKET_TYP) == typ &&
+		    go_word(f->go, bucket + BUCKET_NSTK) <= BUCKET_NSTK_MAX)
+			return at;
+	}
+	return 0;
+}
+
+/* What is there only where a program asked for it: nothing to say when it is not. */
+static void find_profiles(struct finder *f)
+{
+	struct go_anchors *at = &f->go->at;
+
+	at->bbuckets = buckets_by_code(f, BUCKET_BLOCK);
+	at->xbuckets = buckets_by_code(f, BUCKET_MUTEX);
+	at->mutex_profile_rate = go_code_nth(f->code, GO_FN_MUTEXEVENT, GO_USE_ACCESS, 0);
+	at->ticks = go_code_nth(f->code, GO_FN_TICKS, GO_USE_ACCESS, 0);
+	if (!at->ticks)
+		at->ticks = go_code_nth(f->code, GO_FN_TICKS_OLD, GO_USE_ACCESS, 0);
+}
+
 struct err *go_anchors_find(struct go *go)
 {
 	struct finder f = { .go = go };
@@ -473,6 +506,7 @@ struct err *go_anchors_find(struct go *go)
 
 		memcpy((uint8_t *)&go->at + anchors[i].at, &addr, sizeof(addr));
 	}
+	find_profiles(&f);
 	calibrate_fields(&f);
 	go_check_fields(go);
 	go_code_close(f.code);

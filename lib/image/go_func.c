@@ -281,6 +281,30 @@ static bool inlined_read(const struct go *go, taddr tree, int32_t i, struct inli
 	return true;
 }
 
+static bool inlined_at(const struct go *go, const struct go_func *f, taddr tree, taddr pc,
+		       struct inlined *ret)
+{
+	int32_t i;
+
+	return go_pcdata(go, f, GO_PCDATA_INL_TREE, pc, &i) && i >= 0 &&
+	       inlined_read(go, tree, i, ret) && ret->parent_pc < f->end - f->entry;
+}
+
+bool go_inline_parent(const struct go *go, taddr pc, taddr *ret)
+{
+	struct inlined call;
+	struct go_func f;
+	taddr tree;
+
+	if (!go_func_at(go, pc, &f))
+		return false;
+	tree = go_funcdata(go, &f, GO_FUNCDATA_INL_TREE);
+	if (!tree || !inlined_at(go, &f, tree, pc, &call))
+		return false;
+	*ret = f.entry + call.parent_pc;
+	return true;
+}
+
 void go_source(const struct go *go, taddr pc,
 	       void (*fn)(void *arg, const char *function, const char *file, unsigned line), void *arg)
 {
@@ -295,10 +319,8 @@ void go_source(const struct go *go, taddr pc,
 	tree = go_funcdata(go, &f, GO_FUNCDATA_INL_TREE);
 	for (unsigned depth = 0; tree && depth < INLINE_MAX; depth++) {
 		struct inlined call;
-		int32_t i;
 
-		if (!go_pcdata(go, &f, GO_PCDATA_INL_TREE, pc, &i) || i < 0 || !inlined_read(go, tree, i, &call) ||
-		    call.parent_pc >= f.end - f.entry)
+		if (!inlined_at(go, &f, tree, pc, &call))
 			break;
 		table_string(go, f.module->funcnametab, f.module->n_funcnametab, call.name, inner, sizeof(inner));
 		line = place_of(go, &f, pc, file, sizeof(file));

@@ -420,6 +420,44 @@ static struct err *go_allocs_write(const struct report *r, const struct writer_o
 	return go_write(r, ALLOC_SPACE, out);
 }
 
+static struct err *waits_write(const struct report *r, enum profile_kind kind, FILE *out)
+{
+	const struct rp_profile *p = r->profiles[kind];
+
+	if (!p)
+		return err_new(ERR_UNSUPPORTED, "no such profile of a Go runtime is in this dump: "
+						"it was not switched on, or nothing waited");
+	return write_profile(p, p->main_value, out);
+}
+
+static struct err *go_block_write(const struct report *r, const struct writer_options *opt,
+				  FILE *out)
+{
+	(void)opt; /* nothing to choose */
+	return waits_write(r, PROFILE_GO_BLOCK, out);
+}
+
+static struct err *go_mutex_write(const struct report *r, const struct writer_options *opt,
+				  FILE *out)
+{
+	(void)opt; /* nothing to choose */
+	return waits_write(r, PROFILE_GO_MUTEX, out);
+}
+
+const struct writer_ops go_block_writer = {
+	.name = "go-block",
+	.extension = "pb.gz",
+	.needs = 1u << PROFILE_GO_BLOCK,
+	.write = go_block_write,
+};
+
+const struct writer_ops go_mutex_writer = {
+	.name = "go-mutex",
+	.extension = "pb.gz",
+	.needs = 1u << PROFILE_GO_MUTEX,
+	.write = go_mutex_write,
+};
+
 const struct writer_ops pprof_writer = {
 	.name = "pprof",
 	.extension = "pb.gz",

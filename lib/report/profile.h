@@ -69,6 +69,8 @@ struct rp_profile {
 enum profile_kind {
 	PROFILE_PATHS, /* of the live graph, from roots; and free memory */
 	PROFILE_GO_HEAP, /* what a Go runtime sampled, as its programs serve it */
+	PROFILE_GO_BLOCK, /* how long its goroutines waited, if it took that down */
+	PROFILE_GO_MUTEX,
 	PROFILE_KINDS
 };
 

@@ -1,4 +1,4 @@
-"""The allocation profile inside a Go core, sample by sample what runtime/pprof wrote just before.
+"""The profiles inside a Go core, sample by sample what runtime/pprof wrote just before: of allocations, of waiting.
 
 With HEAPFX_GO_PROFILES=OUTDIR, all that `make_memprofiles.py OUTDIR` left there.
 """
@@ -16,6 +16,13 @@ HOME = ROOT / "corpus/go/memprofile"
 MADE = pathlib.Path(os.environ["HEAPFX_GO_PROFILES"]) if "HEAPFX_GO_PROFILES" in os.environ else None
 CASES = sorted([path.name.removesuffix(".core") for path in MADE.glob("*.core")] if MADE
 	else [path.parent.name for path in HOME.glob("*/dump.zst")])
+
+
+WAITS = [name for name in CASES if "waits" in name]
+
+
+def wait_truth(name, kind):
+	return MADE / f"{name}.{kind}.pb.gz" if MADE else HOME / name / f"{kind}.pb.gz"
 
 
 def files_of(name):
@@ -99,3 +106,53 @@ def test_dump_without_one(tmp_path):
 	run = heapfx("analyze", dump_of("leakzoo.bookworm").core, "-o", f"go-heap={out}")
 	assert run.status == 3 and "no profile of a Go runtime" in run.err
 	assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def waits(tmp_path_factory):
+	home = tmp_path_factory.mktemp("go-waits")
+	made = {}
+
+	def write(name, kind):
+		if (name, kind) not in made:
+			core, exe, _truth = files_of(name)
+			heapfx_ok("analyze", core, "--exe", exe, "-o", f"go-block={home}/{name}.block",
+				"-o", f"go-mutex={home}/{name}.mutex", timeout=120)
+			made.update({(name, each): home / f"{name}.{each}" for each in ("block", "mutex")})
+		return made[name, kind]
+
+	return write
+
+
+def test_there_are_waits():
+	assert len(WAITS) >= 2 and any("stripped" in name for name in WAITS)
+
+
+@pytest.mark.parametrize("name", WAITS)
+@pytest.mark.parametrize("kind", ["block", "mutex"])
+def test_waits_sample_by_sample(name, kind, waits):
+	truth, ours = Profile(wait_truth(name, kind)), Profile(waits(name, kind))
+	assert ours.types == truth.types == ["contentions", "delay"]
+	assert ours.units == truth.units == ["count", "nanoseconds"]
+	assert ours.period == truth.period
+	assert samples_of(truth) and samples_of(ours) == samples_of(truth)
+
+
+@pytest.mark.parametrize("name", WAITS)
+@pytest.mark.parametrize("kind", ["block", "mutex"])
+def test_no_difference_in_waits(name, kind, waits):
+	for amount in ("contentions", "delay"):
+		text = go_tool_pprof("-top", "-lines", "-nodefraction=0", f"-sample_index={amount}",
+			"-diff_base", wait_truth(name, kind), waits(name, kind))
+		rows = [line.split() for line in text.split("cum%\n", 1)[1].splitlines()]
+		assert all(row[0] == "0" and row[3] == "0" for row in rows), text
+	assert "main.compete" in go_tool_pprof("-top", "-cum", "-nodefraction=0", waits(name, kind))
+
+
+def test_nothing_was_taken_down(tmp_path):
+	"""The profiles of waiting are off unless a program turns them on."""
+	from go_corpus import ZOO, go_dump
+	for kind in ("block", "mutex"):
+		run = heapfx("analyze", *go_dump(ZOO[0]).arguments, "-o", f"go-{kind}={tmp_path}/x")
+		assert run.status == 3 and "not switched on" in run.err
+		assert not (tmp_path / "x").exists()

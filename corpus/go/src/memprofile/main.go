@@ -1,8 +1,9 @@
-// memprofile: allocations that the runtime samples, and its own profile of them, written just before the dump.
+// memprofile: allocations that the runtime samples, waiting that it takes down, and its own profiles of them, written just
+// before the dump.
 //
-//	memprofile FILE [RATE]
+//	memprofile FILE [RATE [BLOCKRATE MUTEXRATE]]
 //
-// RATE 0 leaves runtime.MemProfileRate as it is.  Kept and dropped, small and large, inlined calls, recursion, methods,
+// RATE 0 leaves runtime.MemProfileRate as it is; with the other two, FILE.block and FILE.mutex are written too.  Kept and dropped, small and large, inlined calls, recursion, methods,
 // closures, another goroutine.  It says "ready" when the file is complete, and does nothing more.
 package main
 
@@ -13,6 +14,8 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -81,9 +84,83 @@ func work() {
 	}
 }
 
+var (
+	guard sync.Mutex
+	other sync.RWMutex
+)
+
+// Inlined into whoever calls it.
+func hold(d time.Duration) { time.Sleep(d); guard.Unlock() }
+
+//go:noinline
+func compete(depth int, done chan bool) {
+	if depth > 0 {
+		compete(depth-1, done)
+		return
+	}
+	for i := 0; i < 20; i++ {
+		guard.Lock()
+		hold(200 * time.Microsecond)
+		other.Lock()
+		other.Unlock()
+	}
+	done <- true
+}
+
+// Goroutines that wait for each other: for locks, at channels, in a select.
+func contend() {
+	done := make(chan bool)
+	for i := 0; i < 6; i++ {
+		go compete(i%3, done)
+	}
+	timer := time.After(time.Hour)
+	for i := 0; i < 6; i++ {
+		select {
+		case <-done:
+		case <-timer:
+		}
+	}
+	later := make(chan int)
+	go func() {
+		time.Sleep(3 * time.Millisecond)
+		later <- 1
+	}()
+	<-later
+}
+
+func number(i int) int {
+	if len(os.Args) <= i {
+		return 0
+	}
+	n, _ := strconv.Atoi(os.Args[i])
+	return n
+}
+
+// In its own buffer first: writing must not wait for anything that is taken down.
+func write(name, path string) {
+	var b bytes.Buffer
+	if err := pprof.Lookup(name).WriteTo(&b, 0); err != nil {
+		panic(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		panic(err)
+	}
+}
+
 func main() {
+	waits := len(os.Args) > 4
+	if waits {
+		runtime.SetBlockProfileRate(number(3))
+		runtime.SetMutexProfileFraction(number(4))
+		contend()
+		time.Sleep(50 * time.Millisecond)
+		runtime.SetBlockProfileRate(0)
+		if !strings.HasPrefix(runtime.Version(), "go1.19") { // which scales the profile up by what is set when it is read
+			runtime.SetMutexProfileFraction(0)
+		}
+	}
 	if len(os.Args) > 2 {
-		if rate, _ := strconv.Atoi(os.Args[2]); rate > 0 {
+		if rate := number(2); rate > 0 {
 			runtime.MemProfileRate = rate
 		}
 	}
@@ -91,13 +168,11 @@ func main() {
 	for i := 0; i < 3; i++ {
 		runtime.GC()
 	}
-	var b bytes.Buffer
-	if err := pprof.Lookup("heap").WriteTo(&b, 0); err != nil {
-		panic(err)
+	if waits {
+		write("block", os.Args[1]+".block")
+		write("mutex", os.Args[1]+".mutex")
 	}
-	if err := os.WriteFile(os.Args[1], b.Bytes(), 0o644); err != nil {
-		panic(err)
-	}
+	write("heap", os.Args[1])
 	fmt.Println("ready")
 	time.Sleep(time.Hour)
 	runtime.KeepAlive([]any{nodes, kept, shelf, words})
