@@ -13,7 +13,7 @@ demo="gdb"
 test="g++ binutils libcmocka-dev python3 python3-pytest python3-jsonschema python3-junitparser python3-markdown-it
 	python3-prometheus-client valgrind
 	zstd xz-utils gzip bzip2 lz4 zip dwz clang libclang-rt-14-dev
-	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static redis-server"
+	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static redis-tools"
 bench="time"
 
 usage() {
