@@ -493,6 +493,9 @@ def make_anew(case, made):
 	finally:
 		process.close()
 	complete_truth(raw_truth, made.truth, live, case.notes_all)
+	profile = raw_truth.with_name("truth.profile")
+	if profile.exists():
+		shutil.copyfile(profile, made.truth.with_suffix(".profile"))
 	shutil.rmtree(cwd)
 	if case.wrong_build:
 		build(dataclasses.replace(case, flags=(*case.flags, "-O0")), made.exe)
@@ -545,6 +548,9 @@ def pack(name, outdir, case=None, corpus=ELF_CORPUS, maker="make_cores.py"):
 		run_tool("zstd", "-q", "-f", "-19", "--long", made.core, "-o", home / "dump.zst")
 	(home / "dump.zst").chmod(0o644)
 	shutil.copyfile(made.truth, home / "truth.tsv")
+	profile = made.truth.with_suffix(".profile")
+	if profile.exists():
+		shutil.copyfile(profile, home / "truth.profile")
 	if case.wrong_build:
 		run_tool("zstd", "-q", "-f", "-19", made.exe, "-o", home / "wrong-executable.zst")
 	musl = case.build.startswith("musl")

@@ -435,6 +435,7 @@ const struct walker_ops jemalloc_walker = {
 	.explain = je_explain,
 	.metadata = je_metadata,
 	.regions = je_regions,
+	.samples = je_samples,
 	.unit = je_unit,
 	.unit_name = "slab",
 	.close = je_close,

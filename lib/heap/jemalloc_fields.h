@@ -147,6 +147,10 @@ bool je_slab_bitmap(const struct jemalloc *je, const struct je_extent *x,
 struct err *je_read_tcaches(struct jemalloc *je) MUST_CHECK;
 bool je_is_cached(const struct jemalloc *je, taddr block);
 
+/* ---- jemalloc_prof.c: its profiler's own blocks, into je->own; what it sampled */
+struct err *je_find_prof(struct jemalloc *je) MUST_CHECK;
+struct err *je_samples(void *ctx, struct sample_sink *sink) MUST_CHECK;
+
 /* ---- jemalloc_base.c: where its own data lie */
 struct err *je_find_bases(struct jemalloc *je) MUST_CHECK;
 /* The addresses of the first n arenas, by arenas[]; false when it is not found. */

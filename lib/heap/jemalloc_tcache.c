@@ -359,6 +359,9 @@ struct err *je_read_tcaches(struct jemalloc *je)
 		diag(je->env, "heap/thread-cache-lost", ERR_NOWHERE,
 		     "the thread-local memory of %lu threads is not in the dump: what their caches hold counts as used",
 		     je->n_caches_lost);
+	err = je_find_prof(je);
+	if (err)
+		return err;
 	sort_own(je);
 	sort_cached(je);
 	return NULL;

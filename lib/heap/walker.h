@@ -61,6 +61,19 @@ struct region_sink {
 	struct err *(*add)(struct region_sink *sink, const struct heap_region *region);
 };
 
+/* One live allocation that the allocator's own profiler sampled. */
+struct heap_sample {
+	taddr block;
+	uint64_t size;	    /* of the block */
+	const taddr *pcs;   /* return addresses, innermost first */
+	uint64_t n_pcs;
+	double objects, bytes; /* that it stands for; 0: not known */
+};
+
+struct sample_sink {
+	struct err *(*add)(struct sample_sink *sink, const struct heap_sample *sample);
+};
+
 enum arena_kind { ARENA_MAIN, ARENA_THREAD, ARENA_MMAP, ARENA_OTHER };
 
 /* Totals by the allocator's own free lists: "tcache", "fastbin", "smallbin", "unsorted", "top" ... */
@@ -132,6 +145,8 @@ struct walker_ops {
 	 * NULL: none.
 	 */
 	struct err *(*regions)(void *ctx, struct region_sink *sink);
+	/* What its profiler sampled, after info; NULL: it has none. */
+	struct err *(*samples)(void *ctx, struct sample_sink *sink);
 	/*
 	 * The pages around a block that go back to the system, or to other uses, when nothing in them
 	 * is used, and not before: its slab, span or group. False: none but the block's own. Any thread.

@@ -105,7 +105,7 @@ def test_what_is_left_in_empty_units_is_told(name):
 # --- jemalloc: what mallctl() said, to the byte ----------------------------------------------------
 
 JEMALLOC = [name for name in ALLOCATORS
-	if name.startswith("jemalloc") and name not in BESIDE and not name.endswith(".sparse")]
+	if name.startswith("jemalloc") and name not in BESIDE and ".prof." not in name and ".sparse" not in name]
 ALL_ARENAS = "stats.arenas.4096."
 
 

@@ -16,6 +16,7 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,6 +255,21 @@ static void jemalloc_totals(void)
 		jemalloc_total(names[i]);
 }
 
+/* With opt.prof: its own heap profile, beside the truth. */
+static void jemalloc_profile(const char *truth)
+{
+	char path[512];
+	const char *name = path;
+	bool on = false;
+	size_t size = sizeof on;
+
+	if (!mallctl || mallctl("opt.prof", &on, &size, NULL, 0) || !on)
+		return;
+	snprintf(path, sizeof path, "%s.profile", truth);
+	if (mallctl("prof.dump", NULL, NULL, &name, sizeof name))
+		abort();
+}
+
 static void tcmalloc_totals(void)
 {
 	static const char *const names[] = {
@@ -312,6 +328,7 @@ int main(int argc, char **argv)
 	have_churned();
 	wipe_stack();
 	note_slots();
+	jemalloc_profile(argv[1]);
 	jemalloc_totals();
 	tcmalloc_totals();
 	mimalloc_totals();
