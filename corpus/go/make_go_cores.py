@@ -97,6 +97,10 @@ for _minor in RELEASES:
 		about="the same, repaired, no symbols")
 	CASES[f"since.{_minor}.stripped"] = Case("since", _minor, STRIPPED,
 		about="goroutines that wait since a known time, no symbols")
+	for _what, _about in (("million", "a map of a million entries, 1% left"), ("rebuilt", "that map made anew"),
+			("crowd", "10,000 goroutines that nobody wakes"), ("pooled", "as many that somebody will wake")):
+		CASES[f"large.{_minor}.{_what}"] = Case("large", _minor, args=(_what,), about=_about)
+	CASES[f"mux.{_minor}"] = Case("mux", _minor, about="a closure in http.DefaultServeMux that keeps a buffer")
 	CASES[f"spin.{_minor}"] = Case("spin", _minor, STRIPPED, env=SPIN_ENV,
 		about="a goroutine that runs, some that cannot, objects in a P's cache, no symbols")
 	CASES[f"spin.{_minor}.kernel"] = Case("spin", _minor, STRIPPED, capture="kernel",

@@ -14,6 +14,7 @@
 #include "base/vec.h"
 
 enum {
+	MANY = 100,	   /* goroutines, whose stacks are worth a word */
 	SHOWN = 3,	   /* things, holders, members of a ring by name */
 	RING_STEPS = 4096, /* goroutines looked at for the shortest ring */
 	NAMED_RINGS = 2,   /* of objects */
@@ -390,6 +391,24 @@ static const char *advice_for(const struct stuck *st, const struct wanted *w)
 	return words[on];
 }
 
+/*
+ * Outside the heap, and no part of what is retained.  0: not known, as of places where others stand
+ * too that somebody may wake.
+ */
+static uint64_t stacks_of(const struct stuck *st, const struct knot *k)
+{
+	const struct graph *g = st->s->graph;
+	uint64_t bytes = 0, count = 0;
+
+	for (uint32_t i = 0; i < g->n_owners; i++) {
+		if (g->owners[i].kind != OWNER_STUCK || st->s->facts->knot[i] != k->owner)
+			continue;
+		bytes += g->owners[i].stacks;
+		count += g->owners[i].count;
+	}
+	return count == k->goroutines ? bytes : 0;
+}
+
 /* What a page of text has room for: the place as the runtime words it, what is waited for. */
 static void add_line(const struct stuck *st, const struct knot *k, const struct wanted *w,
 		     struct text *t)
@@ -402,10 +421,11 @@ static void add_line(const struct stuck *st, const struct knot *k, const struct 
 	text_add(t, st->s->graph->owners[k->first_place].name);
 	if (w->n) {
 		text_add(t, " on ");
-		if (w->n == 1)
-			add_thing(st, &st->s->facts->things[w->things[0]], t);
-		else
-			add_wanted(st, w, t);
+		add_wanted(st, w, t);
+	}
+	if (k->goroutines >= MANY && stacks_of(st, k)) {
+		text_add(t, "; stacks: ");
+		text_add_bytes(t, stacks_of(st, k));
 	}
 }
 
@@ -451,6 +471,10 @@ static struct err *add_evidence(struct stuck *st, const struct knot *k, const st
 	if (!err)
 		err = evidence_held(st->r, out, "reached from their stacks alone", total->count,
 				    total->bytes);
+	if (stacks_of(st, k))
+		text_add_bytes(&t, stacks_of(st, k));
+	if (!err)
+		err = say(st, out, "their stacks take", &t);
 	add_waited(st, k, &t);
 	if (!err)
 		err = say(st, out, "the longest of them waits", &t);

@@ -23,6 +23,7 @@ enum {
 	SIZES = 4096,		  /* of the table of sizes of a point; a power of two */
 	POINTS_MAX = 64,
 	TOLD = 8, /* kinds of slack in what a point owns */
+	HOLDER_WIDTH = 28, /* of a title: what fits beside a type */
 	HEADER_STEPS = 2, /* from the slots of a map to its header */
 	AHEAD = 24, /* nodes whose owners are being fetched while one is worked on */
 };
@@ -278,6 +279,22 @@ static void drop_place(struct text *t)
 		cut(t, plus);
 	else if (element && element != t->s && element[1] >= '0' && element[1] <= '9')
 		cut(t, element);
+}
+
+/*
+ * Of a global by a long path, "net/http.defaultServeMux.tree.emptyChild", the variable: the chain
+ * has the rest.  A library's file name is no such path.
+ */
+static void drop_fields(struct text *t)
+{
+	char *s = t->s, *slash = s ? strrchr(s, '/') : NULL, *dot, *field;
+
+	if (!s)
+		return;
+	dot = strchr(slash ? slash : s, '.');
+	field = dot ? strchr(dot + 1, '.') : NULL;
+	if (t->n > HOLDER_WIDTH && field && !strstr(s, ".so"))
+		cut(t, field);
 }
 
 /* The symbol, stack or mapping of a root, without the place inside it. */
@@ -697,6 +714,8 @@ static struct err *add_title(struct report *r, const struct graph *g, const stru
 	if (name)
 		text_add(&holder, name);
 	drop_place(&holder);
+	if (root->symbol)
+		drop_fields(&holder);
 	if (c->count == 1)
 		text_add(&t, "one");
 	else

@@ -54,6 +54,7 @@ struct owner {
 	uint64_t address; /* of a pool itself; 0: none */
 	uint64_t old;	  /* of a pool's things: they were in it at the last collection already */
 	uint64_t undrawn; /* and those that it never fell below as far as its records go; 0: unknown */
+	uint64_t stacks;  /* bytes of the goroutines' stacks */
 	uint64_t waited;  /* ns: one of the goroutines waits at least so long, the longest; 0: unknown */
 };
 struct gate {

@@ -139,22 +139,28 @@ static bool is_keyed(const struct rp_chain *chain, size_t i)
 	return is_named(chain, i) && strchr("[ ", chain->hops[i].via_name[0]);
 }
 
-/* Steps between names say nothing by themselves: only the last two are shown. */
+/* Code that keeps something: where in the source to look. */
+static bool is_function(const struct rp_chain *chain, size_t i)
+{
+	const char *type = chain->hops[i].type;
+
+	return type && !strncmp(type, "func ", 5);
+}
+
+/* Steps between names say nothing by themselves: only the last two are shown, and functions. */
 static bool is_shown(const struct rp_chain *chain, size_t i)
 {
-	return i + 2 >= chain->n_hops || chain->hops[i].repeat > 1 || !is_named(chain, i + 1) ||
-	       (!i && !chain->root.kind);
+	if (is_function(chain, i) || i + 2 >= chain->n_hops || chain->hops[i].repeat > 1)
+		return true;
+	return !is_named(chain, i + 1) || (!i && !chain->root.kind);
 }
 
 /* What a function captured has the function's name before its own: once is enough. */
 static const char *name_after(const struct rp_chain *chain, size_t i)
 {
-	const char *name = chain->hops[i].via_name, *type = i ? chain->hops[i - 1].type : NULL;
-	const char *own = strchr(name + 1, '.');
+	const char *name = chain->hops[i].via_name, *own = strpbrk(name + 1, ".+");
 
-	if (type && !strncmp(type, "func ", 5) && is_shown(chain, i - 1) && own)
-		return own;
-	return name;
+	return i && own && is_function(chain, i - 1) ? own : name;
 }
 
 static void print_hop(const struct rp_chain *chain, size_t i, struct text *t)

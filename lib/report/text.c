@@ -17,6 +17,7 @@ enum {
 	LABEL_MAX = 40,
 	BAR_MAX = 20,
 	TITLE_WIDTH = 46,
+	LEAST_ROOT = 14,
 	SUSPECTS_FOLD = 3,
 	VERDICT_INDENT = 9,
 	PROBLEM_INDENT = 10,
@@ -427,6 +428,23 @@ static void print_verdict(struct page *p)
 	text_fini(&sentence);
 }
 
+/* A root too long for the line is cut itself, and its hops stay when they leave it some room. */
+static void cut_root(struct text *t, const char *s, unsigned max)
+{
+	const char *hops = strstr(s, " -> ");
+	unsigned used = columns(hops);
+	struct text root = TEXT_INIT;
+
+	if (used > max || max - used < LEAST_ROOT) {
+		text_add(t, s);
+		return;
+	}
+	text_add_n(&root, s, (size_t)(hops - s));
+	add_cut(t, text_str(&root), max - used);
+	text_add(t, hops);
+	text_fini(&root);
+}
+
 /* A chain too long for the line gives up whole hops before its last: "root -> a -> … -> z". */
 static void cut_chain(struct text *t, const char *s, unsigned max)
 {
@@ -446,7 +464,7 @@ static void cut_chain(struct text *t, const char *s, unsigned max)
 		if (head_bytes(s, max - used) >= (size_t)(p - s))
 			end = p;
 	if (!end) {
-		text_add(t, s);
+		cut_root(t, s, max);
 		return;
 	}
 	text_add_n(t, s, (size_t)(end - s));

@@ -335,6 +335,7 @@ static struct err *add_owner(struct waits *w, const struct goroutine *const *v, 
 	for (size_t i = 0; i < n; i++) {
 		uint64_t waited = goroutine_waited(w->go, v[i]);
 
+		owner.stacks += v[i]->stack_high - v[i]->stack_low;
 		owner.waited = waited > owner.waited ? waited : owner.waited;
 	}
 	err = w->sink->owner(w->sink, &owner, ret);
