@@ -50,8 +50,11 @@ struct err *inner_nodes(struct env *env, const struct graph *g, struct subset *r
 
 	if (err)
 		return err;
-	for (uint64_t i = 0; i < g->n; i += 64)
-		ret->set[i >> 6] = with_edges(g, (node_id)i, g->n - i < 64 ? (unsigned)(g->n - i) : 64);
+	for (uint64_t i = 0; i < g->n; i += 64) {
+		unsigned n = g->n - i < 64 ? (unsigned)(g->n - i) : 64;
+
+		ret->set[i >> 6] = with_edges(g, (node_id)i, n);
+	}
 	subset_rank(ret);
 	return NULL;
 }
