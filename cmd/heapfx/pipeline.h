@@ -51,6 +51,8 @@ struct err *describe_go(struct run *run) MUST_CHECK;
 struct err *describe_go_pools(struct run *run, struct subject *subject) MUST_CHECK;
 /* go_profile.c: what its runtime sampled of its allocations, if a writer needs it. */
 struct err *describe_go_profile(struct run *run) MUST_CHECK;
+/* heap_samples.c: what a C allocator's own profiler sampled; subject->samples. */
+struct err *describe_heap_samples(struct run *run, struct subject *subject) MUST_CHECK;
 /* describe_go_maps.c: the same for its maps. */
 struct err *describe_go_maps(struct run *run) MUST_CHECK;
 /*

@@ -106,7 +106,7 @@ for _release in ("2.0.7", "2.1.2", "2.2.7", "2.4.1", "3.2.8", "3.3.2", "3.4.3"):
 			environment=SMALL_ARENA)
 for _suite in ("bookworm", "bullseye", "sid"):
 	CASES[f"jemalloc.prof.{_suite}"] = Recipe("jemalloc", _suite, args=("TRUTH", "2", "3", "600"),
-		environment=(("MALLOC_CONF", "prof:true,lg_prof_sample:13,prof_unbias:false" if _suite != "bullseye"
+		environment=(("MALLOC_CONF", "prof:true,lg_prof_sample:11,prof_unbias:false" if _suite != "bullseye"
 			else "prof:true,lg_prof_sample:13"),))
 CASES["jemalloc.rust"] = Recipe("jemalloc", None, "rust")
 CASES["jemalloc.static"] = Recipe("jemalloc", "bookworm", "static")

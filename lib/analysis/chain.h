@@ -41,6 +41,10 @@ struct err *evidence_held(struct report *r, struct rp_suspect *suspect, const ch
 struct err *evidence_stale(const struct subject *s, struct report *r, struct rp_suspect *suspect,
 			   bool (*is_ours)(const void *ctx, node_id node),
 			   const void *ctx) MUST_CHECK;
+/* Where it was allocated: the stacks of the samples that are the suspect's, most bytes first. */
+struct err *evidence_sites(const struct subject *s, struct report *r, struct rp_suspect *suspect,
+			   bool (*is_ours)(const void *ctx, node_id node),
+			   const void *ctx) MUST_CHECK;
 struct err *finding_add(struct report *r, const char *rule, int64_t suspect,
 			const char *message) MUST_CHECK;
 

@@ -228,6 +228,8 @@ static struct err *add_suspect(const struct groups *gs, struct report *r, const 
 	if (!err)
 		err = evidence_stale(gs->s, r, &out, is_head_of, &(struct membership){ gs, g });
 	if (!err)
+		err = evidence_sites(gs->s, r, &out, is_head_of, &(struct membership){ gs, g });
+	if (!err)
 		err = evidence_held(r, &out, "held by them alone", g->held_count, g->held_bytes);
 	if (err)
 		return err;

@@ -732,8 +732,21 @@ static struct err *add_title(struct report *r, const struct graph *g, const stru
 	return out->title ? NULL : &err_nomem;
 }
 
-static struct err *add_suspect(const struct search *x, struct report *r, struct point *p)
+struct ownership {
+	struct search *x;
+	uint32_t owner; /* as owner_of() answers */
+};
+
+static bool is_owned(const void *ctx, node_id node)
 {
+	const struct ownership *o = ctx;
+
+	return owner_of(o->x, node) == o->owner;
+}
+
+static struct err *add_suspect(struct search *x, struct report *r, struct point *p)
+{
+	struct ownership ownership = { x, (uint32_t)(p - x->points.v) + 1 };
 	struct rp_suspect out = {
 		.rule = "growth/accumulation",
 		.retained = p->bytes,
@@ -762,6 +775,8 @@ static struct err *add_suspect(const struct search *x, struct report *r, struct 
 		err = add_title(r, x->g, c, &out);
 	if (!err)
 		err = add_sizes(r, x->g, p, &out);
+	if (!err)
+		err = evidence_sites(x->s, r, &out, is_owned, &ownership);
 	if (err)
 		return err;
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;

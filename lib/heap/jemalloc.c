@@ -90,7 +90,9 @@ static void je_bid(struct env *env, const struct image *img, struct walker_bid *
 
 static bool small_grains(const struct jemalloc *je, const struct je_extent *x)
 {
-	return x->slab ? je->copies.v[x->copy].sizes[x->szind] % 16 != 0 : x->addr % 16 != 0;
+	uint64_t size = x->slab ? je->copies.v[x->copy].sizes[x->szind] : x->usable;
+
+	return size % 16 != 0 || x->addr % 16 != 0;
 }
 
 static struct err *find_runs(struct jemalloc *je)
@@ -225,7 +227,7 @@ static void walk_large(const struct jemalloc *je, struct je_extent *x, struct bl
 	else
 		block_sink_add(sink, x->addr, x->n_used);
 	if (x->addr + x->usable < x->base + x->bytes)
-		block_sink_gap(sink, align_up(x->addr + x->usable, 16));
+		block_sink_gap(sink, align_up(x->addr + x->usable, 8));
 }
 
 static struct err *je_walk(void *ctx, uint32_t claim, struct block_sink *sink)

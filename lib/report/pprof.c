@@ -458,11 +458,29 @@ const struct writer_ops go_mutex_writer = {
 	.write = go_mutex_write,
 };
 
+static struct err *samples_write(const struct report *r, const struct writer_options *opt,
+				 FILE *out)
+{
+	const struct rp_profile *p = r->profiles[PROFILE_SAMPLES];
+
+	(void)opt; /* nothing to choose */
+	if (!p)
+		return err_new(ERR_UNSUPPORTED, "no allocator in this dump sampled what is in use");
+	return write_profile(p, p->main_value, out);
+}
+
 const struct writer_ops pprof_writer = {
 	.name = "pprof",
 	.extension = "pb.gz",
 	.needs = 1u << PROFILE_PATHS,
 	.write = paths_write,
+};
+
+const struct writer_ops heap_samples_writer = {
+	.name = "heap-samples",
+	.extension = "pb.gz",
+	.needs = 1u << PROFILE_SAMPLES,
+	.write = samples_write,
 };
 
 const struct writer_ops go_heap_writer = {

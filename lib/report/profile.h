@@ -71,6 +71,7 @@ enum profile_kind {
 	PROFILE_GO_HEAP, /* what a Go runtime sampled, as its programs serve it */
 	PROFILE_GO_BLOCK, /* how long its goroutines waited, if it took that down */
 	PROFILE_GO_MUTEX,
+	PROFILE_SAMPLES, /* what the profiler of a C allocator sampled of what is live */
 	PROFILE_KINDS
 };
 

@@ -67,8 +67,9 @@ class Profile:
 		self.comments = [self.strings[i] for i in integers(top.get(13, []))]
 		self.period = top.get(12, [0])[0]
 		functions = {m[1][0]: self.string(m[2]) for m in map(message, top.get(5, []))}
-		self.locations = {}
+		self.locations, self.addresses = {}, {}
 		for m in map(message, top.get(4, [])):
+			self.addresses[m[1][0]] = m.get(3, [0])[0]
 			lines = [message(line) for line in m.get(4, [])]
 			self.locations[m[1][0]] = [(functions[line[1][0]], line.get(2, [0])[0]) for line in lines]
 		self.raw = [message(s) for s in top.get(2, [])]

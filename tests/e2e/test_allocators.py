@@ -1,9 +1,13 @@
 """Every allocator but glibc's: the used blocks are those of the truth, all of them and no others."""
 import bisect
 
+import re
+
 import pytest
 
-from common import ALLOCATORS, blocks_of, report_of, truth_of, used_of
+from common import (ALLOCATORS, blocks_of, dump_of, heapfx, heapfx_ok, report_of, truth_of,
+	used_of)
+from profiles import Profile, integers
 
 # Programs with two: what libc allocates for itself is glibc's, and in no truth.
 BESIDE = {"jemalloc.rust": "glibc"}
@@ -123,6 +127,52 @@ def test_jemalloc_totals_are_mallctls(name):
 	assert heap["returned"] == totals["stats.retained"]
 	if ".bullseye" not in name:	# 5.2.1 counts the larger cached ones as of another size
 		assert where["tcache"] == totals[ALL_ARENAS + "tcache_bytes"]
+
+
+def dumped_profile(name):
+	"""{stack of return addresses: (objects, bytes)} of the heap profile that jemalloc itself wrote."""
+	stacks, stack = {}, None
+	for line in dump_of(name).truth.with_name("truth.profile").read_text("ascii").splitlines():
+		if line.startswith("MAPPED_LIBRARIES"):
+			break
+		if line.startswith("@"):
+			stack = tuple(int(pc, 16) for pc in line.split()[1:])
+		elif stack and line.strip().startswith("t*:"):
+			objects, size = re.match(r"\s*t\*: (\d+): (\d+)", line).groups()
+			stacks[stack] = int(objects), int(size)
+	return stacks
+
+
+@pytest.mark.parametrize("name", [name for name in ALLOCATORS if ".prof." in name])
+def test_samples_are_jemallocs_own_profile(name, tmp_path):
+	"""Each stack, without jemalloc's own innermost calls, with as many objects and bytes."""
+	out = tmp_path / "samples.pb.gz"
+	heapfx_ok("analyze", dump_of(name).core, "-o", f"heap-samples={out}")
+	profile = Profile(out)
+	found = {}
+	for raw, (_names, values, _labels) in zip(profile.raw, profile.samples):
+		stack = tuple(profile.addresses[at] + 1 for at in integers(raw[1]))
+		found[stack] = values["sampled_objects"], values["sampled_space"]
+		assert values["inuse_space"] >= values["sampled_space"] * 0.99
+	wanted = {}
+	for stack, amounts in dumped_profile(name).items():
+		own = [known for known in found if stack[-len(known):] == known]
+		assert len(own) == 1, (stack, own)
+		before = wanted.get(own[0], (0, 0))
+		wanted[own[0]] = before[0] + amounts[0], before[1] + amounts[1]
+	assert wanted and wanted == found
+
+
+def test_lost_blocks_have_the_place_they_were_allocated_at():
+	suspects = report_of("jemalloc.prof.bookworm", "--top", "200")["suspects"]
+	rows = [row for s in suspects for row in s["evidence"] if row["what"] == "allocated at"]
+	assert [s for s in suspects if s["rule"] == "lost/definite"] and rows
+	assert all(" <- " in row["value"] and "sample" in row["value"] for row in rows)
+
+
+def test_no_samples_is_said(tmp_path):
+	run = heapfx("analyze", dump_of("jemalloc.bookworm").core, "-o", f"heap-samples={tmp_path / 'none.pb.gz'}")
+	assert run.status == 3 and "no allocator in this dump sampled" in run.err
 
 
 @pytest.mark.parametrize("name", JEMALLOC)

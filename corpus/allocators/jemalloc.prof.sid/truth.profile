@@ -1,131 +1,145 @@
-heap_v2/8192
-  t*: 28: 438848 [0: 0]
-  t0: 1: 73728 [0: 0]
-  t1: 2: 3584 [0: 0]
-  t2: 6: 99200 [0: 0]
-  t3: 4: 73216 [0: 0]
-  t11: 1: 32768 [0: 0]
-  t12: 2: 22528 [0: 0]
-  t13: 3: 35872 [0: 0]
-  t14: 1: 256 [0: 0]
-  t15: 8: 97696 [0: 0]
-@ 0x7fceb26b4d24 0x7fceb26b5525 0x7fceb26a83d7 0x7fceb261bf1a 0x7fceb29ab591 0x7fceb29b4601 0x7fceb29b46ea 0x7fceb29b4743 0x7fceb249edb8 0x7fceb251cf98
-  t*: 4: 66560 [0: 0]
-  t13: 1: 32768 [0: 0]
-  t15: 3: 33792 [0: 0]
-@ 0x7fceb26b4d24 0x7fceb26b5525 0x7fceb26a83d7 0x7fceb261bf1a 0x7fceb29ab591 0x7fceb29b4601 0x7fceb29b46ea 0x7fceb29b47e8 0x7fceb249edb8 0x7fceb251cf98
-  t*: 3: 33536 [0: 0]
-  t1: 1: 1792 [0: 0]
-  t2: 1: 24576 [0: 0]
-  t3: 1: 7168 [0: 0]
-@ 0x7fceb26b4d24 0x7fceb26b5525 0x7fceb26a83d7 0x7fceb262151e 0x7fceb29ab37c 0x7fceb20b9b04 0x7fceb2ad6fbe 0x7fceb2ad708c 0x7fceb2aeed30
+heap_v2/2048
+  t*: 64: 489816 [0: 0]
+  t0: 2: 74112 [0: 0]
+  t1: 7: 34760 [0: 0]
+  t2: 12: 91648 [0: 0]
+  t3: 5: 4720 [0: 0]
+  t10: 1: 32768 [0: 0]
+  t12: 1: 57344 [0: 0]
+  t13: 10: 26592 [0: 0]
+  t14: 11: 30432 [0: 0]
+  t15: 15: 137440 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e1bf1a 0x7f2fc81c8591 0x7f2fc81d1601 0x7f2fc81d16ea 0x7f2fc81d1743 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 5: 67968 [0: 0]
+  t14: 1: 5120 [0: 0]
+  t15: 4: 62848 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e1bf1a 0x7f2fc81c8591 0x7f2fc81d1601 0x7f2fc81d16ea 0x7f2fc81d17e8 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 5: 25256 [0: 0]
+  t1: 2: 264 [0: 0]
+  t2: 2: 24832 [0: 0]
+  t3: 1: 160 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e2151e 0x7f2fc81c837c 0x7f2fc78b9b04 0x7f2fc82f3fbe 0x7f2fc82f408c 0x7f2fc830bd30
   t*: 1: 73728 [0: 0]
   t0: 1: 73728 [0: 0]
-@ 0x7fceb26b4d24 0x7fceb26b5525 0x7fceb26a83d7 0x7fceb2624679 0x7fceb29ab412 0x7fceb29b4593 0x7fceb29b46ea 0x7fceb29b4743 0x7fceb249edb8 0x7fceb251cf98
-  t*: 3: 9536 [0: 0]
-  t12: 1: 6144 [0: 0]
-  t13: 1: 3072 [0: 0]
-  t15: 1: 320 [0: 0]
-@ 0x7fceb26b4d24 0x7fceb26b5525 0x7fceb26a83d7 0x7fceb262337f 0x7fceb29ab670 0x7fceb29b46aa 0x7fceb29b46ea 0x7fceb29b4743 0x7fceb249edb8 0x7fceb251cf98
-  t*: 1: 96 [0: 0]
-  t15: 1: 96 [0: 0]
-@ 0x7fceb26b4d24 0x7fceb26b5525 0x7fceb26a83d7 0x7fceb262337f 0x7fceb29ab670 0x7fceb29ab6f3 0x7fceb29b4657 0x7fceb29b46ea 0x7fceb29b4743 0x7fceb249edb8 0x7fceb251cf98
-  t*: 2: 32768 [0: 0]
-  t12: 1: 16384 [0: 0]
-  t15: 1: 16384 [0: 0]
-@ 0x7fceb26b4d24 0x7fceb26b5525 0x7fceb26a83d7 0x7fceb262337f 0x7fceb29ab670 0x7fceb29ab6f3 0x7fceb29b4657 0x7fceb29b46ea 0x7fceb29b47e8 0x7fceb249edb8 0x7fceb251cf98
-  t*: 3: 61440 [0: 0]
-  t2: 3: 61440 [0: 0]
-@ 0x7fceb26b4d24 0x7fceb26b5525 0x7fceb26a83d7 0x7fceb2620491 0x7fceb29ab37c 0x7fceb29b5001 0x7fceb29b4779 0x7fceb29b4807 0x7fceb249edb8 0x7fceb251cf98
-  t*: 1: 1792 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e24679 0x7f2fc81c8412 0x7f2fc830083f 0x7f2fc830127e 0x7f2fc7c9fae0 0x7f2fc81d187f 0x7f2fc81d1b08 0x7f2fc7c33fba 0x7f2fc7c340d7 0x7f2fc81d123a
+  t*: 1: 384 [0: 0]
+  t0: 1: 384 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e24679 0x7f2fc81c8412 0x7f2fc81d1593 0x7f2fc81d16ea 0x7f2fc81d1743 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 7: 16352 [0: 0]
+  t13: 1: 1536 [0: 0]
+  t14: 3: 7840 [0: 0]
+  t15: 3: 6976 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e24679 0x7f2fc81c8412 0x7f2fc81d1593 0x7f2fc81d16ea 0x7f2fc81d17e8 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 4: 34432 [0: 0]
+  t1: 1: 448 [0: 0]
+  t2: 3: 33984 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e2337f 0x7f2fc81c8670 0x7f2fc81d16aa 0x7f2fc81d16ea 0x7f2fc81d1743 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 11: 48512 [0: 0]
+  t13: 2: 6144 [0: 0]
+  t14: 4: 7552 [0: 0]
+  t15: 5: 34816 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e2337f 0x7f2fc81c8670 0x7f2fc81d16aa 0x7f2fc81d16ea 0x7f2fc81d17e8 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 1: 1024 [0: 0]
+  t3: 1: 1024 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e2337f 0x7f2fc81c8670 0x7f2fc81c86f3 0x7f2fc81d1657 0x7f2fc81d16ea 0x7f2fc81d1743 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 5: 107520 [0: 0]
+  t12: 1: 57344 [0: 0]
+  t13: 2: 17408 [0: 0]
+  t15: 2: 32768 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e2337f 0x7f2fc81c8670 0x7f2fc81c86f3 0x7f2fc81d1657 0x7f2fc81d16ea 0x7f2fc81d17e8 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 6: 48128 [0: 0]
+  t1: 1: 16384 [0: 0]
+  t2: 5: 31744 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e20491 0x7f2fc81c837c 0x7f2fc81d2001 0x7f2fc81d1779 0x7f2fc81d1807 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 4: 5072 [0: 0]
+  t1: 1: 1536 [0: 0]
+  t3: 3: 3536 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e20491 0x7f2fc81c837c 0x7f2fc81d2001 0x7f2fc81d1797 0x7f2fc81d1807 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 2: 2688 [0: 0]
   t1: 1: 1792 [0: 0]
-@ 0x7fceb26b4d24 0x7fceb26b5525 0x7fceb26a83d7 0x7fceb2620491 0x7fceb29ab37c 0x7fceb29b5001 0x7fceb29b4797 0x7fceb29b4807 0x7fceb249edb8 0x7fceb251cf98
-  t*: 2: 1408 [0: 0]
   t2: 1: 896 [0: 0]
-  t3: 1: 512 [0: 0]
-@ 0x7fceb26b4d24 0x7fceb26b5525 0x7fceb26a83d7 0x7fceb2620491 0x7fceb29ab37c 0x7fceb29b46ba 0x7fceb29b46ea 0x7fceb29b4743 0x7fceb249edb8 0x7fceb251cf98
-  t*: 5: 80160 [0: 0]
-  t11: 1: 32768 [0: 0]
-  t13: 1: 32 [0: 0]
-  t14: 1: 256 [0: 0]
-  t15: 2: 47104 [0: 0]
-@ 0x7fceb26b4d24 0x7fceb26b5525 0x7fceb26a83d7 0x7fceb2620491 0x7fceb29ab37c 0x7fceb29b46ba 0x7fceb29b46ea 0x7fceb29b47e8 0x7fceb249edb8 0x7fceb251cf98
-  t*: 3: 77824 [0: 0]
-  t2: 1: 12288 [0: 0]
-  t3: 2: 65536 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e20491 0x7f2fc81c837c 0x7f2fc81d16ba 0x7f2fc81d16ea 0x7f2fc81d1743 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 10: 44224 [0: 0]
+  t10: 1: 32768 [0: 0]
+  t13: 5: 1504 [0: 0]
+  t14: 3: 9920 [0: 0]
+  t15: 1: 32 [0: 0]
+@ 0x7f2fc7eb4d24 0x7f2fc7eb5525 0x7f2fc7ea83d7 0x7f2fc7e20491 0x7f2fc81c837c 0x7f2fc81d16ba 0x7f2fc81d16ea 0x7f2fc81d17e8 0x7f2fc7c9edb8 0x7f2fc7d1cf98
+  t*: 2: 14528 [0: 0]
+  t1: 1: 14336 [0: 0]
+  t2: 1: 192 [0: 0]
 
 MAPPED_LIBRARIES:
-7fceae600000-7fceaea00000 rw-p 00000000 00:00 0 
-7fceaeb80000-7fceaf200000 rw-p 00000000 00:00 0 
-7fceaf380000-7fceafe00000 rw-p 00000000 00:00 0 
-7fceafebd000-7fceaff80000 rw-p 00000000 00:00 0 
-7fceaff80000-7fceb0600000 rw-p 00000000 00:00 0 
-7fceb0635000-7fceb0676000 rw-p 00000000 00:00 0 
-7fceb0676000-7fceb07ff000 rw-p 00000000 00:00 0 
-7fceb07ff000-7fceb1800000 rw-s 00000000 00:01 2364659                    /memfd:allocations (deleted)
-7fceb1800000-7fceb2000000 rw-p 00000000 00:00 0 
-7fceb2000000-7fceb20a6000 r--p 00000000 fe:00 9977949                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.36
-7fceb20a6000-7fceb2205000 r-xp 000a6000 fe:00 9977949                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.36
-7fceb2205000-7fceb2299000 r--p 00205000 fe:00 9977949                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.36
-7fceb2299000-7fceb22a8000 r--p 00298000 fe:00 9977949                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.36
-7fceb22a8000-7fceb22ab000 rw-p 002a7000 fe:00 9977949                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.36
-7fceb22ab000-7fceb22af000 rw-p 00000000 00:00 0 
-7fceb22b3000-7fceb22f4000 rw-p 00000000 00:00 0 
-7fceb22f4000-7fceb2306000 r--p 00000000 fe:00 9982032                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libm.so.6
-7fceb2306000-7fceb2395000 r-xp 00012000 fe:00 9982032                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libm.so.6
-7fceb2395000-7fceb2408000 r--p 000a1000 fe:00 9982032                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libm.so.6
-7fceb2408000-7fceb2409000 r--p 00113000 fe:00 9982032                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libm.so.6
-7fceb2409000-7fceb240a000 rw-p 00114000 fe:00 9982032                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libm.so.6
-7fceb240a000-7fceb2432000 r--p 00000000 fe:00 9982029                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libc.so.6
-7fceb2432000-7fceb259a000 r-xp 00028000 fe:00 9982029                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libc.so.6
-7fceb259a000-7fceb25ed000 r--p 00190000 fe:00 9982029                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libc.so.6
-7fceb25ed000-7fceb25f1000 r--p 001e3000 fe:00 9982029                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libc.so.6
-7fceb25f1000-7fceb25f3000 rw-p 001e7000 fe:00 9982029                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libc.so.6
-7fceb25f3000-7fceb2600000 rw-p 00000000 00:00 0 
-7fceb2600000-7fceb260a000 r--p 00000000 fe:00 12165308                   /tmp/heapfx-glibc/sid.packages/libjemalloc2/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
-7fceb260a000-7fceb26c2000 r-xp 0000a000 fe:00 12165308                   /tmp/heapfx-glibc/sid.packages/libjemalloc2/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
-7fceb26c2000-7fceb26db000 r--p 000c2000 fe:00 12165308                   /tmp/heapfx-glibc/sid.packages/libjemalloc2/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
-7fceb26db000-7fceb26e2000 r--p 000da000 fe:00 12165308                   /tmp/heapfx-glibc/sid.packages/libjemalloc2/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
-7fceb26e2000-7fceb26e3000 rw-p 000e1000 fe:00 12165308                   /tmp/heapfx-glibc/sid.packages/libjemalloc2/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
-7fceb26e3000-7fceb2902000 rw-p 00000000 00:00 0 
-7fceb2928000-7fceb2969000 rw-p 00000000 00:00 0 
-7fceb2969000-7fceb2970000 rw-p 00000000 00:00 0 
-7fceb2970000-7fceb2974000 r--p 00000000 fe:00 9982008                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libgcc_s.so.1
-7fceb2974000-7fceb2998000 r-xp 00004000 fe:00 9982008                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libgcc_s.so.1
-7fceb2998000-7fceb299c000 r--p 00028000 fe:00 9982008                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libgcc_s.so.1
-7fceb299c000-7fceb299d000 r--p 0002b000 fe:00 9982008                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libgcc_s.so.1
-7fceb299d000-7fceb299e000 rw-p 0002c000 fe:00 9982008                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libgcc_s.so.1
-7fceb299e000-7fceb29a0000 rw-p 00000000 00:00 0 
-7fceb29a0000-7fceb29a1000 r--p 00000000 fe:00 9982031                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libdl.so.2
-7fceb29a1000-7fceb29a2000 r-xp 00001000 fe:00 9982031                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libdl.so.2
-7fceb29a2000-7fceb29a3000 r--p 00002000 fe:00 9982031                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libdl.so.2
-7fceb29a3000-7fceb29a4000 r--p 00002000 fe:00 9982031                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libdl.so.2
-7fceb29a4000-7fceb29a5000 rw-p 00003000 fe:00 9982031                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libdl.so.2
-7fceb29a5000-7fceb29a6000 r--p 00000000 fe:00 9982041                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libpthread.so.0
-7fceb29a6000-7fceb29a7000 r-xp 00001000 fe:00 9982041                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libpthread.so.0
-7fceb29a7000-7fceb29a8000 r--p 00002000 fe:00 9982041                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libpthread.so.0
-7fceb29a8000-7fceb29a9000 r--p 00002000 fe:00 9982041                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libpthread.so.0
-7fceb29a9000-7fceb29aa000 rw-p 00003000 fe:00 9982041                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libpthread.so.0
-7fceb29aa000-7fceb29ab000 r--p 00000000 fe:00 10068523                   /tmp/jc/jemalloc.prof.sid.recorder.so
-7fceb29ab000-7fceb29ac000 r-xp 00001000 fe:00 10068523                   /tmp/jc/jemalloc.prof.sid.recorder.so
-7fceb29ac000-7fceb29ad000 r--p 00002000 fe:00 10068523                   /tmp/jc/jemalloc.prof.sid.recorder.so
-7fceb29ad000-7fceb29ae000 r--p 00002000 fe:00 10068523                   /tmp/jc/jemalloc.prof.sid.recorder.so
-7fceb29ae000-7fceb29af000 rw-p 00003000 fe:00 10068523                   /tmp/jc/jemalloc.prof.sid.recorder.so
-7fceb29af000-7fceb29b2000 rw-p 00000000 00:00 0 
-7fceb29b2000-7fceb29b4000 r--p 00000000 fe:00 10068524                   /tmp/jc/jemalloc.prof.sid
-7fceb29b4000-7fceb29b6000 r-xp 00002000 fe:00 10068524                   /tmp/jc/jemalloc.prof.sid
-7fceb29b6000-7fceb29b7000 r--p 00004000 fe:00 10068524                   /tmp/jc/jemalloc.prof.sid
-7fceb29b7000-7fceb29b8000 r--p 00004000 fe:00 10068524                   /tmp/jc/jemalloc.prof.sid
-7fceb29b8000-7fceb29b9000 rw-p 00005000 fe:00 10068524                   /tmp/jc/jemalloc.prof.sid
-7fceb29b9000-7fceb2ac9000 rw-p 00000000 00:00 0 
-7fceb2ac9000-7fceb2acd000 r--p 00000000 00:00 0                          [vvar]
-7fceb2acd000-7fceb2acf000 r--p 00000000 00:00 0                          [vvar_vclock]
-7fceb2acf000-7fceb2ad1000 r-xp 00000000 00:00 0                          [vdso]
-7fceb2ad1000-7fceb2ad2000 r--p 00000000 fe:00 9982026                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
-7fceb2ad2000-7fceb2afb000 r-xp 00001000 fe:00 9982026                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
-7fceb2afb000-7fceb2b06000 r--p 0002a000 fe:00 9982026                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
-7fceb2b06000-7fceb2b08000 r--p 00035000 fe:00 9982026                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
-7fceb2b08000-7fceb2b09000 rw-p 00037000 fe:00 9982026                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
-7fceb2b09000-7fceb2b0a000 rw-p 00000000 00:00 0 
-7ffcfa23b000-7ffcfa25c000 rw-p 00000000 00:00 0                          [stack]
+7f2fc4380000-7f2fc4a00000 rw-p 00000000 00:00 0 
+7f2fc4b80000-7f2fc5600000 rw-p 00000000 00:00 0 
+7f2fc56fe000-7f2fc5780000 rw-p 00000000 00:00 0 
+7f2fc5780000-7f2fc5e00000 rw-p 00000000 00:00 0 
+7f2fc5e35000-7f2fc5e76000 rw-p 00000000 00:00 0 
+7f2fc5e76000-7f2fc5fff000 rw-p 00000000 00:00 0 
+7f2fc5fff000-7f2fc7000000 rw-s 00000000 00:01 2365554                    /memfd:allocations (deleted)
+7f2fc7000000-7f2fc7800000 rw-p 00000000 00:00 0 
+7f2fc7800000-7f2fc78a6000 r--p 00000000 fe:00 9977949                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.36
+7f2fc78a6000-7f2fc7a05000 r-xp 000a6000 fe:00 9977949                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.36
+7f2fc7a05000-7f2fc7a99000 r--p 00205000 fe:00 9977949                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.36
+7f2fc7a99000-7f2fc7aa8000 r--p 00298000 fe:00 9977949                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.36
+7f2fc7aa8000-7f2fc7aab000 rw-p 002a7000 fe:00 9977949                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.36
+7f2fc7aab000-7f2fc7aaf000 rw-p 00000000 00:00 0 
+7f2fc7ab3000-7f2fc7af4000 rw-p 00000000 00:00 0 
+7f2fc7af4000-7f2fc7b06000 r--p 00000000 fe:00 9982032                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libm.so.6
+7f2fc7b06000-7f2fc7b95000 r-xp 00012000 fe:00 9982032                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libm.so.6
+7f2fc7b95000-7f2fc7c08000 r--p 000a1000 fe:00 9982032                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libm.so.6
+7f2fc7c08000-7f2fc7c09000 r--p 00113000 fe:00 9982032                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libm.so.6
+7f2fc7c09000-7f2fc7c0a000 rw-p 00114000 fe:00 9982032                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libm.so.6
+7f2fc7c0a000-7f2fc7c32000 r--p 00000000 fe:00 9982029                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libc.so.6
+7f2fc7c32000-7f2fc7d9a000 r-xp 00028000 fe:00 9982029                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libc.so.6
+7f2fc7d9a000-7f2fc7ded000 r--p 00190000 fe:00 9982029                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libc.so.6
+7f2fc7ded000-7f2fc7df1000 r--p 001e3000 fe:00 9982029                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libc.so.6
+7f2fc7df1000-7f2fc7df3000 rw-p 001e7000 fe:00 9982029                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libc.so.6
+7f2fc7df3000-7f2fc7e00000 rw-p 00000000 00:00 0 
+7f2fc7e00000-7f2fc7e0a000 r--p 00000000 fe:00 12165308                   /tmp/heapfx-glibc/sid.packages/libjemalloc2/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
+7f2fc7e0a000-7f2fc7ec2000 r-xp 0000a000 fe:00 12165308                   /tmp/heapfx-glibc/sid.packages/libjemalloc2/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
+7f2fc7ec2000-7f2fc7edb000 r--p 000c2000 fe:00 12165308                   /tmp/heapfx-glibc/sid.packages/libjemalloc2/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
+7f2fc7edb000-7f2fc7ee2000 r--p 000da000 fe:00 12165308                   /tmp/heapfx-glibc/sid.packages/libjemalloc2/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
+7f2fc7ee2000-7f2fc7ee3000 rw-p 000e1000 fe:00 12165308                   /tmp/heapfx-glibc/sid.packages/libjemalloc2/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
+7f2fc7ee3000-7f2fc8102000 rw-p 00000000 00:00 0 
+7f2fc8104000-7f2fc8186000 rw-p 00000000 00:00 0 
+7f2fc8186000-7f2fc818d000 rw-p 00000000 00:00 0 
+7f2fc818d000-7f2fc8191000 r--p 00000000 fe:00 9982008                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libgcc_s.so.1
+7f2fc8191000-7f2fc81b5000 r-xp 00004000 fe:00 9982008                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libgcc_s.so.1
+7f2fc81b5000-7f2fc81b9000 r--p 00028000 fe:00 9982008                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libgcc_s.so.1
+7f2fc81b9000-7f2fc81ba000 r--p 0002b000 fe:00 9982008                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libgcc_s.so.1
+7f2fc81ba000-7f2fc81bb000 rw-p 0002c000 fe:00 9982008                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libgcc_s.so.1
+7f2fc81bb000-7f2fc81bd000 rw-p 00000000 00:00 0 
+7f2fc81bd000-7f2fc81be000 r--p 00000000 fe:00 9982031                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libdl.so.2
+7f2fc81be000-7f2fc81bf000 r-xp 00001000 fe:00 9982031                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libdl.so.2
+7f2fc81bf000-7f2fc81c0000 r--p 00002000 fe:00 9982031                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libdl.so.2
+7f2fc81c0000-7f2fc81c1000 r--p 00002000 fe:00 9982031                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libdl.so.2
+7f2fc81c1000-7f2fc81c2000 rw-p 00003000 fe:00 9982031                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libdl.so.2
+7f2fc81c2000-7f2fc81c3000 r--p 00000000 fe:00 9982041                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libpthread.so.0
+7f2fc81c3000-7f2fc81c4000 r-xp 00001000 fe:00 9982041                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libpthread.so.0
+7f2fc81c4000-7f2fc81c5000 r--p 00002000 fe:00 9982041                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libpthread.so.0
+7f2fc81c5000-7f2fc81c6000 r--p 00002000 fe:00 9982041                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libpthread.so.0
+7f2fc81c6000-7f2fc81c7000 rw-p 00003000 fe:00 9982041                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/libpthread.so.0
+7f2fc81c7000-7f2fc81c8000 r--p 00000000 fe:00 10068523                   /tmp/jc/jemalloc.prof.sid.recorder.so
+7f2fc81c8000-7f2fc81c9000 r-xp 00001000 fe:00 10068523                   /tmp/jc/jemalloc.prof.sid.recorder.so
+7f2fc81c9000-7f2fc81ca000 r--p 00002000 fe:00 10068523                   /tmp/jc/jemalloc.prof.sid.recorder.so
+7f2fc81ca000-7f2fc81cb000 r--p 00002000 fe:00 10068523                   /tmp/jc/jemalloc.prof.sid.recorder.so
+7f2fc81cb000-7f2fc81cc000 rw-p 00003000 fe:00 10068523                   /tmp/jc/jemalloc.prof.sid.recorder.so
+7f2fc81cc000-7f2fc81cf000 rw-p 00000000 00:00 0 
+7f2fc81cf000-7f2fc81d1000 r--p 00000000 fe:00 10068524                   /tmp/jc/jemalloc.prof.sid
+7f2fc81d1000-7f2fc81d3000 r-xp 00002000 fe:00 10068524                   /tmp/jc/jemalloc.prof.sid
+7f2fc81d3000-7f2fc81d4000 r--p 00004000 fe:00 10068524                   /tmp/jc/jemalloc.prof.sid
+7f2fc81d4000-7f2fc81d5000 r--p 00004000 fe:00 10068524                   /tmp/jc/jemalloc.prof.sid
+7f2fc81d5000-7f2fc81d6000 rw-p 00005000 fe:00 10068524                   /tmp/jc/jemalloc.prof.sid
+7f2fc81d6000-7f2fc82e6000 rw-p 00000000 00:00 0 
+7f2fc82e6000-7f2fc82ea000 r--p 00000000 00:00 0                          [vvar]
+7f2fc82ea000-7f2fc82ec000 r--p 00000000 00:00 0                          [vvar_vclock]
+7f2fc82ec000-7f2fc82ee000 r-xp 00000000 00:00 0                          [vdso]
+7f2fc82ee000-7f2fc82ef000 r--p 00000000 fe:00 9982026                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+7f2fc82ef000-7f2fc8318000 r-xp 00001000 fe:00 9982026                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+7f2fc8318000-7f2fc8323000 r--p 0002a000 fe:00 9982026                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+7f2fc8323000-7f2fc8325000 r--p 00035000 fe:00 9982026                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+7f2fc8325000-7f2fc8326000 rw-p 00037000 fe:00 9982026                    /tmp/heapfx-glibc/sid/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+7f2fc8326000-7f2fc8327000 rw-p 00000000 00:00 0 
+7ffd905d9000-7ffd905fa000 rw-p 00000000 00:00 0                          [stack]
 ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]
