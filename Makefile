@@ -17,7 +17,7 @@ endif
 LIB_SRC := $(wildcard lib/*/*.c)
 CMD_SRC := $(wildcard cmd/heapfx/*.c)
 GEN_OBJ := $(B)/gen/report/profile.pb-c.o
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(GEN_OBJ)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(GEN_OBJ) $(B)/lib/report/html_assets.o
 CMD_OBJ := $(CMD_SRC:%.c=$(B)/%.o)
 
 .PHONY: all
@@ -43,6 +43,15 @@ $(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c
 	$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 $(B)/lib/report/pprof.o: $(B)/gen/report/profile.pb-c.h
+
+# The script of the HTML report: one file with what it uses of d3.
+$(B)/gen/report/page.js: lib/report/html/page.js
+	@mkdir -p $(@D)
+	NODE_PATH=/usr/share/nodejs esbuild $< --bundle --minify --target=es2020 --log-level=warning --outfile=$@
+
+$(B)/lib/report/html_assets.o: lib/report/html_assets.S lib/report/html/page.css lib/report/html/LICENCE.d3 $(B)/gen/report/page.js
+	@mkdir -p $(@D)
+	$(CC) -c -o $@ $< -Wa,-I. -Wa,-I$(B)/gen
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 

@@ -7,11 +7,12 @@
 set -eu
 
 build="gcc make pkg-config libc6-dev libelf-dev libdw-dev libcapstone-dev libarchive-dev libyajl-dev libiberty-dev
-	libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libsqlite3-dev libedit-dev"
+	libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libsqlite3-dev libedit-dev
+	esbuild node-d3-hierarchy node-d3-selection"
 demo="gdb"
 # The corpus is made of C and C++ programs, static ones, and one for aarch64 run by qemu.
 test="g++ binutils libcmocka-dev python3 python3-pytest python3-jsonschema python3-junitparser python3-markdown-it
-	python3-prometheus-client valgrind
+	python3-prometheus-client python3-selenium chromium chromium-driver valgrind
 	zstd xz-utils gzip bzip2 lz4 zip dwz clang libclang-rt-14-dev
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static redis-tools"
 bench="time"

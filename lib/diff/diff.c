@@ -45,11 +45,6 @@ static struct err *add_suspects(struct diff *d, const struct report *r)
 	return err;
 }
 
-static bool is_memory(const struct rp_breakdown *b)
-{
-	return strcmp(b->category, "mapping/untouched") != 0;
-}
-
 struct err *diff_add(struct diff *d, const struct report *r, const int64_t *clock)
 {
 	struct diff_input *in = &d->inputs[d->n];
@@ -69,7 +64,7 @@ struct err *diff_add(struct diff *d, const struct report *r, const int64_t *cloc
 	for (size_t i = 0; i < r->breakdown.n && !err; i++) {
 		const struct rp_breakdown *b = &r->breakdown.v[i];
 
-		if (!is_memory(b))
+		if (!breakdown_is_memory(b))
 			continue;
 		in->memory += b->bytes;
 		err = add(d, DIFF_MEMORY, b->category, b->label, NULL, 0, b->bytes);

@@ -49,6 +49,11 @@ void report_fini(struct report *r)
 	memset(r, 0, sizeof(*r));
 }
 
+bool breakdown_is_memory(const struct rp_breakdown *b)
+{
+	return strcmp(b->category, "mapping/untouched") != 0;
+}
+
 uint64_t report_heap_bytes(const struct report *r)
 {
 	uint64_t total = 0;

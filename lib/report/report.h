@@ -261,6 +261,8 @@ struct report {
 };
 
 void report_fini(struct report *r);
+/* Address space that was never touched is in the file, but is no memory: it has no share of it. */
+bool breakdown_is_memory(const struct rp_breakdown *b);
 /*
  * What shares of suspects are of: used and free memory of all heaps; without heaps, all live nodes.
  */

@@ -308,12 +308,6 @@ static void breakdown_line(struct page *p, const char *label, uint64_t bytes, ui
 		text_add(&p->line, "#");
 }
 
-/* Address space that was never touched is in the file, but is no memory: it has no share of it. */
-static bool is_memory(const struct rp_breakdown *b)
-{
-	return strcmp(b->category, "mapping/untouched") != 0;
-}
-
 /* The smallest size that is still shown alone when at most `max` lines are. */
 static uint64_t breakdown_floor(const struct report *r, size_t max)
 {
@@ -324,7 +318,8 @@ static uint64_t breakdown_floor(const struct report *r, size_t max)
 		size_t larger = 0;
 
 		for (size_t k = 0; k < r->breakdown.n; k++)
-			larger += is_memory(&r->breakdown.v[k]) && r->breakdown.v[k].bytes > bytes;
+			larger += breakdown_is_memory(&r->breakdown.v[k]) &&
+				  r->breakdown.v[k].bytes > bytes;
 		if (larger >= max && bytes >= floor)
 			floor = bytes + 1;
 	}
@@ -355,7 +350,7 @@ static void print_where(struct page *p)
 	char label[48];
 
 	for (size_t i = 0; i < r->breakdown.n; i++)
-		total += is_memory(&r->breakdown.v[i]) ? r->breakdown.v[i].bytes : 0;
+		total += breakdown_is_memory(&r->breakdown.v[i]) ? r->breakdown.v[i].bytes : 0;
 	text_add(&p->line, "WHERE IT WENT");
 	add_right(&p->line, "bytes", col + 14);
 	add_right(&p->line, "share", col + 22);
@@ -363,7 +358,7 @@ static void print_where(struct page *p)
 	for (size_t i = 0; i < r->breakdown.n; i++) {
 		const struct rp_breakdown *b = &r->breakdown.v[i];
 
-		if (!is_memory(b))
+		if (!breakdown_is_memory(b))
 			continue;
 		if (b->bytes >= floor && b->bytes) {
 			breakdown_line(p, b->label, b->bytes, total, col);
