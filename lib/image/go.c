@@ -150,7 +150,9 @@ static void say_no_tables(const struct go *go)
 	for (size_t i = 0; i < go->n_modules; i++)
 		if (!image_view(go->img, go->modules[i].pclntab, &avail))
 			diag(go->env, "go/no-tables", go->modules[i].pclntab,
-			     "the function table is neither in the dump nor in a matching file: --exe names the program");
+			     "the function table is neither in the dump nor in a matching file (--exe names the program): "
+			     "functions and types have no names, stacks are read word by word, and which goroutines are "
+			     "the runtime's own is not known");
 }
 
 /* Both know some fields at different places: the one that fits better, DWARF if both do. */

@@ -285,6 +285,41 @@ static taddr wait_reasons_by_search(const struct finder *f)
 	return f->found.wait_reasons;
 }
 
+static taddr allp_by_search(const struct finder *f)
+{
+	return f->found.allp;
+}
+
+static taddr allm_by_search(const struct finder *f)
+{
+	return f->found.allm;
+}
+
+static taddr sched_by_search(const struct finder *f)
+{
+	return f->found.sched;
+}
+
+static taddr controller_by_search(const struct finder *f)
+{
+	return f->found.gcController;
+}
+
+static taddr memstats_by_search(const struct finder *f)
+{
+	return f->found.memstats;
+}
+
+static taddr allfin_by_search(const struct finder *f)
+{
+	return f->found.allfin;
+}
+
+static taddr cleanups_by_search(const struct finder *f)
+{
+	return f->found.gcCleanups;
+}
+
 /* ---- deciding */
 
 static bool are_wait_reasons(const struct go *go, taddr addr)
@@ -316,11 +351,14 @@ static const struct anchor {
 #define AT(field) offsetof(struct go_anchors, field)
 	{ "runtime.mheap_", AT(mheap), 0, go_is_mheap, mheap_by_code, mheap_by_search, go_calibrate_mheap },
 	{ "runtime.allgs", AT(allgs), 0, go_is_allgs, allgs_by_code, allgs_by_search, go_calibrate_allgs },
-	{ "runtime.allp", AT(allp), 0, go_is_allp, allp_by_code },
-	{ "runtime.allm", AT(allm), 0, go_is_allm, allm_by_code, NULL, go_calibrate_allm },
-	{ "runtime.sched", AT(sched), 0, go_is_sched, sched_by_code },
-	{ "runtime.gcController", AT(gcController), 0, go_is_gc_controller, controller_by_code },
-	{ "runtime.memstats", AT(memstats), 0, go_is_memstats, memstats_by_code },
+	{ "runtime.allp", AT(allp), 0, go_is_allp, allp_by_code, allp_by_search },
+	{ "runtime.allm", AT(allm), 0, go_is_allm, allm_by_code, allm_by_search,
+	  go_calibrate_allm },
+	{ "runtime.sched", AT(sched), 0, go_is_sched, sched_by_code, sched_by_search },
+	{ "runtime.gcController", AT(gcController), 0, go_is_gc_controller, controller_by_code,
+	  controller_by_search },
+	{ "runtime.memstats", AT(memstats), 0, go_is_memstats, memstats_by_code,
+	  memstats_by_search },
 	{ "runtime.work", AT(work), 0, is_word, work_by_code },
 	{ "runtime.gcphase", AT(gcphase), 0, go_is_gcphase, gcphase_by_code },
 	{ "runtime.gcBlackenEnabled", AT(gcBlackenEnabled), 0, go_is_flag, blacken_by_code },
@@ -331,8 +369,8 @@ static const struct anchor {
 	{ "runtime.waitReasonStrings", AT(wait_reasons), 0, are_wait_reasons, wait_reasons_by_code,
 	  wait_reasons_by_search },
 	{ "runtime.finq", AT(finq), 0, go_is_finblocks, finq_by_code },
-	{ "runtime.allfin", AT(allfin), 0, go_is_finblocks, allfin_by_code },
-	{ "runtime.gcCleanups", AT(gcCleanups), 25, is_word, cleanups_by_code },
+	{ "runtime.allfin", AT(allfin), 0, go_is_finblocks, allfin_by_code, allfin_by_search },
+	{ "runtime.gcCleanups", AT(gcCleanups), 25, is_word, cleanups_by_code, cleanups_by_search },
 	{ "runtime.stackpool", AT(stackpool), 0, go_is_stack_list, stackpool_by_code },
 	{ "runtime.stackLarge", AT(stackLarge), 0, go_is_stack_list, stack_large_by_code },
 	{ "runtime.persistentChunks", AT(persistentChunks), 0, are_chunks, chunks_by_code },
@@ -493,6 +531,8 @@ static void find_profiles(struct finder *f)
 		at->ticks = go_code_nth(f->code, GO_FN_TICKS_OLD, GO_USE_ACCESS, 0);
 }
 
+enum { AFTER_HEAP = 2 }; /* mheap_ and allgs, by which others are told */
+
 struct err *go_anchors_find(struct go *go)
 {
 	struct finder f = { .go = go };
@@ -502,7 +542,11 @@ struct err *go_anchors_find(struct go *go)
 		return err;
 	go_search(go, &f.found);
 	for (size_t i = 0; i < ARRAY_SIZE(anchors); i++) {
-		taddr addr = go->minor >= anchors[i].since ? anchor_find(&f, &anchors[i]) : 0;
+		taddr addr;
+
+		if (i == AFTER_HEAP && !f.used[BY_SYMBOL] && !f.used[BY_CODE])
+			go_search_more(go, &f.found);
+		addr = go->minor >= anchors[i].since ? anchor_find(&f, &anchors[i]) : 0;
 
 		memcpy((uint8_t *)&go->at + anchors[i].at, &addr, sizeof(addr));
 	}

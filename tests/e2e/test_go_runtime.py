@@ -8,8 +8,8 @@ import zlib
 
 import pytest
 
-from common import heapfx, heapfx_ok, problems_of
-from go_corpus import CASES, go_dump, report_of, truth_of
+from common import heapfx, heapfx_ok, parse_blocks, problems_of
+from go_corpus import CASES, Finder, finder_of, go_dump, make_go_cores, report_of, truth_of
 
 NAMED = "zoo.1.27.stripped"	# a case with neither symbols nor a build id in the core
 SMALL = "zoo.1.26.kernel"	# one whose core is small
@@ -229,3 +229,79 @@ def test_debug_info_that_is_damaged(tmp_path):
 	report, seen = outcome(go_dump(DWARF).core, exe)
 	assert report["go"]["how"].startswith("version-tables+")
 	assert seen == outcome(*go_dump(DWARF).arguments[::2])[1]
+
+
+# --- without the program's file ---------------------------------------------------------------
+
+ALONE = [name for name in CASES if make_go_cores.CASES[name].capture in ("gcore", "kernel")
+	and make_go_cores.CASES[name].program == "zoo"]
+WITH_PLACES = [name for name in CASES if make_go_cores.CASES[name].capture == "kernel"	# its core has the mappings
+	and make_go_cores.CASES[name].flags == make_go_cores.STRIPPED]
+
+
+def alone(core, *command):
+	"""What the core alone tells."""
+	return heapfx_ok(*command, core, "--no-host-files", timeout=120).out
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_core_alone(name):
+	"""The heap, its counters, every goroutine; nothing that lives is called garbage."""
+	core, truth = go_dump(name).core, truth_of(name)
+	report = json.loads(alone(core, "analyze", "--format", "json"))
+	assert used_of(report) == used_of(report_of(name))
+	codes = {p["code"]: p["message"] for p in problems_of(report)}
+	if "go/no-tables" in codes:
+		assert "no names" in codes["go/no-tables"] and "--exe" in codes["go/no-tables"]
+		missing = codes["go/anchors"].split(": ", 1)[1].split(", ")
+		assert not {"runtime.mheap_", "runtime.allgs", "runtime.allp", "runtime.allm", "runtime.sched",
+			"runtime.gcController", "runtime.memstats"} & set(missing)
+	whole, part = report_of(name)["go"], report["go"]
+	assert {key: part["memstats"].get(key) for key in whole["memstats"]} == whole["memstats"]
+	assert part["memstats_runtime"] == whole["memstats_runtime"]
+	assert {g["id"]: g["state"] for g in part["goroutines"]["list"]} == \
+		{g["id"]: g["state"] for g in whole["goroutines"]["list"]}
+	find = Finder(parse_blocks(alone(core, "blocks")))
+	reached = [row for row in truth.in_state("live") if finder_of(name)(row[0]).get("reach") == "reachable"]
+	assert reached and all(find(row[0])["reach"] == "reachable" for row in reached)
+
+
+def with_file_contents(core, exe, to):
+	"""The core as one that was written with the pages of files in it (bits 2 and 3 of coredump_filter)."""
+	shutil.copy(core, to)
+	data, head = exe.read_bytes(), core.open("rb").read(1 << 20)
+	at, = struct.unpack_from("<Q", head, 0x20)
+	count, = struct.unpack_from("<H", head, 0x38)
+	loads = [(at + i * 56, *struct.unpack_from("<IIQQQQQQ", head, at + i * 56)) for i in range(count)]
+	exe_at, = struct.unpack_from("<Q", data, 0x20)
+	parts = [struct.unpack_from("<IIQQQQQQ", data, exe_at + i * 56)
+		for i in range(struct.unpack_from("<H", data, 0x38)[0])]
+	added = 0
+	with open(to, "r+b") as file:
+		for header, kind, flags, _offset, start, _phys, bytes_in_core, size, _align in loads:
+			for p_kind, _f, offset, address, _p, in_file, _m, _a in parts:
+				low, high = max(start, address), min(start + size, address + in_file)
+				if kind != 1 or p_kind != 1 or flags & 2 or bytes_in_core >= high - low or low != start:
+					continue
+				file.seek(0, os.SEEK_END)
+				file.seek(-file.tell() % 4096, os.SEEK_CUR)
+				place = file.tell()
+				file.write(data[offset + low - address:offset + high - address])
+				file.seek(header + 8)
+				file.write(struct.pack("<Q", place))
+				file.seek(header + 32)
+				file.write(struct.pack("<Q", high - low))
+				added += high - low
+	return added
+
+
+@pytest.mark.parametrize("name", WITH_PLACES)
+def test_file_contents_in_the_core(name, tmp_path):
+	"""All that the file would tell is told by its pages: nothing is missing without it."""
+	core = tmp_path / "core"
+	assert with_file_contents(go_dump(name).core, go_dump(name).exe, core) > 100000
+	report, whole = json.loads(alone(core, "analyze", "--format", "json")), report_of(name)
+	assert not [p for p in problems_of(report) if p["code"].startswith("go/")]
+	for key in ("heaps", "reachability", "categories", "types"):
+		assert report[key] == whole[key]
+	assert report["go"] == whole["go"]
