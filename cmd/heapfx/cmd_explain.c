@@ -276,6 +276,12 @@ static void say_block(struct explanation *x)
 		b.heap->ops->explain(b.heap->ctx, b.addr, &t);
 		say(x, "allocator", "%s", text_str(&t));
 	}
+	if (b.used) {
+		text_reset(&t);
+		err_free(pool_words(run, id, &t)); /* the report has told it by now */
+		if (t.n)
+			say(x, "pool", "%s", text_str(&t));
+	}
 	text_fini(&t);
 	if (b.used)
 		say_used(x, id);

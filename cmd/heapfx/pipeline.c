@@ -255,6 +255,8 @@ struct err *analyze_run(struct run *run)
 	if (!err)
 		err = describe_go_maps(run);
 	if (!err)
+		err = describe_pools(run);
+	if (!err)
 		err = describe_go_profile(run);
 	if (!err)
 		err = describe_heap_samples(run, &subject);

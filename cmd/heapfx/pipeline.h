@@ -53,6 +53,9 @@ struct err *describe_go_pools(struct run *run, struct subject *subject) MUST_CHE
 struct err *describe_go_profile(struct run *run) MUST_CHECK;
 /* heap_samples.c: what a C allocator's own profiler sampled; subject->samples. */
 struct err *describe_heap_samples(struct run *run, struct subject *subject) MUST_CHECK;
+/* describe_pools.c: programs' own allocators -> report.pools; whose a block is, in words. */
+struct err *describe_pools(struct run *run) MUST_CHECK;
+struct err *pool_words(struct run *run, uint32_t block, struct text *ret) MUST_CHECK;
 /* describe_go_maps.c: the same for its maps. */
 struct err *describe_go_maps(struct run *run) MUST_CHECK;
 /*

@@ -435,6 +435,8 @@ static void put_report(struct json *j, const struct report *r)
 		put_chains(j, r);
 	put_findings(j, r);
 	json_text(j, "verdict", r->verdict);
+	if (r->pools)
+		put_node(j, r->pools);
 	if (r->go)
 		put_node(j, r->go);
 	if (r->tables.n)

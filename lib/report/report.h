@@ -248,6 +248,7 @@ struct report {
 	RP_LIST(struct rp_chain, chains); /* of the one block that was asked for, shortest first */
 	RP_LIST(struct rp_finding, findings);
 	RP_LIST(struct rp_table, tables);
+	struct rp_node *pools; /* programs' own allocators; NULL without one */
 	struct rp_node *go; /* the contract's "go"; NULL without a Go runtime */
 	/* by enum profile_kind; NULL where nobody asked for it, or there is none */
 	const struct rp_profile *profiles[PROFILE_KINDS];

@@ -1,8 +1,9 @@
 /*
  * type/registry.c - the rooters, in the order they are asked: the first to name a place names it;
- * and the typers: of two that are as sure, the first.
+ * and the typers: of two that are as sure, the first; and the finders of pools.
  */
 #include "type/noter.h"
+#include "type/pools.h"
 #include "type/rooter.h"
 #include "type/typer.h"
 
@@ -12,9 +13,13 @@ const struct rooter_ops *const rooter_registry[] = {
 	&rooter_go, &rooter_threads, &rooter_globals, &rooter_mappings, NULL,
 };
 
-extern const struct typer_ops typer_go;
+extern const struct typer_ops typer_go, typer_pools;
 
-const struct typer_ops *const typer_registry[] = { &typer_go, NULL };
+const struct typer_ops *const typer_registry[] = { &typer_go, &typer_pools, NULL };
+
+extern const struct pool_ops pools_postgres;
+
+const struct pool_ops *const pool_registry[] = { &pools_postgres, NULL };
 
 extern const struct noter_ops noter_go_copies, noter_go_finalizers, noter_go_maps, noter_go_pools,
 	noter_go_slack, noter_go_sync_maps, noter_go_waits;

@@ -1,0 +1,102 @@
+/*
+ * describe_pools.c - programs' own allocators -> report.pools, those that hold most first; and
+ * whose an address is.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "pipeline.h"
+#include "type/pools.h"
+
+enum { POOLS_SHOWN = 1000 };
+
+static int by_bytes(const void *pa, const void *pb)
+{
+	const struct pool *const *a = pa, *const *b = pb;
+
+	if ((*a)->bytes != (*b)->bytes)
+		return (*a)->bytes > (*b)->bytes ? -1 : 1;
+	return *a < *b ? -1 : *a > *b;
+}
+
+static void add_pool(struct run *run, struct rp_node *list, const struct pools *pools,
+		     const struct pool *pool)
+{
+	struct report *r = &run->report;
+	struct rp_node *node = node_map(r, list, NULL);
+	struct text path = TEXT_INIT;
+
+	pools_path(pools, (uint32_t)(pool - pools->v), &path);
+	node_text(r, node, "kind", pool->kind);
+	node_text(r, node, "name", pool->name);
+	node_text(r, node, "path", text_str(&path));
+	if (run->env.show_contents)
+		node_text(r, node, "ident", pool->ident);
+	node_uint(r, node, "address", NODE_ADDR, pool->addr);
+	if (pool->parent != POOL_NONE)
+		node_uint(r, node, "parent", NODE_ADDR, pools->v[pool->parent].addr);
+	node_uint(r, node, "blocks", NODE_COUNT, pool->n_blocks);
+	node_uint(r, node, "bytes", NODE_BYTES, pool->bytes);
+	if (pool->free != UINT64_MAX)
+		node_uint(r, node, "free", NODE_BYTES, pool->free);
+	node_uint(r, node, "agrees", NODE_BOOL, pool->agrees);
+	text_fini(&path);
+}
+
+static struct err *add_pools(struct run *run, const struct pools *pools)
+{
+	struct report *r = &run->report;
+	_free_ const struct pool **order = calloc(pools->n + 1, sizeof(*order));
+	struct rp_node *list;
+
+	if (!order)
+		return &err_nomem;
+	for (size_t i = 0; i < pools->n; i++)
+		order[i] = &pools->v[i];
+	qsort(order, pools->n, sizeof(*order), by_bytes);
+	r->pools = node_map(r, NULL, "pools");
+	node_uint(r, r->pools, "total", NODE_COUNT, pools->n);
+	list = node_list(r, r->pools, "list");
+	for (size_t i = 0; i < pools->n && i < POOLS_SHOWN; i++)
+		add_pool(run, list, pools, order[i]);
+	return report_nodes_failed(r) ? &err_nomem : NULL;
+}
+
+struct err *describe_pools(struct run *run)
+{
+	_cleanup_(pools_fini) struct pools pools = {};
+	struct err *err = pools_find(&run->env, run->image, &run->blocks, &pools);
+
+	return err || !pools.n ? err : add_pools(run, &pools);
+}
+
+struct err *pool_words(struct run *run, uint32_t block, struct text *ret)
+{
+	_cleanup_(pools_fini) struct pools pools = {};
+	struct err *err = pools_find(&run->env, run->image, &run->blocks, &pools);
+	uint32_t no = err ? POOL_NONE : pools_of(&pools, block);
+	const struct pool *pool;
+
+	if (no == POOL_NONE)
+		return err;
+	pool = &pools.v[no];
+	text_printf(ret, "%s ", pool->kind);
+	pools_path(&pools, no, ret);
+	text_printf(ret, " at 0x%" PRIx64, pool->addr);
+	if (run->env.show_contents && pool->ident) {
+		text_add(ret, " (");
+		text_add_escaped(ret, pool->ident, strlen(pool->ident));
+		text_add(ret, ")");
+	}
+	text_add(ret, ": ");
+	text_add_bytes(ret, pool->bytes);
+	text_printf(ret, " in %u block%s", pool->n_blocks, pool->n_blocks == 1 ? "" : "s");
+	if (pool->free != UINT64_MAX) {
+		text_add(ret, ", ");
+		text_add_bytes(ret, pool->free);
+		text_add(ret, " of them free");
+	}
+	return NULL;
+}

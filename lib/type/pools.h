@@ -1,0 +1,76 @@
+/*
+ * type/pools.h - allocators of programs' own that take blocks from malloc: PostgreSQL's MemoryContexts,
+ * talloc, APR pools.
+ *
+ * Each is recognised by structures that lead to each other, never by one word alone; what does not
+ * agree is left out (docs/formats/pools.md).
+ */
+#ifndef HEAPFX_TYPE_POOLS_H
+#define HEAPFX_TYPE_POOLS_H
+
+#include "base/addrmap.h"
+#include "base/arena.h"
+#include "heap/blocks.h"
+
+#define POOL_NONE UINT32_MAX
+
+struct pool {
+	taddr addr;
+	const char *kind;  /* a literal, in its library's words: "MemoryContext" */
+	const char *name;  /* NULL: not at hand, or the program's data */
+	const char *ident; /* what the program called it by: its data, for --strings alone; NULL */
+	uint32_t parent;   /* index, less than its own; POOL_NONE */
+	uint32_t n_blocks; /* from malloc */
+	uint64_t bytes;	   /* of these */
+	uint64_t free;	   /* in them, as far as its library says; UINT64_MAX: unknown */
+	bool agrees;	   /* bytes are those that it counts itself */
+};
+
+/* A block of malloc and whose it is. */
+struct pool_block {
+	uint32_t block, pool;
+};
+
+struct pools {
+	struct env *env;
+	const struct image *img;
+	const struct blocks *blocks;
+	struct pool *v; /* parents first */
+	size_t n, cap;
+	struct {
+		struct pool_block *v; /* by block, each once */
+		size_t n, cap;
+	} members;
+	struct arena mem;
+};
+
+struct pool_ops {
+	const char *name;
+	/* Adds pools with their blocks; nothing when it is not at home. */
+	struct err *(*find)(struct pools *p);
+};
+extern const struct pool_ops *const pool_registry[]; /* type/registry.c; NULL-terminated */
+
+struct err *pools_find(struct env *env, const struct image *img, const struct blocks *blocks, struct pools *ret) MUST_CHECK;
+void pools_fini(struct pools *p); /* a zeroed one is fine */
+
+/* The pool whose block it is; POOL_NONE. */
+uint32_t pools_of(const struct pools *p, uint32_t block);
+/* "TopMemoryContext/CacheMemoryContext/index info": names from the outermost on, as far as there is room. */
+void pools_path(const struct pools *p, uint32_t pool, struct text *ret);
+/* "MemoryContext CacheMemoryContext" */
+void pools_label(const struct pool *pool, struct text *ret);
+
+/* For finders. */
+struct err *pools_add(struct pools *p, const struct pool *pool, uint32_t *ret) MUST_CHECK;
+/* The block is the pool's, from its first byte on; NULL error and nothing done if it is no used block. */
+struct err *pools_add_block(struct pools *p, uint32_t pool, taddr block) MUST_CHECK;
+/*
+ * A literal of the program: text in memory that it cannot write, or in a module's file; NULL if it is
+ * anything else.  In p->mem.
+ */
+const char *pools_literal(struct pools *p, taddr at);
+/* Any text, for ident; NULL if it is none. */
+const char *pools_data(struct pools *p, taddr at);
+
+#endif
