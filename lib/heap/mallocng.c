@@ -109,6 +109,11 @@ static void sum_piece(struct ng_heap *h, const struct ng_piece *p, uint64_t n_in
 	    NG_UNIT * ng_size_classes[g->sizeclass] > a->largest_free)
 		a->largest_free = NG_UNIT * ng_size_classes[g->sizeclass];
 	h->passed += p->passed;
+	if (p->n_denied)
+		ng_damage(h, p->denied,
+			  "meta at 0x%" PRIx64 ": %" PRIu64
+			  " slots are free by its masks and used by their headers; its masks were overwritten",
+			  p->denied, p->n_denied);
 	if (p->bad) {
 		ng_damage(h, p->bad,
 			  "slot at 0x%" PRIx64 ": its header is not malloc's, nor are %" PRIu64
@@ -259,7 +264,7 @@ static const char *ng_explain(void *ctx, taddr block, struct text *ret)
 	if (i >= g->n_slots)
 		return NULL;
 	explain_group(g, i, ret);
-	if ((g->avail | g->freed) >> i & 1) {
+	if (ng_slot_is_free(h, g, i)) {
 		static const char *const means[] = {
 			[NG_AVAIL] = "given out next",
 			[NG_FREED] = "freed, not given out before the others are",

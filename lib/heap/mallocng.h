@@ -70,6 +70,8 @@ struct ng_piece {
 	uint64_t n_used, used, n_free, free;
 	uint64_t n_in[NG_WHERES], bytes_in[NG_WHERES];
 	uint64_t passed, failed, n_moving;
+	uint64_t n_denied; /* free by a mask, used by their headers */
+	taddr denied;	   /* the first such mask's meta */
 	taddr bad; /* the first slot whose header is not malloc's; 0: none */
 };
 
@@ -122,6 +124,8 @@ struct ng_used {
 };
 void ng_read_slot(const struct ng_heap *h, const struct ng_group *g, unsigned i,
 		  struct ng_used *ret);
+/* By its group's masks, unless its header denies it. */
+bool ng_slot_is_free(const struct ng_heap *h, const struct ng_group *g, unsigned i);
 struct err *ng_walk(void *ctx, uint32_t claim, struct block_sink *sink);
 
 static inline enum ng_where ng_where_of(const struct ng_group *g, unsigned i)

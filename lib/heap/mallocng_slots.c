@@ -147,6 +147,27 @@ void ng_read_slot(const struct ng_heap *h, const struct ng_group *g, unsigned i,
 	read_slot(&v, g, i, ret);
 }
 
+/*
+ * free() overwrites a slot's header before the mask, and malloc writes it after the mask: one that is a
+ * used slot's in all it says denies the mask.  (All zeros is how memory begins, and a header of slot 0.)
+ */
+static bool denies_free(const struct view *v, const struct ng_group *g, unsigned i,
+			struct ng_used *ret)
+{
+	if (!i || g->sizeclass >= NG_CLASSES)
+		return false;
+	read_slot(v, g, i, ret);
+	return ret->state == NG_SLOT_USED;
+}
+
+bool ng_slot_is_free(const struct ng_heap *h, const struct ng_group *g, unsigned i)
+{
+	struct view v = view_of(h, g);
+	struct ng_used slot;
+
+	return (g->avail | g->freed) >> i & 1 && !denies_free(&v, g, i, &slot);
+}
+
 /* ---- the walk */
 
 /* The group that a slot of another one holds, whatever the slot's own header says; NULL. */
@@ -231,6 +252,15 @@ static void list_used(const struct ng_heap *h, const struct view *v, const struc
 		list_block(&slot, start, end, p, sink);
 }
 
+/* Its mask says free, its header used: the mask was overwritten. */
+static void list_denied(const struct ng_group *g, unsigned i, const struct ng_used *slot,
+			struct ng_piece *p, struct block_sink *sink)
+{
+	p->n_denied++;
+	p->denied = p->denied ? p->denied : g->meta;
+	list_block(slot, ng_slot(g, i), ng_slot_end(g, i), p, sink);
+}
+
 static void walk_group(const struct ng_heap *h, const struct ng_group *g, struct ng_piece *p,
 		       struct block_sink *sink)
 {
@@ -238,11 +268,16 @@ static void walk_group(const struct ng_heap *h, const struct ng_group *g, struct
 	struct view v = view_of(h, g);
 
 	block_sink_gap(sink, g->mem);
-	for (unsigned i = 0; i < g->n_slots; i++)
-		if (is_free >> i & 1)
-			list_free(g, i, p, sink);
-		else
+	for (unsigned i = 0; i < g->n_slots; i++) {
+		struct ng_used slot;
+
+		if (!(is_free >> i & 1))
 			list_used(h, &v, g, i, p, sink);
+		else if (denies_free(&v, g, i, &slot))
+			list_denied(g, i, &slot, p, sink);
+		else
+			list_free(g, i, p, sink);
+	}
 }
 
 struct err *ng_walk(void *ctx, uint32_t claim, struct block_sink *sink)

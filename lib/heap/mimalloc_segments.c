@@ -368,9 +368,10 @@ static struct err *read_segment(struct mi_heap *h, struct segment_head *s, unsig
 					   !is_first(slice_of(s, pf, next), s->n_slices - next);)
 				next++;
 			mi_damage(h, s->at + sf->slices + i * pf->stride,
-				  "segment 0x%" PRIx64 ": slice %" PRIu64
-				  " says %u slices at offset %u: %" PRIu64 " slices are not listed",
-				  s->at, i, slice_count(slice), load_u32(slice + 4), next - i);
+				  "slice at 0x%" PRIx64 " of segment 0x%" PRIx64
+				  ": it says %u slices at offset %u: %" PRIu64 " slices are not listed",
+				  s->at + sf->slices + i * pf->stride, s->at, slice_count(slice),
+				  load_u32(slice + 4), next - i);
 			continue;
 		}
 		next = i + slice_count(slice);

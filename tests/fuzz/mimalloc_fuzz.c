@@ -1,0 +1,19 @@
+/*
+ * mimalloc_fuzz.c - a real heap of mimalloc 2.x with words of its segments, pages and free lists overwritten
+ * (tests/fuzz/patches.h).
+ */
+#include "patches.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	patches_open("HEAPFX_FUZZ_MIMALLOC_CORE");
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return patches_run(data, size);
+}
