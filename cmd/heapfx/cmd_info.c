@@ -5,7 +5,7 @@
 #include "commands.h"
 #include "output.h"
 
-enum { STACK_LEVELS = 6, GROUPS_SHOWN = 12 };
+enum { STACK_LEVELS = 6, GROUPS_SHOWN = 12, CLASSES_SHOWN = 5 };
 
 /* One escaped field at a time: names come from the dump. */
 static const char *safe(struct run *run, const char *s)
@@ -85,6 +85,34 @@ static void print_modules(struct run *run, FILE *out)
 	}
 }
 
+/* The classes with most free memory in their units; rows are few. */
+static void print_classes(struct run *run, const struct rp_heap *h, FILE *out)
+{
+	uint64_t below = UINT64_MAX;
+
+	for (unsigned row = 0; row < CLASSES_SHOWN; row++) {
+		const struct rp_class *best = NULL;
+		uint64_t most = 0;
+
+		for (size_t i = 0; i < h->n_classes; i++) {
+			const struct rp_class *c = &h->classes[i];
+			uint64_t bytes = (c->blocks - c->used - c->cached) * c->size;
+
+			if (bytes < below && bytes > most) {
+				best = c;
+				most = bytes;
+			}
+		}
+		if (!best)
+			break;
+		below = most;
+		fprintf(out, "    class %-6" PRIu64 " %10" PRIu64 " of %" PRIu64 " in use (%" PRIu64
+			"%%), %s free in %" PRIu64 " units\n",
+			best->size, best->used, best->blocks, best->used * 100 / best->blocks,
+			bytes(run, most), best->units);
+	}
+}
+
 static void print_heaps(struct run *run, FILE *out)
 {
 	fprintf(out, "\nHEAPS (%zu)\n", run->report.heaps.n);
@@ -102,6 +130,7 @@ static void print_heaps(struct run *run, FILE *out)
 		for (size_t k = 0; k < h->n_wheres; k++)
 			fprintf(out, "    %-12s %10" PRIu64 " blocks %12s\n", h->wheres[k].where,
 				h->wheres[k].count, bytes(run, h->wheres[k].bytes));
+		print_classes(run, h, out);
 	}
 }
 

@@ -162,12 +162,20 @@ static struct err *describe_heap(struct run *run, const struct heap_info *info)
 		.checks_failed = info->checks_failed,
 		.n_wheres = info->n_wheres,
 		.n_arenas = info->n_arenas,
+		.n_classes = info->n_classes,
 	};
 
 	row.wheres = arena_alloc(mem, (row.n_wheres + 1) * sizeof(*row.wheres));
 	row.arenas = arena_alloc(mem, (row.n_arenas + 1) * sizeof(*row.arenas));
-	if (!row.wheres || !row.arenas)
+	row.classes = arena_alloc(mem, (row.n_classes + 1) * sizeof(*row.classes));
+	if (!row.wheres || !row.arenas || !row.classes)
 		return &err_nomem;
+	for (size_t i = 0; i < row.n_classes; i++) {
+		const struct class_total *c = &info->classes[i];
+
+		row.classes[i] = (struct rp_class){ c->size, c->units, c->blocks, c->used,
+						    c->cached };
+	}
 	for (size_t i = 0; i < row.n_wheres; i++)
 		row.wheres[i] = (struct rp_where){ info->wheres[i].where, info->wheres[i].count,
 						   info->wheres[i].bytes };

@@ -52,6 +52,7 @@ static void je_close(void *ctx)
 	free(je->caches.v);
 	free(je->bases.v);
 	free(je->info.arenas);
+	free(je->info.classes);
 	damages_free(&je->damage);
 	free(je);
 }
@@ -329,6 +330,36 @@ static struct err *open_arenas(struct jemalloc *je)
 	return NULL;
 }
 
+/* By class; a slab's regions that are jemalloc's own count as used. */
+static struct err *count_classes(struct jemalloc *je)
+{
+	const struct je_copy *copy = je->copies.n ? &je->copies.v[0] : NULL;
+	struct heap_info *info = &je->info;
+	size_t kept = 0;
+
+	info->classes = copy ? calloc(copy->n_bins + 1, sizeof(*info->classes)) : NULL;
+	if (!info->classes)
+		return &err_nomem;
+	for (size_t i = 0; i < je->n_extents; i++) {
+		const struct je_extent *x = &je->extents[i];
+		struct class_total *c = &info->classes[x->szind];
+
+		if (x->state != JE_ACTIVE || !x->slab || x->copy || x->szind >= copy->n_bins)
+			continue;
+		c->units++;
+		c->blocks += x->n_regs;
+		c->used += x->n_used + x->n_own;
+		c->cached += x->n_cached;
+	}
+	for (size_t i = 0; i < copy->n_bins; i++) {
+		info->classes[i].size = copy->sizes[i];
+		if (info->classes[i].units)
+			info->classes[kept++] = info->classes[i];
+	}
+	info->n_classes = kept;
+	return NULL;
+}
+
 static void fill_names(struct jemalloc *je)
 {
 	const struct je_copy *copy = &je->copies.v[0];
@@ -353,7 +384,8 @@ static const struct heap_info *je_info(void *ctx)
 		return info;
 	je->have_info = true;
 	fill_names(je);
-	err_free(open_arenas(je)); /* without memory: no rows of arenas */
+	err_free(open_arenas(je)); /* without memory: no rows of arenas, of classes */
+	err_free(count_classes(je));
 	for (size_t i = 0; i < je->n_extents; i++) {
 		const struct je_extent *x = &je->extents[i];
 

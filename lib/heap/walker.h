@@ -93,6 +93,12 @@ struct heap_arena {
 	uint32_t attached;  /* threads that use it, when the allocator says */
 };
 
+/* The blocks of one size class, in its slabs, spans or groups. */
+struct class_total {
+	uint64_t size;			/* of each */
+	uint64_t units, blocks, used, cached; /* cached: free, in a thread's cache */
+};
+
 /* What a walker knows about the whole heap, after the walk. */
 struct heap_info {
 	const char *allocator;	/* "glibc" */
@@ -104,6 +110,8 @@ struct heap_info {
 	uint64_t n_used, used, n_free, free, overhead; /* bytes: used + free + overhead == the sum of all claims */
 	struct where_total wheres[16];
 	size_t n_wheres;
+	struct class_total *classes; /* by size; NULL: it has none */
+	size_t n_classes;
 	/* Bytes outside its claims: free and not given back; given back, only their addresses kept. */
 	uint64_t idle, returned;
 	uint64_t checks_passed, checks_failed; /* invariants evaluated */

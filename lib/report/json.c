@@ -137,6 +137,21 @@ static void put_arenas(struct json *j, const struct rp_heap *h)
 	json_end_list(j);
 }
 
+static void put_classes(struct json *j, const struct rp_heap *h)
+{
+	json_list(j, "classes");
+	for (size_t i = 0; i < h->n_classes; i++) {
+		json_map(j, NULL);
+		json_uint(j, "size", h->classes[i].size);
+		json_uint(j, "units", h->classes[i].units);
+		json_uint(j, "blocks", h->classes[i].blocks);
+		json_uint(j, "used", h->classes[i].used);
+		json_uint(j, "cached", h->classes[i].cached);
+		json_end_map(j);
+	}
+	json_end_list(j);
+}
+
 static void put_heap(struct json *j, const struct rp_heap *h)
 {
 	json_map(j, NULL);
@@ -155,6 +170,8 @@ static void put_heap(struct json *j, const struct rp_heap *h)
 	json_end_map(j);
 	json_end_map(j);
 	json_uint(j, "overhead", h->overhead);
+	if (h->n_classes)
+		put_classes(j, h);
 	if (h->idle || h->returned) {
 		json_uint(j, "idle", h->idle);
 		json_uint(j, "returned", h->returned);

@@ -94,6 +94,10 @@ struct rp_heap {
 	size_t n_wheres;
 	struct rp_arena *arenas;
 	size_t n_arenas;
+	struct rp_class {
+		uint64_t size, units, blocks, used, cached;
+	} *classes; /* by size; none where its blocks do not lie in slabs, spans or groups */
+	size_t n_classes;
 };
 
 struct rp_total {

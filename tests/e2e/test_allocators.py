@@ -129,6 +129,18 @@ def test_jemalloc_totals_are_mallctls(name):
 		assert where["tcache"] == totals[ALL_ARENAS + "tcache_bytes"]
 
 
+@pytest.mark.parametrize("name", JEMALLOC)
+def test_jemalloc_classes_add_up(name):
+	"""The bins of all arenas: their regions are the small blocks, in slabs and caches."""
+	_truth, totals = truth_of(name)
+	heap, *_beside = report_of(name)["heaps"]
+	small = sum((c["used"] + c["cached"]) * c["size"] for c in heap["classes"])
+	assert small == totals[ALL_ARENAS + "small.allocated"]
+	assert all(c["used"] + c["cached"] <= c["blocks"] for c in heap["classes"])
+	assert [c["size"] for c in heap["classes"]] == sorted({c["size"] for c in heap["classes"]})
+	assert heap["classes"][0]["size"] == 8 and heap["classes"][0]["used"] > 0
+
+
 def dumped_profile(name):
 	"""{stack of return addresses: (objects, bytes)} of the heap profile that jemalloc itself wrote."""
 	stacks, stack = {}, None
