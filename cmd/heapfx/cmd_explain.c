@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "commands.h"
 #include "explain.h"
@@ -232,6 +233,20 @@ static void say_retained(struct explanation *x, uint64_t n)
 	text_fini(&t);
 }
 
+/* As far as a profiler of the process has looked at it. */
+static void say_site(struct explanation *x, node_id node)
+{
+	struct subject subject = {};
+	size_t at;
+
+	if (!went_well(x, describe_heap_samples(x->run, &subject)) ||
+	    !went_well(x, describe_go_sites(x->run, &subject)))
+		return;
+	at = partition_point(subject.n_samples, i, subject.samples[i].node < node);
+	if (at < subject.n_samples && subject.samples[at].node == node)
+		say(x, "allocated at", "%s", subject.samples[at].stack);
+}
+
 static void say_used(struct explanation *x, node_id node)
 {
 	struct run *run = x->run;
@@ -240,6 +255,7 @@ static void say_used(struct explanation *x, node_id node)
 
 	if (type_name(run->graph, node))
 		say(x, "type", "%s", type_name(run->graph, node));
+	say_site(x, node);
 	say(x, "reachability", "%s", reach_name(reach));
 	say_roots(x, node);
 	say_chains(x, node, &subject);

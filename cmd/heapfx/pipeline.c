@@ -260,6 +260,8 @@ struct err *analyze_run(struct run *run)
 		err = describe_go_profile(run);
 	if (!err)
 		err = describe_heap_samples(run, &subject);
+	if (!err)
+		err = describe_go_sites(run, &subject);
 	for (size_t i = 0; !err && analysis_registry[i]; i++) {
 		progress(&run->env, analysis_registry[i]->summary, 0, 0);
 		err = analysis_registry[i]->run(&run->env, &subject, &run->report);

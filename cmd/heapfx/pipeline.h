@@ -56,6 +56,8 @@ struct err *describe_heap_samples(struct run *run, struct subject *subject) MUST
 /* describe_pools.c: programs' own allocators -> report.pools; whose a block is, in words. */
 struct err *describe_pools(struct run *run) MUST_CHECK;
 struct err *pool_words(struct run *run, uint32_t block, struct text *ret) MUST_CHECK;
+/* go_sites.c: what a Go runtime's profiler sampled, added to it. */
+struct err *describe_go_sites(struct run *run, struct subject *subject) MUST_CHECK;
 /* describe_go_maps.c: the same for its maps. */
 struct err *describe_go_maps(struct run *run) MUST_CHECK;
 /*

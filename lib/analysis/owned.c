@@ -125,6 +125,27 @@ static void find_escaped(const struct subject *s, struct kept *kept)
 	}
 }
 
+struct owned {
+	const struct facts *facts;
+	uint32_t label; /* as in facts.owner */
+};
+
+static bool is_owned(const void *ctx, node_id node)
+{
+	const struct owned *o = ctx;
+
+	return o->facts->owner[node] == o->label;
+}
+
+/* Where what owner no. i alone keeps was allocated. */
+static struct err *join_sites(const struct subject *s, struct report *r, uint32_t i,
+			      struct rp_suspect *out)
+{
+	struct owned owned = { s->facts, i + 1 };
+
+	return i < OWNERS_TOLD ? evidence_sites(s, r, out, is_owned, &owned) : NULL;
+}
+
 static struct err *add_suspect(const struct subject *s, struct report *r, struct rp_suspect *out,
 			       const node_id *nodes, uint64_t n, struct text *title)
 {
@@ -275,6 +296,8 @@ static struct err *add_pool(const struct subject *s, struct report *r, uint32_t 
 	if (!err)
 		err = join_residence(s, r, i, &out);
 	if (!err)
+		err = join_sites(s, r, i, &out);
+	if (!err)
 		err = add_suspect(s, r, &out, k->largest, k->n, &title);
 	text_fini(&title);
 	return err;
@@ -366,6 +389,8 @@ static struct err *add_dirty(const struct subject *s, struct report *r, uint32_t
 	err = join_dirty(s, r, k, &out);
 	if (!err && *ret_is_all)
 		err = join_pool(s, r, i, total, k, &out);
+	if (!err)
+		err = join_sites(s, r, i, &out);
 	if (!err)
 		err = add_suspect(s, r, &out, k->dirty[0].sources, k->dirty[0].n, &title);
 	text_fini(&title);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/chain.h"
+#include "base/guard.h"
 
 enum {
 	SITES = 64, /* of one suspect; the samples of more are not told */
@@ -65,3 +66,61 @@ struct err *evidence_sites(const struct subject *s, struct report *r, struct rp_
 	}
 	return NULL;
 }
+
+/* ---- of suspects whose analysis does not know more */
+
+struct likeness {
+	const struct subject *s;
+	const struct rp_suspect *suspect;
+};
+
+/* Of its type; without one the blocks that it shows. */
+static bool is_alike(const void *ctx, node_id node)
+{
+	const struct likeness *l = ctx;
+	const struct graph *g = l->s->graph;
+	const char *type = l->suspect->type ? node_type(g, node) : NULL;
+
+	if (l->s->facts->reach[node] == REACH_UNCOLLECTED)
+		return false;
+	if (l->suspect->type)
+		return type && !strcmp(type, l->suspect->type);
+	for (size_t i = 0; i < l->suspect->n_addresses; i++)
+		if (graph_key(g, node) == l->suspect->addresses[i])
+			return true;
+	return false;
+}
+
+/* Growth, loss and pools know their own; garbage is nobody's. */
+static bool is_known(const struct rp_suspect *suspect)
+{
+	static const char *const known[] = {
+		"growth/", "lost/", "cycle/unreachable", "parked/pool", "uncollected/",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strncmp(suspect->rule, known[i], strlen(known[i])))
+			return true;
+	return false;
+}
+
+static struct err *sites_run(struct env *env, const struct subject *s, struct report *r)
+{
+	struct err *err = NULL;
+
+	(void)env;
+	for (size_t i = 0; s->n_samples && i < r->suspects.n && !err; i++) {
+		struct likeness l = { s, &r->suspects.v[i] };
+
+		if (!is_known(l.suspect))
+			err = evidence_sites(s, r, &r->suspects.v[i], is_alike, &l);
+	}
+	return err;
+}
+
+const struct analysis_ops sites_analysis = {
+	.name = "sites",
+	.summary = "where a profiler saw the objects of suspects allocated",
+	.needs = FACT_REACH,
+	.run = sites_run,
+};

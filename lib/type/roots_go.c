@@ -10,6 +10,7 @@
  * Words that hold no pointers by Go's own masks are left to the other rooters, which may find
  * blocks of C by them; Go's heap and stacks are none of theirs.
  */
+#include "type/go_specials.h"
 #include "type/roots_go.h"
 
 #include <stdlib.h>
@@ -22,15 +23,12 @@
 enum {
 	ARENA_BYTES = 64 << 20, /* heapArenaBytes on linux, 64 bit */
 	ARENAS_MAX = 1 << 22,
-	SPANS_MAX = 1 << 28,
-	SPECIALS_MAX = 1 << 26, /* of all spans */
 	BLOCKS_MAX = 1 << 20,	/* of a queue */
 	FINALIZER = 40,
 	FIN_HEADER = 24,
 	FIN_BLOCK = 4096,
 	CLEANUP_HEADER = 32,
 	CLEANUP_BLOCK = 512,
-	STATE_IN_USE = 1,
 	PROCESSORS_MAX = 1 << 16,
 };
 
@@ -99,12 +97,6 @@ static struct err *add_globals(const struct go_roots *r)
 
 /* ---- specials of spans ---- */
 
-struct span {
-	taddr start;
-	uint64_t elem, bytes;
-	bool noscan;
-};
-
 /* The words of an object that hold pointers, as its heap has them. */
 static struct err *add_slots(const struct go_roots *r, const struct root_source *source)
 {
@@ -126,123 +118,35 @@ static struct err *add_slots(const struct go_roots *r, const struct root_source 
 	return err;
 }
 
-/* Of the object at source->start: `kind` is the special's own number. */
-static struct err *add_special(const struct go_roots *r, const struct span *s, taddr at,
-			       uint64_t offset, uint8_t kind)
+static struct err *add_special(void *arg, const struct go_special *s)
 {
+	const struct go_roots *r = arg;
 	const struct go_layout *l = &r->go->layout;
-	taddr slot = at + l->special.size, object = s->start + offset / s->elem * s->elem;
 	struct root_source source = {
 		.kind = ROOT_FINALIZER,
 		.thread = UINT32_MAX,
 		.exact = true,
 		.module = -1,
-		.start = object,
-		.end = object + s->elem,
+		.start = s->object,
+		.end = s->object + s->elem,
 	};
 	bool is_new = !r->go->minor || r->go->minor >= 26; /* cleanupFn {call, fn, arg} */
 	struct err *err;
 
-	if (kind == l->special_kind.finalizer) {
-		err = slot_root(r, &source, slot);
+	if (s->kind == l->special_kind.finalizer) {
+		err = slot_root(r, &source, s->fields);
 		return err || s->noscan ? err : add_slots(r, &source);
 	}
-	if (kind == l->special_kind.cleanup) {
-		err = slot_root(r, &source, slot);
+	if (s->kind == l->special_kind.cleanup) {
+		err = slot_root(r, &source, s->fields);
 		for (unsigned i = 1; is_new && i < 3 && !err; i++)
-			err = slot_root(r, &source, slot + 8 * i);
+			err = slot_root(r, &source, s->fields + 8 * i);
 		return err;
 	}
-	if (kind != l->special_kind.weak_handle)
+	if (s->kind != l->special_kind.weak_handle)
 		return NULL;
 	source.kind = ROOT_RUNTIME;
-	return slot_root(r, &source, slot);
-}
-
-/* Sorted by offset: a list that goes back loops. */
-static struct err *add_specials_of(const struct go_roots *r, const struct span *s, taddr at,
-				   uint64_t *budget)
-{
-	const struct go_layout *l = &r->go->layout;
-	uint64_t last = 0;
-	struct err *err = NULL;
-
-	while (at && !err && *budget) {
-		uint64_t next, offset = 0;
-		uint8_t kind;
-
-		--*budget;
-		if (image_read_u64(r->img, at + l->special.next, &next) ||
-		    image_read(r->img, at + l->special.offset, &offset, l->special.offset_size) ||
-		    image_read(r->img, at + l->special.kind, &kind, 1) || offset < last ||
-		    offset >= s->bytes) {
-			diag(r->env, "go/special", at,
-			     "a special of the span at 0x%llx does not hold together",
-			     (unsigned long long)s->start);
-			break;
-		}
-		err = add_special(r, s, at, offset, kind);
-		last = offset;
-		at = next;
-	}
-	return err;
-}
-
-static uint64_t span_field(const uint8_t *span, uint32_t offset, unsigned bytes)
-{
-	uint64_t v = 0;
-
-	memcpy(&v, span + offset, bytes);
-	return v;
-}
-
-static struct err *add_span(const struct go_roots *r, taddr at, uint64_t *budget)
-{
-	const struct go_layout *l = &r->go->layout;
-	uint8_t bytes[512] = {};
-	struct span s;
-	taddr specials;
-
-	if (!at || image_read(r->img, at, bytes, l->mspan.size) != MEM_OK)
-		return NULL;
-	specials = span_field(bytes, l->mspan.specials, 8);
-	if (!specials || span_field(bytes, l->mspan.state, 1) != STATE_IN_USE)
-		return NULL;
-	s.start = span_field(bytes, l->mspan.startAddr, 8);
-	s.bytes = span_field(bytes, l->mspan.npages, 8) << 13;
-	s.elem = span_field(bytes, l->mspan.elemsize, 8);
-	s.noscan = span_field(bytes, l->mspan.spanclass, 1) & 1;
-	if (!s.elem || s.elem > s.bytes || s.start > UINT64_MAX - s.bytes)
-		return NULL;
-	return add_specials_of(r, &s, specials, budget);
-}
-
-static bool knows_specials(const struct go_layout *l)
-{
-	const uint32_t fields[] = { l->mspan.specials, l->mspan.state,	  l->mspan.startAddr,
-				    l->mspan.npages,   l->mspan.elemsize, l->mspan.spanclass };
-
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		if (fields[i] > 512 - 8)
-			return false;
-	return l->mspan.size && l->mspan.size <= 512 && l->special.size &&
-	       l->special.next != GO_ABSENT &&
-	       (l->special.offset_size == 2 || l->special.offset_size == 8);
-}
-
-static struct err *add_specials(const struct go_roots *r)
-{
-	const struct go_layout *l = &r->go->layout;
-	uint64_t n, budget = SPECIALS_MAX;
-	taddr spans;
-	struct err *err = NULL;
-
-	if (!r->go->at.mheap || l->mheap.allspans == GO_ABSENT || !knows_specials(l) ||
-	    !go_slice(r->go, r->go->at.mheap + l->mheap.allspans, 8, &spans, &n))
-		return NULL;
-	for (uint64_t i = 0; i < n && i < SPANS_MAX && !err; i++)
-		err = add_span(r, go_word(r->go, spans + 8 * i), &budget);
-	return err;
+	return slot_root(r, &source, s->fields);
 }
 
 /* ---- queues of what is to be called ---- */
@@ -376,7 +280,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	if (!err)
 		err = go_roots_stacks(&r);
 	if (!err)
-		err = add_specials(&r);
+		err = go_specials_each(r.env, r.go, add_special, &r);
 	if (!err)
 		err = add_queues(&r);
 	if (!err)

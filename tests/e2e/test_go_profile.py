@@ -156,3 +156,44 @@ def test_nothing_was_taken_down(tmp_path):
 		run = heapfx("analyze", *go_dump(ZOO[0]).arguments, "-o", f"go-{kind}={tmp_path}/x")
 		assert run.status == 3 and "not switched on" in run.err
 		assert not (tmp_path / "x").exists()
+
+
+def line_of(what):
+	"""Where it stands in the program's source."""
+	text = (ROOT / "corpus/go/src/memprofile/main.go").read_text("utf-8").splitlines()
+	line, = [i for i, row in enumerate(text, 1) if what in row]
+	return line
+
+
+def allocated_at(suspect):
+	return [e["value"] for e in suspect["evidence"] if e["what"] == "allocated at"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_where_the_objects_of_suspects_were_allocated(name):
+	core, exe, _truth = files_of(name)
+	suspects = json.loads(heapfx_ok("analyze", core, "--exe", exe, "--format", "json").out)["suspects"]
+	large, = [s for s in suspects if s["rule"] == "growth/large-block" and s["count"] == 60]
+	by = f"main.grow (main.go:{line_of('kept = append(')})"
+	assert allocated_at(large) and all(words.startswith(by) for words in allocated_at(large))
+	nodes = [s for s in suspects if s.get("type") == "main.node"]
+	assert len(nodes) == ("stripped" not in name)
+	for s in nodes:
+		words, = allocated_at(s)
+		assert words.startswith(f"main.newNode (main.go:{line_of('func newNode')}), "
+			f"called by main.pushNode (main.go:{line_of('func pushNode')}), called by main.work (main.go:")
+		if "4096" not in name:
+			assert int(words.rpartition("(")[2].split()[0]) <= 20	# 2 MB at one in half a MiB
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_explain_says_where_a_block_was_allocated(name):
+	core, exe, _truth = files_of(name)
+	suspects = json.loads(heapfx_ok("analyze", core, "--exe", exe, "--format", "json").out)["suspects"]
+	large, = [s for s in suspects if s["rule"] == "growth/large-block" and s["count"] == 60]
+	rows = []
+	for address in large["addresses"]:
+		out = heapfx_ok("explain", core, address, "--exe", exe).out
+		rows += [line for line in out.splitlines() if line.split()[:2] == ["allocated", "at"]]
+	by = f"main.grow (main.go:{line_of('kept = append(')})"
+	assert rows and all(by in row for row in rows)
