@@ -3,12 +3,13 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import tarfile
 
 import pytest
 
-from common import (Core, blocks_of, dump_of, heapfx, heapfx_ok, parse_blocks, problems_of,
+from common import (SLOW, Core, blocks_of, dump_of, heapfx, heapfx_ok, parse_blocks, problems_of,
 	truth_of, used_of)
 
 NAME = "leakzoo.bookworm"
@@ -163,3 +164,36 @@ def test_bundle_brings_the_executable(tmp_path):
 		(moved / "leakzoo").rename(exe)
 	module, = [m for m in report["modules"] if m["path"].endswith("/leakzoo")]
 	assert module["symbols"] == "dwarf"
+
+
+def giant(core, to, segments=400, room=100 << 30, readable=2 << 30):
+	"""The core with 100 GB of mappings more, all of them holes; most may not be touched, as reservations."""
+	data = bytearray(core.read_bytes())
+	table, = struct.unpack_from("<Q", data, 32)
+	entry, count = struct.unpack_from("<HH", data, 54)
+	headers = bytes(data[table:table + entry * count])
+	each, at = room // segments & -4096, len(data) + -len(data) % 4096
+	for i in range(segments):
+		flags = 6 if i * room // segments < readable else 0
+		headers += struct.pack("<IIQQQQQQ", 1, flags, at + i * each, 0x100000000000 + 2 * i * each, 0,
+			each, each, 4096)
+	struct.pack_into("<Q", data, 32, at + segments * each)
+	struct.pack_into("<H", data, 56, count + segments)
+	with open(to, "wb") as file:
+		file.write(data)
+		file.seek(at + segments * each)
+		file.write(headers)
+	return to
+
+
+def test_a_core_of_a_hundred_gigabytes(tmp_path, plain):
+	"""Its heap is the one that is in it, by the process's own truth, at the cost of that and no more."""
+	core = giant(dump_of(NAME).core, tmp_path / "giant.core")
+	truth, _totals = truth_of(NAME)
+	assert core.stat().st_size > 100 << 30
+	run = heapfx_ok("blocks", core)
+	used = used_of(parse_blocks(run.out))
+	assert used.keys() == truth.keys()
+	assert run.rss < (400 << 20) * SLOW
+	report = json.loads(heapfx_ok("analyze", core, "--format", "json").out)
+	assert report["reachability"] == plain["reachability"]
