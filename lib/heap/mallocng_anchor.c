@@ -17,7 +17,6 @@ enum {
 	CTX_ACTIVE = 80,
 	CTX_USAGE = CTX_ACTIVE + 8 * NG_CLASSES,
 	CTX_END = CTX_USAGE + 8 * NG_CLASSES,
-	AREA_NEXT = 8,
 	AREA_SLOTS = 16,
 };
 
@@ -37,7 +36,6 @@ static bool read_context(const struct image *img, taddr at, bool has_page_size,
 {
 	struct ng_context c = { .at = at, .has_page_size = has_page_size };
 	taddr rest = at + (has_page_size ? 8 : 0);
-	uint64_t next;
 	uint32_t done;
 
 	if (image_read_u64(img, at, &c.secret) != MEM_OK || !c.secret ||
@@ -47,9 +45,6 @@ static bool read_context(const struct image *img, taddr at, bool has_page_size,
 		return false;
 	/* One of the two may be damaged. */
 	if (!is_area(img, c.head, c.secret) && !is_area(img, c.tail, c.secret))
-		return false;
-	if (is_area(img, c.tail, c.secret) &&
-	    image_read_u64(img, c.tail + AREA_NEXT, &next) == MEM_OK && next)
 		return false;
 	if (image_read(img, rest + CTX_ACTIVE, c.active, sizeof(c.active)) != MEM_OK ||
 	    image_read(img, rest + CTX_USAGE, c.usage, sizeof(c.usage)) != MEM_OK)

@@ -11,7 +11,14 @@
 #include "base/search.h"
 #include "heap/oldmalloc.h"
 
-enum { ARENA_RUNS = 0, ARENA_MAPPED = 1, KIND_RUN = 0, KIND_MAPPED = 1 };
+enum {
+	ARENA_RUNS = 0,
+	ARENA_MAPPED = 1,
+	KIND_RUN = 0,
+	KIND_MAPPED = 1,
+	SEARCHES = 8 /* through a whole run */,
+	EXPLAIN_TRIES = 1 << 16
+};
 
 static void old_close(void *ctx)
 {
@@ -116,13 +123,15 @@ static void walk_mapped(struct old_run *r, struct block_sink *sink)
 }
 
 /* A header that was run over: what it says of use is not believed, but what the next chunk says. */
-static bool is_used(const struct old_heap *h, taddr at, taddr next, enum old_step step)
+static bool is_used(const struct old_heap *h, taddr at, taddr next, enum old_step step, taddr bad)
 {
 	struct old_chunk c = { .csize = OLD_IN_USE }, behind = { .psize = OLD_IN_USE };
 
 	if (step == OLD_LOST)
 		return true;
 	(void)old_read_chunk(h->img, at, &c); /* in use unless they say otherwise */
+	if (step == OLD_MENDED && bad != at)
+		step = OLD_OK;
 	if (step == OLD_MENDED && old_read_chunk(h->img, next, &behind) &&
 	    old_size(behind.psize) == next - at)
 		return behind.psize & OLD_IN_USE;
@@ -133,14 +142,15 @@ static struct err *old_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 {
 	struct old_heap *h = ctx;
 	struct old_run *r = &h->runs.v[claim];
-	taddr at = r->start, next, bad;
+	taddr at = r->start, next, bad = 0;
+	uint64_t budget = (r->end - r->start) / OLD_ALIGN * SEARCHES;
 
 	if (r->chunk) {
 		walk_mapped(r, sink);
 		return NULL;
 	}
 	while (at < r->end) {
-		enum old_step step = old_next_chunk(h->img, at, r->end, &next, &bad);
+		enum old_step step = old_next_chunk(h->img, at, r->end, &budget, &next, &bad);
 
 		if (step == OLD_OK) {
 			r->passed++;
@@ -155,7 +165,7 @@ static struct err *old_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 		}
 		if (step == OLD_LOST)
 			next = r->end;
-		list_chunk(r, at, next - at, is_used(h, at, next, step), sink);
+		list_chunk(r, at, next - at, is_used(h, at, next, step, bad), sink);
 		at = next;
 	}
 	return NULL;
@@ -236,7 +246,8 @@ static const struct heap_info *old_info(void *ctx)
 static const char *old_explain(void *ctx, taddr block, struct text *ret)
 {
 	const struct old_heap *h = ctx;
-	taddr at = block - OLD_HEADER, next = 0, bad;
+	taddr at = block - OLD_HEADER, next = 0, bad = at;
+	uint64_t budget = EXPLAIN_TRIES;
 	size_t i = partition_point(h->runs.n, k, h->runs.v[k].start <= at);
 	const struct old_run *r = i ? &h->runs.v[i - 1] : NULL;
 	struct old_chunk c;
@@ -252,10 +263,10 @@ static const char *old_explain(void *ctx, taddr block, struct text *ret)
 	}
 	text_printf(ret, "chunk of the heap at 0x%" PRIx64 "-0x%" PRIx64 ", size 0x%" PRIx64,
 		    r->start, r->end, old_size(c.csize));
-	step = old_next_chunk(h->img, at, r->end, &next, &bad);
+	step = old_next_chunk(h->img, at, r->end, &budget, &next, &bad);
 	if (step != OLD_OK)
 		text_add(ret, ", which is damaged");
-	if (is_used(h, at, next, step))
+	if (is_used(h, at, next, step, bad))
 		return NULL;
 	text_printf(ret, ", free: bin %u", old_bin_index(next - at));
 	return "bin";

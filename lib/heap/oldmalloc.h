@@ -79,9 +79,9 @@ enum old_step {
 };
 /*
  * From one chunk to the next, which lies at most at `limit`.  *ret_bad is the header that is wrong
- * when it is not OLD_OK.
+ * when it is not OLD_OK.  `budget`: places that may be tried where one is.
  */
-enum old_step old_next_chunk(const struct image *img, taddr at, taddr limit, taddr *ret_next,
-			     taddr *ret_bad);
+enum old_step old_next_chunk(const struct image *img, taddr at, taddr limit, uint64_t *budget,
+			     taddr *ret_next, taddr *ret_bad);
 
 #endif

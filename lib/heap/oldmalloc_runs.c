@@ -18,7 +18,6 @@
 enum {
 	FIRST_AT = OLD_ALIGN - OLD_HEADER, /* of the first chunk, in a page */
 	MEND_CHUNKS = 8,		   /* that follow each other prove that they are some */
-	MEND_BYTES = 1 << 30,
 };
 
 /* ---- from chunk to chunk */
@@ -59,18 +58,18 @@ static bool is_row(const struct image *img, taddr at, taddr limit)
 	return true;
 }
 
-/* The chunk behind this one: it says how far back `at` is, or a row of chunks starts there. */
-static bool find_next(const struct image *img, taddr at, taddr limit, taddr *ret)
+/* The next chunk that begins a row; `by_size`: and says that the one before it begins at `at`. */
+static bool find_next(const struct image *img, taddr at, taddr limit, bool by_size,
+		      uint64_t *budget, taddr *ret)
 {
-	for (taddr next = at + OLD_ALIGN; next <= limit && next - at <= MEND_BYTES;
-	     next += OLD_ALIGN) {
+	for (taddr next = at + OLD_ALIGN; next <= limit && *budget; next += OLD_ALIGN, --*budget) {
 		struct old_chunk c;
 
 		if (!old_read_chunk(img, next, &c))
 			return false;
-		if ((old_size(c.psize) == next - at &&
-		     (is_row(img, next, limit) || next - at < OLD_PAGE)) ||
-		    (c.psize > OLD_IN_USE && is_row(img, next, limit))) {
+		if (by_size ? old_size(c.psize) == next - at : c.psize > OLD_IN_USE) {
+			if (!is_row(img, next, limit))
+				continue;
 			*ret = next;
 			return true;
 		}
@@ -78,30 +77,47 @@ static bool find_next(const struct image *img, taddr at, taddr limit, taddr *ret
 	return false;
 }
 
-enum old_step old_next_chunk(const struct image *img, taddr at, taddr limit, taddr *ret_next,
-			     taddr *ret_bad)
+/* Where its size says, if it can be one; 0: it cannot. */
+static taddr by_own_size(const struct image *img, taddr at, taddr limit)
 {
 	struct old_chunk c;
-	taddr next;
+	uint64_t size;
+
+	if (!old_read_chunk(img, at, &c))
+		return 0;
+	size = old_size(c.csize);
+	return size >= OLD_ALIGN && !(size & (OLD_ALIGN - 1)) && size <= limit - at ? at + size : 0;
+}
+
+/*
+ * An overrun comes from below: it destroys a chunk's `psize` before its `csize`.  So a size that
+ * the next chunk denies is right if that one is sound behind its `psize`; wrong if another chunk says
+ * that this is the one before it; and right again if nothing says otherwise.
+ */
+enum old_step old_next_chunk(const struct image *img, taddr at, taddr limit, uint64_t *budget,
+			     taddr *ret_next, taddr *ret_bad)
+{
+	taddr next, after;
 
 	if (agrees(img, at, limit, ret_next))
 		return OLD_OK;
-	/* Is the next one's header wrong? Then it is where this one says, and what follows it is sound. */
-	if (old_read_chunk(img, at, &c) && old_size(c.csize) >= OLD_ALIGN &&
-	    !(c.csize & (OLD_ALIGN - 2)) && old_size(c.csize) <= limit - at) {
-		taddr after;
-
-		next = at + old_size(c.csize);
-		if (is_end(img, next, limit) || agrees(img, next, limit, &after) ||
-		    (find_next(img, next, limit, &after) && after - next < OLD_PAGE)) {
-			*ret_next = next;
-			*ret_bad = next;
-			return OLD_MENDED;
-		}
-	}
+	next = by_own_size(img, at, limit);
+	*ret_bad = next;
+	*ret_next = next;
+	if (next && (is_end(img, next, limit) || agrees(img, next, limit, &after)))
+		return OLD_MENDED;
 	*ret_bad = at;
-	if (!find_next(img, at, limit, ret_next))
+	if (find_next(img, at, limit, true, budget, ret_next))
+		return OLD_MENDED;
+	*ret_bad = next;
+	if (next && find_next(img, next, limit, false, budget, &after))
+		return OLD_MENDED;
+	*ret_bad = at;
+	if (find_next(img, at, limit, false, budget, ret_next))
+		return OLD_MENDED;
+	if (!next)
 		return OLD_LOST;
+	*ret_next = *ret_bad = next;
 	return OLD_MENDED;
 }
 
