@@ -2,10 +2,10 @@
  * report/github.c - suspects as workflow commands, which GitHub Actions shows as annotations:
  * "::error title=...::message".
  */
-#include <errno.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "report/put.h"
 #include "report/report.h"
 
 /* Percent signs and line ends in a message; in a property colons and commas, too. */
@@ -63,8 +63,7 @@ static struct err *github_write(const struct report *r, const struct writer_opti
 		put_suspect(out, &r->suspects.v[i]);
 	if (r->verdict)
 		put_verdict(out, r->verdict);
-	fflush(out);
-	return ferror(out) ? err_os(errno, "writing annotations") : NULL;
+	return put_end(out, "annotations");
 }
 
 const struct writer_ops github_writer = {

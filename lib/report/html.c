@@ -5,7 +5,6 @@
  * The page's own policy forbids every request.  Names are the dump's: escaped as text first, then
  * for HTML; in the JSON "<" is written \u003c, so that nothing can end its element.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "base/guard.h"
 #include "base/version.h"
 #include "report/json_out.h"
+#include "report/put.h"
 #include "report/report.h"
 
 extern const char html_style[], html_style_end[], html_script[], html_script_end[], html_licence[],
@@ -21,55 +21,7 @@ extern const char html_style[], html_style_end[], html_script[], html_script_end
 /* What a page of a few MB holds; the rest is counted, and the page says so. */
 enum { SUSPECTS_MAX = 200, HOPS_MAX = 200, TYPES_MAX = 2000, GROUPS_MAX = 500, BOXES_MAX = 400 };
 
-/* ---- text */
-
-static void put_escaped(FILE *out, const char *escaped)
-{
-	for (const char *p = escaped; *p; p++)
-		switch (*p) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			fputc(*p, out);
-		}
-}
-
-static void put(FILE *out, const char *name)
-{
-	struct text t = TEXT_INIT;
-
-	text_add_escaped(&t, name, strlen(name));
-	put_escaped(out, text_str(&t));
-	text_fini(&t);
-}
-
-static void put_bytes(FILE *out, uint64_t n)
-{
-	struct text t = TEXT_INIT;
-
-	text_add_bytes(&t, n);
-	fputs(text_str(&t), out);
-	text_fini(&t);
-}
-
-static void put_count(FILE *out, uint64_t n)
-{
-	struct text t = TEXT_INIT;
-
-	text_add_count(&t, n);
-	fputs(text_str(&t), out);
-	text_fini(&t);
-}
+/* ---- cells */
 
 static void bytes_cell(FILE *out, uint64_t n)
 {
@@ -88,7 +40,7 @@ static void count_cell(FILE *out, uint64_t n)
 static void name_cell(FILE *out, const char *name)
 {
 	fputs("<td>", out);
-	put(out, name ? name : "");
+	put_markup(out, name ? name : "");
 	fputs("</td>", out);
 }
 
@@ -109,7 +61,7 @@ static void put_head(FILE *out, const struct report *r)
 	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 	      "<meta name=\"generator\" content=\"heapfx " HEAPFX_VERSION "\">\n<title>",
 	      out);
-	put(out, base_name(r->input.path));
+	put_markup(out, base_name(r->input.path));
 	fputs(" - heapfx</title>\n<style>\n", out);
 	fwrite(html_style, 1, (size_t)(html_style_end - html_style), out);
 	fputs("</style>\n</head>\n<body>\n", out);
@@ -121,31 +73,32 @@ static void put_what(FILE *out, const struct report *r)
 	const char *command = in->args ? in->args : in->command;
 
 	fputs("<h1>", out);
-	put(out, base_name(in->path));
+	put_markup(out, base_name(in->path));
 	fputs("</h1>\n<p class=\"what\">", out);
-	put(out, in->kind ? in->kind : "dump");
+	put_markup(out, in->kind ? in->kind : "dump");
 	if (in->arch)
 		fprintf(out, ", %s", in->arch);
 	if (in->pid)
 		fprintf(out, ", pid %" PRIu32, in->pid);
 	if (command) {
 		fputs(", ", out);
-		put(out, command);
+		put_markup(out, command);
 	}
 	if (in->signal > 0)
 		fprintf(out, ", signal %d", in->signal);
 	for (size_t i = 0; i < r->heaps.n; i++) {
 		fputs(i ? " and " : "; ", out);
-		put(out, r->heaps.v[i].allocator ? r->heaps.v[i].allocator : "unknown allocator");
+		put_markup(out,
+			   r->heaps.v[i].allocator ? r->heaps.v[i].allocator : "unknown allocator");
 		fputs(" ", out);
-		put(out, r->heaps.v[i].version ? r->heaps.v[i].version : "");
+		put_markup(out, r->heaps.v[i].version ? r->heaps.v[i].version : "");
 	}
 	fputs("; ", out);
 	put_count(out, r->threads.n);
 	fputs(r->threads.n == 1 ? " thread" : " threads", out);
 	fputs(in->complete ? "" : "; <strong>not complete</strong>", out);
 	fputs("</p>\n<p class=\"verdict\">", out);
-	put(out, r->verdict ? r->verdict : "nothing to say");
+	put_markup(out, r->verdict ? r->verdict : "nothing to say");
 	fputs("</p>\n", out);
 }
 
@@ -194,12 +147,12 @@ static void put_hop(FILE *out, const struct rp_hop *hop)
 {
 	fputs("<li><code>", out);
 	if (hop->via_name)
-		put(out, hop->via_name);
+		put_markup(out, hop->via_name);
 	else if (hop->via_offset)
 		fprintf(out, "+0x%" PRIx64, hop->via_offset);
 	fputs(hop->via_name || hop->via_offset ? " " : "", out);
 	if (hop->type)
-		put(out, hop->type);
+		put_markup(out, hop->type);
 	else
 		fputs("block", out);
 	fputs("</code> <span class=\"small\">", out);
@@ -220,7 +173,7 @@ static void put_chain(FILE *out, const struct rp_chain *c)
 
 	fputs("<ol class=\"chain\">\n<li><code>", out);
 	chain_print(&root, &t);
-	put_escaped(out, text_str(&t));
+	put_escaped_markup(out, text_str(&t));
 	fputs("</code></li>\n", out);
 	for (size_t i = 0; i < c->n_hops && i < HOPS_MAX; i++)
 		put_hop(out, &c->hops[i]);
@@ -238,7 +191,7 @@ static void put_suspect(FILE *out, const struct rp_suspect *s, size_t rank)
 		rank <= 3 ? " open" : "", s->id ? s->id : "");
 	put_bytes(out, s->retained);
 	fprintf(out, "</span>%zu. <span class=\"title\">", rank);
-	put(out, s->title);
+	put_markup(out, s->title);
 	fprintf(out, "</span> <span class=\"rule %s\">%s</span></summary>\n<p class=\"small\">",
 		severity, s->rule);
 	put_count(out, s->count);
@@ -247,7 +200,7 @@ static void put_suspect(FILE *out, const struct rp_suspect *s, size_t rank)
 	fputs(" of their own", out);
 	if (s->type) {
 		fputs(", type <code>", out);
-		put(out, s->type);
+		put_markup(out, s->type);
 		fputs("</code>", out);
 	}
 	fprintf(out, "; confidence: %s</p>\n", confidence_name(s->confidence));
@@ -256,13 +209,13 @@ static void put_suspect(FILE *out, const struct rp_suspect *s, size_t rank)
 	for (size_t i = 0; i < s->n_evidence; i++) {
 		fputs(i ? "" : "<ul>\n", out);
 		fputs("<li>", out);
-		put(out, s->evidence[i].what);
+		put_markup(out, s->evidence[i].what);
 		fputs(": ", out);
-		put(out, s->evidence[i].value);
+		put_markup(out, s->evidence[i].value);
 		fputs(i + 1 == s->n_evidence ? "</li>\n</ul>\n" : "</li>\n", out);
 	}
 	fputs("<p class=\"advice\">", out);
-	put(out, s->advice ? s->advice : rule_get(s->rule)->advice);
+	put_markup(out, s->advice ? s->advice : rule_get(s->rule)->advice);
 	fputs("</p></details>\n", out);
 }
 
@@ -318,9 +271,9 @@ static void put_heaps(FILE *out, const struct report *r)
 		const struct rp_heap *h = &r->heaps.v[i];
 
 		fputs("<tr><td>", out);
-		put(out, h->allocator ? h->allocator : "unknown allocator");
+		put_markup(out, h->allocator ? h->allocator : "unknown allocator");
 		fputs(" ", out);
-		put(out, h->version ? h->version : "");
+		put_markup(out, h->version ? h->version : "");
 		fputs("</td>", out);
 		name_cell(out, h->why ? h->why : h->how);
 		bytes_cell(out, h->used);
@@ -355,7 +308,7 @@ static void put_group(FILE *out, const struct rp_node *group)
 	fputs("<tr><td>", out);
 	for (const struct rp_node *f = stack ? stack->first : NULL; f; f = f->next) {
 		fputs("<code>", out);
-		put(out, node_words(f, "function") ? node_words(f, "function") : "?");
+		put_markup(out, node_words(f, "function") ? node_words(f, "function") : "?");
 		fputs("</code><br>", out);
 	}
 	fputs("</td>", out);
@@ -565,7 +518,7 @@ static struct err *html_write(const struct report *r, const struct writer_option
 		      out);
 		for (size_t i = 1; i < paths->n_comments; i++) { /* the first is who made it */
 			fputs("<p class=\"small\">", out);
-			put(out, paths->comments[i]);
+			put_markup(out, paths->comments[i]);
 			fputs("</p>\n", out);
 		}
 	}
@@ -581,8 +534,7 @@ static struct err *html_write(const struct report *r, const struct writer_option
 	fputs("-->\n<script>\n", out);
 	fwrite(html_script, 1, (size_t)(html_script_end - html_script), out);
 	fputs("</script>\n</body>\n</html>\n", out);
-	fflush(out);
-	return ferror(out) ? err_os(errno, "writing html") : NULL;
+	return put_end(out, "html");
 }
 
 const struct writer_ops html_writer = {

@@ -2,42 +2,11 @@
  * report/junit.c - the report as JUnit XML: a test suite a dump, a test case a rule.  Rules of
  * severity error that found something fail; what others found is their output.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "report/put.h"
 #include "report/report.h"
-
-static void put_xml(FILE *out, const char *escaped)
-{
-	for (const char *p = escaped; *p; p++)
-		switch (*p) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			fputc(*p, out);
-		}
-}
-
-/* Text of a dump is made UTF-8 without control characters first: XML has no way to write those. */
-static void put_name(FILE *out, const char *s)
-{
-	struct text t = TEXT_INIT;
-
-	text_add_escaped(&t, s, strlen(s));
-	put_xml(out, text_str(&t));
-	text_fini(&t);
-}
 
 static size_t count_of(const struct report *r, const char *rule)
 {
@@ -56,15 +25,15 @@ static void put_suspects(FILE *out, const struct report *r, const char *rule)
 
 		if (strcmp(s->rule, rule))
 			continue;
-		put_name(out, s->title);
+		put_markup(out, s->title);
 		fputs(": ", out);
 		text_add_bytes(&t, s->retained);
-		put_xml(out, text_str(&t));
+		put_escaped_markup(out, text_str(&t));
 		text_reset(&t);
 		if (s->has_chain) {
 			fputs("\n  ", out);
 			chain_print(&s->chain, &t);
-			put_xml(out, text_str(&t));
+			put_escaped_markup(out, text_str(&t));
 		}
 		fputc('\n', out);
 		text_fini(&t);
@@ -84,7 +53,7 @@ static void put_case(FILE *out, const struct report *r, const struct rule *rule)
 	fprintf(out, ">\n      <%s", wrap);
 	if (rule->severity == SEV_ERROR) {
 		fputs(" message=\"", out);
-		put_xml(out, rule->means);
+		put_escaped_markup(out, rule->means);
 		fputs("\" type=\"heapfx\"", out);
 	}
 	fputs(">", out);
@@ -104,13 +73,12 @@ static struct err *junit_write(const struct report *r, const struct writer_optio
 		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
 		"  <testsuite tests=\"%zu\" failures=\"%zu\" errors=\"0\" name=\"",
 		n_rules, failures);
-	put_name(out, r->input.path ? r->input.path : "-");
+	put_markup(out, r->input.path ? r->input.path : "-");
 	fputs("\">\n", out);
 	for (size_t i = 0; i < n_rules; i++)
 		put_case(out, r, &rules[i]);
 	fputs("  </testsuite>\n</testsuites>\n", out);
-	fflush(out);
-	return ferror(out) ? err_os(errno, "writing junit") : NULL;
+	return put_end(out, "junit");
 }
 
 const struct writer_ops junit_writer = {

@@ -1,9 +1,9 @@
 /* report/markdown.c - the report for an issue, a chat or a step summary: GitHub's Markdown. */
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "report/put.h"
 #include "report/report.h"
 
 enum { LINES_MAX = 12, TYPES_MAX = 10, EVIDENCE_MAX = 8 };
@@ -19,24 +19,6 @@ static void put(FILE *out, const char *s)
 			fputc('\\', out);
 		fputc(*p, out);
 	}
-	text_fini(&t);
-}
-
-static void put_bytes(FILE *out, uint64_t n)
-{
-	struct text t = TEXT_INIT;
-
-	text_add_bytes(&t, n);
-	fputs(text_str(&t), out);
-	text_fini(&t);
-}
-
-static void put_count(FILE *out, uint64_t n)
-{
-	struct text t = TEXT_INIT;
-
-	text_add_count(&t, n);
-	fputs(text_str(&t), out);
 	text_fini(&t);
 }
 
@@ -152,8 +134,7 @@ static struct err *markdown_write(const struct report *r, const struct writer_op
 		fprintf(out, "\nAnd %zu more.\n", r->suspects.n - opt->top);
 	put_types(out, r);
 	put_problems(out, r->problems);
-	fflush(out);
-	return ferror(out) ? err_os(errno, "writing markdown") : NULL;
+	return put_end(out, "markdown");
 }
 
 const struct writer_ops markdown_writer = {

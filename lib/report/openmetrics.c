@@ -3,11 +3,11 @@
  *
  * Labels are names that a program has few of; addresses and chains are no metrics.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "report/put.h"
 #include "report/report.h"
 
 static void put_label(FILE *out, const char *name, const char *value, bool more)
@@ -137,8 +137,7 @@ static struct err *openmetrics_write(const struct report *r, const struct writer
 	put_rules(out, r);
 	head(out, "heapfx_problems", NULL, "Defects of the dump, by kind.");
 	fprintf(out, "heapfx_problems %zu\n# EOF\n", r->problems ? r->problems->n : 0);
-	fflush(out);
-	return ferror(out) ? err_os(errno, "writing openmetrics") : NULL;
+	return put_end(out, "openmetrics");
 }
 
 const struct writer_ops openmetrics_writer = {
