@@ -29,6 +29,9 @@ LIBRARIES = {
 
 # So that the core itself names the program's variables.
 NAMED = ("-rdynamic",)
+# What the allocators export is there when one of them is.
+UNLINKED = (*NAMED, "-Wl,-z,dynamic-undefined-weak", "-Wl,--unresolved-symbols=ignore-in-shared-libs")
+PROFILED = ("libgoogle-perftools4", "libgoogle-perftools4t64")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Recipe:
 	args: tuple = ("TRUTH", "1", "5", "900")	# of churn
 	capture: str = "kernel"
 	environment: tuple = ()
+	sampled: bool = False	# tcmalloc with its profilers, which unwinds by another library
 	about: str = ""
 
 	def case(self):
@@ -63,11 +67,14 @@ class Recipe:
 			return Case("churn", **common, build="static", link=(archive, "-lm"))
 		library = (glibc_root.release_file(f"{self.allocator}-{self.release}", f"lib{self.allocator}*.so")
 			if self.release else glibc_root.package_file(self.suite, *LIBRARIES[self.allocator]))
+		if self.sampled:
+			library = glibc_root.package_file(self.suite, "libtcmalloc.so.4", *PROFILED)
+			unwind = glibc_root.package_file(self.suite, "libunwind.so.8", "libunwind8")
+			return Case(self.program, **common, suite=self.suite, preload=(unwind, library), flags=UNLINKED)
 		where = {"preload": (library,)} if self.how == "preload" else {
 			"build": "stripped", "link": (library, f"-Wl,-rpath,{library.parent}")}
 		return Case(self.program, **common, suite=self.suite, **where,
-			flags=(*NAMED, "-Wl,-z,dynamic-undefined-weak",
-				"-Wl,--unresolved-symbols=ignore-in-shared-libs"))
+			flags=UNLINKED)
 
 	def sentence(self):
 		if self.how == "rust":
@@ -108,6 +115,9 @@ for _suite in ("bookworm", "bullseye", "sid"):
 	CASES[f"jemalloc.prof.{_suite}"] = Recipe("jemalloc", _suite, args=("TRUTH", "2", "3", "600"),
 		environment=(("MALLOC_CONF", "prof:true,lg_prof_sample:11,prof_unbias:false" if _suite != "bullseye"
 			else "prof:true,lg_prof_sample:13"),))
+for _suite in ("bookworm", "trixie", "sid"):
+	CASES[f"tcmalloc.sampled.{_suite}"] = Recipe("tcmalloc", _suite, args=("TRUTH", "2", "3", "600"), sampled=True,
+		environment=(("TCMALLOC_SAMPLE_PARAMETER", "4096"),))
 CASES["jemalloc.rust"] = Recipe("jemalloc", None, "rust")
 CASES["jemalloc.static"] = Recipe("jemalloc", "bookworm", "static")
 CASES["musl.static"] = Recipe("musl", None, "musl-static")

@@ -397,6 +397,79 @@ static bool no_pages(const struct tcmalloc *t, taddr start, taddr end)
 	return !tcm_span_at(t, end - 1);
 }
 
+/* One of the n sorted ranges begins in [start, end), or ends where it begins. */
+static bool is_known(const struct ranges *r, size_t n, taddr start, taddr end)
+{
+	size_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (r->v[mid].start < start)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (lo < n && r->v[lo].start < end) || (lo && r->v[lo - 1].end == start);
+}
+
+/*
+ * A PageHeapAllocator is free_area_, free_avail_, free_list_, inuse_: what it took last ends where free_avail_
+ * does.  Words of a module that say so count if a known structure lies there, or ends where it begins.
+ */
+static bool area_at(const struct tcmalloc *t, const uint8_t *words, const struct ranges *r, size_t n_known,
+		    taddr *ret_start)
+{
+	uint64_t area = load_u64(words), avail = load_u64(words + 8);
+	taddr start = area + avail - OWN_GAP;
+
+	if (!area || area & 7 || area >> 48 || avail > OWN_GAP || start > area || start & 63 ||
+	    load_u64(words + 16) & 7 || !is_known(r, n_known, start, start + OWN_GAP) ||
+	    !no_pages(t, start, start + OWN_GAP))
+		return false;
+	*ret_start = start;
+	return true;
+}
+
+static bool area_ranges(const struct tcmalloc *t, const struct tcm_copy *c, struct ranges *r)
+{
+	const struct image *img = t->img;
+	size_t known = r->n;
+	taddr start;
+
+	for (size_t i = 0; i < img->n_segments; i++) {
+		const struct segment *seg = &img->segments[i];
+		uint64_t n = seg->end - seg->start;
+
+		if (!seg->bytes || !(seg->flags & SEG_W) || seg->module < 0 || &img->modules[seg->module] != c->module)
+			continue;
+		for (uint64_t at = 0; n >= 32 && at <= n - 32; at += 8)
+			if (area_at(t, seg->bytes + at, r, known, &start) && !add_range(r, start, OWN_GAP))
+				return false;
+	}
+	return true;
+}
+
+static void sort_ranges(struct ranges *r)
+{
+	if (r->n)
+		qsort(r->v, r->n, sizeof(*r->v), by_start);
+}
+
+/* Areas lie one behind the other: a second look knows those that the first one found. */
+static bool all_ranges(const struct tcmalloc *t, struct ranges *r)
+{
+	if (!own_ranges(t, r))
+		return false;
+	sort_ranges(r);
+	for (uint32_t i = 0; i < 2 * t->n_copies; i++) {
+		if (!area_ranges(t, &t->copies[i % t->n_copies], r))
+			return false;
+		sort_ranges(r);
+	}
+	return true;
+}
+
 /*
  * tcmalloc's own structures: nodes of the page map, caches, spans, stack traces.  MetaDataAlloc() cuts
  * them from larger pieces, so that what lies between two near ones, and is no page of a span, is its own
@@ -405,11 +478,9 @@ static bool no_pages(const struct tcmalloc *t, taddr start, taddr end)
 static struct err *own_regions(const struct tcmalloc *t, struct region_sink *sink)
 {
 	struct ranges r = {};
-	struct err *err = own_ranges(t, &r) ? NULL : &err_nomem;
+	struct err *err = all_ranges(t, &r) ? NULL : &err_nomem;
 	size_t kept = 0;
 
-	if (!err && r.n)
-		qsort(r.v, r.n, sizeof(*r.v), by_start);
 	for (size_t i = 0; i < r.n && !err; i++) {
 		struct range *last = kept ? &r.v[kept - 1] : NULL;
 
@@ -502,6 +573,7 @@ const struct walker_ops tcmalloc_walker = {
 	.explain = explain,
 	.metadata = metadata,
 	.regions = regions,
+	.samples = tcm_samples,
 	.unit = unit,
 	.unit_name = "span",
 	.close = close_heap,

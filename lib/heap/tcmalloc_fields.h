@@ -186,4 +186,7 @@ struct err *tcm_walk(void *ctx, uint32_t claim, struct block_sink *sink);
 struct err *tcm_settle(void *ctx, struct block_sink *sink);
 const struct tcm_listed *tcm_listed_at(const struct tcmalloc *t, taddr at); /* NULL: in no cache */
 
+/* tcmalloc_samples.c */
+struct err *tcm_samples(void *ctx, struct sample_sink *sink) MUST_CHECK;
+
 #endif

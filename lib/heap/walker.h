@@ -64,7 +64,7 @@ struct region_sink {
 /* One live allocation that the allocator's own profiler sampled. */
 struct heap_sample {
 	taddr block;
-	uint64_t size;	    /* of the block */
+	uint64_t size;	    /* of the block, or asked for: as its profiler counts */
 	const taddr *pcs;   /* return addresses, innermost first */
 	uint64_t n_pcs;
 	double objects, bytes; /* that it stands for; 0: not known */

@@ -1,7 +1,11 @@
 """tcmalloc's own figures, as MallocExtension gave them when the process stopped."""
+import math
+import re
+
 import pytest
 
-from common import ALLOCATORS, report_of, truth_of
+from common import ALLOCATORS, dump_of, heapfx_ok, report_of, truth_of
+from profiles import Profile, integers
 
 NAMES = [name for name in ALLOCATORS if name.startswith("tcmalloc.")]
 
@@ -46,3 +50,36 @@ def test_found_without_symbols(name):
 	heap = heap_of(name)
 	assert heap["how"] in ("layout", "disassembly+layout")
 	assert heap["version"].startswith("2.")
+
+
+def own_profile(name):
+	"""{stack of return addresses: (objects, bytes)} of what tcmalloc itself wrote of its samples."""
+	stacks = {}
+	for line in dump_of(name).truth.with_name("truth.profile").read_text("ascii").splitlines():
+		found = re.match(r"\s*(\d+):\s*(\d+) \[.*\] @ (0x.*)", line)
+		if found:
+			stack = tuple(int(pc, 16) for pc in found[3].split())
+			before = stacks.get(stack, (0, 0))
+			stacks[stack] = before[0] + int(found[1]), before[1] + int(found[2])
+	return stacks
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if ".sampled." in name])
+def test_samples_are_its_own(name, tmp_path):
+	"""Each stack, without tcmalloc's own innermost calls, with as many objects and bytes."""
+	out = tmp_path / "samples.pb.gz"
+	heapfx_ok("analyze", dump_of(name).core, "-o", f"heap-samples={out}")
+	profile, found = Profile(out), {}
+	for raw, (_names, values, _labels) in zip(profile.raw, profile.samples):
+		stack = tuple(profile.addresses[at] + 1 for at in integers(raw[1]))
+		found[stack] = values["sampled_objects"], values["sampled_space"]
+		# pprof's rule for heap_v2 with the period of the case: what is sampled by one in so many
+		size = values["sampled_space"] / values["sampled_objects"]
+		assert values["inuse_space"] >= 0.99 * values["sampled_space"] / (1 - math.exp(-size / 4096))
+	wanted = {}
+	for stack, amounts in own_profile(name).items():
+		own = [known for known in found if stack[-len(known):] == known]
+		assert len(own) == 1, (stack, own)
+		before = wanted.get(own[0], (0, 0))
+		wanted[own[0]] = before[0] + amounts[0], before[1] + amounts[1]
+	assert len(wanted) > 5 and wanted == found

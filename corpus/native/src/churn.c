@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #include "truth.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -270,6 +271,37 @@ static void jemalloc_profile(const char *truth)
 		abort();
 }
 
+/* std::string of libstdc++'s ABI, empty. */
+struct cxx_string {
+	char *text;
+	size_t length;
+	char inside[16];
+};
+
+void *_ZN15MallocExtension8instanceEv(void) __attribute__((weak));
+void _ZN15MallocExtension13GetHeapSampleEPNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE(
+	void *, struct cxx_string *) __attribute__((weak));
+
+/* With TCMALLOC_SAMPLE_PARAMETER: its own sampled allocations, beside the truth. */
+static void tcmalloc_profile(const char *truth)
+{
+	struct cxx_string profile = { .text = profile.inside };
+	char path[512];
+	int fd;
+
+	if (!getenv("TCMALLOC_SAMPLE_PARAMETER") || !_ZN15MallocExtension8instanceEv)
+		return;
+	_ZN15MallocExtension13GetHeapSampleEPNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE(
+		_ZN15MallocExtension8instanceEv(), &profile);
+	snprintf(path, sizeof path, "%s.profile", truth);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	if (fd < 0 || write(fd, profile.text, profile.length) != (ssize_t)profile.length)
+		abort();
+	close(fd);
+	if (profile.text != profile.inside)
+		free(profile.text);
+}
+
 static void tcmalloc_totals(void)
 {
 	static const char *const names[] = {
@@ -329,6 +361,7 @@ int main(int argc, char **argv)
 	wipe_stack();
 	note_slots();
 	jemalloc_profile(argv[1]);
+	tcmalloc_profile(argv[1]);
 	jemalloc_totals();
 	tcmalloc_totals();
 	mimalloc_totals();
