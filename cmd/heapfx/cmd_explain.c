@@ -259,7 +259,7 @@ static void say_used(struct explanation *x, node_id node)
 	say(x, "reachability", "%s", reach_name(reach));
 	say_roots(x, node);
 	say_chains(x, node, &subject);
-	say_retained(x, run->facts.retained[node]);
+	say_retained(x, facts_retained(&run->facts, node));
 	say_holders(x, node);
 	if (reach == REACH_DEFINITE || reach == REACH_INDIRECT)
 		say_stale(x, node);

@@ -441,8 +441,8 @@ static node_id largest_held(const struct subject *s, node_id node)
 
 		if (f->idom[child] != node || child == node)
 			continue;
-		if (best == NODE_NONE || f->retained[child] > f->retained[best] ||
-		    (f->retained[child] == f->retained[best] && child < best))
+		if (best == NODE_NONE || facts_retained(f, child) > facts_retained(f, best) ||
+		    (facts_retained(f, child) == facts_retained(f, best) && child < best))
 			best = child;
 	}
 	return best;

@@ -229,14 +229,15 @@ static bool is_counted(const struct finder *f, node_id node)
 
 static void take_worst(struct finder *f, struct dirty *d, const struct row *row)
 {
-	const uint64_t *retained = f->s->facts->retained;
+	const struct facts *facts = f->s->facts;
+	uint64_t retained = facts_retained(facts, row->dst);
 	unsigned at = d->n;
 
 	if (d->n < SUSPECT_ADDRESSES)
 		d->n++;
-	else if (retained[d->targets[--at]] >= retained[row->dst])
+	else if (facts_retained(facts, d->targets[--at]) >= retained)
 		return;
-	for (; at && retained[d->targets[at - 1]] < retained[row->dst]; at--) {
+	for (; at && facts_retained(facts, d->targets[at - 1]) < retained; at--) {
 		d->targets[at] = d->targets[at - 1];
 		d->sources[at] = d->sources[at - 1];
 	}
@@ -267,7 +268,7 @@ static struct err *add_group(struct finder *f, const struct row *rows, size_t n,
 		bit_set(f->seen.base, rows[i].dst);
 		take_worst(f, d, &rows[i]);
 		if (!is_counted(f, rows[i].dst))
-			d->retained += f->s->facts->retained[rows[i].dst];
+			d->retained += facts_retained(f->s->facts, rows[i].dst);
 	}
 	for (size_t i = 0; i < n; i++)
 		bit_clear(f->seen.base, rows[i].dst);

@@ -568,7 +568,7 @@ static bool retain_simply(struct sampling *x, struct rp_sample *out)
 			continue;
 		}
 		if (up == NODE_NONE || x->sums.v[x->path[up]].kept != kept)
-			out[kept].values[V_RETAINED] += (int64_t)x->f->retained[it.id];
+			out[kept].values[V_RETAINED] += (int64_t)facts_retained(x->f, it.id);
 	}
 	return any_loop;
 }
@@ -578,7 +578,7 @@ static void enter(struct sampling *x, struct tree_links *t, node_id node)
 	uint32_t kept = x->sums.v[x->path[node]].kept;
 
 	if (!t->open[kept]++ && is_in_loop(x, node))
-		t->out[kept].values[V_RETAINED] += (int64_t)x->f->retained[node];
+		t->out[kept].values[V_RETAINED] += (int64_t)facts_retained(x->f, node);
 }
 
 static void leave(struct sampling *x, struct tree_links *t, node_id node)

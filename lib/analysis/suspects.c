@@ -126,7 +126,7 @@ static struct err *mark_big(struct search *x)
 	x->big = x->big_col.base;
 	x->rank = x->rank_col.base;
 	for (node_id i = 0; i < x->g->n; i++)
-		if (x->f->retained[i] >= x->threshold && is_held(x, i))
+		if (facts_retained(x->f, i) >= x->threshold && is_held(x, i))
 			bit_set(x->big, i);
 	for (uint64_t w = 0; w < words; w++) {
 		x->rank[w] = x->n_big;
@@ -159,7 +159,7 @@ static void note_child(struct search *x, node_id parent, node_id child)
 		return;
 	}
 	bit_set(x->branch, at);
-	if (x->f->retained[child] > x->f->retained[x->best[at]])
+	if (facts_retained(x->f, child) > facts_retained(x->f, x->best[at]))
 		x->best[at] = child;
 }
 
@@ -256,7 +256,7 @@ static struct err *sum_by_root(struct search *x)
 			continue;
 		root = root_of(x, i);
 		if (root != OWNER_UNSET)
-			x->sum[root + 1] += x->f->retained[i];
+			x->sum[root + 1] += facts_retained(x->f, i);
 	}
 	for (uint32_t i = 0; i < x->g->n_roots; i++)
 		x->sum[i + 1] += x->sum[i];
@@ -370,7 +370,7 @@ static uint64_t tops_of(const struct search *x, uint32_t first, uint32_t end)
 		uint32_t root = x->owner[x->tops.v[i]];
 
 		if (root >= first && root < end)
-			bytes += x->f->retained[x->tops.v[i]];
+			bytes += facts_retained(x->f, x->tops.v[i]);
 	}
 	return bytes;
 }
@@ -475,7 +475,7 @@ static struct err *visit_child(struct search *x, struct shape shape, node_id chi
 
 	if (size == shape.a || size == shape.b)
 		return vec_push(&x->same, &child) ? NULL : &err_nomem;
-	*own -= x->f->retained[child];
+	*own -= facts_retained(x->f, child);
 	x->owner[child] = OWNER_NONE;
 	return vec_push(&x->todo, &child) ? NULL : &err_nomem;
 }
@@ -500,7 +500,7 @@ static struct err *visit_structure(struct search *x, node_id node)
 {
 	struct point p = { .node = node };
 	struct shape shape = shape_of(x, node);
-	uint64_t own = x->f->retained[node];
+	uint64_t own = facts_retained(x->f, node);
 	struct err *err = visit_children(x, shape, node, &own);
 
 	while (x->same.n && !err)

@@ -190,7 +190,7 @@ static void sum_retained(struct census *c)
 
 		if (!c->g->type[it.id] || !is_top(c, it.id, &sure))
 			continue;
-		k->retained += c->f->retained[it.id];
+		k->retained += facts_retained(c->f, it.id);
 		k->is_unsure |= !sure;
 	}
 }

@@ -15,11 +15,6 @@ static uint64_t round_page(uint64_t bytes)
 	return align_up(bytes, 4096);
 }
 
-static uint64_t committed_bytes(const struct col *col)
-{
-	return round_page(col->cap * col->elem_size);
-}
-
 struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const char *what,
 		     struct col *ret)
 {
@@ -32,34 +27,32 @@ struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const ch
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return errno == ENOMEM ? &err_nomem : err_os(errno, "%s: mmap", what);
-	*ret = (struct col){
-		.base = p, .max = max, .elem_size = elem_size, .env = env, .what = what
-	};
+	*ret = (struct col){ .base = p,
+			     .max = max,
+			     .elem_size = elem_size,
+			     .reserved = round_page(bytes),
+			     .env = env,
+			     .what = what };
 	return NULL;
 }
 
 /* Counts `n` elements in all as ours. */
 static struct err *commit(struct col *col, uint64_t n)
 {
-	uint64_t had = committed_bytes(col), want = align_up(n * col->elem_size, COL_STEP);
-	uint64_t limit = round_page(col->max * col->elem_size);
+	uint64_t want = align_up(n * col->elem_size, COL_STEP), had = col->committed;
 	struct err *err;
 
-	if (want > limit)
-		want = limit;
+	if (want > col->reserved)
+		want = col->reserved;
 	if (want <= had)
 		return NULL;
 	err = env_mem_take(col->env, want - had, col->what);
 	if (err)
 		return err;
-	col->cap = want / col->elem_size < col->max ? want / col->elem_size : col->max;
 	spare_drop(&col->env->spare, want - had);
 	pages_populate((char *)col->base + had, want - had);
-	/*
-	 * What rounding left between cap and the pages taken is given back at close by the same
-	 * sum.
-	 */
-	env_mem_give(col->env, want - had - (committed_bytes(col) - had));
+	col->committed = want;
+	col->cap = want / col->elem_size < col->max ? want / col->elem_size : col->max;
 	return NULL;
 }
 
@@ -79,7 +72,15 @@ static struct err *take_spare(struct env *env, uint32_t elem_size, uint64_t n, c
 		return err;
 	base = spare_take(&env->spare, bytes);
 	if (base)
-		*ret = (struct col){ base, n, n, n, elem_size, false, env, what };
+		*ret = (struct col){ .base = base,
+				     .n = n,
+				     .cap = n,
+				     .max = n,
+				     .elem_size = elem_size,
+				     .committed = bytes,
+				     .reserved = bytes,
+				     .env = env,
+				     .what = what };
 	else
 		env_mem_give(env, bytes);
 	return NULL;
@@ -139,33 +140,54 @@ struct err *col_append(struct col *col, const void *elems, uint64_t n)
 	return NULL;
 }
 
+struct err *col_recast(struct col *col, uint32_t elem_size, uint64_t n)
+{
+	uint64_t bytes, keep;
+
+	assert(!col->sealed);
+	if (!checked_mul(n, elem_size, &bytes) || bytes > col->reserved)
+		return err_new(ERR_LIMIT, "%s: more than the %llu bytes reserved", col->what,
+			       (unsigned long long)col->reserved);
+	keep = round_page(bytes);
+	col->elem_size = elem_size;
+	col->n = n;
+	if (col->committed > keep) { /* what is given up may serve the next column */
+		spare_give(&col->env->spare, (char *)col->base + keep, col->committed - keep);
+		if (col->reserved > col->committed)
+			munmap((char *)col->base + col->committed, col->reserved - col->committed);
+		env_mem_give(col->env, col->committed - keep);
+		col->committed = col->reserved = keep;
+	}
+	col->max = col->reserved / elem_size;
+	col->cap = col->committed / elem_size;
+	return commit(col, n);
+}
+
 void col_seal(struct col *col)
 {
-	uint64_t all = round_page((col->max ? col->max : 1) * col->elem_size);
 	uint64_t keep = round_page((col->n ? col->n : 1) * col->elem_size);
-	uint64_t had = committed_bytes(col);
 
-	if (keep < all)
-		munmap((char *)col->base + keep, all - keep);
-	col->max = col->n ? col->n : 1;
-	if (col->cap > col->n) {
-		col->cap = col->n;
-		env_mem_give(col->env, had - committed_bytes(col));
+	if (keep < col->reserved) {
+		munmap((char *)col->base + keep, col->reserved - keep);
+		col->reserved = keep;
 	}
+	if (keep < col->committed) {
+		env_mem_give(col->env, col->committed - keep);
+		col->committed = keep;
+	}
+	col->max = col->n ? col->n : 1;
+	col->cap = col->n;
 	col->sealed = true;
 }
 
 void col_close(struct col *col)
 {
 	if (col->base) {
-		uint64_t all = round_page((col->max ? col->max : 1) * col->elem_size);
-		uint64_t had = committed_bytes(col);
-
-		if (had < all)
-			munmap((char *)col->base + had, all - had);
-		env_mem_give(col->env, had);
-		if (had)
-			spare_give(&col->env->spare, col->base, had);
+		if (col->committed < col->reserved)
+			munmap((char *)col->base + col->committed, col->reserved - col->committed);
+		env_mem_give(col->env, col->committed);
+		if (col->committed)
+			spare_give(&col->env->spare, col->base, col->committed);
 	}
 	*col = (struct col){};
 }

@@ -19,10 +19,11 @@
 struct col {
 	void *base;	/* elements; never moves between open and close */
 	uint64_t n;	/* elements */
-	uint64_t cap;	/* elements committed (counted against the budget) */
-	uint64_t max;	/* elements reserved in the address space */
+	uint64_t cap;	/* elements that `committed` has room for */
+	uint64_t max;	/* elements that `reserved` has room for */
 	uint32_t elem_size;
 	bool sealed;
+	uint64_t committed, reserved; /* bytes: counted against the budget; of the address space */
 	struct env *env;
 	const char *what; /* for the ERR_LIMIT message; a literal */
 };
@@ -36,6 +37,12 @@ struct err *col_fixed(struct env *env, uint32_t elem_size, uint64_t n, const cha
 struct err *col_append(struct col *col, const void *elems, uint64_t n) MUST_CHECK;
 /* Room for n more elements at the end, to be filled by the caller; then col->n += written. */
 struct err *col_reserve(struct col *col, uint64_t n, void *ret_room) MUST_CHECK;
+/*
+ * Makes it a column of n elements of another size, in place: bytes stay where they are, what lies
+ * past the new end is given back for good.  It never takes more address space than it was opened
+ * with, and what was not there before is anything.  For steps that need one thing after the other.
+ */
+struct err *col_recast(struct col *col, uint32_t elem_size, uint64_t n) MUST_CHECK;
 void col_seal(struct col *col);	 /* gives back what lies past n; read-only by convention */
 void col_close(struct col *col); /* safe on a zeroed, half-built or closed column */
 

@@ -168,13 +168,15 @@ static struct err *list(struct parts *p, struct col *cycles, struct col *members
 	return NULL;
 }
 
-struct err *cycles_compute(struct env *env, const struct graph *g, struct facts *f)
+struct err *cycles_compute(struct env *env, const struct graph *g, const struct subset *inner,
+			   struct facts *f)
 {
 	struct col *cycles = &f->cols[COL_CYCLES], *members = &f->cols[COL_MEMBERS];
 	struct lost_parts lost;
 	struct parts p = {};
 	struct err *err = lost_parts_open(env, g, f->reach, &lost);
 
+	(void)inner;
 	if (err)
 		return err;
 	err = parts_open(env, g, &lost, &p);

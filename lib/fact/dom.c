@@ -6,33 +6,45 @@
  * the nearest common one of the nodes that point at it (docs/design/dom.md).  Preorder number 0 is
  * the super-root; numbers, not node ids, are meant by `pre`.
  */
+#include <stddef.h>
+
 #include "fact/parts.h"
 
 /*
  * One record an inner node, in id order, for the walk: FRESH | node until it is visited, then its
- * preorder number; how many targets are left; the targets, as places of records.
+ * preorder number; then the targets, as places of records, the last one marked.  A node with
+ * leaves alone has one that is none.  Targets are done from the first on: when there are more, the
+ * place of the first, which is done at once, says which is next.
  */
-enum { REC_NAME, REC_LEFT, REC_TARGETS };
+enum { REC_NAME, REC_TARGETS, REC_NEXT = REC_TARGETS };
 enum { AHEAD = 24 }; /* how far random accesses are prefetched */
 #define FRESH (1u << 31)
+#define LAST (1u << 31)
+#define NO_TARGET UINT32_MAX /* marked as the last */
 
 /* What the walk leaves behind, all by preorder number. */
 struct order {
 	uint32_t n;	     /* super-root included */
 	uint32_t first_lost; /* from here on: what only lost heads lead to */
-	uint32_t *vertex;    /* node */
-	uint32_t *up;	     /* parent in the tree of the walk */
-	uint32_t *pre;	     /* the way back: preorder number by number of the inner node */
-	struct col vertex_col, up_col, pre_col;
+	uint32_t *up;	     /* parent in the tree of the walk; later in that of dominators */
+	uint32_t *pre;	     /* preorder number by number of the inner node; was the records */
+	struct col up_col;   /* with room for a struct semi each */
+	struct col pre_col;
 	struct col pairs; /* struct pair: edges that are not of the tree */
 };
 struct pair {
 	uint32_t to, from;
 };
 
+/* Four words a node, for one cache line a step. */
+struct semi {
+	uint32_t above; /* ancestor, moved up by path compression */
+	uint32_t label; /* least semidominator on the way there */
+	uint32_t semi, idom;
+};
+
 static void order_close(struct order *o)
 {
-	col_close(&o->vertex_col);
 	col_close(&o->up_col);
 	col_close(&o->pre_col);
 	col_close(&o->pairs);
@@ -45,12 +57,15 @@ struct records {
 	struct col at_col;
 	uint32_t *place; /* of each inner node, by its number */
 	struct col place_col;
+	struct col start_col; /* places that roots point at, then those of lost heads */
+	uint64_t n_roots;     /* of the former */
 };
 
 static void records_close(struct records *r)
 {
 	col_close(&r->at_col);
 	col_close(&r->place_col);
+	col_close(&r->start_col);
 }
 
 /* Places, and room for the inner targets of each. */
@@ -59,39 +74,41 @@ static struct err *place_records(struct env *env, const struct graph *g, const s
 {
 	uint64_t at = 0;
 	uint32_t no = 0;
+	struct err *err = col_fixed(env, 4, inner->n, "retained sizes", &r->place_col);
 
-	for (uint64_t w = 0; w < bits_words(g->n); w++) {
+	if (err)
+		return err;
+	r->place = r->place_col.base;
+	for (uint64_t w = 0; w < bits_words(g->n) && at < LAST; w++) {
 		for (uint64_t rest = inner->set[w]; rest; rest &= rest - 1, no++) {
 			node_id node = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
 			edge_id e = graph_row(g, node), end = graph_row(g, node + 1);
+			uint64_t first = at + REC_TARGETS;
 
-			if (at > UINT32_MAX)
-				return err_new(
-					ERR_LIMIT,
-					"retained sizes: more than 2^32 words of nodes and edges");
 			r->place[no] = (uint32_t)at;
-			at += REC_TARGETS;
-			for (; e < end; e++)
+			for (at = first; e < end; e++)
 				at += bit_get(inner->set, EDGE_NODE(g->dst[e]));
+			at += at == first;
 		}
 	}
-	if (at > UINT32_MAX)
+	if (at >= LAST)
 		return err_new(ERR_LIMIT,
-			       "retained sizes: more than 2^32 words of nodes and edges");
+			       "retained sizes: more than 2^31 words of nodes and edges");
 	return col_fixed(env, 4, at, "retained sizes", &r->at_col);
 }
 
 static void fill_records(const struct graph *g, const struct subset *inner, struct records *r)
 {
-	uint32_t no = 0;
+	uint32_t no = 0, *rec = r->at_col.base;
 
-	r->at = r->at_col.base;
+	r->at = rec;
 	for (uint64_t w = 0; w < bits_words(g->n); w++) {
 		for (uint64_t rest = inner->set[w]; rest; rest &= rest - 1, no++) {
 			node_id node = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
 			edge_id e = graph_row(g, node), end = graph_row(g, node + 1);
-			uint32_t *rec = r->at + r->place[no], n = 0;
+			uint32_t *first = rec + 1;
 
+			*rec++ = FRESH | node;
 			for (; e < end; e++) {
 				node_id to = EDGE_NODE(g->dst[e]);
 
@@ -99,12 +116,47 @@ static void fill_records(const struct graph *g, const struct subset *inner, stru
 					__builtin_prefetch(&r->place[subset_no(
 						inner, EDGE_NODE(g->dst[e + AHEAD]))]);
 				if (bit_get(inner->set, to))
-					rec[REC_TARGETS + n++] = r->place[subset_no(inner, to)];
+					*rec++ = r->place[subset_no(inner, to)];
 			}
-			rec[REC_NAME] = FRESH | node;
-			rec[REC_LEFT] = n;
+			if (rec == first)
+				*rec++ = NO_TARGET;
+			rec[-1] |= LAST;
 		}
 	}
+}
+
+static struct err *add_start(struct records *r, const struct subset *inner, node_id node)
+{
+	if (!bit_get(inner->set, node))
+		return NULL;
+	return col_append(&r->start_col, &r->place[subset_no(inner, node)], 1);
+}
+
+static struct err *find_starts(struct env *env, const struct graph *g, const struct subset *inner,
+			       const struct facts *f, struct records *r)
+{
+	struct err *err =
+		col_open(env, 4, g->n_roots + f->n_lost, "retained sizes", &r->start_col);
+
+	for (uint32_t i = 0; i < g->n_roots && !err; i++)
+		err = add_start(r, inner, EDGE_NODE(g->root_node[i]));
+	r->n_roots = r->start_col.n;
+	for (uint64_t i = 0; i < f->n_lost && !err; i++)
+		err = add_start(r, inner, f->lost[i].node);
+	return err;
+}
+
+static struct err *make_records(struct env *env, const struct graph *g, const struct subset *inner,
+				const struct facts *f, struct records *r)
+{
+	struct err *err = place_records(env, g, inner, r);
+
+	if (!err) {
+		fill_records(g, inner, r);
+		err = find_starts(env, g, inner, f, r);
+	}
+	col_close(&r->place_col);
+	return err;
 }
 
 /* ---- the walk ---- */
@@ -112,120 +164,135 @@ static void fill_records(const struct graph *g, const struct subset *inner, stru
 struct walk {
 	struct order *o;
 	uint32_t *rec;
-	uint32_t *stack; /* places of records with targets left */
-	uint32_t n_stack;
+	struct col stack; /* places of records with targets left */
 };
 
-static struct err *enter(struct walk *w, uint32_t place, uint32_t up)
+static void fetch_targets(const uint32_t *rec, const uint32_t *target)
 {
-	uint32_t *rec = w->rec + place;
+	for (unsigned i = 0; i < 4; i++) {
+		if (target[i] != NO_TARGET)
+			__builtin_prefetch(&rec[target[i] & ~LAST], 1);
+		if (target[i] & LAST)
+			break;
+	}
+}
+
+/* Enters nodes as long as each is new and leads on: its first target next. */
+static struct err *go_down(struct walk *w, uint32_t place, uint32_t up)
+{
 	struct order *o = w->o;
 
-	if (!(rec[REC_NAME] & FRESH)) {
-		struct pair pair = { .to = rec[REC_NAME], .from = up };
+	for (;;) {
+		uint32_t *rec = w->rec + place, first = rec[REC_TARGETS];
 
-		return col_append(&o->pairs, &pair, 1);
+		if (!(rec[REC_NAME] & FRESH)) {
+			struct pair pair = { .to = rec[REC_NAME], .from = up };
+
+			return col_append(&o->pairs, &pair, 1);
+		}
+		o->up[o->n] = up;
+		up = rec[REC_NAME] = o->n++;
+		if (first == NO_TARGET)
+			return NULL;
+		fetch_targets(w->rec, rec + REC_TARGETS);
+		if (!(first & LAST)) {
+			struct err *err = col_append(&w->stack, &place, 1);
+
+			if (err)
+				return err;
+			rec[REC_NEXT] = REC_TARGETS + 1;
+		}
+		place = first & ~LAST;
 	}
-	o->vertex[o->n] = rec[REC_NAME] & ~FRESH;
-	o->up[o->n] = up;
-	rec[REC_NAME] = o->n++;
-	if (rec[REC_LEFT])
-		w->stack[w->n_stack++] = place;
-	for (uint32_t i = 0; i < rec[REC_LEFT] && i < 4; i++)
-		__builtin_prefetch(&w->rec[rec[REC_TARGETS + rec[REC_LEFT] - 1 - i]], 1);
-	return NULL;
 }
 
 /* A node leaves the stack with its last target, so that lists do not grow it. */
 static struct err *walk_from(struct walk *w, uint32_t place)
 {
-	struct err *err = enter(w, place, 0);
+	struct err *err = go_down(w, place, 0);
 
-	while (w->n_stack && !err) {
-		uint32_t *rec = w->rec + w->stack[w->n_stack - 1];
-		uint32_t left = --rec[REC_LEFT];
+	while (w->stack.n && !err) {
+		uint32_t *rec = w->rec + ((uint32_t *)w->stack.base)[w->stack.n - 1];
+		uint32_t next = rec[rec[REC_NEXT]];
 
-		if (!left)
-			w->n_stack--;
-		err = enter(w, rec[REC_TARGETS + left], rec[REC_NAME]);
+		if (next & LAST)
+			w->stack.n--;
+		else
+			rec[REC_NEXT]++;
+		err = go_down(w, next & ~LAST, rec[REC_NAME]);
 	}
 	return err;
 }
 
-static struct err *walk_all(struct walk *w, const struct graph *g, const struct subset *inner,
-			    const struct records *r, const struct facts *f)
+static struct err *walk_all(struct walk *w, const struct records *r)
 {
+	const uint32_t *start = r->start_col.base;
 	struct err *err = NULL;
 
-	for (uint32_t i = 0; i < g->n_roots && !err; i++)
-		if (bit_get(inner->set, EDGE_NODE(g->root_node[i])))
-			err = walk_from(w, r->place[subset_no(inner, EDGE_NODE(g->root_node[i]))]);
-	w->o->first_lost = w->o->n;
-	for (uint64_t i = 0; i < f->n_lost && !err; i++)
-		if (bit_get(inner->set, f->lost[i].node))
-			err = walk_from(w, r->place[subset_no(inner, f->lost[i].node)]);
+	for (uint64_t i = 0; i < r->start_col.n && !err; i++) {
+		if (i == r->n_roots)
+			w->o->first_lost = w->o->n;
+		err = walk_from(w, start[i]);
+	}
+	if (r->n_roots == r->start_col.n)
+		w->o->first_lost = w->o->n;
 	return err;
 }
 
-/* The names that the walk left in the records take the column of their places. */
-static void keep_names(const struct subset *inner, struct records *r, struct order *o)
+/* The names that the walk left in the records, one after another at the start of their column. */
+static struct err *keep_names(const struct subset *inner, struct records *r, struct order *o)
 {
-	for (uint32_t no = 0; no < inner->n; no++) {
-		uint32_t name = r->at[r->place[no] + REC_NAME];
+	const uint32_t *rec = r->at;
+	struct err *err;
 
-		r->place[no] = name & FRESH ? 0 : name;
+	for (uint32_t no = 0; no < inner->n; no++) {
+		uint32_t name = rec[REC_NAME], last = REC_TARGETS;
+
+		if (!(name & FRESH) && !(rec[REC_TARGETS] & LAST))
+			last = rec[REC_NEXT]; /* the walk has come to it */
+		while (!(rec[last] & LAST))
+			last++;
+		rec += last + 1;
+		r->at[no] = name & FRESH ? 0 : name;
 	}
-	o->pre = r->place;
-	o->pre_col = r->place_col;
-	r->place_col = (struct col){};
+	err = col_recast(&r->at_col, 4, inner->n);
+	o->pre = r->at;
+	o->pre_col = r->at_col;
+	r->at_col = (struct col){};
+	return err;
 }
 
 static struct err *walk_inner(struct env *env, const struct graph *g, const struct subset *inner,
 			      const struct facts *f, struct order *o)
 {
 	struct records r = {};
-	struct col stack = {};
-	struct err *err = col_fixed(env, 4, inner->n, "retained sizes", &r.place_col);
+	struct walk w = { .o = o };
+	struct err *err = make_records(env, g, inner, f, &r);
 
-	if (!err) {
-		r.place = r.place_col.base;
-		err = place_records(env, g, inner, &r);
-	}
 	if (!err)
-		err = col_fixed(env, 4, (uint64_t)inner->n + 1, "retained sizes", &o->vertex_col);
+		err = col_open(env, sizeof(struct semi), (uint64_t)inner->n + 1, "retained sizes",
+			       &o->up_col);
 	if (!err)
-		err = col_fixed(env, 4, (uint64_t)inner->n + 1, "retained sizes", &o->up_col);
+		err = col_recast(&o->up_col, 4, (uint64_t)inner->n + 1);
 	if (!err)
 		err = col_open(env, sizeof(struct pair), g->m + g->n_roots + f->n_lost,
 			       "retained sizes", &o->pairs);
 	if (!err)
-		err = col_fixed(env, 4, inner->n, "retained sizes", &stack);
+		err = col_open(env, 4, inner->n, "retained sizes", &w.stack);
 	if (!err) {
-		struct walk w = { .o = o, .stack = stack.base };
-
-		fill_records(g, inner, &r);
 		w.rec = r.at;
-		o->vertex = o->vertex_col.base;
 		o->up = o->up_col.base;
-		o->vertex[0] = NODE_NONE;
 		o->n = 1;
-		err = walk_all(&w, g, inner, &r, f);
+		err = walk_all(&w, &r);
 	}
+	col_close(&w.stack);
 	if (!err)
-		keep_names(inner, &r, o);
-	col_close(&stack);
+		err = keep_names(inner, &r, o);
 	records_close(&r);
 	return err;
 }
 
 /* ---- semi-NCA ---- */
-
-/* Four words a node, for one cache line a step. */
-struct semi {
-	uint32_t above; /* ancestor, moved up by path compression */
-	uint32_t label; /* least semidominator on the way there */
-	uint32_t semi, idom;
-};
 
 /*
  * The least semidominator from v up to, but not including, the last tree that is linked.  The way
@@ -259,73 +326,113 @@ static uint32_t eval(struct semi *s, uint32_t v, uint32_t linked)
 	return s[v].label;
 }
 
-/* Sources of the pairs, by target: from[row[v]] .. from[row[v + 1] - 1]. */
-static struct err *sort_pairs(struct env *env, struct order *o, struct col *row_col,
-			      struct col *from_col)
-{
-	const struct pair *pairs = o->pairs.base;
-	uint32_t *row, *from;
-	struct err *err;
+/*
+ * Sources of the pairs: by target, ascending; the first of each target is marked, and `has` says
+ * which targets there are.
+ */
+struct sources {
+	uint32_t *from;
+	uint64_t *has;
+	uint64_t n;
+	struct col from_col, has_col;
+};
+#define FIRST (1u << 31)
 
-	if (o->pairs.n > UINT32_MAX)
-		return err_new(ERR_LIMIT, "retained sizes: more than 2^32 edges outside the tree");
-	err = col_fixed(env, 4, (uint64_t)o->n + 2, "retained sizes", row_col);
-	if (!err)
-		err = col_fixed(env, 4, o->pairs.n, "retained sizes", from_col);
-	if (err)
-		return err;
-	row = row_col->base;
-	from = from_col->base;
-	for (uint64_t i = 0; i < o->pairs.n; i++)
-		row[pairs[i].to + 2]++;
-	for (uint64_t v = 2; v <= (uint64_t)o->n + 1; v++)
-		row[v] += row[v - 1];
-	for (uint64_t i = 0; i < o->pairs.n; i++)
-		from[row[pairs[i].to + 1]++] = pairs[i].from;
-	col_close(&o->pairs);
-	return NULL;
+static void sources_close(struct sources *s)
+{
+	col_close(&s->from_col);
+	col_close(&s->has_col);
 }
 
-static void semi_nca(struct semi *s, const struct order *o, const uint32_t *row,
-		     const uint32_t *from)
+static void fill_sources(const struct order *o, uint32_t *row, struct sources *s)
 {
-	for (uint32_t v = 0; v < o->n; v++)
-		s[v] = (struct semi){
-			.above = o->up[v], .label = v, .semi = o->up[v], .idom = o->up[v]
-		};
-	for (uint32_t v = o->n - 1; v > 0; v--) {
+	const struct pair *pairs = o->pairs.base;
+
+	for (uint64_t i = 0; i < s->n; i++)
+		row[pairs[i].to + 1]++;
+	for (uint64_t v = 1; v <= o->n; v++)
+		row[v] += row[v - 1];
+	for (uint64_t i = 0; i < s->n; i++)
+		s->from[row[pairs[i].to]++] = pairs[i].from;
+	/* Each row now ends where the next one began. */
+	for (uint32_t v = 0, begin = 0; v < o->n; begin = row[v++]) {
+		if (begin == row[v])
+			continue;
+		s->from[begin] |= FIRST;
+		bit_set(s->has, v);
+	}
+}
+
+static struct err *sort_pairs(struct env *env, struct order *o, struct sources *ret)
+{
+	struct sources s = { .n = o->pairs.n };
+	struct col row = {};
+	struct err *err;
+
+	if (s.n > UINT32_MAX)
+		return err_new(ERR_LIMIT, "retained sizes: more than 2^32 edges outside the tree");
+	err = col_fixed(env, 4, (uint64_t)o->n + 1, "retained sizes", &row);
+	if (!err)
+		err = col_fixed(env, 4, s.n, "retained sizes", &s.from_col);
+	if (!err)
+		err = col_fixed(env, 8, bits_words(o->n), "retained sizes", &s.has_col);
+	if (!err) {
+		s.from = s.from_col.base;
+		s.has = s.has_col.base;
+		fill_sources(o, row.base, &s);
+	}
+	col_close(&row);
+	col_close(&o->pairs);
+	*ret = s;
+	return err;
+}
+
+/* Parents of the walk become records of four times their size, in place: from the end. */
+static struct semi *spread_parents(struct order *o)
+{
+	struct semi *s = o->up_col.base;
+
+	for (uint32_t v = o->n; v--;) {
+		uint32_t up = o->up[v];
+
+		s[v] = (struct semi){ .above = up, .label = v, .semi = up, .idom = up };
+	}
+	return s;
+}
+
+static void semi_nca(struct semi *s, uint32_t n, const struct sources *from)
+{
+	uint64_t i = from->n;
+
+	for (uint32_t v = n - 1; v > 0; v--) {
 		uint32_t semi = s[v].idom;
 
-		for (uint32_t i = row[v]; i < row[v + 1]; i++) {
-			uint32_t of = from[i] <= v ? from[i] : eval(s, from[i], v + 1);
+		for (bool more = bit_get(from->has, v); more;) {
+			uint32_t at = from->from[--i] & ~FIRST, of;
 
+			more = !(from->from[i] & FIRST);
+			of = at <= v ? at : eval(s, at, v + 1);
 			if (of < semi)
 				semi = of;
 		}
 		s[v].semi = s[v].label = semi;
 	}
-	for (uint32_t v = 1; v < o->n; v++)
+	for (uint32_t v = 1; v < n; v++)
 		while (s[v].idom > s[v].semi)
 			s[v].idom = s[s[v].idom].idom;
 }
 
-/* o->up becomes the dominator tree; the column of semi-NCA is left to find_leaves(). */
-static struct err *dominate(struct env *env, struct order *o, struct col *semi)
+/* o->up_col becomes a column of struct semi with dominators. */
+static struct err *dominate(struct env *env, struct order *o)
 {
-	struct col row = {}, from = {};
-	struct err *err = sort_pairs(env, o, &row, &from);
+	struct sources from = {};
+	struct err *err = sort_pairs(env, o, &from);
 
 	if (!err)
-		err = col_fixed(env, sizeof(struct semi), o->n, "retained sizes", semi);
-	if (!err) {
-		const struct semi *s = semi->base;
-
-		semi_nca(semi->base, o, row.base, from.base);
-		for (uint32_t v = 0; v < o->n; v++)
-			o->up[v] = s[v].idom;
-	}
-	col_close(&from);
-	col_close(&row);
+		err = col_recast(&o->up_col, sizeof(struct semi), o->n);
+	if (!err)
+		semi_nca(spread_parents(o), o->n, &from);
+	sources_close(&from);
 	return err;
 }
 
@@ -367,26 +474,41 @@ static void dominate_leaves(const struct graph *g, const struct subset *inner,
 	}
 }
 
-/* `room` has what a jump needs for each inner node; its contents are done with. */
-static void find_leaves(const struct graph *g, const struct subset *inner, const struct facts *f,
-			const struct order *o, struct col *room, uint32_t *idom)
+/* The column of semi-NCA becomes one of jumps, and that the dominator of each, in place. */
+static struct err *find_leaves(const struct graph *g, const struct subset *inner,
+			       const struct facts *f, struct order *o, uint32_t *idom)
 {
-	struct jumps tree = { .at = room->base };
+	const uint32_t *words = o->up_col.base; /* of struct semi: what is read lies ahead */
+	struct jumps tree = { .at = o->up_col.base };
+	struct err *err;
 
-	_Static_assert(sizeof(struct jump) <= sizeof(struct semi), "fits");
+	_Static_assert(sizeof(struct jump) <= sizeof(struct semi), "each fits in the place of one");
 	jumps_add_root(&tree, 0);
 	for (uint32_t v = 1; v < o->n; v++) {
-		tree.at[v].up = o->up[v];
+		tree.at[v].up = words[sizeof(struct semi) / 4 * (uint64_t)v +
+				      offsetof(struct semi, idom) / 4];
 		jumps_add(&tree, v);
 	}
+	err = col_recast(&o->up_col, sizeof(struct jump), o->n);
+	if (err)
+		return err;
 	dominate_leaves(g, inner, f, &tree, o->pre, idom);
+	for (uint32_t v = 0; v < o->n; v++)
+		o->up[v] = tree.at[v].up;
+	return col_recast(&o->up_col, 4, o->n);
 }
 
 /* ---- sizes ---- */
 
+/*
+ * Bytes of the subtree by preorder number, in units of the graph: four bytes each, as long as all
+ * that is live together fits.
+ */
 struct sums {
-	uint64_t *bytes; /* by preorder number: of the subtree */
-	uint32_t *nodes; /* likewise, from first_lost on */
+	uint32_t *narrow;
+	uint64_t *wide;	 /* instead, if not NULL */
+	uint32_t *nodes; /* of the subtree, from first_lost on */
+	unsigned shift;	 /* of bytes to units */
 	struct col bytes_col, nodes_col;
 };
 
@@ -394,6 +516,44 @@ static void sums_close(struct sums *s)
 {
 	col_close(&s->bytes_col);
 	col_close(&s->nodes_col);
+}
+
+static struct err *sums_open(struct env *env, const struct graph *g, const struct order *o,
+			     struct sums *s)
+{
+	struct err *err;
+	bool wide;
+
+	s->shift = g->grains ? g->grains->shift : 0;
+	wide = g->live_bytes >> s->shift > UINT32_MAX;
+	err = col_fixed(env, wide ? 8 : 4, o->n, "retained sizes", &s->bytes_col);
+	if (!err)
+		err = col_fixed(env, 4, o->n - o->first_lost, "retained sizes", &s->nodes_col);
+	s->narrow = wide ? NULL : s->bytes_col.base;
+	s->wide = wide ? s->bytes_col.base : NULL;
+	s->nodes = s->nodes_col.base;
+	return err;
+}
+
+static inline uint64_t sum_of(const struct sums *s, uint32_t v)
+{
+	return s->wide ? s->wide[v] : s->narrow[v];
+}
+
+static inline void sum_add(struct sums *s, uint32_t v, uint64_t units)
+{
+	if (s->wide)
+		s->wide[v] += units;
+	else
+		s->narrow[v] += (uint32_t)units;
+}
+
+static inline void sum_fetch(const struct sums *s, uint32_t v)
+{
+	if (s->wide)
+		__builtin_prefetch(&s->wide[v], 1);
+	else
+		__builtin_prefetch(&s->narrow[v], 1);
 }
 
 /* What each node brings to its own place, or to that of the inner node that dominates it. */
@@ -404,67 +564,84 @@ static void add_nodes(const struct graph *g, const struct order *o, const uint32
 		uint32_t at = idom[it.id];
 
 		if (g->n - it.id > AHEAD && idom[it.id + AHEAD] != NODE_NONE)
-			__builtin_prefetch(&s->bytes[idom[it.id + AHEAD]], 1);
+			sum_fetch(s, idom[it.id + AHEAD]);
 		if (at == NODE_NONE) /* no root and no lost head leads here: not of this graph */
 			continue;
-		s->bytes[at] += it.size;
+		sum_add(s, at, it.size >> s->shift);
 		if (at >= o->first_lost)
 			s->nodes[at - o->first_lost]++;
 	}
 }
 
-static struct err *sum_up(struct env *env, const struct graph *g, const struct order *o,
-			  const uint32_t *idom, struct sums *s)
+static void sum_up(const struct order *o, struct sums *s)
 {
-	struct err *err = col_fixed(env, 8, o->n, "retained sizes", &s->bytes_col);
-
-	if (!err)
-		err = col_fixed(env, 4, o->n - o->first_lost, "retained sizes", &s->nodes_col);
-	if (err)
-		return err;
-	s->bytes = s->bytes_col.base;
-	s->nodes = s->nodes_col.base;
-	add_nodes(g, o, idom, s);
 	for (uint32_t v = o->n - 1; v > 0; v--) {
 		uint32_t up = o->up[v];
 
 		if (v > AHEAD)
-			__builtin_prefetch(&s->bytes[o->up[v - AHEAD]], 1);
-		s->bytes[up] += s->bytes[v];
+			sum_fetch(s, o->up[v - AHEAD]);
+		sum_add(s, up, sum_of(s, v));
 		if (up >= o->first_lost)
 			s->nodes[up - o->first_lost] += s->nodes[v - o->first_lost];
 	}
-	return NULL;
 }
 
 /* From preorder numbers to node ids. */
-static void name_dominators(const struct graph *g, const struct subset *inner,
-			    const struct order *o, uint32_t *idom)
+static struct err *name_dominators(struct env *env, const struct graph *g,
+				   const struct subset *inner, const struct order *o,
+				   uint32_t *idom)
 {
+	struct col vertex_col;
+	struct err *err = col_fixed(env, 4, o->n, "dominators", &vertex_col);
+	uint32_t *vertex, no = 0;
+
+	if (err)
+		return err;
+	vertex = vertex_col.base;
+	for (uint64_t w = 0; w < bits_words(g->n); w++)
+		for (uint64_t rest = inner->set[w]; rest; rest &= rest - 1)
+			vertex[o->pre[no++]] = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
+	vertex[0] = NODE_NONE;
 	for (node_id i = 0; i < g->n; i++) {
 		if (g->n - i > 2 * AHEAD && idom[i + 2 * AHEAD] != NODE_NONE)
 			__builtin_prefetch(&o->up[idom[i + 2 * AHEAD]]);
 		if (g->n - i > AHEAD && idom[i + AHEAD] != NODE_NONE)
-			__builtin_prefetch(&o->vertex[o->up[idom[i + AHEAD]]]);
+			__builtin_prefetch(&vertex[o->up[idom[i + AHEAD]]]);
 		if (idom[i] != NODE_NONE)
-			idom[i] = o->vertex[bit_get(inner->set, i) ? o->up[idom[i]] : idom[i]];
+			idom[i] = vertex[bit_get(inner->set, i) ? o->up[idom[i]] : idom[i]];
 	}
+	col_close(&vertex_col);
+	return NULL;
 }
 
-static void fill_retained(const struct graph *g, const struct subset *inner, const uint32_t *pre,
-			  const struct sums *s, uint64_t *retained)
+static struct err *fill_retained(struct env *env, const struct graph *g,
+				 const struct subset *inner, const uint32_t *pre,
+				 const struct sums *s, struct facts *f)
 {
-	struct graph_iter it;
-	uint32_t no = 0;
+	struct col *col = &f->cols[COL_RETAINED];
+	struct err *err = col_fixed(env, s->wide ? 8 : 4, g->n, "retained sizes", col);
+	uint32_t *narrow = col->base, no = 0;
+	uint64_t *wide = col->base;
 
-	for (it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		retained[it.id] = it.size;
-		if (!bit_get(inner->set, it.id))
-			continue;
-		if (no + AHEAD < inner->n)
-			__builtin_prefetch(&s->bytes[pre[no + AHEAD]]);
-		retained[it.id] = s->bytes[pre[no++]];
+	if (err)
+		return err;
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
+		uint64_t units = it.size >> s->shift;
+
+		if (bit_get(inner->set, it.id)) {
+			if (no + AHEAD < inner->n)
+				sum_fetch(s, pre[no + AHEAD]);
+			units = sum_of(s, pre[no++]);
+		}
+		if (s->wide)
+			wide[it.id] = units;
+		else
+			narrow[it.id] = (uint32_t)units;
 	}
+	f->retained = s->wide ? NULL : narrow;
+	f->retained_wide = s->wide ? wide : NULL;
+	f->retained_shift = s->shift;
+	return NULL;
 }
 
 /* What each lost head holds: `lost` is writable until the facts are handed out. */
@@ -478,12 +655,12 @@ static void fill_heads(const struct subset *inner, const struct order *o, const 
 			continue;
 		v = o->pre[subset_no(inner, lost[i].node)];
 		lost[i].held_count = s->nodes[v - o->first_lost] - 1;
-		lost[i].held_bytes = s->bytes[v] - lost[i].bytes;
+		lost[i].held_bytes = (sum_of(s, v) << s->shift) - lost[i].bytes;
 	}
 }
 
 static struct err *finish(struct env *env, const struct graph *g, const struct subset *inner,
-			  struct facts *f, struct order *o, struct col *semi)
+			  struct facts *f, struct order *o)
 {
 	struct sums sums = {};
 	uint32_t *idom;
@@ -492,19 +669,19 @@ static struct err *finish(struct env *env, const struct graph *g, const struct s
 	if (err)
 		return err;
 	idom = f->cols[COL_IDOM].base;
-	find_leaves(g, inner, f, o, semi, idom);
-	col_close(semi);
-	err = sum_up(env, g, o, idom, &sums);
+	err = find_leaves(g, inner, f, o, idom);
+	if (!err)
+		err = sums_open(env, g, o, &sums);
 	if (!err) {
+		add_nodes(g, o, idom, &sums);
+		sum_up(o, &sums);
 		fill_heads(inner, o, &sums, f->cols[COL_LOST].base, f->n_lost);
 		col_close(&sums.nodes_col);
-		name_dominators(g, inner, o, idom);
-		col_close(&o->vertex_col); /* before the widest column of all is made */
-		col_close(&o->up_col);
-		err = col_fixed(env, 8, g->n, "retained sizes", &f->cols[COL_RETAINED]);
+		err = name_dominators(env, g, inner, o, idom);
 	}
+	col_close(&o->up_col);
 	if (!err)
-		fill_retained(g, inner, o->pre, &sums, f->cols[COL_RETAINED].base);
+		err = fill_retained(env, g, inner, o->pre, &sums, f);
 	sums_close(&sums);
 	return err;
 }
@@ -513,37 +690,40 @@ static struct err *finish(struct env *env, const struct graph *g, const struct s
  * Garbage dominates nothing: without what is uncollected, every inner node has a way from a root or
  * a lost head.
  */
-static void leave_out_garbage(const struct graph *g, const struct facts *f, struct subset *inner)
+static struct err *leave_out_garbage(struct env *env, const struct graph *g, const struct facts *f,
+				     const struct subset *all, struct subset *ret)
 {
-	if (!g->collected || !f->reach_total[REACH_UNCOLLECTED].count)
-		return;
-	for (node_id i = 0; i < g->n; i++)
-		if (f->reach[i] == REACH_UNCOLLECTED)
-			bit_clear(inner->set, i);
-	subset_rank(inner);
-}
+	struct err *err = subset_copy(env, g->n, all, ret);
 
-struct err *dom_compute(struct env *env, const struct graph *g, struct facts *f)
-{
-	struct subset inner = {};
-	struct order o = {};
-	struct col semi = {};
-	struct err *err = inner_nodes(env, g, &inner);
-
-	if (!err) {
-		leave_out_garbage(g, f, &inner);
-		err = walk_inner(env, g, &inner, f, &o);
-	}
-	if (!err)
-		err = dominate(env, &o, &semi);
-	if (!err)
-		err = finish(env, g, &inner, f, &o, &semi);
-	col_close(&semi);
-	order_close(&o);
-	subset_close(&inner);
 	if (err)
 		return err;
-	f->idom = f->cols[COL_IDOM].base;
-	f->retained = f->cols[COL_RETAINED].base;
+	for (node_id i = 0; i < g->n; i++)
+		if (f->reach[i] == REACH_UNCOLLECTED)
+			bit_clear(ret->set, i);
+	subset_rank(ret);
 	return NULL;
+}
+
+struct err *dom_compute(struct env *env, const struct graph *g, const struct subset *all,
+			struct facts *f)
+{
+	const struct subset *inner = all;
+	struct subset kept = {};
+	struct order o = {};
+	struct err *err = NULL;
+
+	if (g->collected && f->reach_total[REACH_UNCOLLECTED].count) {
+		err = leave_out_garbage(env, g, f, all, &kept);
+		inner = &kept;
+	}
+	if (!err)
+		err = walk_inner(env, g, inner, f, &o);
+	if (!err)
+		err = dominate(env, &o);
+	if (!err)
+		err = finish(env, g, inner, f, &o);
+	order_close(&o);
+	subset_close(&kept);
+	f->idom = err ? NULL : f->cols[COL_IDOM].base;
+	return err;
 }

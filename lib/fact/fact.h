@@ -123,11 +123,15 @@ struct facts {
 	const node_id *cycle_members;
 	/*
 	 * DOM: immediate dominator under a super-root that points at all roots and at every lost
-	 * head.  idom NODE_NONE: the super-root itself (or not live, or uncollected).  retained:
-	 * bytes of the dominator subtree.
+	 * head.  idom NODE_NONE: the super-root itself (or not live, or uncollected).  retained, to
+	 * be asked by facts_retained(): bytes of the dominator subtree, in units of
+	 * 1 << retained_shift, which sizes are multiples of; in the wide column where all that is
+	 * live is more than 2^32 of them.
 	 */
 	const node_id *idom;
-	const uint64_t *retained;
+	const uint32_t *retained;
+	const uint64_t *retained_wide; /* NULL: the other one */
+	unsigned retained_shift;
 	/* PARENT: parent node, or PARENT_ROOT | root index; NODE_NONE when no root reaches it */
 	const uint32_t *parent;
 	/* REVERSE */
@@ -166,6 +170,10 @@ struct facts {
 	uint64_t n_stuck_rings;
 	struct col cols[24];
 };
+static inline uint64_t facts_retained(const struct facts *f, node_id i)
+{
+	return (f->retained_wide ? f->retained_wide[i] : f->retained[i]) << f->retained_shift;
+}
 static inline bool is_stuck(const struct facts *f, uint32_t thread)
 {
 	return f->stuck && thread < f->n_stuck_bits && bit_get(f->stuck, thread);

@@ -18,7 +18,7 @@ const char *reach_name(enum reach reach)
 static const struct step {
 	enum fact fact;
 	unsigned needs; /* facts computed before it */
-	struct err *(*compute)(struct env *env, const struct graph *g, struct facts *f);
+	compute_fn *compute;
 	unsigned cols; /* bits by index in facts.cols */
 	const char *what;
 } steps[] = {
@@ -57,7 +57,8 @@ void facts_drop(struct facts *f, unsigned which)
 	f->cycles = f->cols[COL_CYCLES].base;
 	f->cycle_members = f->cols[COL_MEMBERS].base;
 	f->idom = f->cols[COL_IDOM].base;
-	f->retained = f->cols[COL_RETAINED].base;
+	if (!f->cols[COL_RETAINED].base)
+		f->retained = NULL, f->retained_wide = NULL;
 	f->parent = f->cols[COL_PARENT].base;
 	f->in_row = f->cols[COL_IN_ROW].base;
 	f->in_row_base = f->cols[COL_IN_BASE].base;
@@ -82,17 +83,15 @@ void facts_drop(struct facts *f, unsigned which)
 	f->n_cycles = f->cols[COL_CYCLES].n;
 }
 
-struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs, struct facts *f)
+static struct err *run_steps(struct env *env, const struct graph *g, const struct subset *inner,
+			     unsigned needs, struct facts *f)
 {
-	for (unsigned i = N_STEPS; i--;) /* each stands after what it needs */
-		if (needs & steps[i].fact)
-			needs |= steps[i].needs;
 	for (unsigned i = 0; i < N_STEPS; i++) {
 		struct err *err;
 
 		if (!(needs & steps[i].fact) || f->have & steps[i].fact)
 			continue;
-		err = steps[i].compute(env, g, f);
+		err = steps[i].compute(env, g, inner, f);
 		if (err) {
 			facts_drop(f, steps[i].fact);
 			return err_wrap(err, "%s", steps[i].what);
@@ -101,6 +100,24 @@ struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs
 		progress(env, "facts", i + 1, N_STEPS);
 	}
 	return NULL;
+}
+
+struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs, struct facts *f)
+{
+	struct subset inner;
+	struct err *err;
+
+	for (unsigned i = N_STEPS; i--;)
+		if (needs & steps[i].fact)
+			needs |= steps[i].needs;
+	if (!(needs & ~f->have))
+		return NULL;
+	err = inner_nodes(env, g, &inner);
+	if (err)
+		return err;
+	err = run_steps(env, g, &inner, needs, f);
+	subset_close(&inner);
+	return err;
 }
 
 void facts_fini(struct facts *f)

@@ -232,12 +232,14 @@ static struct err *find_rings(struct env *env, const struct facts *f, struct ins
 	return list_rings(in, rings, members->base);
 }
 
-struct err *final_rings_compute(struct env *env, const struct graph *g, struct facts *f)
+struct err *final_rings_compute(struct env *env, const struct graph *g, const struct subset *inner,
+				struct facts *f)
 {
 	_cleanup_(inside_fini) struct inside in = { .g = g };
 	struct col *rings = &f->cols[COL_FINAL_RINGS], *members = &f->cols[COL_IN_FINAL_RING];
 	struct err *err;
 
+	(void)inner;
 	if (!g->n_finalizable || !f->owner)
 		return NULL;
 	err = col_open(env, sizeof(struct final_ring), g->n_finalizable, "rings", rings);

@@ -407,12 +407,14 @@ static struct err *run(struct env *env, struct knots *k, struct facts *f)
 	return err;
 }
 
-struct err *knots_compute(struct env *env, const struct graph *g, struct facts *f)
+struct err *knots_compute(struct env *env, const struct graph *g, const struct subset *inner,
+			  struct facts *f)
 {
 	_cleanup_(fini) struct knots k = { .g = g, .f = f };
 	struct err *err;
 	bool any = false;
 
+	(void)inner;
 	for (uint32_t t = 0; t < f->n_stuck_bits && !any; t++)
 		any = is_stuck(f, t);
 	if (!any)

@@ -176,7 +176,8 @@ static void end_at_hidden(const struct graph *g, const struct facts *f, uint64_t
 			bit_clear(inner, g->waits[i].node);
 }
 
-struct err *owner_compute(struct env *env, const struct graph *g, struct facts *f)
+struct err *owner_compute(struct env *env, const struct graph *g, const struct subset *all,
+			  struct facts *f)
 {
 	struct spread s = { .g = g, .f = f, .gates = g->gates };
 	struct col gates = {}, queued = {};
@@ -190,7 +191,7 @@ struct err *owner_compute(struct env *env, const struct graph *g, struct facts *
 		return err;
 	s.owner = f->cols[COL_OWNER].base;
 	memset(s.owner, 0xff, 2 * (uint64_t)g->n);
-	err = inner_nodes(env, g, &inner);
+	err = subset_copy(env, g->n, all, &inner);
 	s.inner = inner.set;
 	if (!err)
 		end_at_hidden(g, f, inner.set);

@@ -99,23 +99,21 @@ static struct err *levels(struct bfs *b)
 	return err;
 }
 
-struct err *parent_compute(struct env *env, const struct graph *g, struct facts *f)
+struct err *parent_compute(struct env *env, const struct graph *g, const struct subset *inner,
+			  struct facts *f)
 {
 	struct bfs b = { .g = g };
-	struct subset inner = {};
 	struct col seen = {}, queue = {};
 	struct err *err = col_fixed(env, 4, g->n, "shortest chains", &f->cols[COL_PARENT]);
 
 	if (!err)
-		err = inner_nodes(env, g, &inner);
-	if (!err)
 		err = col_fixed(env, 8, bits_words(g->n) + 1, "nodes seen", &seen);
 	if (!err)
-		err = col_fixed(env, 4, inner.n, "nodes to visit", &queue);
+		err = col_fixed(env, 4, inner->n, "nodes to visit", &queue);
 	if (!err)
 		err = col_open(env, sizeof(struct late), g->m, "interior pointers", &b.late);
 	if (!err) {
-		b.inner = inner.set;
+		b.inner = inner->set;
 		b.seen = seen.base;
 		b.queue = queue.base;
 		b.parent = f->cols[COL_PARENT].base;
@@ -125,7 +123,6 @@ struct err *parent_compute(struct env *env, const struct graph *g, struct facts 
 	col_close(&b.late);
 	col_close(&queue);
 	col_close(&seen);
-	subset_close(&inner);
 	f->parent = err ? NULL : f->cols[COL_PARENT].base;
 	return err;
 }

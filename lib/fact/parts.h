@@ -33,19 +33,6 @@ enum {
 	COL_STUCK_RINGS
 };
 
-struct err *reach_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
-struct err *cycles_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
-struct err *dom_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
-struct err *parent_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
-struct err *reverse_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
-struct err *final_rings_compute(struct env *env, const struct graph *g,
-				struct facts *f) MUST_CHECK;
-struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
-struct err *knots_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
-struct err *stuck_rings_compute(struct env *env, const struct graph *g,
-				struct facts *f) MUST_CHECK;
-struct err *owner_compute(struct env *env, const struct graph *g, struct facts *f) MUST_CHECK;
-
 /* A set of nodes, numbered densely in id order: a bit a node, and a count for each 64. */
 struct subset {
 	uint64_t *set;
@@ -54,6 +41,8 @@ struct subset {
 	struct col set_col, rank_col;
 };
 struct err *subset_open(struct env *env, uint64_t n, struct subset *ret) MUST_CHECK; /* empty */
+struct err *subset_copy(struct env *env, uint64_t n, const struct subset *from,
+			struct subset *ret) MUST_CHECK;
 void subset_rank(struct subset *s); /* after the bits are set */
 void subset_close(struct subset *s);
 
@@ -63,8 +52,13 @@ static inline uint32_t subset_no(const struct subset *s, node_id i) /* i is a me
 	       (uint32_t)__builtin_popcountll(s->set[i >> 6] & ((1ull << (i & 63)) - 1));
 }
 
-/* Nodes with edges: the rest are leaves, which no walk has to visit. */
 struct err *inner_nodes(struct env *env, const struct graph *g, struct subset *ret) MUST_CHECK;
+
+/* The steps.  `inner`: nodes with edges; the rest are leaves, which no walk has to visit. */
+typedef struct err *compute_fn(struct env *env, const struct graph *g, const struct subset *inner,
+			       struct facts *f);
+compute_fn reach_compute, cycles_compute, dom_compute, parent_compute, reverse_compute;
+compute_fn stuck_compute, knots_compute, stuck_rings_compute, owner_compute, final_rings_compute;
 
 /*
  * Ancestors in logarithmic steps: a skew-binary jump pointer a node (Myers, "An applicative

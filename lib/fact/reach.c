@@ -245,19 +245,16 @@ static struct err *sum_up(const struct graph *g, const uint8_t *reach, struct fa
 	return NULL;
 }
 
-struct err *reach_compute(struct env *env, const struct graph *g, struct facts *f)
+struct err *reach_compute(struct env *env, const struct graph *g, const struct subset *inner,
+			  struct facts *f)
 {
-	struct subset inner = {};
 	uint8_t *reach;
 	struct err *err = col_fixed(env, 1, g->n, "reachability", &f->cols[COL_REACH]);
 
 	if (err)
 		return err;
 	reach = f->cols[COL_REACH].base;
-	err = inner_nodes(env, g, &inner);
-	if (!err)
-		err = mark_from_roots(env, g, &inner, reach);
-	subset_close(&inner);
+	err = mark_from_roots(env, g, inner, reach);
 	if (!err)
 		err = find_heads(env, g, reach);
 	if (!err)

@@ -59,12 +59,14 @@ static void scatter(const struct graph *g, uint32_t *row, const uint64_t *base, 
 	row[0] = 0;
 }
 
-struct err *reverse_compute(struct env *env, const struct graph *g, struct facts *f)
+struct err *reverse_compute(struct env *env, const struct graph *g, const struct subset *inner,
+			    struct facts *f)
 {
 	struct col *cols = f->cols;
 	struct err *err =
 		col_fixed(env, 4, (uint64_t)g->n + 1, "incoming edges", &cols[COL_IN_ROW]);
 
+	(void)inner;
 	if (!err)
 		err = col_fixed(env, 8, (g->n >> ROW_BLOCK_SHIFT) + 1, "incoming edges",
 				&cols[COL_IN_BASE]);

@@ -210,11 +210,11 @@ static struct err *run(struct env *env, struct search *s, struct facts *f)
 	return NULL;
 }
 
-struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *f)
+struct err *stuck_compute(struct env *env, const struct graph *g, const struct subset *inner,
+			  struct facts *f)
 {
 	struct search s = { .g = g };
 	struct col special = {}, waiters = {};
-	struct subset inner = {};
 	struct err *err;
 
 	if (!g->n_waits)
@@ -222,18 +222,15 @@ struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *
 	for (uint32_t i = 0; i < g->n_waits; i++)
 		s.n_waiters =
 			g->waits[i].thread >= s.n_waiters ? g->waits[i].thread + 1 : s.n_waiters;
-	err = inner_nodes(env, g, &inner);
-	s.inner = inner.set;
-	if (!err)
-		err = col_fixed(env, 8, bits_words(g->n) + 1, "reachable nodes",
-				&f->cols[COL_AWAKE]);
+	s.inner = inner->set;
+	err = col_fixed(env, 8, bits_words(g->n) + 1, "reachable nodes", &f->cols[COL_AWAKE]);
 	if (!err)
 		err = col_fixed(env, 8, bits_words(g->n) + 1, "what goroutines wait for", &special);
 	if (!err)
 		err = col_fixed(env, sizeof(struct waiter), s.n_waiters, "stuck goroutines",
 				&waiters);
 	if (!err)
-		err = col_open(env, 4, 2 * (uint64_t)g->n_waits + inner.n, "nodes to visit",
+		err = col_open(env, 4, 2 * (uint64_t)g->n_waits + inner->n, "nodes to visit",
 			       &s.stack);
 	if (!err)
 		err = col_open(env, 4, s.n_waiters, "stuck goroutines", &s.woken);
@@ -252,6 +249,5 @@ struct err *stuck_compute(struct env *env, const struct graph *g, struct facts *
 	col_close(&s.stack);
 	col_close(&waiters);
 	col_close(&special);
-	subset_close(&inner);
 	return err;
 }

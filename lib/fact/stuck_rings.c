@@ -99,12 +99,14 @@ static struct err *find_rings(struct env *env, const struct graph *g, const stru
 	return err;
 }
 
-struct err *stuck_rings_compute(struct env *env, const struct graph *g, struct facts *f)
+struct err *stuck_rings_compute(struct env *env, const struct graph *g, const struct subset *inner,
+				struct facts *f)
 {
 	struct col *rings = &f->cols[COL_STUCK_RINGS], set = {};
 	uint32_t n = 0;
 	struct err *err;
 
+	(void)inner;
 	if (!f->knot || !f->owner)
 		return NULL;
 	err = col_fixed(env, 8, bits_words(g->n) + 1, "rings", &set);

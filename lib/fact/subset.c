@@ -28,6 +28,18 @@ void subset_rank(struct subset *s)
 	}
 }
 
+struct err *subset_copy(struct env *env, uint64_t n, const struct subset *from, struct subset *ret)
+{
+	struct err *err = subset_open(env, n, ret);
+
+	if (err)
+		return err;
+	memcpy(ret->set, from->set, 8 * from->set_col.n);
+	memcpy(ret->rank, from->rank, 4 * from->rank_col.n);
+	ret->n = from->n;
+	return NULL;
+}
+
 void subset_close(struct subset *s)
 {
 	col_close(&s->set_col);

@@ -119,7 +119,7 @@ static void blocks_column(struct query *q, node_id id, unsigned column, struct q
 		break;
 	case B_RETAINED:
 		if (graph_is_live(g, id))
-			give_int(ret, f->retained[id]);
+			give_int(ret, facts_retained(f, id));
 		break;
 	case B_IDOM:
 		if (f->idom[id] != NODE_NONE)

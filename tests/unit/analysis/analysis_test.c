@@ -69,7 +69,7 @@ static struct world *world_new(void)
 	};
 	w->f = (struct facts){
 		.reach = w->reach, .lost = w->lost, .cycles = w->cycles, .cycle_members = w->members,
-		.idom = w->idom, .retained = w->retained, .parent = w->parent,
+		.idom = w->idom, .retained_wide = w->retained, .parent = w->parent,
 	};
 	for (unsigned i = 0; i < 4; i++)
 		w->names[i] = "main.table";

@@ -242,6 +242,43 @@ static void columns_take_what_others_left(void **state)
 	assert_int_equal(spare_bytes(&env), 0);
 }
 
+static void column_is_recast(void **state)
+{
+	struct env env;
+	struct col col;
+	uint32_t *small, *wide;
+	struct err *err;
+
+	(void)state;
+	env_init(&env);
+	assert_null(col_open(&env, 16, 1 << 20, "numbers", &col));
+	assert_null(col_recast(&col, 4, 1 << 20));
+	small = col.base;
+	for (uint32_t i = 0; i < 1 << 20; i++)
+		small[i] = i * 3;
+	assert_true(env.mem_used >= 4 << 20 && env.mem_used < 6 << 20);
+	assert_null(col_recast(&col, 16, 1 << 20));
+	assert_ptr_equal(col.base, small);
+	assert_true(env.mem_used >= 16 << 20);
+	wide = col.base;
+	for (uint32_t i = 0; i < 1 << 20; i++)
+		assert_int_equal(wide[i], i * 3);
+	wide[(4 << 20) - 1] = 7; /* all of it is there */
+	err = col_recast(&col, 16, (1 << 20) + 1);
+	assert_int_equal(err->kind, ERR_LIMIT);
+	err_free(err);
+	assert_null(col_recast(&col, 4, 1000));
+	assert_int_equal(col.n, 1000);
+	assert_int_equal(env.mem_used, 4096);
+	assert_int_equal(((uint32_t *)col.base)[999], 999 * 3);
+	err = col_recast(&col, 4, 2000); /* what was given back is gone */
+	assert_int_equal(err->kind, ERR_LIMIT);
+	err_free(err);
+	col_close(&col);
+	assert_int_equal(env.mem_used, 0);
+	env_fini(&env);
+}
+
 static void diags_are_counted(void **state)
 {
 	struct env env;
@@ -309,6 +346,7 @@ int main(void)
 		cmocka_unit_test(escapes),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(column_keeps_to_its_budget),
+		cmocka_unit_test(column_is_recast),
 		cmocka_unit_test(columns_take_what_others_left),
 		cmocka_unit_test(diags_are_counted),
 		cmocka_unit_test(ranges_do_not_depend_on_threads),

@@ -68,7 +68,13 @@ struct plain {
 	bool edge[MAX][MAX], interior[MAX][MAX]; /* plain; interior */
 	bool root[MAX], iroot[MAX];
 	bool collected[MAX]; /* a collector's: only such ones and roots point at it, and never into its middle */
+	unsigned shift; /* of sizes: 28 makes sums of more than 32 bits */
 };
+
+static uint64_t size_of(const struct plain *p, unsigned i)
+{
+	return (uint64_t)(16 + i) << p->shift;
+}
 
 static uint64_t next_random(uint64_t *seed)
 {
@@ -79,6 +85,7 @@ static uint64_t next_random(uint64_t *seed)
 static void make_random(struct plain *p, uint64_t *seed)
 {
 	*p = (struct plain){ .n = 1 + (unsigned)(next_random(seed) % MAX) };
+	p->shift = next_random(seed) % 4 ? 0 : 28;
 	for (unsigned i = 0, m = (unsigned)(next_random(seed) % (3 * p->n)); i < m; i++) {
 		unsigned from = (unsigned)(next_random(seed) % p->n), to = (unsigned)(next_random(seed) % p->n);
 
@@ -113,7 +120,7 @@ static struct graph *build(const struct plain *p)
 
 	assert_null(graph_builder_new(&env, &b));
 	for (unsigned i = 0; i < p->n; i++)
-		assert_null(graph_add_node(b, 0x1000 + 0x100 * i, 16 + i));
+		assert_null(graph_add_node(b, 0x1000 + 0x100 * i, size_of(p, i)));
 	for (unsigned i = 0; i < p->n; i++)
 		for (unsigned j = 0; j < p->n; j++) {
 			if (p->edge[i][j])
@@ -191,21 +198,21 @@ static void check_dom(const struct plain *p, const struct facts *f, const char *
 
 		if (kinds[i] == 'u') { /* garbage dominates nothing */
 			assert_int_equal(f->idom[i], NODE_NONE);
-			assert_int_equal(f->retained[i], 16 + i);
+			assert_int_equal(facts_retained(f, i), size_of(p, i));
 			continue;
 		}
 
 		for (unsigned j = 0; j < p->n; j++) {
-			bytes += dom[i][j] && kinds[j] != 'u' ? 16 + j : 0;
+			bytes += dom[i][j] && kinds[j] != 'u' ? size_of(p, j) : 0;
 			n_dominators += j != i && dom[j][i];
 		}
-		assert_int_equal(f->retained[i], bytes);
+		assert_int_equal(facts_retained(f, i), bytes);
 		for (node_id d = f->idom[i]; d != NODE_NONE; d = f->idom[d], depth++)
 			assert_true(dom[d][i]);
 		assert_int_equal(depth, n_dominators);
 	}
 	for (uint64_t k = 0; k < f->n_lost; k++)
-		assert_int_equal(f->lost[k].held_bytes, f->retained[f->lost[k].node] - f->lost[k].bytes);
+		assert_int_equal(f->lost[k].held_bytes, facts_retained(f, f->lost[k].node) - f->lost[k].bytes);
 }
 
 static void check_parent(const struct plain *p, const struct facts *f)
@@ -340,10 +347,42 @@ static void test_long_list(void **state)
 		assert_null(facts_compute(&env, g, ALL, &f));
 		assert_int_equal(f.reach_total[REACH_REACHABLE].count, rooted ? n + 1 : 0);
 		assert_int_equal(f.n_lost, rooted ? 0 : 1);
-		assert_int_equal(f.retained[0], 16ull * (n + 1));
-		assert_int_equal(f.retained[n - 1], 16);
+		assert_int_equal(facts_retained(&f, 0), 16ull * (n + 1));
+		assert_int_equal(facts_retained(&f, n - 1), 16);
 		assert_int_equal(f.idom[n], 0);
 		assert_int_equal(f.idom[n - 1], n - 2);
+		facts_fini(&f);
+		graph_free(g);
+	}
+}
+
+/* A list whose sizes add up to the last number of 32 bits, to the first beyond, and to more. */
+static void test_wide_sums(void **state)
+{
+	static const uint64_t sizes[][3] = {
+		{ UINT32_MAX - 48, 32, 16 },
+		{ UINT32_MAX - 48, 32, 17 },
+		{ 1ull << 40, 1ull << 37, 1ull << 36 },
+	};
+
+	(void)state;
+	for (unsigned k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+		struct graph_builder *b;
+		struct facts f = {};
+		struct graph *g;
+
+		assert_null(graph_builder_new(&env, &b));
+		for (unsigned i = 0; i < 3; i++)
+			assert_null(graph_add_node(b, (1 + i) * (1ull << 41), sizes[k][i]));
+		for (unsigned i = 0; i < 2; i++)
+			assert_null(graph_add_edge(b, i, i + 1));
+		assert_null(graph_build_finish(b, &g)); /* no roots: the first is a lost head */
+		graph_builder_free(b);
+		assert_null(facts_compute(&env, g, ALL, &f));
+		assert_int_equal(facts_retained(&f, 0), sizes[k][0] + sizes[k][1] + sizes[k][2]);
+		assert_int_equal(facts_retained(&f, 1), sizes[k][1] + sizes[k][2]);
+		assert_int_equal(facts_retained(&f, 2), sizes[k][2]);
+		assert_int_equal(f.lost[0].held_bytes, sizes[k][1] + sizes[k][2]);
 		facts_fini(&f);
 		graph_free(g);
 	}
@@ -373,6 +412,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_table, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_random, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_list, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_wide_sums, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ring, set_up, tear_down),
 	};
 
