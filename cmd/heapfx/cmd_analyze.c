@@ -5,6 +5,7 @@
 #include "base/guard.h"
 #include "commands.h"
 #include "output.h"
+#include "sql.h"
 
 static void add_next(struct run *run, const char *why, const char *what)
 {
@@ -126,6 +127,12 @@ static bool gate_breached(const struct run *run)
 	return breached;
 }
 
+static struct err *write_analysis(struct run *run, const char *format, FILE *out)
+{
+	return strcmp(format, "sqlite") ? write_report(run, format, out) :
+					  sql_write_database(run, out);
+}
+
 static struct err *analyze(struct run *run, struct options *opt)
 {
 	struct err *err = check_gate(opt->fail_on);
@@ -148,7 +155,7 @@ static struct err *analyze(struct run *run, struct options *opt)
 	if (err)
 		return err;
 	suggest(run);
-	return write_outputs(run, command_of(cmd_analyze), write_report);
+	return write_outputs(run, command_of(cmd_analyze), write_analysis);
 }
 
 enum exit_status cmd_analyze(const struct options *opt)

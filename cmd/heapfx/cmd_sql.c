@@ -10,9 +10,9 @@
 #include "output.h"
 #include "sql.h"
 
-/* A run, and which parts of its report are there. */
+/* A run as tables, and which parts of its report are there. */
 struct session {
-	struct run run; /* first: write_result() gets no more than it */
+	struct run *run;
 	struct query *query;
 	bool has[QUERY_PARTS];
 };
@@ -20,9 +20,9 @@ struct session {
 static struct err *need_facts(void *ctx, unsigned facts)
 {
 	struct session *s = ctx;
-	struct err *err = facts_compute(&s->run.env, s->run.graph, facts, &s->run.facts);
+	struct err *err = facts_compute(&s->run->env, s->run->graph, facts, &s->run->facts);
 
-	end_progress(&s->run);
+	end_progress(s->run);
 	return err;
 }
 
@@ -32,14 +32,14 @@ static struct err *make_part(struct session *s, enum query_part part)
 
 	switch (part) {
 	case PART_DESCRIPTION:
-		return describe_run(&s->run);
+		return describe_run(s->run);
 	case PART_FINDINGS:
-		err = analyze_run(&s->run);
-		return err ? err : breakdown_run(&s->run);
+		err = analyze_run(s->run);
+		return err ? err : breakdown_run(s->run);
 	case PART_SEGMENTS:
-		return sql_add_segments(&s->run);
+		return sql_add_segments(s->run);
 	case PART_FRAMES:
-		return sql_add_frames(&s->run);
+		return sql_add_frames(s->run);
 	case QUERY_PARTS:
 		break;
 	}
@@ -57,7 +57,7 @@ static struct err *need_report(void *ctx, enum query_part part)
 		err = need_report(ctx, PART_DESCRIPTION);
 	if (!err)
 		err = make_part(s, part);
-	end_progress(&s->run);
+	end_progress(s->run);
 	s->has[part] = !err;
 	return err;
 }
@@ -68,7 +68,7 @@ static void read_block(void *ctx, node_id node, struct query_block *ret)
 	const struct heap_info *info;
 	struct block b;
 
-	block_get(&s->run.blocks, node, &b); /* nodes are blocks */
+	block_get(&s->run->blocks, node, &b); /* nodes are blocks */
 	info = b.heap ? b.heap->info : NULL;
 	*ret = (struct query_block){
 		.usable = b.usable,
@@ -82,15 +82,15 @@ static void read_block(void *ctx, node_id node, struct query_block *ret)
 
 static bool is_filler(void *ctx, node_id node)
 {
-	return block_is_filler(&((struct session *)ctx)->run.blocks, node);
+	return block_is_filler(&((struct session *)ctx)->run->blocks, node);
 }
 
 static struct err *open_session(struct session *s)
 {
 	struct query_source source = {
-		.graph = s->run.graph,
-		.facts = &s->run.facts,
-		.report = &s->run.report,
+		.graph = s->run->graph,
+		.facts = &s->run->facts,
+		.report = &s->run->report,
 		.need_facts = need_facts,
 		.need_report = need_report,
 		.block = read_block,
@@ -98,7 +98,7 @@ static struct err *open_session(struct session *s)
 		.ctx = s,
 	};
 
-	return query_open(&s->run.env, &source, &s->query);
+	return query_open(&s->run->env, &source, &s->query);
 }
 
 /* ---- outputs */
@@ -131,9 +131,29 @@ static struct err *write_database(struct run *run, struct query *query, FILE *ou
 	return err;
 }
 
+struct err *sql_write_database(struct run *run, FILE *out)
+{
+	struct session s = {
+		.run = run,
+		.has = { [PART_DESCRIPTION] = true, [PART_FINDINGS] = true },
+	};
+	struct err *err = open_session(&s);
+
+	if (!err)
+		err = write_database(run, s.query, out);
+	query_close(s.query);
+	return err;
+}
+
+/* What `heapfx sql` is: write_result() gets no more than the run. */
+struct sql_run {
+	struct run run; /* first */
+	struct session session;
+};
+
 static struct err *write_result(struct run *run, const char *format, FILE *out)
 {
-	struct session *s = (struct session *)run;
+	struct session *s = &((struct sql_run *)run)->session;
 	struct query_sink *sink;
 	struct err *err;
 
@@ -152,13 +172,13 @@ static struct err *write_result(struct run *run, const char *format, FILE *out)
 
 enum exit_status cmd_sql(const struct options *opt)
 {
-	struct session s = {};
-	struct err *err = run_open(&s.run, opt, STAGE_GRAPH);
+	struct sql_run r = { .session = { .run = &r.run } };
+	struct err *err = run_open(&r.run, opt, STAGE_GRAPH);
 
 	if (!err)
-		err = open_session(&s);
+		err = open_session(&r.session);
 	if (!err)
-		err = write_outputs(&s.run, command_of(cmd_sql), write_result);
-	query_close(s.query);
-	return run_end(&s.run, err, EXIT_DONE);
+		err = write_outputs(&r.run, command_of(cmd_sql), write_result);
+	query_close(r.session.query);
+	return run_end(&r.run, err, EXIT_DONE);
 }

@@ -91,6 +91,14 @@ static const char *split_output(const struct command *cmd, const char *spec, con
 	return spec;
 }
 
+/* A format that is no writer's, a database, is made of the run itself. */
+static unsigned needs_of(const char *format)
+{
+	const struct writer_ops *writer = writer_by_name(format);
+
+	return writer ? writer->needs : 0;
+}
+
 struct err *outputs_need(const struct run *run, const struct command *cmd, unsigned *ret)
 {
 	_free_ char *first = strndup(cmd->formats, strcspn(cmd->formats, " "));
@@ -98,14 +106,14 @@ struct err *outputs_need(const struct run *run, const struct command *cmd, unsig
 
 	if (!first)
 		return &err_nomem;
-	*ret = run->opt->outputs.n ? 0 : writer_by_name(fallback)->needs;
+	*ret = run->opt->outputs.n ? 0 : needs_of(fallback);
 	for (size_t i = 0; i < run->opt->outputs.n; i++) {
 		_free_ char *format = NULL;
 
 		split_output(cmd, run->opt->outputs.v[i], fallback, &format);
 		if (!format)
 			return &err_nomem;
-		*ret |= writer_by_name(format)->needs;
+		*ret |= needs_of(format);
 	}
 	return NULL;
 }

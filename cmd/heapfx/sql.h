@@ -9,6 +9,9 @@
 struct err *sql_add_segments(struct run *run) MUST_CHECK;
 struct err *sql_add_frames(struct run *run) MUST_CHECK;
 
+/* cmd_sql.c: the tables of a run that is analysed as a database. */
+struct err *sql_write_database(struct run *run, FILE *out) MUST_CHECK;
+
 /*
  * shell.c: statements and dot commands from standard input until it ends; with line editing,
  * history and completion when that is a terminal, where a failure is told and reading goes on.

@@ -195,6 +195,15 @@ def test_database(tmp_path):
 	assert db.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
+def test_analyze_writes_the_same_database(tmp_path):
+	core = dump_of("leakzoo.bookworm").core
+	heapfx_ok("sql", core, "--format", "sqlite", "-o", tmp_path / "a.db")
+	heapfx_ok("analyze", core, "-o", f"sqlite={tmp_path / 'b.db'}", "-o", f"json={tmp_path / 'b.json'}")
+	one, two = (list(sqlite3.connect(tmp_path / f"{x}.db").iterdump()) for x in "ab")
+	assert one == two and len(one) > 100
+	assert json.loads((tmp_path / "b.json").read_text())["suspects"]
+
+
 def test_what_is_printed_is_escaped():
 	core = dump_of("leakzoo.bookworm").core
 	query = "select char(27) || '[31m' || char(10) || '\"<b>' as \"a\x1b[1mb\", x'ff' as bytes"
