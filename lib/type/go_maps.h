@@ -21,6 +21,8 @@ struct go_map {
 	uint64_t overflow; /* buckets past the first of their chain; 0 since 1.24 */
 	uint64_t bytes;	   /* of all its blocks, header included */
 	uint64_t need; /* that make() would take for `used` entries, overflow buckets not counted */
+	uint64_t group; /* of one found by structure: bytes of a group or bucket */
+	bool scan;	/* ... and whether it has pointers */
 	bool growing;  /* to 1.23: entries still move from the old buckets */
 	bool damaged;  /* what was counted is not what the header says, or not all could be read */
 };
@@ -58,6 +60,15 @@ uint64_t go_map_need(const struct go *go, const struct go_type *type, uint64_t n
  */
 bool go_map_try(struct go_maps *m, uint64_t group, bool scan, taddr header, struct go_map *ret);
 void go_maps_forget(struct go_maps *m); /* the blocks of the map read last are nobody's */
+
+/*
+ * go_maps_find.c: blocks for which `wanted` answers true and that are headers of maps by what they
+ * lead to; needs no graph.
+ */
+struct err *go_maps_untyped(struct env *env, const struct image *img, const struct blocks *blocks,
+			    bool (*wanted)(void *arg, uint32_t id),
+			    struct err *(*fn)(void *arg, uint32_t id, const struct go_map *map),
+			    void *arg) MUST_CHECK;
 
 /*
  * go_maps_find.c: every live block that is known to be a map's header, then untyped ones that are

@@ -29,6 +29,8 @@ struct finder {
 	const struct graph *g;
 	struct go_maps maps;
 	uint64_t vain; /* work */
+	bool (*wanted)(void *arg, uint32_t id); /* of untyped ones */
+	void *wanted_arg;
 	struct err *(*fn)(void *arg, node_id node, const struct go_map *map);
 	void *arg;
 };
@@ -81,6 +83,8 @@ static bool try_sizes(struct finder *f, taddr header, const struct go_block *arr
 		if (go_block_size(f->img->go, n * size, scan) != array->size)
 			break;
 		found = go_map_try(&f->maps, size, scan, header, ret);
+		ret->group = size;
+		ret->scan = scan;
 	}
 	f->vain += found ? 0 : f->maps.work - work;
 	return found;
@@ -129,12 +133,12 @@ static struct err *try_claim(struct finder *f, const struct claim *claim)
 	if (first == BLOCK_NONE || claim->no_pointers || claim->head)
 		return NULL;
 	it = grains_iter(&f->blocks->grains, first);
-	for (; it.id < f->g->n && it.key < claim->end && !err; grains_next(&it)) {
+	for (; it.id < f->blocks->grains.n && it.key < claim->end && !err; grains_next(&it)) {
 		struct go_map map;
 
 		if (it.size != want)
 			return NULL;
-		if (f->g->type[it.id] || !graph_is_live(f->g, it.id) || f->vain > WORK_MAX)
+		if (f->vain > WORK_MAX || !f->wanted(f->wanted_arg, it.id))
 			continue;
 		if (go->swissmap ? try_swiss(f, it.key, &map) : try_old(f, it.key, &map))
 			err = f->fn(f->arg, it.id, &map);
@@ -163,13 +167,44 @@ static struct err *find_typed(struct finder *f)
 	return err;
 }
 
+static struct err *find_untyped(struct finder *f)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < f->blocks->n_claims && !err; i++)
+		if (blocks_is_precise(f->blocks, i))
+			err = try_claim(f, &f->blocks->claims[i]);
+	return err ? err : f->maps.is_out_of_memory ? &err_nomem : NULL;
+}
+
+static bool is_live_untyped(void *graph, uint32_t id)
+{
+	const struct graph *g = graph;
+
+	return id < g->n && !g->type[id] && graph_is_live(g, id);
+}
+
+struct err *go_maps_untyped(struct env *env, const struct image *img, const struct blocks *blocks,
+			    bool (*wanted)(void *arg, uint32_t id),
+			    struct err *(*fn)(void *arg, uint32_t id, const struct go_map *map),
+			    void *arg)
+{
+	_cleanup_(fini) struct finder f = {
+		.img = img, .blocks = blocks, .wanted = wanted, .wanted_arg = arg, .fn = fn, .arg = arg
+	};
+	struct err *err = img->go ? go_maps_open(env, img, blocks, &f.maps) : NULL;
+
+	return err || !img->go ? err : find_untyped(&f);
+}
+
 struct err *go_maps_each(struct env *env, const struct image *img, const struct blocks *blocks,
 			 const struct graph *g,
 			 struct err *(*fn)(void *arg, node_id node, const struct go_map *map),
 			 void *arg)
 {
 	_cleanup_(fini) struct finder f = {
-		.img = img, .blocks = blocks, .g = g, .fn = fn, .arg = arg
+		.img = img, .blocks = blocks, .g = g, .fn = fn, .arg = arg,
+		.wanted = is_live_untyped, .wanted_arg = (void *)g,
 	};
 	struct err *err;
 
@@ -178,10 +213,7 @@ struct err *go_maps_each(struct env *env, const struct image *img, const struct 
 	err = go_maps_open(env, img, blocks, &f.maps);
 	if (!err)
 		err = find_typed(&f);
-	for (size_t i = 0; i < blocks->n_claims && !err; i++)
-		if (blocks_is_precise(blocks, i))
-			err = try_claim(&f, &blocks->claims[i]);
-	return err ? err : f.maps.is_out_of_memory ? &err_nomem : NULL;
+	return err ? err : find_untyped(&f);
 }
 
 /* ---- notes */

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "image/go_sched.h"
+#include "type/go_maps.h"
 #include "type/go_names.h"
 #include "type/go_shape.h"
 #include "type/go_spread.h"
@@ -248,6 +250,77 @@ static void read_roots(struct ctx *c, struct spread *s, const struct graph *g)
 	}
 }
 
+/*
+ * "net/http.(*conn).serve": the type that the method is of; NULL when it is none, or generic, or a
+ * function inside a method.
+ */
+static const struct go_type *receiver_of(const struct ctx *c, const struct go_func *f)
+{
+	struct text name = TEXT_INIT;
+	const struct go_type *t = NULL;
+	const char *open, *close, *slash, *s;
+
+	go_func_name(c->go, f, &name);
+	s = text_str(&name);
+	open = strstr(s, ".(*");
+	close = open ? strchr(open, ')') : NULL;
+	if (open && close && close[1] == '.' && !strpbrk(s, "[-") && !strchr(close + 2, '.')) {
+		struct text type = TEXT_INIT;
+
+		slash = memrchr(s, '/', (size_t)(open - s));
+		text_add_n(&type, slash ? slash + 1 : s, (size_t)(open - (slash ? slash + 1 : s)));
+		text_add(&type, ".");
+		text_add_n(&type, open + 3, (size_t)(close - open - 3));
+		t = go_type_named(c->go, text_str(&type));
+		if (t && (!t->pkg || strncmp(t->pkg, s, (size_t)(open - s)) != 0 || t->pkg[open - s]))
+			t = NULL;
+		text_fini(&type);
+	}
+	text_fini(&name);
+	return t;
+}
+
+/*
+ * Registers that arguments came in have places in the frame, and the compiler says at which pcs they
+ * hold them (runtime/traceback.go, printArgs): then the receiver of a method is what its name says.
+ */
+static bool receiver_is_there(const struct ctx *c, const struct go_frame *f, const struct go_func *func)
+{
+	enum { ARG_LIVE_INDEX = 3 };
+	taddr info = go_funcdata(c->go, func, GO_FUNCDATA_ARG_LIVE);
+	uint8_t bits;
+	int32_t i;
+
+	return info && f->is_precise && go_pcdata(c->go, func, ARG_LIVE_INDEX, go_frame_source_pc(f), &i) && i > 0 &&
+	       image_read(c->img, info + (uint32_t)i, &bits, 1) == MEM_OK && bits & 1;
+}
+
+static void read_receivers(struct ctx *c, struct spread *s)
+{
+	taddr last = 0;
+	const struct go_type *t = NULL;
+
+	if (c->names.dwarf)
+		return; /* which knows all variables */
+	for (size_t i = 0; i < c->go->n_goroutines; i++) {
+		const struct goroutine *g = &c->go->goroutines[i];
+
+		for (size_t k = 0; k < g->n_frames; k++) {
+			const struct go_frame *f = &g->frames[k];
+			struct go_func func;
+
+			if (!f->live_pc || !go_func_at(c->go, f->pc, &func))
+				continue;
+			if (func.entry != last)
+				t = receiver_of(c, &func);
+			last = func.entry;
+			if (t && receiver_is_there(c, f, &func))
+				spread_pointer(s, word(c, go_frame_args(c->img, f)), shape_value(&c->shapes, t),
+					       1, TYPE_SPREAD);
+		}
+	}
+}
+
 /* Where no debug info tells what the globals are. */
 static void read_sync_maps(struct ctx *c, struct spread *s, const struct graph *g)
 {
@@ -332,6 +405,104 @@ static void search_claim(struct ctx *c, struct spread *s, size_t no)
 			search_block(c, s, &it, claim, heap, c->blocks->claim_no[no]);
 }
 
+/* ---- maps of which no type is known: their parts are what they are, whatever the keys */
+
+struct map_search {
+	struct ctx *c;
+	struct spread *s;
+	struct addrmap types; /* const struct go_type, by its part, or bytes of a group and whether it has pointers */
+};
+
+static bool is_untyped(void *arg, uint32_t id)
+{
+	struct map_search *m = arg;
+
+	return block_is_used(m->c->blocks, id) && !m->s->cols->confidence[id];
+}
+
+/* The group or bucket that its slots say they are, by a malloc header; NULL: they do not. */
+static const struct go_type *part_of(const struct map_search *m, const struct go_map *map)
+{
+	const struct ctx *c = m->c;
+	taddr at = word(c, map->addr + HMAP_BUCKETS);
+	const struct shape *shape = NULL;
+	uint32_t id;
+
+	if (c->go->swissmap)
+		at = word(c, word(c, word(c, map->addr + SWISS_DIR)) + TABLE_GROUPS);
+	id = block_at(c->blocks, at);
+	if (id != BLOCK_NONE && m->s->cols->type[id] < m->s->by_id.n)
+		shape = m->s->by_id.v[m->s->cols->type[id]];
+	return shape && shape->kind == SHAPE_ARRAY && shape->type->size == map->group &&
+			       !strncmp(shape->type->name, "map.", 4) && strchr(shape->type->name, '[') ?
+		       shape->type :
+		       NULL;
+}
+
+/* "map[K]V" of slots that are known; as the program declared it may have another name. */
+static const struct go_type *map_of_part(struct map_search *m, const struct go_type *part)
+{
+	const struct go_type *known = addrmap_get(&m->types, (uint64_t)(uintptr_t)part);
+	struct go_type *map = known ? NULL : go_type_make(m->c->go);
+	const char *open = strchr(part->name, '[');
+	size_t n = strlen(open);
+	char *name;
+
+	if (known || !map)
+		return known;
+	name = arena_alloc(&m->c->shapes.mem, 3 + n + 1);
+	if (!name)
+		return NULL;
+	memcpy(name, "map", 3);
+	memcpy(name + 3, open, n + 1);
+	*map = (struct go_type){ .name = name, .size = 8, .ptr_bytes = 8, .kind = GO_MAP, .direct = true,
+				 .bucket = part };
+	return addrmap_put(&m->types, (uint64_t)(uintptr_t)part, map) ? map : NULL;
+}
+
+/* "map[?]?": as many bytes a group, and nothing else is known. */
+static const struct go_type *unknown_map(struct map_search *m, uint64_t group, bool scan)
+{
+	const struct go_type *known = addrmap_get(&m->types, group * 2 + scan);
+	struct go_type *map, *part;
+
+	if (known)
+		return known;
+	map = go_type_make(m->c->go);
+	part = go_type_make(m->c->go);
+	if (!map || !part)
+		return NULL;
+	*part = (struct go_type){ .name = m->c->go->swissmap ? "map.group[?]?" : "map.bucket[?]?",
+				  .size = group,
+				  .ptr_bytes = scan ? group : 0,
+				  .kind = GO_STRUCT };
+	*map = (struct go_type){ .name = "map[?]?", .size = 8, .ptr_bytes = 8, .kind = GO_MAP,
+				 .direct = true, .bucket = part };
+	return addrmap_put(&m->types, group * 2 + scan, map) ? map : NULL;
+}
+
+static struct err *take_map(void *arg, uint32_t id, const struct go_map *map)
+{
+	struct map_search *m = arg;
+	const struct go_type *part = part_of(m, map);
+	const struct go_type *t = part ? map_of_part(m, part) : unknown_map(m, map->group, map->scan);
+	struct shape *shape = t ? shape_of(&m->c->shapes, SHAPE_MAP, t) : NULL;
+
+	if (!shape)
+		return &err_nomem;
+	spread_exact(m->s, map->addr, id, shape);
+	return NULL;
+}
+
+static struct err *search_maps(struct ctx *c, struct spread *s)
+{
+	struct map_search m = { .c = c, .s = s };
+	struct err *err = go_maps_untyped(c->env, c->img, c->blocks, is_untyped, take_map, &m);
+
+	addrmap_fini(&m.types);
+	return err ? err : spread_run(s);
+}
+
 static void before_closure(void *names, struct shape *closure)
 {
 	go_names_closure(names, closure);
@@ -350,6 +521,7 @@ static struct err *assign(void *p, struct type_columns *cols)
 		go_names_globals(&c->names, &s);
 		read_goroutines(c, &s);
 		read_queue(c, &s);
+		read_receivers(c, &s);
 		read_roots(c, &s, cols->graph);
 		read_sync_maps(c, &s, cols->graph);
 		err = spread_run(&s);
@@ -359,6 +531,8 @@ static struct err *assign(void *p, struct type_columns *cols)
 			search_claim(c, &s, i);
 		err = spread_run(&s);
 	}
+	if (!err)
+		err = search_maps(c, &s);
 	spread_close(&s);
 	return err;
 }
