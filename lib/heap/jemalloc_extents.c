@@ -170,9 +170,9 @@ static struct err *add_extent(struct walk *w, const struct je_leaf *leaf, taddr 
 	if (read_edata(w, leaf, page, &x)) {
 		je->passed++;
 	} else {
-		je_damage(je, leaf->edata,
-			  "extent_t at 0x%lx: not what the radix tree says of page 0x%lx",
-			  leaf->edata, page);
+		je_doubt(je, leaf->edata,
+			 "extent_t at 0x%lx: not what the radix tree says of page 0x%lx",
+			 leaf->edata, page);
 		if (!by_tree(w, leaf, page, &x))
 			return NULL;
 	}

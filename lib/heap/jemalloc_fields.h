@@ -111,11 +111,14 @@ struct jemalloc {
 	struct damages damage;
 	uint64_t passed, failed;
 	uint64_t n_caches_lost; /* threads whose TLS the dump does not hold */
+	bool busy; /* a thread was inside jemalloc when the dump was taken */
 	bool have_info;
 	struct heap_info info;
 };
 
 void je_damage(struct jemalloc *je, taddr at, const char *fmt, ...) PRINTF(3, 4);
+/* The same for what an operation that had begun explains as well, if a thread was inside jemalloc. */
+void je_doubt(struct jemalloc *je, taddr at, const char *fmt, ...) PRINTF(3, 4);
 static inline uint32_t je_bits(uint64_t e_bits, unsigned shift, unsigned n)
 {
 	return (uint32_t)(e_bits >> shift & ((1ull << n) - 1));

@@ -82,9 +82,9 @@ static struct err *read_bin(struct jemalloc *je, const struct je_copy *copy, tad
 
 		if (image_read_u64(je->img, first + 8 * i, &block) != MEM_OK ||
 		    !is_item(je, block, szind)) {
-			je_damage(je, first + 8 * i,
-				  "cache bin at 0x%lx: item %lu of %lu is no block of class %u",
-				  bin, i, n, szind);
+			je_doubt(je, first + 8 * i,
+				 "cache bin at 0x%lx: item %lu of %lu is no block of class %u", bin,
+				 i, n, szind);
 			continue;
 		}
 		je->passed++;
@@ -336,9 +336,9 @@ static void sort_cached(struct jemalloc *je)
 		qsort(je->cached.v, je->cached.n, sizeof(*je->cached.v), by_value);
 	for (size_t i = 0; i < je->cached.n; i++)
 		if (kept && je->cached.v[kept - 1] == je->cached.v[i])
-			je_damage(je, je->cached.v[i],
-				  "block at 0x%lx is cached twice; likely a double free",
-				  je->cached.v[i]);
+			je_doubt(je, je->cached.v[i],
+				 "block at 0x%lx is cached twice; likely a double free",
+				 je->cached.v[i]);
 		else
 			je->cached.v[kept++] = je->cached.v[i];
 	je->cached.n = kept;

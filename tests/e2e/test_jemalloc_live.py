@@ -1,5 +1,6 @@
-"""A real server on jemalloc: redis with its keys counted, and its own words about its memory."""
+"""jemalloc in processes that live: redis with its keys counted, and dumps taken inside the allocator."""
 import json
+import pathlib
 import shutil
 import subprocess
 import time
@@ -65,3 +66,33 @@ def test_the_keys_are_counted(redis):
 	assert abs(suspect["count"] - keys) <= keys // 10000
 	assert suspect["chain"]["root"]["kind"] == "global"
 	assert suspect["retained"] > 0.9 * report["heaps"][0]["used"]["bytes"]
+
+
+LIBRARY = pathlib.Path("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2")	# redis-tools needs it
+
+
+def test_a_dump_taken_inside_the_allocator_is_no_damage(tmp_path):
+	"""Threads that allocate all the time: what an operation left half done is called that."""
+	try:
+		make_cores.need("gcc", "gdb")
+	except make_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	if not LIBRARY.exists():
+		pytest.skip(f"no {LIBRARY}")
+	program = tmp_path / "busy"
+	make_cores.run_tool("gcc", "-O1", "-pthread", "-o", program, make_cores.SRC / "busy.c")
+	for i in range(3):
+		core = tmp_path / f"{i}.core"
+		with subprocess.Popen([program], env={"LD_PRELOAD": str(LIBRARY)}, stdout=subprocess.PIPE) as busy:
+			try:
+				busy.stdout.readline()
+				time.sleep(0.1 + 0.07 * i)
+				make_cores.run_tool("gdb", "-batch", "-nx", "-p", busy.pid, "-ex", "set debuginfod enabled off",
+					"-ex", f"gcore {core}")
+			finally:
+				busy.kill()
+		report = json.loads(heapfx_ok("analyze", core, "--format", "json").out)
+		heap, = [h for h in report["heaps"] if h["allocator"] == "jemalloc"]
+		assert heap["checks"]["failed"] == 0 and heap["used"]["count"] > 100
+		assert not [p for p in report["input"]["problems"] if p["code"] == "heap/corrupt"]
+		core.unlink()
