@@ -203,6 +203,21 @@ static void print_group(struct run *run, const struct rp_node *group, FILE *out)
 	}
 }
 
+/* What its settings imply, and what stands out. */
+static void print_collector(struct run *run, const struct rp_node *gc, FILE *out)
+{
+	const struct rp_node *words = node_get(gc, "words"), *signals = node_get(gc, "signals");
+
+	if (!words || !words->first)
+		return;
+	fprintf(out, "\nCOLLECTOR\n");
+	for (const struct rp_node *at = words->first; at; at = at->next)
+		fprintf(out, "  %s\n", safe(run, at->text));
+	for (const struct rp_node *at = signals ? signals->first : NULL; at; at = at->next)
+		fprintf(out, "  %s: %s\n", node_string(run, at, "signal"),
+			node_string(run, at, "words"));
+}
+
 /* The program's goroutines by stack; the runtime's own are a number. */
 static void print_go(struct run *run, FILE *out)
 {
@@ -218,6 +233,7 @@ static void print_go(struct run *run, FILE *out)
 		mod ? ", module " : "", mod ? mod : "",
 		node_get(go, "experiments") ? ", experiments " : "",
 		node_get(go, "experiments") ? node_string(run, go, "experiments") : "");
+	print_collector(run, node_get(go, "gc"), out);
 	fprintf(out, "\nGOROUTINES (%" PRIu64 ", and %" PRIu64 " of the runtime)\n", n,
 		node_number(goroutines, "system"));
 	for (const struct rp_node *at = groups ? groups->first : NULL; at && shown < GROUPS_SHOWN;

@@ -297,36 +297,6 @@ static void describe_memstats(struct run *run, const struct go_memstats *m)
 	}
 }
 
-/* What the next collection waits for, and how long the last ones stopped the program. */
-static void describe_gc(struct run *run, const struct go_memstats *m)
-{
-	struct report *r = &run->report;
-	struct rp_node *gc = node_map(r, r->go, "gc"), *pauses;
-
-	if (run->image->go->at.gcphase)
-		node_text(r, gc, "phase", m->gc_running ? "marking" : "off");
-	if (m->has_gc_percent) {
-		bool limited = m->memory_limit < INT64_MAX && m->limit_goal < m->percent_goal;
-
-		node_uint(r, gc, "live", NODE_BYTES, m->heap_live);
-		node_uint(r, gc, "marked", NODE_BYTES, m->heap_marked);
-		if (m->gc_percent >= 0 || limited) {
-			node_uint(r, gc, "goal", NODE_BYTES,
-				  limited ? m->limit_goal : m->percent_goal);
-			node_text(r, gc, "goal_by", limited ? "GOMEMLIMIT" : "GOGC");
-		}
-	}
-	if (m->figures[GO_PAUSE_TOTAL].is_counted)
-		node_uint(r, gc, "pause_total_ns", NODE_COUNT, m->figures[GO_PAUSE_TOTAL].counted);
-	pauses = node_list(r, gc, "pauses");
-	for (uint32_t i = 0; i < m->n_pauses; i++) {
-		struct rp_node *pause = node_map(r, pauses, NULL);
-
-		node_uint(r, pause, "ns", NODE_COUNT, m->pauses[i].ns);
-		node_uint(r, pause, "end", NODE_COUNT, m->pauses[i].end);
-	}
-}
-
 static void describe_spans(struct run *run, const struct go_memstats *m)
 {
 	struct report *r = &run->report;
@@ -372,7 +342,7 @@ struct err *describe_go(struct run *run)
 		node_uint(r, r->go, "gc_cycles", NODE_COUNT, m->figures[GO_NUM_GC].counted);
 	if (m) {
 		describe_memstats(run, m);
-		describe_gc(run, m);
+		describe_go_gc(run, m);
 		describe_spans(run, m);
 	}
 	err = describe_goroutines(run, r->go);

@@ -47,6 +47,9 @@ void end_progress(struct run *run); /* clears the progress line, before anything
 struct err *describe_run(struct run *run) MUST_CHECK;
 /* describe_go.c: the Go runtime -> report.go; nothing without one. */
 struct err *describe_go(struct run *run) MUST_CHECK;
+/* describe_go_gc.c: its collector -> report.go.gc. */
+struct go_memstats;
+void describe_go_gc(struct run *run, const struct go_memstats *m);
 /* describe_go_pools.c: what the facts of the analyses add to it: pools; subject->residences. */
 struct err *describe_go_pools(struct run *run, struct subject *subject) MUST_CHECK;
 /* go_profile.c: what its runtime sampled of its allocations, if a writer needs it. */

@@ -230,7 +230,7 @@ static void read_fixallocs(struct go_heap *h)
 /* ---- gcController */
 
 enum { /* from gcPercentHeapGoal on, in words */
-	PACER_GOAL, PACER_TRIGGERED = 2, PACER_LIVE = 4, PACER_MARKED = 10, PACER_INUSE = 25, PACER_RELEASED, PACER_FREE,
+	PACER_GOAL, PACER_TRIGGERED = 2, PACER_LAST_GOAL, PACER_LIVE, PACER_MARKED = 10, PACER_INUSE = 25, PACER_RELEASED, PACER_FREE,
 	PACER_TOTAL_ALLOC, PACER_TOTAL_FREE, PACER_MAPPED_READY, PACER_WORDS,
 };
 
@@ -284,6 +284,8 @@ static void read_pacer(struct go_heap *h)
 	m->has_gc_percent = m->has_memory_limit = true;
 	m->heap_live = p[PACER_LIVE];
 	m->heap_marked = p[PACER_MARKED];
+	m->last_goal = p[PACER_LAST_GOAL];
+	m->heap_minimum = go_word(h->go, at + 16);
 	counted(m, GO_HEAP_INUSE, p[PACER_INUSE]);
 	counted(m, GO_HEAP_IDLE, p[PACER_FREE] + p[PACER_RELEASED]);
 	counted(m, GO_HEAP_RELEASED, p[PACER_RELEASED]);

@@ -71,6 +71,8 @@ struct go_memstats {
 	bool has_gc_percent, has_memory_limit;
 	bool gc_running;	 /* marking when the dump was taken */
 	uint64_t heap_live, heap_marked; /* gcController: allocated since marked; marked by the last cycle */
+	uint64_t last_goal;    /* of the cycle that ended last; 0: none has */
+	uint64_t heap_minimum; /* the least goal of GOGC */
 	uint64_t percent_goal, limit_goal; /* what GOGC alone and GOMEMLIMIT alone ask for; the lower one rules */
 	/* Of the last collections, the newest first. A collection has two pauses: both are in `ns`. */
 	struct go_pause {

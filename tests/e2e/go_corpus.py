@@ -24,10 +24,11 @@ ZOO = [name for name in CASES if name.startswith("zoo")]
 SPIN = [name for name in CASES if name.startswith("spin")]
 SLACK = [name for name in CASES if name.startswith("slack")]
 WAITS = [name for name in CASES if name.startswith("waits")]
+COURSE = [name for name in CASES if name.startswith("course")]
 PARKED = [name for name in CASES if name.startswith("parked")]
 CGO = [name for name in CASES if name.startswith("cgo")]
 MARKED = [name for name in CASES if name.endswith(".marks")]
-OBJECTS = [name for name in CASES if name not in PARKED]	# that note their objects, and make little else
+OBJECTS = [name for name in CASES if name not in PARKED + COURSE]	# that note their objects, and make little else
 STOPPED = [name for name in CASES if name.endswith((".marking", ".sweeping", ".stopped"))]
 QUIET = [name for name in CASES if name not in MARKED + STOPPED]	# where nothing moved between truth and dump
 
