@@ -223,13 +223,37 @@ static void list_block(const struct ng_used *slot, taddr start, taddr end, struc
 	p->used += rest - slot->mem;
 }
 
+/* Most slots: in one stretch of the dump, the block at the start, all its header says in order. */
+static inline bool read_plain(const struct view *v, const struct ng_group *g, unsigned i,
+			      struct ng_used *ret)
+{
+	taddr start = ng_slot(g, i), end = ng_slot_end(g, i) - NG_HEADER;
+	uint32_t header, reserved;
+
+	if (end + NG_HEADER - v->start > v->n)
+		return false;
+	header = load_u32(v->bytes + (start - v->start) - NG_HEADER);
+	reserved = header >> 13 & 7;
+	if (header & 0xff || (header >> 8 & 31) != i || reserved > RESERVED_FAR ||
+	    (header >> 16) * NG_UNIT != start - g->mem - NG_UNIT)
+		return false;
+	if (reserved == RESERVED_FAR) {
+		reserved = load_u32(v->bytes + (end - v->start) - NG_HEADER);
+		if (reserved < RESERVED_FAR || reserved > end - start)
+			return false;
+	}
+	*ret = (struct ng_used){ NG_SLOT_USED, start, end - start - reserved };
+	return true;
+}
+
 static void list_used(const struct ng_heap *h, const struct view *v, const struct ng_group *g,
 		      unsigned i, struct ng_piece *p, struct block_sink *sink)
 {
 	taddr start = ng_slot(g, i), end = ng_slot_end(g, i);
 	struct ng_used slot;
 
-	read_slot(v, g, i, &slot);
+	if (!read_plain(v, g, i, &slot))
+		read_slot(v, g, i, &slot);
 	if (slot.state == NG_SLOT_USED) {
 		p->passed++;
 		list_block(&slot, start, end, p, sink);

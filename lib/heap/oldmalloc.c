@@ -138,35 +138,66 @@ static bool is_used(const struct old_heap *h, taddr at, taddr next, enum old_ste
 	return step == OLD_MENDED || c.csize & OLD_IN_USE;
 }
 
+/* Sound chunks that lie in one stretch of the dump, nearly all there are: returns where they end. */
+static taddr walk_sound(const struct old_heap *h, struct old_run *r, taddr at,
+			struct block_sink *sink)
+{
+	uint64_t avail;
+	const uint8_t *bytes = image_view(h->img, at, &avail), *start = bytes;
+
+	if (bytes && avail > r->end - at + OLD_HEADER)
+		avail = r->end - at + OLD_HEADER;
+	while (bytes && avail >= 2 * OLD_HEADER) {
+		uint64_t csize = load_u64(bytes + 8), size = old_size(csize);
+
+		if (size < OLD_ALIGN || size & (OLD_ALIGN - 1) || size > avail - OLD_HEADER ||
+		    load_u64(bytes + size) != csize)
+			break;
+		list_chunk(r, at + (uint64_t)(bytes - start), size, csize & OLD_IN_USE, sink);
+		r->passed++;
+		bytes += size;
+		avail -= size;
+	}
+	return at + (uint64_t)(bytes - start);
+}
+
+static taddr walk_damaged(struct old_heap *h, struct old_run *r, taddr at, uint64_t *budget,
+			  struct block_sink *sink)
+{
+	taddr next, bad = 0;
+	enum old_step step = old_next_chunk(h->img, at, r->end, budget, &next, &bad);
+
+	if (step == OLD_OK) {
+		r->passed++;
+	} else {
+		r->failed++;
+		damage_add(&r->damage, h->env, bad,
+			   "chunk at 0x%" PRIx64
+			   ": its size and what the next one says of it disagree%s",
+			   bad,
+			   step == OLD_LOST ? "; the rest of the heap is one block" :
+					      "; likely an overrun of the block before it");
+	}
+	if (step == OLD_LOST)
+		next = r->end;
+	list_chunk(r, at, next - at, is_used(h, at, next, step, bad), sink);
+	return next;
+}
+
 static struct err *old_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 {
 	struct old_heap *h = ctx;
 	struct old_run *r = &h->runs.v[claim];
-	taddr at = r->start, next, bad = 0;
 	uint64_t budget = (r->end - r->start) / OLD_ALIGN * SEARCHES;
 
 	if (r->chunk) {
 		walk_mapped(r, sink);
 		return NULL;
 	}
-	while (at < r->end) {
-		enum old_step step = old_next_chunk(h->img, at, r->end, &budget, &next, &bad);
-
-		if (step == OLD_OK) {
-			r->passed++;
-		} else {
-			r->failed++;
-			damage_add(&r->damage, h->env, bad,
-				   "chunk at 0x%" PRIx64
-				   ": its size and what the next one says of it disagree%s",
-				   bad,
-				   step == OLD_LOST ? "; the rest of the heap is one block" :
-						      "; likely an overrun of the block before it");
-		}
-		if (step == OLD_LOST)
-			next = r->end;
-		list_chunk(r, at, next - at, is_used(h, at, next, step, bad), sink);
-		at = next;
+	for (taddr at = r->start; at < r->end;) {
+		at = walk_sound(h, r, at, sink);
+		if (at < r->end)
+			at = walk_damaged(h, r, at, &budget, sink);
 	}
 	return NULL;
 }
