@@ -1,6 +1,7 @@
 """Paths as pprof, folded stacks and speedscope: what their readers say of them, and what the truth does."""
 import collections
 import json
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -15,7 +16,7 @@ GO = [name for name in go_corpus.QUIET if name.startswith(("zoo", "spin"))]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-	"""All three formats of a case, by one run."""
+	"""All formats of a case, by one run."""
 	home = tmp_path_factory.mktemp("profiles")
 	made = {}
 
@@ -23,7 +24,7 @@ def written(tmp_path_factory):
 		if name not in made:
 			arguments = (go_corpus.go_dump(name).arguments if name in go_corpus.CASES
 				else (dump_of(name).core,))
-			paths = {kind: home / f"{name}.{kind}" for kind in ("pprof", "folded", "speedscope")}
+			paths = {kind: home / f"{name}.{kind}" for kind in ("pprof", "folded", "speedscope", "svg")}
 			heapfx_ok("analyze", *arguments, *(word for kind, path in paths.items()
 				for word in ("-o", f"{kind}={path}")), timeout=120)
 			made[name] = paths
@@ -38,6 +39,32 @@ def test_kinds_of_values(written):
 		("retained_space", "bytes"), ("free_space", "bytes")]
 	assert p.default == "inuse_space"
 	assert p.comments[0].startswith("heapfx ")
+
+
+@pytest.mark.parametrize("name", ["leakzoo.bookworm", GO[0]])
+def test_picture(name, written):
+	"""Boxes lie inside the one above them, none over another, as wide as their share says."""
+	p = Profile(written(name)["pprof"])
+	groups = ElementTree.parse(written(name)["svg"]).getroot().findall("{http://www.w3.org/2000/svg}g")
+	rows = collections.defaultdict(list)
+	for group in groups:
+		rect, title = group[1].attrib, group[0].text
+		share = float(title.rsplit(", ", 1)[1].rstrip("%"))
+		left, width = float(rect["x"]), float(rect["width"])
+		assert abs(width - 1184 * share / 100) < 0.8, title
+		rows[int(rect["y"])].append((left, left + width, title))
+	whole, *below = [sorted(rows[y]) for y in sorted(rows)]
+	assert len(whole) == 1 and whole[0][2].startswith("all: ") and below
+	for upper, row in zip([whole, *below], below):
+		assert all(a[1] <= b[0] + 0.2 for a, b in zip(row, row[1:]))
+		for left, right, title in row:
+			assert any(a - 0.2 <= left and right <= b + 0.2 for a, b, _t in upper), title
+	starts = collections.Counter()
+	for names, values, _labels in p.samples:
+		starts[names[0]] += values["inuse_space"]
+	for _left, _right, title in below[0]:
+		start, share = title.rsplit(": ", 1)[0], float(title.rsplit(", ", 1)[1].rstrip("%"))
+		assert abs(100 * starts[start] / sum(starts.values()) - share) < 0.06, title
 
 
 def test_lost_blocks_of_c(written):
