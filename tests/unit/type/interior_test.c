@@ -151,11 +151,37 @@ static void by_tables(void **state)
 	}
 }
 
+/* What a larger block holds for an aligned request begins at the first address of that alignment. */
+static void by_alignment(void **state)
+{
+	static const struct {
+		taddr start;
+		uint64_t value;
+		bool is_aligned;
+	} places[] = {
+		{ 0x10010, 0x10020, true },   /* 32 */
+		{ 0x10010, 0x10040, true },   /* 64 */
+		{ 0x10010, 0x10060, false },  /* 32 came at 0x10020 */
+		{ 0x10010, 0x10030, false },  /* 16 is every block's */
+		{ 0x10010, 0x11000, true },   /* a page */
+		{ 0x10010, 0x12000, true },
+		{ 0x10010, 0x13000, false },  /* a page came at 0x11000 */
+		{ 0x10010, 0x10028, false },
+		{ 0xff0, 0x100000, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (interior_is_aligned(places[i].start, places[i].value) != places[i].is_aligned)
+			fail_msg("0x%lx in a block at 0x%lx", places[i].value, places[i].start);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_contents),
 		cmocka_unit_test(by_tables),
+		cmocka_unit_test(by_alignment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
