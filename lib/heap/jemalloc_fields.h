@@ -14,13 +14,11 @@
 
 enum {
 	JE_SIZES_MAX = 256,  /* SC_NSIZES is 232 to 239 */
-	JE_BITMAP_WORDS = 8, /* of 4-KiB pages; 64-KiB pages have 128 */
 	JE_REGS_MAX = 8192,
 	JE_LEVELS_MAX = 3,
 	JE_BITMAP_AT = 64,	/* e_slab_data in an edata_t (5.2: extent_t) */
 	JE_BASE_UNIT = 2 << 20, /* base blocks are whole huge pages */
 	JE_CACHE_BIN = 24,	/* sizeof(cache_bin_t) */
-	JE_NO_COPY = 0xff,
 };
 
 enum je_state { JE_ACTIVE, JE_DIRTY, JE_MUZZY, JE_RETAINED, JE_STATES };
