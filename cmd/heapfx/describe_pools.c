@@ -41,7 +41,8 @@ static void add_pool(struct run *run, struct rp_node *list, const struct pools *
 	node_uint(r, node, "bytes", NODE_BYTES, pool->bytes);
 	if (pool->free != UINT64_MAX)
 		node_uint(r, node, "free", NODE_BYTES, pool->free);
-	node_uint(r, node, "agrees", NODE_BOOL, pool->agrees);
+	if (pool->counts)
+		node_uint(r, node, "agrees", NODE_BOOL, pool->agrees);
 	text_fini(&path);
 }
 

@@ -108,6 +108,25 @@ bool interior_is_start(const struct image *img, taddr start, uint64_t usable, ui
 	       may_be_vtable(inner) && is_vtable(img, inner) && is_vtable(img, first);
 }
 
+static bool leads_back(const struct image *img, taddr to, unsigned offset, taddr at)
+{
+	uint64_t back;
+
+	return to && image_read_u64(img, to + offset, &back) == MEM_OK && back == at;
+}
+
+bool interior_is_talloc(const struct image *img, taddr start, uint64_t value)
+{
+	enum { HEADER = 96, POOL_HEADER = 32, NEXT = 8, PREV = 16, PARENT = 24, CHILD = 32 };
+	/* Its tree knows a pool by its header, the program each chunk by what lies behind that. */
+	taddr at = value == start + POOL_HEADER ? value : value - HEADER;
+	uint64_t w[4]; /* next, prev, parent, child */
+
+	return (at == start || at == start + POOL_HEADER) && image_read(img, at + NEXT, w, sizeof(w)) == MEM_OK &&
+	       (leads_back(img, w[0], PREV, at) || leads_back(img, w[1], NEXT, at) ||
+		leads_back(img, w[2], CHILD, at) || leads_back(img, w[3], PARENT, at));
+}
+
 bool interior_is_aligned(taddr start, uint64_t value)
 {
 	uint64_t alignment = value & -value;

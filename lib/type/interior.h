@@ -17,4 +17,10 @@ bool interior_is_start(const struct image *img, taddr start, uint64_t usable, ui
 /* `value` is the first address of its own alignment in a block that begins at `start`. */
 bool interior_is_aligned(taddr start, uint64_t value);
 
+/*
+ * `value` is what talloc gave the program: 96 bytes behind the header that a block begins with (or has
+ * behind a talloc_pool()'s, of 32 bytes), of whose links at least one leads back; or such a pool's header.
+ */
+bool interior_is_talloc(const struct image *img, taddr start, uint64_t value);
+
 #endif

@@ -21,9 +21,9 @@ struct err *pools_add(struct pools *p, const struct pool *pool, uint32_t *ret)
 	return NULL;
 }
 
-struct err *pools_add_block(struct pools *p, uint32_t pool, taddr at)
+static struct err *add_member(struct pools *p, uint32_t pool, taddr at, const char *type)
 {
-	struct pool_block member = { block_at(p->blocks, at), pool };
+	struct pool_block member = { block_at(p->blocks, at), pool, NULL };
 	struct block b;
 
 	if (member.block == BLOCK_NONE)
@@ -31,8 +31,23 @@ struct err *pools_add_block(struct pools *p, uint32_t pool, taddr at)
 	block_get(p->blocks, member.block, &b);
 	if (b.addr != at || !b.used)
 		return NULL;
+	if (type) {
+		member.type = arena_strdup(&p->mem, type);
+		if (!member.type)
+			return &err_nomem;
+	}
 	p->v[pool].n_blocks++;
 	return vec_push(&p->members, &member) ? NULL : &err_nomem;
+}
+
+struct err *pools_add_block(struct pools *p, uint32_t pool, taddr at)
+{
+	return add_member(p, pool, at, NULL);
+}
+
+struct err *pools_add_named(struct pools *p, uint32_t pool, taddr at, const char *type)
+{
+	return add_member(p, pool, at, type);
 }
 
 static bool is_text(const char *s)

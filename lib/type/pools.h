@@ -23,12 +23,14 @@ struct pool {
 	uint32_t n_blocks; /* from malloc */
 	uint64_t bytes;	   /* of these */
 	uint64_t free;	   /* in them, as far as its library says; UINT64_MAX: unknown */
-	bool agrees;	   /* bytes are those that it counts itself */
+	bool counts;	   /* its library counts its bytes as well */
+	bool agrees;	   /* and they are the same */
 };
 
 /* A block of malloc and whose it is. */
 struct pool_block {
 	uint32_t block, pool;
+	const char *type; /* what it is called; NULL: as its pool */
 };
 
 struct pools {
@@ -65,6 +67,8 @@ void pools_label(const struct pool *pool, struct text *ret);
 struct err *pools_add(struct pools *p, const struct pool *pool, uint32_t *ret) MUST_CHECK;
 /* The block is the pool's, from its first byte on; NULL error and nothing done if it is no used block. */
 struct err *pools_add_block(struct pools *p, uint32_t pool, taddr block) MUST_CHECK;
+/* The same, called by a name of its own, which is copied. */
+struct err *pools_add_named(struct pools *p, uint32_t pool, taddr block, const char *type) MUST_CHECK;
 /*
  * A literal of the program: text in memory that it cannot write, or in a module's file; NULL if it is
  * anything else.  In p->mem.

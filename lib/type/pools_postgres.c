@@ -180,6 +180,7 @@ static struct err *add_blocks(struct tree *t, uint32_t pool)
 		t->p->v[pool].agrees = t->p->v[pool].bytes == counted;
 	for (unsigned i = 0; i < TAIL_WORDS && !err && !is; i++)
 		err = add_generation(t, pool, context + t->f->size + 8 * i, counted, &is);
+	t->p->v[pool].counts = counted != 0;
 	if (!err && !t->p->v[pool].agrees && counted)
 		t->p->v[pool].bytes = counted;
 	return err;

@@ -67,7 +67,10 @@ static struct err *assign(void *p, struct type_columns *cols)
 
 		if (cols->confidence[m->block] >= TYPE_EXACT)
 			continue;
-		pools_label(&c->pools.v[m->pool], &label);
+		if (m->type)
+			text_add(&label, m->type);
+		else
+			pools_label(&c->pools.v[m->pool], &label);
 		row.name = text_str(&label);
 		row.handle = hash(row.name);
 		err = types_intern(cols->types, &row, &type);

@@ -29,6 +29,7 @@ struct scan scan_init(const struct image *img, const struct blocks *blocks)
 {
 	const struct grains *g = &blocks->grains;
 	struct scan s = { .img = img, .blocks = blocks };
+	struct symbol sym;
 
 	if (g->n_units) {
 		s.low = g->unit_base[0];
@@ -37,6 +38,7 @@ struct scan scan_init(const struct image *img, const struct blocks *blocks)
 	for (size_t i = 0; i < blocks->n_claims; i++)
 		if (blocks->claims[i].overhead > s.overhead_max)
 			s.overhead_max = blocks->claims[i].overhead;
+	s.has_talloc = image_symbol(img, NULL, "talloc_version_major", &sym);
 	s.loose_low = blocks->unit_heap ? blocks->loose_low : s.low;
 	s.loose_span = blocks->unit_heap ? blocks->loose_high - blocks->loose_low : s.span;
 	return s;
@@ -77,6 +79,8 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	if (bytes < overhead || value - start >= bytes - overhead)
 		return NODE_NONE; /* the allocator's own words behind the block: one past its end */
 	if (claim && claim->aligned_inside && interior_is_aligned(start, value))
+		return id;
+	if (s->has_talloc && interior_is_talloc(s->img, start, value))
 		return id;
 	return interior_is_start(s->img, start, bytes - overhead, value) ? id : id | EDGE_INTERIOR;
 }
