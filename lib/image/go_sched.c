@@ -522,7 +522,7 @@ static void check_frames(struct reader *r)
 			go->checks_passed++;
 			continue;
 		}
-		if (!image_view(go->img, go->modules[0].pclntab, &avail))
+		if (!image_view(go->img, go->modules[0].ftab, &avail))
 			continue; /* go/no-tables */
 		go->checks_failed++;
 		diag(go->env, "go/stack-cut", g->sp,
