@@ -82,6 +82,9 @@ for _minor in RELEASES:
 		about="the same, no symbols")
 	CASES[f"slack.{_minor}"] = Case("slack", _minor,
 		about="maps, slices, strings and buffers with room to spare")
+	CASES[f"slack.{_minor}.healthy"] = Case("slack", _minor, args=("healthy",), about="the same, repaired")
+	CASES[f"slack.{_minor}.healthy-stripped"] = Case("slack", _minor, STRIPPED, args=("healthy",),
+		about="the same, repaired, no symbols")
 	CASES[f"slack.{_minor}.stripped"] = Case("slack", _minor, STRIPPED, about="the same, no symbols")
 	CASES[f"waits.{_minor}"] = Case("waits", _minor,
 		about="goroutines that wait for each other for ever, sync.Map")

@@ -22,7 +22,8 @@ CASES = sorted([path.stem for path in MADE.glob("*.core") if path.with_suffix(".
 	if MADE else [path.parent.name for path in HOME.glob("*/dump.zst")])
 ZOO = [name for name in CASES if name.startswith("zoo")]
 SPIN = [name for name in CASES if name.startswith("spin")]
-SLACK = [name for name in CASES if name.startswith("slack")]
+SLACK = [name for name in CASES if name.startswith("slack") and "healthy" not in name]
+REPAIRED = [name for name in CASES if name.startswith("slack") and "healthy" in name]
 WAITS = [name for name in CASES if name.startswith("waits")]
 COURSE = [name for name in CASES if name.startswith("course")]
 PARKED = [name for name in CASES if name.startswith("parked")]

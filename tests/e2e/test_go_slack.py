@@ -3,7 +3,7 @@ import functools
 
 import pytest
 
-from go_corpus import MADE, SLACK, report_of, truth_of
+from go_corpus import MADE, REPAIRED, SLACK, report_of, truth_of
 
 # What a block of so many bytes takes (internal/runtime/gc/sizeclasses.go); larger ones are whole pages.
 CLASS = {0: 0, 3: 8, 8: 8, 10: 16, 12: 16, 16: 16, 30: 32, 100: 112, 410: 416, 4000: 4096, 8192: 8192, 16384: 16384}
@@ -196,3 +196,15 @@ def test_a_block_is_told_once(name):
 		assert large["rule"] == "slack/subslice"
 		assert [f["rule"] for f in report_of(name)["findings"] if f.get("suspect") == large["id"]
 			and f["rule"].startswith("growth/")]
+
+
+def test_there_are_repaired_ones():
+	assert REPAIRED
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_nothing_is_said_of_the_repaired_one(name):
+	report = report_of(name)
+	assert truth_of(name).total["healthy"] == 1
+	for kind in ("suspects", "findings"):
+		assert not [row for row in report[kind] if row["rule"].startswith(("slack/", "duplicate/"))]

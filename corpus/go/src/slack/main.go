@@ -1,7 +1,9 @@
 // Slack holds room that it does not use: maps after deletion, arrays behind short slices, the same
 // contents many times; and beside each a healthy one that nobody should name.
 //
-//	slack TRUTH
+//	slack TRUTH [healthy]
+//
+// With "healthy" all of it is repaired in the end: its rows say what was there before.
 //
 // Rows of its own: what it built, in the runtime's words (len, cap), and what HeapAlloc grew by.
 package main
@@ -310,6 +312,51 @@ func entries() {
 	dropped = truth.Obj(&Entry{ID: 2}, truth.Dropped)
 }
 
+// What is said under "what to do": rebuild, copy the part that is kept, shrink, share one copy.
+//
+//go:noinline
+func repair() {
+	rebuilt := make(map[int64]int64, len(dead))
+	for k, v := range dead {
+		rebuilt[k] = v
+	}
+	dead = rebuilt
+	fresh := make(map[string]*Entry, len(half))
+	for k, v := range half {
+		fresh[k] = v
+	}
+	half = fresh
+	emptied, cleared = nil, nil
+
+	sub, middle = copied(sub), copied(middle)
+	subString = strings.Clone(subString)
+	pair = [2][]byte{copied(pair[0]), copied(pair[1])}
+	for i := range many {
+		many[i] = strings.Clone(many[i])
+	}
+	records = append(make([]Record, 0, len(records)), records...)
+	numbers = append(make([]uint32, 0, len(numbers)), numbers...)
+	none = nil
+	for i := range buffers {
+		buffers[i] = bytes.NewBufferString(buffers[i].String())
+	}
+	drained = bytes.Buffer{}
+	halfRead = *bytes.NewBuffer(copied(halfRead.Bytes()))
+	words := builder.String()
+	builder.Reset()
+	builder.WriteString(words)
+	boxed = copied(boxed.([]byte))
+
+	for i := range copies {
+		copies[i] = copies[0]
+	}
+	for i := range byteRows {
+		byteRows[i] = byteRows[0]
+	}
+}
+
+func copied(b []byte) []byte { return append(make([]byte, 0, len(b)), b...) }
+
 //go:noinline
 func release() {
 	dropped = nil
@@ -323,6 +370,10 @@ func main() {
 	slices()
 	contents()
 	entries()
+	if len(os.Args) > 2 && os.Args[2] == "healthy" {
+		repair()
+		truth.Total("healthy", 1)
+	}
 	truth.Settle(truth.Nothing, truth.Nothing, release)
 	truth.Write(truth.Nothing)
 	truth.Unmap()
