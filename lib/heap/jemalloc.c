@@ -139,7 +139,8 @@ static struct err *find_runs(struct jemalloc *je)
 		if (x->state != JE_ACTIVE)
 			continue;
 		if (last && last + 1 == x && last->base + last->bytes == x->base &&
-		    last->arena == x->arena && small_grains(je, last) == small_grains(je, x)) {
+		    last->arena == x->arena && last->copy == x->copy &&
+		    small_grains(je, last) == small_grains(je, x)) {
 			je->runs.v[je->runs.n - 1].n++;
 		} else {
 			struct je_run run = { i, 1 };
@@ -150,6 +151,24 @@ static struct err *find_runs(struct jemalloc *je)
 		last = x;
 	}
 	return NULL;
+}
+
+/* Those of each copy behind those of the one before. */
+static uint32_t number_arenas(struct jemalloc *je)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < je->n_extents; i++) {
+		struct je_copy *copy = &je->copies.v[je->extents[i].copy];
+
+		if (je->extents[i].arena >= copy->n_arenas && je->extents[i].state == JE_ACTIVE)
+			copy->n_arenas = je->extents[i].arena + 1u;
+	}
+	for (size_t c = 0; c < je->copies.n; c++) {
+		je->copies.v[c].first_arena = n;
+		n += je->copies.v[c].n_arenas;
+	}
+	return n;
 }
 
 static struct err *je_open(struct env *env, const struct image *img, void **ret_ctx)
@@ -168,6 +187,8 @@ static struct err *je_open(struct env *env, const struct image *img, void **ret_
 		err = je_read_tcaches(je);
 	if (!err)
 		err = je_find_bases(je);
+	if (!err)
+		je->n_arenas = number_arenas(je);
 	if (!err)
 		err = find_runs(je);
 	if (err)
@@ -189,7 +210,7 @@ static struct err *je_claim(void *ctx, struct claim_sink *sink)
 		struct claim claim = {
 			.start = first->base,
 			.end = last->base + last->bytes,
-			.arena = first->arena,
+			.arena = je->copies.v[first->copy].first_arena + first->arena,
 			.small_grains = small_grains(je, first),
 		};
 
@@ -336,22 +357,17 @@ static void check_slab(struct jemalloc *je, const struct je_extent *x)
 		je->passed++;
 }
 
-static struct err *open_arenas(struct jemalloc *je)
+static struct err *open_arenas(struct jemalloc *je, uint32_t n)
 {
-	_free_ taddr *addrs = NULL;
-	size_t n = 0;
+	_free_ taddr *addrs = calloc(n + 1, sizeof(*addrs));
 
-	for (size_t i = 0; i < je->n_extents; i++)
-		if (je->extents[i].arena >= n && je->extents[i].state == JE_ACTIVE)
-			n = je->extents[i].arena + 1u;
 	je->info.arenas = calloc(n + 1, sizeof(*je->info.arenas));
-	if (!je->info.arenas)
+	if (!je->info.arenas || !addrs)
 		return &err_nomem;
 	je->info.n_arenas = n;
-	addrs = calloc(n + 1, sizeof(*addrs));
-	if (!addrs)
-		return &err_nomem;
-	je_arena_addrs(je, n, addrs); /* else 0, which is unknown */
+	for (size_t c = 0; c < je->copies.n; c++) /* else 0, which is unknown */
+		je_arena_addrs(je, (uint8_t)c, je->copies.v[c].n_arenas,
+			       addrs + je->copies.v[c].first_arena);
 	for (size_t i = 0; i < n; i++) {
 		struct heap_arena *a = &je->info.arenas[i];
 
@@ -394,6 +410,12 @@ static struct err *count_classes(struct jemalloc *je)
 	return NULL;
 }
 
+static const char *version_of(const struct je_copy *copy)
+{
+	return *copy->version ? copy->version : copy->form->versions;
+}
+
+/* Of several, the first is told in full, and where the others are. */
 static void fill_names(struct jemalloc *je)
 {
 	const struct je_copy *copy = &je->copies.v[0];
@@ -404,8 +426,18 @@ static void fill_names(struct jemalloc *je)
 		return;
 	copy_how(copy, info->how, sizeof(info->how));
 	copy_why(copy, info->why, sizeof(info->why));
-	snprintf(info->version, sizeof(info->version), "%s",
-		 *copy->version ? copy->version : copy->form->versions);
+	snprintf(info->version, sizeof(info->version), "%s", version_of(copy));
+	for (size_t i = 1; i < je->copies.n; i++) {
+		size_t why = strlen(info->why), version = strlen(info->version);
+
+		copy++;
+		snprintf(info->why + why, sizeof(info->why) - why, "; %s in %s at 0x%" PRIx64,
+			 version_of(copy), copy->module ? module_base_name(copy->module) : "memory",
+			 copy->root);
+		if (!strstr(info->version, version_of(copy)))
+			snprintf(info->version + version, sizeof(info->version) - version, ", %s",
+				 version_of(copy));
+	}
 }
 
 static const struct heap_info *je_info(void *ctx)
@@ -418,13 +450,15 @@ static const struct heap_info *je_info(void *ctx)
 		return info;
 	je->have_info = true;
 	fill_names(je);
-	err_free(open_arenas(je)); /* without memory: no rows of arenas, of classes */
+	err_free(open_arenas(je, je->n_arenas)); /* without memory: no rows of arenas, of classes */
 	err_free(count_classes(je));
 	for (size_t i = 0; i < je->n_extents; i++) {
 		const struct je_extent *x = &je->extents[i];
 
-		count_extent(je, x, x->arena < info->n_arenas ? &info->arenas[x->arena] : NULL,
-			     &slab, &tcache);
+		uint32_t arena = je->copies.v[x->copy].first_arena + x->arena;
+
+		count_extent(je, x, arena < info->n_arenas ? &info->arenas[arena] : NULL, &slab,
+			     &tcache);
 		check_slab(je, x);
 	}
 	if (slab.count)

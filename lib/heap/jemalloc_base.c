@@ -15,6 +15,7 @@ enum {
 	BASE_UNITS_MAX = 1 << 15, /* of one block: 64 GiB; they double */
 	BASE_BACK = 512, /* units that a block's start is looked for below what lies in it */
 	BASES_MAX = 1 << 14,
+	CACHES_TRIED = 16,
 };
 
 /* base_block_t: size, next, edata { bits, addr, bsize, .. } */
@@ -154,15 +155,20 @@ static bool find_arenas(const struct jemalloc *je, const struct segment *seg, ta
 	return false;
 }
 
-bool je_arena_addrs(const struct jemalloc *je, size_t n, taddr *ret)
+/* Any cache may be of this copy: its arena is in the copy's own arenas[] alone. */
+bool je_arena_addrs(const struct jemalloc *je, uint8_t copy, size_t n, taddr *ret)
 {
-	for (size_t i = 0; i < je->img->n_segments && je->caches.n && je->copies.n == 1; i++) {
-		const struct segment *seg = &je->img->segments[i];
+	for (size_t c = 0; c < je->caches.n && c < CACHES_TRIED; c++) {
+		bool again = c && je->caches.v[c].arena == je->caches.v[c - 1].arena;
 
-		if (seg->bytes && seg->flags & SEG_W &&
-		    image_module_at(je->img, seg->start) == je->copies.v[0].module &&
-		    find_arenas(je, seg, je->caches.v[0].arena, n, ret))
-			return true;
+		for (size_t i = 0; i < je->img->n_segments && !again; i++) {
+			const struct segment *seg = &je->img->segments[i];
+
+			if (seg->bytes && seg->flags & SEG_W &&
+			    image_module_at(je->img, seg->start) == je->copies.v[copy].module &&
+			    find_arenas(je, seg, je->caches.v[c].arena, n, ret))
+				return true;
+		}
 	}
 	return false;
 }

@@ -13,7 +13,7 @@
 #include "heap/damage.h"
 
 enum {
-	JE_SIZES_MAX = 256,  /* SC_NSIZES is 232 to 239 */
+	JE_SIZES_MAX = 256, /* SC_NSIZES is 232 to 239 */
 	JE_REGS_MAX = 8192,
 	JE_LEVELS_MAX = 3,
 	JE_BITMAP_AT = 64,	/* e_slab_data in an edata_t (5.2: extent_t) */
@@ -49,7 +49,8 @@ struct je_copy {
 	uint64_t sizes[JE_SIZES_MAX];	   /* usable bytes of each size class */
 	uint64_t slab_bytes[JE_SIZES_MAX]; /* of bins */
 	uint32_t large_pad;		   /* bytes after large allocations for cache colouring */
-	bool size_by_pages; /* large allocations are whole pages, not classes (5.3.1) */
+	bool size_by_pages;		/* large allocations are whole pages, not classes (5.3.1) */
+	uint32_t first_arena, n_arenas; /* of those of all copies */
 	bool by_symbol;
 	char version[24];
 };
@@ -109,7 +110,8 @@ struct jemalloc {
 	struct damages damage;
 	uint64_t passed, failed;
 	uint64_t n_caches_lost; /* threads whose TLS the dump does not hold */
-	bool busy; /* a thread was inside jemalloc when the dump was taken */
+	uint32_t n_arenas;	/* of all copies */
+	bool busy;		/* a thread was inside jemalloc when the dump was taken */
 	bool have_info;
 	struct heap_info info;
 };
@@ -154,8 +156,8 @@ struct err *je_samples(void *ctx, struct sample_sink *sink) MUST_CHECK;
 
 /* ---- jemalloc_base.c: where its own data lie */
 struct err *je_find_bases(struct jemalloc *je) MUST_CHECK;
-/* The addresses of the first n arenas, by arenas[]; false when it is not found. */
-bool je_arena_addrs(const struct jemalloc *je, size_t n, taddr *ret);
+/* The addresses of the first n arenas of a copy, by arenas[]; false when it is not found. */
+bool je_arena_addrs(const struct jemalloc *je, uint8_t copy, size_t n, taddr *ret);
 struct err *je_regions(void *ctx, struct region_sink *sink) MUST_CHECK;
 struct err *je_metadata(void *ctx, struct claim_sink *sink) MUST_CHECK;
 
