@@ -2,8 +2,8 @@
  * oldmalloc_bins.c - find the 64 bins of musl's old malloc by their shape, and follow their lists.
  *
  * A bin's head and tail are 0 before its first use, then point to the bin itself, or to the ends of
- * a list whose ends point back; chunks are of the size that the bin is for, and `binmap` in front
- * says which bins have any.  No other data looks like this.
+ * a list whose ends point back; chunks are of the size that the bin is for and have it at both ends,
+ * and `binmap` in front says which bins have any.  No other data looks like this.
  */
 #include <inttypes.h>
 
@@ -44,7 +44,8 @@ static taddr bin_as_chunk(taddr bin)
 	return bin + HEAD - CHUNK_NEXT;
 }
 
-enum bin_state { BIN_WRONG, BIN_UNUSED, BIN_EMPTY, BIN_FILLED };
+/* Proved: the chunk at the head of its list has its size at both ends. */
+enum bin_state { BIN_WRONG, BIN_UNUSED, BIN_EMPTY, BIN_FILLED, BIN_PROVED };
 
 static bool links_to(const struct image *img, taddr chunk, unsigned link, taddr to)
 {
@@ -52,6 +53,14 @@ static bool links_to(const struct image *img, taddr chunk, unsigned link, taddr 
 
 	return !((chunk + OLD_HEADER) & (OLD_ALIGN - 1)) &&
 	       image_read_u64(img, chunk + link, &word) == MEM_OK && word == to;
+}
+
+static bool has_size_at_end(const struct image *img, taddr at, const struct old_chunk *c)
+{
+	struct old_chunk next;
+
+	return !(c->csize & OLD_IN_USE) && old_read_chunk(img, at + c->csize, &next) &&
+	       next.psize == c->csize;
 }
 
 static enum bin_state bin_state(const struct image *img, taddr bin, unsigned i)
@@ -70,12 +79,12 @@ static enum bin_state bin_state(const struct image *img, taddr bin, unsigned i)
 	    !links_to(img, ends[1], CHUNK_NEXT, self) || !old_read_chunk(img, ends[0], &c) ||
 	    old_bin_index(old_size(c.csize)) != i)
 		return BIN_WRONG;
-	return BIN_FILLED;
+	return has_size_at_end(img, ends[0], &c) ? BIN_PROVED : BIN_FILLED;
 }
 
 static bool try_bins(const struct image *img, taddr at, struct old_bins *ret)
 {
-	unsigned good = 0, filled = 0, used = 0;
+	unsigned good = 0, filled = 0, used = 0, proved = 0;
 	uint64_t map;
 
 	if (image_read_u64(img, at - 8, &map) != MEM_OK)
@@ -83,11 +92,12 @@ static bool try_bins(const struct image *img, taddr at, struct old_bins *ret)
 	for (unsigned i = 0; i < OLD_BINS && i <= good + OLD_BINS - BINS_GOOD; i++) {
 		enum bin_state state = bin_state(img, at + OLD_BIN * i, i);
 
-		good += state != BIN_WRONG && (state == BIN_FILLED) == (map >> i & 1);
-		filled += state == BIN_FILLED;
+		good += state != BIN_WRONG && (state >= BIN_FILLED) == (map >> i & 1);
+		filled += state >= BIN_FILLED;
 		used += state != BIN_UNUSED;
+		proved += state == BIN_PROVED;
 	}
-	if (good < BINS_GOOD || !filled || used < 2)
+	if (good < BINS_GOOD || !proved || used < 2)
 		return false;
 	*ret = (struct old_bins){ .at = at, .n_filled = filled, .n_used = used };
 	return true;

@@ -49,6 +49,12 @@ def test_blocks_ascend_and_never_overlap(name):
 
 
 @pytest.mark.parametrize("name", INTACT)
+def test_no_other_allocator_is_named(name):
+	"""What is not in the process has no heap, not even an empty one."""
+	assert {heap["allocator"] for heap in report_of(name)["heaps"]} == {"glibc"}
+
+
+@pytest.mark.parametrize("name", INTACT)
 def test_free_memory_is_fordblks(name):
 	"""mallinfo's fordblks: top, bins and fastbins, but not tcache."""
 	_truth, totals = truth_of(name)

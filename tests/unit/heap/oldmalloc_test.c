@@ -190,16 +190,32 @@ static void headers_run_over(void **state)
 static void all_behind_is_lost(void **state)
 {
 	taddr c[CHUNKS];
-	struct fake_image *f = process_new("u60 f80 ua0 u1", c);
+	struct fake_image *f = process_new("u60 f60 u60 f80 ua0 u1", c);
 	struct blocks b;
 
 	(void)state;
-	for (taddr at = c[2]; at < HEAP + HEAP_SIZE - 16; at += 8)
+	for (taddr at = c[4]; at < HEAP + HEAP_SIZE - 16; at += 8)
 		fake_image_put(f, at, 0x4141414141414141);
 	assert_null(blocks_build_with(&env, &f->img, walkers, &b));
-	assert_int_equal(info_of(&b)->n_used, 2);
+	assert_int_equal(info_of(&b)->n_used, 3);
 	assert_true(info_of(&b)->n_damage);
-	block_is(&b, c[2] + 16, HEAP + HEAP_SIZE - 16 - c[2] - 16, true);
+	block_is(&b, c[4] + 16, HEAP + HEAP_SIZE - 16 - c[4] - 16, true);
+	blocks_fini(&b);
+	fake_image_free(f);
+}
+
+/* Lists like those of bins, but of things that have no size at both ends: another program's. */
+static void lists_of_others(void **state)
+{
+	taddr c[CHUNKS];
+	struct fake_image *f = process_new("u60 f60 u60 f80 ua0 u1", c);
+	struct blocks b;
+
+	(void)state;
+	fake_image_put(f, c[2], 0x7777);
+	fake_image_put(f, c[4], 0x7777);
+	assert_null(blocks_build_with(&env, &f->img, walkers, &b));
+	assert_int_equal(b.n_heaps, 0);
 	blocks_fini(&b);
 	fake_image_free(f);
 }
@@ -243,6 +259,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(mapped_chunks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(headers_run_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(all_behind_is_lost, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lists_of_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_list_that_loops, set_up, tear_down),
 		cmocka_unit_test(sizes_and_bins),
 	};
