@@ -271,6 +271,73 @@ static struct err *describe_goroutines(struct run *run, struct rp_node *parent)
 	return NULL;
 }
 
+/* The owner of each goroutine's roots, + 1; 0: it has no roots. */
+static void find_owners(const struct graph *g, uint32_t *owners, size_t n)
+{
+	for (uint32_t i = 0; i < g->n_sources; i++)
+		if (g->sources[i].kind == ROOT_GOROUTINE && g->sources[i].thread < n)
+			owners[g->sources[i].thread] = g->sources[i].owner;
+}
+
+/* A place where some can be woken by others alone, and some by anybody, has two owners. */
+static struct total held_by(const struct run *run, const struct group *group,
+			    const uint32_t *owners)
+{
+	uint32_t seen[2] = {};
+	struct total t = {};
+
+	for (size_t i = 0; i < group->n; i++) {
+		uint32_t owner = owners[group->v[i] - run->image->go->goroutines];
+		const struct total *of;
+
+		if (!owner || owner == seen[0] || owner == seen[1])
+			continue;
+		seen[seen[0] != 0] = owner;
+		of = &run->facts.group_total[owner - 1];
+		t.count += of->count;
+		t.bytes += of->bytes;
+	}
+	return t;
+}
+
+static struct rp_node *child(struct rp_node *node, const char *key)
+{
+	struct rp_node *at = node ? node->first : NULL;
+
+	while (at && strcmp(at->key, key))
+		at = at->next;
+	return at;
+}
+
+struct err *describe_go_held(struct run *run)
+{
+	const struct go *go = run->image->go;
+	struct report *r = &run->report;
+	struct rp_node *node = r->go ? child(child(r->go, "goroutines"), "groups") : NULL;
+	_free_ const struct goroutine **v = NULL;
+	_free_ struct group *groups = NULL;
+	_free_ uint32_t *owners = NULL;
+	size_t n_groups;
+
+	if (!node || !run->facts.group_total)
+		return NULL;
+	v = calloc(go->n_goroutines + 1, sizeof(*v));
+	groups = calloc(go->n_goroutines + 1, sizeof(*groups));
+	owners = calloc(go->n_goroutines + 1, sizeof(*owners));
+	if (!v || !groups || !owners)
+		return &err_nomem;
+	n_groups = find_groups(v, live_goroutines(go, v), groups);
+	find_owners(run->graph, owners, go->n_goroutines);
+	node = node->first;
+	for (size_t i = 0; i < n_groups && node; i++, node = node->next) {
+		struct total held = held_by(run, &groups[i], owners);
+
+		node_uint(r, node, "retained_count", NODE_COUNT, held.count);
+		node_uint(r, node, "retained", NODE_BYTES, held.bytes);
+	}
+	return report_nodes_failed(r) ? &err_nomem : NULL;
+}
+
 /* Recomputed figures under MemStats' own names; beside them what the runtime itself counted. */
 static void describe_memstats(struct run *run, const struct go_memstats *m)
 {

@@ -253,6 +253,10 @@ struct err *analyze_run(struct run *run)
 	if (!err)
 		err = describe_go_pools(run, &subject);
 	if (!err)
+		err = describe_go_held(run);
+	if (!err)
+		err = describe_go_stuck(run);
+	if (!err)
 		err = describe_go_maps(run);
 	if (!err)
 		err = describe_pools(run);

@@ -52,6 +52,10 @@ struct go_memstats;
 void describe_go_gc(struct run *run, const struct go_memstats *m);
 /* describe_go_pools.c: what the facts of the analyses add to it: pools; subject->residences. */
 struct err *describe_go_pools(struct run *run, struct subject *subject) MUST_CHECK;
+/* describe_go.c: what each group of goroutines alone keeps. */
+struct err *describe_go_held(struct run *run) MUST_CHECK;
+/* describe_go_stuck.c: who waits for whom, of those that nobody can wake. */
+struct err *describe_go_stuck(struct run *run) MUST_CHECK;
 /* go_profile.c: what its runtime sampled of its allocations, if a writer needs it. */
 struct err *describe_go_profile(struct run *run) MUST_CHECK;
 /* heap_samples.c: what a C allocator's own profiler sampled; subject->samples. */

@@ -532,8 +532,12 @@ static void add_totals(const struct subject *s, struct report *r)
 	};
 
 	for (uint32_t i = 0; i < s->graph->n_owners; i++) {
-		struct rp_total *t = &r->categories[categories[s->graph->owners[i].kind]];
+		unsigned kind = s->graph->owners[i].kind;
+		struct rp_total *t = &r->categories[categories[kind]];
 		struct total kept = kept_by(s, i);
+
+		if (kind == OWNER_GOROUTINES)
+			continue;
 
 		t->known = true;
 		t->count += kept.count;
@@ -541,6 +545,9 @@ static void add_totals(const struct subject *s, struct report *r)
 	}
 	for (unsigned kind = 0; kind < OWNER_KINDS; kind++) {
 		struct rp_total *t = &r->categories[categories[kind]];
+
+		if (kind == OWNER_GOROUTINES)
+			continue;
 
 		t->count += s->facts->owner_shared[kind].count;
 		t->bytes += s->facts->owner_shared[kind].bytes;
@@ -555,7 +562,7 @@ static struct err *add_owner(const struct subject *s, struct report *r, uint32_t
 	bool is_all;
 	struct err *err;
 
-	if (owner->kind == OWNER_STUCK)
+	if (owner->kind == OWNER_STUCK || owner->kind == OWNER_GOROUTINES)
 		return NULL; /* stuck.c */
 	if (owner->kind == OWNER_FINALIZER)
 		return total.bytes >= LEAST_BYTES ? add_finalizers(s, r, owner, &total, k) : NULL;

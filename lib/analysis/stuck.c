@@ -667,6 +667,6 @@ static struct err *stuck_run(struct env *env, const struct subject *s, struct re
 const struct analysis_ops stuck_analysis = {
 	.name = "stuck",
 	.summary = "goroutines that nobody can wake, and who waits for whom",
-	.needs = FACT_OWNER | FACT_KNOTS | FACT_STUCK_RINGS | FACT_PARENT,
+	.needs = FACT_OWNER | FACT_KNOTS | FACT_STUCK_RINGS | FACT_HELD | FACT_PARENT,
 	.run = stuck_run,
 };

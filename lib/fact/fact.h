@@ -28,6 +28,8 @@ enum fact {
 	FACT_KNOTS = 1 << 8,
 	/* rings of blocks that stuck goroutines alone keep; needs OWNER */
 	FACT_STUCK_RINGS = 1 << 9,
+	/* what each group of goroutines alone keeps; needs OWNER */
+	FACT_HELD = 1 << 10,
 };
 
 /*
@@ -168,6 +170,13 @@ struct facts {
 	/* STUCK_RINGS: by owner, the largest first */
 	const struct stuck_ring *stuck_rings;
 	uint64_t n_stuck_rings;
+	const uint64_t *alone; /* OWNER: one bit a node that goroutines' stacks alone reach */
+	/*
+	 * HELD: by owner, of OWNER_GOROUTINES and OWNER_STUCK, whether they can be woken or not;
+	 * and what several of them keep together. NULL without owners.
+	 */
+	const struct total *group_total;
+	struct total groups_shared;
 	struct col cols[24];
 };
 static inline uint64_t facts_retained(const struct facts *f, node_id i)

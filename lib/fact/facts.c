@@ -32,11 +32,13 @@ static const struct step {
 	{ FACT_KNOTS, FACT_STUCK, knots_compute,
 	  1 << COL_THINGS | 1 << COL_WAITS | 1 << COL_HOLDERS | 1 << COL_RING | 1 << COL_KNOT,
 	  "who waits for whom" },
-	{ FACT_OWNER, FACT_KNOTS, owner_compute, 1 << COL_OWNER | 1 << COL_OWNER_TOTAL,
+	{ FACT_OWNER, FACT_KNOTS, owner_compute,
+	  1 << COL_OWNER | 1 << COL_OWNER_TOTAL | 1 << COL_ALONE,
 	  "what owners keep" },
 	{ FACT_FINAL_RINGS, FACT_OWNER, final_rings_compute,
 	  1 << COL_FINAL_RINGS | 1 << COL_IN_FINAL_RING,
 	  "rings with a finalizer" },
+	{ FACT_HELD, FACT_OWNER, held_compute, 1 << COL_GROUP_TOTAL, "what goroutines keep" },
 	{ FACT_STUCK_RINGS, FACT_OWNER, stuck_rings_compute, 1 << COL_STUCK_RINGS,
 	  "rings of stuck goroutines" },
 };
@@ -75,6 +77,8 @@ void facts_drop(struct facts *f, unsigned which)
 	if (!f->things)
 		f->n_things = f->n_thing_waits = f->n_holders = 0;
 	f->final_rings = f->cols[COL_FINAL_RINGS].base;
+	f->alone = f->cols[COL_ALONE].base;
+	f->group_total = f->cols[COL_GROUP_TOTAL].base;
 	f->stuck_rings = f->cols[COL_STUCK_RINGS].base;
 	f->n_stuck_rings = f->stuck_rings ? f->cols[COL_STUCK_RINGS].n : 0;
 	f->n_final_rings = f->cols[COL_FINAL_RINGS].n;

@@ -352,6 +352,8 @@ static struct err *find_rings(struct env *env, const struct knots *k, struct fac
 	knot = f->cols[COL_KNOT].base;
 	for (uint32_t i = 0; i < k->g->n_owners; i++)
 		knot[i] = i;
+	if (!k->holders.n)
+		return NULL;
 	err = graph_builder_new(env, &b);
 	if (!err)
 		err = build(env, k, b, &threads);

@@ -15,6 +15,7 @@ struct spread {
 	const struct gate *gates;
 	uint16_t *owner;
 	uint64_t *is_gate;
+	uint64_t *hidden; /* stuck goroutines' own blocks */
 	uint64_t *queued;
 	struct col stack;
 };
@@ -74,6 +75,9 @@ static struct err *reach_by(struct spread *s, node_id node, uint32_t label)
 	s->owner[node] = (uint16_t)now;
 	if (!bit_get(s->inner, node) || bit_get(s->queued, node))
 		return NULL;
+	/* That the runtime knows of a goroutine does not make it keep what that one waits for. */
+	if (now == OWNER_OTHERS && bit_get(s->hidden, node))
+		return NULL;
 	bit_set(s->queued, node);
 	return col_append(&s->stack, &node, 1);
 }
@@ -96,36 +100,64 @@ static struct err *spread_all(struct spread *s)
 	return NULL;
 }
 
-/* The owner a root counts for: that of stuck goroutines only where the goroutine is. */
+/*
+ * The owner a root counts for: that of stuck goroutines only where the goroutine is, that of other
+ * goroutines not here.
+ */
 static uint32_t root_owner(const struct graph *g, const struct facts *f, uint32_t root)
 {
 	const struct root_source *source = &g->sources[g->root_source[root]];
 
+	if (source->owner && g->owners[source->owner - 1].kind == OWNER_GOROUTINES)
+		return 0;
 	if (source->owner && g->owners[source->owner - 1].kind == OWNER_STUCK &&
 	    !is_stuck(f, source->thread))
 		return 0;
 	return source->owner;
 }
 
-static struct err *from_roots(struct spread *s, const struct facts *f)
+static struct err *from_some(struct spread *s, const struct facts *f, bool goroutines, bool owned)
 {
 	const struct graph *g = s->g;
+	struct err *err = NULL;
 
-	for (unsigned owned = 0; owned < 2; owned++) {
-		struct err *err = NULL;
+	for (uint32_t i = 0; i < g->n_roots && !err; i++) {
+		uint32_t owner;
 
-		for (uint32_t i = 0; i < g->n_roots && !err; i++) {
-			uint32_t owner = label_of(g, f, root_owner(g, f, i));
-
-			if (!!owner == owned)
-				err = reach_by(s, EDGE_NODE(g->root_node[i]), owner);
-		}
-		if (!err)
-			err = spread_all(s);
-		if (err)
-			return err;
+		if ((g->sources[g->root_source[i]].kind == ROOT_GOROUTINE) != goroutines)
+			continue;
+		owner = label_of(g, f, root_owner(g, f, i));
+		if (!!owner == owned)
+			err = reach_by(s, EDGE_NODE(g->root_node[i]), owner);
 	}
-	return NULL;
+	return err ? err : spread_all(s);
+}
+
+/* Nodes that nothing but goroutines can reach from here on. */
+static struct err *leave_alone(struct env *env, const struct spread *s, struct facts *f)
+{
+	struct err *err = col_fixed(env, 8, bits_words(s->g->n) + 1, "goroutines",
+				    &f->cols[COL_ALONE]);
+	uint64_t *alone = f->cols[COL_ALONE].base;
+
+	for (node_id i = 0; i < s->g->n && !err; i++)
+		if (s->owner[i] == OWNER_UNREACHED && graph_is_live(s->g, i))
+			bit_set(alone, i);
+	f->alone = err ? NULL : alone;
+	return err;
+}
+
+static struct err *from_roots(struct env *env, struct spread *s, struct facts *f)
+{
+	struct err *err = from_some(s, f, false, false);
+
+	if (!err)
+		err = from_some(s, f, false, true);
+	if (!err)
+		err = leave_alone(env, s, f);
+	if (!err)
+		err = from_some(s, f, true, false);
+	return err ? err : from_some(s, f, true, true);
 }
 
 static struct err *sum_up(struct env *env, const struct graph *g, struct facts *f)
@@ -152,6 +184,18 @@ static struct err *sum_up(struct env *env, const struct graph *g, struct facts *
 	return NULL;
 }
 
+static struct err *mark_hidden(struct env *env, struct spread *s, struct col *hidden)
+{
+	const struct graph *g = s->g;
+	struct err *err = col_fixed(env, 8, bits_words(g->n) + 1, "stuck goroutines", hidden);
+
+	s->hidden = hidden->base;
+	for (uint32_t i = 0; i < g->n_waits && !err; i++)
+		if (g->waits[i].kind == WAIT_HIDDEN && is_stuck(s->f, g->waits[i].thread))
+			bit_set(s->hidden, g->waits[i].node);
+	return err;
+}
+
 static struct err *mark_gates(struct env *env, struct spread *s, struct col *gates,
 			      struct col *queued)
 {
@@ -168,20 +212,11 @@ static struct err *mark_gates(struct env *env, struct spread *s, struct col *gat
 	return NULL;
 }
 
-/* A stuck goroutine's own blocks, which the runtime reaches, do not make it keep anything. */
-static void end_at_hidden(const struct graph *g, const struct facts *f, uint64_t *inner)
-{
-	for (uint32_t i = 0; i < g->n_waits; i++)
-		if (g->waits[i].kind == WAIT_HIDDEN && is_stuck(f, g->waits[i].thread))
-			bit_clear(inner, g->waits[i].node);
-}
-
-struct err *owner_compute(struct env *env, const struct graph *g, const struct subset *all,
+struct err *owner_compute(struct env *env, const struct graph *g, const struct subset *inner,
 			  struct facts *f)
 {
-	struct spread s = { .g = g, .f = f, .gates = g->gates };
-	struct col gates = {}, queued = {};
-	struct subset inner = {};
+	struct spread s = { .g = g, .f = f, .inner = inner->set, .gates = g->gates };
+	struct col gates = {}, hidden = {}, queued = {};
 	struct err *err;
 
 	if (!g->n_owners)
@@ -191,22 +226,19 @@ struct err *owner_compute(struct env *env, const struct graph *g, const struct s
 		return err;
 	s.owner = f->cols[COL_OWNER].base;
 	memset(s.owner, 0xff, 2 * (uint64_t)g->n);
-	err = subset_copy(env, g->n, all, &inner);
-	s.inner = inner.set;
-	if (!err)
-		end_at_hidden(g, f, inner.set);
+	err = mark_hidden(env, &s, &hidden);
 	if (!err)
 		err = mark_gates(env, &s, &gates, &queued);
 	if (!err)
-		err = col_open(env, 4, inner.n, "nodes to visit", &s.stack);
+		err = col_open(env, 4, inner->n, "nodes to visit", &s.stack);
 	if (!err)
-		err = from_roots(&s, f);
+		err = from_roots(env, &s, f);
 	if (!err)
 		err = sum_up(env, g, f);
 	col_close(&s.stack);
 	col_close(&queued);
+	col_close(&hidden);
 	col_close(&gates);
-	subset_close(&inner);
 	if (err)
 		return err;
 	f->owner = f->cols[COL_OWNER].base;

@@ -44,6 +44,7 @@ const char *root_kind_name(enum root_kind kind); /* "global", "tls", "stack", "r
 enum owner_kind {
 	OWNER_POOL,
 	OWNER_FINALIZER, /* what waits for finalizers and cleanups to run */
+	OWNER_GOROUTINES, /* any others at one place: of FACT_HELD alone */
 	OWNER_STUCK, /* counts for those of its goroutines alone that FACT_STUCK finds stuck */
 	OWNER_KINDS
 };

@@ -321,14 +321,15 @@ static void take_place(void *arg, const char *function, const char *file, unsign
 }
 
 /* "chan receive in main.worker (main.go:33)": the program's innermost function. */
-static struct err *add_owner(struct waits *w, const struct goroutine *const *v, size_t n, uint32_t *ret)
+static struct err *add_owner(struct waits *w, const struct goroutine *const *v, size_t n,
+			     enum owner_kind kind, uint32_t *ret)
 {
 	const struct goroutine *g = v[0];
 	struct place p = { .name = TEXT_INIT };
-	struct owner owner = { .kind = OWNER_STUCK, .count = n };
+	struct owner owner = { .kind = (uint8_t)kind, .count = n };
 	struct err *err;
 
-	text_add(&p.name, g->wait_reason);
+	text_add(&p.name, g->wait_reason ? g->wait_reason : go_status_name(g->status));
 	for (size_t i = 0; i < g->n_frames && !p.done; i++)
 		go_source(w->go, g->frames[i].pc - (i > 0), take_place, &p);
 	owner.name = text_str(&p.name);
@@ -351,7 +352,8 @@ static int by_stack(const void *pa, const void *pb)
 	return diff ? diff : (*a)->id < (*b)->id ? -1 : (*a)->id > (*b)->id;
 }
 
-static struct err *add_owners(struct waits *w, const struct goroutine **v, size_t n)
+static struct err *add_owners(struct waits *w, const struct goroutine **v, size_t n,
+			      enum owner_kind kind)
 {
 	uint32_t owner = 0;
 
@@ -362,7 +364,7 @@ static struct err *add_owners(struct waits *w, const struct goroutine **v, size_
 		if (i == end) {
 			while (end < n && !goroutine_compare(v[i], v[end]))
 				end++;
-			err = add_owner(w, v + i, end - i, &owner);
+			err = add_owner(w, v + i, end - i, kind, &owner);
 		}
 		if (!err)
 			err = w->sink->owner_of_roots(w->sink, ROOT_GOROUTINE,
@@ -376,9 +378,10 @@ static struct err *add_owners(struct waits *w, const struct goroutine **v, size_
 
 static struct err *note_all(struct waits *w)
 {
-	size_t n = 0;
+	size_t n = 0, n_others = 0;
 	_free_ const struct goroutine **v = calloc(w->go->n_goroutines + 1, sizeof(*v));
-	struct err *err = v ? NULL : &err_nomem;
+	_free_ const struct goroutine **others = calloc(w->go->n_goroutines + 1, sizeof(*v));
+	struct err *err = v && others ? NULL : &err_nomem;
 
 	for (uint32_t i = 0; i < w->go->n_goroutines && !err; i++) {
 		bool waits = false;
@@ -388,8 +391,12 @@ static struct err *note_all(struct waits *w)
 			err = w->sink->wait(w->sink, &w->rows.v[k]);
 		if (waits)
 			v[n++] = &w->go->goroutines[i];
+		else if (w->go->goroutines[i].n_frames)
+			others[n_others++] = &w->go->goroutines[i];
 	}
-	return err ? err : add_owners(w, v, n);
+	if (!err)
+		err = add_owners(w, v, n, OWNER_STUCK);
+	return err ? err : add_owners(w, others, n_others, OWNER_GOROUTINES);
 }
 
 /* ---- roots by goroutine: a counting sort ---- */

@@ -97,6 +97,50 @@ def test_what_they_keep(name):
 	assert kept >= sum(s["retained"] for s in stuck_suspects(name))
 
 
+def groups_of(name):
+	"""The program's own groups of goroutines by the function they stand in."""
+	found = {}
+	for group in report_of(name)["go"]["goroutines"]["groups"]:
+		functions = [level["function"] for level in group["stack"] if level["function"].startswith("main.")]
+		found.update({function: group for function in functions[:1]})
+	return found
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_what_groups_keep(name):
+	"""Whether they can be woken or not; one that only waits for a global's channel keeps nothing."""
+	groups = groups_of(name)
+	for _, size, function, _ in truth_of(name).rows["held"]:
+		assert groups[function]["retained"] == int(size)
+	assert groups["main.onLive"]["retained"] == groups["main.sleeper"]["retained"] == 0
+	assert groups["main.onOrphan"]["retained"] >= 200 * 1024
+	for s in stuck_suspects(name):
+		functions = functions_in(s["title"])
+		if len(functions) == 1:
+			assert groups[functions[0]]["retained"] == s["retained"]
+
+
+@pytest.mark.parametrize("name", KNOTTED)
+def test_things_and_rings_in_numbers(name):
+	said, rows = report_of(name)["go"]["stuck"], truth_rows(name, "stuck")
+	assert said["complete"] and said["count"] == sum(count for count, _, _ in rows.values())
+	things = {int(thing["address"], 16): thing for thing in said["things"]}
+	goroutines = report_of(name)["go"]["goroutines"]
+	function_of = {g["id"]: function for function, group in groups_of(name).items()
+		for g in goroutines["list"] if goroutines["groups"][g["group"]]["ids"] == group["ids"]}
+	for function, (count, address, other) in rows.items():
+		thing = things[address]
+		assert thing["waiting"] == count and thing["reached"] == len(thing["reached_by"])
+		assert {function_of[number] for number in thing["waiters"]} == {function}
+		assert {function_of[number] for number in thing["reached_by"]} == ({other} if other else set())
+	assert {frozenset(function_of[number] for number in ring) for ring in said["rings"]} == rings_of(rows)
+
+
+@pytest.mark.parametrize("name", [name for name in WAITS if name not in KNOTTED])
+def test_no_numbers_without_any(name):
+	assert "stuck" not in report_of(name)["go"]
+
+
 @pytest.mark.parametrize("name", WAITS)
 def test_who_can_be_woken_is_not_named(name):
 	quiet = truth_rows(name, "quiet")

@@ -61,7 +61,8 @@ static struct graph *build(const struct plain *p, struct gate *gates)
 				assert_null(graph_add_edge(b, i, j));
 	for (uint32_t o = 0; o <= OWNERS; o++)
 		for (unsigned i = 0; i < p->n; i++) {
-			struct root_source source = { .kind = ROOT_GLOBAL, .thread = o, .owner = o };
+			struct root_source source = { .kind = o < 3 ? ROOT_GLOBAL : ROOT_GOROUTINE,
+						      .thread = o, .owner = o };
 
 			if (p->root[i][o])
 				assert_null(graph_add_root(b, &source, i, 8 * i));
@@ -80,12 +81,12 @@ static struct graph *build(const struct plain *p, struct gate *gates)
 }
 
 /* Which owners (bit 0: nobody in particular) a node is reached by; beyond a gate the gate's alone. */
-static void reach_plainly(const struct plain *p, unsigned *by)
+static void reach_plainly(const struct plain *p, bool both_stuck, unsigned *by)
 {
 	memset(by, 0, MAX * sizeof(*by));
 	for (unsigned i = 0; i < p->n; i++)
 		for (unsigned o = 0; o <= OWNERS; o++)
-			by[i] |= (unsigned)p->root[i][o] << (o == 4 && !p->both_stuck ? 0 : o);
+			by[i] |= (unsigned)p->root[i][o] << (o == 4 && !both_stuck ? 0 : o);
 	for (bool more = true; more;) {
 		more = false;
 		for (unsigned i = 0; i < p->n; i++) {
@@ -139,7 +140,7 @@ static void test_random(void **state)
 		p.both_stuck = round % 2 == 0;
 		g = build(&p, gates);
 		assert_null(facts_compute(&env, g, FACT_OWNER, &f));
-		reach_plainly(&p, by);
+		reach_plainly(&p, p.both_stuck, by);
 		for (unsigned i = 0; i < p.n; i++) {
 			assert_int_equal(f.owner[i], expected(by[i]));
 			if (f.owner[i] && f.owner[i] <= OWNERS)
@@ -152,6 +153,41 @@ static void test_random(void **state)
 		facts_fini(&f);
 		graph_free(g);
 	}
+}
+
+/* What goroutines at one place alone keep, stuck or not: here the last two owners'. */
+static void test_groups(void **state)
+{
+	uint64_t seed = 5, all = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 1000; round++) {
+		uint64_t bytes[OWNERS] = {}, shared = 0;
+		struct gate gates[MAX];
+		struct facts f = {};
+		struct plain p;
+		struct graph *g;
+		unsigned by[MAX];
+
+		make_random(&p, &seed);
+		memset(p.gate, 0, sizeof(p.gate));
+		p.both_stuck = round % 2 == 0;
+		g = build(&p, gates);
+		assert_null(facts_compute(&env, g, FACT_HELD, &f));
+		reach_plainly(&p, true, by);
+		for (unsigned i = 0; i < p.n; i++) {
+			bytes[2] += by[i] == 1 << 3 ? 16 + i : 0;
+			bytes[3] += by[i] == 1 << 4 ? 16 + i : 0;
+			shared += by[i] == (1 << 3 | 1 << 4) ? 16 + i : 0;
+		}
+		for (unsigned o = 0; o < OWNERS; o++)
+			assert_int_equal(f.group_total[o].bytes, bytes[o]);
+		assert_int_equal(f.groups_shared.bytes, shared);
+		all += bytes[2] + shared;
+		facts_fini(&f);
+		graph_free(g);
+	}
+	assert_true(all > 3000);
 }
 
 static void test_without_owners(void **state)
@@ -174,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_random, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_without_owners, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_groups, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

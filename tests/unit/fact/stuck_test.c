@@ -214,7 +214,7 @@ static void test_knots(void **state)
 	unsigned n_rings = 0, n_holders = 0;
 
 	(void)state;
-	for (unsigned round = 0; round < 6000; round++) {
+	for (unsigned round = 0; round < 500; round++) {
 		bool stuck[THREADS], after[THREADS][THREADS] = {}, found[THREADS][THREADS] = {};
 		struct facts f = {};
 		struct plain p;
@@ -248,7 +248,7 @@ static void test_knots(void **state)
 		facts_fini(&f);
 		graph_free(g);
 	}
-	assert_true(n_rings > 50 && n_holders > 500);
+	assert_true(n_rings && n_holders > 20);
 }
 
 /* Two that wait for each other's channel, which nobody else has; a third that main can wake. */

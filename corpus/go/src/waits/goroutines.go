@@ -304,6 +304,12 @@ func onTick(t *time.Ticker, c chan *Job) {
 	}
 }
 
+//go:noinline
+func hoarder(b []byte) {
+	time.Sleep(5 * time.Hour)
+	use(unsafe.Pointer(&b[0]))
+}
+
 func quiet(function string, n int, thing unsafe.Pointer) {
 	truth.Note("quiet", thing, uintptr(n), function, truth.Live)
 }
@@ -344,6 +350,11 @@ func alive() {
 	go condSleeper(cond)
 	go onSleeperCond(cond)
 	quiet("main.onSleeperCond -", 1, unsafe.Pointer(cond))
+
+	for i := 0; i < 4; i++ { // a size class of its own: nothing is rounded
+		go hoarder(make([]byte, 20<<10))
+	}
+	truth.Note("held", nil, 4*20<<10, "main.hoarder", truth.Live)
 
 	go onTick(time.NewTicker(5*time.Hour), make(chan *Job))
 	quiet("main.onTick -", 1, nil)
