@@ -36,7 +36,7 @@ static const char *quoted(struct names *n, const char *name)
 /* NULL: of no type that is known. */
 static const char *name_of(struct names *n, uint32_t id)
 {
-	type_id type = n->graph->type ? n->graph->type[id] : 0;
+	type_id type = graph_type(n->graph, id);
 
 	if (!type)
 		return NULL;

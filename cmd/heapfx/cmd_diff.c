@@ -81,7 +81,7 @@ static struct err *add_sizes(struct run *run)
 	struct err *err = NULL;
 
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it))
-		if (!(g->type && g->type[it.id]) && it.size && !count_size(&s, it.size))
+		if (!graph_type(g, it.id) && it.size && !count_size(&s, it.size))
 			err = &err_nomem;
 	if (s.n_slots)
 		qsort(s.v, s.n_slots, sizeof(*s.v), by_size);

@@ -158,7 +158,7 @@ static void say_chains(struct explanation *x, node_id node, const struct subject
 
 static const char *type_name(const struct graph *g, node_id node)
 {
-	return g->type && g->type[node] ? g->types->v[g->type[node]].name : NULL;
+	return graph_type(g, node) ? g->types->v[graph_type(g, node)].name : NULL;
 }
 
 static void add_holder(struct explanation *x, node_id src, node_id dst, bool interior)

@@ -97,7 +97,7 @@ static void name_sync_map(struct run *run, struct rp_node *node, const struct go
 	struct text name = TEXT_INIT;
 
 	if (map->in != NODE_NONE) {
-		node_text(&run->report, node, "in", g->types->v[g->type[map->in]].name);
+		node_text(&run->report, node, "in", g->types->v[graph_type(g, map->in)].name);
 		return;
 	}
 	if (g->ops && g->ops->root)
@@ -157,7 +157,7 @@ struct err *describe_go_maps(struct run *run)
 	struct rp_node *list;
 	struct err *err;
 
-	if (!r->go || !run->graph->type)
+	if (!r->go || !run->graph->types)
 		return NULL;
 	w = calloc(1, sizeof(*w));
 	if (!w)

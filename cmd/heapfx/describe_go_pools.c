@@ -177,7 +177,7 @@ static void add_largest(struct run *run, struct rp_node *node, const struct hold
 
 	for (unsigned i = 0; i < h->n; i++) {
 		struct rp_node *block = node_map(r, list, NULL);
-		type_id type = run->graph->type ? run->graph->type[h->largest[i]] : 0;
+		type_id type = graph_type(run->graph, h->largest[i]);
 
 		node_uint(r, block, "address", NODE_ADDR, graph_key(run->graph, h->largest[i]));
 		node_uint(r, block, "size", NODE_BYTES, h->size[i]);

@@ -147,9 +147,9 @@ const char *node_type(const struct graph *g, node_id node)
 {
 	const char *name;
 
-	if (!g->type || !g->types || !g->type[node] || g->type[node] >= g->types->n)
+	if (!g->types || !graph_type(g, node) || graph_type(g, node) >= g->types->n)
 		return NULL;
-	name = g->types->v[g->type[node]].name;
+	name = g->types->v[graph_type(g, node)].name;
 	return *name ? name : NULL;
 }
 
@@ -359,7 +359,7 @@ static uint32_t way_up(struct way *w, node_id node)
 static bool folds_on(struct hops *h, const struct graph *g, node_id node, node_id last)
 {
 	if (h->steps <= OFFSETS_MAX || last == NODE_NONE ||
-	    (g->type && g->type[node] != g->type[last]) ||
+	    graph_type(g, node) != graph_type(g, last) ||
 	    graph_size_near(g, node, &h->near) != h->v[h->n - 1].size)
 		return false;
 	h->steps++;

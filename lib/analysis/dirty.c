@@ -109,7 +109,7 @@ static struct err *add_pointers(struct finder *f, uint32_t owner, node_id src)
 
 		if (f->s->facts->owner[row.dst] != OWNER_OTHERS)
 			continue;
-		row.type = g->type ? g->type[src] : 0;
+		row.type = graph_type(g, src);
 		row.place = place_of(g, src, row.dst);
 		if (!add_row(f, &row))
 			return &err_nomem;
@@ -140,7 +140,7 @@ static struct err *add_map(struct finder *f, uint32_t owner, node_id node)
 	row.entries = entries_of(g, node);
 	if (!row.entries)
 		return NULL;
-	row.type = g->type[node];
+	row.type = graph_type(g, node);
 	if (!(up & PARENT_ROOT) && is_of_pool(f->s, up, &of) && !is_gate(g, up))
 		row.src = up;
 	return add_row(f, &row) ? NULL : &err_nomem;
@@ -156,8 +156,8 @@ static struct err *look(struct finder *f)
 
 		if (!is_of_pool(f->s, i, &owner) || is_gate(g, i))
 			continue;
-		if (g->type && g->type[i]) {
-			kind_at(f, owner, g->type[i])->count++;
+		if (graph_type(g, i)) {
+			kind_at(f, owner, graph_type(g, i))->count++;
 			err = add_map(f, owner, i);
 		}
 		if (!err)

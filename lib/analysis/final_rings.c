@@ -25,7 +25,7 @@ static bool are_alike(const struct graph *g, const struct final_ring *a, const s
 {
 	return a->bytes == b->bytes && a->nodes == b->nodes &&
 	       a->by_function == b->by_function &&
-	       (!g->type || g->type[a->node] == g->type[b->node]);
+	       graph_type(g, a->node) == graph_type(g, b->node);
 }
 
 /* "1,000 rings of 2 main.Cyc, never finalized", "25 main.Handle held by their own finalizers" */

@@ -80,8 +80,8 @@ static void sampling_fini(struct sampling *x)
 
 static const char *type_name(const struct graph *g, node_id node)
 {
-	return g->type && g->types && g->type[node] && g->type[node] < g->types->n ?
-		       g->types->v[g->type[node]].name :
+	return g->types && graph_type(g, node) && graph_type(g, node) < g->types->n ?
+		       g->types->v[graph_type(g, node)].name :
 		       NULL;
 }
 
@@ -281,14 +281,14 @@ static struct err *new_step(struct sampling *x, node_id up, node_id node, uint32
 
 static uint64_t sort_of(const struct sampling *x, node_id node)
 {
-	type_id type = type_name(x->g, node) ? x->g->type[node] : 0;
+	type_id type = type_name(x->g, node) ? graph_type(x->g, node) : 0;
 
 	return type ? 1ull << 32 | type : x->size[node];
 }
 
 static struct err *step(struct sampling *x, node_id up, node_id node, uint32_t from, uint32_t *ret)
 {
-	uint64_t upper = up == NODE_NONE || !x->g->type ? 0 : x->g->type[up];
+	uint64_t upper = up == NODE_NONE ? 0 : graph_type(x->g, up);
 	uint64_t way = up == NODE_NONE ? 0 : x->way[node];
 	uint32_t *place;
 	struct err *err;

@@ -74,7 +74,7 @@ static size_t reachable_rows(const struct subject *s, struct row *rows)
 		if (counts(s->facts, slack->node))
 			rows[n++] = (struct row){
 				slack,
-				s->graph->type ? s->graph->type[slack->node] : 0,
+				graph_type(s->graph, slack->node),
 			};
 	}
 	return n;

@@ -586,7 +586,7 @@ static struct err *count_sizes(struct search *x)
 		owner = owner_of(x, it.id);
 		if (owner != OWNER_NONE)
 			count_block(&x->points.v[owner - 1], it.id, it.size,
-				    x->g->type ? x->g->type[it.id] : 0);
+				    graph_type(x->g, it.id));
 	}
 	return NULL;
 }
@@ -618,7 +618,7 @@ static void add_header(struct search *x, struct point *p)
 		at = partition_point(x->g->n_slacks, k, x->g->slacks[k].node < node);
 		if (at < x->g->n_slacks && x->g->slacks[at].node == node &&
 		    x->g->slacks[at].kind == SLACK_MAP)
-			add_told(p, &x->g->slacks[at], x->g->type ? x->g->type[node] : 0);
+			add_told(p, &x->g->slacks[at], graph_type(x->g, node));
 	}
 }
 
@@ -632,7 +632,7 @@ static void find_told(struct search *x)
 
 		if (owner != OWNER_NONE)
 			add_told(&x->points.v[owner - 1], slack,
-				 x->g->type ? x->g->type[slack->node] : 0);
+				 graph_type(x->g, slack->node));
 	}
 }
 

@@ -78,19 +78,18 @@ static struct err *note_pair(struct census *c, type_id up, type_id down)
 
 static struct err *count_all(struct census *c)
 {
-	const type_id *type = c->g->type;
 	const node_id *idom = c->f->idom;
 	struct pair last = { UINT32_MAX, 0 };
 
 	for (struct graph_iter it = graph_iter(c->g, 0); it.id < c->g->n; graph_next(&it)) {
-		type_id down = type[it.id];
+		type_id down = graph_type(c->g, it.id);
 		struct err *err;
 
 		c->kinds[down].count++;
 		c->kinds[down].bytes += it.size;
 		if (!idom || !down || idom[it.id] == NODE_NONE)
 			continue;
-		struct pair p = { type[idom[it.id]], down };
+		struct pair p = { graph_type(c->g, idom[it.id]), down };
 
 		if (p.up == p.down || (p.up == last.up && p.down == last.down))
 			continue;
@@ -161,13 +160,13 @@ static struct err *find_nesting(struct census *c)
 static bool is_top(struct census *c, node_id node, bool *ret_sure)
 {
 	const node_id *idom = c->f->idom;
-	type_id type = c->g->type[node];
+	type_id type = graph_type(c->g, node);
 	node_id up = idom[node];
 
 	*ret_sure = true;
 	if (up == NODE_NONE)
 		return true;
-	if (c->g->type[up] == type)
+	if (graph_type(c->g, up) == type)
 		return false;
 	if (!c->kinds[type].nests && !c->too_many)
 		return true;
@@ -175,7 +174,7 @@ static bool is_top(struct census *c, node_id node, bool *ret_sure)
 		up = idom[up];
 		if (up == NODE_NONE)
 			return true;
-		if (c->g->type[up] == type)
+		if (graph_type(c->g, up) == type)
 			return false;
 	}
 	*ret_sure = false;
@@ -185,10 +184,10 @@ static bool is_top(struct census *c, node_id node, bool *ret_sure)
 static void sum_retained(struct census *c)
 {
 	for (struct graph_iter it = graph_iter(c->g, 0); it.id < c->g->n; graph_next(&it)) {
-		struct kind *k = &c->kinds[c->g->type[it.id]];
+		struct kind *k = &c->kinds[graph_type(c->g, it.id)];
 		bool sure;
 
-		if (!c->g->type[it.id] || !is_top(c, it.id, &sure))
+		if (!graph_type(c->g, it.id) || !is_top(c, it.id, &sure))
 			continue;
 		k->retained += facts_retained(c->f, it.id);
 		k->is_unsure |= !sure;
@@ -267,7 +266,7 @@ static struct err *types_run(struct env *env, const struct subject *s, struct re
 	struct err *err;
 
 	(void)env;
-	if (!s->graph->type || !s->graph->types)
+	if (!s->graph->types)
 		return NULL;
 	c.kinds = calloc(s->graph->types->n, sizeof(*c.kinds));
 	c.slots = calloc(2 * PAIRS_MAX, sizeof(*c.slots));

@@ -35,7 +35,7 @@ static void collect(const struct subject *s, struct kind *kinds, struct rp_suspe
 
 		if (s->facts->reach[it.id] != REACH_UNCOLLECTED)
 			continue;
-		k = &kinds[g->type ? g->type[it.id] : 0];
+		k = &kinds[graph_type(g, it.id)];
 		k->count++;
 		k->bytes += it.size;
 		if (out->n_addresses < SUSPECT_ADDRESSES)

@@ -47,7 +47,7 @@ struct unit {
 
 static type_id type_of(const struct graph *g, node_id node)
 {
-	return g->type ? g->type[node] : 0;
+	return graph_type(g, node);
 }
 
 static struct crowd *crowd_of(struct crowds *x, const struct unit *u)

@@ -185,8 +185,10 @@ struct graph {
 	const uint64_t *live;	     /* one bit a node: a used block; the others have no edges */
 	node_id n_live;
 	uint64_t live_bytes;
-	const type_id *type;	     /* NULL: no types known */
-	const struct types *types;   /* that `type` refers to; NULL with it */
+	/* To be asked by graph_type(): one of them, narrow where the types' numbers fit; both NULL: no types known. */
+	const uint16_t *type_narrow;
+	const type_id *type_wide;
+	const struct types *types;   /* NULL: no types known */
 	/* One bit a node: a collector's, so that it is uncollected when nothing reaches it, not lost; NULL: none. */
 	const uint64_t *collected;
 	/*
@@ -239,6 +241,10 @@ static inline edge_id graph_row(const struct graph *g, node_id i) /* 0 <= i <= n
 static inline bool graph_is_live(const struct graph *g, node_id i)
 {
 	return bit_get(g->live, i);
+}
+static inline type_id graph_type(const struct graph *g, node_id i) /* 0: unknown */
+{
+	return g->type_narrow ? g->type_narrow[i] : g->type_wide ? g->type_wide[i] : 0;
 }
 uint64_t graph_start(const struct graph *g, node_id i); /* of its bytes: a select for cores, for output only */
 uint64_t graph_key(const struct graph *g, node_id i);  /* what the program holds: behind a header of Go's; likewise */

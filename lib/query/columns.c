@@ -104,7 +104,7 @@ static void blocks_column(struct query *q, node_id id, unsigned column, struct q
 {
 	const struct graph *g = q->src.graph;
 	const struct facts *f = q->src.facts;
-	type_id type = g->type ? g->type[id] : 0;
+	type_id type = graph_type(g, id);
 
 	switch (column) {
 	case B_STATE:

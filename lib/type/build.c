@@ -420,9 +420,9 @@ static bool inside(void *ctx, node_id node, uint64_t offset, struct text *ret)
 	taddr start = graph_start(g, node), key = graph_key(g, node);
 	const char *path;
 
-	if (!g->type[node])
+	if (!graph_type(g, node))
 		return false;
-	text_add(ret, g->types->v[g->type[node]].name);
+	text_add(ret, g->types->v[graph_type(g, node)].name);
 	path = typing_path(c->typing, node, key, graph_size(g, node) - (key - start), offset);
 	if (path)
 		text_add(ret, path);
@@ -584,7 +584,7 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 	err = typing_run(env, img, blocks, g, typer_registry, &((struct context *)g->ctx)->typing);
 	if (err)
 		return err;
-	g->type = typing_column(((struct context *)g->ctx)->typing);
+	typing_columns(((struct context *)g->ctx)->typing, &g->type_narrow, &g->type_wide);
 	g->types = typing_types(((struct context *)g->ctx)->typing);
 	err = noting_run(env, img, blocks, noter_registry, g);
 	if (err)

@@ -225,7 +225,7 @@ static void read_texts(struct copies *c, const struct texts *t, taddr at, uint64
 static void read_all(struct copies *c)
 {
 	for (struct graph_iter it = graph_iter(c->g, 0); it.id < c->g->n; graph_next(&it)) {
-		const struct texts *t = &c->texts[c->g->type[it.id]];
+		const struct texts *t = &c->texts[graph_type(c->g, it.id)];
 
 		if (t->n)
 			read_texts(c, t, it.key, it.size);
@@ -416,7 +416,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	_cleanup_(fini) struct copies c = { .env = env, .img = img, .blocks = blocks, .g = g };
 	struct err *err;
 
-	if (!img->go || !g->type || !g->types || !g->grains)
+	if (!img->go || !g->types || !g->grains)
 		return NULL;
 	err = find_plain(&c);
 	if (!err)

@@ -160,8 +160,8 @@ static struct err *find_typed(struct finder *f)
 	for (node_id i = 0; i < g->n && n_maps && !err; i++) {
 		struct go_map map;
 
-		if (g->type[i] && maps[g->type[i]] && graph_is_live(g, i) &&
-		    go_map_read(&f->maps, maps[g->type[i]], graph_key(g, i), &map))
+		if (graph_type(g, i) && maps[graph_type(g, i)] && graph_is_live(g, i) &&
+		    go_map_read(&f->maps, maps[graph_type(g, i)], graph_key(g, i), &map))
 			err = f->fn(f->arg, i, &map);
 	}
 	return err;
@@ -181,7 +181,7 @@ static bool is_live_untyped(void *graph, uint32_t id)
 {
 	const struct graph *g = graph;
 
-	return id < g->n && !g->type[id] && graph_is_live(g, id);
+	return id < g->n && !graph_type(g, id) && graph_is_live(g, id);
 }
 
 struct err *go_maps_untyped(struct env *env, const struct image *img, const struct blocks *blocks,
@@ -208,7 +208,7 @@ struct err *go_maps_each(struct env *env, const struct image *img, const struct 
 	};
 	struct err *err;
 
-	if (!img->go || !g->type || !g->types || !g->grains)
+	if (!img->go || !g->types || !g->grains)
 		return NULL;
 	err = go_maps_open(env, img, blocks, &f.maps);
 	if (!err)

@@ -304,7 +304,7 @@ static bool add_word(struct slack_finder *f, struct array *a, const struct go_ty
 
 static const struct shape *shape_of_node(const struct slack_finder *f, node_id node)
 {
-	const struct type_row *row = &f->g->types->v[f->g->type[node]];
+	const struct type_row *row = &f->g->types->v[graph_type(f->g, node)];
 
 	return row->language == LANG_GO ? (const struct shape *)(uintptr_t)row->handle : NULL;
 }
@@ -326,7 +326,7 @@ static const struct go_type *tile_of(const struct shape *shape)
 /* Every pointer of a block that refers to a large one, by its place in its type. */
 static void read_source(struct slack_finder *f, node_id node, taddr start, uint64_t size)
 {
-	const struct shape *shape = f->g->type ? shape_of_node(f, node) : NULL;
+	const struct shape *shape = f->g->types ? shape_of_node(f, node) : NULL;
 	const struct go_type *t = shape && shape->compiled ? tile_of(shape) : NULL;
 	uint64_t tile = t ? shape->tile : 0;
 
@@ -495,7 +495,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	};
 	struct err *err;
 
-	if (!img->go || !g->type || !g->types || !g->grains)
+	if (!img->go || !g->types || !g->grains)
 		return NULL;
 	err = col_fixed(env, 8, bits_words(g->n) + 1, "slack", &f.big);
 	if (!err)

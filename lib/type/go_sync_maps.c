@@ -79,7 +79,7 @@ static bool take_block(struct finder *f, taddr at, uint64_t least, struct go_syn
 
 static const struct shape *shape_of_node(const struct finder *f, node_id node)
 {
-	const struct type_row *row = &f->g->types->v[f->g->type[node]];
+	const struct type_row *row = &f->g->types->v[graph_type(f->g, node)];
 
 	return row->language == LANG_GO ? (const struct shape *)(uintptr_t)row->handle : NULL;
 }
@@ -380,7 +380,7 @@ static struct err *find_in_blocks(struct finder *f)
 	type_id last = 0;
 
 	for (node_id i = 0; i < f->g->n && !err; i++) {
-		type_id type = f->g->type[i];
+		type_id type = graph_type(f->g, i);
 
 		if (!bit_get(has, type) || !graph_is_live(f->g, i))
 			continue;
@@ -402,7 +402,7 @@ struct err *go_sync_maps_each(struct env *env, const struct image *img, const st
 	};
 	struct err *err;
 
-	if (!img->go || !g->type || !g->types || !g->grains)
+	if (!img->go || !g->types || !g->grains)
 		return NULL;
 	if (!go_sync_layout(img->go, &f.l))
 		return NULL;

@@ -9,13 +9,14 @@
 #include <string.h>
 
 #include "base/addrmap.h"
+#include "base/bits.h"
 #include "base/guard.h"
 
 enum { TYPERS_MAX = 8, NAME_TRIES = 8 };
 
 struct typing {
 	struct types types;
-	struct col type; /* type_id, one an id */
+	struct col type; /* one an id: type_id, uint16_t once all are known and fit */
 	const struct blocks *blocks;
 	struct {
 		const struct typer_ops *ops;
@@ -95,6 +96,26 @@ static struct err *assign(struct env *env, struct typing *t, const struct graph 
 	return NULL;
 }
 
+static bool is_narrow(const struct typing *t)
+{
+	return t->type.elem_size == sizeof(uint16_t);
+}
+
+/* Half the memory, as long as there are not very many types: each moves down in the column. */
+static struct err *narrow(struct typing *t)
+{
+	uint8_t *base = t->type.base;
+
+	if (t->types.n > UINT16_MAX + 1u)
+		return NULL;
+	for (uint64_t i = 0; i < t->type.n; i++) {
+		uint16_t type = (uint16_t)load_u32(base + i * sizeof(type_id));
+
+		memcpy(base + i * sizeof(type), &type, sizeof(type));
+	}
+	return col_recast(&t->type, sizeof(uint16_t), t->type.n);
+}
+
 struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks,
 		       const struct graph *graph, const struct typer_ops *const *typers,
 		       struct typing **ret)
@@ -116,6 +137,8 @@ struct err *typing_run(struct env *env, const struct image *img, const struct bl
 		err = col_fixed(env, 1, blocks->grains.n, "types", &confidence);
 	if (!err)
 		err = assign(env, t, graph, confidence.base);
+	if (!err)
+		err = narrow(t);
 	if (err)
 		return err;
 	col_seal(&t->type);
@@ -123,14 +146,23 @@ struct err *typing_run(struct env *env, const struct image *img, const struct bl
 	return NULL;
 }
 
-const type_id *typing_column(const struct typing *t)
+void typing_columns(const struct typing *t, const uint16_t **ret_narrow, const type_id **ret_wide)
 {
-	return t ? t->type.base : NULL;
+	*ret_narrow = t && is_narrow(t) ? t->type.base : NULL;
+	*ret_wide = t && !is_narrow(t) ? t->type.base : NULL;
 }
 
 const struct types *typing_types(const struct typing *t)
 {
 	return t ? &t->types : NULL;
+}
+
+static type_id type_at(const struct typing *t, uint32_t id)
+{
+	if (!t)
+		return 0;
+	return is_narrow(t) ? ((const uint16_t *)t->type.base)[id] :
+			      ((const type_id *)t->type.base)[id];
 }
 
 /* A string that stays; each once, as long as hashes do not fall on each other. */
@@ -163,7 +195,7 @@ const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t siz
 	const struct typer_ops *ops;
 	struct text name = { .max = 4096 };
 	const char *kept = NULL;
-	type_id type = t ? ((const type_id *)t->type.base)[id] : 0;
+	type_id type = type_at(t, id);
 
 	if (!type || type >= t->types.n)
 		return NULL;
@@ -177,7 +209,7 @@ const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t siz
 
 uint64_t typing_entries(const struct typing *t, uint32_t id, taddr start)
 {
-	type_id type = t ? ((const type_id *)t->type.base)[id] : 0;
+	type_id type = type_at(t, id);
 	const struct type_row *row;
 	const struct typer_ops *ops;
 

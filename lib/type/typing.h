@@ -12,7 +12,8 @@ struct err *typing_run(struct env *env, const struct image *img, const struct bl
 		       const struct typer_ops *const *typers, struct typing **ret) MUST_CHECK;
 void typing_free(struct typing *t);
 
-const type_id *typing_column(const struct typing *t); /* one an id of blocks; NULL with `t` */
+/* One type an id of blocks: in the narrow column if all fit, else in the other; the rest is NULL. */
+void typing_columns(const struct typing *t, const uint16_t **ret_narrow, const type_id **ret_wide);
 const struct types *typing_types(const struct typing *t);
 
 /*

@@ -227,14 +227,14 @@ static void make_objects(struct world *w, unsigned shared, uint64_t map, unsigne
 	gate[0] = (struct gate){ array, 1 };
 	w->g->ops = &map_ops;
 	w->g->ctx = w->g;
-	w->g->type = of;
+	w->g->type_wide = of;
 	w->g->types = &types;
 	w->g->owners = owners;
 	w->g->n_owners = 1;
 	w->g->gates = gate;
 	w->g->n_gates = 1;
 	run(w, &owned_analysis);
-	w->g->type = NULL;
+	w->g->type_wide = NULL;
 	w->g->ctx = NULL;
 }
 
@@ -434,7 +434,7 @@ static void test_slack(void **state)
 	w.g->slacks = slacks;
 	w.g->n_slacks = 4;
 	w.g->types = &types;
-	w.g->type = of;
+	w.g->type_wide = of;
 	run(&w, &slack_analysis);
 	assert_int_equal(w.r.suspects.n, 1);
 	assert_string_equal(w.r.suspects.v[0].rule, "slack/map-dead");
@@ -446,7 +446,7 @@ static void test_slack(void **state)
 	assert_string_equal(w.r.suspects.v[0].title, "2 map[int]int of 240.0 KiB, 0.5% in use");
 	report_fini(&w.r);
 	w.r = (struct report){};
-	w.g->type = NULL;
+	w.g->type_wide = NULL;
 	facts_fini(&w.f);
 	w.f = (struct facts){};
 	run(&w, &slack_analysis);

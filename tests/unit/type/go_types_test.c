@@ -176,6 +176,15 @@ struct row {
 	} want[8];
 };
 
+static type_id type_of(const struct typing *t, uint32_t id)
+{
+	const uint16_t *narrow;
+	const type_id *wide;
+
+	typing_columns(t, &narrow, &wide);
+	return narrow ? narrow[id] : wide[id];
+}
+
 static void check(const struct row *row, size_t no)
 {
 	struct blocks b;
@@ -187,7 +196,7 @@ static void check(const struct row *row, size_t no)
 	assert_null(typing_run(&env, &fake->img, &b, NULL, typers, &t));
 	assert_non_null(t);
 	for (unsigned i = 0; row->want[i].at; i++) {
-		type_id id = typing_column(t)[block_at(&b, row->want[i].at)];
+		type_id id = type_of(t, block_at(&b, row->want[i].at));
 		const char *name = id ? typing_types(t)->v[id].name : NULL;
 
 		if (!name != !row->want[i].type || (name && strcmp(name, row->want[i].type)))
@@ -253,6 +262,59 @@ static void what_blocks_are(void **state)
 	}
 }
 
+/* ---- as many types as two bytes tell apart, and one more ---- */
+
+static uint32_t n_types; /* besides the unknown one */
+
+static struct err *many_open(struct env *e, const struct image *img, const struct blocks *b,
+			     void **ret)
+{
+	(void)e, (void)img, (void)b;
+	*ret = &n_types;
+	return NULL;
+}
+
+static struct err *many_assign(void *ctx, struct type_columns *cols)
+{
+	(void)ctx;
+	for (uint32_t i = 1; i <= n_types; i++) {
+		struct type_row row = { .name = i == n_types ? "last" : "other", .handle = i };
+
+		assert_null(types_intern(cols->types, &row, &cols->type[i % 2]));
+	}
+	return NULL;
+}
+
+static void many_close(void *ctx)
+{
+	(void)ctx;
+}
+
+static void very_many_types(void **state)
+{
+	static const struct typer_ops many = {
+		.name = "many", .open = many_open, .assign = many_assign, .close = many_close
+	};
+	static const struct typer_ops *const only[] = { &many, NULL };
+	static const uint32_t counts[] = { UINT16_MAX - 1, UINT16_MAX, UINT16_MAX + 1 };
+	struct blocks b;
+
+	(void)state;
+	assert_null(blocks_build_with(&env, &fake->img, fake_walkers, &b));
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		struct typing *t = NULL;
+
+		n_types = counts[i];
+		assert_null(typing_run(&env, &fake->img, &b, NULL, only, &t));
+		assert_int_equal(type_of(t, n_types % 2), n_types);
+		assert_int_equal(type_of(t, 1 - n_types % 2), n_types - 1);
+		assert_int_equal(type_of(t, 2), 0);
+		assert_string_equal(typing_types(t)->v[type_of(t, n_types % 2)].name, "last");
+		typing_free(t);
+	}
+	blocks_fini(&b);
+}
+
 static void how_words_are_called(void **state)
 {
 	static const struct row map = {
@@ -309,6 +371,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_blocks_are, setup, teardown),
+		cmocka_unit_test_setup_teardown(very_many_types, setup, teardown),
 		cmocka_unit_test_setup_teardown(how_words_are_called, setup, teardown),
 	};
 
