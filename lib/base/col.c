@@ -50,7 +50,8 @@ static struct err *commit(struct col *col, uint64_t n)
 	if (err)
 		return err;
 	spare_drop(&col->env->spare, want - had);
-	pages_populate((char *)col->base + had, want - had);
+	if (want > COL_STEP) /* of a short column few pages are ever touched */
+		pages_populate((char *)col->base + had, want - had);
 	col->committed = want;
 	col->cap = want / col->elem_size < col->max ? want / col->elem_size : col->max;
 	return NULL;
