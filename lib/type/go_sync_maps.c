@@ -134,8 +134,9 @@ static bool count_entries(struct finder *f, node_id header, const struct side *s
 	const struct go_type *type = entry_map(f, header);
 	struct go_map map;
 
+	m->is_unread |= !type;
 	if (!type || !go_map_read(&f->maps, type, graph_key(f->g, header), &map)) {
-		m->damaged = true;
+		m->damaged |= type != NULL;
 		return false;
 	}
 	m->bytes += map.bytes;
@@ -254,7 +255,7 @@ static struct err *read_at(struct finder *f, taddr at, uint32_t root, node_id in
 		read_old(f, &m);
 	}
 	/* Never used, or a second name of one that was read. */
-	return m.head == NODE_NONE ? NULL : f->fn(f->arg, &m);
+	return m.head == NODE_NONE || m.is_unread ? NULL : f->fn(f->arg, &m);
 }
 
 /* Which word of a global sync.Map leads to such a node; false: none. */

@@ -50,6 +50,7 @@ struct go_sync_map {
 	uint64_t need;	     /* that the live ones would take alone; 0: not known */
 	bool is_trie;
 	bool damaged; /* not all could be read, or it does not hold together */
+	bool is_unread; /* one of its maps has no type that is known: nothing is said of it */
 };
 
 /* Those whose type is known; in order of roots, then of nodes. A block belongs to one of them alone. */

@@ -30,6 +30,7 @@ PARKED = [name for name in CASES if name.startswith("parked")]
 CGO = [name for name in CASES if name.startswith("cgo")]
 MARKED = [name for name in CASES if name.endswith(".marks")]
 OBJECTS = [name for name in CASES if name not in PARKED + COURSE]	# that note their objects, and make little else
+DROPPING = [name for name in OBJECTS if not name.startswith("waits")]	# and drop some
 STOPPED = [name for name in CASES if name.endswith((".marking", ".sweeping", ".stopped"))]
 QUIET = [name for name in CASES if name not in MARKED + STOPPED]	# where nothing moved between truth and dump
 
