@@ -14,7 +14,8 @@ demo="gdb"
 test="g++ binutils libcmocka-dev python3 python3-pytest python3-jsonschema python3-junitparser python3-markdown-it
 	python3-prometheus-client python3-selenium chromium chromium-driver valgrind
 	zstd xz-utils gzip bzip2 lz4 zip dwz clang libclang-rt-14-dev
-	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static redis-tools"
+	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static redis-tools
+	postgresql libtalloc-dev"
 bench="time"
 
 usage() {
