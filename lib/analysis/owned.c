@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/chain.h"
 #include "analysis/dirty.h"
+#include "analysis/largest.h"
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
@@ -27,9 +27,7 @@ enum {
 };
 
 struct kept {
-	node_id largest[SUSPECT_ADDRESSES]; /* by size descending, then by id */
-	uint64_t size[SUSPECT_ADDRESSES];
-	unsigned n;
+	struct largest largest;
 	struct total large;
 	struct total escaped; /* what its gates lead to, and somebody else holds too */
 	node_id escapes[SUSPECT_ADDRESSES];
@@ -61,22 +59,6 @@ static struct total kept_by(const struct subject *s, uint32_t owner)
 	return t;
 }
 
-static void take_largest(struct kept *k, node_id node, uint64_t size)
-{
-	unsigned at = k->n;
-
-	if (k->n < SUSPECT_ADDRESSES)
-		k->n++;
-	else if (k->size[--at] >= size)
-		return;
-	for (; at && k->size[at - 1] < size; at--) {
-		k->size[at] = k->size[at - 1];
-		k->largest[at] = k->largest[at - 1];
-	}
-	k->size[at] = size;
-	k->largest[at] = node;
-}
-
 /* Few nodes have an owner: straight down the column. */
 static void collect(const struct subject *s, struct kept *kept)
 {
@@ -93,7 +75,7 @@ static void collect(const struct subject *s, struct kept *kept)
 		if (s->facts->in_final_ring && bit_get(s->facts->in_final_ring, node))
 			continue;
 		size = graph_size(g, node);
-		take_largest(k, node, size);
+		largest_add(&k->largest, node, size);
 		if (size >= LARGE_BYTES) {
 			k->large.count++;
 			k->large.bytes += size;
@@ -298,7 +280,7 @@ static struct err *add_pool(const struct subject *s, struct report *r, uint32_t 
 	if (!err)
 		err = join_sites(s, r, i, &out);
 	if (!err)
-		err = add_suspect(s, r, &out, k->largest, k->n, &title);
+		err = add_suspect(s, r, &out, k->largest.node, k->largest.n, &title);
 	text_fini(&title);
 	return err;
 }
@@ -496,7 +478,7 @@ static struct err *add_finalizers(const struct subject *s, struct report *r,
 	text_printf(&title, " that only %s keep", owner->name);
 	err = join_queue(s, r, owner, &out);
 	if (!err)
-		err = add_suspect(s, r, &out, k->largest, k->n, &title);
+		err = add_suspect(s, r, &out, k->largest.node, k->largest.n, &title);
 	text_fini(&title);
 	return err;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/chain.h"
+#include "analysis/largest.h"
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
@@ -30,9 +30,7 @@ struct knot {
 	uint32_t owner; /* the lowest */
 	uint64_t goroutines;
 	uint32_t places, first, first_place; /* owners; a goroutine of it; an owner with one */
-	node_id largest[SUSPECT_ADDRESSES];
-	uint64_t size[SUSPECT_ADDRESSES];
-	unsigned n_largest;
+	struct largest largest;
 };
 
 struct stuck {
@@ -510,11 +508,11 @@ static struct err *add_suspect(struct stuck *st, const struct knot *k)
 	out.addresses = arena_alloc(&st->r->mem, SUSPECT_ADDRESSES * sizeof(*out.addresses));
 	if (!out.title || !out.line || !out.addresses)
 		return &err_nomem;
-	for (unsigned i = 0; i < k->n_largest; i++)
-		out.addresses[out.n_addresses++] = graph_key(g, k->largest[i]);
+	for (unsigned i = 0; i < k->largest.n; i++)
+		out.addresses[out.n_addresses++] = graph_key(g, k->largest.node[i]);
 	err = add_evidence(st, k, &wanted, &out);
-	if (!err && k->n_largest && f->parent[k->largest[0]] != NODE_NONE) {
-		err = chain_to(st->s, st->r, k->largest[0], &out.chain);
+	if (!err && k->largest.n && f->parent[k->largest.node[0]] != NODE_NONE) {
+		err = chain_to(st->s, st->r, k->largest.node[0], &out.chain);
 		out.has_chain = true;
 	}
 	if (err)
@@ -585,22 +583,6 @@ static void find_first(struct stuck *st)
 	}
 }
 
-static void take_largest(struct knot *k, node_id node, uint64_t size)
-{
-	unsigned at = k->n_largest;
-
-	if (k->n_largest < SUSPECT_ADDRESSES)
-		k->n_largest++;
-	else if (k->size[--at] >= size)
-		return;
-	for (; at && k->size[at - 1] < size; at--) {
-		k->size[at] = k->size[at - 1];
-		k->largest[at] = k->largest[at - 1];
-	}
-	k->size[at] = size;
-	k->largest[at] = node;
-}
-
 static void find_largest(struct stuck *st)
 {
 	const struct graph *g = st->s->graph;
@@ -610,7 +592,7 @@ static void find_largest(struct stuck *st)
 
 		if (is_owner_told(st->s->facts, it.id, &owner) &&
 		    g->owners[owner].kind == OWNER_STUCK)
-			take_largest(&st->knots[owner], it.id, it.size);
+			largest_add(&st->knots[owner].largest, it.id, it.size);
 	}
 }
 

@@ -31,9 +31,7 @@ static void close_heap(void *ctx)
 
 	if (!t)
 		return;
-	for (size_t i = 0; i < t->damage.n; i++)
-		free(t->damage.v[i].what);
-	free(t->damage.v);
+	damages_free(&t->damage);
 	free(t->runs.v);
 	free(t->info.arenas);
 	tcm_copies_fini(t);

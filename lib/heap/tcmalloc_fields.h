@@ -8,13 +8,13 @@
 #define HEAPFX_HEAP_TCMALLOC_FIELDS_H
 
 #include "base/col.h"
+#include "heap/damage.h"
 #include "heap/walker.h"
 
 enum {
 	TCM_CLASSES = 128,	 /* kClassSizesMax */
 	TCM_MAX_SIZE = 256 << 10, /* kMaxSize: the last size class */
 	TCM_COPIES_MAX = 8,
-	TCM_DAMAGE_MAX = 256,	 /* descriptions kept; all are counted */
 	TCM_CACHES_MAX = 1 << 14,
 	/* struct Span: start and length in pages, then links of lists that hold spans. */
 	SPAN_START = 0,
@@ -132,10 +132,7 @@ struct tcmalloc {
 	} runs;
 	struct col listed_col;
 	struct tcm_listed *listed;
-	struct {
-		struct heap_damage *v;
-		size_t n, cap;
-	} damage;
+	struct damages damage;
 	uint64_t passed, failed;
 	uint64_t absent, n_mended; /* what tcm_read_spans() spent of its bounds */
 	uint64_t n_in_caches, bytes_in_caches, n_in_transfer, bytes_in_transfer;

@@ -25,21 +25,12 @@ enum {
 
 void tcm_damage(struct tcmalloc *t, taddr at, const char *fmt, ...)
 {
-	struct heap_damage d = { .at = at };
 	va_list ap;
 
 	t->failed++;
-	if (t->damage.n >= TCM_DAMAGE_MAX)
-		return;
 	va_start(ap, fmt);
-	if (vasprintf(&d.what, fmt, ap) < 0)
-		d.what = NULL;
+	damage_vadd(&t->damage, t->env, at, fmt, ap);
 	va_end(ap);
-	if (!d.what)
-		return;
-	diag(t->env, "heap/corrupt", at, "%s", d.what);
-	if (!vec_push(&t->damage, &d))
-		free(d.what);
 }
 
 /* ---- leaves of a page map */
