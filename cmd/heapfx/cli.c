@@ -39,6 +39,9 @@ static const struct option_spec specs[] = {
 	{ "smaps", 0, OPT_STRING, "FILE", AT(smaps),
 	  "a copy of /proc/PID/smaps: where the resident memory went, instead of the dumped",
 	  "analyze" },
+	{ "pool-layout", 0, OPT_LIST, "FILE", AT(pool_layouts),
+	  "how allocators of the program's own lay out their pools (repeatable)",
+	  "analyze info blocks diff explain sql" },
 	{ "format", 'f', OPT_STRING, "FORMAT", AT(format), "output format", NULL },
 	{ "output", 'o', OPT_LIST, "FILE", AT(outputs),
 	  "write to FILE; FORMAT=FILE may be given several times", NULL },
@@ -89,6 +92,7 @@ void options_fini(struct options *opt)
 	free(opt->sysroots.v);
 	free(opt->debug_dirs.v);
 	free(opt->outputs.v);
+	free(opt->pool_layouts.v);
 }
 
 static bool list_add(struct string_list *list, const char *s)

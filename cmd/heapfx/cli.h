@@ -26,7 +26,7 @@ struct string_list {
 
 struct options {
 	const char *exe, *format, *tmp, *fail_on, *smaps, *strings;
-	struct string_list sysroots, debug_dirs, outputs;
+	struct string_list sysroots, debug_dirs, outputs, pool_layouts;
 	uint64_t top, chains, threads, memory, disk;
 	bool strict, no_progress, no_host_files, help;
 	const char *args[16]; /* positional */

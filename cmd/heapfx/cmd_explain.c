@@ -265,6 +265,16 @@ static void say_used(struct explanation *x, node_id node)
 		say_stale(x, node);
 }
 
+static void say_pool(struct explanation *x)
+{
+	struct text t = TEXT_INIT;
+
+	pool_words(x->run, x->addr, &t);
+	if (t.n)
+		say(x, "pool", "%s", text_str(&t));
+	text_fini(&t);
+}
+
 static void say_block(struct explanation *x)
 {
 	struct run *run = x->run;
@@ -276,6 +286,7 @@ static void say_block(struct explanation *x)
 		block_get(&run->blocks, id, &b);
 	if (id == BLOCK_NONE || !b.heap || !b.claim) {
 		say(x, "heap", "none claims this address");
+		say_pool(x);
 		return;
 	}
 	say(x, "heap", "%s %s, by %s", b.heap->ops->name, b.heap->info ? b.heap->info->version : "",
@@ -292,13 +303,9 @@ static void say_block(struct explanation *x)
 		b.heap->ops->explain(b.heap->ctx, b.addr, &t);
 		say(x, "allocator", "%s", text_str(&t));
 	}
-	if (b.used) {
-		text_reset(&t);
-		err_free(pool_words(run, id, &t)); /* the report has told it by now */
-		if (t.n)
-			say(x, "pool", "%s", text_str(&t));
-	}
 	text_fini(&t);
+	if (b.used)
+		say_pool(x);
 	if (b.used)
 		say_used(x, id);
 }

@@ -67,24 +67,21 @@ static struct err *add_pools(struct run *run, const struct pools *pools)
 
 struct err *describe_pools(struct run *run)
 {
-	_cleanup_(pools_fini) struct pools pools = {};
-	struct err *err = pools_find(&run->env, run->image, &run->blocks, &pools);
-
-	return err || !pools.n ? err : add_pools(run, &pools);
+	return run->pools.n ? add_pools(run, &run->pools) : NULL;
 }
 
-struct err *pool_words(struct run *run, uint32_t block, struct text *ret)
+void pool_words(struct run *run, taddr at, struct text *ret)
 {
-	_cleanup_(pools_fini) struct pools pools = {};
-	struct err *err = pools_find(&run->env, run->image, &run->blocks, &pools);
-	uint32_t no = err ? POOL_NONE : pools_of(&pools, block);
+	uint32_t block = block_at(&run->blocks, at), no = pools_at(&run->pools, at);
 	const struct pool *pool;
 
+	if (no == POOL_NONE && block != BLOCK_NONE)
+		no = pools_of(&run->pools, block);
 	if (no == POOL_NONE)
-		return err;
-	pool = &pools.v[no];
+		return;
+	pool = &run->pools.v[no];
 	text_printf(ret, "%s ", pool->kind);
-	pools_path(&pools, no, ret);
+	pools_path(&run->pools, no, ret);
 	text_printf(ret, " at 0x%" PRIx64, pool->addr);
 	if (run->env.show_contents && pool->ident) {
 		text_add(ret, " (");
@@ -99,5 +96,4 @@ struct err *pool_words(struct run *run, uint32_t block, struct text *ret)
 		text_add_bytes(ret, pool->free);
 		text_add(ret, " of them free");
 	}
-	return NULL;
 }

@@ -88,6 +88,24 @@ static struct err *open_smaps(struct run *run)
 	return NULL;
 }
 
+/* What --pool-layout names: wrong, it is the caller's mistake, before anything is read. */
+static struct err *open_layouts(struct run *run)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < run->opt->pool_layouts.n && !err; i++) {
+		const char *path = run->opt->pool_layouts.v[i];
+		struct input *in = NULL;
+
+		err = input_open(&run->env, path, &in);
+		if (!err)
+			err = pool_layouts_parse(path, (const char *)in->members[0].map,
+						 in->members[0].size, &run->layouts);
+		input_close(in);
+	}
+	return err;
+}
+
 static struct err *open_stages(struct run *run, enum stage last)
 {
 	const struct options *opt = run->opt;
@@ -101,7 +119,9 @@ static struct err *open_stages(struct run *run, enum stage last)
 	struct err *err;
 
 	progress(&run->env, "opening", 0, 0);
-	err = input_open(&run->env, opt->args[0], &run->input);
+	err = open_layouts(run);
+	if (!err)
+		err = input_open(&run->env, opt->args[0], &run->input);
 	if (!err)
 		err = open_smaps(run);
 	if (!err) {
@@ -115,10 +135,11 @@ static struct err *open_stages(struct run *run, enum stage last)
 	if (err)
 		return err_wrap(err, "walking the heaps");
 	run->has_blocks = true;
-	if (last < STAGE_GRAPH)
-		return NULL;
+	err = pools_find(&run->env, run->image, &run->blocks, &run->layouts, &run->pools);
+	if (err || last < STAGE_GRAPH)
+		return err;
 	progress(&run->env, "finding pointers", 0, 0);
-	return graph_from_blocks(&run->env, run->image, &run->blocks, &run->graph);
+	return graph_from_blocks(&run->env, run->image, &run->blocks, &run->pools, &run->graph);
 }
 
 struct err *run_open(struct run *run, const struct options *opt, enum stage last)
@@ -138,6 +159,8 @@ static void run_close(struct run *run)
 	report_fini(&run->report);
 	facts_fini(&run->facts);
 	graph_free(run->graph);
+	pools_fini(&run->pools);
+	pool_layouts_fini(&run->layouts);
 	if (run->has_blocks)
 		blocks_fini(&run->blocks);
 	smaps_fini(&run->smaps);

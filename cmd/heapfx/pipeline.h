@@ -12,6 +12,7 @@
 #include "input/input.h"
 #include "report/report.h"
 #include "type/build.h"
+#include "type/pools.h"
 
 struct run {
 	struct env env;
@@ -20,6 +21,8 @@ struct run {
 	struct image *image;
 	struct blocks blocks;
 	bool has_blocks;
+	struct pools pools;	    /* from STAGE_BLOCKS on */
+	struct pool_layouts layouts; /* --pool-layout */
 	struct smaps smaps; /* --smaps; no rows without */
 	struct graph *graph;
 	struct facts facts;
@@ -60,9 +63,9 @@ struct err *describe_go_stuck(struct run *run) MUST_CHECK;
 struct err *describe_go_profile(struct run *run) MUST_CHECK;
 /* heap_samples.c: what a C allocator's own profiler sampled; subject->samples. */
 struct err *describe_heap_samples(struct run *run, struct subject *subject) MUST_CHECK;
-/* describe_pools.c: programs' own allocators -> report.pools; whose a block is, in words. */
+/* describe_pools.c: programs' own allocators -> report.pools; whose an address is, in words. */
 struct err *describe_pools(struct run *run) MUST_CHECK;
-struct err *pool_words(struct run *run, uint32_t block, struct text *ret) MUST_CHECK;
+void pool_words(struct run *run, taddr at, struct text *ret);
 /* go_sites.c: what a Go runtime's profiler sampled, added to it. */
 struct err *describe_go_sites(struct run *run, struct subject *subject) MUST_CHECK;
 /* describe_go_maps.c: the same for its maps. */

@@ -54,6 +54,7 @@ struct roots {
 /* What graph_ops need. */
 struct context {
 	const struct image *img;
+	const struct pools *pools; /* NULL: none known */
 	const struct graph *graph;
 	struct scan scan;
 	struct typing *typing; /* NULL: no types known */
@@ -332,6 +333,18 @@ static void describe_register(const struct image *img, uint64_t no, struct text 
 	text_add(ret, " of ");
 }
 
+/* Memory that no heap claims may be a pool's. */
+static void describe_pool(const struct pools *pools, taddr at, struct text *ret)
+{
+	uint32_t no = pools ? pools_at(pools, at) : POOL_NONE;
+
+	if (no == POOL_NONE)
+		return;
+	text_printf(ret, "%s ", pools->v[no].kind);
+	pools_path(pools, no, ret);
+	text_add(ret, ", ");
+}
+
 /* Kinds of a language runtime: its rooter knows what they are. */
 static void describe_runtime(const struct image *img, const struct root_source *source, uint64_t at, struct text *ret)
 {
@@ -368,6 +381,7 @@ static void describe_root(void *ctx, uint32_t root, struct text *ret)
 				    (unsigned long long)(at < t->tp ? t->tp - at : at - t->tp));
 		break;
 	case ROOT_ANON:
+		describe_pool(c->pools, at, ret);
 		text_printf(ret, "mapping 0x%llx+0x%llx", (unsigned long long)source->start,
 			    (unsigned long long)(at - source->start));
 		break;
@@ -553,7 +567,8 @@ static void guard_graph(struct graph **g)
 	graph_free(*g);
 }
 
-struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks, struct graph **ret)
+struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
+			      const struct pools *pools, struct graph **ret)
 {
 	struct scan s = scan_init(img, blocks);
 	_cleanup_(guard_graph) struct graph *g = calloc(1, sizeof(*g));
@@ -569,7 +584,7 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 	err = col_fixed(env, sizeof(struct context), 1, "graph", &ctx);
 	if (err)
 		return err;
-	*(struct context *)ctx.base = (struct context){ .img = img, .graph = g, .scan = s };
+	*(struct context *)ctx.base = (struct context){ .img = img, .pools = pools, .graph = g, .scan = s };
 	g->ctx = ctx.base;
 	give(g, &ctx);
 	err = add_roots(env, &s, blocks, g);
@@ -581,7 +596,8 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 		return err;
 	own_edges(g, &edges);
 	count_live(g);
-	err = typing_run(env, img, blocks, g, typer_registry, &((struct context *)g->ctx)->typing);
+	err = typing_run(env, img, blocks, pools, g, typer_registry,
+			 &((struct context *)g->ctx)->typing);
 	if (err)
 		return err;
 	typing_columns(((struct context *)g->ctx)->typing, &g->type_narrow, &g->type_wide);

@@ -12,10 +12,11 @@
 #include "graph/graph.h"
 #include "heap/blocks.h"
 #include "image/image.h"
+#include "type/pools.h"
 
-/* `img` and `blocks` must outlive the graph. */
+/* `img`, `blocks` and `pools` (NULL: not looked for) must outlive the graph. */
 struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
-			      struct graph **ret) MUST_CHECK;
+			      const struct pools *pools, struct graph **ret) MUST_CHECK;
 
 /*
  * Places that hold a pointer to a block but are no roots and no used blocks: freed memory and the

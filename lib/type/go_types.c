@@ -46,11 +46,12 @@ static void close_typer(void *p)
 }
 
 static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks,
-			      void **ret_ctx)
+			      const struct pools *pools, void **ret_ctx)
 {
 	struct ctx *c;
 	struct err *err;
 
+	(void)pools;
 	*ret_ctx = NULL;
 	if (!img->go || !img->go->types)
 		return NULL;

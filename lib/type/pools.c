@@ -10,6 +10,7 @@
 
 enum {
 	NAME_MAX_BYTES = 128,
+	SPAN_STEPS_MAX = 64, /* from a start below back to the span around it */
 	PATH_MAX_STEPS = 16,
 };
 
@@ -21,7 +22,7 @@ struct err *pools_add(struct pools *p, const struct pool *pool, uint32_t *ret)
 	return NULL;
 }
 
-static struct err *add_member(struct pools *p, uint32_t pool, taddr at, const char *type)
+static struct err *add_member(struct pools *p, uint32_t pool, taddr at, const char *type, bool counts)
 {
 	struct pool_block member = { block_at(p->blocks, at), pool, NULL };
 	struct block b;
@@ -36,18 +37,33 @@ static struct err *add_member(struct pools *p, uint32_t pool, taddr at, const ch
 		if (!member.type)
 			return &err_nomem;
 	}
-	p->v[pool].n_blocks++;
+	p->v[pool].n_blocks += counts;
 	return vec_push(&p->members, &member) ? NULL : &err_nomem;
 }
 
 struct err *pools_add_block(struct pools *p, uint32_t pool, taddr at)
 {
-	return add_member(p, pool, at, NULL);
+	return add_member(p, pool, at, NULL, true);
 }
 
 struct err *pools_add_named(struct pools *p, uint32_t pool, taddr at, const char *type)
 {
-	return add_member(p, pool, at, type);
+	return add_member(p, pool, at, type, true);
+}
+
+struct err *pools_add_head(struct pools *p, uint32_t pool, taddr block)
+{
+	return add_member(p, pool, block, NULL, false);
+}
+
+struct err *pools_add_chunk(struct pools *p, uint32_t pool, taddr at, uint64_t size)
+{
+	struct pool_span span = { at, at + size, pool };
+
+	p->v[pool].n_blocks++;
+	if (!vec_push(&p->spans, &span))
+		return &err_nomem;
+	return add_member(p, pool, at, NULL, false);
 }
 
 static bool is_text(const char *s)
@@ -65,6 +81,16 @@ const char *pools_data(struct pools *p, taddr at)
 	char s[NAME_MAX_BYTES];
 
 	if (image_read_str(p->img, at, s, sizeof(s)) != MEM_OK || !is_text(s))
+		return NULL;
+	return arena_strdup(&p->mem, s);
+}
+
+const char *pools_data_n(struct pools *p, taddr at, size_t max)
+{
+	char s[NAME_MAX_BYTES] = "";
+
+	max = max < sizeof(s) ? max : sizeof(s) - 1;
+	if (image_read(p->img, at, s, max) != MEM_OK || !is_text(s))
 		return NULL;
 	return arena_strdup(&p->mem, s);
 }
@@ -101,19 +127,33 @@ static void sort_members(struct pools *p)
 	p->members.n = kept;
 }
 
-struct err *pools_find(struct env *env, const struct image *img, const struct blocks *blocks, struct pools *ret)
+static int by_start(const void *pa, const void *pb)
+{
+	const struct pool_span *a = pa, *b = pb;
+
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	return (a->pool > b->pool) - (a->pool < b->pool);
+}
+
+struct err *pools_find(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct pool_layouts *layouts, struct pools *ret)
 {
 	struct pools p = { .env = env, .img = img, .blocks = blocks };
+	struct err *err = pools_find_layouts(&p, layouts);
 
-	for (size_t i = 0; pool_registry[i]; i++) {
-		struct err *err = pool_registry[i]->find(&p);
-
-		if (err) {
-			pools_fini(&p);
-			return err_wrap(err, "pools of %s", pool_registry[i]->name);
-		}
+	for (size_t i = 0; pool_registry[i] && !err; i++) {
+		err = pool_registry[i]->find(&p);
+		if (err)
+			err = err_wrap(err, "pools of %s", pool_registry[i]->name);
+	}
+	if (err) {
+		pools_fini(&p);
+		return err;
 	}
 	sort_members(&p);
+	if (p.spans.n)
+		qsort(p.spans.v, p.spans.n, sizeof(*p.spans.v), by_start);
 	*ret = p;
 	return NULL;
 }
@@ -122,6 +162,7 @@ void pools_fini(struct pools *p)
 {
 	free(p->v);
 	free(p->members.v);
+	free(p->spans.v);
 	arena_fini(&p->mem);
 	*p = (struct pools){};
 }
@@ -139,6 +180,24 @@ uint32_t pools_of(const struct pools *p, uint32_t block)
 			hi = mid;
 	}
 	return lo < p->members.n && p->members.v[lo].block == block ? p->members.v[lo].pool : POOL_NONE;
+}
+
+uint32_t pools_at(const struct pools *p, taddr at)
+{
+	size_t lo = 0, hi = p->spans.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (p->spans.v[mid].start <= at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (size_t i = lo; i-- > 0 && lo - i <= SPAN_STEPS_MAX;)
+		if (at < p->spans.v[i].end)
+			return p->spans.v[i].pool;
+	return POOL_NONE;
 }
 
 void pools_path(const struct pools *p, uint32_t pool, struct text *ret)

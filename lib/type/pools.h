@@ -1,6 +1,6 @@
 /*
- * type/pools.h - allocators of programs' own that take blocks from malloc: PostgreSQL's MemoryContexts,
- * talloc, APR pools.
+ * type/pools.h - allocators of programs' own that take blocks from malloc or the system: PostgreSQL's
+ * MemoryContexts, talloc, what a layout describes.
  *
  * Each is recognised by structures that lead to each other, never by one word alone; what does not
  * agree is left out (docs/formats/pools.md).
@@ -11,6 +11,7 @@
 #include "base/addrmap.h"
 #include "base/arena.h"
 #include "heap/blocks.h"
+#include "type/pool_layout.h"
 
 #define POOL_NONE UINT32_MAX
 
@@ -20,7 +21,7 @@ struct pool {
 	const char *name;  /* NULL: not at hand, or the program's data */
 	const char *ident; /* what the program called it by: its data, for --strings alone; NULL */
 	uint32_t parent;   /* index, less than its own; POOL_NONE */
-	uint32_t n_blocks; /* from malloc */
+	uint32_t n_blocks; /* that it took from malloc or the system */
 	uint64_t bytes;	   /* of these */
 	uint64_t free;	   /* in them, as far as its library says; UINT64_MAX: unknown */
 	bool counts;	   /* its library counts its bytes as well */
@@ -33,6 +34,12 @@ struct pool_block {
 	const char *type; /* what it is called; NULL: as its pool */
 };
 
+/* Memory of a pool, a part of a block or outside of any heap. */
+struct pool_span {
+	taddr start, end;
+	uint32_t pool;
+};
+
 struct pools {
 	struct env *env;
 	const struct image *img;
@@ -43,6 +50,10 @@ struct pools {
 		struct pool_block *v; /* by block, each once */
 		size_t n, cap;
 	} members;
+	struct {
+		struct pool_span *v; /* by start; as far as they were found */
+		size_t n, cap;
+	} spans;
 	struct arena mem;
 };
 
@@ -53,11 +64,15 @@ struct pool_ops {
 };
 extern const struct pool_ops *const pool_registry[]; /* type/registry.c; NULL-terminated */
 
-struct err *pools_find(struct env *env, const struct image *img, const struct blocks *blocks, struct pools *ret) MUST_CHECK;
+/* `layouts`: of the user's own (--pool-layout), asked first; NULL: none. */
+struct err *pools_find(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct pool_layouts *layouts, struct pools *ret) MUST_CHECK;
 void pools_fini(struct pools *p); /* a zeroed one is fine */
 
 /* The pool whose block it is; POOL_NONE. */
 uint32_t pools_of(const struct pools *p, uint32_t block);
+/* The pool that has this address in one of its spans, the innermost; POOL_NONE. */
+uint32_t pools_at(const struct pools *p, taddr at);
 /* "TopMemoryContext/CacheMemoryContext/index info": names from the outermost on, as far as there is room. */
 void pools_path(const struct pools *p, uint32_t pool, struct text *ret);
 /* "MemoryContext CacheMemoryContext" */
@@ -69,6 +84,12 @@ struct err *pools_add(struct pools *p, const struct pool *pool, uint32_t *ret) M
 struct err *pools_add_block(struct pools *p, uint32_t pool, taddr block) MUST_CHECK;
 /* The same, called by a name of its own, which is copied. */
 struct err *pools_add_named(struct pools *p, uint32_t pool, taddr block, const char *type) MUST_CHECK;
+/* [at, at + size) is the pool's: counted, and the block as well if it begins there. */
+struct err *pools_add_chunk(struct pools *p, uint32_t pool, taddr at, uint64_t size) MUST_CHECK;
+/* The block holds the pool's head alone: not counted. */
+struct err *pools_add_head(struct pools *p, uint32_t pool, taddr block) MUST_CHECK;
+/* Pools of the layouts (type/pools_layout.c). */
+struct err *pools_find_layouts(struct pools *p, const struct pool_layouts *layouts) MUST_CHECK;
 /*
  * A literal of the program: text in memory that it cannot write, or in a module's file; NULL if it is
  * anything else.  In p->mem.
@@ -76,5 +97,6 @@ struct err *pools_add_named(struct pools *p, uint32_t pool, taddr block, const c
 const char *pools_literal(struct pools *p, taddr at);
 /* Any text, for ident; NULL if it is none. */
 const char *pools_data(struct pools *p, taddr at);
+const char *pools_data_n(struct pools *p, taddr at, size_t max); /* of at most so many bytes */
 
 #endif

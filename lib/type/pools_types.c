@@ -10,37 +10,25 @@
 #include "type/typer.h"
 
 struct ctx {
-	struct pools pools;
-	const struct blocks *blocks;
+	const struct pools *pools;
 };
 
-static void close_typer(void *p)
+static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks,
+			      const struct pools *pools, void **ret_ctx)
 {
-	struct ctx *c = p;
+	struct ctx *c;
 
-	if (!c)
-		return;
-	pools_fini(&c->pools);
-	free(c);
-}
-
-static void guard_ctx(struct ctx **c)
-{
-	close_typer(*c);
-}
-
-static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks, void **ret_ctx)
-{
-	_cleanup_(guard_ctx) struct ctx *c = calloc(1, sizeof(*c));
-	struct err *err;
-
+	(void)env;
+	(void)img;
+	(void)blocks;
+	*ret_ctx = NULL;
+	if (!pools || !pools->n)
+		return NULL;
+	c = malloc(sizeof(*c));
 	if (!c)
 		return &err_nomem;
-	c->blocks = blocks;
-	err = pools_find(env, img, blocks, &c->pools);
-	if (err)
-		return err;
-	*ret_ctx = c->pools.n ? take(&c) : NULL;
+	c->pools = pools;
+	*ret_ctx = c;
 	return NULL;
 }
 
@@ -58,8 +46,8 @@ static struct err *assign(void *p, struct type_columns *cols)
 {
 	struct ctx *c = p;
 
-	for (size_t i = 0; i < c->pools.members.n; i++) {
-		const struct pool_block *m = &c->pools.members.v[i];
+	for (size_t i = 0; i < c->pools->members.n; i++) {
+		const struct pool_block *m = &c->pools->members.v[i];
 		struct text label = TEXT_INIT;
 		struct type_row row = { .language = LANG_C, .typer = cols->typer };
 		struct err *err = NULL;
@@ -70,7 +58,7 @@ static struct err *assign(void *p, struct type_columns *cols)
 		if (m->type)
 			text_add(&label, m->type);
 		else
-			pools_label(&c->pools.v[m->pool], &label);
+			pools_label(&c->pools->v[m->pool], &label);
 		row.name = text_str(&label);
 		row.handle = hash(row.name);
 		err = types_intern(cols->types, &row, &type);
@@ -88,5 +76,5 @@ const struct typer_ops typer_pools = {
 	.name = "pools",
 	.open = open_typer,
 	.assign = assign,
-	.close = close_typer,
+	.close = free,
 };

@@ -22,10 +22,13 @@ struct type_columns {
 	const struct graph *graph; /* with nodes, roots and edges; without types */
 };
 
+struct pools;
+
 struct typer_ops {
 	const char *name; /* "go", "c++ vtable", "dwarf" */
 	/* NULL context: nothing for it here. */
-	struct err *(*open)(struct env *env, const struct image *img, const struct blocks *blocks, void **ret_ctx);
+	struct err *(*open)(struct env *env, const struct image *img, const struct blocks *blocks,
+			    const struct pools *pools, void **ret_ctx);
 	struct err *(*assign)(void *ctx, struct type_columns *cols);
 	/*
 	 * How the word at `offset` of the value at `addr` (`size` bytes, of a type of this typer) is called:

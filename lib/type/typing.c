@@ -52,13 +52,14 @@ static void close_col(struct col *c)
 
 /* How many are at home. */
 static unsigned open_typers(struct env *env, const struct image *img, const struct blocks *blocks,
-			    const struct typer_ops *const *typers, struct typing *t)
+			    const struct pools *pools, const struct typer_ops *const *typers,
+			    struct typing *t)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; typers[i] && i < TYPERS_MAX; i++) {
 		void *ctx = NULL;
-		struct err *err = typers[i]->open(env, img, blocks, &ctx);
+		struct err *err = typers[i]->open(env, img, blocks, pools, &ctx);
 
 		if (err)
 			diag_err(env, "type/typer", err_wrap(err, "types of %s", typers[i]->name));
@@ -117,7 +118,7 @@ static struct err *narrow(struct typing *t)
 }
 
 struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks,
-		       const struct graph *graph, const struct typer_ops *const *typers,
+		       const struct pools *pools, const struct graph *graph, const struct typer_ops *const *typers,
 		       struct typing **ret)
 {
 	_cleanup_(free_typing) struct typing *t = calloc(1, sizeof(*t));
@@ -128,7 +129,7 @@ struct err *typing_run(struct env *env, const struct image *img, const struct bl
 		return &err_nomem;
 	*ret = NULL;
 	t->blocks = blocks;
-	if (!blocks->grains.n || !open_typers(env, img, blocks, typers, t))
+	if (!blocks->grains.n || !open_typers(env, img, blocks, pools, typers, t))
 		return NULL;
 	err = types_open(&t->types);
 	if (!err)

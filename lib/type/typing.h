@@ -8,8 +8,9 @@
 
 struct typing; /* NULL is fine for all of these: no typer had anything to say */
 /* Opens and runs those that are at home here; NULL in *ret when none is. `graph` needs roots alone. */
-struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks, const struct graph *graph,
-		       const struct typer_ops *const *typers, struct typing **ret) MUST_CHECK;
+struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct pools *pools, const struct graph *graph, const struct typer_ops *const *typers,
+		       struct typing **ret) MUST_CHECK;
 void typing_free(struct typing *t);
 
 /* One type an id of blocks: in the narrow column if all fit, else in the other; the rest is NULL. */

@@ -193,7 +193,7 @@ static void check(const struct row *row, size_t no)
 	for (const struct fake_word *w = row->words; w->at; w++)
 		fake_image_put(fake, w->at, w->value);
 	assert_null(blocks_build_with(&env, &fake->img, fake_walkers, &b));
-	assert_null(typing_run(&env, &fake->img, &b, NULL, typers, &t));
+	assert_null(typing_run(&env, &fake->img, &b, NULL, NULL, typers, &t));
 	assert_non_null(t);
 	for (unsigned i = 0; row->want[i].at; i++) {
 		type_id id = type_of(t, block_at(&b, row->want[i].at));
@@ -267,9 +267,9 @@ static void what_blocks_are(void **state)
 static uint32_t n_types; /* besides the unknown one */
 
 static struct err *many_open(struct env *e, const struct image *img, const struct blocks *b,
-			     void **ret)
+			     const struct pools *pools, void **ret)
 {
-	(void)e, (void)img, (void)b;
+	(void)e, (void)img, (void)b, (void)pools;
 	*ret = &n_types;
 	return NULL;
 }
@@ -305,7 +305,7 @@ static void very_many_types(void **state)
 		struct typing *t = NULL;
 
 		n_types = counts[i];
-		assert_null(typing_run(&env, &fake->img, &b, NULL, only, &t));
+		assert_null(typing_run(&env, &fake->img, &b, NULL, NULL, only, &t));
 		assert_int_equal(type_of(t, n_types % 2), n_types);
 		assert_int_equal(type_of(t, 1 - n_types % 2), n_types - 1);
 		assert_int_equal(type_of(t, 2), 0);
@@ -350,7 +350,7 @@ static void how_words_are_called(void **state)
 	for (const struct fake_word *w = map.words; w->at; w++)
 		fake_image_put(fake, w->at, w->value);
 	assert_null(blocks_build_with(&env, &fake->img, fake_walkers, &b));
-	assert_null(typing_run(&env, &fake->img, &b, NULL, typers, &t));
+	assert_null(typing_run(&env, &fake->img, &b, NULL, NULL, typers, &t));
 	assert_string_equal(typing_path(t, block_at(&b, HEAP + 0x400), HEAP + 0x400, 208, 24),
 			    "[...]"); /* nobody asked for contents */
 	env.show_contents = true;

@@ -1,0 +1,92 @@
+/*
+ * type/pools_builtin.c - the pools of libraries that a layout can describe, in the same words as a
+ * user's own.
+ *
+ * Sources of truth: src/core/ngx_palloc.h and .c of nginx 1.22 (alike since 0.8); memory/unix/
+ * apr_pools.c and apr_allocator.h of APR 1.7 (alike since 1.0, built without APR_POOL_DEBUG);
+ * malloc/obstack.h of glibc 2.36; arena_impl.h of protobuf 3.21.
+ */
+#include <string.h>
+
+#include "base/guard.h"
+#include "type/pools.h"
+
+static const char text[] =
+	/* ngx_pool_t: d (last, end, next, failed), max, current, chain, large, cleanup, log */
+	"pool ngx_pool_t\n"
+	"needs.symbol ngx_create_pool\n"
+	"needs.module nginx\n"
+	"find block\n"
+	"head.size 80\n"
+	"head.room 32 4095\n" /* max: NGX_MAX_ALLOC_FROM_POOL, a page less one */
+	"head.current 40\n"
+	"head.large 56\n"
+	"head.mapped 72\n"
+	"chunk.size 32\n"
+	"chunk.next 16\n"
+	"chunk.avail 0\n"
+	"chunk.end 8\n"
+	"large.next 0\n"
+	"large.data 8\n"
+	/* apr_memnode_t: next, ref, index, free_index, first_avail, endp; then apr_pool_t */
+	"pool apr_pool_t\n"
+	"needs.symbol apr_pool_create_ex\n"
+	"needs.module libapr-1\n"
+	"find page 40\n"
+	"find block 40\n"
+	"head.size 112\n"
+	"head.parent 0\n"
+	"head.child 8\n"
+	"head.sibling 16\n"
+	"head.ref 24\n"
+	"head.name 80\n" /* tag */
+	"head.first 88\n" /* active, in a ring with all others */
+	"head.place 96\n" /* self */
+	"chunk.size 40\n"
+	"chunk.next 0\n"
+	"chunk.ref 8\n"
+	"chunk.avail 24\n"
+	"chunk.end 32\n"
+	/* struct obstack: chunk_size, chunk, object_base, next_free, chunk_limit, temp, mask, functions */
+	"pool obstack\n"
+	"needs.call _obstack_begin\n"
+	"needs.call _obstack_begin_1\n"
+	"find anywhere\n"
+	"head.size 88\n"
+	"head.first 8\n"
+	"head.avail 24\n"
+	"head.limit 32\n"
+	"head.code 56\n"
+	"head.code 64\n"
+	"chunk.size 16\n"
+	"chunk.end 0\n" /* limit */
+	"chunk.next 8\n" /* prev */
+	/* SerialArena, behind the Block (next, size, start) that it was put in */
+	"pool SerialArena\n"
+	"needs.symbol _ZN6google8protobuf8internal15ThreadSafeArenaD1Ev\n"
+	"needs.module libprotobuf\n"
+	"find block 24\n"
+	"head.size 80\n"
+	"head.first 8\n"
+	"head.total 32\n" /* space_allocated_ */
+	"head.avail 40\n" /* ptr_ */
+	"head.limit 48\n"
+	"chunk.size 24\n"
+	"chunk.next 0\n"
+	"chunk.bytes 8\n";
+
+static void guard_layouts(struct pool_layouts *l)
+{
+	pool_layouts_fini(l);
+}
+
+static struct err *find(struct pools *p)
+{
+	_cleanup_(guard_layouts) struct pool_layouts layouts = {};
+	struct err *err = pool_layouts_parse("built in", text, strlen(text), &layouts);
+
+	return err ? err : pools_find_layouts(p, &layouts);
+}
+
+extern const struct pool_ops pools_builtin;
+const struct pool_ops pools_builtin = { .name = "known layouts", .find = find };

@@ -1,0 +1,766 @@
+/*
+ * type/pools_layout.c - reads the pools that a layout describes (type/pool_layout.h), those of
+ * programs' own and those that heapfx knows alike.
+ *
+ * A head counts when all that its layout says of it holds, and some of that could not hold by
+ * chance: each thing has a weight, ENOUGH_PROOF together.  Chunks lie in used blocks of malloc's or
+ * in mappings that no heap claims.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/vec.h"
+#include "type/pools.h"
+
+enum {
+	ENOUGH_PROOF = 2,
+	STEPS_MAX = 1 << 26, /* along lists, in all */
+	POOLS_MAX = 1 << 22,
+	CHUNK_MAX_SHIFT = 40,
+	FILLS = 32, /* bytes that malloc may have rounded a chunk up by */
+	CALLS_MAX = 64 << 20, /* bytes of modules' data to look for addresses in */
+	PAGE = 4096,
+};
+
+struct head {
+	taddr at, place;
+	uint32_t parent, depth, pool;
+	uint32_t seen; /* climbing towards the outermost */
+};
+
+struct reader {
+	struct pools *p;
+	const struct pool_layout *l;
+	const char *kind; /* its name, which outlives it */
+	struct {
+		struct head *v;
+		size_t n, cap;
+	} heads;
+	struct addrmap by_head;	 /* index in heads, + 1 */
+	struct addrmap by_chunk; /* the same, of the pool that has it */
+	uint64_t steps;
+};
+
+static void reader_fini(struct reader *r)
+{
+	free(r->heads.v);
+	addrmap_fini(&r->by_head);
+	addrmap_fini(&r->by_chunk);
+}
+
+static bool has(uint32_t offset)
+{
+	return offset != LAYOUT_ABSENT;
+}
+
+static bool read_word(const struct reader *r, taddr at, uint64_t *ret)
+{
+	return image_read_u64(r->p->img, at, ret) == MEM_OK;
+}
+
+static uint64_t word(const struct reader *r, taddr at)
+{
+	uint64_t v;
+
+	return read_word(r, at, &v) ? v : 0;
+}
+
+static const struct segment *writable(const struct image *img, taddr at)
+{
+	const struct segment *seg = image_segment(img, at);
+
+	return seg && seg->flags & SEG_W && seg->bytes && !seg->zero_reserve ? seg : NULL;
+}
+
+/* ---- chunks */
+
+/* The memory that a chunk may lie in: a used block, or what no heap claims. */
+struct room {
+	taddr start, end;
+	bool is_block;
+};
+
+static bool find_room(const struct reader *r, taddr at, struct room *ret)
+{
+	uint32_t id = block_at(r->p->blocks, at);
+	const struct segment *seg;
+	struct block b;
+
+	if (!at || at & 7)
+		return false;
+	if (id != BLOCK_NONE) {
+		block_get(r->p->blocks, id, &b);
+		*ret = (struct room){ b.addr, b.addr + b.usable, true };
+		return b.used && at >= ret->start && at < ret->end;
+	}
+	seg = writable(r->p->img, at);
+	if (!seg || blocks_claim_at(r->p->blocks, at))
+		return false;
+	*ret = (struct room){ seg->start, seg->end, false };
+	return true;
+}
+
+struct chunk {
+	taddr at, next;
+	uint64_t size, free; /* free: UINT64_MAX if it does not say */
+	unsigned proof;
+};
+
+static bool read_size(const struct reader *r, const struct room *room, taddr at, uint64_t *ret)
+{
+	const struct pool_layout *l = r->l;
+	uint64_t end;
+
+	if (has(l->chunk.end)) {
+		if (!read_word(r, at + l->chunk.end, &end) || end <= at)
+			return false;
+		*ret = end - at;
+	} else if (has(l->chunk.bytes)) {
+		if (!read_word(r, at + l->chunk.bytes, ret) || *ret >> CHUNK_MAX_SHIFT)
+			return false;
+		*ret += l->chunk.bytes_more;
+	} else if (l->chunk.fixed) {
+		*ret = l->chunk.fixed;
+	} else {
+		*ret = room->end - at;
+		return room->is_block;
+	}
+	return true;
+}
+
+/* `prev`: the chunk that led here, 0 for the first, whose links back lead round or nowhere. */
+static bool read_chunk(const struct reader *r, taddr head, taddr prev, taddr at, struct chunk *ret)
+{
+	const struct pool_layout *l = r->l;
+	struct chunk c = { .at = at, .free = UINT64_MAX };
+	uint64_t v = 0;
+	struct room room;
+
+	if (!find_room(r, at, &room) || !read_size(r, &room, at, &c.size) ||
+	    c.size > room.end - at || c.size < l->chunk.size)
+		return false;
+	if (room.is_block && room.start == at && room.end - at - c.size < FILLS &&
+	    (has(l->chunk.end) || has(l->chunk.bytes) || l->chunk.fixed))
+		c.proof++;
+	if (has(l->chunk.owner)) {
+		if (word(r, at + l->chunk.owner) != head)
+			return false;
+		c.proof += 2;
+	}
+	if (has(l->chunk.prev) && prev && word(r, at + l->chunk.prev) != prev)
+		return false;
+	if (has(l->chunk.ref)) {
+		if (!read_word(r, at + l->chunk.ref, &v) || (v && word(r, v) != at))
+			return false;
+		c.proof += v ? 2 : 0;
+	}
+	if (has(l->chunk.avail)) {
+		if (!read_word(r, at + l->chunk.avail, &v) || v < at || v - at > c.size)
+			return false;
+		c.free = c.size - (v - at);
+	}
+	if (has(l->chunk.next) && !read_word(r, at + l->chunk.next, &c.next))
+		return false;
+	*ret = c;
+	return true;
+}
+
+/* ---- the chunks of one pool */
+
+struct content {
+	uint32_t pool; /* to add them to; POOL_NONE: only to look */
+	uint32_t head; /* index + 1, in by_chunk */
+	uint64_t bytes, free;
+	uint32_t n;
+	unsigned proof;
+	bool broken;	 /* its list ends where it should not */
+	bool holds_place, holds_current;
+	taddr current;
+	struct chunk first;
+};
+
+static bool chunk_has(const struct chunk *c, taddr at)
+{
+	return at >= c->at && at - c->at <= c->size;
+}
+
+static struct err *on_chunk(struct reader *r, const struct head *h, const struct chunk *c,
+			    struct content *ret)
+{
+	if (!ret->n++) {
+		ret->first = *c;
+		ret->proof += c->proof;
+	}
+	ret->bytes += c->size;
+	if (c->free == UINT64_MAX)
+		ret->free = UINT64_MAX;
+	else if (ret->free != UINT64_MAX)
+		ret->free += c->free;
+	ret->holds_place |= chunk_has(c, h->place);
+	ret->holds_current |= chunk_has(c, ret->current);
+	return ret->pool == POOL_NONE ? NULL : pools_add_chunk(r->p, ret->pool, c->at, c->size);
+}
+
+/*
+ * Along `next`, to 0 or round to the first; a loop that is none of these is found by a second look at
+ * a chunk (Brent's: at each power of two steps).
+ */
+static struct err *walk_chunks(struct reader *r, const struct head *h, struct content *ret)
+{
+	const struct pool_layout *l = r->l;
+	taddr first = has(l->head.first) ? word(r, h->at + l->head.first) : h->place;
+	taddr at = first, prev = 0, seen = 0;
+	struct err *err = NULL;
+
+	for (uint64_t n = 1; at && !err && r->steps++ < STEPS_MAX; n++) {
+		struct chunk c;
+
+		if (at == seen || !read_chunk(r, h->at, prev, at, &c)) {
+			ret->broken = true;
+			break;
+		}
+		if (!(n & (n - 1)))
+			seen = at;
+		err = on_chunk(r, h, &c, ret);
+		prev = at;
+		at = c.next == first ? 0 : c.next;
+	}
+	return err;
+}
+
+/* Blocks of the pool's own, in a list whose nodes lie in its chunks or elsewhere. */
+static struct err *walk_large(struct reader *r, const struct head *h, struct content *ret)
+{
+	const struct pool_layout *l = r->l;
+	taddr node = has(l->head.large) ? word(r, h->at + l->head.large) : 0, seen = 0;
+	struct err *err = NULL;
+
+	for (uint64_t n = 1; node && !err && r->steps++ < STEPS_MAX; n++) {
+		taddr data;
+		struct room room;
+
+		if (node == seen || node & 7 || !read_word(r, node + l->large.data, &data) ||
+		    (data && !find_room(r, data, &room))) {
+			ret->broken = true;
+			break;
+		}
+		if (!(n & (n - 1)))
+			seen = node;
+		if (data && room.is_block && room.start == data) {
+			ret->n++;
+			ret->bytes += room.end - room.start;
+			if (ret->pool != POOL_NONE)
+				err = pools_add_chunk(r->p, ret->pool, data, room.end - room.start);
+		}
+		node = has(l->large.next) ? word(r, node + l->large.next) : 0;
+	}
+	return err;
+}
+
+/* ---- heads */
+
+static bool magics_fit(const struct reader *r, taddr at, unsigned *proof)
+{
+	for (unsigned i = 0; i < r->l->n_magics; i++) {
+		uint64_t v = 0;
+
+		if (image_read(r->p->img, at + r->l->magics[i].offset, &v, r->l->magics[i].width) != MEM_OK ||
+		    v != r->l->magics[i].value)
+			return false;
+		*proof += r->l->magics[i].width / 4;
+	}
+	return true;
+}
+
+static bool is_code(const struct reader *r, taddr at)
+{
+	const struct segment *seg = image_segment(r->p->img, at);
+
+	return seg && seg->flags & SEG_X;
+}
+
+/* What a look at the head alone can say. */
+static bool head_fits(const struct reader *r, const struct head *h, unsigned *proof)
+{
+	const struct pool_layout *l = r->l;
+	uint64_t v = 0;
+
+	if (h->at & 7 || !magics_fit(r, h->at, proof))
+		return false;
+	if (has(l->head.self)) {
+		if (word(r, h->at + l->head.self) != h->at)
+			return false;
+		*proof += 2;
+	}
+	if (has(l->head.place)) {
+		if (word(r, h->at + l->head.place) != h->place)
+			return false;
+		*proof += 2;
+	}
+	if (has(l->head.ref)) {
+		if (!read_word(r, h->at + l->head.ref, &v) || (v && word(r, v) != h->at))
+			return false;
+		*proof += v ? 2 : 0;
+	}
+	for (unsigned i = 0; i < l->n_codes; i++) {
+		if (!is_code(r, word(r, h->at + l->codes[i])))
+			return false;
+		++*proof;
+	}
+	return !has(l->head.mapped) || image_segment(r->p->img, word(r, h->at + l->head.mapped));
+}
+
+static bool name_fits(const struct reader *r, taddr at)
+{
+	char s[4];
+
+	at = word(r, at);
+	return !at || image_read(r->p->img, at, s, 1) == MEM_OK || image_segment(r->p->img, at);
+}
+
+/* What the chunks have to say of it. */
+static bool content_fits(const struct reader *r, const struct head *h, struct content *c)
+{
+	const struct pool_layout *l = r->l;
+	taddr end = c->first.at + c->first.size;
+	uint64_t avail = 0, limit = 0;
+
+	if (!c->n || (h->place != h->at && !c->holds_place))
+		return false;
+	if (has(l->head.room)) {
+		uint64_t room = end - h->at - l->head.size;
+
+		if (!chunk_has(&c->first, h->at) || end - h->at < l->head.size)
+			return false;
+		if (word(r, h->at + l->head.room) != (room < l->head.room_max ? room : l->head.room_max))
+			return false;
+		c->proof += 2;
+	}
+	if (has(l->head.current) && c->current) {
+		if (!c->holds_current)
+			return false;
+		c->proof++;
+	}
+	if (has(l->head.limit)) {
+		limit = word(r, h->at + l->head.limit);
+		if (!chunk_has(&c->first, limit))
+			return false;
+		c->proof += limit == end;
+	}
+	if (has(l->head.avail)) {
+		avail = word(r, h->at + l->head.avail);
+		limit = has(l->head.limit) ? limit : end;
+		if (!chunk_has(&c->first, avail) || avail > limit)
+			return false;
+		c->free = limit - avail; /* of older chunks nothing is given out */
+	}
+	if (has(l->head.total) && !c->broken) {
+		if (word(r, h->at + l->head.total) != c->bytes)
+			return false;
+		c->proof += 2;
+	}
+	return true;
+}
+
+static struct err *look(struct reader *r, const struct head *h, struct content *ret)
+{
+	if (has(r->l->head.current))
+		ret->current = word(r, h->at + r->l->head.current);
+	return walk_chunks(r, h, ret);
+}
+
+/* Chunks are one pool's: of heads with the same ones, the first is right. */
+static struct err *take_chunks(struct reader *r, const struct head *h, uint32_t no, bool *ret_free)
+{
+	const struct pool_layout *l = r->l;
+	taddr first = has(l->head.first) ? word(r, h->at + l->head.first) : h->place;
+
+	*ret_free = !addrmap_get(&r->by_chunk, first);
+	if (!*ret_free)
+		return NULL;
+	return addrmap_put(&r->by_chunk, first, (void *)(uintptr_t)(no + 1)) ? NULL : &err_nomem;
+}
+
+static struct err *try_head(struct reader *r, taddr at, taddr place, unsigned proof)
+{
+	struct head h = { .at = at, .place = place, .parent = POOL_NONE };
+	struct content c = { .pool = POOL_NONE };
+	bool is_free;
+	struct err *err;
+
+	if (r->heads.n >= POOLS_MAX || addrmap_get(&r->by_head, at) || !head_fits(r, &h, &proof))
+		return NULL;
+	if (has(r->l->head.name) && !name_fits(r, at + r->l->head.name))
+		return NULL;
+	err = look(r, &h, &c);
+	if (err || !content_fits(r, &h, &c) || proof + c.proof < ENOUGH_PROOF)
+		return err;
+	err = take_chunks(r, &h, (uint32_t)r->heads.n, &is_free);
+	if (err || !is_free)
+		return err;
+	if (!addrmap_put(&r->by_head, at, (void *)(uintptr_t)(r->heads.n + 1)))
+		return &err_nomem;
+	return vec_push(&r->heads, &h) ? NULL : &err_nomem;
+}
+
+/* ---- where heads are */
+
+static struct err *find_in_blocks(struct reader *r, uint32_t offset)
+{
+	const struct blocks *b = r->p->blocks;
+	struct err *err = NULL;
+
+	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err; grains_next(&it))
+		if (block_is_used(b, it.id) && it.size > offset && it.size - offset >= r->l->head.size)
+			err = try_head(r, it.key + offset, it.key, 0);
+	return err;
+}
+
+/* Writable memory that no heap claims, a run at a time. */
+static struct err *each_run(struct reader *r, struct err *(*fn)(struct reader *r, taddr start, taddr end))
+{
+	const struct image *img = r->p->img;
+	const struct blocks *b = r->p->blocks;
+	struct err *err = NULL;
+	size_t k = 0;
+
+	for (size_t i = 0; i < img->n_segments && !err; i++) {
+		const struct segment *seg = &img->segments[i];
+		taddr at = seg->start;
+
+		if (!writable(img, at))
+			continue;
+		while (k < b->n_claims && b->claims[k].end <= at)
+			k++;
+		for (; at < seg->end && !err; k++) {
+			bool last = k >= b->n_claims || b->claims[k].start >= seg->end;
+			taddr end = last ? seg->end : b->claims[k].start;
+
+			if (end > at)
+				err = fn(r, at, end);
+			if (last)
+				break;
+			at = b->claims[k].end;
+		}
+	}
+	return err;
+}
+
+static uint32_t page_offset(const struct reader *r)
+{
+	for (unsigned i = 0; i < r->l->n_finds; i++)
+		if (r->l->finds[i].place == PLACE_PAGE)
+			return r->l->finds[i].offset;
+	return 0;
+}
+
+static struct err *find_in_pages(struct reader *r, taddr start, taddr end)
+{
+	uint32_t offset = page_offset(r);
+	struct err *err = NULL;
+
+	for (taddr at = (start + PAGE - 1) & -(taddr)PAGE; at >= start && at < end && !err; at += PAGE)
+		if (end - at > offset && end - at - offset >= r->l->head.size)
+			err = try_head(r, at + offset, at, 0);
+	return err;
+}
+
+/* The live part of its stack alone counts: what lies below was. */
+static bool is_dead_stack(const struct image *img, taddr at)
+{
+	for (size_t i = 0; i < img->n_threads; i++)
+		if (at >= img->threads[i].stack_low && at < img->threads[i].live_low)
+			return true;
+	return false;
+}
+
+/* By the one word that is the quickest to rule out. */
+static bool may_be_head(const struct reader *r, taddr at, uint64_t v)
+{
+	const struct pool_layout *l = r->l;
+	uint32_t id;
+
+	if (l->n_magics)
+		return l->magics[0].width == 8 ? v == l->magics[0].value : (uint32_t)v == l->magics[0].value;
+	if (!v || v & 7)
+		return false;
+	id = block_at(r->p->blocks, v);
+	return id != BLOCK_NONE && block_is_used(r->p->blocks, id) && at;
+}
+
+static struct err *find_in_words(struct reader *r, taddr start, taddr end)
+{
+	const struct pool_layout *l = r->l;
+	uint32_t offset = l->n_magics ? l->magics[0].offset : l->head.first;
+	uint64_t avail = 0;
+	const uint8_t *bytes = image_view(r->p->img, start, &avail);
+	struct err *err = NULL;
+
+	if (end - start < l->head.size || !bytes || avail < end - start)
+		return NULL;
+	for (taddr at = align_up(start, 8); at <= end - l->head.size && !err; at += 8) {
+		uint64_t v;
+
+		memcpy(&v, bytes + (at - start) + offset, l->n_magics ? l->magics[0].width : 8);
+		if (l->n_magics && l->magics[0].width == 4)
+			v &= UINT32_MAX;
+		if (may_be_head(r, at, v) && !is_dead_stack(r->p->img, at))
+			err = try_head(r, at, at, 0);
+	}
+	return err;
+}
+
+static struct err *find_anywhere(struct reader *r)
+{
+	const struct blocks *b = r->p->blocks;
+	struct err *err = each_run(r, find_in_words);
+
+	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err; grains_next(&it))
+		if (block_is_used(b, it.id))
+			err = find_in_words(r, it.key, it.key + it.size);
+	return err;
+}
+
+static struct err *find_by_name(struct reader *r, const char *name, bool points)
+{
+	struct symbol sym;
+	taddr at;
+
+	if (!image_symbol(r->p->img, NULL, name, &sym) || sym.is_tls)
+		return NULL;
+	at = points ? word(r, sym.addr) : sym.addr;
+	return at ? try_head(r, at, at, 2) : NULL;
+}
+
+static struct err *find_heads(struct reader *r)
+{
+	struct err *err = NULL;
+
+	for (unsigned i = 0; i < r->l->n_finds && !err; i++)
+		switch (r->l->finds[i].place) {
+		case PLACE_BLOCK:
+			err = find_in_blocks(r, r->l->finds[i].offset);
+			break;
+		case PLACE_PAGE:
+			err = each_run(r, find_in_pages);
+			break;
+		case PLACE_ANYWHERE:
+			err = find_anywhere(r);
+			break;
+		case PLACE_POINTER:
+		case PLACE_VARIABLE:
+			err = find_by_name(r, r->l->finds[i].symbol, r->l->finds[i].place == PLACE_POINTER);
+			break;
+		}
+	return err;
+}
+
+/* ---- the tree */
+
+/* Children that no search came to, in the order in which they were met. */
+static struct err *follow_children(struct reader *r)
+{
+	const struct pool_layout *l = r->l;
+	struct err *err = NULL;
+
+	if (!has(l->head.child))
+		return NULL;
+	for (size_t i = 0; i < r->heads.n && !err; i++) {
+		taddr at = word(r, r->heads.v[i].at + l->head.child), seen = 0;
+
+		for (uint64_t n = 1; at && at != seen && !err && r->steps++ < STEPS_MAX; n++) {
+			if (!(n & (n - 1)))
+				seen = at;
+			err = try_head(r, at, at, 1);
+			at = has(l->head.sibling) ? word(r, at + l->head.sibling) : 0;
+		}
+	}
+	return err;
+}
+
+static void find_parents(struct reader *r)
+{
+	for (size_t i = 0; i < r->heads.n; i++) {
+		taddr at = has(r->l->head.parent) ? word(r, r->heads.v[i].at + r->l->head.parent) : 0;
+		uintptr_t no = at ? (uintptr_t)addrmap_get(&r->by_head, at) : 0;
+
+		r->heads.v[i].parent = no ? (uint32_t)no - 1 : POOL_NONE;
+	}
+}
+
+/* Steps to the outermost, which a pool that is its own ancestor becomes itself. */
+static void find_depths(struct reader *r)
+{
+	struct head *heads = r->heads.v;
+
+	for (uint32_t i = 0; i < r->heads.n; i++) {
+		uint32_t up = i, steps = 0;
+
+		for (; heads[up].parent != POOL_NONE && !heads[up].depth; up = heads[up].parent, steps++) {
+			heads[up].seen = i + 1;
+			if (heads[heads[up].parent].seen == i + 1) {
+				diag(r->p->env, "pool/own-ancestor", heads[up].at,
+				     "%s at 0x%llx is an ancestor of itself", r->l->name,
+				     (unsigned long long)heads[up].at);
+				heads[up].parent = POOL_NONE;
+				break;
+			}
+		}
+		steps += heads[up].depth;
+		for (up = i; heads[up].parent != POOL_NONE && !heads[up].depth; up = heads[up].parent)
+			heads[up].depth = steps--;
+	}
+}
+
+static int by_depth(const void *pa, const void *pb)
+{
+	const struct head *const *a = pa, *const *b = pb;
+
+	if ((*a)->depth != (*b)->depth)
+		return (*a)->depth < (*b)->depth ? -1 : 1;
+	return ((*a)->at > (*b)->at) - ((*a)->at < (*b)->at);
+}
+
+static void find_name(struct reader *r, const struct head *h, struct pool *ret)
+{
+	const struct pool_layout *l = r->l;
+	taddr at = has(l->head.name) ? word(r, h->at + l->head.name) : 0;
+	struct symbol sym;
+
+	if (at) {
+		ret->name = pools_literal(r->p, at);
+		ret->ident = ret->name ? NULL : pools_data(r->p, at);
+	} else if (has(l->head.text)) {
+		ret->ident = pools_data_n(r->p, h->at + l->head.text, l->head.text_max);
+	} else if (!has(l->head.name) && image_symbol_at(r->p->img, h->at, &sym) && sym.is_object) {
+		ret->name = sym.name;
+	}
+}
+
+static struct err *add_pool(struct reader *r, struct head *h)
+{
+	struct pool pool = { .addr = h->at, .kind = r->kind, .parent = POOL_NONE };
+	struct content c = {};
+	struct room room;
+	struct err *err;
+
+	if (h->parent != POOL_NONE)
+		pool.parent = r->heads.v[h->parent].pool;
+	find_name(r, h, &pool);
+	err = pools_add(r->p, &pool, &h->pool);
+	if (err)
+		return err;
+	c.pool = h->pool;
+	err = look(r, h, &c);
+	content_fits(r, h, &c); /* it did before: for what is free */
+	if (!err)
+		err = walk_large(r, h, &c);
+	if (!err && find_room(r, h->place, &room) && room.is_block && room.start == h->place &&
+	    room.end - h->at - r->l->head.size < FILLS)
+		err = pools_add_head(r->p, h->pool, h->place);
+	if (err)
+		return err;
+	if (c.broken)
+		diag(r->p->env, "pool/broken-list", h->at,
+		     "%s at 0x%llx: its list of chunks leads nowhere behind %u of them", r->l->name,
+		     (unsigned long long)h->at, c.n);
+	r->p->v[h->pool].bytes = c.bytes;
+	r->p->v[h->pool].free = c.broken ? UINT64_MAX : c.free;
+	r->p->v[h->pool].counts = has(r->l->head.total);
+	r->p->v[h->pool].agrees = has(r->l->head.total) && !c.broken;
+	return NULL;
+}
+
+static struct err *add_pools(struct reader *r)
+{
+	_free_ struct head **order = calloc(r->heads.n + 1, sizeof(*order));
+	struct err *err = NULL;
+
+	if (!order)
+		return &err_nomem;
+	find_parents(r);
+	find_depths(r);
+	for (size_t i = 0; i < r->heads.n; i++)
+		order[i] = &r->heads.v[i];
+	qsort(order, r->heads.n, sizeof(*order), by_depth);
+	for (size_t i = 0; i < r->heads.n && !err; i++)
+		err = add_pool(r, order[i]);
+	return err;
+}
+
+/* ---- whether it is at home */
+
+static bool has_module(const struct image *img, const char *prefix)
+{
+	for (size_t i = 0; i < img->n_modules; i++)
+		if (!strncmp(module_base_name(&img->modules[i]), prefix, strlen(prefix)))
+			return true;
+	return false;
+}
+
+/* Its address is in the data of another module: in a table of what that one calls. */
+static bool is_called(const struct image *img, const struct symbol *sym)
+{
+	uint64_t left = CALLS_MAX;
+
+	if (sym->module && sym->module->is_exe)
+		return true; /* linked in, because it is called */
+	for (size_t i = 0; i < img->n_segments; i++) {
+		const struct segment *seg = &img->segments[i];
+		uint64_t n = seg->end - seg->start;
+
+		if (!seg->bytes || seg->module < 0 || seg->flags & SEG_X || n > left ||
+		    &img->modules[seg->module] == sym->module)
+			continue;
+		left -= n;
+		for (uint64_t k = 0; k + 8 <= n; k += 8) {
+			uint64_t v;
+
+			memcpy(&v, seg->bytes + k, 8);
+			if (v == sym->addr)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool is_home(const struct image *img, const struct pool_layout *l)
+{
+	for (unsigned i = 0; i < l->n_needs; i++) {
+		const char *name = l->needs[i].name;
+		struct symbol sym;
+
+		if (l->needs[i].kind == NEED_MODULE ? has_module(img, name) : image_symbol(img, NULL, name, &sym))
+			if (l->needs[i].kind != NEED_CALL || is_called(img, &sym))
+				return true;
+	}
+	return !l->n_needs;
+}
+
+static struct err *find_layout(struct pools *p, const struct pool_layout *l)
+{
+	_cleanup_(reader_fini) struct reader r = { .p = p, .l = l };
+	struct err *err = NULL;
+
+	if (!is_home(p->img, l))
+		return NULL;
+	r.kind = arena_strdup(&p->mem, l->name);
+	err = r.kind ? find_heads(&r) : &err_nomem;
+	if (!err)
+		err = follow_children(&r);
+	if (!err)
+		err = add_pools(&r);
+	if (r.steps >= STEPS_MAX)
+		diag(p->env, "pool/limit", ERR_NOWHERE, "lists of %s were not followed to their ends", l->name);
+	return err;
+}
+
+struct err *pools_find_layouts(struct pools *p, const struct pool_layouts *layouts)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; layouts && i < layouts->n && !err; i++)
+		err = find_layout(p, &layouts->v[i]);
+	return err;
+}
