@@ -34,7 +34,8 @@ static const struct {
 	[PLACE_DATA] = { "module/data", "programs and libraries: data" },
 	[PLACE_CODE] = { "module/code", "programs and libraries: code, read-only" },
 	[PLACE_ANON] = { "mapping/anonymous", "anonymous mappings outside heaps" },
-	[PLACE_UNTOUCHED] = { "mapping/untouched", "address space reserved, never written" },
+	[PLACE_UNTOUCHED] = { "mapping/untouched",
+			      "address space without memory: never written, or given back" },
 };
 
 /*
@@ -97,7 +98,7 @@ static uint64_t zero_pages(const uint8_t *bytes, uint64_t n)
 	uint64_t sum = 0;
 
 	for (uint64_t at = 0; at + PAGE <= n; at += PAGE)
-		if (!load_u64(bytes + at) && !memcmp(bytes + at, bytes + at + 8, PAGE - 8))
+		if (bytes_are_zero(bytes + at, PAGE))
 			sum += PAGE;
 	return sum;
 }
@@ -156,23 +157,24 @@ static size_t slot_of_zone(uint32_t owner)
 	return owner < ZONE_REGION ? owner : slot_of_region(owner - ZONE_REGION);
 }
 
-/* [from, to) of one segment, cut by the zones; zones ascend, `at` remembers how far we came. */
-static void count_segment(const struct run *run, const struct segment *seg, taddr from, taddr to,
+/* [from, upto) of one segment, cut by the zones; zones ascend, `at` remembers how far we came. */
+static void count_segment(const struct run *run, const struct segment *seg, taddr from, taddr upto,
 			  const struct zones *z, size_t *at, struct sums *sums)
 {
 	while (*at < z->n && z->v[*at].end <= from)
 		++*at;
-	for (size_t i = *at; i < z->n && z->v[i].start < to; i++) {
+	for (size_t i = *at; i < z->n && z->v[i].start < upto; i++) {
 		const struct piece *zone = &z->v[i];
 		taddr start = zone->start > from ? zone->start : from;
-		taddr end = zone->end < to ? zone->end : to;
+		taddr end = zone->end < upto ? zone->end : upto;
+		struct tally *to;
 
 		count_unclaimed(run, seg, from, start, sums);
-		add_bytes(seg, start, end - start, sums->split,
-			  &sums->v[slot_of_zone(zone->owner)]);
+		to = &sums->v[slot_of_zone(zone->owner)];
+		add_bytes(seg, start, end - start, sums->split || to->returned, to);
 		from = end;
 	}
-	count_unclaimed(run, seg, from, to, sums);
+	count_unclaimed(run, seg, from, upto, sums);
 }
 
 static void sum_segments(struct run *run, const struct zones *z, struct sums *sums)
@@ -185,6 +187,9 @@ static void sum_segments(struct run *run, const struct zones *z, struct sums *su
 		if (seg->origin == SEG_CORE)
 			count_segment(run, seg, seg->start, seg->end, z, &at, sums);
 	}
+	for (size_t i = 0; i < sums->n; i++)
+		if (sums->v[i].returned)
+			place(sums, PLACE_UNTOUCHED)->full += sums->v[i].zero;
 	run->report.untouched_bytes = place(sums, PLACE_UNTOUCHED)->full;
 }
 
@@ -367,7 +372,7 @@ static const char *allocators(struct run *run, bool precise)
 	const char *s;
 
 	for (size_t i = 0; i < run->blocks.n_heaps; i++)
-		if (run->blocks.heaps[i].ops->precise == precise)
+		if (run->blocks.heaps[i].ops->precise == precise && heap_is_told(&run->blocks, i))
 			text_printf(&t, "%s%s", *text_str(&t) ? " and " : "",
 				    run->blocks.heaps[i].ops->name);
 	s = arena_strdup(&run->report.mem, text_str(&t));

@@ -113,6 +113,19 @@ static void print_classes(struct run *run, const struct rp_heap *h, FILE *out)
 	}
 }
 
+/* Free memory by the place that keeps it. */
+static void print_places(struct run *run, const struct rp_heap *h, const char *unit,
+			 const struct rp_where *v, size_t n, FILE *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		fprintf(out, "    %-20s %10" PRIu64 " %s %12s", v[i].where, v[i].count, unit,
+			bytes(run, v[i].bytes));
+		if (h->knows_returnable && v[i].returnable)
+			fprintf(out, ", %s can go back", bytes(run, v[i].returnable));
+		fputc('\n', out);
+	}
+}
+
 static void print_heaps(struct run *run, FILE *out)
 {
 	fprintf(out, "\nHEAPS (%zu)\n", run->report.heaps.n);
@@ -127,9 +140,14 @@ static void print_heaps(struct run *run, FILE *out)
 		fprintf(out, "; overhead %s\n", bytes(run, h->overhead));
 		fprintf(out, "    checks: %" PRIu64 " passed, %" PRIu64 " failed\n",
 			h->checks_passed, h->checks_failed);
-		for (size_t k = 0; k < h->n_wheres; k++)
-			fprintf(out, "    %-12s %10" PRIu64 " blocks %12s\n", h->wheres[k].where,
-				h->wheres[k].count, bytes(run, h->wheres[k].bytes));
+		print_places(run, h, "blocks", h->wheres, h->n_wheres, out);
+		print_places(run, h, "pieces", h->idles, h->n_idles, out);
+		if (h->returned)
+			fprintf(out, "    %-31s %12s\n", "given back before",
+				bytes(run, h->returned));
+		for (size_t k = 0; k < h->n_settings; k++)
+			fprintf(out, "    %-31s %12s\n", h->settings[k].name,
+				bytes(run, h->settings[k].bytes));
 		print_classes(run, h, out);
 	}
 }

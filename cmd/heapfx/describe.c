@@ -143,6 +143,27 @@ static struct err *add_damage(struct run *run, const struct heap_info *info)
 	return NULL;
 }
 
+static bool copy_wheres(struct arena *mem, const struct where_total *v, size_t n,
+			struct rp_where **ret, size_t *ret_n)
+{
+	*ret = arena_alloc(mem, (n + 1) * sizeof(**ret));
+	for (size_t i = 0; i < n && *ret; i++)
+		(*ret)[i] = (struct rp_where){ v[i].where, v[i].count, v[i].bytes,
+					       v[i].returnable };
+	*ret_n = n;
+	return *ret;
+}
+
+static bool copy_settings(struct arena *mem, const struct heap_info *info, struct rp_heap *row)
+{
+	row->settings = arena_alloc(mem, (info->n_settings + 1) * sizeof(*row->settings));
+	row->n_settings = info->n_settings;
+	for (size_t i = 0; i < info->n_settings && row->settings; i++)
+		row->settings[i] = (struct rp_setting){ info->settings[i].name,
+							info->settings[i].bytes };
+	return row->settings;
+}
+
 static struct err *describe_heap(struct run *run, const struct heap_info *info)
 {
 	struct arena *mem = &run->report.mem;
@@ -160,15 +181,18 @@ static struct err *describe_heap(struct run *run, const struct heap_info *info)
 		.returned = info->returned,
 		.checks_passed = info->checks_passed,
 		.checks_failed = info->checks_failed,
-		.n_wheres = info->n_wheres,
+		.knows_returnable = info->knows_returnable,
 		.n_arenas = info->n_arenas,
 		.n_classes = info->n_classes,
 	};
 
-	row.wheres = arena_alloc(mem, (row.n_wheres + 1) * sizeof(*row.wheres));
+	if (!copy_wheres(mem, info->wheres, info->n_wheres, &row.wheres, &row.n_wheres) ||
+	    !copy_wheres(mem, info->idles, info->n_idles, &row.idles, &row.n_idles) ||
+	    !copy_settings(mem, info, &row))
+		return &err_nomem;
 	row.arenas = arena_alloc(mem, (row.n_arenas + 1) * sizeof(*row.arenas));
 	row.classes = arena_alloc(mem, (row.n_classes + 1) * sizeof(*row.classes));
-	if (!row.wheres || !row.arenas || !row.classes)
+	if (!row.arenas || !row.classes)
 		return &err_nomem;
 	for (size_t i = 0; i < row.n_classes; i++) {
 		const struct class_total *c = &info->classes[i];
@@ -176,14 +200,27 @@ static struct err *describe_heap(struct run *run, const struct heap_info *info)
 		row.classes[i] = (struct rp_class){ c->size, c->units, c->blocks, c->used,
 						    c->cached };
 	}
-	for (size_t i = 0; i < row.n_wheres; i++)
-		row.wheres[i] = (struct rp_where){ info->wheres[i].where, info->wheres[i].count,
-						   info->wheres[i].bytes };
 	for (size_t i = 0; i < row.n_arenas; i++)
 		row.arenas[i] = arena_row(&info->arenas[i]);
 	if (!vec_push(&run->report.heaps, &row))
 		return &err_nomem;
 	return add_damage(run, info);
+}
+
+static bool has_memory(const struct heap_info *info)
+{
+	return info && (info->n_used || info->n_free || info->overhead || info->idle ||
+			info->returned || info->n_damage);
+}
+
+/* The malloc of a libc whose program never calls it says nothing about the program. */
+bool heap_is_told(const struct blocks *b, size_t heap)
+{
+	bool others = false;
+
+	for (size_t i = 0; i < b->n_heaps; i++)
+		others |= i != heap && has_memory(b->heaps[i].info);
+	return b->heaps[heap].info && (has_memory(b->heaps[heap].info) || !others);
 }
 
 static struct err *describe_heaps(struct run *run)
@@ -195,7 +232,7 @@ static struct err *describe_heaps(struct run *run)
 		     "no allocator was recognised: its memory is counted as mappings, and nothing "
 		     "in it can be called lost");
 	for (size_t i = 0; run->has_blocks && !err && i < run->blocks.n_heaps; i++)
-		if (run->blocks.heaps[i].info)
+		if (heap_is_told(&run->blocks, i))
 			err = describe_heap(run, run->blocks.heaps[i].info);
 	return err;
 }

@@ -86,8 +86,8 @@ struct err *find_extents(struct run *run, struct subject *subject)
 		if (!info || b->claims[i].arena >= info->n_arenas ||
 		    b->claims[i].end <= b->claims[i].start)
 			continue;
-		for (unsigned h = 0; h < b->claim_heap[i]; h++) /* as describe_run() has them */
-			heap += b->heaps[h].info != NULL;
+		for (unsigned h = 0; h < b->claim_heap[i]; h++)
+			heap += heap_is_told(b, h);
 		err = add_extent(run, &b->claims[i], info, heap,
 				 b->heaps[b->claim_heap[i]].ops->unit_name, &extents[n++]);
 		if (err)

@@ -48,6 +48,8 @@ void end_progress(struct run *run); /* clears the progress line, before anything
 
 /* describe.c: image and heaps -> report.input, threads, modules, heaps, problems. */
 struct err *describe_run(struct run *run) MUST_CHECK;
+/* Whether report.heaps has a heap of blocks.heaps; those that it has keep their order. */
+bool heap_is_told(const struct blocks *b, size_t heap);
 /* describe_go.c: the Go runtime -> report.go; nothing without one. */
 struct err *describe_go(struct run *run) MUST_CHECK;
 /* describe_go_gc.c: its collector -> report.go.gc. */

@@ -106,6 +106,9 @@ for _allocator in ("jemalloc", "tcmalloc", "mimalloc", "musl"):
 		about=f"{_allocator} of bookworm: blocks left in nearly empty units")
 # Not all of an arena in the core: what is never used is not readable either.
 SMALL_ARENA = (("MIMALLOC_ARENA_EAGER_COMMIT", "0"),)
+CASES["mimalloc.sparse.2.2.7"] = Recipe("mimalloc", None, release="2.2.7", program="sparse", args=("TRUTH",),
+	environment=SMALL_ARENA,
+	about="mimalloc 2.2.7 (built from its release source), whose mi_collect() gives memory back at once")
 CASES["mimalloc.sid"] = Recipe("mimalloc", "sid", environment=SMALL_ARENA)
 for _release in ("2.0.7", "2.1.2", "2.2.7", "2.4.1", "3.2.8", "3.3.2", "3.4.3"):
 	for _build in ("", "-secure"):

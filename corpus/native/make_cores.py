@@ -118,6 +118,7 @@ CASES = {
 	"holders.kernel": Case("holders", **SMALL,
 		about="the same, dumped by the kernel"),
 	"pins": Case("pins", about="free memory that a few used blocks keep from going back"),
+	"sparse": Case("sparse", about="free memory that malloc_trim() would return, and how much"),
 	"tallocs": Case("tallocs", link=("-ltalloc",), about="trees of talloc's (needs libtalloc-dev)"),
 	"longchain": Case("longchain", max_events=1 << 22,
 		about="a million nodes in a chain held, a million in one dropped"),

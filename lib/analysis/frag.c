@@ -1,9 +1,9 @@
 /*
  * analysis/frag.c - free memory that the allocators have not given back, from their own totals.
  *
- * The top chunk is counted as free-held but is no suspect: it is where the next request comes
- * from and where trimming starts.  What lies between used blocks and in thread caches is; of that
- * between blocks, what a few of them pin (analysis/pins.c) is told apart, and counted there alone.
+ * Of what lies between used blocks, what a few of them pin (analysis/pins.c) is told apart, and
+ * counted there alone.  The end of the heap is where the next request comes from: it is a suspect
+ * only when much of it would go back.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -19,50 +19,49 @@ enum {
 	SUSPECT_BYTES = 1 << 20,  /* enough in any heap */
 };
 
-static bool is_top(const char *where)
-{
-	return !strcmp(where, "top");
-}
+enum part { PART_BETWEEN, PART_CACHE, PART_IDLE, PART_TOP };
 
-enum part { PART_BETWEEN, PART_CACHE, PART_IDLE };
-
-/* The allocator's own knobs; NULL: the rule's advice, which is glibc's or general. */
-static const struct {
-	const char *allocator, *advice[3];
+/* What returns memory at once, and the settings that bound what is kept. */
+static const struct knob {
+	const char *allocator;
+	enum part part;
+	const char *call, *setting; /* NULL: none */
 } knobs[] = {
-	{ "jemalloc",
-	  { [PART_BETWEEN] = "a slab goes back when it is empty: allocate by lifetime, "
-			     "or fewer arenas (narenas)",
-	    [PART_CACHE] = "MALLOC_CONF lower lg_tcache_max or tcache:false, "
-			   "or thread.tcache.flush when idle",
-	    [PART_IDLE] = "MALLOC_CONF background_thread:true, lower dirty_decay_ms; "
-			  "or arena.<i>.purge" } },
-	{ "tcmalloc",
-	  { [PART_BETWEEN] = "a span goes back when it is empty: allocate by lifetime",
-	    [PART_CACHE] = "lower TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES, "
-			   "or MarkThreadIdle() when idle",
-	    [PART_IDLE] = "raise TCMALLOC_RELEASE_RATE, "
-			  "or call MallocExtension ReleaseFreeMemory()" } },
-	{ "mimalloc",
-	  { [PART_BETWEEN] = "a page goes back when it is empty: allocate by lifetime",
-	    [PART_IDLE] = "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY), "
-			  "or mi_collect(true)" } },
-	{ "musl",
-	  { [PART_BETWEEN] = "a group goes back when it is empty: allocate by lifetime" } },
+	{ "glibc", PART_BETWEEN, "malloc_trim(0)",
+	  "MALLOC_ARENA_MAX for fewer arenas, or one for what lives long" },
+	{ "glibc", PART_CACHE, NULL, "fewer threads, or lower glibc.malloc.tcache_count" },
+	{ "glibc", PART_TOP, "malloc_trim(0)", "lower M_TRIM_THRESHOLD and M_TOP_PAD" },
+	{ "jemalloc", PART_BETWEEN, NULL,
+	  "a slab goes back when it is empty: allocate by lifetime, or fewer arenas (narenas)" },
+	{ "jemalloc", PART_CACHE, "thread.tcache.flush",
+	  "MALLOC_CONF lower lg_tcache_max, or tcache:false" },
+	{ "jemalloc", PART_IDLE, "arena.<i>.purge",
+	  "MALLOC_CONF background_thread:true, lower dirty_decay_ms" },
+	{ "tcmalloc", PART_BETWEEN, NULL,
+	  "a span goes back when it is empty: allocate by lifetime" },
+	{ "tcmalloc", PART_CACHE, NULL,
+	  "lower TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES, or MarkThreadIdle() when idle" },
+	{ "tcmalloc", PART_IDLE, "ReleaseFreeMemory()", "raise TCMALLOC_RELEASE_RATE" },
+	{ "mimalloc", PART_BETWEEN, "mi_collect(true)",
+	  "a page goes back when it is empty: allocate by lifetime" },
+	{ "mimalloc", PART_IDLE, "mi_collect(true)",
+	  "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY)" },
+	{ "musl", PART_BETWEEN, NULL, "a group goes back when it is empty: allocate by lifetime" },
 };
 
-static const char *knob(const struct rp_heap *h, enum part part)
+static const struct knob *knob(const struct rp_heap *h, enum part part)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(knobs); i++)
-		if (!strcmp(knobs[i].allocator, h->allocator))
-			return knobs[i].advice[part];
+		if (knobs[i].part == part && !strcmp(knobs[i].allocator, h->allocator))
+			return &knobs[i];
 	return NULL;
 }
 
-static bool in_part(enum part part, const char *where)
+static enum part part_of(const char *where)
 {
-	return part == PART_CACHE ? is_thread_cache(where) :
-				    !is_thread_cache(where) && !is_top(where);
+	if (!strcmp(where, "top"))
+		return PART_TOP;
+	return is_thread_cache(where) ? PART_CACHE : PART_BETWEEN;
 }
 
 /* Bytes that stand out in a heap of this size. */
@@ -76,7 +75,7 @@ static uint64_t least_bytes(const struct rp_heap *h)
 }
 
 static struct err *add_row(struct report *r, struct rp_suspect *out, const char *what,
-			   const char *name, uint64_t bytes, uint64_t count)
+			   const char *name, uint64_t bytes, uint64_t count, const char *more)
 {
 	struct text t = TEXT_INIT;
 	struct err *err;
@@ -86,7 +85,28 @@ static struct err *add_row(struct report *r, struct rp_suspect *out, const char 
 	text_add(&t, " in ");
 	text_add_count(&t, count);
 	text_add(&t, count == 1 ? " piece" : " pieces");
+	text_add(&t, more);
 	err = evidence_add(r, out, what, text_str(&t));
+	text_fini(&t);
+	return err;
+}
+
+/* A place that keeps free memory, and how much of it would go back. */
+static struct err *add_place(struct report *r, const struct rp_heap *h, enum part part,
+			     const struct rp_where *w, struct rp_suspect *out)
+{
+	const struct knob *k = knob(h, part);
+	struct text t = TEXT_INIT;
+	struct err *err;
+
+	if (k && k->call && h->knows_returnable) {
+		text_printf(&t, "; %s returns ", k->call);
+		if (w->returnable)
+			text_add_bytes(&t, w->returnable);
+		else
+			text_add(&t, "none of it");
+	}
+	err = add_row(r, out, "free in", w->where, w->bytes, w->count, text_str(&t));
 	text_fini(&t);
 	return err;
 }
@@ -94,17 +114,32 @@ static struct err *add_row(struct report *r, struct rp_suspect *out, const char 
 static struct err *add_wheres(struct report *r, const struct rp_heap *h, enum part part,
 			      struct rp_suspect *out)
 {
-	for (size_t i = 0; i < h->n_wheres; i++) {
-		const struct rp_where *w = &h->wheres[i];
-		struct err *err;
+	struct err *err = NULL;
 
-		if (!w->bytes || !in_part(part, w->where))
-			continue;
-		err = add_row(r, out, "free in", w->where, w->bytes, w->count);
-		if (err)
-			return err;
+	for (size_t i = 0; i < h->n_wheres && !err; i++)
+		if (h->wheres[i].bytes && part_of(h->wheres[i].where) == part)
+			err = add_place(r, h, part, &h->wheres[i], out);
+	return err;
+}
+
+/* "malloc_trim(0) returns 3.0 MiB; MALLOC_ARENA_MAX for fewer arenas, .."; NULL: the rule's own. */
+static struct err *advise(struct report *r, const struct rp_heap *h, enum part part,
+			  uint64_t returnable, struct rp_suspect *out)
+{
+	const struct knob *k = knob(h, part);
+	struct text t = TEXT_INIT;
+
+	if (!k)
+		return NULL;
+	if (k->call && returnable) {
+		text_printf(&t, "%s returns ", k->call);
+		text_add_bytes(&t, returnable);
+		text_add(&t, k->setting ? "; " : "");
 	}
-	return NULL;
+	text_add(&t, k->setting ? k->setting : "");
+	out->advice = report_text(r, &t);
+	text_fini(&t);
+	return out->advice ? NULL : &err_nomem;
 }
 
 /*
@@ -130,7 +165,7 @@ static struct err *add_arenas(struct report *r, const struct rp_heap *h, struct 
 			break;
 		below = best->free - best->top;
 		snprintf(name, sizeof(name), "0x%" PRIx64, best->addr);
-		err = add_row(r, out, "arena", name, below, best->n_free);
+		err = add_row(r, out, "arena", name, below, best->n_free, "");
 		if (err)
 			return err;
 	}
@@ -141,7 +176,7 @@ static struct err *add_arenas(struct report *r, const struct rp_heap *h, struct 
 static struct err *add_pinned(struct report *r, const struct pinned *pinned, struct rp_suspect *out)
 {
 	return pinned->bytes ? add_row(r, out, "beside", "what few blocks pin,", pinned->bytes,
-				       pinned->pieces) :
+				       pinned->pieces, "") :
 			       NULL;
 }
 
@@ -150,41 +185,99 @@ static uint64_t less(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+static struct rp_where part_total(const struct rp_heap *h, enum part part)
+{
+	struct rp_where sum = {};
+
+	for (size_t i = 0; i < h->n_wheres; i++) {
+		const struct rp_where *w = &h->wheres[i];
+
+		if (part_of(w->where) != part)
+			continue;
+		sum.count += w->count;
+		sum.bytes += w->bytes;
+		sum.returnable += w->returnable;
+	}
+	return sum;
+}
+
 static uint64_t part_bytes(const struct rp_heap *h, enum part part)
 {
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < h->n_wheres; i++)
-		bytes += in_part(part, h->wheres[i].where) ? h->wheres[i].bytes : 0;
-	return bytes;
+	return part_total(h, part).bytes;
 }
+
+/* What threads' own arenas keep, their tops included: with fewer arenas others would use it. */
+static struct err *add_threads(struct report *r, const struct rp_heap *h, struct rp_suspect *out)
+{
+	uint64_t bytes = 0, n = 0;
+	struct text t = TEXT_INIT;
+	struct err *err;
+
+	for (size_t i = 0; i < h->n_arenas; i++) {
+		if (strcmp(h->arenas[i].kind, "thread") || !h->arenas[i].free)
+			continue;
+		bytes += h->arenas[i].free;
+		n++;
+	}
+	if (n < 2)
+		return NULL;
+	text_add_bytes(&t, bytes);
+	text_add(&t, " free in ");
+	text_add_count(&t, n);
+	text_add(&t, ", their tops included");
+	err = evidence_add(r, out, "threads' arenas", text_str(&t));
+	text_fini(&t);
+	return err;
+}
+
+static struct err *add_settings(struct report *r, const struct rp_heap *h, struct rp_suspect *out)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < h->n_settings && !err; i++) {
+		struct text t = TEXT_INIT;
+
+		text_add_bytes(&t, h->settings[i].bytes);
+		err = evidence_add(r, out, h->settings[i].name, text_str(&t));
+		text_fini(&t);
+	}
+	return err;
+}
+
+static const struct {
+	const char *rule, *title;
+} parts[] = {
+	[PART_BETWEEN] = { "free-held/fragmentation", "free memory between used blocks (%s)" },
+	[PART_CACHE] = { "free-held/thread-cache", "free blocks in thread caches (%s)" },
+	[PART_IDLE] = { "free-held/idle-spans", "free pages that %s keeps" },
+	[PART_TOP] = { "free-held/idle-spans", "free memory at the end of the %s heap" },
+};
 
 static struct err *add_part(struct report *r, const struct rp_heap *h, enum part part,
 			    const struct pinned *pinned)
 {
+	const struct rp_where sum = part_total(h, part);
 	struct rp_suspect out = {
-		.rule = part == PART_CACHE ? "free-held/thread-cache" : "free-held/fragmentation",
+		.rule = parts[part].rule,
 		.confidence = CONF_RUNTIME,
-		.advice = knob(h, part),
+		.count = less(sum.count, pinned->pieces),
+		.bytes = less(sum.bytes, pinned->bytes),
 	};
 	struct err *err;
 
-	for (size_t i = 0; i < h->n_wheres; i++)
-		out.count += in_part(part, h->wheres[i].where) ? h->wheres[i].count : 0;
-	out.count = less(out.count, pinned->pieces);
-	out.bytes = less(part_bytes(h, part), pinned->bytes);
 	out.retained = out.bytes;
 	if (out.bytes < least_bytes(h))
 		return NULL;
-	out.title = arena_printf(&r->mem,
-				 part == PART_CACHE ? "free blocks in thread caches (%s)" :
-						      "free memory between used blocks (%s)",
-				 h->allocator);
+	out.title = arena_printf(&r->mem, parts[part].title, h->allocator);
 	if (!out.title)
 		return &err_nomem;
-	err = add_pinned(r, pinned, &out);
+	err = advise(r, h, part, sum.returnable, &out);
+	if (!err)
+		err = add_pinned(r, pinned, &out);
 	if (!err)
 		err = add_wheres(r, h, part, &out);
+	if (!err && part == PART_BETWEEN)
+		err = add_threads(r, h, &out);
 	if (!err && part == PART_BETWEEN)
 		err = add_arenas(r, h, &out);
 	if (err)
@@ -192,32 +285,76 @@ static struct err *add_part(struct report *r, const struct rp_heap *h, enum part
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
 }
 
-/* Memory without blocks that the runtime keeps for itself. */
+/*
+ * The end of the main arena is where the next request comes from: only what stands out, and would
+ * go back.
+ */
+static struct err *add_top(struct report *r, const struct rp_heap *h)
+{
+	const struct rp_where sum = part_total(h, PART_TOP);
+	struct rp_suspect out = {
+		.rule = parts[PART_TOP].rule,
+		.confidence = CONF_RUNTIME,
+		.count = sum.count,
+		.bytes = sum.returnable,
+		.retained = sum.returnable,
+	};
+	struct err *err;
+
+	if (sum.returnable < SUSPECT_BYTES || sum.returnable < least_bytes(h))
+		return NULL;
+	out.title = arena_printf(&r->mem, parts[PART_TOP].title, h->allocator);
+	if (!out.title)
+		return &err_nomem;
+	err = advise(r, h, PART_TOP, sum.returnable, &out);
+	if (!err)
+		err = add_wheres(r, h, PART_TOP, &out);
+	if (!err)
+		err = add_settings(r, h, &out);
+	if (err)
+		return err;
+	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
+}
+
+/* Memory without blocks that the allocator, or runtime, keeps for itself. */
 static struct err *add_idle(struct report *r, const struct rp_heap *h)
 {
 	struct rp_suspect out = {
-		.rule = "free-held/idle-spans",
-		.count = 1,
+		.rule = parts[PART_IDLE].rule,
 		.bytes = h->idle,
 		.retained = h->idle,
 		.confidence = CONF_RUNTIME,
-		.advice = knob(h, PART_IDLE),
 	};
 	struct text t = TEXT_INIT;
-	struct err *err = NULL;
+	uint64_t returnable = 0;
+	struct err *err;
 
-	if (h->idle < least_bytes(h))
+	for (size_t i = 0; i < h->n_idles; i++) {
+		out.count += h->idles[i].count;
+		returnable += h->idles[i].returnable;
+	}
+	if (h->n_idles && h->knows_returnable)
+		out.retained = returnable; /* the rest was never written */
+	if (out.retained < least_bytes(h))
 		return NULL;
-	text_printf(&t, "%s of the %s heap, not given back",
-		    out.advice ? "free pages" : "idle spans", h->allocator);
-	out.title = report_text(r, &t);
-	text_reset(&t);
+	out.count = out.count ? out.count : 1;
+	out.title = arena_printf(&r->mem,
+				 h->n_idles ? parts[PART_IDLE].title :
+					      "idle spans of the %s heap, not given back",
+				 h->allocator);
+	if (!out.title)
+		return &err_nomem;
+	err = advise(r, h, PART_IDLE, returnable, &out);
+	for (size_t i = 0; i < h->n_idles && !err; i++)
+		err = add_place(r, h, PART_IDLE, &h->idles[i], &out);
 	text_add_bytes(&t, h->returned);
-	if (out.title)
+	if (!err)
 		err = evidence_add(r, &out, "given back before", text_str(&t));
 	text_fini(&t);
-	if (err || !out.title)
-		return err ? err : &err_nomem;
+	if (!err)
+		err = add_settings(r, h, &out);
+	if (err)
+		return err;
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
 }
 
@@ -252,6 +389,8 @@ static struct err *frag_run(struct env *env, const struct subject *s, struct rep
 			err = add_part(r, h, PART_BETWEEN, &pinned);
 		if (!err)
 			err = add_part(r, h, PART_CACHE, &none);
+		if (!err)
+			err = add_top(r, h);
 		if (!err)
 			err = add_idle(r, h);
 		if (err)

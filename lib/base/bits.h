@@ -125,4 +125,9 @@ static inline uint16_t load_u16(const void *p)
 	return v;
 }
 
+static inline bool bytes_are_zero(const uint8_t *b, uint64_t n)
+{
+	return !n || (!b[0] && !memcmp(b, b + 1, n - 1));
+}
+
 #endif

@@ -301,9 +301,31 @@ static void info_wheres(struct glibc *g, struct heap_info *info)
 		for (size_t a = 0; a < g->arenas.n; a++) {
 			total.count += g->arenas.v[a].n_in[where];
 			total.bytes += g->arenas.v[a].bytes_in[where];
+			total.returnable += g->arenas.v[a].trims[where];
 		}
 		if (total.count)
 			info->wheres[info->n_wheres++] = total;
+	}
+}
+
+/*
+ * struct malloc_par begins with trim_threshold, top_pad, mmap_threshold: 72 bytes before sbrk_base up to
+ * 2.34, 96 since.  Only those that malloc.c can come to are believed.
+ */
+static void read_settings(struct glibc *g, struct heap_info *info)
+{
+	static const uint8_t before[] = { 96, 72 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(before) && g->copies.n && g->copies.v[0].sbrk_base_at; i++) {
+		uint64_t v[3];
+
+		if (image_read(g->img, g->copies.v[0].sbrk_base_at - before[i], v, sizeof(v)) != MEM_OK ||
+		    v[2] < 128 << 10 || v[2] > 32 << 20 || v[1] > 1 << 30 ||
+		    (v[0] != 128 << 10 && v[0] != 2 * v[2] && v[1] != 128 << 10))
+			continue;
+		info->settings[info->n_settings++] = (struct heap_setting){ "M_TRIM_THRESHOLD", v[0] };
+		info->settings[info->n_settings++] = (struct heap_setting){ "M_MMAP_THRESHOLD", v[2] };
+		return;
 	}
 }
 
@@ -319,6 +341,8 @@ static const struct heap_info *glibc_info(void *ctx)
 	info->allocator = "glibc";
 	info->arenas = calloc(g->arenas.n + 1, sizeof(*info->arenas));
 	info_wheres(g, info);
+	info->knows_returnable = true;
+	read_settings(g, info);
 	for (uint32_t a = 0; a < g->arenas.n && info->arenas; a++) {
 		info_arena(g, a, &info->arenas[a]);
 		check_arena(g, a, &info->arenas[a]);

@@ -139,6 +139,7 @@ struct glibc_arena {
 	bool is_main, noncontiguous, in_ring;
 	bool lists_broken; /* some of what they held is not in `n_in` */
 	uint64_t n_in[N_WHERES], bytes_in[N_WHERES];
+	uint64_t trims[N_WHERES]; /* of these, touched pages that malloc_trim() returns */
 };
 
 enum glibc_claim_kind { CLAIM_MAIN, CLAIM_HEAP, CLAIM_MMAPPED };

@@ -13,6 +13,7 @@
 #include "base/search.h"
 #include "base/vec.h"
 #include "heap/jemalloc_fields.h"
+#include "heap/touched.h"
 
 void je_damage(struct jemalloc *je, taddr at, const char *fmt, ...)
 {
@@ -307,22 +308,40 @@ static uint64_t block_bytes(const struct jemalloc *je, const struct je_extent *x
 	return x->slab ? je->copies.v[x->copy].sizes[x->szind] : x->usable;
 }
 
+/* Pages without blocks; purged, all but retained ones go back. */
+static void count_pages(struct jemalloc *je, const struct je_extent *x, struct where_total *ret)
+{
+	if (x->state == JE_RETAINED) {
+		je->info.returned += x->bytes;
+		return;
+	}
+	je->info.idle += x->bytes;
+	ret->count++;
+	ret->bytes += x->bytes;
+	ret->returnable += touched_pages(je->img, x->base, x->base + x->bytes);
+}
+
+struct je_totals {
+	struct where_total slab, tcache, pages[JE_RETAINED + 1];
+};
+
 static void count_extent(struct jemalloc *je, const struct je_extent *x, struct heap_arena *a,
-			 struct where_total *slab, struct where_total *tcache)
+			 struct je_totals *t)
 {
 	struct heap_info *info = &je->info;
 	uint64_t size = block_bytes(je, x), n_free = x->n_regs - x->n_used - x->n_cached - x->n_own;
 
-	if (x->state == JE_DIRTY || x->state == JE_MUZZY)
-		info->idle += x->bytes;
-	else if (x->state == JE_RETAINED)
-		info->returned += x->bytes;
-	if (x->state != JE_ACTIVE)
+	if (x->state != JE_ACTIVE) {
+		count_pages(je, x, &t->pages[x->state <= JE_RETAINED ? x->state : JE_RETAINED]);
 		return;
-	slab->count += n_free;
-	slab->bytes += n_free * size;
-	tcache->count += x->n_cached;
-	tcache->bytes += x->n_cached * size;
+	}
+	t->slab.count += n_free;
+	t->slab.bytes += n_free * size;
+	t->tcache.count += x->n_cached;
+	t->tcache.bytes += x->n_cached * size;
+	/* Flushed, its last blocks go, and the extent with them. */
+	if (x->n_cached && !x->n_used && !x->n_own)
+		t->tcache.returnable += touched_pages(je->img, x->base, x->base + x->bytes);
 	n_free += x->n_cached;
 	info->n_used += x->n_used;
 	info->used += x->n_used * size;
@@ -444,7 +463,11 @@ static const struct heap_info *je_info(void *ctx)
 {
 	struct jemalloc *je = ctx;
 	struct heap_info *info = &je->info;
-	struct where_total slab = { .where = "slab" }, tcache = { .where = "tcache" };
+	struct je_totals t = {
+		.slab = { .where = "slab" },
+		.tcache = { .where = "tcache" },
+		.pages = { [JE_DIRTY] = { .where = "dirty" }, [JE_MUZZY] = { .where = "muzzy" } },
+	};
 
 	if (je->have_info)
 		return info;
@@ -457,14 +480,17 @@ static const struct heap_info *je_info(void *ctx)
 
 		uint32_t arena = je->copies.v[x->copy].first_arena + x->arena;
 
-		count_extent(je, x, arena < info->n_arenas ? &info->arenas[arena] : NULL, &slab,
-			     &tcache);
+		count_extent(je, x, arena < info->n_arenas ? &info->arenas[arena] : NULL, &t);
 		check_slab(je, x);
 	}
-	if (slab.count)
-		info->wheres[info->n_wheres++] = slab;
-	if (tcache.count)
-		info->wheres[info->n_wheres++] = tcache;
+	if (t.slab.count)
+		info->wheres[info->n_wheres++] = t.slab;
+	if (t.tcache.count)
+		info->wheres[info->n_wheres++] = t.tcache;
+	for (unsigned state = JE_DIRTY; state <= JE_MUZZY; state++)
+		if (t.pages[state].count)
+			info->idles[info->n_idles++] = t.pages[state];
+	info->knows_returnable = true;
 	info->damage = je->damage.v;
 	info->n_damage = je->damage.n;
 	info->checks_passed = je->passed;

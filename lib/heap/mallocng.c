@@ -151,7 +151,7 @@ static void fill_info(struct ng_heap *h)
 	for (int w = 0; w < NG_WHERES; w++)
 		if (n_in[w])
 			info->wheres[info->n_wheres++] =
-				(struct where_total){ ng_where_names[w], n_in[w], bytes_in[w] };
+				(struct where_total){ ng_where_names[w], n_in[w], bytes_in[w], 0 };
 	h->arenas[ARENA_GROUPS].addr = h->ctx.at;
 	h->arenas[ARENA_MAPPED].kind = ARENA_MMAP;
 	info->arenas = h->arenas;
@@ -193,6 +193,7 @@ static const struct heap_info *ng_info(void *ctx)
 	snprintf(info->how, sizeof(info->how), "%slayout", h->ctx.by_symbol ? "symbols+" : "");
 	say_why(&h->ctx, info->why, sizeof(info->why));
 	fill_info(h);
+	info->knows_returnable = true; /* nothing does: free() gives back what it can */
 	info->checks_passed = h->passed;
 	info->checks_failed = h->failed;
 	info->damage = h->damage.v;

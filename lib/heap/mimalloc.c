@@ -13,6 +13,7 @@
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
+#include "heap/touched.h"
 
 void mi_damage(struct mi_heap *h, taddr at, const char *fmt, ...)
 {
@@ -149,11 +150,6 @@ static struct err *make_marks(struct mi_heap *h)
 
 /* ---- memory without blocks */
 
-static bool is_zero(const uint8_t *b, uint64_t n)
-{
-	return !n || (!b[0] && !memcmp(b, b + 1, n - 1));
-}
-
 /* Of [start, end), the pages that hold anything: what was never used costs no memory. */
 static struct err *add_touched(struct mi_heap *h, taddr start, taddr end, const char *category,
 			       const char *label)
@@ -168,7 +164,7 @@ static struct err *add_touched(struct mi_heap *h, taddr start, taddr end, const 
 		if (next > end)
 			next = end;
 		n = next - start;
-		if (b && avail >= n && !is_zero(b, n)) {
+		if (b && avail >= n && !bytes_are_zero(b, n)) {
 			if (!r.end)
 				r.start = start;
 			r.end = next;
@@ -304,17 +300,28 @@ static struct err *mi_claim(void *ctx, struct claim_sink *sink)
 
 /* ---- totals */
 
-static void sum_page(struct mi_heap *h, struct mi_page *p, uint64_t n_in[MI_WHERES],
-		     uint64_t bytes_in[MI_WHERES])
+static enum mi_where emptied_list(const struct mi_page *p)
+{
+	enum mi_where most = MI_FREE;
+
+	for (enum mi_where w = MI_FREE; w < MI_WHERES; w++)
+		most = p->n_in[w] > p->n_in[most] ? w : most;
+	return most;
+}
+
+static void sum_page(struct mi_heap *h, struct mi_page *p, struct where_total in[MI_WHERES])
 {
 	struct heap_arena *a = &h->arenas[p->arena];
 	uint32_t n_free = 0;
 
 	for (int w = MI_FREE; w < MI_WHERES; w++) {
 		n_free += p->n_in[w];
-		n_in[w] += p->n_in[w];
-		bytes_in[w] += p->n_in[w] * p->block_size;
+		in[w].count += p->n_in[w];
+		in[w].bytes += p->n_in[w] * p->block_size;
 	}
+	/* mi_collect() frees pages without used blocks: all of one is counted where most of it is. */
+	if (n_free == p->capacity && h->layout.collect_purges)
+		in[emptied_list(p)].returnable += touched_pages(h->img, p->start, p->area_end);
 	a->bytes += p->capacity * p->block_size;
 	a->n_free += n_free;
 	a->free += n_free * p->block_size;
@@ -362,7 +369,7 @@ static bool read_version_code(const struct mi_heap *h, char *ret, size_t n)
 static void fill_arenas(struct mi_heap *h)
 {
 	struct heap_info *info = &h->info;
-	uint64_t n_in[MI_WHERES] = {}, bytes_in[MI_WHERES] = {};
+	struct where_total in[MI_WHERES] = {};
 
 	for (size_t i = 0; i < h->owners.n; i++) {
 		h->arenas[i].addr = h->owners.v[i];
@@ -370,7 +377,7 @@ static void fill_arenas(struct mi_heap *h)
 		h->arenas[i].attached = h->owners.v[i] != 0;
 	}
 	for (size_t i = 0; i < h->pages.n; i++)
-		sum_page(h, &h->pages.v[i], n_in, bytes_in);
+		sum_page(h, &h->pages.v[i], in);
 	for (size_t i = 0; i < h->owners.n; i++) {
 		const struct heap_arena *a = &h->arenas[i];
 
@@ -381,11 +388,32 @@ static void fill_arenas(struct mi_heap *h)
 		info->overhead += a->overhead;
 	}
 	for (int w = MI_FREE; w < MI_WHERES; w++)
-		if (n_in[w])
-			info->wheres[info->n_wheres++] =
-				(struct where_total){ mi_where_names[w], n_in[w], bytes_in[w] };
+		if (in[w].count) {
+			in[w].where = mi_where_names[w];
+			info->wheres[info->n_wheres++] = in[w];
+		}
 	info->arenas = h->arenas;
 	info->n_arenas = h->owners.n;
+}
+
+/* Their regions are touched pages: all of them would go back. */
+static void sum_idle(struct mi_heap *h)
+{
+	struct heap_info *info = &h->info;
+	struct where_total slices = { .where = "slices" };
+
+	for (size_t i = 0; i < h->regions.n; i++) {
+		const struct heap_region *r = &h->regions.v[i];
+
+		if (strcmp(r->category, "mimalloc/idle"))
+			continue;
+		slices.count++;
+		slices.bytes += r->end - r->start;
+	}
+	slices.returnable = h->layout.collect_purges ? slices.bytes : 0;
+	info->idle = slices.bytes;
+	if (slices.count)
+		info->idles[info->n_idles++] = slices;
 }
 
 static const struct heap_info *mi_info(void *ctx)
@@ -404,9 +432,8 @@ static const struct heap_info *mi_info(void *ctx)
 	h->arenas = calloc(h->owners.n + 1, sizeof(*h->arenas));
 	if (h->arenas)
 		fill_arenas(h);
-	for (size_t i = 0; i < h->regions.n; i++)
-		if (!strcmp(h->regions.v[i].category, "mimalloc/idle"))
-			info->idle += h->regions.v[i].end - h->regions.v[i].start;
+	sum_idle(h);
+	info->knows_returnable = true;
 	info->checks_passed = h->passed;
 	info->checks_failed = h->failed;
 	info->damage = h->damage.v;

@@ -74,6 +74,7 @@ struct mi_layout {
 	bool by_symbol;
 	bool encoded;	      /* free lists are: a secure or a debug build */
 	const char *versions; /* "2.0.9-2.1.2" */
+	bool collect_purges;  /* mi_collect(true) gives memory without used blocks back at once */
 	uint64_t n;	      /* segments, or pages */
 	taddr module_data;    /* an address in the data of mimalloc's module */
 };

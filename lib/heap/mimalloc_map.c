@@ -236,6 +236,7 @@ static void search_segment(const struct image *img, const struct segment *seg,
 					.n = n,
 					.encoded = forms[f].keys,
 					.versions = forms[f].versions,
+					.collect_purges = true,
 					.module_data = seg->start + at,
 				};
 		}

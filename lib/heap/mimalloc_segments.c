@@ -52,15 +52,16 @@ static const struct {
 	const struct segment_form *segment;
 	const struct page_form *page;
 	const char *versions;
+	bool collect_purges;
 } forms[] = {
-	{ &segments_os_list, &page_wide, "2.1.9-2.4.1" },
-	{ &segments_os_list, &page_wide_keys, "2.1.9-2.4.1" },
-	{ &segments_32m, &page_wide, "2.1.4-2.1.7" },
-	{ &segments_32m, &page_wide_keys, "2.1.4-2.1.7" },
-	{ &segments_32m, &page_plain, "2.0.9-2.1.2" },
-	{ &segments_32m, &page_keys, "2.0.9-2.1.2" },
-	{ &segments_64m, &page_plain, "2.0.3-2.0.7" },
-	{ &segments_64m, &page_keys_first, "2.0.3-2.0.7" },
+	{ &segments_os_list, &page_wide, "2.1.9-2.4.1", true },
+	{ &segments_os_list, &page_wide_keys, "2.1.9-2.4.1", true },
+	{ &segments_32m, &page_wide, "2.1.4-2.1.7", false },
+	{ &segments_32m, &page_wide_keys, "2.1.4-2.1.7", false },
+	{ &segments_32m, &page_plain, "2.0.9-2.1.2", false },
+	{ &segments_32m, &page_keys, "2.0.9-2.1.2", false },
+	{ &segments_64m, &page_plain, "2.0.3-2.0.7", false },
+	{ &segments_64m, &page_keys_first, "2.0.3-2.0.7", false },
 };
 
 /* What a segment says of itself, and the bytes of its table. */
@@ -257,6 +258,7 @@ static void try_form(const struct image *img, unsigned form, struct segment_head
 	struct places places = { .img = img, .shift = sf->shift };
 	struct mi_layout l = { .form = form,
 			       .versions = forms[form].versions,
+			       .collect_purges = forms[form].collect_purges,
 			       .encoded = forms[form].page->keys };
 	taddr at;
 

@@ -264,7 +264,8 @@ static const struct heap_info *old_info(void *ctx)
 	check_binned(h, info->n_free);
 	if (info->n_free)
 		info->wheres[info->n_wheres++] =
-			(struct where_total){ "bin", info->n_free, info->free };
+			(struct where_total){ "bin", info->n_free, info->free, 0 };
+	info->knows_returnable = true; /* nothing does: free() gives back what it can */
 	info->checks_passed = h->passed;
 	info->checks_failed = h->failed;
 	info->damage = h->damage.v;

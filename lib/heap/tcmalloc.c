@@ -14,6 +14,7 @@
 #include "base/vec.h"
 #include "heap/blocks.h"
 #include "heap/tcmalloc_fields.h"
+#include "heap/touched.h"
 
 /* By the walker, in words of gperftools' own statistics. */
 static const char where_thread[] = "thread-cache", where_transfer[] = "transfer-cache", where_central[] = "central";
@@ -182,10 +183,29 @@ static struct err *check_central(struct tcmalloc *t, uint32_t copy)
 	return NULL;
 }
 
+/* Not to be returned: what a thread cache gives up goes to transfer caches and spans. */
 static void add_where(struct heap_info *info, const char *where, uint64_t count, uint64_t bytes)
 {
 	if (count)
-		info->wheres[info->n_wheres++] = (struct where_total){ where, count, bytes };
+		info->wheres[info->n_wheres++] = (struct where_total){ where, count, bytes, 0 };
+}
+
+/* Spans with no block: ReleaseFreeMemory() returns them. */
+static void add_normal(struct tcmalloc *t)
+{
+	struct where_total normal = { .where = "page-heap" };
+
+	for (size_t i = 0; i < t->n_spans; i++) {
+		const struct tcm_span *s = &t->spans[i];
+
+		if (s->location != SPAN_NORMAL)
+			continue;
+		normal.count++;
+		normal.bytes += tcm_span_bytes(t, s);
+		normal.returnable += touched_pages(t->img, s->base, tcm_span_end(t, s));
+	}
+	if (normal.count)
+		t->info.idles[t->info.n_idles++] = normal;
 }
 
 static const char *version_of(const struct tcm_copy *c)
@@ -219,6 +239,8 @@ static const struct heap_info *info(void *ctx)
 	add_where(info, where_transfer, t->n_in_transfer, t->bytes_in_transfer);
 	add_where(info, where_central, info->n_free - t->n_in_caches - t->n_in_transfer,
 		  info->free - t->bytes_in_caches - t->bytes_in_transfer);
+	add_normal(t);
+	info->knows_returnable = true;
 	for (uint32_t i = 0; i < t->n_copies; i++) {
 		const struct tcm_copy *c = &t->copies[i];
 		struct err *err;

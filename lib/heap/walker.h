@@ -80,6 +80,17 @@ enum arena_kind { ARENA_MAIN, ARENA_THREAD, ARENA_MMAP, ARENA_OTHER };
 struct where_total {
 	const char *where; /* a literal, in the allocator's own words */
 	uint64_t count, bytes;
+	/*
+	 * Pages with contents that go back to the system when the allocator is asked to (malloc_trim(),
+	 * arena.<i>.purge, ..); of a cache: once it is flushed, with what else then lies free there.
+	 */
+	uint64_t returnable;
+};
+
+/* What it was told, or has come to: M_TRIM_THRESHOLD. */
+struct heap_setting {
+	const char *name; /* a literal, as its manual has it */
+	uint64_t bytes;
 };
 
 struct heap_arena {
@@ -114,6 +125,11 @@ struct heap_info {
 	size_t n_classes;
 	/* Bytes outside its claims: free and not given back; given back, only their addresses kept. */
 	uint64_t idle, returned;
+	struct where_total idles[4]; /* the free ones by the place that keeps them: "dirty", "muzzy" */
+	size_t n_idles;
+	bool knows_returnable; /* of wheres and idles */
+	struct heap_setting settings[4];
+	size_t n_settings;
 	uint64_t checks_passed, checks_failed; /* invariants evaluated */
 	/* Damage, each with a place: also diag()'ed by the walker under code "heap/corrupt". */
 	struct heap_damage {

@@ -152,6 +152,29 @@ static void put_classes(struct json *j, const struct rp_heap *h)
 	json_end_list(j);
 }
 
+static void put_wheres(struct json *j, const char *key, const struct rp_heap *h,
+		       const struct rp_where *v, size_t n)
+{
+	json_map(j, key);
+	for (size_t i = 0; i < n; i++) {
+		json_map(j, v[i].where);
+		json_uint(j, "count", v[i].count);
+		json_uint(j, "bytes", v[i].bytes);
+		if (h->knows_returnable)
+			json_uint(j, "returnable", v[i].returnable);
+		json_end_map(j);
+	}
+	json_end_map(j);
+}
+
+static void put_settings(struct json *j, const struct rp_heap *h)
+{
+	json_map(j, "settings");
+	for (size_t i = 0; i < h->n_settings; i++)
+		json_uint(j, h->settings[i].name, h->settings[i].bytes);
+	json_end_map(j);
+}
+
 static void put_heap(struct json *j, const struct rp_heap *h)
 {
 	json_map(j, NULL);
@@ -164,10 +187,7 @@ static void put_heap(struct json *j, const struct rp_heap *h)
 	json_map(j, "free");
 	json_uint(j, "count", h->n_free);
 	json_uint(j, "bytes", h->free);
-	json_map(j, "by_where");
-	for (size_t i = 0; i < h->n_wheres; i++)
-		put_total(j, h->wheres[i].where, h->wheres[i].count, h->wheres[i].bytes);
-	json_end_map(j);
+	put_wheres(j, "by_where", h, h->wheres, h->n_wheres);
 	json_end_map(j);
 	json_uint(j, "overhead", h->overhead);
 	if (h->n_classes)
@@ -176,6 +196,10 @@ static void put_heap(struct json *j, const struct rp_heap *h)
 		json_uint(j, "idle", h->idle);
 		json_uint(j, "returned", h->returned);
 	}
+	if (h->n_idles)
+		put_wheres(j, "idle_by_where", h, h->idles, h->n_idles);
+	if (h->n_settings)
+		put_settings(j, h);
 	json_map(j, "checks");
 	json_uint(j, "passed", h->checks_passed);
 	json_uint(j, "failed", h->checks_failed);

@@ -78,7 +78,12 @@ struct rp_breakdown {
 
 struct rp_where {
 	const char *where;
-	uint64_t count, bytes;
+	uint64_t count, bytes, returnable;
+};
+
+struct rp_setting {
+	const char *name;
+	uint64_t bytes;
 };
 
 struct rp_arena {
@@ -90,8 +95,13 @@ struct rp_heap {
 	const char *allocator, *version, *how, *why;
 	uint64_t n_used, used, n_free, free, overhead, checks_passed, checks_failed;
 	uint64_t idle, returned; /* outside the heap's blocks: free and held; given back */
-	struct rp_where *wheres;
+	bool knows_returnable; /* of wheres and idles */
+	struct rp_where *wheres; /* of free blocks */
 	size_t n_wheres;
+	struct rp_where *idles; /* of `idle` */
+	size_t n_idles;
+	struct rp_setting *settings;
+	size_t n_settings;
 	struct rp_arena *arenas;
 	size_t n_arenas;
 	struct rp_class {

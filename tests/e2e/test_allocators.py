@@ -94,7 +94,10 @@ def test_dropped_blocks_are_lost(name):
 	assert not wrong, (len(wrong), wrong[:5])
 
 
-@pytest.mark.parametrize("name", [name for name in ALLOCATORS if name.endswith(".sparse")])
+SPARSE = [name for name in ALLOCATORS if ".sparse" in name]
+
+
+@pytest.mark.parametrize("name", SPARSE)
 def test_what_is_left_in_empty_units_is_told(name):
 	"""By type or size, with the holder; those that lie together pin nothing."""
 	_truth, totals = truth_of(name)
@@ -106,6 +109,40 @@ def test_what_is_left_in_empty_units_is_told(name):
 	# Of each page a hundredth stays, and what was freed last is in a thread's cache.
 	assert 0.6 * 80000 * 64 < suspects[0]["retained"] < 80000 * size
 	assert suspects[0]["chain"]["root"]["symbol"] == "g_sessions"
+
+
+def returnable(heap):
+	"""(when the allocator is asked to, when the thread's cache is flushed before)"""
+	places = {**heap["free"]["by_where"], **heap.get("idle_by_where", {})}
+	cached = sum(place["returnable"] for where, place in places.items() if where == "tcache")
+	return sum(place["returnable"] for place in places.values()) - cached, cached
+
+
+@pytest.mark.parametrize("name", [*SPARSE, "sparse"])
+def test_what_goes_back_is_what_a_twin_gave_back(name):
+	"""A forked copy of the process asked its allocator, and counted its resident pages (sparse.c)."""
+	_truth, totals = truth_of(name)
+	purged, flushed = returnable(report_of(name)["heaps"][0])
+	assert abs(flushed - totals["flush.returns"]) <= 16 << 10
+	# Purging takes memory, too: jemalloc writes down each extent.
+	assert abs(purged - totals["purge.returns"]) <= 0.03 * totals["purge.returns"] + (16 << 10)
+
+
+CALLS = {"jemalloc": "arena.<i>.purge", "tcmalloc": "ReleaseFreeMemory()", "mimalloc": "mi_collect(true)",
+	"sparse": "malloc_trim(0)"}
+
+
+@pytest.mark.parametrize("name", [*SPARSE, "sparse"])
+def test_the_call_is_named_with_what_it_returns(name):
+	_truth, totals = truth_of(name)
+	report = report_of(name)
+	held = [s for s in report["suspects"] if s["rule"] in ("free-held/idle-spans", "free-held/fragmentation")]
+	calls = [s["advice"] for s in held if s["advice"].startswith(CALLS.get(name.split(".")[0], "none"))]
+	assert bool(calls) == (totals["purge.returns"] > 0)
+	for advice in calls:
+		figure, unit = re.search(r" returns ([0-9.]+) (MiB|KiB);", advice).groups()
+		said = float(figure) * (1 << 20 if unit == "MiB" else 1 << 10)
+		assert abs(said - totals["purge.returns"]) < 0.06 * totals["purge.returns"]
 
 
 # --- jemalloc: what mallctl() said, to the byte ----------------------------------------------------

@@ -1,18 +1,37 @@
 /*
- * sparse.c - slabs, spans or groups in which nearly everything was freed, on whatever malloc there is.
+ * sparse.c - free memory that stays: slabs, spans or groups in which nearly everything was freed, large
+ * blocks whose pages their allocator keeps, caches; on whatever malloc there is.
  *
  *	sparse TRUTH
  *
  * One in KEEP small blocks stays, in a list that a global holds; a million bytes of larger ones stay
- * together, and pin nothing.
+ * together, and pin nothing.  How much of the rest goes back when the allocator is asked to, a twin finds
+ * out: a forked copy of the process, which asks, and counts its own resident pages before and after.
  */
 #define _GNU_SOURCE
 #include "truth.h"
 
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-enum { BLOCKS = 80000, SIZE = 64, KEEP = 100, TOGETHER = 1000, TOGETHER_SIZE = 1000 };
+enum {
+	BLOCKS = 80000,
+	SIZE = 64,
+	KEEP = 100,
+	TOGETHER = 1000,
+	TOGETHER_SIZE = 1000,
+	LARGE = 60, /* freed one after the other, each in pages of its own */
+	LARGE_SIZE = 100000,
+	CACHED = 8, /* freed last, few enough for a thread's cache */
+	CACHED_SIZE = 14000,
+};
 
 struct session {
 	struct session *next;
@@ -22,18 +41,109 @@ struct session {
 struct session *volatile g_sessions;
 void *volatile g_together[TOGETHER];
 static struct session *volatile all[BLOCKS];
+static void *volatile large[LARGE], *volatile cached[CACHED];
 
-int main(int argc, char **argv)
+/* ---- the twin */
+
+int mallctl(const char *, void *, size_t *, void *, size_t) __attribute__((weak));
+void MallocExtension_ReleaseFreeMemory(void) __attribute__((weak));
+void _ZN15MallocExtension14MarkThreadIdleEv(void *) __attribute__((weak));
+void *_ZN15MallocExtension8instanceEv(void) __attribute__((weak));
+void mi_collect(bool) __attribute__((weak));
+int malloc_trim(size_t) __attribute__((weak)); /* musl has none */
+
+/* Bytes of anonymous memory; no allocation. */
+static long resident(void)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: sparse TRUTH\n");
-		return 2;
+	static char text[4096];
+	int fd = open("/proc/self/smaps_rollup", O_RDONLY);
+	ssize_t n = read(fd, text, sizeof text - 1);
+	const char *line;
+
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	line = strstr(text, "Anonymous:");
+	return line ? atol(line + strlen("Anonymous:")) * 1024 : 0;
+}
+
+static void purge(void)
+{
+	if (mallctl)
+		mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
+	else if (MallocExtension_ReleaseFreeMemory)
+		MallocExtension_ReleaseFreeMemory();
+	else if (mi_collect)
+		mi_collect(true);
+	else if (malloc_trim)
+		malloc_trim(0);
+}
+
+static void flush(void)
+{
+	if (mallctl)
+		mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+	else if (_ZN15MallocExtension14MarkThreadIdleEv)
+		_ZN15MallocExtension14MarkThreadIdleEv(_ZN15MallocExtension8instanceEv());
+}
+
+static void ask_a_twin(void)
+{
+	long said[2] = { 0, 0 };
+	int ends[2], status;
+	pid_t twin;
+
+	if (pipe(ends) || (twin = fork()) < 0)
+		abort();
+	if (!twin) {
+		long before = resident(), purged;
+
+		purge();
+		purged = resident();
+		flush();
+		purge();
+		said[0] = before - purged;
+		said[1] = purged - resident();
+		_exit(write(ends[1], said, sizeof said) != sizeof said);
 	}
-	truth_open(argv[1], BLOCKS);
+	if (read(ends[0], said, sizeof said) != sizeof said || waitpid(twin, &status, 0) != twin || status)
+		abort();
+	close(ends[0]);
+	close(ends[1]);
+	truth_total("purge.returns", said[0] > 0 ? said[0] : 0);
+	truth_total("flush.returns", said[1] > 0 ? said[1] : 0);
+}
+
+/* ---- the work */
+
+static void *filled(size_t size)
+{
+	void *block = malloc(size);
+
+	if (!block)
+		abort();
+	return memset(block, 0x5a, size);
+}
+
+static NOINLINE void fill(void)
+{
 	for (int i = 0; i < BLOCKS; i++)
-		all[i] = malloc(SIZE);
+		all[i] = filled(SIZE);
+	for (int i = 0; i < LARGE; i++)
+		large[i] = filled(LARGE_SIZE);
 	for (int i = 0; i < TOGETHER; i++)
-		g_together[i] = truth_note(malloc(TOGETHER_SIZE), TOGETHER_SIZE, REACH);
+		g_together[i] = truth_note(filled(TOGETHER_SIZE), TOGETHER_SIZE, REACH);
+	for (int i = 0; i < CACHED; i++)
+		cached[i] = filled(CACHED_SIZE);
+}
+
+static NOINLINE void empty(void)
+{
+	for (int i = 0; i < LARGE; i++) {
+		free(large[i]);
+		large[i] = NULL;
+	}
 	for (int i = 0; i < BLOCKS; i++) {
 		struct session *s = all[i];
 
@@ -45,7 +155,24 @@ int main(int argc, char **argv)
 		s->next = g_sessions;
 		g_sessions = truth_note(s, SIZE, REACH);
 	}
+	for (int i = 0; i < CACHED; i++) {
+		free(cached[i]);
+		cached[i] = NULL;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: sparse TRUTH\n");
+		return 2;
+	}
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* else pages that nobody wrote are resident, too */
+	truth_open(argv[1], BLOCKS);
+	fill();
+	empty();
 	wipe_stack();
+	ask_a_twin();
 	truth_total("kept", BLOCKS / KEEP);
 	truth_close();
 	ready_and_wait();
