@@ -152,6 +152,8 @@ static struct err *analyze(struct run *run, struct options *opt)
 		err = analyze_run(run);
 	if (!err)
 		err = breakdown_run(run);
+	if (!err)
+		err = describe_space(run);
 	if (err)
 		return err;
 	suggest(run);

@@ -261,7 +261,9 @@ struct err *analyze_run(struct run *run)
 	struct subject subject = { .graph = run->graph,
 				   .facts = &run->facts,
 				   .top = (unsigned)run->opt->top,
-				   .wants_paths = run->profiles >> PROFILE_PATHS & 1 };
+				   .wants_paths = run->profiles >> PROFILE_PATHS & 1,
+				   .wants_trees = run->profiles & NEED_PICTURES,
+				   .wants_types = run->profiles & NEED_BY_TYPE };
 	unsigned later = 0;
 	struct err *err;
 

@@ -27,7 +27,7 @@ struct run {
 	struct graph *graph;
 	struct facts facts;
 	struct report report;
-	unsigned profiles; /* of the report that its writers need: 1 << enum profile_kind */
+	unsigned profiles; /* what its writers need: 1 << enum profile_kind, enum picture_need */
 	struct progress_bar {
 		bool shown;
 		const char *phase;
@@ -78,6 +78,8 @@ struct err *describe_go_maps(struct run *run) MUST_CHECK;
  */
 struct err *breakdown_run(struct run *run) MUST_CHECK;
 void measure_run(struct run *run); /* the memory totals alone */
+/* describe_space.c: the address space by state -> report.space, if a writer shows it. */
+struct err *describe_space(struct run *run) MUST_CHECK;
 /* The registered analyses, each with its facts, into the report. */
 struct err *analyze_run(struct run *run) MUST_CHECK;
 

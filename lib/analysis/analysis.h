@@ -18,6 +18,8 @@ struct subject {
 	const struct facts *facts;
 	unsigned top; /* how many suspects are wanted */
 	bool wants_paths; /* PROFILE_PATHS of the report */
+	bool wants_trees; /* its dominators */
+	bool wants_types; /* and by_type */
 	/*
 	 * Freed or dead places that still point at lost heads, any order; NULL if nobody looked.
 	 * `what` is for people: "freed block at 0x7f10 +0x50", "dead stack of thread 12".

@@ -153,6 +153,20 @@ const char *node_type(const struct graph *g, node_id node)
 	return *name ? name : NULL;
 }
 
+void add_node_name(struct text *t, const struct graph *g, node_id node, uint64_t size)
+{
+	const char *type = node_type(g, node);
+
+	if (type) {
+		text_add(t, type);
+	} else if (size < 1024) {
+		text_printf(t, "%" PRIu64 "-byte block", size);
+	} else {
+		text_add_bytes(t, size);
+		text_add(t, " block");
+	}
+}
+
 /* By how the name is written: ".next", "[3]", `["key"]`, ` key "key"`. */
 static const char *named_kind(const char *name)
 {

@@ -78,13 +78,6 @@ static void sampling_fini(struct sampling *x)
 
 /* ---- names ---- */
 
-static const char *type_name(const struct graph *g, node_id node)
-{
-	return g->types && graph_type(g, node) && graph_type(g, node) < g->types->n ?
-		       g->types->v[graph_type(g, node)].name :
-		       NULL;
-}
-
 /* Elements and keys are alike: "[3].items", `["/x"]` -> "[].items", "[]". */
 static void add_field(struct text *t, const char *s)
 {
@@ -197,17 +190,8 @@ static struct err *rootless_path(struct sampling *x, node_id node, uint32_t *ret
 
 static void name_node(struct sampling *x, node_id node, struct text *t)
 {
-	const char *type = type_name(x->g, node);
-	uint64_t size = x->size[node] == UINT32_MAX ? graph_size(x->g, node) : x->size[node];
-
-	if (type)
-		text_add(t, type);
-	else if (size < 1024)
-		text_printf(t, "%" PRIu64 "-byte block", size);
-	else
-		text_add_bytes(t, size);
-	if (!type && size >= 1024)
-		text_add(t, " block");
+	add_node_name(t, x->g, node,
+		      x->size[node] == UINT32_MAX ? graph_size(x->g, node) : x->size[node]);
 }
 
 /* ---- a step ---- */
@@ -231,7 +215,7 @@ static node_id above(const struct sampling *x, node_id node, uint32_t *ret_root)
 static void find_ways(struct sampling *x, const struct graph_iter *it)
 {
 	const struct graph *g = x->g;
-	uint32_t most = type_name(g, it->id) ? TYPED_SMALL : UNTYPED_SMALL, root;
+	uint32_t most = node_type(g, it->id) ? TYPED_SMALL : UNTYPED_SMALL, root;
 	edge_id first = graph_row(g, it->id), end = graph_row(g, it->id + 1);
 	uint16_t offsets[TYPED_SMALL];
 	bool known = false, asked = false;
@@ -269,19 +253,19 @@ static struct err *new_step(struct sampling *x, node_id up, node_id node, uint32
 		if (label.name) {
 			add_field(&x->name, label.name);
 			text_add(&x->name, *label.name ? " " : "");
-		} else if (!type_name(g, up)) {
+		} else if (!node_type(g, up)) {
 			text_printf(&x->name, "+0x%x ", x->way[node] - 1);
 		}
 	}
 	text_add(&x->name, text_str(&x->bare));
 	*ret = path_step(&x->tree, from, text_str(&x->name), text_str(&x->bare),
-			 type_name(g, node));
+			 node_type(g, node));
 	return *ret == PATH_NONE ? &err_nomem : NULL;
 }
 
 static uint64_t sort_of(const struct sampling *x, node_id node)
 {
-	type_id type = type_name(x->g, node) ? graph_type(x->g, node) : 0;
+	type_id type = node_type(x->g, node) ? graph_type(x->g, node) : 0;
 
 	return type ? 1ull << 32 | type : x->size[node];
 }

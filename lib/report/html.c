@@ -540,6 +540,6 @@ static struct err *html_write(const struct report *r, const struct writer_option
 const struct writer_ops html_writer = {
 	.name = "html",
 	.extension = "html",
-	.needs = 1u << PROFILE_PATHS,
+	.needs = 1u << PROFILE_PATHS | NEED_PICTURES | NEED_BY_TYPE,
 	.write = html_write,
 };

@@ -5,6 +5,7 @@
  * same report is the same bytes.  Text of a dump that is not UTF-8 is escaped as \xNN.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/guard.h"
@@ -12,6 +13,8 @@
 #include "base/version.h"
 #include "report/json_out.h"
 #include "report/report.h"
+
+enum { DOMINATORS_MAX = 500 };
 
 static void put_total(struct json *j, const char *key, uint64_t count, uint64_t bytes)
 {
@@ -446,8 +449,62 @@ static void put_tables(struct json *j, const struct report *r)
 	json_end_map(j);
 }
 
-static void put_report(struct json *j, const struct report *r)
+/* The largest, as rows that name the one that holds them by its number. */
+static struct err *put_dominators(struct json *j, const struct rp_tree *tree)
 {
+	_free_ uint32_t *at = calloc(tree->n + 1, sizeof(*at));
+	uint32_t told = 0;
+	uint64_t least;
+	struct err *err = at ? tree_least(tree->rows, tree->n, DOMINATORS_MAX, &least) : &err_nomem;
+
+	if (err)
+		return err;
+	json_list(j, "dominators");
+	for (size_t i = 0; i < tree->n; i++) {
+		const struct rp_tree_row *row = &tree->rows[i];
+
+		if (row->total < least)
+			continue;
+		at[i] = told++;
+		json_map(j, NULL);
+		if (row->address)
+			json_addr(j, "address", row->address);
+		json_text(j, "name", row->name);
+		json_uint(j, "count", row->count);
+		json_uint(j, "retained", row->total);
+		if (row->parent != TREE_TOP)
+			json_uint(j, "holder", at[row->parent]);
+		json_end_map(j);
+	}
+	json_end_list(j);
+	return NULL;
+}
+
+static void put_space(struct json *j, const struct report *r)
+{
+	json_list(j, "space");
+	for (size_t i = 0; i < r->space.n; i++) {
+		const struct rp_space *s = &r->space.v[i];
+
+		json_map(j, NULL);
+		json_addr(j, "start", s->start);
+		json_addr(j, "end", s->end);
+		json_text(j, "kind", s->kind);
+		json_text(j, "name", s->name);
+		if (s->n_buckets) {
+			json_uint(j, "used", s->used);
+			json_uint(j, "free", s->free);
+			json_uint(j, "largest_free", s->largest_free);
+		}
+		json_end_map(j);
+	}
+	json_end_list(j);
+}
+
+static struct err *put_report(struct json *j, const struct report *r)
+{
+	struct err *err = NULL;
+
 	json_map(j, NULL);
 	json_map(j, "tool");
 	json_text(j, "name", "heapfx");
@@ -482,19 +539,33 @@ static void put_report(struct json *j, const struct report *r)
 		put_node(j, r->go);
 	if (r->tables.n)
 		put_tables(j, r);
+	if (r->space.n)
+		put_space(j, r);
+	if (r->dominators)
+		err = put_dominators(j, r->dominators);
 	json_end_map(j);
+	return err;
 }
 
 static struct err *json_write(const struct report *r, const struct writer_options *opt, FILE *out)
 {
 	struct json *j;
-	struct err *err = json_open(out, JSON_INDENTED, &j);
+	struct err *err = json_open(out, JSON_INDENTED, &j), *end;
 
 	(void)opt; /* nothing of it changes the data */
 	if (err)
 		return err;
-	put_report(j, r);
-	return json_close(j, "json");
+	err = put_report(j, r);
+	end = json_close(j, "json");
+	if (!err)
+		return end;
+	err_free(end);
+	return err;
 }
 
-const struct writer_ops json_writer = { .name = "json", .extension = "json", .write = json_write };
+const struct writer_ops json_writer = {
+	.name = "json",
+	.extension = "json",
+	.needs = NEED_PICTURES,
+	.write = json_write,
+};

@@ -45,6 +45,7 @@ void report_fini(struct report *r)
 	free(r->chains.v);
 	free(r->findings.v);
 	free(r->tables.v);
+	free(r->space.v);
 	arena_fini(&r->mem);
 	memset(r, 0, sizeof(*r));
 }

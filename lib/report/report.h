@@ -20,6 +20,7 @@
 #include "base/env.h"
 #include "base/text.h"
 #include "report/profile.h"
+#include "report/tree.h"
 
 enum severity { SEV_NOTE, SEV_WARNING, SEV_ERROR };
 const char *severity_name(enum severity severity);
@@ -266,6 +267,10 @@ struct report {
 	struct rp_node *go; /* the contract's "go"; NULL without a Go runtime */
 	/* by enum profile_kind; NULL where nobody asked for it, or there is none */
 	const struct rp_profile *profiles[PROFILE_KINDS];
+	/* NULL, and none, where nobody asked (enum picture_need) */
+	const struct rp_tree *dominators; /* the largest nodes; smaller ones by type */
+	const struct rp_tree *by_type;	  /* the same tree with like things on like ways as one */
+	RP_LIST(struct rp_space, space);  /* ascending */
 	const char *verdict;  /* one sentence */
 	/* "heapfx explain core 0x..": commands worth typing, with what they show */
 	const char *next[8];
@@ -313,10 +318,16 @@ struct writer_options {
 	unsigned width; /* columns of text */
 };
 
+/* What some writers alone show, in writer_ops.needs beside 1 << enum profile_kind. */
+enum picture_need {
+	NEED_PICTURES = 1 << PROFILE_KINDS, /* dominators, space */
+	NEED_BY_TYPE = 2 << PROFILE_KINDS,  /* by_type, and dominators */
+};
+
 /* One format. `out` is buffered; the writer checks ferror() at the end. */
 struct writer_ops {
 	const char *name, *extension; /* "json", "json" */
-	unsigned needs; /* of the report's profiles: 1 << enum profile_kind */
+	unsigned needs; /* 1 << enum profile_kind, enum picture_need */
 	struct err *(*write)(const struct report *r, const struct writer_options *opt, FILE *out);
 };
 /* NULL-terminated; the first is the default */
