@@ -108,7 +108,16 @@ for _minor in RELEASES:
 	for _what, _about in (("million", "a map of a million entries, 1% left"), ("rebuilt", "that map made anew"),
 			("crowd", "10,000 goroutines that nobody wakes"), ("pooled", "as many that somebody will wake")):
 		CASES[f"large.{_minor}.{_what}"] = Case("large", _minor, args=(_what,), about=_about)
+		CASES[f"large.{_minor}.{_what}-stripped"] = Case("large", _minor, STRIPPED, args=(_what,),
+			about=f"{_about}, no symbols")
+	for _kind, _args in (("", ()), (".healthy", ("healthy",))):
+		CASES[f"keys.{_minor}{_kind}"] = Case("keys", _minor, args=_args,
+			about="maps whose keys keep what they point at")
+		CASES[f"keys.{_minor}{_kind or '.'}{'-' if _kind else ''}stripped"] = Case("keys", _minor, STRIPPED,
+			args=_args, about="maps whose keys keep what they point at, no symbols")
 	CASES[f"mux.{_minor}"] = Case("mux", _minor, about="a closure in http.DefaultServeMux that keeps a buffer")
+	CASES[f"mux.{_minor}.stripped"] = Case("mux", _minor, STRIPPED,
+		about="a closure in http.DefaultServeMux that keeps a buffer, no symbols")
 	CASES[f"spin.{_minor}"] = Case("spin", _minor, STRIPPED, env=SPIN_ENV,
 		about="a goroutine that runs, some that cannot, objects in a P's cache, no symbols")
 	CASES[f"spin.{_minor}.kernel"] = Case("spin", _minor, STRIPPED, capture="kernel",

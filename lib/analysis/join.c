@@ -2,9 +2,9 @@
  * analysis/join.c - what two rules say of the same blocks is told once: by the one that says more.
  *
  * suspects.c names the rule by which most of what an owner keeps is told (`told_by`); the suspect
- * of that rule with the same type, or a block in common, takes the other's words as evidence, and a
- * finding of the other rule refers to it.  So does one of equal contents that has half of the bytes
- * and a block in common.  Runs before the ranking.
+ * of that rule with the same container, the same type, or a block in common takes the other's words
+ * as evidence, and a finding of the other rule refers to it.  So does one of equal contents that
+ * has half of the bytes and a block in common.  Runs before the ranking.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -22,9 +22,10 @@ static bool shares_block(const struct rp_suspect *a, const struct rp_suspect *b)
 	return false;
 }
 
+/* By size alone. */
 static bool is_growth(const struct rp_suspect *s)
 {
-	return !strncmp(s->rule, "growth/", strlen("growth/"));
+	return !strcmp(s->rule, "growth/accumulation") || !strcmp(s->rule, "growth/large-block");
 }
 
 static bool says_more(const struct rp_suspect *other, const struct rp_suspect *s)
@@ -33,6 +34,8 @@ static bool says_more(const struct rp_suspect *other, const struct rp_suspect *s
 		return other->retained >= s->retained / 2 && shares_block(other, s);
 	if (!s->told_by || strcmp(other->rule, s->told_by))
 		return false;
+	if (s->told_of)
+		return other->container == s->told_of;
 	if (s->told_type)
 		return other->type && !strcmp(other->type, s->told_type);
 	return shares_block(other, s);

@@ -3,6 +3,7 @@
 
 extern const struct analysis_ops leaks_analysis, cycles_analysis, suspects_analysis, frag_analysis,
 	owned_analysis, stuck_analysis, final_rings_analysis, slack_analysis, copies_analysis,
+	map_keys_analysis,
 	types_analysis, uncollected_analysis, samples_analysis, join_analysis, sites_analysis,
 	holders_analysis, rank_analysis;
 
@@ -15,6 +16,7 @@ const struct analysis_ops *const analysis_registry[] = {
 	&stuck_analysis,
 	&final_rings_analysis,
 	&slack_analysis,
+	&map_keys_analysis,
 	&copies_analysis,
 	&types_analysis,
 	&uncollected_analysis,

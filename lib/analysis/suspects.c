@@ -55,6 +55,9 @@ struct point {
 	uint64_t other_count; /* blocks whose size found no slot */
 	struct told told[TOLD]; /* any order; those without a type together */
 	unsigned n_told;
+	/* What keys of containers keep of it; the one that may have most of that (Boyer, Moore). */
+	uint64_t by_keys, majority;
+	uint16_t most_keyed; /* as in facts.keyed */
 };
 
 struct pair {
@@ -571,6 +574,19 @@ static void count_block(struct point *p, node_id id, uint64_t size, type_id type
 	c->bytes += size;
 }
 
+static void count_keyed(struct point *p, uint16_t keyed, uint64_t size)
+{
+	p->by_keys += size;
+	if (p->most_keyed == keyed) {
+		p->majority += size;
+	} else if (p->majority >= size) {
+		p->majority -= size;
+	} else {
+		p->majority = size - p->majority;
+		p->most_keyed = keyed;
+	}
+}
+
 static struct err *count_sizes(struct search *x)
 {
 	for (size_t i = 0; i < x->points.n; i++) {
@@ -584,9 +600,11 @@ static struct err *count_sizes(struct search *x)
 		if (x->g->n - it.id > AHEAD)
 			__builtin_prefetch(&x->owner[x->owner[it.id + AHEAD] & ~OWNER_OF], 1);
 		owner = owner_of(x, it.id);
-		if (owner != OWNER_NONE)
-			count_block(&x->points.v[owner - 1], it.id, it.size,
-				    graph_type(x->g, it.id));
+		if (owner == OWNER_NONE)
+			continue;
+		count_block(&x->points.v[owner - 1], it.id, it.size, graph_type(x->g, it.id));
+		if (x->f->keyed && x->f->keyed[it.id])
+			count_keyed(&x->points.v[owner - 1], x->f->keyed[it.id], it.size);
 	}
 	return NULL;
 }
@@ -634,6 +652,21 @@ static void find_told(struct search *x)
 			add_told(&x->points.v[owner - 1], slack,
 				 graph_type(x->g, slack->node));
 	}
+}
+
+/* Half of what a point owns one container's keys keep: analysis/map_keys.c says more of it. */
+static bool name_keyed(const struct search *x, const struct point *p, struct rp_suspect *out)
+{
+	const struct by_keys *k;
+
+	if (!p->most_keyed || p->by_keys < p->bytes / 2)
+		return false;
+	k = &x->f->by_keys[p->most_keyed - 1];
+	if (k->total.bytes < p->bytes / 2)
+		return false;
+	out->told_by = "growth/map-keys";
+	out->told_of = graph_key(x->g, x->g->keyeds[k->keyed].node);
+	return true;
 }
 
 /* Half of what a point owns is room that is not used: analysis/slack.c says more of it. */
@@ -766,7 +799,8 @@ static struct err *add_suspect(struct search *x, struct report *r, struct point 
 	out.count = c->count;
 	out.bytes = c->bytes;
 	out.type = node_type(x->g, c->first[0]);
-	name_told(x->g, p, &out);
+	if (!name_keyed(x, p, &out))
+		name_told(x->g, p, &out);
 	err = addresses_add(x->s, r, c->first, c->count, &out);
 	/* Owners dominate what they own: the shortest chain to any of it leads through them. */
 	if (!err)
@@ -825,6 +859,6 @@ static struct err *suspects_run(struct env *env, const struct subject *s, struct
 const struct analysis_ops suspects_analysis = {
 	.name = "suspects",
 	.summary = "owners that keep a large part of the live memory",
-	.needs = FACT_OWNER | FACT_REACH | FACT_DOM | FACT_PARENT,
+	.needs = FACT_OWNER | FACT_REACH | FACT_DOM | FACT_PARENT | FACT_BY_KEYS,
 	.run = suspects_run,
 };

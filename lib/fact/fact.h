@@ -30,6 +30,8 @@ enum fact {
 	FACT_STUCK_RINGS = 1 << 9,
 	/* what each group of goroutines alone keeps; needs OWNER */
 	FACT_HELD = 1 << 10,
+	/* what the keys of one container alone keep; needs DOM; nothing without graph.keyeds */
+	FACT_BY_KEYS = 1 << 11,
 };
 
 /*
@@ -109,6 +111,15 @@ struct stuck_ring {
 	uint64_t nodes, bytes;
 };
 
+/* Less than that keys keep is not told. */
+enum { BY_KEYS_LEAST = 64 << 10, BY_KEYS_WORST = 8 };
+struct by_keys {
+	uint64_t keyed;	    /* index in graph.keyeds */
+	struct total total; /* of what nothing keeps but its keys */
+	node_id worst[BY_KEYS_WORST]; /* keys that retain most, by that */
+	unsigned n_worst;
+};
+
 #define PARENT_ROOT (1u << 31) /* in parent[]: the low bits are a root index */
 
 struct facts {
@@ -177,7 +188,14 @@ struct facts {
 	 */
 	const struct total *group_total;
 	struct total groups_shared;
-	struct col cols[24];
+	/*
+	 * BY_KEYS: those that retain most first; and of each node the one that it counts for, + 1;
+	 * 0: none.
+	 */
+	const struct by_keys *by_keys;
+	uint64_t n_by_keys;
+	const uint16_t *keyed; /* NULL without by_keys */
+	struct col cols[26];
 };
 static inline uint64_t facts_retained(const struct facts *f, node_id i)
 {

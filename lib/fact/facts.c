@@ -39,6 +39,8 @@ static const struct step {
 	  1 << COL_FINAL_RINGS | 1 << COL_IN_FINAL_RING,
 	  "rings with a finalizer" },
 	{ FACT_HELD, FACT_OWNER, held_compute, 1 << COL_GROUP_TOTAL, "what goroutines keep" },
+	{ FACT_BY_KEYS, FACT_DOM | FACT_REACH, by_keys_compute, 1 << COL_BY_KEYS | 1 << COL_KEYED,
+	  "what keys keep" },
 	{ FACT_STUCK_RINGS, FACT_OWNER, stuck_rings_compute, 1 << COL_STUCK_RINGS,
 	  "rings of stuck goroutines" },
 };
@@ -76,6 +78,9 @@ void facts_drop(struct facts *f, unsigned which)
 	f->knot = f->cols[COL_KNOT].base;
 	if (!f->things)
 		f->n_things = f->n_thing_waits = f->n_holders = 0;
+	f->by_keys = f->cols[COL_BY_KEYS].base;
+	f->n_by_keys = f->cols[COL_BY_KEYS].n;
+	f->keyed = f->cols[COL_KEYED].base;
 	f->final_rings = f->cols[COL_FINAL_RINGS].base;
 	f->alone = f->cols[COL_ALONE].base;
 	f->group_total = f->cols[COL_GROUP_TOTAL].base;

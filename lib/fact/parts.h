@@ -32,7 +32,9 @@ enum {
 	COL_KNOT,
 	COL_STUCK_RINGS,
 	COL_ALONE,
-	COL_GROUP_TOTAL
+	COL_GROUP_TOTAL,
+	COL_BY_KEYS,
+	COL_KEYED
 };
 
 /* A set of nodes, numbered densely in id order: a bit a node, and a count for each 64. */
@@ -61,7 +63,7 @@ typedef struct err *compute_fn(struct env *env, const struct graph *g, const str
 			       struct facts *f);
 compute_fn reach_compute, cycles_compute, dom_compute, parent_compute, reverse_compute;
 compute_fn stuck_compute, knots_compute, stuck_rings_compute, owner_compute, final_rings_compute;
-compute_fn held_compute;
+compute_fn held_compute, by_keys_compute;
 
 /*
  * Ancestors in logarithmic steps: a skew-binary jump pointer a node (Myers, "An applicative

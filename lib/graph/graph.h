@@ -106,6 +106,13 @@ struct slack {
 	uint64_t wasted;   /* bytes of it that a rebuilt one would not have; never more than `bytes` */
 };
 
+/* A container whose keys are pointers, and the edges that come from the slots of keys alone. */
+struct keyed {
+	node_id node; /* as in struct slack */
+	uint64_t keys;
+	uint64_t first, n; /* of key_edges: ascending */
+};
+
 /* The same bytes in several blocks, and those blocks. */
 struct content {
 	uint64_t length; /* bytes of them */
@@ -220,6 +227,9 @@ struct graph {
 	uint64_t n_queued;
 	const struct slack *slacks; /* ascending by node, then kind; each pair once */
 	uint64_t n_slacks;
+	const struct keyed *keyeds; /* ascending by node, each once */
+	uint64_t n_keyeds;
+	const edge_id *key_edges;
 	const struct content *contents; /* NULL: nobody looked, or none */
 	uint32_t n_contents;
 	const struct copy *copies; /* ascending by node, each once */

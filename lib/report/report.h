@@ -163,6 +163,8 @@ struct rp_suspect {
 	const char *advice;
 	/* Between analyses: the rule that tells of the same bytes, and of which type; or NULL. */
 	const char *told_by, *told_type;
+	/* The container that it is about, and that the other rule is to be about; 0: any. */
+	uint64_t container, told_of;
 };
 
 struct rp_cycle {

@@ -89,14 +89,8 @@ static void add_key(const struct go_names *n, const struct go_type *key, taddr a
 		text_add(ret, "...");
 }
 
-/* Where the keys and the elements of a group or bucket lie. */
-struct map_slots {
-	const struct go_type *key, *elem; /* as they stand there: pointers when they are large */
-	uint64_t keys, elems, key_stride, elem_stride;
-};
-
 /* {ctrl, slots [8]{key, elem}}, {ctrl, keys [8], elems [8]} or {topbits, keys [8], elems [8], overflow}. */
-static bool find_slots(const struct go_type *t, struct map_slots *ret)
+bool go_map_slots_of(const struct go_type *t, struct go_map_slots *ret)
 {
 	const struct go_field *slots = go_field_named(t, "slots"), *keys = go_field_named(t, "keys"),
 			      *elems = go_field_named(t, "elems");
@@ -105,7 +99,7 @@ static bool find_slots(const struct go_type *t, struct map_slots *ret)
 	    slots->type->elem->n_fields == 2) {
 		const struct go_type *slot = slots->type->elem;
 
-		*ret = (struct map_slots){
+		*ret = (struct go_map_slots){
 			.key = slot->fields[0].type,
 			.elem = slot->fields[1].type,
 			.keys = slots->offset,
@@ -118,7 +112,7 @@ static bool find_slots(const struct go_type *t, struct map_slots *ret)
 	if (!keys || !elems || keys->type->kind != GO_ARRAY || elems->type->kind != GO_ARRAY ||
 	    !keys->type->elem || !elems->type->elem)
 		return false;
-	*ret = (struct map_slots){
+	*ret = (struct go_map_slots){
 		.key = keys->type->elem,
 		.elem = elems->type->elem,
 		.keys = keys->offset,
@@ -130,7 +124,7 @@ static bool find_slots(const struct go_type *t, struct map_slots *ret)
 }
 
 /* Of a large key that stands elsewhere, by a pointer in the slot. */
-static void add_slot_key(const struct go_names *n, const struct map_slots *m, taddr at,
+static void add_slot_key(const struct go_names *n, const struct go_map_slots *m, taddr at,
 			 struct text *ret)
 {
 	text_add(ret, "[");
@@ -145,10 +139,10 @@ bool go_keys_map_path(const struct go_names *n, const struct go_type *t, taddr a
 		      uint64_t offset, struct text *ret)
 {
 	taddr group = addr + offset / t->size * t->size;
-	struct map_slots m;
+	struct go_map_slots m;
 
 	offset %= t->size;
-	if (!find_slots(t, &m))
+	if (!go_map_slots_of(t, &m))
 		return false;
 	for (unsigned i = 0; i < 8; i++) {
 		uint64_t key = m.keys + i * m.key_stride, elem = m.elems + i * m.elem_stride;

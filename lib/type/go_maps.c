@@ -83,6 +83,19 @@ static bool own_block(struct reader *r, taddr at, uint64_t n, struct go_block *r
 	return true;
 }
 
+/* The same, with buckets or groups in it: `n` of them are its own, the rest is room. */
+static bool own_array(struct reader *r, taddr at, uint64_t n, struct go_block *ret)
+{
+	struct go_map_array array;
+
+	if (!own_block(r, at, n * r->group, ret))
+		return false;
+	array = (struct go_map_array){ ret->id, at, (ret->usable - (at - ret->start)) / r->group };
+	if (!vec_push(&r->maps->arrays, &array))
+		r->maps->is_out_of_memory = r->map->damaged = true;
+	return true;
+}
+
 static bool goes_on(const struct reader *r)
 {
 	return !r->is_trial || !r->map->damaged;
@@ -111,7 +124,7 @@ static void walk_chain(struct reader *r, taddr bucket, const struct go_block *ar
 
 		if (bucket - array->start < array->usable && *spare)
 			--*spare;
-		else if (!own_block(r, bucket, r->group, &b))
+		else if (!own_array(r, bucket, 1, &b))
 			return;
 		r->map->overflow++;
 		count_bucket(r, word(r, bucket));
@@ -130,7 +143,7 @@ static void walk_buckets(struct reader *r, taddr at, unsigned bits)
 		r->map->damaged = true;
 		return;
 	}
-	if (!own_block(r, at, r->group << bits, &array))
+	if (!own_array(r, at, 1ull << bits, &array))
 		return;
 	spare = array.usable / r->group - (1ull << bits);
 	for (uint64_t i = 0; i < 1ull << bits && goes_on(r); i++) {
@@ -237,7 +250,7 @@ static void read_table(struct reader *r, taddr at, uint64_t i)
 	if (capacity < SLOTS || capacity > TABLE_MOST ||
 	    word(r, at + TABLE_MASK) != capacity / SLOTS - 1)
 		r->map->damaged = true;
-	else if (own_block(r, data, capacity / SLOTS * r->group, &b))
+	else if (own_array(r, data, capacity / SLOTS, &b))
 		count_groups(r, data, capacity / SLOTS);
 }
 
@@ -275,13 +288,15 @@ static void read_swiss(struct reader *r, taddr h)
 	r->map->need += need_swiss(r);
 	if (!at)
 		return;
-	if (!own_block(r, at, n ? n > UINT64_MAX / 8 ? UINT64_MAX : 8 * n : r->group, &b))
-		return;
 	if (!n) {
+		if (!own_array(r, at, 1, &b))
+			return;
 		r->map->capacity = SLOTS;
 		count_groups(r, at, 1);
 		return;
 	}
+	if (!own_block(r, at, n > UINT64_MAX / 8 ? UINT64_MAX : 8 * n, &b))
+		return;
 	r->map->damaged |= depth > 63 || n != 1ull << (depth & 63);
 	for (uint64_t i = 0; i < n && goes_on(r); i++) {
 		taddr last = table;
@@ -305,6 +320,7 @@ void go_maps_close(struct go_maps *m)
 {
 	col_close(&m->seen);
 	free(m->owned.v);
+	free(m->arrays.v);
 }
 
 void go_maps_forget(struct go_maps *m)
@@ -319,6 +335,7 @@ static bool read_map(struct reader *r, taddr header)
 	struct go_block b;
 
 	r->maps->owned.n = 0;
+	r->maps->arrays.n = 0;
 	if (r->group < 16 || r->group > GROUP_MAX ||
 	    !own_block(r, header, r->go->swissmap ? SWISS_BYTES : extra_at(r->go) + 8, &b))
 		return false;
@@ -328,6 +345,8 @@ static bool read_map(struct reader *r, taddr header)
 	else
 		read_old(r, header);
 	r->map->damaged |= r->seen != r->map->used;
+	r->map->arrays = r->maps->arrays.v;
+	r->map->n_arrays = r->maps->arrays.n;
 	return true;
 }
 

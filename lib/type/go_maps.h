@@ -12,6 +12,13 @@
 #include "heap/blocks.h"
 #include "image/go_type.h"
 
+/* Buckets or groups one after another, in a block of their own. */
+struct go_map_array {
+	uint32_t block;
+	taddr at;
+	uint64_t n; /* as many as have room */
+};
+
 struct go_map {
 	taddr addr;		    /* of its header */
 	const struct go_type *type; /* NULL: unknown */
@@ -23,6 +30,9 @@ struct go_map {
 	uint64_t need; /* that make() would take for `used` entries, overflow buckets not counted */
 	uint64_t group; /* of one found by structure: bytes of a group or bucket */
 	bool scan;	/* ... and whether it has pointers */
+	/* its storage, by no order; until the next map is read */
+	const struct go_map_array *arrays;
+	size_t n_arrays;
 	bool growing;  /* to 1.23: entries still move from the old buckets */
 	bool damaged;  /* what was counted is not what the header says, or not all could be read */
 };
@@ -41,6 +51,10 @@ struct go_maps {
 		uint32_t *v;
 		size_t n, cap;
 	} owned;       /* blocks of the map read last */
+	struct {
+		struct go_map_array *v;
+		size_t n, cap;
+	} arrays; /* those of them with its entries */
 	uint64_t work; /* groups and buckets read */
 	bool is_out_of_memory;
 };

@@ -1,5 +1,6 @@
 /*
- * type/go_maps_find.c - finds the headers of maps; notes those maps that are mostly empty.
+ * type/go_maps_find.c - finds the headers of maps; notes those that are mostly empty, and which
+ * edges are their keys' alone.
  *
  * By type; and without one (programs without symbols) by structure: a header that leads to tables
  * or buckets whose control bytes are all valid and as many as it says.  Maps of one bucket or group
@@ -10,6 +11,7 @@
 #include "base/bits.h"
 #include "base/guard.h"
 #include "type/go_block.h"
+#include "type/go_map_keys.h"
 #include "type/go_maps.h"
 #include "type/go_shape.h"
 #include "type/noter.h"
@@ -221,7 +223,13 @@ struct err *go_maps_each(struct env *env, const struct image *img, const struct 
 struct notes {
 	struct env *env;
 	struct note_sink *sink;
+	struct go_map_keys keys;
 };
+
+static void fini_notes(struct notes *n)
+{
+	go_map_keys_close(&n->keys);
+}
 
 /*
  * Splits and growth leave a healthy map up to a third above what make() would take: what is noted
@@ -245,19 +253,24 @@ static struct err *note(void *arg, node_id node, const struct go_map *map)
 		.bytes = map->bytes,
 		.wasted = go_map_wasted(map),
 	};
+	struct err *err;
 
 	if (map->damaged)
 		diag(n->env, "go/maps", map->addr,
 		     "a map's entries are not as many as its header says");
 	if (map->damaged && map->used > map->capacity + SLOTS * map->overflow)
 		return NULL; /* a header that was written over */
-	return is_slack(map) ? n->sink->slack(n->sink, &slack) : NULL;
+	err = go_map_keys_note(&n->keys, node, map);
+	return !err && is_slack(map) ? n->sink->slack(n->sink, &slack) : err;
 }
 
 static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks,
 			const struct graph *g, struct note_sink *sink)
 {
-	struct notes n = { .env = env, .sink = sink };
+	_cleanup_(fini_notes) struct notes n = {
+		.env = env, .sink = sink,
+		.keys = { .img = img, .blocks = blocks, .g = g, .sink = sink },
+	};
 
 	return go_maps_each(env, img, blocks, g, note, &n);
 }

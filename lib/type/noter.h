@@ -3,7 +3,7 @@
  * for what, how much of a container is in use.
  *
  * Noters run once, last: the graph has its nodes, edges, roots and types.  What they note becomes
- * columns of the graph (owners, gates, waits, slacks, copies), which facts and analyses read.
+ * columns of the graph (owners, gates, waits, slacks, keys, copies), which facts and analyses read.
  */
 #ifndef HEAPFX_TYPE_NOTER_H
 #define HEAPFX_TYPE_NOTER_H
@@ -29,6 +29,8 @@ struct note_sink {
 	struct err *(*queued)(struct note_sink *sink, node_id node);
 	struct err *(*wait)(struct note_sink *sink, const struct wait *wait);
 	struct err *(*slack)(struct note_sink *sink, const struct slack *slack);
+	/* `edges`: keyed->n of them, ascending, copied; keyed->first is the sink's business. */
+	struct err *(*keyed)(struct note_sink *sink, const struct keyed *keyed, const edge_id *edges);
 	/* `sample` is copied; *ret is what copies refer to. */
 	struct err *(*content)(struct note_sink *sink, const struct content *content, uint32_t *ret);
 	/* Nodes ascend, from one noter alone. */

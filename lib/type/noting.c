@@ -39,6 +39,14 @@ struct noting {
 		size_t n, cap;
 	} slacks;
 	struct {
+		struct keyed *v;
+		size_t n, cap;
+	} keyeds;
+	struct {
+		edge_id *v;
+		size_t n, cap;
+	} key_edges;
+	struct {
 		struct content *v;
 		size_t n, cap;
 	} contents;
@@ -57,6 +65,8 @@ static void noting_fini(struct noting *n)
 	free(n->queued.v);
 	free(n->waits.v);
 	free(n->slacks.v);
+	free(n->keyeds.v);
+	free(n->key_edges.v);
 	free(n->contents.v);
 	free(n->copies.v);
 }
@@ -128,6 +138,20 @@ static struct err *on_slack(struct note_sink *sink, const struct slack *slack)
 	return vec_push(&n->slacks, slack) ? NULL : &err_nomem;
 }
 
+static struct err *on_keyed(struct note_sink *sink, const struct keyed *keyed, const edge_id *edges)
+{
+	struct noting *n = (struct noting *)sink;
+	struct keyed row = *keyed;
+
+	if (row.node >= n->g->n || !graph_is_live(n->g, row.node))
+		return NULL;
+	row.first = n->key_edges.n;
+	for (uint64_t i = 0; i < row.n; i++)
+		if (!vec_push(&n->key_edges, &edges[i]))
+			return &err_nomem;
+	return vec_push(&n->keyeds, &row) ? NULL : &err_nomem;
+}
+
 static struct err *on_content(struct note_sink *sink, const struct content *content, uint32_t *ret)
 {
 	struct noting *n = (struct noting *)sink;
@@ -183,6 +207,13 @@ static int by_slack(const void *pa, const void *pb)
 	return a->wasted > b->wasted ? -1 : a->wasted < b->wasted;
 }
 
+static int by_keyed(const void *pa, const void *pb)
+{
+	const struct keyed *a = pa, *b = pb;
+
+	return a->node < b->node ? -1 : a->node > b->node;
+}
+
 static int by_thread(const void *pa, const void *pb)
 {
 	const struct of_roots *a = pa, *b = pb;
@@ -234,6 +265,16 @@ static void slacks_once(struct noting *n)
 	n->slacks.n = out;
 }
 
+static void keyeds_once(struct noting *n)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < n->keyeds.n; i++)
+		if (!out || n->keyeds.v[out - 1].node != n->keyeds.v[i].node)
+			n->keyeds.v[out++] = n->keyeds.v[i];
+	n->keyeds.n = out;
+}
+
 static void sort(void *v, size_t n, size_t size, int (*compare)(const void *a, const void *b))
 {
 	if (n)
@@ -277,6 +318,7 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 {
 	const void *owners = NULL, *gates = NULL, *waits = NULL, *slacks = NULL;
 	const void *contents = NULL, *copies = NULL, *finalizable = NULL, *queued = NULL;
+	const void *keyeds = NULL, *key_edges = NULL;
 	struct err *err;
 
 	sort(n->gates.v, n->gates.n, sizeof(struct gate), by_gate);
@@ -289,6 +331,8 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 	n->queued.n = nodes_once(n->queued.v, n->queued.n);
 	gates_once(n);
 	slacks_once(n);
+	sort(n->keyeds.v, n->keyeds.n, sizeof(struct keyed), by_keyed);
+	keyeds_once(n);
 	err = own(env, g, n->owners.v, n->owners.n, sizeof(struct owner), &owners);
 	if (!err)
 		err = own(env, g, n->gates.v, n->gates.n, sizeof(struct gate), &gates);
@@ -303,6 +347,10 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 	if (!err)
 		err = own(env, g, n->finalizable.v, n->finalizable.n, sizeof(node_id),
 			  &finalizable);
+	if (!err)
+		err = own(env, g, n->keyeds.v, n->keyeds.n, sizeof(struct keyed), &keyeds);
+	if (!err)
+		err = own(env, g, n->key_edges.v, n->key_edges.n, sizeof(edge_id), &key_edges);
 	if (!err)
 		err = own(env, g, n->queued.v, n->queued.n, sizeof(node_id), &queued);
 	if (err)
@@ -319,6 +367,9 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 	g->n_waits = (uint32_t)n->waits.n;
 	g->slacks = slacks;
 	g->n_slacks = n->slacks.n;
+	g->keyeds = keyeds;
+	g->n_keyeds = n->keyeds.n;
+	g->key_edges = key_edges;
 	g->finalizable = finalizable;
 	g->n_finalizable = n->finalizable.n;
 	g->queued = queued;
@@ -332,7 +383,7 @@ struct err *noting_run(struct env *env, const struct image *img, const struct bl
 {
 	_cleanup_(noting_fini) struct noting n = {
 		.sink = { on_owner, on_gate, on_roots, on_finalizable, on_queued, on_wait, on_slack,
-			  on_content, on_copy },
+			  on_keyed, on_content, on_copy },
 		.g = g,
 	};
 	struct err *err = NULL;
