@@ -8,25 +8,21 @@
 #include "image/symtab.h"
 
 #include <elf.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <libiberty/demangle.h>
-#undef ARRAY_SIZE /* ours, in base/guard.h, is the same */
 
 #include "base/bits.h"
 #include "base/cursor.h"
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
+#include "image/demangle.h"
 #include "image/elf.h"
 #include "image/go.h"
 #include "image/parts.h"
 
 enum {
 	SYM_SIZE = 24,
-	NAME_MAX_BYTES = 4096, /* names longer than this are left as they are in the file */
 	PROBES_MAX = 4096,     /* a table whose names collide more than this is hostile */
 	UNPACKED_MAX = 256 << 20,
 	NESTING_MAX = 32,      /* symbols that begin before an address and may still hold it */
@@ -460,59 +456,11 @@ bool image_symbol_at(const struct image *img, taddr addr, struct symbol *ret)
 	return true;
 }
 
-struct demangled {
-	struct text *text;
-	size_t start;
-	jmp_buf too_long;
-};
-
-static bool is_ascii(const char *s, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (s[i] & 0x80)
-			return false;
-	return true;
-}
-
-static void demangled_part(const char *s, size_t n, void *arg)
-{
-	struct demangled *d = arg;
-
-	if (n <= NAME_MAX_BYTES && d->text->n - d->start <= NAME_MAX_BYTES)
-		text_add_escaped(d->text, s, n);
-	else if (is_ascii(s, n)) /* identifiers that are not lie in memory that a jump would lose */
-		longjmp(d->too_long, 1);
-}
-
-/*
- * False, and nothing added, when it is no name of C++ or Rust.  A short one can stand for text
- * without end and the demangler knows no limit, so that the jump is the only way out of it.
- * Old Rust names (_ZN...17h and a hash) are C++ names too, and are asked for first.
- */
-static bool add_demangled(struct text *ret, const char *name)
-{
-	struct demangled d = { .text = ret, .start = ret->n };
-
-	if (name[0] != '_' || (name[1] != 'Z' && name[1] != 'R'))
-		return false;
-	if (setjmp(d.too_long)) {
-		text_add(ret, "...");
-		return true;
-	}
-	if (rust_demangle_callback(name, DMGL_PARAMS | DMGL_ANSI, demangled_part, &d))
-		return true;
-	text_cut(ret, d.start); /* it may notice late */
-	if (name[1] == 'Z' && cplus_demangle_v3_callback(name, DMGL_PARAMS | DMGL_ANSI, demangled_part, &d))
-		return true;
-	text_cut(ret, d.start);
-	return false;
-}
-
 static void add_name(struct text *ret, const char *name)
 {
-	size_t n = strnlen(name, NAME_MAX_BYTES);
+	size_t n = strnlen(name, DEMANGLE_MAX);
 
-	if (n == NAME_MAX_BYTES || !add_demangled(ret, name))
+	if (n == DEMANGLE_MAX || !demangle(name, ret))
 		text_add_escaped(ret, name, n);
 }
 
@@ -528,7 +476,7 @@ void image_describe(const struct image *img, taddr addr, struct text *ret)
 	} else if (m) {
 		const char *base = module_base_name(m);
 
-		text_add_escaped(ret, base, strnlen(base, NAME_MAX_BYTES));
+		text_add_escaped(ret, base, strnlen(base, DEMANGLE_MAX));
 		text_printf(ret, "+0x%lx", addr - m->start);
 	} else {
 		text_printf(ret, "0x%lx", addr);

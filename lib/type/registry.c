@@ -13,9 +13,9 @@ const struct rooter_ops *const rooter_registry[] = {
 	&rooter_go, &rooter_threads, &rooter_globals, &rooter_mappings, NULL,
 };
 
-extern const struct typer_ops typer_go, typer_pools;
+extern const struct typer_ops typer_go, typer_native, typer_pools;
 
-const struct typer_ops *const typer_registry[] = { &typer_go, &typer_pools, NULL };
+const struct typer_ops *const typer_registry[] = { &typer_go, &typer_pools, &typer_native, NULL };
 
 extern const struct pool_ops pools_builtin, pools_postgres, pools_talloc;
 

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+"""make_types.py - build, run and dump the programs that say what their blocks are.
+
+	make_types.py make OUTDIR [CASE...]
+	make_types.py pack OUTDIR CASE...	into ../types
+
+A case is PROGRAM.COMPILER.BUILD: classes.gcc.O2.stripped.  Each leaves NAME.core, NAME.types and
+its executable NAME in OUTDIR.  From pytest: make_types.make_case(name, outdir).
+
+A row of the truth, tab-separated: address (hex), size asked for, form (value, array, counted, trap),
+type (as typeid() has it in C++), 1 for a class with a vtable, the path that leads to it or "-".
+"""
+import argparse
+import dataclasses
+import pathlib
+import shutil
+import sys
+
+import make_cores
+
+HERE = pathlib.Path(__file__).resolve().parent
+TYPES_CORPUS = HERE.parent / "types"
+COMPILERS = {"gcc": ("gcc", "g++"), "clang": ("clang", "clang++")}
+# What the parts of a name after the compiler stand for.
+FLAGS = {
+	"O0": ("-O0",), "O2": ("-O2",), "g": ("-g",), "g4": ("-g", "-gdwarf-4"), "stripped": (),
+	"static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+	name: str
+	core: pathlib.Path
+	types: pathlib.Path
+	exe: pathlib.Path
+
+
+def source_of(program):
+	return next(p for p in (make_cores.SRC / f"{program}{end}" for end in (".c", ".cpp")) if p.exists())
+
+
+def build(name, exe):
+	program, compiler, *parts = name.split(".")
+	source = source_of(program)
+	tool = COMPILERS[compiler][source.suffix == ".cpp"]
+	make_cores.need(tool, "strip")
+	standard = "-std=c++17" if source.suffix == ".cpp" else "-std=gnu17"
+	# Paths of the machine stay out of it.
+	common = ["-pthread", "-Wall", "-Wextra", "-Werror", standard, f"-ffile-prefix-map={make_cores.SRC}=.",
+		"-fdebug-prefix-map=/=.", *(flag for part in parts for flag in FLAGS[part])]
+	make_cores.run_tool(tool, *common, "-o", exe, source)
+	if "stripped" in parts:
+		make_cores.run_tool("strip", "-s", exe)
+
+
+def make_case(name, outdir):
+	outdir = pathlib.Path(outdir)
+	made = Made(name, outdir / f"{name}.core", outdir / f"{name}.types", outdir / name)
+	newest = max(p.stat().st_mtime for p in (source_of(name.split(".")[0]), make_cores.SRC / "types.h"))
+	if all(p.exists() and p.stat().st_mtime >= newest for p in (made.core, made.types)):
+		return made
+	outdir.mkdir(parents=True, exist_ok=True)
+	cwd = made.core.with_name(name + ".run")
+	shutil.rmtree(cwd, ignore_errors=True)
+	cwd.mkdir()
+	build(name, made.exe)
+	case = make_cores.Case(name, capture="kernel", stack_kib=256, record=False)
+	make_cores.check_core_pattern()
+	process = make_cores.Process(case, [str(made.exe), str(cwd / "types")], {"PATH": "/usr/bin:/bin"}, cwd)
+	try:
+		process.wait_until_ready()
+		make_cores.dump(case, process, made.core, cwd)
+	finally:
+		process.close()
+	shutil.copyfile(cwd / "types", made.types)
+	shutil.rmtree(cwd)
+	return made
+
+
+def read_types(path):
+	"""[(address, size, form, type, polymorphic, holder or None)]"""
+	rows = []
+	with open(path, encoding="ascii") as lines:
+		for line in lines:
+			address, size, form, kind, polymorphic, holder = line.rstrip("\n").split("\t")
+			rows.append((int(address, 16), int(size), form, kind, polymorphic == "1",
+				None if holder == "-" else holder))
+	return rows
+
+
+def pack(name, outdir):
+	"""Core and executable in one archive, the truth beside it."""
+	made = make_case(name, outdir)
+	home = TYPES_CORPUS / name
+	home.mkdir(parents=True, exist_ok=True)
+	tar = made.core.with_suffix(".tar")
+	make_cores.run_tool("tar", "-C", made.core.parent, "--owner=0", "--group=0", "--sort=name", "--mtime=@0",
+		"-cf", tar, made.core.name, made.exe.name)
+	make_cores.run_tool("zstd", "-q", "-f", "-19", "--long", "--rm", tar, "-o", home / "dump.tar.zst")
+	shutil.copyfile(made.types, home / "types.tsv")
+	return home
+
+
+def main():
+	parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+	parser.add_argument("what", choices=("make", "pack"))
+	parser.add_argument("outdir")
+	parser.add_argument("cases", nargs="+")
+	args = parser.parse_args()
+	for name in args.cases:
+		try:
+			print((pack if args.what == "pack" else make_case)(name, args.outdir))
+		except make_cores.CannotMake as reason:
+			print(f"{name}: skipped: {reason}", file=sys.stderr)
+	return 0
+
+
+if __name__ == "__main__":
+	sys.exit(main())

@@ -1,0 +1,169 @@
+/*
+ * type/native_types.c - the typer of C and C++: what its parts share, and the order they run in.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/vec.h"
+#include "type/native.h"
+
+const uint8_t *native_view(struct native *n, taddr at, uint64_t *ret_avail)
+{
+	const struct segment *seg;
+
+	if (at - n->window_start >= n->window_end - n->window_start) {
+		seg = image_segment(n->img, at);
+		if (!seg || !seg->bytes)
+			return NULL;
+		n->window_start = seg->start;
+		n->window_end = seg->end;
+		n->window = seg->bytes;
+	}
+	*ret_avail = n->window_end - at;
+	return n->window + (at - n->window_start);
+}
+
+/* ---- shapes */
+
+struct native_shape *native_shape_new(struct native *n, const char *name, enum native_kind kind, bool is_guess,
+				      enum type_language language)
+{
+	struct native_shape *s = arena_alloc(&n->mem, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->name = arena_printf(&n->mem, "%s%s%s", name, kind == NATIVE_VALUE ? "" : "[]", is_guess ? "?" : "");
+	s->kind = (uint8_t)kind;
+	s->language = (uint8_t)language;
+	s->is_guess = is_guess;
+	return s->name ? s : NULL;
+}
+
+static struct err *intern(struct native *n, struct native_shape *shape)
+{
+	struct type_row row = {
+		.name = shape->name,
+		.size = shape->kind == NATIVE_VALUE ? shape->size : 0,
+		.handle = (uintptr_t)shape,
+		.language = shape->language,
+		.typer = n->cols->typer,
+	};
+	struct err *err = types_intern(n->cols->types, &row, &shape->id);
+
+	while (!err && n->by_id.n <= shape->id) {
+		struct native_shape *none = NULL;
+
+		if (!vec_push(&n->by_id, &none))
+			err = &err_nomem;
+	}
+	if (!err)
+		n->by_id.v[shape->id] = shape;
+	return err;
+}
+
+struct err *native_assign(struct native *n, uint32_t id, struct native_shape *shape,
+			  enum type_confidence confidence)
+{
+	struct err *err = shape->id ? NULL : intern(n, shape);
+
+	if (err)
+		return err;
+	n->cols->type[id] = shape->id;
+	n->cols->confidence[id] = (uint8_t)confidence;
+	return NULL;
+}
+
+struct native_shape *native_shape_now(const struct native *n, uint32_t id)
+{
+	type_id type = n->cols->type[id];
+
+	return type < n->by_id.n ? n->by_id.v[type] : NULL;
+}
+
+/* ---- blocks */
+
+static struct err *each_of_claim(struct native *n, size_t no,
+				 struct err *(*fn)(void *arg, const struct native_block *b), void *arg)
+{
+	const struct claim *c = &n->blocks->claims[no];
+	uint64_t around = (uint64_t)c->head + c->overhead;
+	taddr end = c->end + c->bias;
+	uint32_t first = block_at(n->blocks, c->start + c->bias);
+	struct err *err = NULL;
+
+	if (first == BLOCK_NONE || blocks_is_precise(n->blocks, no))
+		return NULL;
+	for (struct grains_iter it = grains_iter(&n->blocks->grains, first);
+	     it.id < n->blocks->grains.n && it.key < end && !err; grains_next(&it)) {
+		struct native_block b = { it.id, it.key + c->head, it.size - around };
+
+		if (block_is_used(n->blocks, it.id) && it.size >= around + 8)
+			err = fn(arg, &b);
+	}
+	return err;
+}
+
+struct err *native_each(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b), void *arg)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < n->blocks->n_claims && !err; i++)
+		err = each_of_claim(n, i, fn, arg);
+	return err;
+}
+
+/* ---- the typer */
+
+static void close_typer(void *p)
+{
+	struct native *n = p;
+
+	if (!n)
+		return;
+	cxx_close(&n->cxx);
+	free(n->by_id.v);
+	arena_fini(&n->mem);
+	free(n);
+}
+
+static void guard_native(struct native **n)
+{
+	close_typer(*n);
+}
+
+static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks,
+			      const struct pools *pools, void **ret_ctx)
+{
+	_cleanup_(guard_native) struct native *n = calloc(1, sizeof(*n));
+	struct err *err;
+
+	(void)pools;
+	if (!n)
+		return &err_nomem;
+	*n = (struct native){ .env = env, .img = img, .blocks = blocks };
+	err = cxx_open(img, &n->cxx);
+	if (err)
+		return err;
+	*ret_ctx = take(&n);
+	return NULL;
+}
+
+static struct err *assign(void *p, struct type_columns *cols)
+{
+	struct native *n = p;
+	struct err *err;
+
+	n->cols = cols;
+	err = native_vtables(n);
+	n->cols = NULL;
+	return err;
+}
+
+extern const struct typer_ops typer_native;
+const struct typer_ops typer_native = {
+	.name = "c and c++",
+	.open = open_typer,
+	.assign = assign,
+	.close = close_typer,
+};

@@ -1,0 +1,92 @@
+"""What blocks of C and C++ programs are: by the truth that the programs wrote, with no type invented."""
+import collections
+import functools
+import json
+import subprocess
+
+import pytest
+
+from common import CORPUS, ROOT, heapfx_ok, parse_blocks
+import make_cores
+import make_types
+
+COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/types").glob("*/dump.tar.zst"))
+FRESH = ["classes.gcc.O2.stripped", "classes.gcc.O0.g", "classes.clang.O2.nopie.stripped"]
+
+
+@functools.lru_cache(maxsize=None)
+def case_of(name):
+	"""(arguments that name the dump, rows of the truth)"""
+	if name in COMMITTED:
+		home = ROOT / "corpus/types" / name
+		return (home / "dump.tar.zst",), make_types.read_types(home / "types.tsv")
+	try:
+		made = make_types.make_case(name, CORPUS / "types")
+	except make_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	return (made.core, "--exe", made.exe), make_types.read_types(made.types)
+
+
+@functools.lru_cache(maxsize=None)
+def blocks_of(name):
+	return {b["address"]: b for b in parse_blocks(heapfx_ok("blocks", *case_of(name)[0]).out)}
+
+
+@functools.lru_cache(maxsize=None)
+def demangled(names):
+	"""By binutils: {mangled: name}"""
+	out = subprocess.run(["c++filt", "-t"], input="\n".join(names), capture_output=True, text=True, check=True)
+	return dict(zip(names, out.stdout.splitlines()))
+
+
+def plain(name):
+	"""Compilers, demanglers and DWARF put their blanks in other places."""
+	return name.replace(" ", "").replace("std::__cxx11::", "std::").lstrip("*")
+
+
+def rows_of(name):
+	"""(block, form, type as a report should have it) of each row of the truth."""
+	rows = case_of(name)[1]
+	names = demangled(tuple(sorted({kind for _a, _s, _f, kind, _p, _h in rows})))
+	for address, size, form, kind, polymorphic, holder in rows:
+		suffix = "[]" if form in ("array", "counted") else ""
+		yield blocks_of(name)[address], size, form, plain(names[kind] + suffix), polymorphic, holder
+
+
+@pytest.mark.parametrize("name", COMMITTED + FRESH)
+def test_every_object_with_a_vtable_has_its_class(name):
+	wrong, guesses, n = [], 0, 0
+	for block, size, form, want, polymorphic, _holder in rows_of(name):
+		if not polymorphic or form == "trap":
+			continue
+		have = plain(block.get("type", "-"))
+		n += 1
+		guesses += have.endswith("?")
+		if have.rstrip("?") != want:
+			wrong.append((hex(block["address"]), form, size, want, have))
+	assert n > 500 and not wrong
+	assert guesses <= n // 100
+
+
+@pytest.mark.parametrize("name", COMMITTED + FRESH)
+def test_what_only_begins_like_an_object_is_none(name):
+	traps = [block for block, _s, form, *_ in rows_of(name) if form == "trap"]
+	assert len(traps) == 4
+	for block in traps:
+		assert block.get("type", "?").endswith("?"), block
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_classes_are_counted(name):
+	"""types[] of the report, explain and SQL say what `blocks` says."""
+	dump, _rows = case_of(name)
+	report = json.loads(heapfx_ok("analyze", *dump, "--format", "json").out)
+	counts = collections.Counter(b["type"] for b in blocks_of(name).values() if "type" in b and b["state"] == "used")
+	types = {t["name"]: t for t in report["types"]}
+	assert {t: row["count"] for t, row in types.items() if "shop::" in t} == {
+		t: n for t, n in counts.items() if "shop::" in t}
+	assert all(row["language"] == "c++" for t, row in types.items() if "shop::" in t)
+	block = next(block for block, _s, _f, want, *_ in rows_of(name) if want == "shop::Diamond")
+	assert "shop::Diamond" in heapfx_ok("explain", *dump, hex(block["address"])).out
+	query = "SELECT count(*) FROM blocks WHERE type = 'shop::Diamond'"
+	assert str(counts["shop::Diamond"]) in heapfx_ok("sql", *dump, query).out
