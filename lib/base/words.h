@@ -38,23 +38,4 @@ static inline uint64_t words_in_range(uint64_t low, uint64_t span, const uint8_t
 	return mask;
 }
 
-/* Bit i: 32-bit word i (of n <= 64) differs from the one behind it; n + 1 words are read. */
-static inline uint64_t words_change(const uint32_t *words, unsigned n)
-{
-	uint64_t mask = 0;
-	unsigned i = 0;
-
-#ifdef __SSE4_2__
-	for (; i + 4 <= n; i += 4) {
-		const void *at = words + i, *behind = words + i + 1;
-		__m128i same = _mm_cmpeq_epi32(_mm_loadu_si128(at), _mm_loadu_si128(behind));
-
-		mask |= (uint64_t)(~_mm_movemask_ps(_mm_castsi128_ps(same)) & 15) << i;
-	}
-#endif
-	for (; i < n; i++)
-		mask |= (uint64_t)(words[i] != words[i + 1]) << i;
-	return mask;
-}
-
 #endif

@@ -88,7 +88,7 @@ static struct err *levels(struct bfs *b)
 
 		for (; at < end && !err; at++) {
 			if (at + AHEAD < b->n)
-				__builtin_prefetch(&b->g->row[b->queue[at + AHEAD]]);
+				edge_rows_fetch(&b->g->rows, b->queue[at + AHEAD]);
 			if (at + AHEAD / 2 < b->n)
 				__builtin_prefetch(
 					&b->g->dst[graph_row(b->g, b->queue[at + AHEAD / 2])]);

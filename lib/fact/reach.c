@@ -51,7 +51,7 @@ static void mark_all(struct marker *m)
 		if (m->n) {
 			node_id node = m->stack[--m->n];
 
-			__builtin_prefetch(&m->g->row[node]);
+			edge_rows_fetch(&m->g->rows, node);
 			if (m->queued >= AHEAD / 2) /* its row has come: now what the row begins */
 				__builtin_prefetch(&m->g->dst[graph_row(
 					m->g, m->queue[(m->at - AHEAD / 2) % AHEAD])]);

@@ -1,5 +1,4 @@
 /* fact/subset.c - numbered subsets of the nodes. */
-#include "base/words.h"
 #include "fact/parts.h"
 
 struct err *subset_open(struct env *env, uint64_t n, struct subset *ret)
@@ -47,15 +46,6 @@ void subset_close(struct subset *s)
 	*s = (struct subset){};
 }
 
-/* Of nodes [first, first + n), no more than 64 and of one row block, those that have edges. */
-static uint64_t with_edges(const struct graph *g, node_id first, unsigned n)
-{
-	uint64_t mask = words_change(g->row + first, n - 1);
-	node_id last = first + n - 1; /* the row behind it may be another block's */
-
-	return mask | (uint64_t)(graph_row(g, last) != graph_row(g, last + 1)) << (n - 1);
-}
-
 struct err *inner_nodes(struct env *env, const struct graph *g, struct subset *ret)
 {
 	struct err *err = subset_open(env, g->n, ret);
@@ -65,7 +55,7 @@ struct err *inner_nodes(struct env *env, const struct graph *g, struct subset *r
 	for (uint64_t i = 0; i < g->n; i += 64) {
 		unsigned n = g->n - i < 64 ? (unsigned)(g->n - i) : 64;
 
-		ret->set[i >> 6] = with_edges(g, (node_id)i, n);
+		ret->set[i >> 6] = edge_rows_used(&g->rows, (node_id)i, n);
 	}
 	subset_rank(ret);
 	return NULL;

@@ -8,7 +8,7 @@
 #include "base/guard.h"
 #include "graph/graph.h"
 
-enum { COL_KEY, COL_SIZE, COL_LIVE, COL_ROW, COL_BASE, COL_DST, COL_ROOT_NODE, COL_ROOT_SOURCE, COL_ROOT_AT, COL_SOURCES, N_COLS };
+enum { COL_KEY, COL_SIZE, COL_LIVE, COL_DST, COL_ROOT_NODE, COL_ROOT_SOURCE, COL_ROOT_AT, COL_SOURCES, N_COLS };
 
 #define MAX_NODES (1ull << 31)
 #define MAX_EDGES (1ull << 40)
@@ -16,7 +16,7 @@ enum { COL_KEY, COL_SIZE, COL_LIVE, COL_ROW, COL_BASE, COL_DST, COL_ROOT_NODE, C
 struct graph_builder {
 	struct env *env;
 	struct col cols[N_COLS];
-	node_id n_rows; /* rows already begun */
+	struct col starts; /* of rows already begun */
 	uint32_t max_node; /* greatest node that an edge or a root named, plus one */
 };
 
@@ -26,6 +26,7 @@ void graph_builder_free(struct graph_builder *b)
 		return;
 	for (unsigned i = 0; i < N_COLS; i++)
 		col_close(&b->cols[i]);
+	col_close(&b->starts);
 	free(b);
 }
 
@@ -44,8 +45,6 @@ struct err *graph_builder_new(struct env *env, struct graph_builder **ret)
 		[COL_KEY] = { 8, MAX_NODES, "node keys" },
 		[COL_SIZE] = { 8, MAX_NODES, "node sizes" },
 		[COL_LIVE] = { 8, MAX_NODES / 64, "live nodes" },
-		[COL_ROW] = { 4, MAX_NODES + 1, "edge rows" },
-		[COL_BASE] = { 8, (MAX_NODES >> ROW_BLOCK_SHIFT) + 1, "edge rows" },
 		[COL_DST] = { 4, MAX_EDGES, "edges" },
 		[COL_ROOT_NODE] = { 4, UINT32_MAX, "roots" },
 		[COL_ROOT_SOURCE] = { 4, UINT32_MAX, "roots" },
@@ -53,16 +52,16 @@ struct err *graph_builder_new(struct env *env, struct graph_builder **ret)
 		[COL_SOURCES] = { sizeof(struct root_source), UINT32_MAX, "root sources" },
 	};
 	_cleanup_(guard_builder) struct graph_builder *b = calloc(1, sizeof(*b));
+	struct err *err;
 
 	if (!b)
 		return &err_nomem;
 	b->env = env;
-	for (unsigned i = 0; i < N_COLS; i++) {
-		struct err *err = col_open(env, kinds[i].elem_size, kinds[i].max, kinds[i].what, &b->cols[i]);
-
-		if (err)
-			return err;
-	}
+	err = col_open(env, 8, MAX_NODES + 1, "edge rows", &b->starts);
+	for (unsigned i = 0; i < N_COLS && !err; i++)
+		err = col_open(env, kinds[i].elem_size, kinds[i].max, kinds[i].what, &b->cols[i]);
+	if (err)
+		return err;
 	*ret = take(&b);
 	return NULL;
 }
@@ -83,25 +82,11 @@ struct err *graph_add_node(struct graph_builder *b, uint64_t key, uint64_t size)
 /* Begins rows up to that of `node`. */
 static struct err *begin_rows(struct graph_builder *b, uint64_t upto)
 {
-	uint64_t m = b->cols[COL_DST].n;
-	const uint64_t *base = b->cols[COL_BASE].base;
+	struct err *err = NULL;
 
-	for (; b->n_rows <= upto; b->n_rows++) {
-		uint32_t row;
-		struct err *err = NULL;
-
-		if (!(b->n_rows & ((1u << ROW_BLOCK_SHIFT) - 1)))
-			err = col_append(&b->cols[COL_BASE], &m, 1);
-		if (err)
-			return err;
-		if (m - base[b->n_rows >> ROW_BLOCK_SHIFT] > UINT32_MAX)
-			return err_new(ERR_LIMIT, "more than 2^32 edges from 65,536 nodes");
-		row = (uint32_t)(m - base[b->n_rows >> ROW_BLOCK_SHIFT]);
-		err = col_append(&b->cols[COL_ROW], &row, 1);
-		if (err)
-			return err;
-	}
-	return NULL;
+	while (b->starts.n <= upto && !err)
+		err = col_append(&b->starts, &b->cols[COL_DST].n, 1);
+	return err;
 }
 
 static void note_node(struct graph_builder *b, uint32_t node)
@@ -113,11 +98,11 @@ static void note_node(struct graph_builder *b, uint32_t node)
 struct err *graph_add_edge(struct graph_builder *b, node_id src, uint32_t dst)
 {
 	struct col *edges = &b->cols[COL_DST];
-	const uint64_t *base = b->cols[COL_BASE].base;
-	const uint32_t *row = b->cols[COL_ROW].base, *d = edges->base;
+	const uint64_t *starts = b->starts.base;
+	const uint32_t *d = edges->base;
 	struct err *err;
 
-	if (src >= MAX_NODES || (b->n_rows && src < b->n_rows - 1))
+	if (src >= MAX_NODES || (b->starts.n && src < b->starts.n - 1))
 		return err_new(ERR_FORMAT, "edges of node %u come out of order", src);
 	err = begin_rows(b, src);
 	if (err)
@@ -126,7 +111,7 @@ struct err *graph_add_edge(struct graph_builder *b, node_id src, uint32_t dst)
 	note_node(b, EDGE_NODE(dst));
 	if (EDGE_NODE(dst) == src)
 		return NULL;
-	if (edges->n > base[src >> ROW_BLOCK_SHIFT] + row[src] && d[edges->n - 1] == dst)
+	if (edges->n > starts[src] && d[edges->n - 1] == dst)
 		return NULL;
 	return col_append(edges, &dst, 1);
 }
@@ -169,23 +154,43 @@ static struct err *all_live(struct graph_builder *b, uint64_t n)
 	return NULL;
 }
 
+static struct err *make_rows(struct graph_builder *b, uint64_t n, struct edge_row_cols *ret)
+{
+	const uint64_t *starts = b->starts.base;
+	struct edge_row_cols rows;
+	struct err *err = begin_rows(b, n);
+
+	if (!err)
+		err = edge_rows_open(b->env, n, &rows);
+	if (err)
+		return err;
+	for (uint64_t i = 0; i <= n && !err; i++)
+		err = edge_rows_begin(&rows, (node_id)i, starts[i]);
+	if (err) {
+		edge_rows_close(&rows);
+		return err;
+	}
+	*ret = rows;
+	return NULL;
+}
+
 struct err *graph_build_finish(struct graph_builder *b, struct graph **ret)
 {
 	uint64_t n = b->cols[COL_KEY].n;
-	_free_ struct graph *g = NULL;
+	_free_ struct graph *g = calloc(1, sizeof(*g));
+	struct edge_row_cols rows;
 	struct err *err;
 
+	if (!g)
+		return &err_nomem;
 	if (b->max_node > n)
 		return err_new(ERR_FORMAT, "an edge or a root names node %u of %llu", b->max_node - 1,
 			       (unsigned long long)n);
 	err = all_live(b, n);
 	if (!err)
-		err = begin_rows(b, n);
+		err = make_rows(b, n, &rows);
 	if (err)
 		return err;
-	g = calloc(1, sizeof(*g));
-	if (!g)
-		return &err_nomem;
 	*g = (struct graph){
 		.env = b->env,
 		.n = (node_id)n,
@@ -194,8 +199,6 @@ struct err *graph_build_finish(struct graph_builder *b, struct graph **ret)
 		.key = b->cols[COL_KEY].base,
 		.size = b->cols[COL_SIZE].base,
 		.live = b->cols[COL_LIVE].base,
-		.row = b->cols[COL_ROW].base,
-		.row_base = b->cols[COL_BASE].base,
 		.dst = b->cols[COL_DST].base,
 		.n_roots = (uint32_t)b->cols[COL_ROOT_NODE].n,
 		.root_node = b->cols[COL_ROOT_NODE].base,
@@ -206,11 +209,9 @@ struct err *graph_build_finish(struct graph_builder *b, struct graph **ret)
 	};
 	for (node_id i = 0; i < g->n; i++)
 		g->live_bytes += g->size[i];
-	for (unsigned i = 0; i < N_COLS; i++) {
-		col_seal(&b->cols[i]);
-		g->cols[g->n_cols++] = b->cols[i];
-		b->cols[i] = (struct col){};
-	}
+	for (unsigned i = 0; i < N_COLS; i++)
+		graph_own(g, &b->cols[i]);
+	graph_own_rows(g, &rows);
 	*ret = take(&g);
 	return NULL;
 }

@@ -81,6 +81,22 @@ struct graph_iter graph_iter(const struct graph *g, node_id first)
 	return it;
 }
 
+void graph_own(struct graph *g, struct col *col)
+{
+	col_seal(col);
+	g->cols[g->n_cols++] = *col;
+	*col = (struct col){};
+}
+
+void graph_own_rows(struct graph *g, struct edge_row_cols *rows)
+{
+	g->rows = edge_rows_of(rows);
+	graph_own(g, &rows->base);
+	graph_own(g, &rows->group);
+	graph_own(g, &rows->off);
+	graph_own(g, &rows->wide);
+}
+
 void graph_free(struct graph *g)
 {
 	if (!g)

@@ -14,10 +14,8 @@
 #include "base/col.h"
 #include "base/grains.h"
 #include "base/text.h"
+#include "graph/edge_rows.h"
 #include "graph/types.h"
-
-typedef uint32_t node_id; /* dense, < 2^31 */
-typedef uint64_t edge_id;
 
 #define NODE_NONE UINT32_MAX
 #define EDGE_INTERIOR (1u << 31) /* in dst[] and root_node[]: points inside the block, not at its start */
@@ -200,12 +198,10 @@ struct graph {
 	const uint64_t *collected;
 	/*
 	 * edges, compressed sparse rows: dst[graph_row(i)] .. dst[graph_row(i + 1) - 1], in order of
-	 * their slots, adjacent duplicates and self edges dropped.  Row starts are 32-bit, relative to
-	 * a 64-bit base for each ROW_BLOCK nodes.
+	 * their slots, adjacent duplicates and self edges dropped.
 	 */
-	const uint32_t *row;	  /* n + 1 */
-	const uint64_t *row_base; /* n / ROW_BLOCK + 1 */
-	const uint32_t *dst;	  /* m: node, EDGE_INTERIOR */
+	struct edge_rows rows;
+	const uint32_t *dst; /* m: node, EDGE_INTERIOR */
 	/* roots, in order of source, then of slot */
 	uint32_t n_roots;
 	const uint32_t *root_node;   /* node, EDGE_INTERIOR */
@@ -238,15 +234,13 @@ struct graph {
 
 	const struct graph_ops *ops;
 	void *ctx; /* for ops */
-	struct col cols[24]; /* owners of the columns above; graph_free closes them */
+	struct col cols[28]; /* owners of the columns above; graph_free closes them */
 	unsigned n_cols;
 };
 
-enum { ROW_BLOCK_SHIFT = 16 };
-
 static inline edge_id graph_row(const struct graph *g, node_id i) /* 0 <= i <= n */
 {
-	return g->row_base[i >> ROW_BLOCK_SHIFT] + g->row[i];
+	return edge_rows_start(&g->rows, i);
 }
 static inline bool graph_is_live(const struct graph *g, node_id i)
 {
@@ -300,6 +294,10 @@ static inline void graph_next(struct graph_iter *it)
 		it->size = g->size[it->id];
 	}
 }
+
+/* For producers: the graph's from now on, sealed; g->rows are these. */
+void graph_own(struct graph *g, struct col *col);
+void graph_own_rows(struct graph *g, struct edge_row_cols *rows);
 
 void graph_free(struct graph *g); /* NULL is fine */
 

@@ -457,22 +457,12 @@ static const struct graph_ops block_graph_ops = {
 
 /* ---- all together ---- */
 
-static void give(struct graph *g, struct col *col)
-{
-	col_seal(col);
-	g->cols[g->n_cols++] = *col;
-	*col = (struct col){};
-}
-
 static void own_edges(struct graph *g, struct scan_columns *e)
 {
 	g->m = e->dst.n;
-	g->row = e->row.base;
-	g->row_base = e->row_base.base;
 	g->dst = e->dst.base;
-	give(g, &e->row);
-	give(g, &e->row_base);
-	give(g, &e->dst);
+	graph_own_rows(g, &e->rows);
+	graph_own(g, &e->dst);
 }
 
 static void own_roots(struct graph *g, struct root_columns *c)
@@ -481,9 +471,9 @@ static void own_roots(struct graph *g, struct root_columns *c)
 	g->root_node = c->node.base;
 	g->root_source = c->source.base;
 	g->root_at = c->at.base;
-	give(g, &c->node);
-	give(g, &c->source);
-	give(g, &c->at);
+	graph_own(g, &c->node);
+	graph_own(g, &c->source);
+	graph_own(g, &c->at);
 }
 
 /* The index covers whole units: what is not live is the rest, and mostly little. */
@@ -527,7 +517,7 @@ static struct err *own_collected(struct env *env, const struct blocks *b, struct
 			bits_set_range(set.base, block_at(b, b->claims[i].start + b->claims[i].bias),
 				       (uint64_t)block_at(b, b->claims[i].end + b->claims[i].bias - 1) + 1);
 	g->collected = set.base;
-	give(g, &set);
+	graph_own(g, &set);
 	return NULL;
 }
 
@@ -553,7 +543,7 @@ static struct err *add_roots(struct env *env, const struct scan *s, const struct
 	if (!err) {
 		g->sources = sources.base;
 		g->n_sources = (uint32_t)sources.n;
-		give(g, &sources);
+		graph_own(g, &sources);
 		own_roots(g, &c);
 	}
 	col_close(&sources);
@@ -586,7 +576,7 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 		return err;
 	*(struct context *)ctx.base = (struct context){ .img = img, .pools = pools, .graph = g, .scan = s };
 	g->ctx = ctx.base;
-	give(g, &ctx);
+	graph_own(g, &ctx);
 	err = add_roots(env, &s, blocks, g);
 	if (!err)
 		err = own_collected(env, blocks, g);

@@ -296,9 +296,8 @@ static struct err *own(struct env *env, struct graph *g, const void *v, size_t n
 		col_close(&col);
 		return err;
 	}
-	col_seal(&col);
 	*ret = col.base;
-	g->cols[g->n_cols++] = col;
+	graph_own(g, &col);
 	return NULL;
 }
 

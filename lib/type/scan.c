@@ -216,30 +216,25 @@ struct pending {
 /* Edges of one range of nodes. */
 struct range {
 	const struct scan *s;
-	uint32_t *row;	    /* of the graph: each range fills its own part */
-	uint64_t *row_base; /* likewise, relative to the range until they are joined */
+	/* of the graph: each range fills its own part, whose bases are relative until it is joined */
+	struct edge_row_cols *rows;
 	struct col dst;
 	uint32_t *out; /* room in dst */
 	uint64_t n_out, room;
 	uint32_t next_row; /* first row not begun */
 	uint32_t last_src, last_dst;
-	bool too_many; /* edges for a 32-bit row */
+	struct err *err; /* of rows: no more are begun */
 	struct pending fifo[FIFO];
 	unsigned at;
 };
 
-static inline void begin_rows(struct range *r, uint32_t upto)
+/* Not inline: the pass over the words stays small. */
+static __attribute__((noinline)) void begin_rows(struct range *r, uint32_t upto)
 {
 	uint64_t m = r->dst.n + r->n_out;
 
-	for (; r->next_row <= upto; r->next_row++) {
-		uint64_t *base = &r->row_base[r->next_row >> ROW_BLOCK_SHIFT];
-
-		if (!(r->next_row & ((1u << ROW_BLOCK_SHIFT) - 1)))
-			*base = m;
-		r->too_many |= m - *base > UINT32_MAX;
-		r->row[r->next_row] = (uint32_t)(m - *base);
-	}
+	for (; r->next_row <= upto && !r->err; r->next_row++)
+		r->err = edge_rows_begin(r->rows, r->next_row, m);
 }
 
 static inline void finish(struct range *r, const struct pending *p)
@@ -251,7 +246,8 @@ static inline void finish(struct range *r, const struct pending *p)
 	target = target_at(r->s, p->value, p->grain, p->exact, p->src);
 	if (target == NODE_NONE || (p->src == r->last_src && target == r->last_dst))
 		return;
-	begin_rows(r, p->src);
+	if (r->next_row <= p->src)
+		begin_rows(r, p->src);
 	r->last_src = p->src;
 	r->last_dst = target;
 	r->out[r->n_out++] = target;
@@ -271,6 +267,8 @@ static inline void begin(struct range *r, uint64_t value, uint32_t src, bool exa
 /* Room for the edges of the next 64 words and of all that are pending. */
 static struct err *make_room(struct range *r)
 {
+	if (r->err)
+		return take(&r->err);
 	if (r->room - r->n_out >= 2 * FIFO)
 		return NULL;
 	r->dst.n += r->n_out;
@@ -443,8 +441,7 @@ struct scanned {
 struct job {
 	const struct scan *s;
 	struct env *env;
-	uint32_t *row;
-	uint64_t *row_base;
+	struct edge_row_cols *rows;
 	pthread_mutex_t lock;
 	struct scanned *parts;
 	uint64_t n_parts, next; /* the first range that is not in dst */
@@ -486,10 +483,11 @@ static struct err *append_next(struct job *j)
 	struct col *part = &j->parts[j->next].dst;
 	uint64_t first = j->next * (RANGE_NODES >> ROW_BLOCK_SHIFT);
 	uint64_t last = (j->s->blocks->grains.n - 1) >> ROW_BLOCK_SHIFT;
+	uint64_t *base = j->rows->base.base;
 	struct err *err;
 
 	for (uint64_t b = first; b < first + (RANGE_NODES >> ROW_BLOCK_SHIFT) && b <= last; b++)
-		j->row_base[b] += j->dst.n;
+		base[b] += j->dst.n;
 	err = col_append(&j->dst, part->base, part->n);
 	col_close(part);
 	j->next++;
@@ -521,9 +519,7 @@ static struct err *scan_range_nodes(struct range *r, uint64_t first, uint64_t la
 		err = flush(r);
 	if (!err)
 		begin_rows(r, (uint32_t)last - 1);
-	if (!err && r->too_many)
-		err = err_new(ERR_LIMIT, "more than 2^32 edges from 65,536 blocks");
-	return err;
+	return err ? err : r->err;
 }
 
 static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_t last)
@@ -535,7 +531,7 @@ static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_
 
 	if (!r)
 		return &err_nomem;
-	*r = (struct range){ .s = j->s, .row = j->row, .row_base = j->row_base, .next_row = (uint32_t)first,
+	*r = (struct range){ .s = j->s, .rows = j->rows, .next_row = (uint32_t)first,
 			     .last_src = NODE_NONE };
 	for (unsigned i = 0; i < FIFO; i++)
 		r->fifo[i].grain = GRAIN_NONE;
@@ -543,13 +539,6 @@ static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_
 	if (!err)
 		err = scan_range_nodes(r, first, last);
 	return end_range(j, index, &r->dst, direct, err);
-}
-
-static void end_rows(struct job *j, uint64_t n)
-{
-	if (!(n & ((1u << ROW_BLOCK_SHIFT) - 1)))
-		j->row_base[n >> ROW_BLOCK_SHIFT] = j->dst.n;
-	j->row[n] = (uint32_t)(j->dst.n - j->row_base[n >> ROW_BLOCK_SHIFT]);
 }
 
 struct err *scan_blocks(struct env *env, const struct scan *s, struct scan_columns *ret)
@@ -561,26 +550,23 @@ struct err *scan_blocks(struct env *env, const struct scan *s, struct scan_colum
 	struct job j = { .s = s, .env = env, .parts = parts, .n_parts = n_parts, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 	if (!err)
-		err = col_fixed(env, 4, n + 1, "edge rows", &cols.row);
-	if (!err)
-		err = col_fixed(env, 8, (n >> ROW_BLOCK_SHIFT) + 1, "edge rows", &cols.row_base);
+		err = edge_rows_open(env, n, &cols.rows);
 	if (!err)
 		err = col_open(env, 4, (n ? words_between(&s->blocks->grains, 0, n) : 0) + ROOM, "edges", &j.dst);
 	if (!err) {
-		j.row = cols.row.base;
-		j.row_base = cols.row_base.base;
+		j.rows = &cols.rows;
 		err = par_ranges(env, n, RANGE_NODES, scan_nodes, &j);
 	}
+	if (!err)
+		err = edge_rows_begin(&cols.rows, (node_id)n, j.dst.n);
 	cols.dst = j.dst;
 	if (err) {
 		for (uint64_t i = 0; parts && i < n_parts; i++)
 			col_close(&parts[i].dst);
-		col_close(&cols.row);
-		col_close(&cols.row_base);
+		edge_rows_close(&cols.rows);
 		col_close(&cols.dst);
 		return err;
 	}
-	end_rows(&j, n);
 	col_seal(&cols.dst);
 	*ret = cols;
 	return NULL;

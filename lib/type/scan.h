@@ -40,7 +40,8 @@ struct err *scan_block(const struct scan *s, taddr start, taddr end, scan_fn *fn
 
 /* The edges of all used blocks, into columns: the fast pass. Rows as in struct graph. */
 struct scan_columns {
-	struct col row, row_base, dst;
+	struct edge_row_cols rows;
+	struct col dst;
 };
 struct err *scan_blocks(struct env *env, const struct scan *s, struct scan_columns *ret) MUST_CHECK;
 

@@ -21,8 +21,8 @@ enum { NODES = 30000, EDGES = 60000, ROOTS = 20000 };
 struct world {
 	struct graph g;
 	struct facts f;
-	uint64_t key[NODES], size[NODES], live[NODES / 64 + 1], row_base[2], retained[NODES], root_at[ROOTS];
-	uint32_t row[NODES + 1], dst[EDGES], root_node[ROOTS], root_source[ROOTS], parent[NODES];
+	uint64_t key[NODES], size[NODES], live[NODES / 64 + 1], row_base[2], row[NODES + ROW_GROUP], retained[NODES], root_at[ROOTS];
+	uint32_t row_group[NODES / ROW_GROUP + 1], dst[EDGES], root_node[ROOTS], root_source[ROOTS], parent[NODES];
 	node_id idom[NODES], members[NODES];
 	uint8_t reach[NODES];
 	struct root_source source;
@@ -44,7 +44,7 @@ static bool find_edge(void *ctx, node_id src, node_id dst, struct edge_label *re
 {
 	const struct world *w = ctx;
 
-	for (uint32_t e = w->row[src]; e < w->row[src + 1]; e++) {
+	for (uint64_t e = w->row[src]; e < w->row[src + 1]; e++) {
 		if (EDGE_NODE(w->dst[e]) == dst) {
 			*ret = (struct edge_label){ .offset = 8 * (e - w->row[src]) };
 			return true;
@@ -63,7 +63,8 @@ static struct world *world_new(void)
 	env_init(&w->env);
 	w->source = (struct root_source){ .kind = ROOT_GLOBAL, .thread = UINT32_MAX, .module = -1 };
 	w->g = (struct graph){
-		.env = &w->env, .key = w->key, .size = w->size, .live = w->live, .row = w->row, .row_base = w->row_base,
+		.env = &w->env, .key = w->key, .size = w->size, .live = w->live,
+		.rows = { .base = w->row_base, .group = w->row_group, .wide = w->row },
 		.dst = w->dst, .root_node = w->root_node, .root_source = w->root_source, .root_at = w->root_at,
 		.sources = &w->source, .n_sources = 1, .ops = &ops, .ctx = w,
 	};
@@ -71,6 +72,8 @@ static struct world *world_new(void)
 		.reach = w->reach, .lost = w->lost, .cycles = w->cycles, .cycle_members = w->members,
 		.idom = w->idom, .retained_wide = w->retained, .parent = w->parent,
 	};
+	for (uint32_t i = 0; i <= NODES / ROW_GROUP; i++)
+		w->row_group[i] = ROW_WIDE | i;
 	for (unsigned i = 0; i < 4; i++)
 		w->names[i] = "main.table";
 	return w;

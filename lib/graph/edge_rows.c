@@ -1,0 +1,98 @@
+/* graph/edge_rows.c - columns of row starts, and the groups that need wide ones. */
+#include "graph/edge_rows.h"
+
+#include <stdbool.h>
+
+void edge_rows_close(struct edge_row_cols *c)
+{
+	col_close(&c->base);
+	col_close(&c->group);
+	col_close(&c->off);
+	col_close(&c->wide);
+}
+
+struct err *edge_rows_open(struct env *env, uint64_t n, struct edge_row_cols *ret)
+{
+	static const char what[] = "edge rows";
+	struct edge_row_cols c = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct err *err = col_fixed(env, 8, (n >> ROW_BLOCK_SHIFT) + 1, what, &c.base);
+
+	if (!err)
+		err = col_fixed(env, 4, (n >> ROW_GROUP_SHIFT) + 1, what, &c.group);
+	if (!err)
+		err = col_fixed(env, 1, n + 1, what, &c.off);
+	if (!err)
+		err = col_open(env, 8 * ROW_GROUP, (n >> ROW_GROUP_SHIFT) + 1, what, &c.wide);
+	if (err) {
+		edge_rows_close(&c);
+		return err;
+	}
+	*ret = c;
+	return NULL;
+}
+
+struct edge_rows edge_rows_of(const struct edge_row_cols *c)
+{
+	return (struct edge_rows){ .base = c->base.base,
+			      .group = c->group.base,
+			      .off = c->off.base,
+			      .wide = c->wide.base };
+}
+
+/* The group of node i becomes wide, with the starts before i as they are. */
+static struct err *widen(struct edge_row_cols *c, node_id i)
+{
+	uint32_t *group = (uint32_t *)c->group.base + (i >> ROW_GROUP_SHIFT);
+	const uint8_t *off = (const uint8_t *)c->off.base + (i & ~(ROW_GROUP - 1u));
+	uint64_t *starts, no;
+	struct err *err;
+
+	pthread_mutex_lock(&c->lock);
+	no = c->wide.n;
+	err = col_reserve(&c->wide, 1, &starts);
+	c->wide.n += !err;
+	pthread_mutex_unlock(&c->lock);
+	if (err)
+		return err;
+	for (unsigned k = 0; k < (i & (ROW_GROUP - 1)); k++)
+		starts[k] = (uint64_t)*group + off[k];
+	*group = ROW_WIDE | (uint32_t)no;
+	return NULL;
+}
+
+struct err *edge_rows_begin_wide(struct edge_row_cols *c, node_id i, uint64_t start)
+{
+	const uint32_t *group = (const uint32_t *)c->group.base + (i >> ROW_GROUP_SHIFT);
+	bool is_first = !(i & (ROW_GROUP - 1));
+	struct err *err = is_first || !(*group & ROW_WIDE) ? widen(c, i) : NULL;
+
+	if (err)
+		return err;
+	((uint64_t *)c->wide.base)[(uint64_t)(*group & ~ROW_WIDE) << ROW_GROUP_SHIFT |
+				   (i & (ROW_GROUP - 1))] = start;
+	return NULL;
+}
+
+/* Of no more than a group, whose last node is followed by another one's. */
+static uint64_t group_used(const struct edge_rows *r, node_id first, unsigned n)
+{
+	const uint8_t *off = r->off + first;
+	bool is_wide = r->group[first >> ROW_GROUP_SHIFT] & ROW_WIDE;
+	unsigned plain = is_wide ? 0 : n - 1;
+	uint64_t mask = 0;
+
+	for (unsigned k = 0; k < plain; k++)
+		mask |= (uint64_t)(off[k] != off[k + 1]) << k;
+	for (unsigned k = plain; k < n; k++)
+		mask |= (uint64_t)(edge_rows_start(r, first + k) != edge_rows_start(r, first + k + 1)) << k;
+	return mask;
+}
+
+uint64_t edge_rows_used(const struct edge_rows *r, node_id first, unsigned n)
+{
+	uint64_t mask = 0;
+
+	for (unsigned k = 0; k < n; k += ROW_GROUP)
+		mask |= group_used(r, first + k, n - k < ROW_GROUP ? n - k : ROW_GROUP) << k;
+	return mask;
+}
