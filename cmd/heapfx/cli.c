@@ -58,6 +58,16 @@ static const struct option_spec specs[] = {
 	  "exit with status 1 on a finding of these rules or this severity (error, warning, note), "
 	  "comma-separated",
 	  "analyze" },
+	{ "budget", 0, OPT_STRING, "FILE", AT(budget),
+	  "exit with status 1 when a limit of FILE is exceeded: by rule, type, category, root, or "
+	  "growth against the baseline (docs/ci.md)",
+	  "analyze" },
+	{ "baseline", 0, OPT_STRING, "FILE", AT(baseline),
+	  "exit with status 1 on a suspect that FILE does not know; a JSON report, a dump or a "
+	  "saved result. What it knows no longer counts for --fail-on",
+	  "analyze" },
+	{ "suppressions", 0, OPT_STRING, "FILE", AT(suppressions),
+	  "suspects that do not count until a day, and why (docs/ci.md)", "analyze" },
 	{ "threads", 0, OPT_COUNT, "N", AT(threads),
 	  "processors to use (default all; results never differ)", NULL },
 	{ "memory", 0, OPT_SIZE, "SIZE", AT(memory),
@@ -294,8 +304,8 @@ void cli_help(FILE *out)
 	fputs("\nINPUT is a core dump, plain or packed (zstd, xz, gzip, lz4, bzip2, zip, tar), "
 	      "or - for\nstandard input.\n"
 	      "heapfx COMMAND --help lists the options; heapfx --version says which this is.\n\n"
-	      "exit status: 0 done, 1 a --fail-on gate was breached, 2 usage, "
-	      "3 input unreadable (or --strict and\ndamaged), 4 a limit was hit\n",
+	      "exit status: 0 done, 1 a gate (--fail-on, --budget, --baseline) was breached, "
+	      "2 usage,\n3 input unreadable (or --strict and damaged), 4 a limit was hit\n",
 	      out);
 }
 
@@ -350,11 +360,13 @@ void cli_man_page(FILE *out)
 	for (size_t i = 0; i < N_SPECS; i++)
 		man_option(&specs[i], out);
 	fputs(".SH EXIT STATUS\n.TP\n.B 0\ndone\n"
-	      ".TP\n.B 1\ndone; a gate (\\-\\-fail\\-on) was breached\n"
+	      ".TP\n.B 1\n"
+	      "done; a gate (\\-\\-fail\\-on, \\-\\-budget, \\-\\-baseline) was breached\n"
 	      ".TP\n.B 2\nusage\n"
 	      ".TP\n.B 3\nthe input cannot be read at all, or \\-\\-strict and it was damaged\n"
 	      ".TP\n.B 4\na limit was hit; the message names the option that raises it\n"
 	      ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nwhen set, no colours are used\n"
+	      ".TP\n.B SOURCE_DATE_EPOCH\nwhen set, the time by which suppressions expire\n"
 	      ".TP\n.B TMPDIR\nwhere packed dumps are unpacked to, in files without a name\n",
 	      out);
 }

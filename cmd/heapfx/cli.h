@@ -26,6 +26,7 @@ struct string_list {
 
 struct options {
 	const char *exe, *format, *tmp, *fail_on, *smaps, *strings;
+	const char *budget, *baseline, *suppressions;
 	struct string_list sysroots, debug_dirs, outputs, pool_layouts;
 	uint64_t top, chains, threads, memory, disk;
 	bool strict, no_progress, no_host_files, help;

@@ -4,6 +4,7 @@
 
 #include "base/guard.h"
 #include "commands.h"
+#include "gates.h"
 #include "output.h"
 #include "sql.h"
 
@@ -74,68 +75,15 @@ static void suggest(struct run *run)
 	add_next(run, "the same data as tables", arena_printf(&r->mem, "heapfx sql %s", path));
 }
 
-/*
- * The rules are in the table, so that a misspelt gate is an error and not a gate that never closes.
- */
-static struct err *check_gate(const char *list)
-{
-	for (const char *p = list; p && *p;) {
-		size_t len = strcspn(p, ",");
-		bool known = false;
-
-		for (unsigned s = SEV_NOTE; s <= SEV_ERROR; s++)
-			known |= strlen(severity_name(s)) == len &&
-				 !strncmp(p, severity_name(s), len);
-		for (size_t i = 0; i < n_rules; i++)
-			known |= strlen(rules[i].id) == len && !strncmp(p, rules[i].id, len);
-		if (!known)
-			return err_new(ERR_USAGE, "--fail-on: no such rule or severity: %.*s",
-				       (int)len, p);
-		p += len + (p[len] == ',');
-	}
-	return NULL;
-}
-
-static bool gate_names(const char *list, const struct rule *rule)
-{
-	for (const char *p = list; *p;) {
-		size_t len = strcspn(p, ",");
-
-		if (strlen(rule->id) == len && !strncmp(p, rule->id, len))
-			return true;
-		for (unsigned s = SEV_NOTE; s <= rule->severity; s++)
-			if (strlen(severity_name(s)) == len && !strncmp(p, severity_name(s), len))
-				return true;
-		p += len + (p[len] == ',');
-	}
-	return false;
-}
-
-static bool gate_breached(const struct run *run)
-{
-	const char *list = run->opt->fail_on;
-	bool breached = false;
-
-	for (size_t i = 0; list && i < run->report.findings.n; i++) {
-		const struct rp_finding *f = &run->report.findings.v[i];
-
-		if (gate_names(list, rule_get(f->rule))) {
-			fprintf(stderr, "heapfx: --fail-on: %s: %s\n", f->rule, f->message);
-			breached = true;
-		}
-	}
-	return breached;
-}
-
 static struct err *write_analysis(struct run *run, const char *format, FILE *out)
 {
 	return strcmp(format, "sqlite") ? write_report(run, format, out) :
 					  sql_write_database(run, out);
 }
 
-static struct err *analyze(struct run *run, struct options *opt)
+static struct err *analyze(struct run *run, struct run_gates *gates, struct options *opt)
 {
-	struct err *err = check_gate(opt->fail_on);
+	struct err *err = run_gates_open(gates, opt);
 
 	if (err) {
 		*run = (struct run){ .opt = opt };
@@ -146,14 +94,13 @@ static struct err *analyze(struct run *run, struct options *opt)
 	err = run_open(run, opt, STAGE_GRAPH);
 	if (!err)
 		err = outputs_need(run, command_of(cmd_analyze), &run->profiles);
+	run->profiles |= run_gates_need(gates);
 	if (!err)
-		err = describe_run(run);
-	if (!err)
-		err = analyze_run(run);
-	if (!err)
-		err = breakdown_run(run);
+		err = report_run(run);
 	if (!err)
 		err = describe_space(run);
+	if (!err)
+		err = run_gates_apply(gates, run);
 	if (err)
 		return err;
 	suggest(run);
@@ -163,8 +110,12 @@ static struct err *analyze(struct run *run, struct options *opt)
 enum exit_status cmd_analyze(const struct options *opt)
 {
 	struct options own = *opt; /* the second argument is another way to say --exe */
+	struct run_gates gates;
 	struct run run;
-	struct err *err = analyze(&run, &own);
+	struct err *err = analyze(&run, &gates, &own);
+	enum exit_status status =
+		run_end(&run, err, !err && run_gates_tell(&run) ? EXIT_GATE : EXIT_DONE);
 
-	return run_end(&run, err, !err && gate_breached(&run) ? EXIT_GATE : EXIT_DONE);
+	run_gates_close(&gates);
+	return status;
 }

@@ -153,7 +153,7 @@ struct err *run_open(struct run *run, const struct options *opt, enum stage last
 	return err;
 }
 
-static void run_close(struct run *run)
+void run_close(struct run *run)
 {
 	end_progress(run);
 	report_fini(&run->report);
@@ -299,13 +299,28 @@ struct err *analyze_run(struct run *run)
 	return err;
 }
 
-static void print_problem(const char *why, const struct diag *d)
+struct err *report_run(struct run *run)
+{
+	struct err *err = describe_run(run);
+
+	if (!err)
+		err = analyze_run(run);
+	return err ? err : breakdown_run(run);
+}
+
+void print_escaped(FILE *out, const char *s)
 {
 	struct text t = TEXT_INIT;
 
-	text_add_escaped(&t, d->message, strlen(d->message));
-	fprintf(stderr, "heapfx: %s%s: %s\n", why, d->code, text_str(&t));
+	text_add_escaped(&t, s, strlen(s));
+	fprintf(out, "%s\n", text_str(&t));
 	text_fini(&t);
+}
+
+static void print_problem(const char *why, const struct diag *d)
+{
+	fprintf(stderr, "heapfx: %s%s: ", why, d->code);
+	print_escaped(stderr, d->message);
 }
 
 void print_problems(const struct run *run)

@@ -44,6 +44,7 @@ struct err *run_open(struct run *run, const struct options *opt, enum stage last
  * `done`.
  */
 enum exit_status run_end(struct run *run, struct err *err, enum exit_status done);
+void run_close(struct run *run); /* without a word: for a run that is a part of another */
 void end_progress(struct run *run); /* clears the progress line, before anything else is printed */
 
 /* describe.c: image and heaps -> report.input, threads, modules, heaps, problems. */
@@ -82,6 +83,10 @@ void measure_run(struct run *run); /* the memory totals alone */
 struct err *describe_space(struct run *run) MUST_CHECK;
 /* The registered analyses, each with its facts, into the report. */
 struct err *analyze_run(struct run *run) MUST_CHECK;
+
+/* The whole report: description, analyses, breakdown. */
+struct err *report_run(struct run *run) MUST_CHECK;
+void print_escaped(FILE *out, const char *s); /* a line */
 
 /* extents.c: subject.extents and where, from the claims of heaps; in the report's memory. */
 struct err *find_extents(struct run *run, struct subject *subject) MUST_CHECK;

@@ -306,16 +306,17 @@ static bool text_or_null(struct report *r, const struct text *t, const char **re
 static struct err *root_place(const struct graph *g, struct report *r, uint32_t root,
 			      struct rp_root *ret)
 {
-	struct root_place p = { .function = TEXT_INIT, .frame = TEXT_INIT };
+	struct root_place p = ROOT_PLACE_INIT;
 	bool ok;
 
 	if (!g->ops || !g->ops->place)
 		return NULL;
 	g->ops->place(g->ctx, root, &p);
 	ret->goroutine = p.goroutine;
-	ok = text_or_null(r, &p.function, &ret->function) && text_or_null(r, &p.frame, &ret->frame);
-	text_fini(&p.function);
-	text_fini(&p.frame);
+	ok = text_or_null(r, &p.function, &ret->function) &&
+	     text_or_null(r, &p.frame, &ret->frame) && text_or_null(r, &p.file, &ret->file);
+	ret->line = p.line;
+	root_place_fini(&p);
 	return ok ? NULL : &err_nomem;
 }
 

@@ -144,7 +144,7 @@ static struct err *root_path(struct sampling *x, uint32_t root, uint32_t *ret)
 	const struct graph *g = x->g;
 	const struct root_source *src = &g->sources[g->root_source[root]];
 	const char *kind = root_kind_name(src->kind);
-	struct root_place p = { .function = TEXT_INIT, .frame = TEXT_INIT };
+	struct root_place p = ROOT_PLACE_INIT;
 	struct holder holder = {};
 	uint32_t label;
 	bool ok;
@@ -168,8 +168,7 @@ static struct err *root_path(struct sampling *x, uint32_t root, uint32_t *ret)
 		add_field(&x->name, text_str(&x->bare));
 	}
 	drop_addresses(&x->name);
-	text_fini(&p.function);
-	text_fini(&p.frame);
+	root_place_fini(&p);
 	ok = holder_label(x, holder, &label);
 	*ret = ok ? path_root(&x->tree, text_str(&x->name), label) : PATH_NONE;
 	return *ret == PATH_NONE ? &err_nomem : NULL;

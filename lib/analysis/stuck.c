@@ -51,13 +51,12 @@ static bool is_owner_told(const struct facts *f, node_id node, uint32_t *ret)
 static uint64_t id_of(const struct stuck *st, uint32_t thread)
 {
 	const struct graph *g = st->s->graph;
-	struct root_place p = { .function = TEXT_INIT, .frame = TEXT_INIT };
+	struct root_place p = ROOT_PLACE_INIT;
 
 	if (!g->ops || !g->ops->place || st->threads[thread].root == UINT32_MAX)
 		return 0;
 	g->ops->place(g->ctx, st->threads[thread].root, &p);
-	text_fini(&p.function);
-	text_fini(&p.frame);
+	root_place_fini(&p);
 	return p.goroutine;
 }
 

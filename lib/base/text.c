@@ -218,6 +218,28 @@ char *text_format(const char *fmt, ...)
 	return s;
 }
 
+/* A star takes as little as it can; only the last one is ever tried again. */
+bool text_matches(const char *pattern, const char *s)
+{
+	const char *star = NULL, *tried = NULL;
+
+	while (*s) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			tried = s;
+		} else if (*pattern == '?' || *pattern == *s) {
+			pattern++;
+			s++;
+		} else if (star) {
+			pattern = star;
+			s = ++tried;
+		} else {
+			return false;
+		}
+	}
+	return !pattern[strspn(pattern, "*")];
+}
+
 bool text_parse_size(const char *s, uint64_t *ret)
 {
 	static const char letters[] = "KMGTPE";

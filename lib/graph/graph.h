@@ -145,7 +145,16 @@ struct root_place {
 	uint64_t goroutine;    /* its id; 0: of none */
 	struct text function;  /* of the frame; empty: of none, or unknown */
 	struct text frame;     /* "main.worker (main.go:33)" */
+	struct text file;      /* where its code, or the variable, stands in the source; empty: unknown */
+	unsigned line;
 };
+#define ROOT_PLACE_INIT { .function = TEXT_INIT, .frame = TEXT_INIT, .file = TEXT_INIT }
+static inline void root_place_fini(struct root_place *p)
+{
+	text_fini(&p->function);
+	text_fini(&p->frame);
+	text_fini(&p->file);
+}
 
 struct graph;
 
@@ -165,7 +174,7 @@ struct graph_ops {
 	bool (*slots)(void *ctx, node_id src, uint64_t start, uint64_t size, uint16_t *ret);
 	/* "main.sessions", "stack of thread 12 in worker+0x40": a root in words, demangled, not escaped. */
 	void (*root)(void *ctx, uint32_t root, struct text *ret);
-	/* Where a root of a stack is; adds nothing for others. `ret` has texts that may be added to. */
+	/* Where a root of a stack is, or a variable in the source; `ret` has texts that may be added to. */
 	void (*place)(void *ctx, uint32_t root, struct root_place *ret);
 	/* The address a program holds of a node that starts at `start`; NULL: `start` for all. */
 	uint64_t (*held)(void *ctx, uint64_t start);

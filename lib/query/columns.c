@@ -330,7 +330,7 @@ static void plain_next(struct query *q, struct scan *s)
 static void roots_words(const struct graph *g, struct scan *s, unsigned column,
 			struct query_value *ret)
 {
-	struct root_place place = { .function = TEXT_INIT, .frame = TEXT_INIT };
+	struct root_place place = ROOT_PLACE_INIT;
 	uint32_t root = (uint32_t)s->at;
 
 	text_reset(&s->text);
@@ -343,8 +343,7 @@ static void roots_words(const struct graph *g, struct scan *s, unsigned column,
 			give_int(ret, place.goroutine);
 		else if (column == R_FRAME)
 			text_add(&s->text, text_str(&place.frame));
-		text_fini(&place.function);
-		text_fini(&place.frame);
+		root_place_fini(&place);
 	}
 	if (*text_str(&s->text))
 		give_text(ret, text_str(&s->text));

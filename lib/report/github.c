@@ -23,8 +23,22 @@ static void add_name(struct text *t, const char *name)
 	text_add_escaped(t, name, strlen(name));
 }
 
+static void put_place(FILE *out, const char *file, unsigned line)
+{
+	struct text t = TEXT_INIT;
+
+	add_name(&t, file);
+	fputs("file=", out);
+	put_escaped(out, text_str(&t), true);
+	if (line)
+		fprintf(out, ",line=%u", line);
+	fputc(',', out);
+	text_fini(&t);
+}
+
 static void put_suspect(FILE *out, const struct rp_suspect *s)
 {
+	const struct rp_root *root = s->has_chain ? &s->chain.root : NULL;
 	enum severity severity = rule_get(s->rule)->severity;
 	struct text t = TEXT_INIT;
 
@@ -38,9 +52,29 @@ static void put_suspect(FILE *out, const struct rp_suspect *s)
 	}
 	add_name(&t, s->advice ? s->advice : rule_get(s->rule)->advice);
 	/* GitHub's word for a note is notice. */
-	fprintf(out, "::%s title=", severity == SEV_NOTE ? "notice" : severity_name(severity));
+	fprintf(out, "::%s ", severity == SEV_NOTE ? "notice" : severity_name(severity));
+	if (root && root->file)
+		put_place(out, root->file, root->line);
+	fputs("title=", out);
 	put_escaped(out, s->rule, true);
 	fputs("::", out);
+	put_escaped(out, text_str(&t), false);
+	fputc('\n', out);
+	text_fini(&t);
+}
+
+/* At the line of the file that says so, where there is one. */
+static void put_check(FILE *out, const struct rp_check *c)
+{
+	struct text t = TEXT_INIT;
+
+	fprintf(out, "::%s ", c->result == CHECK_BREACHED ? "error" : "notice");
+	if (c->file && c->line)
+		put_place(out, c->file, c->line);
+	fprintf(out, "title=%s::", c->gate);
+	add_name(&t, c->name);
+	text_add(&t, ": ");
+	add_name(&t, c->message);
 	put_escaped(out, text_str(&t), false);
 	fputc('\n', out);
 	text_fini(&t);
@@ -59,8 +93,17 @@ static void put_verdict(FILE *out, const char *verdict)
 
 static struct err *github_write(const struct report *r, const struct writer_options *opt, FILE *out)
 {
-	for (size_t i = 0; i < r->suspects.n && i < opt->top; i++)
+	size_t told = 0;
+
+	for (size_t i = 0; i < r->checks.n; i++)
+		if (r->checks.v[i].result != CHECK_OK)
+			put_check(out, &r->checks.v[i]);
+	for (size_t i = 0; i < r->suspects.n && told < opt->top; i++) {
+		if (!suspect_counts(&r->suspects.v[i]))
+			continue;
 		put_suspect(out, &r->suspects.v[i]);
+		told++;
+	}
 	if (r->verdict)
 		put_verdict(out, r->verdict);
 	return put_end(out, "annotations");

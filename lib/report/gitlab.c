@@ -51,6 +51,31 @@ static void put_issue(struct json *j, const struct report *r, size_t i)
 
 enum { ISSUES_MAX = 1000 };
 
+/* The line of the budget that is exceeded; other breaches are issues of suspects already. */
+static void put_check(struct json *j, const struct rp_check *c)
+{
+	struct text t = TEXT_INIT;
+	char fingerprint[24];
+
+	text_add(&t, c->name);
+	text_add(&t, ": ");
+	text_add(&t, c->message);
+	snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, text_hash(c->name));
+	json_map(j, NULL);
+	json_text(j, "description", text_str(&t));
+	json_text(j, "check_name", "budget/exceeded");
+	json_text(j, "fingerprint", fingerprint);
+	json_text(j, "severity", "major");
+	json_map(j, "location");
+	json_text(j, "path", c->file ? c->file : "-");
+	json_map(j, "lines");
+	json_uint(j, "begin", c->line ? c->line : 1);
+	json_end_map(j);
+	json_end_map(j);
+	json_end_map(j);
+	text_fini(&t);
+}
+
 static struct err *gitlab_write(const struct report *r, const struct writer_options *opt, FILE *out)
 {
 	struct json *j;
@@ -60,8 +85,13 @@ static struct err *gitlab_write(const struct report *r, const struct writer_opti
 	if (err)
 		return err;
 	json_list(j, NULL);
+	for (size_t i = 0; i < r->checks.n; i++)
+		if (r->checks.v[i].result == CHECK_BREACHED &&
+		    !strcmp(r->checks.v[i].gate, "budget"))
+			put_check(j, &r->checks.v[i]);
 	for (size_t i = 0; i < r->suspects.n && i < ISSUES_MAX; i++)
-		put_issue(j, r, i);
+		if (!r->suspects.v[i].suppressed)
+			put_issue(j, r, i);
 	json_end_list(j);
 	return json_close(j, "the code quality report");
 }

@@ -259,6 +259,9 @@ static void put_root(struct json *j, const struct rp_root *root)
 		json_uint(j, "goroutine", root->goroutine);
 	json_text(j, "frame", root->frame);
 	json_text(j, "function", root->function);
+	json_text(j, "file", root->file);
+	if (root->file && root->line)
+		json_uint(j, "line", root->line);
 	if (root->address)
 		json_addr(j, "address", root->address);
 	json_end_map(j);
@@ -304,6 +307,7 @@ static void put_suspect(struct json *j, const struct report *r, size_t i)
 {
 	const struct rp_suspect *s = &r->suspects.v[i];
 	uint64_t heap = report_heap_bytes(r);
+	char signature[24];
 
 	json_map(j, NULL);
 	json_text(j, "id", s->id);
@@ -334,6 +338,15 @@ static void put_suspect(struct json *j, const struct report *r, size_t i)
 	}
 	json_end_list(j);
 	json_text(j, "advice", s->advice ? s->advice : rule_get(s->rule)->advice);
+	snprintf(signature, sizeof(signature), "%016" PRIx64, suspect_fingerprint(s));
+	json_text(j, "signature", signature);
+	json_text(j, "baseline", baseline_state_name(s->baseline));
+	if (s->suppressed) {
+		json_map(j, "suppressed");
+		json_text(j, "reason", s->suppressed);
+		json_text(j, "until", s->suppressed_until);
+		json_end_map(j);
+	}
 	json_end_map(j);
 }
 
@@ -373,6 +386,31 @@ static void put_findings(struct json *j, const struct report *r)
 		json_text(j, "message", f->message);
 		if (f->suspect >= 0 && (size_t)f->suspect < r->suspects.n)
 			json_text(j, "suspect", r->suspects.v[f->suspect].id);
+		json_end_map(j);
+	}
+	json_end_list(j);
+}
+
+static void put_checks(struct json *j, const struct report *r)
+{
+	json_list(j, "gates");
+	for (size_t i = 0; i < r->checks.n; i++) {
+		const struct rp_check *c = &r->checks.v[i];
+
+		json_map(j, NULL);
+		json_text(j, "gate", c->gate);
+		json_text(j, "name", c->name);
+		json_text(j, "result", check_result_name(c->result));
+		json_text(j, "file", c->file);
+		if (c->line)
+			json_uint(j, "line", c->line);
+		if (c->has_values) {
+			json_text(j, "unit", c->is_bytes ? "bytes" : "blocks");
+			json_uint(j, "limit", c->limit);
+			json_uint(j, "actual", c->actual);
+			json_uint(j, "over", c->actual > c->limit ? c->actual - c->limit : 0);
+		}
+		json_text(j, "message", c->message);
 		json_end_map(j);
 	}
 	json_end_list(j);
@@ -532,6 +570,8 @@ static struct err *put_report(struct json *j, const struct report *r)
 	if (r->chains.n)
 		put_chains(j, r);
 	put_findings(j, r);
+	if (r->checks.n)
+		put_checks(j, r);
 	json_text(j, "verdict", r->verdict);
 	if (r->pools)
 		put_node(j, r->pools);

@@ -53,6 +53,25 @@ static void put_where(FILE *out, const struct report *r)
 	}
 }
 
+static void put_checks(FILE *out, const struct report *r)
+{
+	if (!r->checks.n)
+		return;
+	fprintf(out, "\n## Gates\n\n%zu of %zu breached\n\n| gate | | |\n|---|---|---|\n",
+		report_breaches(r), r->checks.n);
+	for (size_t i = 0; i < r->checks.n; i++) {
+		const struct rp_check *c = &r->checks.v[i];
+
+		fputs(c->result == CHECK_BREACHED ? "| **breached** | " : "| ", out);
+		if (c->result != CHECK_BREACHED)
+			fprintf(out, "%s | ", check_result_name(c->result));
+		put(out, c->name);
+		fputs(" | ", out);
+		put(out, c->message);
+		fputs(" |\n", out);
+	}
+}
+
 static void put_suspect(FILE *out, const struct rp_suspect *s, size_t rank)
 {
 	struct text chain = TEXT_INIT;
@@ -63,8 +82,9 @@ static void put_suspect(FILE *out, const struct rp_suspect *s, size_t rank)
 	put_bytes(out, s->retained);
 	fputs(" retained, ", out);
 	put_count(out, s->count);
-	fprintf(out, " blocks; rule `%s` (%s)\n", s->rule,
-		severity_name(rule_get(s->rule)->severity));
+	fprintf(out, " blocks; rule `%s` (%s%s%s)\n", s->rule,
+		severity_name(rule_get(s->rule)->severity), s->baseline ? ", " : "",
+		!s->baseline ? "" : s->baseline == BASELINE_NEW ? "new" : "known");
 	if (s->has_chain) {
 		chain_print(&s->chain, &chain);
 		put_code(out, text_str(&chain));
@@ -80,6 +100,23 @@ static void put_suspect(FILE *out, const struct rp_suspect *s, size_t rank)
 	put(out, s->advice ? s->advice : rule_get(s->rule)->advice);
 	fputc('\n', out);
 	text_fini(&chain);
+}
+
+static void put_suspects(FILE *out, const struct report *r, unsigned top)
+{
+	size_t told = 0, suppressed = 0;
+
+	if (r->suspects.n)
+		fputs("\n## Suspects\n", out);
+	for (size_t i = 0; i < r->suspects.n; i++) {
+		suppressed += r->suspects.v[i].suppressed != NULL;
+		if (!r->suspects.v[i].suppressed && told < top)
+			put_suspect(out, &r->suspects.v[i], ++told);
+	}
+	if (r->suspects.n - suppressed > told)
+		fprintf(out, "\nAnd %zu more.\n", r->suspects.n - suppressed - told);
+	if (suppressed)
+		fprintf(out, "\n%zu suppressed.\n", suppressed);
 }
 
 static void put_types(FILE *out, const struct report *r)
@@ -125,13 +162,9 @@ static struct err *markdown_write(const struct report *r, const struct writer_op
 	fputs("\n\n**", out);
 	put(out, r->verdict ? r->verdict : "nothing to say");
 	fputs("**\n", out);
+	put_checks(out, r);
 	put_where(out, r);
-	if (r->suspects.n)
-		fputs("\n## Suspects\n", out);
-	for (size_t i = 0; i < r->suspects.n && i < opt->top; i++)
-		put_suspect(out, &r->suspects.v[i], i + 1);
-	if (r->suspects.n > opt->top)
-		fprintf(out, "\nAnd %zu more.\n", r->suspects.n - opt->top);
+	put_suspects(out, r, opt->top);
 	put_types(out, r);
 	put_problems(out, r->problems);
 	return put_end(out, "markdown");

@@ -124,6 +124,19 @@ static void put_rules(FILE *out, const struct report *r)
 	}
 }
 
+/* 1: breached.  What a gate holds against what, where it has numbers. */
+static void put_checks(FILE *out, const struct report *r)
+{
+	head(out, "heapfx_gate_breached", NULL, "Whether a gate is breached.");
+	for (size_t i = 0; i < r->checks.n; i++) {
+		fputs("heapfx_gate_breached{", out);
+		put_label(out, "gate", r->checks.v[i].gate, true);
+		fprintf(out, "check=\"%zu\",", i);
+		put_label(out, "name", r->checks.v[i].name, false);
+		fprintf(out, "} %d\n", r->checks.v[i].result == CHECK_BREACHED);
+	}
+}
+
 static struct err *openmetrics_write(const struct report *r, const struct writer_options *opt,
 				     FILE *out)
 {
@@ -135,6 +148,8 @@ static struct err *openmetrics_write(const struct report *r, const struct writer
 	put_heap(out, r, "free", unused);
 	put_heap(out, r, "idle", idle);
 	put_rules(out, r);
+	if (r->checks.n)
+		put_checks(out, r);
 	head(out, "heapfx_problems", NULL, "Defects of the dump, by kind.");
 	fprintf(out, "heapfx_problems %zu\n# EOF\n", r->problems ? r->problems->n : 0);
 	return put_end(out, "openmetrics");

@@ -44,10 +44,40 @@ void report_fini(struct report *r)
 	free(r->cycles.v);
 	free(r->chains.v);
 	free(r->findings.v);
+	free(r->checks.v);
 	free(r->tables.v);
 	free(r->space.v);
 	arena_fini(&r->mem);
 	memset(r, 0, sizeof(*r));
+}
+
+size_t report_breaches(const struct report *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->checks.n; i++)
+		n += r->checks.v[i].result == CHECK_BREACHED;
+	return n;
+}
+
+const char *check_result_name(enum check_result result)
+{
+	static const char *const names[] = { "ok", "breached", "note" };
+
+	return names[result];
+}
+
+const char *baseline_state_name(enum baseline_state state)
+{
+	/* in SARIF's words */
+	static const char *const names[] = { NULL, "new", "unchanged" };
+
+	return names[state];
+}
+
+bool suspect_counts(const struct rp_suspect *s)
+{
+	return !s->suppressed && s->baseline != BASELINE_KNOWN;
 }
 
 bool breakdown_is_memory(const struct rp_breakdown *b)

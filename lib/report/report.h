@@ -25,7 +25,7 @@
 enum severity { SEV_NOTE, SEV_WARNING, SEV_ERROR };
 const char *severity_name(enum severity severity);
 
-/* One rule of docs/rules.md; the table is report/rules.c. */
+/* One rule, with a page in docs/rules/; the table is report/rules.c. */
 struct rule {
 	const char *id; /* "lost/definite" */
 	enum severity severity;
@@ -33,6 +33,7 @@ struct rule {
 	const char *advice; /* one line: what to do about it */
 };
 const struct rule *rule_get(const char *id); /* asserts that it exists */
+const struct rule *rule_find(const char *id); /* NULL: there is none */
 extern const struct rule rules[];
 extern const size_t n_rules;
 
@@ -121,6 +122,8 @@ struct rp_root {
 	uint32_t thread; /* tid, 0 = none or unknown */
 	uint64_t goroutine; /* its id, 0 = none */
 	uint64_t address; /* of the slot; 0 = not in memory (a register) */
+	const char *file; /* of the variable or code, by debug information; NULL: unknown */
+	uint32_t line;
 };
 
 struct rp_hop {
@@ -165,7 +168,12 @@ struct rp_suspect {
 	const char *told_by, *told_type;
 	/* The container that it is about, and that the other rule is to be about; 0: any. */
 	uint64_t container, told_of;
+	/* By gate/: why it does not count, and to which day; NULL: it counts. */
+	const char *suppressed, *suppressed_until;
+	enum baseline_state { BASELINE_NONE, BASELINE_NEW, BASELINE_KNOWN } baseline;
+	uint64_t signature; /* of a report that was read back; 0: suspect_fingerprint() makes it */
 };
+bool suspect_counts(const struct rp_suspect *s); /* neither suppressed nor known */
 
 struct rp_cycle {
 	uint64_t nodes, bytes, retained;
@@ -181,6 +189,18 @@ struct rp_cycle {
 struct rp_finding {
 	const char *rule, *message;
 	int64_t suspect; /* index in suspects, -1 if none */
+};
+
+/* One thing that a gate held against the report, and what came of it. */
+struct rp_check {
+	const char *gate; /* "budget", "baseline", "fail-on", "suppressions" */
+	const char *name; /* "max category lost 0" */
+	const char *file; /* that says so, NULL if none */
+	unsigned line;
+	enum check_result { CHECK_OK, CHECK_BREACHED, CHECK_NOTE } result;
+	bool is_bytes, has_values;
+	uint64_t limit, actual;
+	const char *message; /* one line for people: what, and by how much */
 };
 
 struct rp_type {
@@ -264,6 +284,7 @@ struct report {
 	uint64_t n_cycles; /* of all, when `cycles` holds the largest alone */
 	RP_LIST(struct rp_chain, chains); /* of the one block that was asked for, shortest first */
 	RP_LIST(struct rp_finding, findings);
+	RP_LIST(struct rp_check, checks); /* in the order of gates, then of their files */
 	RP_LIST(struct rp_table, tables);
 	struct rp_node *pools; /* programs' own allocators; NULL without one */
 	struct rp_node *go; /* the contract's "go"; NULL without a Go runtime */
@@ -283,6 +304,9 @@ struct report {
 };
 
 void report_fini(struct report *r);
+size_t report_breaches(const struct report *r); /* checks that failed */
+const char *check_result_name(enum check_result result); /* "ok", "breached", "note" */
+const char *baseline_state_name(enum baseline_state state); /* "new", "unchanged"; NULL: none */
 /* Address space that was never touched is in the file, but is no memory: it has no share of it. */
 bool breakdown_is_memory(const struct rp_breakdown *b);
 /*
@@ -295,6 +319,7 @@ uint64_t report_heap_bytes(const struct report *r);
  */
 void suspect_signature(const struct rp_suspect *s, struct text *ret);
 uint64_t suspect_fingerprint(const struct rp_suspect *s);
+uint64_t text_hash(const char *s);
 /* One line for people: "global main.sessions -> +0x10 64-byte block -> ...", escaped, not cut. */
 void chain_print(const struct rp_chain *chain, struct text *ret);
 
@@ -312,6 +337,12 @@ void node_text(struct report *r, struct rp_node *parent, const char *key, const 
 bool report_nodes_failed(const struct report *r);
 /* A child of a map by its key; NULL if there is none, or `parent` is NULL. */
 const struct rp_node *node_get(const struct rp_node *parent, const char *key);
+
+/*
+ * What --format json wrote, as far as comparisons need it: input, breakdown, heaps, totals, types,
+ * suspects with their signatures, findings.  `ret` is zeroed before; free it also when this fails.
+ */
+struct err *report_read_json(const void *bytes, size_t n, struct report *ret) MUST_CHECK;
 
 /* Rendering options that writers share. */
 struct writer_options {

@@ -1,7 +1,7 @@
 /*
  * report/rules.c - the rules: stable ids, how bad, what they mean, what to do.
  *
- * docs/rules.md has a section for each; ids are never reused.
+ * docs/rules/ has a page for each; ids are never reused.
  */
 #include "report/report.h"
 
@@ -75,16 +75,25 @@ const struct rule rules[] = {
 	{ "heap/corrupt", SEV_ERROR, "the allocator's own records are damaged",
 	  "run under AddressSanitizer: the block before the first damaged one is the usual "
 	  "culprit" },
+	{ "budget/exceeded", SEV_ERROR, "a limit that the project has set itself is exceeded",
+	  "look at what the limit is on, and make it smaller; or raise the limit" },
 	{ "stack/oversized", SEV_NOTE, "a stack far larger than what it uses",
 	  "use smaller buffers, or smaller stacks" },
 };
 const size_t n_rules = sizeof(rules) / sizeof(rules[0]);
 
-const struct rule *rule_get(const char *id)
+const struct rule *rule_find(const char *id)
 {
 	for (size_t i = 0; i < n_rules; i++)
 		if (!strcmp(rules[i].id, id))
 			return &rules[i];
-	assert(!"a rule id that rules[] does not have");
-	return &rules[0];
+	return NULL;
+}
+
+const struct rule *rule_get(const char *id)
+{
+	const struct rule *rule = rule_find(id);
+
+	assert(rule);
+	return rule ? rule : &rules[0];
 }

@@ -1,7 +1,8 @@
 /*
  * report/sarif.c - suspects as results of SARIF 2.1.0 (docs.oasis-open.org/sarif), which code
  * scanning services read.  A chain is a code flow; the fingerprint is its signature, so that
- * the same leak of two runs is one.
+ * the same leak of two runs is one.  A result stands at the source of its root where debug
+ * information tells that, else at the dump; an exceeded limit at its line of the budget.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,6 +26,27 @@ static void put_message(struct json *j, const char *key, const char *escaped)
 	json_end_map(j);
 }
 
+/* The page of a rule: docs/rules/lost-definite.md.  SARIF wants helpUri absolute: none is. */
+static void put_help(struct json *j, const struct rule *rule)
+{
+	struct text page = TEXT_INIT, t = TEXT_INIT;
+
+	text_printf(&page, "docs/rules/%s.md", rule->id);
+	for (char *s = page.s ? page.s + strlen("docs/rules/") : NULL; s && *s; s++)
+		*s = *s == '/' ? '-' : *s;
+	json_map(j, "help");
+	text_printf(&t, "%s. What to do: %s. %s has the evidence, how to check it by hand, how to "
+		    "fix it, and what is no defect.", rule->means, rule->advice, text_str(&page));
+	json_plain(j, "text", text_str(&t));
+	text_reset(&t);
+	text_printf(&t, "%s.\n\n**What to do:** %s.\n\n[The rule's page](%s)", rule->means,
+		    rule->advice, text_str(&page));
+	json_plain(j, "markdown", text_str(&t));
+	json_end_map(j);
+	text_fini(&page);
+	text_fini(&t);
+}
+
 static void put_rules(struct json *j)
 {
 	json_list(j, "rules");
@@ -33,7 +55,7 @@ static void put_rules(struct json *j)
 		json_text(j, "id", rules[i].id);
 		put_message(j, "shortDescription", rules[i].means);
 		put_message(j, "fullDescription", rules[i].means);
-		put_message(j, "help", rules[i].advice);
+		put_help(j, &rules[i]);
 		json_map(j, "defaultConfiguration");
 		json_text(j, "level", severity_name(rules[i].severity));
 		json_end_map(j);
@@ -42,28 +64,55 @@ static void put_rules(struct json *j)
 	json_end_list(j);
 }
 
-/* The last part of the path as a URI: what the dump is called on the reader's side. */
-static void put_artifact(struct json *j, const struct report *r)
+/* A path as a URI reference; what is absolute is a file of the machine that built or ran it. */
+static void put_uri(struct json *j, const char *path)
 {
-	const char *path = r->input.path ? r->input.path : "-", *slash = strrchr(path, '/');
 	struct text uri = TEXT_INIT;
 
-	for (const char *s = slash && slash[1] ? slash + 1 : path; *s; s++)
-		if (strchr("%?#[]@!$&'()*+,;=:/ \"<>\\^`{|}", *s) || (unsigned char)*s < 0x21 ||
+	text_add(&uri, *path == '/' ? "file://" : "");
+	for (const char *s = path; *s; s++)
+		if (strchr("%?#[]@!$&'()*+,;=: \"<>\\^`{|}", *s) || (unsigned char)*s < 0x21 ||
 		    (unsigned char)*s > 0x7e)
 			text_printf(&uri, "%%%02X", (unsigned char)*s);
 		else
 			text_add_n(&uri, s, 1);
-	json_map(j, "physicalLocation");
 	json_map(j, "artifactLocation");
 	json_text(j, "uri", text_str(&uri));
 	json_end_map(j);
+	text_fini(&uri);
+}
+
+static void put_source(struct json *j, const char *file, unsigned line)
+{
+	json_map(j, "physicalLocation");
+	put_uri(j, file);
+	json_map(j, "region");
+	json_uint(j, "startLine", line ? line : 1);
+	json_end_map(j);
+	json_end_map(j);
+}
+
+/* The last part of the path: what the dump is called on the reader's side. */
+static void put_artifact(struct json *j, const struct report *r)
+{
+	const char *path = r->input.path ? r->input.path : "-", *slash = strrchr(path, '/');
+
+	json_map(j, "physicalLocation");
+	put_uri(j, slash && slash[1] ? slash + 1 : path);
 	json_map(j, "region"); /* all of it */
 	json_uint(j, "byteOffset", 0);
 	json_uint(j, "byteLength", r->input.bytes);
 	json_end_map(j);
 	json_end_map(j);
-	text_fini(&uri);
+}
+
+/* Where the root stands in the source, else the dump. */
+static void put_place(struct json *j, const struct report *r, const struct rp_root *root)
+{
+	if (root && root->file)
+		put_source(j, root->file, root->line);
+	else
+		put_artifact(j, r);
 }
 
 static void put_logical(struct json *j, const struct rp_root *root)
@@ -81,11 +130,12 @@ static void put_logical(struct json *j, const struct rp_root *root)
 	json_end_list(j);
 }
 
-static void put_step(struct json *j, const struct report *r, const char *text)
+static void put_step(struct json *j, const struct report *r, const struct rp_root *root,
+		     const char *text)
 {
 	json_map(j, NULL);
 	json_map(j, "location");
-	put_artifact(j, r);
+	put_place(j, r, root);
 	put_message(j, "message", text);
 	json_end_map(j);
 	json_end_map(j);
@@ -102,7 +152,7 @@ static void put_flow(struct json *j, const struct report *r, const struct rp_cha
 	json_map(j, NULL);
 	json_list(j, "locations");
 	chain_print(&step, &t); /* the root alone */
-	put_step(j, r, text_str(&t));
+	put_step(j, r, &c->root, text_str(&t));
 	for (size_t i = 0; i < c->n_hops && i < STEPS_MAX; i++) {
 		const struct rp_hop *hop = &c->hops[i];
 
@@ -114,7 +164,7 @@ static void put_flow(struct json *j, const struct report *r, const struct rp_cha
 		add_name(&t, hop->via_name ? hop->via_name : "");
 		if (hop->repeat > 1)
 			text_printf(&t, ", and %" PRIu64 " more like it", hop->repeat - 1);
-		put_step(j, r, text_str(&t));
+		put_step(j, r, NULL, text_str(&t));
 	}
 	json_end_list(j);
 	json_end_map(j);
@@ -127,6 +177,26 @@ static void put_flow(struct json *j, const struct report *r, const struct rp_cha
 static size_t rule_index(const char *id)
 {
 	return (size_t)(rule_get(id) - rules);
+}
+
+static void put_suppression(struct json *j, const struct rp_suspect *s)
+{
+	struct text t = TEXT_INIT;
+
+	if (!s->suppressed)
+		return;
+	text_add_escaped(&t, s->suppressed, strlen(s->suppressed));
+	text_add(&t, " (until ");
+	text_add_escaped(&t, s->suppressed_until, strlen(s->suppressed_until));
+	text_add(&t, ")");
+	json_list(j, "suppressions");
+	json_map(j, NULL);
+	json_text(j, "kind", "external");
+	json_text(j, "status", "accepted");
+	json_plain(j, "justification", text_str(&t));
+	json_end_map(j);
+	json_end_list(j);
+	text_fini(&t);
 }
 
 static void put_result(struct json *j, const struct report *r, const struct rp_suspect *s)
@@ -146,11 +216,13 @@ static void put_result(struct json *j, const struct report *r, const struct rp_s
 	put_message(j, "message", text_str(&t));
 	json_list(j, "locations");
 	json_map(j, NULL);
-	put_artifact(j, r);
+	put_place(j, r, s->has_chain ? &s->chain.root : NULL);
 	if (s->has_chain)
 		put_logical(j, &s->chain.root);
 	json_end_map(j);
 	json_end_list(j);
+	json_text(j, "baselineState", baseline_state_name(s->baseline));
+	put_suppression(j, s);
 	snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, suspect_fingerprint(s));
 	json_map(j, "partialFingerprints");
 	json_text(j, "heapfxChain/v1", fingerprint);
@@ -167,11 +239,58 @@ static void put_result(struct json *j, const struct report *r, const struct rp_s
 	text_fini(&t);
 }
 
-static void put_problems(struct json *j, const struct diags *d)
+/* A limit of the budget that is exceeded; other breaches are suspects, which are results. */
+static void put_breach(struct json *j, const struct rp_check *c)
 {
+	struct text t = TEXT_INIT;
+	char fingerprint[24];
+
+	json_map(j, NULL);
+	json_text(j, "ruleId", "budget/exceeded");
+	json_uint(j, "ruleIndex", rule_index("budget/exceeded"));
+	json_text(j, "level", "error");
+	add_name(&t, c->name);
+	text_add(&t, ": ");
+	add_name(&t, c->message);
+	put_message(j, "message", text_str(&t));
+	json_list(j, "locations");
+	json_map(j, NULL);
+	put_source(j, c->file ? c->file : "-", c->line);
+	json_end_map(j);
+	json_end_list(j);
+	snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, text_hash(c->name));
+	json_map(j, "partialFingerprints");
+	json_text(j, "heapfxLimit/v1", fingerprint);
+	json_end_map(j);
+	json_map(j, "properties");
+	json_uint(j, "limit", c->limit);
+	json_uint(j, "actual", c->actual);
+	json_text(j, "unit", c->is_bytes ? "bytes" : "blocks");
+	json_end_map(j);
+	json_end_map(j);
+	text_fini(&t);
+}
+
+static void put_exit(struct json *j, const struct report *r)
+{
+	size_t breaches = report_breaches(r);
+	struct text t = TEXT_INIT;
+
+	text_printf(&t, "%zu of %zu gates breached", breaches, r->checks.n);
+	json_uint(j, "exitCode", breaches ? 1 : 0);
+	json_plain(j, "exitCodeDescription", text_str(&t));
+	text_fini(&t);
+}
+
+static void put_invocation(struct json *j, const struct report *r)
+{
+	const struct diags *d = r->problems;
+
 	json_list(j, "invocations");
 	json_map(j, NULL);
 	json_bool(j, "executionSuccessful", true);
+	if (r->checks.n)
+		put_exit(j, r);
 	json_list(j, "toolExecutionNotifications");
 	for (size_t i = 0; d && i < d->n; i++) {
 		json_map(j, NULL);
@@ -207,8 +326,12 @@ static struct err *sarif_write(const struct report *r, const struct writer_optio
 	put_rules(j);
 	json_end_map(j);
 	json_end_map(j);
-	put_problems(j, r->problems);
+	put_invocation(j, r);
 	json_list(j, "results");
+	for (size_t i = 0; i < r->checks.n; i++)
+		if (r->checks.v[i].result == CHECK_BREACHED &&
+		    !strcmp(r->checks.v[i].gate, "budget"))
+			put_breach(j, &r->checks.v[i]);
 	for (size_t i = 0; i < r->suspects.n && i < RESULTS_MAX; i++)
 		put_result(j, r, &r->suspects.v[i]);
 	json_end_list(j);

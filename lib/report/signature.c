@@ -37,14 +37,24 @@ void suspect_signature(const struct rp_suspect *s, struct text *ret)
 }
 
 /* FNV-1a, 64 bits (isthe.com/chongo/tech/comp/fnv). */
-uint64_t suspect_fingerprint(const struct rp_suspect *s)
+uint64_t text_hash(const char *s)
 {
 	uint64_t hash = 0xcbf29ce484222325;
-	struct text t = TEXT_INIT;
 
+	for (; *s; s++)
+		hash = (hash ^ (uint8_t)*s) * 0x100000001b3;
+	return hash;
+}
+
+uint64_t suspect_fingerprint(const struct rp_suspect *s)
+{
+	struct text t = TEXT_INIT;
+	uint64_t hash;
+
+	if (s->signature)
+		return s->signature;
 	suspect_signature(s, &t);
-	for (size_t i = 0; i < t.n; i++)
-		hash = (hash ^ (uint8_t)t.s[i]) * 0x100000001b3;
+	hash = text_hash(text_str(&t));
 	text_fini(&t);
 	return hash;
 }

@@ -491,7 +491,8 @@ static void print_suspect(struct page *p, size_t i)
 	n = p->line.n;
 	right_bytes(p, s->retained, TITLE_WIDTH + 15);
 	right_count(p, s->count, TITLE_WIDTH + 26);
-	text_printf(&p->line, "  %s", s->rule);
+	text_printf(&p->line, "  %s%s", s->rule,
+		    !s->baseline ? "" : s->baseline == BASELINE_NEW ? " (new)" : " (known)");
 	end_line_styled(p, styles[rule->severity], n);
 	if (s->line) {
 		text_add(&p->line, "      ");
@@ -516,10 +517,14 @@ static void print_suspect(struct page *p, size_t i)
 static void print_suspects(struct page *p)
 {
 	const struct report *r = p->r;
-	size_t shown = r->suspects.n < p->top ? r->suspects.n : p->top;
+	size_t shown = 0, suppressed = 0;
 
-	if (!shown) {
+	for (size_t i = 0; i < r->suspects.n; i++)
+		suppressed += r->suspects.v[i].suppressed != NULL;
+	if (r->suspects.n == suppressed) {
 		text_add(&p->line, "SUSPECTS  none");
+		if (suppressed)
+			text_printf(&p->line, " that counts; %zu suppressed", suppressed);
 		end_line_styled(p, "1", strlen("SUSPECTS"));
 		return;
 	}
@@ -528,13 +533,44 @@ static void print_suspects(struct page *p)
 	add_right(&p->line, "count", TITLE_WIDTH + 26);
 	text_add(&p->line, "  rule");
 	end_line_styled(p, "1", strlen("SUSPECTS"));
-	for (size_t i = 0; i < shown; i++)
-		print_suspect(p, i);
-	if (r->suspects.n > shown) {
-		text_printf(&p->line, "  and %zu more: --top %zu", r->suspects.n - shown,
-			    r->suspects.n);
+	for (size_t i = 0; i < r->suspects.n && shown < p->top; i++)
+		if (!r->suspects.v[i].suppressed) {
+			print_suspect(p, i);
+			shown++;
+		}
+	if (r->suspects.n - suppressed > shown)
+		text_printf(&p->line, "  and %zu more: --top %zu",
+			    r->suspects.n - suppressed - shown, r->suspects.n);
+	if (suppressed)
+		text_printf(&p->line, "  %zu suppressed", suppressed);
+	if (p->line.n)
 		end_line(p);
+}
+
+/* Those that are breached, then what there is to say of the others. */
+static void print_checks(struct page *p)
+{
+	const struct report *r = p->r;
+	size_t breaches = report_breaches(r);
+
+	if (!r->checks.n)
+		return;
+	text_printf(&p->line, "GATES     %zu of %zu breached", breaches, r->checks.n);
+	end_line_styled(p, breaches ? "31" : "32", p->line.n);
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < r->checks.n; i++) {
+			const struct rp_check *c = &r->checks.v[i];
+
+			if (c->result != (pass ? CHECK_NOTE : CHECK_BREACHED))
+				continue;
+			text_add(&p->line, pass ? "  note      " : "  BREACHED  ");
+			add_name(&p->line, c->name);
+			text_add(&p->line, ": ");
+			add_name(&p->line, c->message);
+			end_line(p);
+		}
 	}
+	blank(p);
 }
 
 /* The largest, when there is room; all of them are in the other formats. */
@@ -724,6 +760,7 @@ static void print_page(struct page *p)
 	}
 	print_verdict(p);
 	blank(p);
+	print_checks(p);
 	print_suspects(p);
 	print_types(p);
 	blank(p);

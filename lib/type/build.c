@@ -401,6 +401,7 @@ static void place(void *ctx, uint32_t root, struct root_place *ret)
 	const struct context *c = ctx;
 	const struct root_source *source = &c->graph->sources[c->graph->root_source[root]];
 	uint64_t at = c->graph->root_at[root];
+	struct source_place source_place = {};
 	const struct frame *f = NULL;
 
 	for (size_t i = 0; source->kind == ROOT_GOROUTINE && rooter_registry[i]; i++)
@@ -410,6 +411,12 @@ static void place(void *ctx, uint32_t root, struct root_place *ret)
 		f = frame_of(&c->img->threads[source->thread], at);
 	if (f)
 		image_describe(c->img, f->pc, &ret->function);
+	/* A return address is behind its call. */
+	if ((f && image_source_of(c->img, f->pc - 1, &source_place)) ||
+	    (source->kind == ROOT_GLOBAL && image_source_of(c->img, at, &source_place))) {
+		text_add(&ret->file, source_place.file);
+		ret->line = source_place.line;
+	}
 }
 
 static uint64_t held(void *ctx, uint64_t start)

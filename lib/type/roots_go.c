@@ -330,6 +330,9 @@ static void on_call(void *arg, const char *function, const char *file, unsigned 
 	text_add(&p->frame, function);
 	if (file)
 		text_printf(&p->frame, " (%s:%u)", slash ? slash + 1 : file, line);
+	text_reset(&p->file);
+	text_add(&p->file, file ? file : "");
+	p->line = line;
 }
 
 static const struct go_frame *frame_at(const struct goroutine *g, taddr at)
@@ -435,7 +438,7 @@ static void describe_goroutine(const struct image *img, const struct root_source
 			       uint64_t where, struct text *ret)
 {
 	const struct goroutine *g = goroutine_of(img, source);
-	struct root_place p = { .function = TEXT_INIT, .frame = TEXT_INIT };
+	struct root_place p = ROOT_PLACE_INIT;
 	const struct go_frame *f;
 
 	if (!g) {
@@ -453,8 +456,7 @@ static void describe_goroutine(const struct image *img, const struct root_source
 		text_add(ret, ", not by a stack map");
 	else if (f)
 		describe_variable(img, f, where, ret);
-	text_fini(&p.function);
-	text_fini(&p.frame);
+	root_place_fini(&p);
 }
 
 static void describe(const struct image *img, const struct root_source *source, uint64_t where,

@@ -4,11 +4,12 @@ import json
 import re
 
 import junitparser
+import jsonschema
 import pytest
 from markdown_it import MarkdownIt
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from common import dump_of, heapfx, heapfx_ok, report_of
+from common import ROOT, dump_of, heapfx, heapfx_ok, report_of
 from go_corpus import go_dump
 
 NAMES = ["leakzoo.bookworm", "demo", "slack.1.27"]
@@ -29,6 +30,8 @@ def json_of(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_sarif(name):
 	report, sarif = json_of(name), json.loads(written(name, "sarif"))
+	jsonschema.validate(sarif, json.loads((ROOT / "docs/schema/sarif-2.1.0.schema.json").read_text()),
+		format_checker=jsonschema.FormatChecker())
 	assert sarif["version"] == "2.1.0" and len(sarif["runs"]) == 1
 	run = sarif["runs"][0]
 	rules = run["tool"]["driver"]["rules"]
@@ -39,8 +42,11 @@ def test_sarif(name):
 		assert result["level"] == suspect["severity"] in ("note", "warning", "error")
 		assert suspect["title"] in result["message"]["text"]
 		assert result["properties"]["retained"] == suspect["retained"]
+		root = suspect.get("chain", {}).get("root", {})
 		for location in result["locations"]:
-			assert re.fullmatch(r"[\w.%-]+", location["physicalLocation"]["artifactLocation"]["uri"])
+			place = location["physicalLocation"]
+			assert re.fullmatch(r"(file:///)?[\w./%-]+", place["artifactLocation"]["uri"])
+			assert ("startLine" in place["region"]) == ("file" in root)
 		hops = suspect.get("chain", {}).get("hops", [])
 		if "codeFlows" in result:
 			steps = result["codeFlows"][0]["threadFlows"][0]["locations"]
@@ -50,6 +56,27 @@ def test_sarif(name):
 		else:
 			assert not suspect.get("chain", {}).get("root")
 		assert re.fullmatch("[0-9a-f]{16}", result["partialFingerprints"]["heapfxChain/v1"])
+
+
+def test_sarif_names_the_source():
+	"""Where the program's own source declares the variable that holds it."""
+	source = (ROOT / "corpus/native/src/demo.c").read_text().splitlines()
+	declared = 1 + next(i for i, line in enumerate(source) if re.match(r"struct session \*session_table\[", line))
+	results = json.loads(written("demo", "sarif"))["runs"][0]["results"]
+	places = [r["locations"][0]["physicalLocation"] for r in results if r["ruleId"] == "growth/accumulation"]
+	assert places and places[0]["artifactLocation"]["uri"].endswith("/demo.c")
+	assert places[0]["region"] == {"startLine": declared}
+
+
+def test_every_rule_has_its_page():
+	rules = json.loads(written("demo", "sarif"))["runs"][0]["tool"]["driver"]["rules"]
+	for rule in rules:
+		page = re.search(r"\((docs/\S+)\)", rule["help"]["markdown"]).group(1)
+		assert (ROOT / page).is_file() and page in rule["help"]["text"]
+		assert rule["id"] in (ROOT / page).read_text("utf-8").splitlines()[0]
+	index = (ROOT / "docs/rules.md").read_text("utf-8")
+	assert {f"[`{r['id']}`](rules/{r['id'].replace('/', '-')}.md)" for r in rules} == set(
+		re.findall(r"\[`[a-z-]+/[a-z-]+`\]\(rules/[^)]*\)", index))
 
 
 def fingerprints(core, *options):
@@ -115,7 +142,9 @@ def test_github(name):
 	assert len(lines) == len(report["suspects"]) + 1
 	words = {"note": "notice", "warning": "warning", "error": "error"}
 	for line, suspect in zip(lines, report["suspects"]):
-		level, title, message = re.fullmatch(r"::(\w+) title=([^:,]+)::(.*)", line).groups()
+		level, title, message = re.fullmatch(r"::(\w+) (?:file=[^:,]+,line=\d+,)?title=([^:,]+)::(.*)",
+			line).groups()
+		assert ("file=" in line.split("::")[1]) == ("file" in suspect.get("chain", {}).get("root", {}))
 		assert (level, title) == (words[suspect["severity"]], suspect["rule"])
 		assert unescaped(message).startswith(suspect["title"])
 	assert unescaped(lines[-1]) == f"::notice title=heapfx::{report['verdict']}"
