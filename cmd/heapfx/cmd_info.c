@@ -268,6 +268,28 @@ static void print_go(struct run *run, FILE *out)
 			node_number(goroutines, "groups_total") - shown);
 }
 
+static void print_pools(struct run *run, FILE *out)
+{
+	const struct report *r = &run->report;
+
+	if (!r->pool_groups.n)
+		return;
+	fprintf(out, "\nPOOLS (%" PRIu64 ")\n", node_number(r->pools, "total"));
+	for (size_t i = 0; i < r->pool_groups.n && i < GROUPS_SHOWN; i++) {
+		const struct rp_pool_group *g = &r->pool_groups.v[i];
+
+		fprintf(out, "  %8" PRIu64 " x %s %s: ", g->pools, safe(run, g->kind),
+			safe(run, g->path));
+		fprintf(out, "%s in %" PRIu64 " blocks", bytes(run, g->bytes), g->blocks);
+		if (g->knows_free)
+			fprintf(out, ", %s of them free", bytes(run, g->free));
+		fputc('\n', out);
+	}
+	if (r->pool_groups.n > GROUPS_SHOWN)
+		fprintf(out, "  %zu more kinds of names: --format json lists them\n",
+			r->pool_groups.n - GROUPS_SHOWN);
+}
+
 static void print_defects(struct run *run, FILE *out)
 {
 	const struct diags *d = &run->env.diags;
@@ -290,6 +312,7 @@ static struct err *write_info(struct run *run, const char *format, FILE *out)
 	print_modules(run, out);
 	print_heaps(run, out);
 	print_go(run, out);
+	print_pools(run, out);
 	print_defects(run, out);
 	return NULL;
 }
@@ -301,6 +324,8 @@ enum exit_status cmd_info(const struct options *opt)
 
 	if (!err)
 		err = describe_run(&run);
+	if (!err)
+		err = describe_pools(&run);
 	if (!err) {
 		measure_run(&run);
 		err = write_outputs(&run, command_of(cmd_info), write_info);

@@ -40,6 +40,8 @@ static struct err *make_part(struct session *s, enum query_part part)
 		return sql_add_segments(s->run);
 	case PART_FRAMES:
 		return sql_add_frames(s->run);
+	case PART_POOLS:
+		return sql_add_pools(s->run);
 	case QUERY_PARTS:
 		break;
 	}

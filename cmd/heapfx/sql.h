@@ -8,6 +8,7 @@
 /* sql_tables.c: tables of the report that no writer shows. */
 struct err *sql_add_segments(struct run *run) MUST_CHECK;
 struct err *sql_add_frames(struct run *run) MUST_CHECK;
+struct err *sql_add_pools(struct run *run) MUST_CHECK;
 
 /* cmd_sql.c: the tables of a run that is analysed as a database. */
 struct err *sql_write_database(struct run *run, FILE *out) MUST_CHECK;

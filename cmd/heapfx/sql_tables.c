@@ -1,4 +1,4 @@
-/* sql_tables.c - tables that only `sql` shows, in the report's memory: segments, frames. */
+/* sql_tables.c - tables that only `sql` shows, in the report's memory: segments, frames, pools. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -205,6 +205,47 @@ struct err *sql_add_frames(struct run *run)
 
 	if (!err)
 		err = goroutine_frames(run, &rows);
+	if (!err)
+		err = add_table(&rows);
+	free(rows.cells.v);
+	return err;
+}
+
+/* ---- pools */
+
+struct err *sql_add_pools(struct run *run)
+{
+	static const struct rp_column columns[] = {
+		{ "address", CELL_ADDR },  { "kind", CELL_TEXT },    { "name", CELL_TEXT },
+		{ "path", CELL_TEXT },	   { "parent", CELL_ADDR },  { "blocks", CELL_COUNT },
+		{ "bytes", CELL_BYTES },   { "free", CELL_BYTES },
+	};
+	struct rows rows = { .r = &run->report,
+			     .table = { "pools", "", columns, ARRAY_SIZE(columns) } };
+	const struct pools *pools = &run->pools;
+	struct text path = TEXT_INIT;
+	struct err *err = NULL;
+
+	for (uint32_t i = 0; i < pools->n && !err; i++) {
+		const struct pool *pool = &pools->v[i];
+		struct rp_cell *row = add_row(&rows);
+
+		if (!row) {
+			err = &err_nomem;
+			break;
+		}
+		text_reset(&path);
+		pools_path(pools, i, &path);
+		row[0].u = pool->addr;
+		row[1].text = pool->kind;
+		row[2].text = pool->name;
+		row[3].text = arena_strdup(&run->report.mem, text_str(&path));
+		row[4].u = pool->parent == POOL_NONE ? CELL_UNKNOWN : pools->v[pool->parent].addr;
+		row[5].u = pool->n_blocks;
+		row[6].u = pool->bytes;
+		row[7].u = pool->free; /* UINT64_MAX is CELL_UNKNOWN */
+	}
+	text_fini(&path);
 	if (!err)
 		err = add_table(&rows);
 	free(rows.cells.v);

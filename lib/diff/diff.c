@@ -8,7 +8,8 @@
 
 const char *diff_section_name(enum diff_section section)
 {
-	static const char *const names[DIFF_SECTIONS] = { "memory", "categories", "types", "suspects" };
+	static const char *const names[DIFF_SECTIONS] = { "memory", "categories", "types", "pools",
+						     "suspects" };
 
 	return names[section];
 }
@@ -45,6 +46,18 @@ static struct err *add_suspects(struct diff *d, const struct report *r)
 	return err;
 }
 
+static struct err *add_pools(struct diff *d, const struct rp_pool_group *g)
+{
+	struct text name = TEXT_INIT;
+	struct err *err;
+
+	text_printf(&name, "%s %s", g->kind, g->path);
+	err = name.bad ? &err_nomem :
+			 add(d, DIFF_POOLS, text_str(&name), text_str(&name), NULL, g->pools, g->bytes);
+	text_fini(&name);
+	return err;
+}
+
 struct err *diff_add(struct diff *d, const struct report *r, const int64_t *clock)
 {
 	struct diff_input *in = &d->inputs[d->n];
@@ -76,6 +89,8 @@ struct err *diff_add(struct diff *d, const struct report *r, const int64_t *cloc
 	for (size_t i = 0; i < r->types.n && !err; i++)
 		err = add(d, DIFF_TYPES, r->types.v[i].name, r->types.v[i].name, NULL,
 			  r->types.v[i].count, r->types.v[i].bytes);
+	for (size_t i = 0; i < r->pool_groups.n && !err; i++)
+		err = add_pools(d, &r->pool_groups.v[i]);
 	if (!err)
 		err = add_suspects(d, r);
 	d->n++;

@@ -1,7 +1,7 @@
 /*
  * diff/diff.h - reports of one program at different times, against each other: what grew.
  *
- * Nothing is matched by address.  Types match by name, blocks of no known type by size, suspects by
+ * Nothing is matched by address.  Types match by name, blocks of no known type by size, pools by kind and names, suspects by
  * their signature (report/signature.c), the rest by category.  Two dumps or more, oldest first; with
  * three it shows what grew each time.
  */
@@ -16,6 +16,7 @@ enum diff_section {
 	DIFF_MEMORY,	 /* lines of the breakdown, by category */
 	DIFF_CATEGORIES, /* of memory kept without use */
 	DIFF_TYPES,
+	DIFF_POOLS, /* by kind and names */
 	DIFF_SUSPECTS,
 	DIFF_SECTIONS
 };

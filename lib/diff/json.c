@@ -15,7 +15,7 @@ static const char *status(const struct diff_row *row, unsigned n)
 static void put_row(struct json *j, const struct diff *d, const struct diff_row *row)
 {
 	json_map(j, NULL);
-	json_text(j, row->section == DIFF_TYPES ? "name" : row->rule ? "title" : "category",
+	json_text(j, row->section == DIFF_TYPES || row->section == DIFF_POOLS ? "name" : row->rule ? "title" : "category",
 		  row->rule ? row->label : row->key);
 	json_text(j, "rule", row->rule);
 	json_text(j, "status", status(row, d->n));

@@ -103,6 +103,8 @@ static struct err *put_section(FILE *out, const struct diff *d, enum diff_sectio
 	size_t first, end, n = 0;
 
 	diff_rows(d, section, &first, &end);
+	if (first == end && section == DIFF_POOLS)
+		return NULL; /* most programs have none */
 	rows = calloc(end - first + 1, sizeof(*rows));
 	if (!rows)
 		return &err_nomem;
@@ -190,7 +192,7 @@ static void put_verdict(FILE *out, const struct diff *d)
 struct err *diff_write_text(const struct diff *d, unsigned top, FILE *out)
 {
 	static const char *const titles[DIFF_SECTIONS] = {
-		"WHERE IT WENT", "KEPT WITHOUT USE", "TYPES", "SUSPECTS (retained)",
+		"WHERE IT WENT", "KEPT WITHOUT USE", "TYPES", "POOLS", "SUSPECTS (retained)",
 	};
 	struct err *err = NULL;
 

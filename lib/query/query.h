@@ -28,6 +28,7 @@ enum query_part {
 	PART_FINDINGS,	  /* what the analyses add */
 	PART_SEGMENTS,	  /* the generic tables of that name, which no report shows otherwise */
 	PART_FRAMES,
+	PART_POOLS,
 	QUERY_PARTS
 };
 

@@ -201,6 +201,12 @@ ROWS_TABLE("frames", PART_FRAMES, frame_rows, INT("tid"), INT("goroutine"), INT(
 	return generic_rows(q, t);
 }
 
+ROWS_TABLE("pools", PART_POOLS, pool_rows, ADDRESS("address"), TEXT("kind"), TEXT("name"), TEXT("path"),
+	   ADDRESS("parent"), INT("blocks"), INT("bytes"), INT("free"))
+{
+	return generic_rows(q, t);
+}
+
 /* ---- goroutines */
 
 static void give_node(struct query_value *ret, const struct rp_node *node)
@@ -512,7 +518,7 @@ ROWS_TABLE("problems", PART_DESCRIPTION, problem_rows, TEXT("code"), ADDRESS("pl
 
 const struct table *const report_tables[] = {
 	&input_rows_table,   &segment_rows_table,   &module_rows_table,	   &thread_rows_table,
-	&frame_rows_table,   &goroutine_rows_table, &heap_rows_table,	   &arena_rows_table,
+	&frame_rows_table, &pool_rows_table,   &goroutine_rows_table, &heap_rows_table,	   &arena_rows_table,
 	&type_rows_table,    &suspect_rows_table,   &chain_rows_table,	   &cycle_rows_table,
 	&member_rows_table,  &finding_rows_table,   &category_rows_table,  &breakdown_rows_table,
 	&problem_rows_table,

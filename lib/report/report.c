@@ -40,6 +40,7 @@ void report_fini(struct report *r)
 	free(r->breakdown.v);
 	free(r->heaps.v);
 	free(r->types.v);
+	free(r->pool_groups.v);
 	free(r->suspects.v);
 	free(r->cycles.v);
 	free(r->chains.v);

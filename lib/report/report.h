@@ -209,6 +209,15 @@ struct rp_type {
 	bool knows_retained;
 };
 
+/* Pools of one kind with the same names up to the outermost. */
+struct rp_pool_group {
+	const char *kind, *path;
+	uint64_t pools, blocks, bytes;
+	uint64_t free, retained; /* as far as is known */
+	bool knows_free, knows_retained;
+	const char *holder; /* of the largest: where a chain to it begins; NULL: unknown, or none */
+};
+
 enum cell_kind { CELL_COUNT, CELL_BYTES, CELL_ADDR, CELL_TEXT, CELL_RATIO };
 /* Unknown, for numbers of tables that only queries show. */
 #define CELL_UNKNOWN UINT64_MAX
@@ -287,6 +296,7 @@ struct report {
 	RP_LIST(struct rp_check, checks); /* in the order of gates, then of their files */
 	RP_LIST(struct rp_table, tables);
 	struct rp_node *pools; /* programs' own allocators; NULL without one */
+	RP_LIST(struct rp_pool_group, pool_groups); /* of these, the largest first */
 	struct rp_node *go; /* the contract's "go"; NULL without a Go runtime */
 	/* by enum profile_kind; NULL where nobody asked for it, or there is none */
 	const struct rp_profile *profiles[PROFILE_KINDS];

@@ -32,7 +32,7 @@ enum {
  * summed up.
  */
 struct fit {
-	unsigned breakdown, verdict_lines, problems, problem_lines, cycles, next, types;
+	unsigned breakdown, verdict_lines, problems, problem_lines, cycles, next, types, pools;
 };
 
 /*
@@ -40,7 +40,7 @@ struct fit {
  * all it lets by.
  */
 static const struct fit fits[] = {
-	{ 9, 4, 3, 4, 1, 8, 6 }, { 9, 4, 3, 4, 1, 8, 4 }, { 9, 4, 3, 4, 1, 8, 3 },
+	{ 9, 4, 3, 4, 1, 8, 6, 6 }, { 9, 4, 3, 4, 1, 8, 4, 3 }, { 9, 4, 3, 4, 1, 8, 3, 2 },
 	{ 9, 4, 3, 4, 1, 8 }, { 8, 4, 3, 4, 1, 4 }, { 7, 4, 3, 4, 1, 3 }, { 7, 3, 3, 3, 1, 3 },
 	{ 7, 3, 3, 2, 1, 3 }, { 7, 2, 3, 2, 1, 3 }, { 6, 2, 3, 1, 1, 3 }, { 6, 2, 3, 1, 1, 2 },
 	{ 5, 2, 2, 1, 0, 1 },
@@ -599,6 +599,43 @@ static void print_types(struct page *p)
 	}
 }
 
+/* By kind and names; who holds the largest. */
+static void print_pools(struct page *p)
+{
+	const struct report *r = p->r;
+
+	if (!r->pool_groups.n || !p->fit->pools)
+		return;
+	blank(p);
+	text_add(&p->line, "POOLS");
+	add_right(&p->line, "bytes", TITLE_WIDTH + 15);
+	add_right(&p->line, "pools", TITLE_WIDTH + 26);
+	add_right(&p->line, "retained", TITLE_WIDTH + 38);
+	add_right(&p->line, "free", TITLE_WIDTH + 50);
+	end_line_styled(p, "1", strlen("POOLS"));
+	for (size_t i = 0; i < r->pool_groups.n && i < p->fit->pools; i++) {
+		const struct rp_pool_group *g = &r->pool_groups.v[i];
+		struct text name = TEXT_INIT;
+
+		text_printf(&name, "%s%s%s", g->kind, *g->path ? " " : "", g->path);
+		text_add(&p->line, "  ");
+		add_name_cut(&p->line, text_str(&name), TITLE_WIDTH);
+		text_fini(&name);
+		right_bytes(p, g->bytes, TITLE_WIDTH + 15);
+		right_count(p, g->pools, TITLE_WIDTH + 26);
+		if (g->knows_retained)
+			right_bytes(p, g->retained, TITLE_WIDTH + 38);
+		if (g->knows_free)
+			right_bytes(p, g->free, TITLE_WIDTH + 50);
+		end_line(p);
+		if (!i && g->holder) {
+			text_add(&p->line, "    held by ");
+			add_name_cut(&p->line, g->holder, p->width - 12);
+			end_line(p);
+		}
+	}
+}
+
 static void print_cycles(struct page *p)
 {
 	const struct report *r = p->r;
@@ -763,6 +800,7 @@ static void print_page(struct page *p)
 	print_checks(p);
 	print_suspects(p);
 	print_types(p);
+	print_pools(p);
 	blank(p);
 	print_cycles(p);
 	print_problems(p);

@@ -85,7 +85,8 @@ static uint32_t *field(struct pool_layout *l, uint16_t at)
 }
 
 #define wrong(p, ...) wrong_at((p), (p)->line, __VA_ARGS__)
-static struct err *wrong_at(const struct parser *p, unsigned line, const char *what, const char *arg)
+static struct err *wrong_at(const struct parser *p, unsigned line, const char *what,
+			    const char *arg)
 {
 	return err_new(ERR_USAGE, "%s:%u: %s%s%s", p->file, line, what, *arg ? ": " : "", arg);
 }
@@ -137,7 +138,7 @@ static struct err *parse_need(struct parser *p, enum layout_need kind, char **wo
 static struct err *parse_find(struct parser *p, char **words, unsigned n)
 {
 	static const char *const places[] = {
-		[PLACE_BLOCK] = "block",     [PLACE_PAGE] = "page",
+		[PLACE_BLOCK] = "block",       [PLACE_PAGE] = "page",
 		[PLACE_ANYWHERE] = "anywhere", [PLACE_POINTER] = "pointer",
 		[PLACE_VARIABLE] = "variable",
 	};
@@ -147,8 +148,10 @@ static struct err *parse_find(struct parser *p, char **words, unsigned n)
 	while (n > 1 && place < ARRAY_SIZE(places) && strcmp(words[1], places[place]))
 		place++;
 	if (n < 2 || place == ARRAY_SIZE(places))
-		return wrong(p, "heads are found in a block, a page, anywhere, by a pointer or as "
-				"a variable", "find");
+		return wrong(p,
+			     "heads are found in a block, a page, anywhere, by a pointer or as "
+			     "a variable",
+			     "find");
 	if (l->n_finds == LAYOUT_LIST_MAX)
 		return wrong(p, "four of these are enough", words[0]);
 	l->finds[l->n_finds].place = place;
@@ -210,8 +213,10 @@ static struct err *parse_offset(struct parser *p, const struct key *key, char **
 	struct err *err;
 
 	if (n < 2 || n > 2u + !!key->second)
-		return wrong(p, key->second ? "an offset, and perhaps one number more, belong here" :
-					      "one number belongs here", words[0]);
+		return wrong(p,
+			     key->second ? "an offset, and perhaps one number more, belong here" :
+					   "one number belongs here",
+			     words[0]);
 	if (*at != (key->kind == KEY_COUNT ? 0 : LAYOUT_ABSENT))
 		return wrong(p, "this was said before", words[0]);
 	err = parse_below(p, words[1], at);
@@ -265,25 +270,31 @@ static struct err *check_keys(const struct parser *p, struct pool_layout *l)
 		if (at == (key->kind == KEY_COUNT ? 0 : LAYOUT_ABSENT))
 			continue;
 		proof += key->proof;
-		if (key->kind == KEY_OFFSET && strncmp(key->name, "large.", 6) && (size < 8 || at > size - 8))
-			return wrong_at(p, l->line, "this lies outside of its structure", key->name);
+		if (key->kind == KEY_OFFSET && strncmp(key->name, "large.", 6) &&
+		    (size < 8 || at > size - 8))
+			return wrong_at(p, l->line, "this lies outside of its structure",
+					key->name);
 	}
 	for (unsigned i = 0; i < l->n_magics; i++) {
 		if (l->head.size < l->magics[i].width ||
 		    l->magics[i].offset > l->head.size - l->magics[i].width)
-			return wrong_at(p, l->line, "this lies outside of its structure", "head.magic");
+			return wrong_at(p, l->line, "this lies outside of its structure",
+					"head.magic");
 		proof += l->magics[i].width / 4;
 	}
 	for (unsigned i = 0; i < l->n_codes; i++) {
 		if (l->head.size < 8 || l->codes[i] > l->head.size - 8)
-			return wrong_at(p, l->line, "this lies outside of its structure", "head.code");
+			return wrong_at(p, l->line, "this lies outside of its structure",
+					"head.code");
 		proof++;
 	}
 	for (unsigned i = 0; i < l->n_finds; i++)
 		proof += l->finds[i].symbol ? 2 : 0;
 	if (proof < ENOUGH_PROOF)
-		return wrong_at(p, l->line, "nothing here proves that memory is such a pool: give a magic, "
-				"self, ref, total, chunk.owner or the name of a variable", l->name);
+		return wrong_at(p, l->line,
+				"nothing here proves that memory is such a pool: give a magic, "
+				"self, ref, total, chunk.owner or the name of a variable",
+				l->name);
 	return NULL;
 }
 
@@ -305,7 +316,8 @@ static struct err *end(const struct parser *p)
 	if (!begins && l->head.first == LAYOUT_ABSENT)
 		return wrong_at(p, l->line, "nothing leads to its chunks (head.first)", l->name);
 	if (looks && !l->n_magics && l->head.first == LAYOUT_ABSENT)
-		return wrong_at(p, l->line, "to find it anywhere takes a magic or head.first", l->name);
+		return wrong_at(p, l->line, "to find it anywhere takes a magic or head.first",
+				l->name);
 	if ((l->head.text != LAYOUT_ABSENT) != (l->head.text_max != 0))
 		return wrong_at(p, l->line, "an offset and a length belong to head.text", l->name);
 	if ((l->head.large != LAYOUT_ABSENT) != (l->large.data != LAYOUT_ABSENT))
@@ -356,7 +368,8 @@ static struct err *parse_line(struct parser *p, const char *s, size_t len)
 	memcpy(line, s, len);
 	line[len] = 0;
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] >= 0x7f || ((unsigned char)line[i] < ' ' && !strchr("\t\r", line[i])))
+		if ((unsigned char)line[i] >= 0x7f ||
+		    (line[i] < ' ' && line[i] != '\t' && line[i] != '\r'))
 			return wrong(p, "this line is not plain text", "");
 	for (;;) {
 		char *word = strsep(&rest, " \t\r");
@@ -372,7 +385,8 @@ static struct err *parse_line(struct parser *p, const char *s, size_t len)
 	return n ? parse_key(p, words, n) : NULL;
 }
 
-struct err *pool_layouts_parse(const char *file, const char *text, size_t n, struct pool_layouts *ret)
+struct err *pool_layouts_parse(const char *file, const char *text, size_t n,
+			       struct pool_layouts *ret)
 {
 	struct parser p = { .file = file, .to = ret };
 	struct err *err = NULL;

@@ -58,16 +58,16 @@ struct pool_layout {
 	unsigned n_needs, n_finds, n_magics, n_codes;
 	struct {
 		uint32_t size;
-		uint32_t self;	/* its own address */
-		uint32_t place; /* the address of the block or page that it lies in */
-		uint32_t ref;	/* the address of the word that points at it; 0: none does */
+		uint32_t self;	 /* its own address */
+		uint32_t place;	 /* the address of the block or page that it lies in */
+		uint32_t ref;	 /* the address of the word that points at it; 0: none does */
 		uint32_t mapped; /* an address of memory that is there */
 		uint32_t room, room_max; /* bytes behind it in its first chunk, at most so many */
 		uint32_t name;		 /* the address of its name */
 		uint32_t text, text_max; /* its name itself */
 		uint32_t parent, child, sibling;
-		uint32_t first;	  /* chunk; absent: it begins its first chunk */
-		uint32_t current; /* an address in one of its chunks; 0: none */
+		uint32_t first;	       /* chunk; absent: it begins its first chunk */
+		uint32_t current;      /* an address in one of its chunks; 0: none */
 		uint32_t avail, limit; /* free part of its first chunk */
 		uint32_t total;	       /* bytes of all its chunks */
 		uint32_t large;	       /* list of blocks of its own */

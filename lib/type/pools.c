@@ -22,7 +22,8 @@ struct err *pools_add(struct pools *p, const struct pool *pool, uint32_t *ret)
 	return NULL;
 }
 
-static struct err *add_member(struct pools *p, uint32_t pool, taddr at, const char *type, bool counts)
+static struct err *add_member(struct pools *p, uint32_t pool, taddr at, const char *type,
+			      bool counts)
 {
 	struct pool_block member = { block_at(p->blocks, at), pool, NULL };
 	struct block b;
@@ -179,7 +180,8 @@ uint32_t pools_of(const struct pools *p, uint32_t block)
 		else
 			hi = mid;
 	}
-	return lo < p->members.n && p->members.v[lo].block == block ? p->members.v[lo].pool : POOL_NONE;
+	return lo < p->members.n && p->members.v[lo].block == block ? p->members.v[lo].pool :
+								      POOL_NONE;
 }
 
 uint32_t pools_at(const struct pools *p, taddr at)
@@ -210,7 +212,8 @@ void pools_path(const struct pools *p, uint32_t pool, struct text *ret)
 	if (pool != POOL_NONE)
 		text_add(ret, ".../");
 	while (n-- > 0)
-		text_printf(ret, "%s%s", p->v[steps[n]].name ? p->v[steps[n]].name : "?", n ? "/" : "");
+		text_printf(ret, "%s%s", p->v[steps[n]].name ? p->v[steps[n]].name : "?",
+			    n ? "/" : "");
 }
 
 void pools_label(const struct pool *pool, struct text *ret)

@@ -83,7 +83,8 @@ struct err *pools_add(struct pools *p, const struct pool *pool, uint32_t *ret) M
 /* The block is the pool's, from its first byte on; NULL error and nothing done if it is no used block. */
 struct err *pools_add_block(struct pools *p, uint32_t pool, taddr block) MUST_CHECK;
 /* The same, called by a name of its own, which is copied. */
-struct err *pools_add_named(struct pools *p, uint32_t pool, taddr block, const char *type) MUST_CHECK;
+struct err *pools_add_named(struct pools *p, uint32_t pool, taddr block,
+			    const char *type) MUST_CHECK;
 /* [at, at + size) is the pool's: counted, and the block as well if it begins there. */
 struct err *pools_add_chunk(struct pools *p, uint32_t pool, taddr at, uint64_t size) MUST_CHECK;
 /* The block holds the pool's head alone: not counted. */

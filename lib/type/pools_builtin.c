@@ -39,7 +39,7 @@ static const char text[] =
 	"head.child 8\n"
 	"head.sibling 16\n"
 	"head.ref 24\n"
-	"head.name 80\n" /* tag */
+	"head.name 80\n"  /* tag */
 	"head.first 88\n" /* active, in a ring with all others */
 	"head.place 96\n" /* self */
 	"chunk.size 40\n"
@@ -47,7 +47,7 @@ static const char text[] =
 	"chunk.ref 8\n"
 	"chunk.avail 24\n"
 	"chunk.end 32\n"
-	/* struct obstack: chunk_size, chunk, object_base, next_free, chunk_limit, temp, mask, functions */
+	/* chunk_size, chunk, object_base, next_free, chunk_limit, temp, mask, two functions */
 	"pool obstack\n"
 	"needs.call _obstack_begin\n"
 	"needs.call _obstack_begin_1\n"
@@ -59,7 +59,7 @@ static const char text[] =
 	"head.code 56\n"
 	"head.code 64\n"
 	"chunk.size 16\n"
-	"chunk.end 0\n" /* limit */
+	"chunk.end 0\n"	 /* limit */
 	"chunk.next 8\n" /* prev */
 	/* SerialArena, behind the Block (next, size, start) that it was put in */
 	"pool SerialArena\n"

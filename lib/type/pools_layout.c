@@ -18,7 +18,7 @@ enum {
 	STEPS_MAX = 1 << 26, /* along lists, in all */
 	POOLS_MAX = 1 << 22,
 	CHUNK_MAX_SHIFT = 40,
-	FILLS = 32, /* bytes that malloc may have rounded a chunk up by */
+	FILLS = 32,	      /* bytes that malloc may have rounded a chunk up by */
 	CALLS_MAX = 64 << 20, /* bytes of modules' data to look for addresses in */
 	PAGE = 4096,
 };
@@ -174,7 +174,7 @@ struct content {
 	uint64_t bytes, free;
 	uint32_t n;
 	unsigned proof;
-	bool broken;	 /* its list ends where it should not */
+	bool broken; /* its list ends where it should not */
 	bool holds_place, holds_current;
 	taddr current;
 	struct chunk first;
@@ -203,8 +203,8 @@ static struct err *on_chunk(struct reader *r, const struct head *h, const struct
 }
 
 /*
- * Along `next`, to 0 or round to the first; a loop that is none of these is found by a second look at
- * a chunk (Brent's: at each power of two steps).
+ * Along `next`, to 0 or round to the first; any other loop is found by a second look at a chunk
+ * (Brent's: at each power of two steps).
  */
 static struct err *walk_chunks(struct reader *r, const struct head *h, struct content *ret)
 {
@@ -265,7 +265,8 @@ static bool magics_fit(const struct reader *r, taddr at, unsigned *proof)
 	for (unsigned i = 0; i < r->l->n_magics; i++) {
 		uint64_t v = 0;
 
-		if (image_read(r->p->img, at + r->l->magics[i].offset, &v, r->l->magics[i].width) != MEM_OK ||
+		if (image_read(r->p->img, at + r->l->magics[i].offset, &v, r->l->magics[i].width) !=
+			    MEM_OK ||
 		    v != r->l->magics[i].value)
 			return false;
 		*proof += r->l->magics[i].width / 4;
@@ -333,7 +334,8 @@ static bool content_fits(const struct reader *r, const struct head *h, struct co
 
 		if (!chunk_has(&c->first, h->at) || end - h->at < l->head.size)
 			return false;
-		if (word(r, h->at + l->head.room) != (room < l->head.room_max ? room : l->head.room_max))
+		if (word(r, h->at + l->head.room) !=
+		    (room < l->head.room_max ? room : l->head.room_max))
 			return false;
 		c->proof += 2;
 	}
@@ -411,14 +413,17 @@ static struct err *find_in_blocks(struct reader *r, uint32_t offset)
 	const struct blocks *b = r->p->blocks;
 	struct err *err = NULL;
 
-	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err; grains_next(&it))
-		if (block_is_used(b, it.id) && it.size > offset && it.size - offset >= r->l->head.size)
+	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;
+	     grains_next(&it))
+		if (block_is_used(b, it.id) && it.size > offset &&
+		    it.size - offset >= r->l->head.size)
 			err = try_head(r, it.key + offset, it.key, 0);
 	return err;
 }
 
 /* Writable memory that no heap claims, a run at a time. */
-static struct err *each_run(struct reader *r, struct err *(*fn)(struct reader *r, taddr start, taddr end))
+static struct err *each_run(struct reader *r,
+			    struct err *(*fn)(struct reader *r, taddr start, taddr end))
 {
 	const struct image *img = r->p->img;
 	const struct blocks *b = r->p->blocks;
@@ -460,7 +465,8 @@ static struct err *find_in_pages(struct reader *r, taddr start, taddr end)
 	uint32_t offset = page_offset(r);
 	struct err *err = NULL;
 
-	for (taddr at = (start + PAGE - 1) & -(taddr)PAGE; at >= start && at < end && !err; at += PAGE)
+	for (taddr at = (start + PAGE - 1) & -(taddr)PAGE; at >= start && at < end && !err;
+	     at += PAGE)
 		if (end - at > offset && end - at - offset >= r->l->head.size)
 			err = try_head(r, at + offset, at, 0);
 	return err;
@@ -482,7 +488,8 @@ static bool may_be_head(const struct reader *r, taddr at, uint64_t v)
 	uint32_t id;
 
 	if (l->n_magics)
-		return l->magics[0].width == 8 ? v == l->magics[0].value : (uint32_t)v == l->magics[0].value;
+		return l->magics[0].width == 8 ? v == l->magics[0].value :
+						 (uint32_t)v == l->magics[0].value;
 	if (!v || v & 7)
 		return false;
 	id = block_at(r->p->blocks, v);
@@ -516,7 +523,8 @@ static struct err *find_anywhere(struct reader *r)
 	const struct blocks *b = r->p->blocks;
 	struct err *err = each_run(r, find_in_words);
 
-	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err; grains_next(&it))
+	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;
+	     grains_next(&it))
 		if (block_is_used(b, it.id))
 			err = find_in_words(r, it.key, it.key + it.size);
 	return err;
@@ -550,7 +558,8 @@ static struct err *find_heads(struct reader *r)
 			break;
 		case PLACE_POINTER:
 		case PLACE_VARIABLE:
-			err = find_by_name(r, r->l->finds[i].symbol, r->l->finds[i].place == PLACE_POINTER);
+			err = find_by_name(r, r->l->finds[i].symbol,
+					   r->l->finds[i].place == PLACE_POINTER);
 			break;
 		}
 	return err;
@@ -582,7 +591,8 @@ static struct err *follow_children(struct reader *r)
 static void find_parents(struct reader *r)
 {
 	for (size_t i = 0; i < r->heads.n; i++) {
-		taddr at = has(r->l->head.parent) ? word(r, r->heads.v[i].at + r->l->head.parent) : 0;
+		taddr at =
+			has(r->l->head.parent) ? word(r, r->heads.v[i].at + r->l->head.parent) : 0;
 		uintptr_t no = at ? (uintptr_t)addrmap_get(&r->by_head, at) : 0;
 
 		r->heads.v[i].parent = no ? (uint32_t)no - 1 : POOL_NONE;
@@ -597,7 +607,8 @@ static void find_depths(struct reader *r)
 	for (uint32_t i = 0; i < r->heads.n; i++) {
 		uint32_t up = i, steps = 0;
 
-		for (; heads[up].parent != POOL_NONE && !heads[up].depth; up = heads[up].parent, steps++) {
+		for (; heads[up].parent != POOL_NONE && !heads[up].depth;
+		     up = heads[up].parent, steps++) {
 			heads[up].seen = i + 1;
 			if (heads[heads[up].parent].seen == i + 1) {
 				diag(r->p->env, "pool/own-ancestor", heads[up].at,
@@ -608,7 +619,8 @@ static void find_depths(struct reader *r)
 			}
 		}
 		steps += heads[up].depth;
-		for (up = i; heads[up].parent != POOL_NONE && !heads[up].depth; up = heads[up].parent)
+		for (up = i; heads[up].parent != POOL_NONE && !heads[up].depth;
+		     up = heads[up].parent)
 			heads[up].depth = steps--;
 	}
 }
@@ -731,7 +743,8 @@ static bool is_home(const struct image *img, const struct pool_layout *l)
 		const char *name = l->needs[i].name;
 		struct symbol sym;
 
-		if (l->needs[i].kind == NEED_MODULE ? has_module(img, name) : image_symbol(img, NULL, name, &sym))
+		if (l->needs[i].kind == NEED_MODULE ? has_module(img, name) :
+						      image_symbol(img, NULL, name, &sym))
 			if (l->needs[i].kind != NEED_CALL || is_called(img, &sym))
 				return true;
 	}
@@ -752,7 +765,8 @@ static struct err *find_layout(struct pools *p, const struct pool_layout *l)
 	if (!err)
 		err = add_pools(&r);
 	if (r.steps >= STEPS_MAX)
-		diag(p->env, "pool/limit", ERR_NOWHERE, "lists of %s were not followed to their ends", l->name);
+		diag(p->env, "pool/limit", ERR_NOWHERE,
+		     "lists of %s were not followed to their ends", l->name);
 	return err;
 }
 

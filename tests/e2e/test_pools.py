@@ -1,0 +1,134 @@
+"""Pools of libraries and of programs' own: each one's bytes, blocks, free bytes and place in the tree,
+as the program itself counted them (corpus/native/src/pool_truth.h); and nothing where there is none."""
+import json
+
+import pytest
+
+import make_cores
+import make_pools
+from common import CORPUS, ROOT, heapfx, heapfx_ok, unpack
+
+MASK = 0xA5A5A5A5A5A5A5A5
+COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/pools").glob("*/dump.zst"))
+LAYOUT = ROOT / "corpus/native/src/ownpools.layout"
+KINDS = {"aprs": "apr_pool_t", "obstacks": "obstack", "protos": "SerialArena", "ownpools": "arena"}
+OPTIONS = {"ownpools": ("--pool-layout", LAYOUT)}
+
+
+def core_of(name, made):
+	"""As committed: without the files it ran with; or made here, with them."""
+	if made:
+		try:
+			case = make_pools.make_case(name, CORPUS / "pools-made")
+		except (make_cores.CannotMake, RuntimeError) as reason:
+			pytest.skip(f"cannot be made here: {reason}".splitlines()[0])
+		return case.core, case.truth
+	core, home = CORPUS / "pools" / f"{name}.core", ROOT / "corpus/pools" / name
+	if not core.exists() or core.stat().st_mtime < (home / "dump.zst").stat().st_mtime:
+		core.parent.mkdir(parents=True, exist_ok=True)
+		unpack(home / "dump.zst", core)
+	return core, home / "truth.tsv"
+
+
+def pools_in(core, *options):
+	report = json.loads(heapfx_ok("analyze", core, "--format", "json", *options).out)
+	return report.get("pools", {}).get("list", []), report
+
+
+def truth_pools(truth):
+	"""{name: {"at", "parent"?, "bytes", "blocks", "free"?}}"""
+	pools = {}
+	for key, value in make_cores.read_truth(truth)[1].items():
+		if key.startswith("pool."):
+			_pool, name, what = key.split(".")
+			pools.setdefault(name, {})[what] = hex(value ^ MASK) if what in ("at", "parent") else value
+	return pools
+
+
+@pytest.mark.parametrize("name,made", [(name, made) for name in KINDS for made in (False, True)])
+def test_pools_are_what_the_program_counted(name, made):
+	core, truth = core_of(name, made)
+	expected = truth_pools(truth)
+	found = {pool["address"]: pool for pool in pools_in(core, *OPTIONS.get(name, ()))[0]}
+	assert all(pool["kind"] == KINDS[name] for pool in found.values())
+	assert len(expected) >= 3
+	for label, pool in expected.items():
+		got = found.pop(pool["at"])
+		assert {key: got.get(key) for key in ("bytes", "blocks")} == {key: pool[key] for key in ("bytes", "blocks")}, label
+		assert "free" not in pool or got["free"] == pool["free"], label
+		assert "parent" not in pool or got["parent"] == pool["parent"], label
+		if name in ("aprs", "ownpools"):
+			assert got["name"] == label
+	# APR has two of its own; there is no other
+	assert {pool.get("name") for pool in found.values()} == ({"apr_global_pool", "apr_initialize"} if name == "aprs" else set())
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_blocks_are_called_by_their_pool(name):
+	core, truth = core_of(name, False)
+	pools = truth_pools(truth)
+	_list, report = pools_in(core, *OPTIONS.get(name, ()))
+	named = [t for t in report["types"] if t["name"].split()[0] == KINDS[name]]
+	if name == "aprs":	# in mappings of its own
+		assert not named
+	else:
+		heads = len(pools) if name == "ownpools" else 0
+		assert sum(t["count"] for t in named) == sum(p["blocks"] for p in pools.values()) + heads
+
+
+def test_memory_of_a_pool_names_it_as_root():
+	core, truth = core_of("aprs", False)
+	held = [a for a, (_size, kind, _state) in make_cores.read_truth(truth)[0].items() if kind == "MMAPROOT"]
+	assert len(held) == 5
+	said = [heapfx_ok("explain", core, hex(at)).out for at in held]
+	for path in ("server", "server/config", "server/request", "server/request/bucket", "server/log"):
+		assert sum(f"apr_pool_t apr_global_pool/{path}, mapping" in text for text in said) == 1
+	at = truth_pools(truth)["request"]["at"]
+	assert "apr_pool_t apr_global_pool/server/request at" in heapfx_ok("explain", core, at).out
+
+
+@pytest.mark.parametrize("made", (False, True))
+def test_look_alikes_are_no_pools(made):
+	assert "pools" not in pools_in(core_of("decoys", made)[0])[1]
+
+
+def test_without_the_layout_there_is_none():
+	assert not pools_in(core_of("ownpools", False)[0])[0]
+
+
+def test_info_and_sql_show_them():
+	core, truth = core_of("ownpools", False)
+	said = heapfx_ok("info", core, *OPTIONS["ownpools"]).out
+	assert "POOLS" in said and "session/query" in said
+	rows = json.loads(heapfx_ok("sql", core, "select name, bytes, free, blocks from pools order by name", "--format", "json",
+		*OPTIONS["ownpools"]).out)
+	expected = truth_pools(truth)
+	assert {row["name"]: (row["bytes"], row["free"], row["blocks"]) for row in rows} == {
+		name: (pool["bytes"], pool["free"], pool["blocks"]) for name, pool in expected.items()}
+
+
+BAD = (
+	("head.size 8", 1, "begins with"),
+	("pool a\nhead.size 8\nhead.self 8", 1, "outside"),
+	("pool a\nhead.size 16\n\nhead.nxt 8", 4, "no such key"),
+	("pool a\nhead.size 16\nhead.name 8", 1, "proves"),
+	("pool a\nhead.size 16\nhead.self 0\nhead.self 8", 4, "before"),
+	("pool a\nhead.size 16\nhead.self 99999999", 3, "65536"),
+	("pool a\nhead.size 16\nhead.self -1", 3, "no number"),
+	("pool a\nhead.magic 0 u64 0\nhead.size 16", 2, "everywhere"),
+	("pool a\nhead.size 16\nhead.magic 0 u32 0x123456789", 3, "size"),
+	("pool a\nfind nowhere", 2, "found in"),
+	("pool a\nhead.size 16\nhead.self 0\nfind anywhere", 1, "head.first"),
+	("pool", 1, "name"),
+	("pool a\n\0", 2, "plain text"),
+	("pool a\n" + "x" * 300, 2, "longer"),
+)
+
+
+@pytest.mark.parametrize("text,line,words", BAD)
+def test_what_is_wrong_in_a_layout_is_said_with_its_line(tmp_path, text, line, words):
+	path = tmp_path / "bad.layout"
+	path.write_text(text, encoding="ascii")
+	run = heapfx("analyze", core_of("ownpools", False)[0], "--pool-layout", path)
+	assert run.status == 2 and not run.out
+	assert f"bad.layout:{line}: " in run.err and words in run.err
