@@ -21,7 +21,8 @@ struct option_spec {
 	const char *arg; /* NULL for flags */
 	size_t offset;	 /* in struct options */
 	const char *help;
-	const char *only; /* commands that take it, in words; NULL = all */
+	const char *only; /* commands that take it, in words; NULL = all that read a dump */
+	bool all;	  /* the others too */
 };
 
 #define AT(field) offsetof(struct options, field)
@@ -42,9 +43,26 @@ static const struct option_spec specs[] = {
 	{ "pool-layout", 0, OPT_LIST, "FILE", AT(pool_layouts),
 	  "how allocators of the program's own lay out their pools (repeatable)",
 	  "analyze info blocks diff explain sql" },
-	{ "format", 'f', OPT_STRING, "FORMAT", AT(format), "output format", NULL },
+	{ "format", 'f', OPT_STRING, "FORMAT", AT(format), "output format", NULL, true },
 	{ "output", 'o', OPT_LIST, "FILE", AT(outputs),
-	  "write to FILE; FORMAT=FILE may be given several times", NULL },
+	  "write to FILE; FORMAT=FILE may be given several times", NULL, true },
+	{ "mode", 0, OPT_STRING, "MODE", AT(mode),
+	  "how the process is held still: fork (it makes a copy of itself and goes on at once), "
+	  "stop (it stands until the dump is written), gcore (gdb does it), or auto (default): "
+	  "fork if memory allows",
+	  "capture" },
+	{ "pack", 0, OPT_STRING, "HOW", AT(pack),
+	  "zstd (default): frames with an index, which zstd -d opens; none: plain, with holes for "
+	  "zeros",
+	  "capture" },
+	{ "only", 0, OPT_STRING, "WHAT", AT(only),
+	  "heap: leave out pages of files that were never written to and that a build id brings "
+	  "back",
+	  "capture" },
+	{ "bundle", 0, OPT_FLAG, NULL, AT(bundle),
+	  "one archive with the executable, its libraries and what /proc says, complete on another "
+	  "machine",
+	  "capture" },
 	{ "top", 0, OPT_COUNT, "N", AT(top),
 	  "suspects to print in full (default 3); of diff, rows of each table (default 8)",
 	  "analyze diff" },
@@ -69,7 +87,7 @@ static const struct option_spec specs[] = {
 	{ "suppressions", 0, OPT_STRING, "FILE", AT(suppressions),
 	  "suspects that do not count until a day, and why (docs/ci.md)", "analyze" },
 	{ "threads", 0, OPT_COUNT, "N", AT(threads),
-	  "processors to use (default all; results never differ)", NULL },
+	  "processors to use (default all; results never differ)", NULL, true },
 	{ "memory", 0, OPT_SIZE, "SIZE", AT(memory),
 	  "limit of the memory taken for the analysis (512M, 4G)", NULL },
 	{ "disk", 0, OPT_SIZE, "SIZE", AT(disk),
@@ -79,8 +97,8 @@ static const struct option_spec specs[] = {
 	{ "strict", 0, OPT_FLAG, NULL, AT(strict),
 	  "exit with status 3 when anything in the dump was damaged", NULL },
 	{ "no-progress", 0, OPT_FLAG, NULL, AT(no_progress), "show no progress, even on a terminal",
-	  NULL },
-	{ "help", 'h', OPT_FLAG, NULL, AT(help), "show this help", NULL },
+	  NULL, true },
+	{ "help", 'h', OPT_FLAG, NULL, AT(help), "show this help", NULL, true },
 };
 enum { N_SPECS = ARRAY_SIZE(specs), FIRST_LONG = 256 };
 
@@ -94,7 +112,9 @@ static bool word_in(const char *list, const char *word, size_t len)
 
 static bool takes(const struct command *cmd, const struct option_spec *spec)
 {
-	return !spec->only || word_in(spec->only, cmd->name, strlen(cmd->name));
+	if (spec->only)
+		return word_in(spec->only, cmd->name, strlen(cmd->name));
+	return spec->all || !cmd->no_dump;
 }
 
 void options_fini(struct options *opt)
@@ -230,6 +250,12 @@ bool cli_has_format(const struct command *cmd, const char *format)
 	return cmd->formats && *format && word_in(cmd->formats, format, strlen(format));
 }
 
+/* Not given is fine. */
+static bool is_one_of(const char *value, const char *words)
+{
+	return !value || (*value && !strchr(value, ' ') && word_in(words, value, strlen(value)));
+}
+
 bool cli_parse(const struct command *cmd, int argc, char **argv, struct options *ret)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -250,6 +276,12 @@ bool cli_parse(const struct command *cmd, int argc, char **argv, struct options 
 		return usage(cmd, "no such format:", ret->format);
 	if (ret->strings && strcmp(ret->strings, "none") && strcmp(ret->strings, "preview"))
 		return usage(cmd, "--strings is none or preview, not", ret->strings);
+	if (!is_one_of(ret->mode, "auto fork stop gcore"))
+		return usage(cmd, "--mode is auto, fork, stop or gcore, not", ret->mode);
+	if (!is_one_of(ret->pack, "zstd none"))
+		return usage(cmd, "--pack is zstd or none, not", ret->pack);
+	if (!is_one_of(ret->only, "heap"))
+		return usage(cmd, "--only is heap, not", ret->only);
 	return true;
 }
 
@@ -305,7 +337,8 @@ void cli_help(FILE *out)
 	      "or - for\nstandard input.\n"
 	      "heapfx COMMAND --help lists the options; heapfx --version says which this is.\n\n"
 	      "exit status: 0 done, 1 a gate (--fail-on, --budget, --baseline) was breached, "
-	      "2 usage,\n3 input unreadable (or --strict and damaged), 4 a limit was hit\n",
+	      "2 usage,\n3 input unreadable (or --strict and damaged), 4 a limit was hit, "
+	      "5 a capture failed\n",
 	      out);
 }
 
@@ -365,6 +398,7 @@ void cli_man_page(FILE *out)
 	      ".TP\n.B 2\nusage\n"
 	      ".TP\n.B 3\nthe input cannot be read at all, or \\-\\-strict and it was damaged\n"
 	      ".TP\n.B 4\na limit was hit; the message names the option that raises it\n"
+	      ".TP\n.B 5\na capture failed; the process goes on, and what is kept is named\n"
 	      ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nwhen set, no colours are used\n"
 	      ".TP\n.B SOURCE_DATE_EPOCH\nwhen set, the time by which suppressions expire\n"
 	      ".TP\n.B TMPDIR\nwhere packed dumps are unpacked to, in files without a name\n",

@@ -17,6 +17,7 @@ enum exit_status {
 	EXIT_USAGE = 2,
 	EXIT_INPUT = 3, /* the input cannot be read, or --strict and it was damaged */
 	EXIT_LIMIT = 4,
+	EXIT_CAPTURE = 5, /* a capture or an upload failed */
 };
 
 struct string_list {
@@ -26,10 +27,10 @@ struct string_list {
 
 struct options {
 	const char *exe, *format, *tmp, *fail_on, *smaps, *strings;
-	const char *budget, *baseline, *suppressions;
+	const char *budget, *baseline, *suppressions, *mode, *pack, *only;
 	struct string_list sysroots, debug_dirs, outputs, pool_layouts;
 	uint64_t top, chains, threads, memory, disk;
-	bool strict, no_progress, no_host_files, help;
+	bool strict, no_progress, no_host_files, help, bundle;
 	const char *args[16]; /* positional */
 	unsigned n_args;
 };
@@ -41,6 +42,7 @@ struct command {
 	const char *formats; /* "text json": values of --format, the default first */
 	enum exit_status (*run)(const struct options *opt);
 	unsigned top; /* default of --top; 0: 3 */
+	bool no_dump; /* it reads none: options of those that do are not its */
 };
 extern const struct command commands[]; /* main.c; ends with a NULL name */
 

@@ -10,5 +10,6 @@ enum exit_status cmd_blocks(const struct options *opt);
 enum exit_status cmd_explain(const struct options *opt);
 enum exit_status cmd_sql(const struct options *opt);
 enum exit_status cmd_diff(const struct options *opt);
+enum exit_status cmd_capture(const struct options *opt);
 
 #endif

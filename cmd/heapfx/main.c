@@ -39,6 +39,14 @@ const struct command commands[] = {
 	  "use, types (blocks of no known type by their size) and suspects. Nothing is matched by "
 	  "address. With three dumps or more it marks what grew each time.",
 	  2, 16, "text json", cmd_diff, 8 },
+	{ "capture", "PID", "a core of a running process, for a short pause",
+	  "Writes a core of a running process, packed with zstd, with a file of metadata beside "
+	  "it, and says how long the process stood still. The process goes on in any case: when "
+	  "heapfx is killed, when the disk is full, when the process forks, execs or was stopped "
+	  "already. /proc/PID/coredump_filter is obeyed. -o names the file, or a directory for a "
+	  "name with the time and the program in it; - is standard output. It takes the same user "
+	  "as the process's or CAP_SYS_PTRACE.",
+	  1, 1, "text json", cmd_capture, .no_dump = true },
 	{},
 };
 

@@ -142,12 +142,17 @@ static struct err *open_stages(struct run *run, enum stage last)
 	return graph_from_blocks(&run->env, run->image, &run->blocks, &run->pools, &run->graph);
 }
 
+void run_start(struct run *run, const struct options *opt)
+{
+	*run = (struct run){ .opt = opt };
+	setup_env(run, opt);
+}
+
 struct err *run_open(struct run *run, const struct options *opt, enum stage last)
 {
 	struct err *err;
 
-	*run = (struct run){ .opt = opt };
-	setup_env(run, opt);
+	run_start(run, opt);
 	err = open_stages(run, last);
 	end_progress(run);
 	return err;

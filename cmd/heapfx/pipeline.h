@@ -37,6 +37,8 @@ struct run {
 
 enum stage { STAGE_IMAGE, STAGE_BLOCKS, STAGE_GRAPH };
 
+/* No stage at all: for commands that read no dump. */
+void run_start(struct run *run, const struct options *opt);
 /* Runs the stages up to and with `last`. run_end() must follow in any case. */
 struct err *run_open(struct run *run, const struct options *opt, enum stage last) MUST_CHECK;
 /*

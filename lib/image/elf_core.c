@@ -503,6 +503,8 @@ static struct err *take_note(struct reader *r, const char *name, uint32_t type, 
 		r->kinds[r->n_kinds++] = type;
 	if (!strcmp(name, "GDB") && type == NT_GDB_TDESC)
 		r->img->made_by = "gcore";
+	if (!strcmp(name, "HEAPFX"))
+		r->img->made_by = "heapfx";
 	if (core && type == NT_PRSTATUS)
 		return note_prstatus(r, desc);
 	if (core && type == NT_PRPSINFO)

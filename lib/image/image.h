@@ -105,7 +105,7 @@ struct image {
 	const struct member *core;
 	const struct target *target;
 	const char *kind; /* "elf-core" */
-	const char *made_by; /* "gcore", "kernel", "qemu" as far as its notes show, else NULL */
+	const char *made_by; /* "gcore", "kernel", "qemu", "heapfx" as far as its notes show, else NULL */
 	uint32_t pid;
 	const char *command;	 /* NT_PRPSINFO pr_fname, NULL if unknown */
 	const char *args;	 /* NT_PRPSINFO pr_psargs */

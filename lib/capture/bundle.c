@@ -1,0 +1,300 @@
+/* capture/bundle.c - a tar archive laid out around a core that is not written yet. */
+#include "capture/bundle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "base/text.h"
+#include "base/vec.h"
+
+enum { RECORD = 512, NAME_MAX_TAR = 100, PREFIX_MAX = 155 };
+
+/* POSIX.1-1988 ustar. */
+struct tar_header {
+	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100],
+		magic[6], version[2], uname[32], gname[32], major[8], minor[8], prefix[155],
+		fill[12];
+};
+_Static_assert(sizeof(struct tar_header) == RECORD, "a record");
+
+void bundle_fini(struct bundle *b)
+{
+	for (size_t i = 0; i < b->texts.n; i++)
+		bytes_fini(&b->texts.v[i]);
+	for (size_t i = 0; i < b->fds.n; i++)
+		close(b->fds.v[i]);
+	free(b->texts.v);
+	free(b->fds.v);
+	stream_fini(&b->stream);
+	*b = (struct bundle){};
+}
+
+/* ---- archive */
+
+/* Octal as far as it goes, else GNU's form: the first bit set and the number in binary. */
+static void put_size(char *at, uint64_t n)
+{
+	if (n < UINT64_C(1) << 33) {
+		snprintf(at, 12, "%011llo", (unsigned long long)n);
+		return;
+	}
+	memset(at, 0, 12);
+	*at = (char)0x80;
+	for (unsigned i = 0; i < 8; i++)
+		at[11 - i] = (char)(n >> 8 * i);
+}
+
+/* false: the name fits in no header, not even cut in two at a slash */
+static bool put_name(struct tar_header *h, const char *name)
+{
+	size_t n = strlen(name);
+	const char *cut;
+
+	if (n <= NAME_MAX_TAR) {
+		memcpy(h->name, name, n);
+		return true;
+	}
+	cut = strchr(name + n - NAME_MAX_TAR - 1, '/');
+	if (!cut || !cut[1] || cut - name > PREFIX_MAX)
+		return false;
+	memcpy(h->prefix, name, (size_t)(cut - name));
+	memcpy(h->name, cut + 1, strlen(cut + 1));
+	return true;
+}
+
+static void put_sum(struct tar_header *h)
+{
+	const uint8_t *v = (const uint8_t *)h;
+	unsigned sum = 0;
+	char text[16];
+
+	memset(h->sum, ' ', sizeof(h->sum));
+	for (size_t i = 0; i < RECORD; i++)
+		sum += v[i];
+	snprintf(text, sizeof(text), "%06o", sum);
+	memcpy(h->sum, text, 7); /* with its terminator; the blank behind it stays */
+}
+
+/* Owned by the bundle from here on; a copy. */
+static const uint8_t *keep_text(struct bundle *b, const void *v, size_t n)
+{
+	struct bytes t = {};
+
+	if (!bytes_add(&t, v, n))
+		return NULL;
+	if (!vec_push(&b->texts, &t)) {
+		bytes_fini(&t);
+		return NULL;
+	}
+	return t.v;
+}
+
+/* Its bytes start where the stream then ends. */
+static struct err *add_header(struct bundle *b, const char *name, uint64_t size, uint64_t mtime)
+{
+	struct tar_header h = {
+		.mode = "0000600",
+		.uid = "0000000",
+		.gid = "0000000",
+		.type = '0',
+		.magic = "ustar",
+		.version = { '0', '0' },
+	};
+	struct piece p = {
+		.offset = (b->stream.size + RECORD - 1) / RECORD * RECORD,
+		.n = RECORD,
+	};
+
+	if (!put_name(&h, name))
+		return err_new(ERR_UNSUPPORTED, "the name is too long for an archive");
+	put_size(h.size, size);
+	snprintf(h.mtime, sizeof(h.mtime), "%011llo", (unsigned long long)mtime & 077777777777);
+	put_sum(&h);
+	p.bytes = keep_text(b, &h, RECORD);
+	return p.bytes ? stream_add(&b->stream, &p) : &err_nomem;
+}
+
+static struct err *add_text(struct bundle *b, const char *name, const void *v, size_t n)
+{
+	const uint8_t *kept = keep_text(b, v, n);
+	struct err *err = kept ? add_header(b, name, n, 0) : &err_nomem;
+
+	return err ? err : stream_add(&b->stream, &(struct piece){ .offset = b->stream.size,
+								   .n = n, .bytes = kept });
+}
+
+static struct err *add_core(struct bundle *b, const struct stream *core)
+{
+	struct err *err = add_header(b, "core", core->size, 0);
+	uint64_t base = b->stream.size;
+
+	for (size_t i = 0; !err && i < core->n; i++) {
+		struct piece p = core->v[i];
+
+		p.offset += base;
+		err = stream_add(&b->stream, &p);
+	}
+	if (!err)
+		b->stream.size = base + core->size;
+	return err;
+}
+
+/* ---- what goes in */
+
+static struct err *add_proc(struct capture *c, struct bundle *b, pid_t pid)
+{
+	/* environ is left out: it is in the core, and nothing here needs it */
+	static const char *const names[] = { "smaps",  "status", "stat",      "cmdline",
+					     "auxv",   "limits", "mountinfo", "cgroup",
+					     "maps",   "coredump_filter" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		/* the mappings are of the process that is read, all else of the target */
+		bool of_memory = strstr(names[i], "maps");
+		_cleanup_(bytes_fini) struct bytes text = {};
+		_free_ char *name = text_format("proc/%s", names[i]);
+		struct err *err = proc_read(of_memory ? pid : c->request.pid, names[i], &text);
+
+		if (err) {
+			diag_err(c->env, "capture/proc", err);
+			continue;
+		}
+		err = name ? add_text(b, name, text.v, text.n) : &err_nomem;
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+/* Through the root that the process has, never out of it, and never blocking on what is no file. */
+static int open_in_root(int root, const char *path)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+}
+
+static bool is_the_file(int fd, const struct map *m, struct stat *ret)
+{
+	return !fstat(fd, ret) && S_ISREG(ret->st_mode) && ret->st_ino == m->inode &&
+	       ((uint64_t)major(ret->st_dev) << 32 | minor(ret->st_dev)) == m->dev;
+}
+
+/* The link of a mapping leads to the file itself, but only for who may (CAP_SYS_ADMIN). */
+static int open_mapped(pid_t pid, int root, const struct map *m, struct stat *ret)
+{
+	char name[64];
+	int fd;
+
+	snprintf(name, sizeof(name), "map_files/%llx-%llx", (unsigned long long)m->start,
+		 (unsigned long long)m->end);
+	fd = proc_open(pid, name, O_RDONLY | O_NONBLOCK);
+	if (fd < 0 && root >= 0 && !map_is_deleted(m))
+		fd = open_in_root(root, m->path);
+	if (fd >= 0 && !is_the_file(fd, m, ret)) {
+		close(fd);
+		errno = ESTALE;
+		fd = -1;
+	}
+	return fd;
+}
+
+static struct err *add_file(struct capture *c, struct bundle *b, pid_t pid, int root,
+			    const struct map *m)
+{
+	_free_ char *name = text_format("files%s", m->path);
+	struct stat st;
+	int fd = name ? open_mapped(pid, root, m, &st) : -1;
+	struct err *err;
+
+	if (!name)
+		return &err_nomem;
+	if (fd < 0) {
+		b->n_missing++;
+		diag(c->env, "capture/file", ERR_NOWHERE, "%s is not added: %s", m->path,
+		     strerror(errno));
+		return NULL;
+	}
+	if (!vec_push(&b->fds, &fd)) {
+		close(fd);
+		return &err_nomem;
+	}
+	err = add_header(b, name, (uint64_t)st.st_size, (uint64_t)st.st_mtime);
+	if (err && err->kind == ERR_UNSUPPORTED) {
+		b->n_missing++;
+		diag_err(c->env, "capture/file", err_wrap(err, "%s is not added", m->path));
+		return NULL;
+	}
+	b->n_files++;
+	b->file_bytes += (uint64_t)st.st_size;
+	return err ? err : stream_add(&b->stream, &(struct piece){ .offset = b->stream.size,
+								   .n = (uint64_t)st.st_size,
+								   .kind = PIECE_FILE,
+								   .fd = fd });
+}
+
+static const struct map *map_at(const struct maps *maps, uint64_t base)
+{
+	const struct map *m = maps_find(maps, base);
+
+	return m && m->start == base ? m : NULL;
+}
+
+static bool was_added(const struct plan *p, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (!strcmp(p->modules.v[k].path, p->modules.v[i].path))
+			return true;
+	return false;
+}
+
+static struct err *add_modules(struct capture *c, struct bundle *b, pid_t pid)
+{
+	_close_ int root = proc_open(pid, "root", O_PATH | O_DIRECTORY);
+	struct err *err = NULL;
+
+	for (size_t i = 0; !err && i < c->plan.modules.n; i++) {
+		const struct map *m = map_at(&c->maps, c->plan.modules.v[i].base);
+
+		if (m && !was_added(&c->plan, i))
+			err = add_file(c, b, pid, root, m);
+	}
+	return err;
+}
+
+struct err *bundle_make(struct capture *c, const char *meta, struct bundle *ret)
+{
+	struct bundle b = {};
+	pid_t pid = c->mode == CAPTURE_FORK ? c->copy.pid : c->request.pid;
+	struct err *err;
+
+	b.stream.mem = c->stream.mem;
+	b.stream.pagemap = c->stream.pagemap;
+	b.stream.pid = c->stream.pid;
+	err = add_core(&b, &c->stream);
+	if (!err)
+		err = add_text(&b, "capture.json", meta, strlen(meta));
+	if (!err)
+		err = add_proc(c, &b, pid);
+	if (!err)
+		err = add_modules(c, &b, pid);
+	if (err) {
+		bundle_fini(&b);
+		return err;
+	}
+	/* two empty records end an archive */
+	b.stream.size = (b.stream.size + RECORD - 1) / RECORD * RECORD + 2 * RECORD;
+	*ret = b;
+	return NULL;
+}

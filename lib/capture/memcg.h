@@ -1,0 +1,32 @@
+/*
+ * capture/memcg.h - the memory limit that a process lives under, and how near it is.
+ *
+ * Linux Documentation/admin-guide/cgroup-v2.rst ("Memory"), cgroup-v1/memory.rst.
+ */
+#ifndef HEAPFX_CAPTURE_MEMCG_H
+#define HEAPFX_CAPTURE_MEMCG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define MEMCG_UNLIMITED UINT64_MAX
+
+struct memcg_state {
+	uint64_t current, high, max; /* bytes; MEMCG_UNLIMITED where nothing is set */
+	bool v1;
+};
+
+/*
+ * Of the cgroup in `dir`, v2 or v1 as its files are called. ERR_OS when it has neither's.
+ */
+struct err *memcg_read(const char *dir, struct memcg_state *ret) MUST_CHECK;
+/*
+ * The directory of the memory cgroup of a process under `root` ("/sys/fs/cgroup"); malloc'd; NULL
+ * when there is none.
+ */
+char *memcg_dir_of(pid_t pid, const char *root);
+
+#endif

@@ -1,0 +1,289 @@
+/*
+ * capture/pack.c - threads take the next 4 MiB of the stream, read and compress them, and write in
+ * their turn.
+ *
+ * What is all zeros is no work: a hole in a plain file, one and the same small frame in a packed
+ * one.
+ */
+#include "capture/pack.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "base/guard.h"
+#include "base/par.h"
+
+enum { FRAME = 4 << 20, BLOCK = 4096, LEVEL = 1 };
+enum { SKIPPABLE = 0x184d2a5e };
+#define SEEKABLE_MAGIC 0x8f92eab1u
+
+struct packer {
+	struct env *env;
+	struct stream *s;
+	enum pack_kind kind;
+	int fd;
+	const char *name;
+	uint64_t n_frames;
+	uint8_t *zeros; /* a packed frame of nothing */
+	size_t n_zeros;
+	uint32_t *sizes; /* of packed frames */
+	pthread_mutex_t lock;
+	pthread_cond_t turn;
+	/* under the lock */
+	uint64_t next, writing; /* frames */
+	struct err *err;	/* the first one; all stop */
+};
+
+struct worker {
+	uint8_t *raw, *packed;
+	size_t cap;
+	ZSTD_CCtx *z;
+};
+
+static void worker_fini(struct worker *w)
+{
+	free(w->raw);
+	free(w->packed);
+	ZSTD_freeCCtx(w->z);
+}
+
+static struct err *worker_init(struct worker *w, enum pack_kind kind)
+{
+	*w = (struct worker){ .raw = malloc(FRAME), .cap = ZSTD_compressBound(FRAME) };
+	if (kind == PACK_ZSTD) {
+		w->packed = malloc(w->cap);
+		w->z = ZSTD_createCCtx();
+		if (w->z)
+			ZSTD_CCtx_setParameter(w->z, ZSTD_c_compressionLevel, LEVEL);
+	}
+	return w->raw && (kind == PACK_PLAIN || (w->packed && w->z)) ? NULL : &err_nomem;
+}
+
+static struct err *write_all(const struct packer *p, const uint8_t *v, size_t n)
+{
+	while (n) {
+		ssize_t done = write(p->fd, v, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return err_os(errno, "writing %s", p->name);
+		v += done;
+		n -= (size_t)done;
+	}
+	return NULL;
+}
+
+static struct err *write_at(const struct packer *p, const uint8_t *v, size_t n, uint64_t at)
+{
+	while (n) {
+		ssize_t done = pwrite(p->fd, v, n, (off_t)at);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return err_os(errno, "writing %s", p->name);
+		v += done;
+		at += (uint64_t)done;
+		n -= (size_t)done;
+	}
+	return NULL;
+}
+
+/* Blocks of zeros become holes. */
+static struct err *write_sparse(const struct packer *p, const uint8_t *v, size_t n, uint64_t at)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0, k; !err && i < n; i = k) {
+		bool zero = is_zero(v + i, n - i < BLOCK ? n - i : BLOCK);
+
+		for (k = i + BLOCK; k < n; k += BLOCK)
+			if (zero != is_zero(v + k, n - k < BLOCK ? n - k : BLOCK))
+				break;
+		if (k > n)
+			k = n;
+		if (!zero)
+			err = write_at(p, v + i, k - i, at + i);
+	}
+	return err;
+}
+
+static size_t frame_size(const struct packer *p, uint64_t frame)
+{
+	uint64_t left = p->s->size - frame * FRAME;
+
+	return left < FRAME ? (size_t)left : FRAME;
+}
+
+static struct err *compress(const struct packer *p, struct worker *w, size_t n, size_t *ret)
+{
+	size_t got = ZSTD_compress2(w->z, w->packed, w->cap, w->raw, n);
+
+	if (ZSTD_isError(got))
+		return err_new(ERR_OS, "packing %s: %s", p->name, ZSTD_getErrorName(got));
+	*ret = got;
+	return NULL;
+}
+
+/* Its frame is ready; those before it go first. */
+static struct err *write_in_turn(struct packer *p, uint64_t frame, const uint8_t *v, size_t n)
+{
+	struct err *err = NULL;
+	bool stopped;
+
+	pthread_mutex_lock(&p->lock);
+	while (p->writing != frame && !p->err)
+		pthread_cond_wait(&p->turn, &p->lock);
+	stopped = p->err != NULL;
+	pthread_mutex_unlock(&p->lock);
+	if (stopped)
+		return NULL;
+	p->sizes[frame] = (uint32_t)n;
+	err = write_all(p, v, n);
+	pthread_mutex_lock(&p->lock);
+	if (!err)
+		p->writing++;
+	pthread_cond_broadcast(&p->turn);
+	pthread_mutex_unlock(&p->lock);
+	progress(p->env, "capturing", frame + 1, p->n_frames);
+	return err;
+}
+
+static struct err *pack_frame(struct packer *p, struct worker *w, uint64_t frame)
+{
+	size_t n = frame_size(p, frame), packed = 0;
+	bool zeros;
+	struct err *err = stream_read(p->s, frame * FRAME, w->raw, n, &zeros);
+
+	if (err || (p->kind == PACK_PLAIN && zeros))
+		return err;
+	if (p->kind == PACK_PLAIN)
+		return write_sparse(p, w->raw, n, frame * FRAME);
+	if (zeros && n == FRAME)
+		return write_in_turn(p, frame, p->zeros, p->n_zeros);
+	if (zeros)
+		memset(w->raw, 0, n);
+	err = compress(p, w, n, &packed);
+	return err ? err : write_in_turn(p, frame, w->packed, packed);
+}
+
+static bool next_frame(struct packer *p, uint64_t *ret)
+{
+	bool more;
+
+	pthread_mutex_lock(&p->lock);
+	more = !p->err && p->next < p->n_frames;
+	*ret = p->next;
+	p->next += more;
+	pthread_mutex_unlock(&p->lock);
+	return more;
+}
+
+static void stop_all(struct packer *p, struct err *err)
+{
+	pthread_mutex_lock(&p->lock);
+	if (p->err)
+		err_free(err);
+	else
+		p->err = err;
+	pthread_cond_broadcast(&p->turn);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static struct err *pack_some(void *arg, uint64_t index, uint64_t first, uint64_t last)
+{
+	struct packer *p = arg;
+	_cleanup_(worker_fini) struct worker w;
+	struct err *err = worker_init(&w, p->kind);
+	uint64_t frame;
+
+	(void)index;
+	(void)first;
+	(void)last;
+	while (!err && next_frame(p, &frame))
+		err = pack_frame(p, &w, frame);
+	if (err)
+		stop_all(p, err);
+	return NULL; /* the first one is p->err */
+}
+
+static struct err *make_zeros(struct packer *p)
+{
+	_cleanup_(worker_fini) struct worker w;
+	struct err *err = worker_init(&w, PACK_ZSTD);
+
+	if (err)
+		return err;
+	memset(w.raw, 0, FRAME);
+	err = compress(p, &w, FRAME, &p->n_zeros);
+	p->zeros = take(&w.packed);
+	return err;
+}
+
+static void put32(uint8_t *at, uint32_t v)
+{
+	for (unsigned i = 0; i < 4; i++)
+		at[i] = (uint8_t)(v >> 8 * i);
+}
+
+/* Rows of packed and unpacked size, then how many, a descriptor of 0 and the magic number. */
+static struct err *write_index(const struct packer *p)
+{
+	size_t n = (size_t)p->n_frames * 8 + 9;
+	_free_ uint8_t *table = malloc(8 + n);
+	uint8_t *at = table;
+
+	if (!table)
+		return &err_nomem;
+	put32(at, SKIPPABLE);
+	put32(at + 4, (uint32_t)n);
+	at += 8;
+	for (uint64_t i = 0; i < p->n_frames; i++, at += 8) {
+		put32(at, p->sizes[i]);
+		put32(at + 4, (uint32_t)frame_size(p, i));
+	}
+	put32(at, (uint32_t)p->n_frames);
+	at[4] = 0;
+	put32(at + 5, SEEKABLE_MAGIC);
+	return write_all(p, table, 8 + n);
+}
+
+struct err *pack_stream(struct env *env, struct stream *s, enum pack_kind kind, int fd,
+			const char *name)
+{
+	struct packer p = {
+		.env = env,
+		.s = s,
+		.kind = kind,
+		.fd = fd,
+		.name = name,
+		.n_frames = (s->size + FRAME - 1) / FRAME,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.turn = PTHREAD_COND_INITIALIZER,
+	};
+	struct err *err = NULL;
+
+	if (p.n_frames > (1u << 27)) /* the format's own limit: 512 TiB */
+		return err_new(ERR_UNSUPPORTED, "%s: too large to be packed", name);
+	p.sizes = malloc((size_t)(p.n_frames ? p.n_frames : 1) * sizeof(*p.sizes));
+	if (!p.sizes)
+		return &err_nomem;
+	if (kind == PACK_ZSTD)
+		err = make_zeros(&p);
+	if (!err)
+		err = par_ranges(env, env->threads, 1, pack_some, &p);
+	if (!err)
+		err = p.err;
+	if (!err && kind == PACK_ZSTD)
+		err = write_index(&p);
+	if (!err && kind == PACK_PLAIN && ftruncate(fd, (off_t)s->size))
+		err = err_os(errno, "writing %s", name);
+	free(p.sizes);
+	free(p.zeros);
+	return err;
+}

@@ -1,0 +1,182 @@
+/*
+ * pulse.c - a process to be captured: it knows how long it stood still, and what its heap held.
+ *
+ * usage: pulse MIB THREADS
+ *
+ * Threads wait in every kind of place: in a read, in a sleep that is interrupted or not, in user
+ * mode, in a futex.  One beats the heart: it writes the longest gap it saw.  Commands on standard
+ * input, an answer line each:
+ *	gap	the longest pause in nanoseconds since the last time it was asked
+ *	sum	a checksum of the heap's contents as they are, 16 hexadecimal digits
+ *	child	waitpid(-1, WNOHANG): "none", or the number of what it found; then SIGCHLDs seen
+ *	fork	starts a child that ends at once, and waits for it
+ *	exec	becomes `sleep 1000`
+ *	bad	what went wrong in any thread so far (a call that failed with EINTR): a count
+ *	quit
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <linux/futex.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BLOCKS_PER_MIB = 1024, BLOCK = 1000 };
+
+static _Atomic uint64_t longest, bad, sigchlds, spins;
+static int never[2];
+static _Atomic uint32_t futex_word;
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static __attribute__((noreturn)) void *beat(void *arg)
+{
+	(void)arg;
+	for (uint64_t last = now(), at; ; last = at) {
+		at = now();
+		if (at - last > longest)
+			longest = at - last;
+	}
+}
+
+static void *wait_in_read(void *arg)
+{
+	char c;
+
+	(void)arg;
+	if (read(never[0], &c, 1) < 0)
+		bad++;
+	return NULL;
+}
+
+static __attribute__((noreturn)) void *wait_in_sleep(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		struct timespec ts = { .tv_nsec = 20000000 };
+		uint64_t began = now();
+
+		if (nanosleep(&ts, NULL) || now() - began < 20000000)
+			bad++;
+	}
+}
+
+static __attribute__((noreturn)) void *wait_in_futex(void *arg)
+{
+	struct timespec ts = { .tv_sec = 1000 };
+
+	(void)arg;
+	for (;;)
+		if (syscall(SYS_futex, &futex_word, FUTEX_WAIT_PRIVATE, 0, &ts, NULL, 0) &&
+		    errno != ETIMEDOUT)
+			bad++;
+}
+
+/* All its registers are a pattern that must stay. */
+static __attribute__((noreturn)) void *spin(void *arg)
+{
+	(void)arg;
+	for (uint64_t a = 1, b = 2, c = 3;; spins++) {
+		double d = (double)a;
+
+		for (unsigned i = 0; i < 1000; i++) {
+			a++;
+			b += 2;
+			c += 3;
+			d += 1;
+			__asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+x"(d));
+		}
+		if (b != 2 * a || c != 3 * a || d != (double)a)
+			bad++;
+	}
+}
+
+static void on_child(int sig)
+{
+	(void)sig;
+	sigchlds++;
+}
+
+static uint64_t checksum(void **blocks, size_t n)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < BLOCK / 8; k++)
+			h = (h ^ ((uint64_t *)blocks[i])[k]) * 1099511628211u;
+	return h;
+}
+
+static void tell_child(void)
+{
+	int status;
+	pid_t got = waitpid(-1, &status, WNOHANG);
+
+	printf("%s%.0d %llu\n", got > 0 ? "child " : "none", got > 0 ? (int)got : 0,
+	       (unsigned long long)sigchlds);
+}
+
+int main(int argc, char **argv)
+{
+	static void *(*const kinds[])(void *) = { wait_in_read, wait_in_sleep, wait_in_futex, spin };
+	size_t n = (size_t)atoi(argv[1]) * BLOCKS_PER_MIB;
+	int threads = argc > 2 ? atoi(argv[2]) : 0;
+	void **blocks = calloc(n, sizeof(*blocks));
+	uint64_t x = 88172645463325252u;
+	pthread_t t;
+	char line[64];
+
+	signal(SIGCHLD, on_child);
+	if (!blocks || pipe(never))
+		return 1;
+	for (size_t i = 0; i < n; i++) {
+		blocks[i] = malloc(BLOCK);
+		for (size_t k = 0; k < BLOCK / 8; k++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			((uint64_t *)blocks[i])[k] = k % 4 ? k : x;
+		}
+	}
+	pthread_create(&t, NULL, beat, NULL);
+	for (int i = 1; i < threads; i++)
+		pthread_create(&t, NULL, kinds[(size_t)i % (sizeof(kinds) / sizeof(*kinds))], NULL);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("ready %d %p\n", (int)getpid(), (void *)blocks);
+	while (fgets(line, sizeof(line), stdin)) {
+		if (!strcmp(line, "gap\n"))
+			printf("%llu\n", (unsigned long long)atomic_exchange(&longest, 0));
+		else if (!strcmp(line, "sum\n"))
+			printf("%016llx\n", (unsigned long long)checksum(blocks, n));
+		else if (!strcmp(line, "child\n"))
+			tell_child();
+		else if (!strcmp(line, "bad\n"))
+			printf("%llu\n", (unsigned long long)bad);
+		else if (!strcmp(line, "fork\n")) {
+			pid_t child = fork();
+
+			if (!child)
+				_exit(7);
+			int status = 0;
+			printf("%d\n", waitpid(child, &status, 0) == child ? WEXITSTATUS(status) : -1);
+		} else if (!strcmp(line, "exec\n")) {
+			puts("now");
+			execlp("sleep", "sleep", "1000", NULL);
+		} else if (!strcmp(line, "quit\n"))
+			return 0;
+	}
+	return 0;
+}
