@@ -62,6 +62,15 @@ SPIN_ENV = ("GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1")
 STOPS = {"marking": ("runtime.markroot", 4), "sweeping": ("runtime.(*sweepLocked).sweep", 40),
 	"stopped": ("runtime.readmemstats_m", 0)}
 
+# One leak at its size, and the same repaired.
+LARGE = (("million", "a map of a million entries, 1% left"), ("rebuilt", "that map made anew"),
+	("crowd", "10,000 goroutines that nobody wakes"), ("pooled", "as many that somebody will wake"),
+	("header", "16 bytes of an array of 64 MiB"), ("copied", "those bytes alone"),
+	("shared", "pooled buffers that goroutines still have"), ("handed", "buffers that go back when they are done with"),
+	("dirty", "pooled rows with all their cells"), ("wiped", "pooled rows without cells"),
+	("undrawn", "a pool that nobody draws from"), ("drawn", "a pool that is used"),
+	("ring", "a finalizer on a ring"), ("chain", "the same without a ring"))
+
 CASES = {}
 for _minor in RELEASES:
 	CASES[f"zoo.{_minor}"] = Case("zoo", _minor, about="with DWARF")
@@ -105,8 +114,7 @@ for _minor in RELEASES:
 		about="the same, repaired, no symbols")
 	CASES[f"since.{_minor}.stripped"] = Case("since", _minor, STRIPPED,
 		about="goroutines that wait since a known time, no symbols")
-	for _what, _about in (("million", "a map of a million entries, 1% left"), ("rebuilt", "that map made anew"),
-			("crowd", "10,000 goroutines that nobody wakes"), ("pooled", "as many that somebody will wake")):
+	for _what, _about in LARGE:
 		CASES[f"large.{_minor}.{_what}"] = Case("large", _minor, args=(_what,), about=_about)
 		CASES[f"large.{_minor}.{_what}-stripped"] = Case("large", _minor, STRIPPED, args=(_what,),
 			about=f"{_about}, no symbols")

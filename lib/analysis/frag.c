@@ -46,6 +46,9 @@ static const struct knob {
 	  "a page goes back when it is empty: allocate by lifetime" },
 	{ "mimalloc", PART_IDLE, "mi_collect(true)",
 	  "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY)" },
+	{ "go", PART_BETWEEN, NULL,
+	  "a span goes back when it is empty: copy what lives long, or allocate it first" },
+	{ "go", PART_IDLE, "debug.FreeOSMemory()", "set GOMEMLIMIT, or lower GOGC" },
 	{ "musl", PART_BETWEEN, NULL, "a group goes back when it is empty: allocate by lifetime" },
 };
 

@@ -4,7 +4,8 @@
  * suspects.c names the rule by which most of what an owner keeps is told (`told_by`); the suspect
  * of that rule with the same container, the same type, or a block in common takes the other's words
  * as evidence, and a finding of the other rule refers to it.  So does one of equal contents that
- * has half of the bytes and a block in common.  Runs before the ranking.
+ * has half of the bytes and a block in common, and one of room that is not used, where that is half
+ * of the blocks that the other names.  Runs before the ranking.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -28,10 +29,19 @@ static bool is_growth(const struct rp_suspect *s)
 	return !strcmp(s->rule, "growth/accumulation") || !strcmp(s->rule, "growth/large-block");
 }
 
+/* The blocks that `s` names are those of the other, and most of each is not in use. */
+static bool is_room(const struct rp_suspect *other, const struct rp_suspect *s)
+{
+	return !strncmp(other->rule, "slack/", strlen("slack/")) && shares_block(other, s) &&
+	       other->retained >= s->bytes / 2;
+}
+
 static bool says_more(const struct rp_suspect *other, const struct rp_suspect *s)
 {
 	if (!strcmp(other->rule, "duplicate/content"))
 		return other->retained >= s->retained / 2 && shares_block(other, s);
+	if (is_room(other, s))
+		return true;
 	if (!s->told_by || strcmp(other->rule, s->told_by))
 		return false;
 	if (s->told_of)

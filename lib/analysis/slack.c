@@ -151,18 +151,18 @@ static void add_name(const struct group *g, const char *type, struct text *t)
 		text_add(t, "s");
 }
 
-/* "0.5% in use" */
+/* "0.5% used" */
 static void add_share(const struct group *g, struct text *t)
 {
 	double percent = g->capacity ? 100.0 * (double)g->used / (double)g->capacity : 0;
 
 	if (percent < 0.1)
-		text_add(t, "under 0.1% in use");
+		text_add(t, "under 0.1% used");
 	else
-		text_printf(t, "%.*f%% in use", percent < 10, percent);
+		text_printf(t, "%.*f%% used", percent < 10, percent);
 }
 
-/* "[]uint8 of 16.0 MiB kept for 100 B", "map[int]int of 9.2 MiB, 0.3% in use" */
+/* "[]uint8 of 16.0 MiB kept for 100 B", "map[int]int of 9.2 MiB, 0.3% used" */
 static void add_title(const struct group *g, const char *type, struct text *t)
 {
 	add_name(g, type, t);

@@ -421,7 +421,7 @@ static void add_line(const struct stuck *st, const struct knot *k, const struct 
 		add_wanted(st, w, t);
 	}
 	if (k->goroutines >= MANY && stacks_of(st, k)) {
-		text_add(t, "; stacks: ");
+		text_add(t, "; stacks ");
 		text_add_bytes(t, stacks_of(st, k));
 	}
 }

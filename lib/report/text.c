@@ -423,27 +423,57 @@ static void print_verdict(struct page *p)
 	text_fini(&sentence);
 }
 
-/* A root too long for the line is cut itself, and its hops stay when they leave it some room. */
-static void cut_root(struct text *t, const char *s, unsigned max)
+static const char arrow[] = " -> ", dots[] = " -> …";
+
+/* The root, cut itself, and what stands behind it; false: no room. */
+static bool add_root_and(struct text *t, const char *s, const char *rest, unsigned max)
 {
-	const char *hops = strstr(s, " -> ");
-	unsigned used = columns(hops);
+	unsigned used = columns(rest);
 	struct text root = TEXT_INIT;
 
-	if (used > max || max - used < LEAST_ROOT) {
-		text_add(t, s);
-		return;
-	}
-	text_add_n(&root, s, (size_t)(hops - s));
+	if (used > max || max - used < LEAST_ROOT)
+		return false;
+	text_add_n(&root, s, (size_t)(strstr(s, arrow) - s));
 	add_cut(t, text_str(&root), max - used);
-	text_add(t, hops);
+	text_add(t, rest);
 	text_fini(&root);
+	return true;
+}
+
+/*
+ * A closure says more than what stands before it, and than blocks without a type behind it: the
+ * first before the tail stays, "root -> … -> func main.f.func1+8 -> … -> z".  False: there is none,
+ * or no room.
+ */
+static bool cut_around_closure(struct text *t, const char *s, const char *tail, unsigned max)
+{
+	const char *func = strstr(s, "func "), *hops = strstr(s, arrow), *from = hops, *to;
+	struct text rest = TEXT_INIT;
+	bool has_room;
+
+	if (!func || func >= tail || func < hops)
+		return false;
+	for (const char *p = hops; p && p < func; p = strstr(p + 1, arrow))
+		from = p;
+	to = strstr(func, arrow);
+	text_add(&rest, from == hops ? "" : dots);
+	text_add(&rest, from);
+	has_room = add_root_and(t, s, text_str(&rest), max);
+	if (!has_room && to != tail) {
+		text_reset(&rest);
+		text_add(&rest, from == hops ? "" : dots);
+		text_add_n(&rest, from, (size_t)(to - from));
+		text_add(&rest, dots);
+		text_add(&rest, tail);
+		has_room = add_root_and(t, s, text_str(&rest), max);
+	}
+	text_fini(&rest);
+	return has_room;
 }
 
 /* A chain too long for the line gives up whole hops before its last: "root -> a -> … -> z". */
 static void cut_chain(struct text *t, const char *s, unsigned max)
 {
-	static const char arrow[] = " -> ", dots[] = " -> …";
 	const char *tail = NULL, *end = NULL;
 	unsigned used;
 
@@ -453,13 +483,16 @@ static void cut_chain(struct text *t, const char *s, unsigned max)
 		text_add(t, s);
 		return;
 	}
+	if (cut_around_closure(t, s, tail, max))
+		return;
 	used = columns(dots) + columns(tail);
 	for (const char *p = strstr(s, arrow); p && p < tail && used < max;
 	     p = strstr(p + 1, arrow))
 		if (head_bytes(s, max - used) >= (size_t)(p - s))
 			end = p;
 	if (!end) {
-		cut_root(t, s, max);
+		if (!add_root_and(t, s, strstr(s, arrow), max))
+			text_add(t, s);
 		return;
 	}
 	text_add_n(t, s, (size_t)(end - s));

@@ -3,7 +3,8 @@
  *
  * Every slice and string of a typed block or global is a view of its array: what it holds is in
  * use, what it has room for is not.  An array is judged only when all that refers to it are such
- * views: one more pointer of another kind, or of an untyped block or stack, and it is left alone.
+ * views: one more pointer of another kind, or of a stack, and it is left alone.  Where no type is
+ * known, three words are a slice when its capacity ends where the array does: few others would.
  *
  * Few blocks are large: the edges tell which others refer to them, and only those are read.
  */
@@ -22,6 +23,7 @@
 enum {
 	LEAST_SIZE = 4096, /* of an array that is looked at, and of what it must waste */
 	DEPTH = 64,	   /* of types within types */
+	UNKNOWN_MAX = 1 << 20, /* of a block without a type that is looked into for slices */
 	INTERVALS = 1 << 16,
 	INTERVALS_MAX = 1 << 22, /* 100 MB; behind that gaps are taken for used */
 };
@@ -300,6 +302,27 @@ static bool add_word(struct slack_finder *f, struct array *a, const struct go_ty
 	return true;
 }
 
+/* Three words of no known type that can be nothing but a slice; false: they may be anything. */
+static bool add_by_look(struct slack_finder *f, struct array *a, taddr at)
+{
+	static const uint8_t units[] = { 1, 2, 4, 8, 16, 24, 32 };
+	uint64_t words[3], room;
+	struct view v;
+
+	if (image_read(f->img, at, words, sizeof(words)) || words[0] - a->start >= a->usable ||
+	    words[1] > words[2])
+		return false;
+	room = a->usable - (words[0] - a->start);
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (words[2] > room / units[i] || words[2] * units[i] != room)
+			continue;
+		v = (struct view){ words[0], 0, words[1], words[2], units[i] };
+		add_view(f, a, &v);
+		return true;
+	}
+	return false;
+}
+
 /* ---- who refers to them */
 
 static const struct shape *shape_of_node(const struct slack_finder *f, node_id node)
@@ -353,6 +376,23 @@ static void read_source(struct slack_finder *f, node_id node, taddr start, uint6
 	}
 }
 
+/* The same of a block without a type. */
+static void read_unknown(struct slack_finder *f, node_id node, taddr start, uint64_t size)
+{
+	for (uint64_t at = 0; at + 24 <= size; at += 8) {
+		uint64_t value;
+		struct array *a;
+
+		if (image_read_u64(f->img, start + at, &value))
+			return;
+		a = array_at(f, value);
+		if (a && add_by_look(f, a, start + at))
+			a->last = node;
+		else if (a)
+			a->is_left_alone = true;
+	}
+}
+
 /* The last row that begins at or before `e`, from `i` on. */
 static node_id row_of(const struct graph *g, edge_id e, node_id i)
 {
@@ -375,8 +415,12 @@ static void read_edges(struct slack_finder *f, node_id src)
 {
 	struct go_block b;
 
-	if (go_block_at(f->blocks, graph_key(f->g, src), &b) && b.usable >= 8)
-		read_source(f, src, b.start, b.usable);
+	if (go_block_at(f->blocks, graph_key(f->g, src), &b) && b.usable >= 8) {
+		if (graph_type(f->g, src))
+			read_source(f, src, b.start, b.usable);
+		else if (b.usable <= UNKNOWN_MAX)
+			read_unknown(f, src, b.start, b.usable);
+	}
 	for (edge_id e = graph_row(f->g, src); e < graph_row(f->g, src + 1); e++) {
 		node_id dst = EDGE_NODE(f->g->dst[e]);
 
@@ -417,8 +461,10 @@ static void read_root(struct slack_finder *f, const struct go_variable *v, size_
 	bool is_global = g->sources[g->root_source[root]].kind == ROOT_GLOBAL;
 	const struct go_variable *in = is_global ? variable_at(v, n, at) : NULL;
 
-	if (!in || !add_word(f, a, in->type, at - in->addr, at))
-		a->is_left_alone = true;
+	if (in ? add_word(f, a, in->type, at - in->addr, at) :
+		 is_global && !n && add_by_look(f, a, at))
+		return;
+	a->is_left_alone = true;
 }
 
 static struct err *read_roots(struct slack_finder *f)

@@ -14,6 +14,7 @@ struct given {
 	const char *rule, *type;
 	uint64_t retained, address;
 	const char *told_by, *told_type;
+	uint64_t bytes, container, told_of;
 };
 
 static const struct test_case {
@@ -45,6 +46,17 @@ static const struct test_case {
 	  { { "growth/accumulation", "a", 100, 1 }, { "duplicate/content", "a", 50, 1 } }, "b", "b" },
 	{ "equal contents, little of it",
 	  { { "growth/accumulation", "a", 100, 1 }, { "duplicate/content", "a", 49, 1 } }, "ab", "" },
+	{ "what it names is mostly room",
+	  { { "growth/accumulation", "a", 1000, 1, .bytes = 100 }, { "slack/capacity", "a", 50, 1 } },
+	  "b", "b" },
+	{ "what it names is mostly in use",
+	  { { "growth/accumulation", "a", 1000, 1, .bytes = 102 }, { "slack/capacity", "a", 50, 1 } },
+	  "ab", "" },
+	{ "by the container",
+	  { { "growth/map-keys", "m", 90, 2, .container = 5 },
+	    { "growth/accumulation", "a", 100, 1, "growth/map-keys", .told_of = 6 },
+	    { "growth/map-keys", "m", 90, 3, .container = 6 } },
+	  "ac", "c" },
 	{ "rules of other kinds stay",
 	  { { "parked/pool", "a", 100, 1 }, { "duplicate/content", "a", 100, 1 } }, "ab", "" },
 };
@@ -65,6 +77,8 @@ static void by_table(void **state)
 				.rule = g->rule, .title = titles[k], .type = g->type,
 				.retained = g->retained, .addresses = &address[k], .n_addresses = 1,
 				.told_by = g->told_by, .told_type = g->told_type,
+				.bytes = g->bytes ? g->bytes : g->retained,
+				.container = g->container, .told_of = g->told_of,
 			};
 
 			address[k] = g->address;

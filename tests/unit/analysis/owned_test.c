@@ -443,7 +443,7 @@ static void test_slack(void **state)
 	assert_int_equal(w.r.suspects.v[0].retained, 200 * KIB);
 	assert_int_equal(w.r.suspects.v[0].addresses[0], graph_key(w.g, map[1])); /* the worst first */
 	assert_int_equal(w.r.categories[CAT_SLACK].bytes, 202 * KIB - 16);
-	assert_string_equal(w.r.suspects.v[0].title, "2 map[int]int of 240.0 KiB, 0.5% in use");
+	assert_string_equal(w.r.suspects.v[0].title, "2 map[int]int of 240.0 KiB, 0.5% used");
 	report_fini(&w.r);
 	w.r = (struct report){};
 	w.g->type_wide = NULL;
@@ -453,7 +453,7 @@ static void test_slack(void **state)
 	assert_int_equal(w.r.suspects.n, 1); /* the other wastes less than 64 KiB */
 	assert_int_equal(w.r.suspects.v[0].count, 1);
 	assert_int_equal(w.r.suspects.v[0].retained, 150 * KIB);
-	assert_string_equal(w.r.suspects.v[0].title, "map of 160.0 KiB, 0.2% in use");
+	assert_string_equal(w.r.suspects.v[0].title, "map of 160.0 KiB, 0.2% used");
 	close_world(&w);
 }
 
