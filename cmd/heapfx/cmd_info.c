@@ -138,8 +138,8 @@ static void print_heaps(struct run *run, FILE *out)
 			bytes(run, h->used));
 		fprintf(out, "; free %" PRIu64 " blocks, %s", h->n_free, bytes(run, h->free));
 		fprintf(out, "; overhead %s\n", bytes(run, h->overhead));
-		fprintf(out, "    checks: %" PRIu64 " passed, %" PRIu64 " failed\n",
-			h->checks_passed, h->checks_failed);
+		fprintf(out, "    checks: %" PRIu64 " passed, %" PRIu64 " failed; confidence %s\n",
+			h->checks_passed, h->checks_failed, confidence_name(h->confidence));
 		print_places(run, h, "blocks", h->wheres, h->n_wheres, out);
 		print_places(run, h, "pieces", h->idles, h->n_idles, out);
 		if (h->returned)

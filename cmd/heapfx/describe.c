@@ -164,6 +164,16 @@ static bool copy_settings(struct arena *mem, const struct heap_info *info, struc
 	return row->settings;
 }
 
+/* By how much of what its structures say of each other holds. */
+static enum confidence confidence_in(const struct heap_info *info)
+{
+	enum { CHECKS = 8 };
+
+	if (info->checks_failed > info->checks_passed / CHECKS || info->checks_passed < CHECKS)
+		return CONF_GUESS;
+	return info->checks_failed ? CONF_PATTERN : CONF_RUNTIME;
+}
+
 static struct err *describe_heap(struct run *run, const struct heap_info *info)
 {
 	struct arena *mem = &run->report.mem;
@@ -172,6 +182,7 @@ static struct err *describe_heap(struct run *run, const struct heap_info *info)
 		.version = info->version[0] ? info->version : NULL,
 		.how = info->how,
 		.why = info->why,
+		.confidence = confidence_in(info),
 		.n_used = info->n_used,
 		.used = info->used,
 		.n_free = info->n_free,

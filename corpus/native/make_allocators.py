@@ -27,6 +27,11 @@ LIBRARIES = {
 	"mimalloc": ("libmimalloc.so.?", "libmimalloc2.0", "libmimalloc3", "libmimalloc2.1"),
 }
 
+ARCHIVES = {
+	"jemalloc": ("libjemalloc.a", "libjemalloc-dev"),
+	"tcmalloc": ("libtcmalloc_minimal.a", "libgoogle-perftools-dev"),
+}
+
 # So that the core itself names the program's variables.
 NAMED = ("-rdynamic",)
 # What the allocators export is there when one of them is.
@@ -39,7 +44,7 @@ class Recipe:
 	"""One case: which allocator, from which suite, and how the program comes by it."""
 	allocator: str
 	suite: str
-	how: str = "preload"	# preload | linked | static | musl | musl-static | musl-aarch64 | rust
+	how: str = "preload"	# preload | linked | static | static-stripped | plugin | musl | musl-static | musl-aarch64 | rust
 	musl: str = None	# a release of musl that no suite has
 	release: str = None	# one of the library, likewise
 	program: str = "churn"
@@ -55,16 +60,21 @@ class Recipe:
 			"environment": self.environment, "foreign_malloc": True,
 			"about": self.about or self.sentence()}
 		if self.how == "rust":
-			return Case("churn_rust", **{**common, "args": ("TRUTH",)}, build="rust",
+			return Case("churn_rust", **{**common, "args": ("TRUTH",)}, build="rust", features=(self.allocator,),
 				record=False, notes_all=True)
+		if self.how == "plugin":
+			archive = glibc_root.package_file(self.suite, f"lib{self.allocator}_pic.a", f"lib{self.allocator}-dev")
+			return Case("plugins", **{**common, "foreign_malloc": False, "args": ("TRUTH", "PLUGIN")},
+				plugin=("plugin_own.c", archive))
 		if self.allocator == "musl":
 			# What is preloaded makes musl's loader allocate, unseen: without, only the program does.
 			return Case(self.program, **common, suite=self.suite, build=self.how, musl=self.musl,
 				record=False, notes_all=True, flags=NAMED)
-		if self.how == "static":
-			archive = glibc_root.package_file(self.suite, f"lib{self.allocator}.a",
-				f"lib{self.allocator}-dev")
-			return Case("churn", **common, build="static", link=(archive, "-lm"))
+		if self.how.startswith("static"):
+			archive = (glibc_root.release_file(f"{self.allocator}-{self.release}", f"lib{self.allocator}.a")
+				if self.release else glibc_root.package_file(self.suite, *ARCHIVES[self.allocator]))
+			return Case("churn", **common, build="static", link=(archive, "-lm", "-lstdc++"),
+				flags=("-s",) if self.how == "static-stripped" else ())
 		library = (glibc_root.release_file(f"{self.allocator}-{self.release}", f"lib{self.allocator}*.so")
 			if self.release else glibc_root.package_file(self.suite, *LIBRARIES[self.allocator]))
 		if self.sampled:
@@ -73,14 +83,18 @@ class Recipe:
 			return Case(self.program, **common, suite=self.suite, preload=(unwind, library), flags=UNLINKED)
 		where = {"preload": (library,)} if self.how == "preload" else {
 			"build": "stripped", "link": (library, f"-Wl,-rpath,{library.parent}")}
-		return Case(self.program, **common, suite=self.suite, **where,
+		other_language = self.program in ("churn_rust", "cgo_churn")	# built for this machine alone
+		return Case(self.program, **common, suite=None if other_language else self.suite, **where,
 			flags=UNLINKED)
 
 	def sentence(self):
 		if self.how == "rust":
-			return "jemalloc 5.3.1 of tikv-jemallocator in a Rust program, beside glibc's malloc"
+			crate = {"jemalloc": "tikv-jemallocator", "mimalloc": "the crate mimalloc"}[self.allocator]
+			return f"{self.allocator} of {crate} in a Rust program, beside glibc's malloc"
 		if self.allocator == "musl":
 			return f"musl {self.musl or 'of Debian'}{' ' if self.suite else ''}{self.suite or ''}, {self.how}"
+		if self.how.startswith("static") and not self.release:
+			return f"{self.allocator} of {self.suite}, {self.how}"
 		if self.release:
 			return f"{self.allocator} {self.release} (built from its release source), {self.how}"
 		version = glibc_root.package_version(self.suite, *LIBRARIES[self.allocator][1:])
@@ -121,8 +135,22 @@ for _suite in ("bookworm", "bullseye", "sid"):
 for _suite in ("bookworm", "trixie", "sid"):
 	CASES[f"tcmalloc.sampled.{_suite}"] = Recipe("tcmalloc", _suite, args=("TRUTH", "2", "3", "600"), sampled=True,
 		environment=(("TCMALLOC_SAMPLE_PARAMETER", "4096"),))
-CASES["jemalloc.rust"] = Recipe("jemalloc", None, "rust")
-CASES["jemalloc.static"] = Recipe("jemalloc", "bookworm", "static")
+for _allocator in ("jemalloc", "mimalloc"):
+	CASES[f"{_allocator}.rust"] = Recipe(_allocator, None, "rust", environment=SMALL_ARENA)
+CASES["tcmalloc.rust"] = Recipe("tcmalloc", "bookworm", program="churn_rust", args=("TRUTH",),
+	about="a Rust program with tcmalloc preloaded")
+for _allocator in LIBRARIES:
+	_from = {"release": "2.3.2", "environment": SMALL_ARENA} if _allocator == "mimalloc" else {}
+	for _how in ("static", "static-stripped"):
+		CASES[f"{_allocator}.{_how}"] = Recipe(_allocator, "bookworm", _how, **_from)
+	CASES[f"{_allocator}.cpp"] = Recipe(_allocator, "bookworm", program="churn_cpp", args=("TRUTH", "1"),
+		about=f"{_allocator} of bookworm: containers of C++, by operator new")
+	CASES[f"{_allocator}.cgo"] = Recipe(_allocator, "bookworm", program="cgo_churn", args=("TRUTH",),
+		environment=(("GOTRACEBACK", "crash"),),
+		about=f"{_allocator} of bookworm under cgo, beside the heap of Go")
+CASES["jemalloc.plugin"] = Recipe("jemalloc", "bookworm", "plugin", environment=(
+	("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=16384"),),
+	about="a library opened at run time with a jemalloc of its own, beside glibc's malloc")
 CASES["musl.static"] = Recipe("musl", None, "musl-static")
 for _release in ("1.1.24", "1.2.0", "1.2.5"):
 	CASES[f"musl.{_release}"] = Recipe("musl", None, "musl", musl=_release)

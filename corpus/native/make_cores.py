@@ -65,6 +65,8 @@ class Case:
 	record: bool = True		# log every allocation of the process
 	notes_all: bool = False		# only the program allocates, and it notes every block
 	max_events: int = 1 << 20
+	features: tuple = ()		# of the Rust program
+	plugin: tuple = ()		# a source and what it is linked with: a library, PLUGIN in args
 	about: str = ""			# what the case is for
 	large: bool = False		# made only when asked for by name
 	wrong_build: bool = False	# the executable beside the core is of another build
@@ -162,7 +164,7 @@ def need(*tools):
 # --- building ---------------------------------------------------------------------------------
 
 def source_of(program):
-	for suffix in (".c", ".cpp", ".rs"):
+	for suffix in (".c", ".cpp", ".rs", ".go"):
 		path = SRC / (program + suffix)
 		if path.exists():
 			return path
@@ -195,8 +197,11 @@ COMMON_FLAGS = ["-O1", "-g", "-pthread", "-Wall", "-Wextra", "-Werror",
 def build(case, exe):
 	"""Builds the program, and the recorder: returns the library to preload, if any."""
 	source = source_of(case.program)
-	if source.suffix == ".rs":
-		return build_rust(case, exe)
+	if source.suffix in (".rs", ".go"):
+		(build_rust if source.suffix == ".rs" else build_go)(case, exe)
+		return build_recorder(exe, "gcc", [], ["-DRECORDER_NEXT"]) if case.record else None
+	if case.plugin:
+		build_plugin(case, exe)
 	compiler, target = compiler_for(case, source)
 	static = case.build.endswith("static") or case.build == "musl-aarch64"
 	common = [*target, *COMMON_FLAGS, f"-I{SRC}", *case.flags]
@@ -230,9 +235,25 @@ def build_rust(case, exe):
 	need("cargo")
 	target = exe.with_name(exe.name + ".target")
 	run_tool("cargo", "build", "--release", "--locked", "--manifest-path", HERE / "rust/Cargo.toml",
-		"--target-dir", target)
+		"--features", ",".join(case.features), "--target-dir", target)
 	shutil.copyfile(target / "release" / case.program, exe)
 	exe.chmod(0o755)
+
+
+def build_go(case, exe):
+	need("go", "gcc")
+	run_tool("go", "build", "-trimpath", "-o", exe, source_of(case.program), env={**os.environ, "CGO_ENABLED": "1"})
+
+
+def plugin_of(exe):
+	return exe.with_name(exe.name + ".plugin.so")
+
+
+def build_plugin(case, exe):
+	"""What it is linked with stays its own: nobody else sees those symbols."""
+	source, *link = case.plugin
+	run_tool("gcc", *COMMON_FLAGS, "-fPIC", "-shared", "-o", plugin_of(exe), SRC / source, *link,
+		"-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-lm")
 
 
 def build_recorder(exe, compiler, target, flags=()):
@@ -245,7 +266,8 @@ def build_recorder(exe, compiler, target, flags=()):
 # --- running ----------------------------------------------------------------------------------
 
 def command_of(case, exe, preload, raw_truth):
-	argv = [str(raw_truth) if a == "TRUTH" else a for a in case.args]
+	stands_for = {"TRUTH": raw_truth, "PLUGIN": plugin_of(exe)}
+	argv = [str(stands_for.get(a, a)) for a in case.args]
 	# Nothing of this machine's environment may end up in a core.
 	env = {"PATH": "/usr/bin:/bin", **dict(case.environment)}
 	if case.build == "aarch64":
@@ -385,7 +407,7 @@ def complete_truth(raw_truth, truth, live, notes_all=False):
 	totals["noted_bytes"] = sum(size for size, _kind, _state in noted.values())
 	totals["complete"] = int(live is not None or notes_all)
 	if live is not None:
-		gone = [a for a, (size, _kind, _state) in noted.items() if live.get(a) != size]
+		gone = [a for a, (size, kind, _state) in noted.items() if kind != "PLUGIN" and live.get(a) != size]
 		if gone:
 			raise RuntimeError(f"{len(gone)} noted blocks not in the log: {gone[0]:#x}")
 		for address, size in live.items():

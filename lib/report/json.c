@@ -185,6 +185,7 @@ static void put_heap(struct json *j, const struct rp_heap *h)
 	json_text(j, "version", h->version);
 	json_text(j, "how", h->how);
 	json_text(j, "why", h->why);
+	json_text(j, "confidence", confidence_name(h->confidence));
 	put_arenas(j, h);
 	put_total(j, "used", h->n_used, h->used);
 	json_map(j, "free");

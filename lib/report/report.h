@@ -95,6 +95,7 @@ struct rp_arena {
 
 struct rp_heap {
 	const char *allocator, *version, *how, *why;
+	enum confidence confidence;
 	uint64_t n_used, used, n_free, free, overhead, checks_passed, checks_failed;
 	uint64_t idle, returned; /* outside the heap's blocks: free and held; given back */
 	bool knows_returnable; /* of wheres and idles */

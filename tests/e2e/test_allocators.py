@@ -1,22 +1,26 @@
 """Every allocator but glibc's: the used blocks are those of the truth, all of them and no others."""
 import bisect
-
 import re
+import struct
 
 import pytest
 
-from common import (ALLOCATORS, blocks_of, dump_of, heapfx, heapfx_ok, report_of, truth_of,
+from common import (ALLOCATORS, Core, blocks_of, dump_of, heapfx, heapfx_ok, report_of, truth_of,
 	used_of)
 from profiles import Profile, integers
 
-# Programs with two: what libc allocates for itself is glibc's, and in no truth.
-BESIDE = {"jemalloc.rust": "glibc"}
+# Programs with two: what libc allocates for itself is glibc's, and in no truth; nor is what Go does.
+BESIDE = {"jemalloc.rust": "glibc", "mimalloc.rust": "glibc", "jemalloc.plugin": "glibc",
+	**{f"{own}.cgo": "go" for own in ("jemalloc", "tcmalloc", "mimalloc")}}
+BOTH = ("jemalloc.plugin",)	# the truth has the blocks of both
+# What its own constructors make by its own operator new, in one object file: no recorder sees it.
+OWN_OBJECTS = {"tcmalloc.static-stripped": 2}
 
 
 def own_blocks(name):
 	"""Those of the allocator that the case is named for."""
 	own = name.split(".")[0]
-	return [b for b in blocks_of(name) if name not in BESIDE or b["allocator"] == own]
+	return [b for b in blocks_of(name) if name not in BESIDE or name in BOTH or b["allocator"] == own]
 
 
 def truth_by_block(name):
@@ -42,7 +46,7 @@ def test_used_blocks_are_the_truth(name):
 	used = used_of(own_blocks(name))
 	missed = sorted(truth.keys() - used.keys())
 	invented = sorted(used.keys() - truth.keys())
-	assert (len(missed), len(invented)) == (0, 0), (
+	assert (len(missed), len(invented)) == (0, OWN_OBJECTS.get(name, 0)), (
 		[(hex(a), truth[a]) for a in missed[:5]], [used[a] for a in invented[:5]])
 
 
@@ -71,27 +75,68 @@ def test_the_allocator_is_named(name):
 	own = name.split(".")[0]
 	assert {h["allocator"] for h in report_of(name)["heaps"]} <= {own, *beside, "glibc"}
 	heaps = [h for h in report_of(name)["heaps"] if h["used"]["count"]]
-	assert [h["allocator"] for h in heaps] == [name.split(".")[0], *beside]
-	assert heaps[0]["checks"]["failed"] == 0 and heaps[0]["checks"]["passed"] > 0
+	assert sorted(h["allocator"] for h in heaps) == sorted([own, *beside])
+	for heap in heaps:
+		assert heap["checks"]["failed"] == 0 and heap["checks"]["passed"] > 0
+		assert heap["confidence"] == "runtime" and "0x" in heap["why"] or "segment" in heap["why"], heap
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_each_region_is_its_own_allocators(name):
+	"""What the library's allocator handed out is in its heap, and the program's in glibc's."""
+	truth, _totals = truth_of(name)
+	used = used_of(blocks_of(name))
+	kinds = {kind for _size, kind, _state in truth.values()}
+	assert "PLUGIN" in kinds and "REACH" in kinds
+	for address, (_size, kind, _state) in truth.items():
+		assert used[address]["allocator"] == ("jemalloc" if kind == "PLUGIN" else "glibc"), hex(address)
 
 
 @pytest.mark.parametrize("name", ALLOCATORS)
 def test_report_counts_what_blocks_lists(name):
-	heap, *_beside = [h for h in report_of(name)["heaps"] if h["used"]["count"]]
-	blocks = own_blocks(name)
+	own = name.split(".")[0]
+	heap, = [h for h in report_of(name)["heaps"] if h["allocator"] == own]
+	blocks = [b for b in blocks_of(name) if b["allocator"] == own]
 	for state in ("used", "free"):
 		mine = [b["size"] for b in blocks if b["state"] == state]
 		assert heap[state] == {**heap[state], "count": len(mine), "bytes": sum(mine)}
 
 
+def holders_of(name, address):
+	"""(in what the program asked for, elsewhere in its used blocks): addresses of words that are this one."""
+	truth, _totals = truth_of(name)
+	core, needle, asked, elsewhere = Core(dump_of(name).core), struct.pack("<Q", address), [], []
+	ranges = sorted((a, a + size) for a, (size, *_rest) in truth.items())
+	for block in own_blocks(name):
+		if block["state"] != "used":
+			continue
+		contents = core.read(block["address"], block["size"])
+		at = contents.find(needle)
+		while at >= 0:
+			word = block["address"] + at
+			i = bisect.bisect_right(ranges, (word, 1 << 64)) - 1
+			(asked if i >= 0 and word < ranges[i][1] else elsewhere).append(word)
+			at = contents.find(needle, at + 1)
+	return asked, elsewhere
+
+
 @pytest.mark.parametrize("name", ALLOCATORS)
 def test_dropped_blocks_are_lost(name):
-	"""What no slot holds is lost, and what a slot holds is not."""
+	"""
+	What no slot holds is lost, and what a slot holds is not: but for a few that a word holds which nobody
+	wrote, an old link in front of an aligned block or behind the size asked for, and what these hold.
+	"""
 	truth, _totals = truth_by_block(name)
 	reach = {b["address"]: b.get("reach") for b in blocks_of(name) if b["state"] == "used"}
-	wrong = [(hex(a), kind, state, reach.get(a)) for a, (_size, kind, state) in truth.items()
-		if kind != "OTHER" and reach.get(a) != state]
-	assert not wrong, (len(wrong), wrong[:5])
+	noted = {a: row for a, row in truth.items() if row[1] != "OTHER"}
+	wrong = {a: state for a, (_size, _kind, state) in noted.items() if reach.get(a) != state}
+	assert "reachable" not in wrong.values()
+	for address in wrong:
+		asked, elsewhere = holders_of(name, address)
+		held_by = {max((a for a in noted if a <= word), default=0) for word in asked}
+		assert (elsewhere or held_by & wrong.keys()) and not any(
+			noted[a][2] == "reachable" for a in held_by if a), hex(address)
+	assert len(wrong) <= 0.05 * sum(state != "reachable" for *_row, state in noted.values()), len(wrong)
 
 
 SPARSE = [name for name in ALLOCATORS if ".sparse" in name]
@@ -145,10 +190,30 @@ def test_the_call_is_named_with_what_it_returns(name):
 		assert abs(said - totals["purge.returns"]) < 0.06 * totals["purge.returns"]
 
 
+# --- mimalloc: what mi_heap_visit_blocks() found, block by block ------------------------------------
+
+VISITED = [name for name in ALLOCATORS if "mimalloc.visited_blocks" in truth_of(name)[1]]
+
+
+@pytest.mark.parametrize("name", VISITED)
+def test_mimalloc_visits_as_many_blocks(name):
+	"""It visits what other threads freed to a full page, too, its own blocks, and of 2.x no abandoned page."""
+	_truth, totals = truth_of(name)
+	heap, = [h for h in report_of(name)["heaps"] if h["allocator"] == "mimalloc"]
+	arenas = [a for a in heap["arena_list"] if a["address"] != "0x0" or heap["version"].startswith("3.")]
+	delayed = heap["free"]["by_where"].get("thread_delayed_free", {"count": 0, "bytes": 0})
+	found = {what: sum(a["used"][what] for a in arenas) + delayed[what] for what in ("count", "bytes")}
+	padding = {b["size"] - b["usable"] for b in blocks_of(name) if b["allocator"] == "mimalloc"}
+	own = totals["mimalloc.visited_blocks"] - found["count"]
+	assert own == 0 or heap["overhead"] and 0 < own <= 2 * totals["workers"]
+	assert found["bytes"] + heap["overhead"] - padding.pop() * found["count"] == totals["mimalloc.visited_bytes"]
+	assert not padding
+
+
 # --- jemalloc: what mallctl() said, to the byte ----------------------------------------------------
 
 JEMALLOC = [name for name in ALLOCATORS
-	if name.startswith("jemalloc") and name not in BESIDE and ".prof." not in name and ".sparse" not in name]
+	if name.startswith("jemalloc") and not any(part in name for part in (".rust", ".plugin", ".cgo", ".cpp", ".prof.", ".sparse"))]
 ALL_ARENAS = "stats.arenas.4096."
 
 

@@ -7,7 +7,8 @@ import pytest
 from common import ALLOCATORS, dump_of, heapfx_ok, report_of, truth_of
 from profiles import Profile, integers
 
-NAMES = [name for name in ALLOCATORS if name.startswith("tcmalloc.") and ".sparse" not in name]
+NAMES = [name for name in ALLOCATORS if name.startswith("tcmalloc.")
+	and not any(part in name for part in (".rust", ".cgo", ".cpp", ".sparse"))]
 
 
 def heap_of(name):

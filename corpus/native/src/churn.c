@@ -186,6 +186,21 @@ static NOINLINE void drop_some(uint64_t *state)
 	}
 }
 
+typedef bool visitor_fn(const void *, const void *, void *, size_t, void *);
+bool mi_heap_visit_blocks(const void *, bool, visitor_fn *, void *) __attribute__((weak));
+void *mi_heap_get_default(void) __attribute__((weak)); /* of the thread */
+void *mi_heap_main(void) __attribute__((weak));	       /* 3.x: of all */
+
+static void *heaps[MAX_WORKERS + 1];
+static int n_heaps;
+
+static void note_heap(void)
+{
+	void *heap = mi_heap_main ? mi_heap_main() : mi_heap_get_default ? mi_heap_get_default() : NULL;
+
+	heaps[__atomic_fetch_add(&n_heaps, 1, __ATOMIC_ACQ_REL)] = heap;
+}
+
 static void *worker(void *number)
 {
 	uint64_t state = seed ^ ((uintptr_t)number + 1) << 32;
@@ -196,6 +211,7 @@ static void *worker(void *number)
 		pthread_barrier_wait(&round_done);	/* the visitors have left */
 	}
 	drop_some(&state);
+	note_heap();
 	wipe_stack();
 	pthread_barrier_wait(&all_in_place);
 	for (;;)
@@ -321,10 +337,40 @@ static void tcmalloc_totals(void)
 	}
 }
 
+static struct {
+	uint64_t n, bytes;
+} visited;
+
+static bool count_block(const void *heap, const void *area, void *block, size_t size, void *arg)
+{
+	(void)heap, (void)area, (void)arg;
+	visited.n += block != NULL;
+	visited.bytes += block ? size : 0;
+	return true;
+}
+
+/* Every block of the heaps that threads have: all of them are parked, so that this one may look. */
+static void visit_heaps(void)
+{
+	if (!mi_heap_visit_blocks)
+		return;
+	for (int i = 0; i < n_heaps; i++) {
+		bool again = false;
+
+		for (int k = 0; k < i; k++)
+			again |= heaps[k] == heaps[i];
+		if (heaps[i] && !again)
+			mi_heap_visit_blocks(heaps[i], true, count_block, NULL);
+	}
+	truth_total("mimalloc.visited_blocks", visited.n);
+	truth_total("mimalloc.visited_bytes", visited.bytes);
+}
+
 static void mimalloc_totals(void)
 {
 	size_t commit;
 
+	visit_heaps();
 	if (!mi_process_info)
 		return;
 	mi_process_info(NULL, NULL, NULL, NULL, NULL, &commit, NULL, NULL);
@@ -358,6 +404,7 @@ int main(int argc, char **argv)
 	n_slots -= n_slots % n_fillers;
 	truth_open(argv[1], MAX_SLOTS + MAX_WORKERS * DROPPED * 2);
 	have_churned();
+	note_heap();
 	wipe_stack();
 	note_slots();
 	jemalloc_profile(argv[1]);

@@ -1,4 +1,4 @@
-// churn_rust - a Rust program whose global allocator is tikv-jemallocator, with truth.
+// churn_rust - a Rust program on the global allocator that its features name, with truth.
 //
 // Threads grow and drop vectors, strings and maps; what a wrapper of the allocator logged in a
 // mapping of its own, addresses masked, is written out before all threads park.
@@ -15,7 +15,12 @@ struct Logged;
 
 #[global_allocator]
 static GLOBAL: Logged = Logged;
+#[cfg(feature = "jemalloc")]
 static INNER: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+#[cfg(feature = "mimalloc")]
+static INNER: mimalloc::MiMalloc = mimalloc::MiMalloc;
+#[cfg(not(any(feature = "jemalloc", feature = "mimalloc")))]
+static INNER: std::alloc::System = std::alloc::System;
 static LOG: AtomicPtr<[usize; 2]> = AtomicPtr::new(std::ptr::null_mut());
 static N: AtomicUsize = AtomicUsize::new(0);
 

@@ -82,6 +82,12 @@ NEXT(void *, new, "_Znwm", (size_t size), (size))
 NEXT(void *, new_array, "_Znam", (size_t size), (size))
 NEXT(void, delete, "_ZdlPv", (void *block), (block))
 NEXT(void, delete_array, "_ZdaPv", (void *block), (block))
+NEXT(void *, new_aligned, "_ZnwmSt11align_val_t", (size_t size, size_t align), (size, align))
+NEXT(void *, new_array_aligned, "_ZnamSt11align_val_t", (size_t size, size_t align), (size, align))
+NEXT(void *, new_nothrow, "_ZnwmRKSt9nothrow_t", (size_t size, const void *tag), (size, tag))
+NEXT(void *, new_array_nothrow, "_ZnamRKSt9nothrow_t", (size_t size, const void *tag), (size, tag))
+NEXT(void, delete_aligned, "_ZdlPvSt11align_val_t", (void *block, size_t align), (block, align))
+NEXT(void, delete_array_aligned, "_ZdaPvSt11align_val_t", (void *block, size_t align), (block, align))
 #else
 void *REAL(malloc)(size_t);
 void *REAL(calloc)(size_t, size_t);
@@ -273,6 +279,52 @@ void _ZdaPv(void *block)
 	if (block)
 		record(block, 0, OP_FREE);
 	next_delete_array(block);
+}
+
+void *_ZnwmSt11align_val_t(size_t size, size_t align)
+{
+	return allocated(next_new_aligned(size, align), size);
+}
+
+void *_ZnamSt11align_val_t(size_t size, size_t align)
+{
+	return allocated(next_new_array_aligned(size, align), size);
+}
+
+void *_ZnwmRKSt9nothrow_t(size_t size, const void *tag)
+{
+	return allocated(next_new_nothrow(size, tag), size);
+}
+
+void *_ZnamRKSt9nothrow_t(size_t size, const void *tag)
+{
+	return allocated(next_new_array_nothrow(size, tag), size);
+}
+
+void _ZdlPvSt11align_val_t(void *block, size_t align)
+{
+	if (block)
+		record(block, 0, OP_FREE);
+	next_delete_aligned(block, align);
+}
+
+void _ZdaPvSt11align_val_t(void *block, size_t align)
+{
+	if (block)
+		record(block, 0, OP_FREE);
+	next_delete_array_aligned(block, align);
+}
+
+void _ZdlPvmSt11align_val_t(void *block, size_t size, size_t align)
+{
+	(void)size;
+	_ZdlPvSt11align_val_t(block, align);
+}
+
+void _ZdaPvmSt11align_val_t(void *block, size_t size, size_t align)
+{
+	(void)size;
+	_ZdaPvSt11align_val_t(block, align);
 }
 
 void _ZdlPvm(void *block, size_t size)

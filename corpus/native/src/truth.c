@@ -42,6 +42,7 @@ static const struct {
 	[NEWARRAY] = { "NEWARRAY", "reachable" },
 	[LENGTH64] = { "LENGTH64", "reachable" },
 	[COWSTRING] = { "COWSTRING", "reachable" },
+	[PLUGIN] = { "PLUGIN", "reachable" },
 };
 
 struct note {

@@ -42,6 +42,7 @@ enum truth_kind {
 	NEWARRAY,
 	LENGTH64,
 	COWSTRING,
+	PLUGIN,
 	TRUTH_KINDS,
 };
 
