@@ -26,6 +26,17 @@ uint64_t clock_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* It may have ended; that is no failure of ours. */
+static bool has_ended(pid_t tid)
+{
+	struct proc_stat st;
+	struct err *err = proc_stat(tid, 0, &st);
+	bool ended = err || st.state == 'Z' || st.state == 'X';
+
+	err_free(err);
+	return ended;
+}
+
 struct err *trace_wait(pid_t tid, uint64_t deadline, int *ret)
 {
 	for (unsigned spins = 0;; spins++) {
@@ -35,13 +46,17 @@ struct err *trace_wait(pid_t tid, uint64_t deadline, int *ret)
 			return NULL;
 		if (got < 0 && errno != EINTR)
 			return err_os(errno, "waiting for thread %d", (int)tid);
+		if (spins < SPINS)
+			continue;
+		/* a main thread's end is told only when all others are gone */
+		if (has_ended(tid))
+			return err_os(ESRCH, "thread %d", (int)tid);
 		if (clock_ns() > deadline)
-			return err_new(ERR_LIMIT,
-				       "thread %d does not stop: it is in a system call that cannot "
-				       "be interrupted",
-				       (int)tid);
-		if (spins > SPINS)
-			nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+			return err_os(ETIMEDOUT,
+				      "thread %d does not stop: it is in a system call that cannot "
+				      "be interrupted",
+				      (int)tid);
+		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
 	}
 }
 
@@ -92,17 +107,6 @@ static bool is_known(const struct frozen *f, pid_t tid)
 	return false;
 }
 
-/* It may have ended since it was listed; that is no failure of ours. */
-static bool has_ended(pid_t pid, pid_t tid)
-{
-	struct proc_stat st;
-	struct err *err = proc_stat(pid, tid, &st);
-	bool ended = err || st.state == 'Z' || st.state == 'X';
-
-	err_free(err);
-	return ended;
-}
-
 static struct err *refused(pid_t pid, pid_t tid, int why)
 {
 	uint64_t tracer;
@@ -123,7 +127,7 @@ static struct err *seize(struct frozen *f, pid_t tid)
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
 		int why = errno;
 
-		return has_ended(f->pid, tid) ? NULL : refused(f->pid, tid, why);
+		return has_ended(tid) ? NULL : refused(f->pid, tid, why);
 	}
 	if (!vec_push(f, &t)) {
 		ptrace(PTRACE_DETACH, tid, NULL, NULL);
@@ -162,7 +166,7 @@ static struct err *stop_new(struct frozen *f, uint64_t deadline)
 			t.stopped = !err;
 			if (!err)
 				err = trace_get_regs(t.tid, &t.regs);
-			if (err && err->kind == ERR_OS && has_ended(f->pid, t.tid)) {
+			if (err && err->kind == ERR_OS && has_ended(t.tid)) {
 				err_free(err);
 				err = NULL;
 				continue;
@@ -208,8 +212,9 @@ struct err *freeze(pid_t pid, struct frozen *ret)
 		if (!err)
 			err = stop_new(&f, deadline);
 		if (!err && pass == PASSES_MAX)
-			err = err_new(ERR_LIMIT, "process %d starts threads faster than they can "
-						 "be stopped", (int)pid);
+			err = err_os(EAGAIN,
+				     "process %d starts threads faster than they can be stopped",
+				     (int)pid);
 	}
 	if (!err && !f.n)
 		err = err_os(ESRCH, "process %d has ended", (int)pid);

@@ -40,7 +40,7 @@ void thaw(struct frozen *f); /* lets go; the list of threads stays until frozen_
 void frozen_fini(struct frozen *f);
 
 /*
- * One wait for `tid`: NULL and its status, or ERR_OS: gone, or ERR_LIMIT: nothing by `deadline`
+ * One wait for `tid`: NULL and its status, or ERR_OS: gone, or nothing by `deadline`
  * (CLOCK_MONOTONIC, ns).
  */
 struct err *trace_wait(pid_t tid, uint64_t deadline, int *ret) MUST_CHECK;

@@ -11,7 +11,7 @@
 
 /* The note of who made the core: its contents are the mode's name, terminated. */
 #define NOTE_HEAPFX "HEAPFX"
-enum { NT_HEAPFX_MODE = 1 };
+enum { NT_HEAPFX_MODE = 0x48465801 }; /* no number of others: some readers look at it alone */
 
 /* NT_PRSTATUS with the process's own notes behind the first, as gdb expects them. */
 struct err *notes_build(const struct frozen *f, const char *mode, struct bytes *ret) MUST_CHECK;

@@ -4,14 +4,17 @@
  * usage: pulse MIB THREADS
  *
  * Threads wait in every kind of place: in a read, in a sleep that is interrupted or not, in user
- * mode, in a futex.  One beats the heart: it writes the longest gap it saw.  Commands on standard
- * input, an answer line each:
+ * mode, in a futex.  One beats the heart: it keeps the longest gap it saw.  A mebibyte is advised
+ * MADV_DONTFORK, another MADV_WIPEONFORK, a third MADV_DONTDUMP.  Commands on standard input, an
+ * answer line each:
  *	gap	the longest pause in nanoseconds since the last time it was asked
  *	sum	a checksum of the heap's contents as they are, 16 hexadecimal digits
  *	child	waitpid(-1, WNOHANG): "none", or the number of what it found; then SIGCHLDs seen
  *	fork	starts a child that ends at once, and waits for it
  *	exec	becomes `sleep 1000`
  *	bad	what went wrong in any thread so far (a call that failed with EINTR): a count
+ *	close	closes the write end of a pipe that threads read: they must see its end
+ *	read	how many of those threads saw it
  *	quit
  */
 #include <errno.h>
@@ -22,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <linux/futex.h>
@@ -30,7 +34,7 @@
 
 enum { BLOCKS_PER_MIB = 1024, BLOCK = 1000 };
 
-static _Atomic uint64_t longest, bad, sigchlds, spins;
+static _Atomic uint64_t longest, bad, sigchlds, spins, ends;
 static int never[2];
 static _Atomic uint32_t futex_word;
 
@@ -57,8 +61,9 @@ static void *wait_in_read(void *arg)
 	char c;
 
 	(void)arg;
-	if (read(never[0], &c, 1) < 0)
+	if (read(never[0], &c, 1))
 		bad++;
+	ends++;
 	return NULL;
 }
 
@@ -120,6 +125,15 @@ static uint64_t checksum(void **blocks, size_t n)
 	return h;
 }
 
+static void map_special(int advice)
+{
+	void *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED || madvise(p, 1 << 20, advice))
+		exit(1);
+	memset(p, 's', 1 << 20);
+}
+
 static void tell_child(void)
 {
 	int status;
@@ -132,7 +146,7 @@ static void tell_child(void)
 int main(int argc, char **argv)
 {
 	static void *(*const kinds[])(void *) = { wait_in_read, wait_in_sleep, wait_in_futex, spin };
-	size_t n = (size_t)atoi(argv[1]) * BLOCKS_PER_MIB;
+	size_t n = argc > 1 ? (size_t)atoi(argv[1]) * BLOCKS_PER_MIB : 0;
 	int threads = argc > 2 ? atoi(argv[2]) : 0;
 	void **blocks = calloc(n, sizeof(*blocks));
 	uint64_t x = 88172645463325252u;
@@ -151,11 +165,14 @@ int main(int argc, char **argv)
 			((uint64_t *)blocks[i])[k] = k % 4 ? k : x;
 		}
 	}
+	map_special(MADV_DONTFORK);
+	map_special(MADV_WIPEONFORK);
+	map_special(MADV_DONTDUMP);
 	pthread_create(&t, NULL, beat, NULL);
 	for (int i = 1; i < threads; i++)
 		pthread_create(&t, NULL, kinds[(size_t)i % (sizeof(kinds) / sizeof(*kinds))], NULL);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("ready %d %p\n", (int)getpid(), (void *)blocks);
+	printf("ready %d %p %zu\n", (int)getpid(), (void *)blocks, n);
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!strcmp(line, "gap\n"))
 			printf("%llu\n", (unsigned long long)atomic_exchange(&longest, 0));
@@ -165,6 +182,8 @@ int main(int argc, char **argv)
 			tell_child();
 		else if (!strcmp(line, "bad\n"))
 			printf("%llu\n", (unsigned long long)bad);
+		else if (!strcmp(line, "read\n"))
+			printf("%llu\n", (unsigned long long)ends);
 		else if (!strcmp(line, "fork\n")) {
 			pid_t child = fork();
 
@@ -175,8 +194,11 @@ int main(int argc, char **argv)
 		} else if (!strcmp(line, "exec\n")) {
 			puts("now");
 			execlp("sleep", "sleep", "1000", NULL);
-		} else if (!strcmp(line, "quit\n"))
+		} else if (!strcmp(line, "close\n")) {
+			printf("%d\n", close(never[1]));
+		} else if (!strcmp(line, "quit\n")) {
 			return 0;
+		}
 	}
 	return 0;
 }
