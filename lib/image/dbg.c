@@ -60,7 +60,7 @@ static void reader_close(struct dbg_reader *r)
  * Under the lock: the DWARF, opened on first use.  Where there is another half libdw must be given
  * it, or none is used: left alone it would look for one by itself, and believe it by its name.
  */
-static Dwarf *dbg_dwarf(const struct image *img, struct dbg *d)
+struct Dwarf *dbg_dwarf(const struct image *img, struct dbg *d)
 {
 	if (d->opened)
 		return d->main.dwarf;

@@ -47,6 +47,12 @@ struct dbg {
 	} variables;
 };
 
+struct image;
+struct module;
+
+/* Under the lock: what all of this folder reads; NULL when it cannot be opened. */
+struct Dwarf *dbg_dwarf(const struct image *img, struct dbg *d);
+
 /*
  * Entries, for readers that know a language.  Attributes 0x2900 and up are Go's own
  * (cmd/internal/dwarf).  Strings live as long as the image; callbacks must not ask again.
@@ -77,9 +83,6 @@ struct dbg_static {
 	uint64_t id, addr;
 	bool is_function;
 };
-
-struct image;
-struct module;
 
 /* Something that the DWARF tells of a struct, or the value of a constant. */
 struct dbg_ask {

@@ -7,6 +7,7 @@
 #define HEAPFX_TYPE_NATIVE_H
 
 #include "image/cxx.h"
+#include "image/dbg_types.h"
 #include "type/typer.h"
 
 enum native_kind {
@@ -16,13 +17,43 @@ enum native_kind {
 	NATIVE_KINDS
 };
 
+struct native_type;
+
 struct native_shape {
 	const char *name; /* "shop::Order", "shop::Order[]"; with "?" behind it where that is a guess */
 	uint8_t kind;	  /* enum native_kind */
 	uint8_t language; /* enum type_language */
 	bool is_guess;
-	uint64_t size;	  /* of one object, 0: unknown */
+	struct native_type *type; /* of one object; NULL: DWARF does not tell */
 	type_id id;	  /* 0 before one is assigned */
+};
+
+enum native_op {
+	NATIVE_POINTER, /* to one object, or to the first of some */
+	NATIVE_VECTOR,	/* to the first of those up to the next word; the one behind that ends their room */
+};
+
+/* Where a type has a pointer. */
+struct native_slot {
+	uint64_t offset;
+	struct native_type *to;
+	uint8_t op; /* enum native_op */
+};
+
+/* A type of DWARF's as blocks have it: dbg_type.user. */
+struct native_type {
+	struct dbg_type *dbg; /* loaded when `slots` are made */
+	const struct native_slot *slots; /* ascending, of one object */
+	uint32_t n_slots;
+	bool compiled;
+	struct native_shape *shapes[NATIVE_KINDS][2]; /* sure, and guessed */
+};
+
+/* A variable of a thread or frame that has a root in it. */
+struct native_local {
+	taddr start, end;
+	const char *name;
+	const struct dbg_type *type;
 };
 
 struct native {
@@ -31,10 +62,16 @@ struct native {
 	const struct blocks *blocks;
 	struct type_columns *cols; /* while typers run */
 	struct cxx cxx;
+	struct dbg_types **dwarf; /* by module; NULL: it has none */
+	bool has_dwarf;
 	struct {
 		struct native_shape **v; /* by type_id; of other typers: NULL */
 		size_t n, cap;
 	} by_id;
+	struct {
+		struct native_local *v; /* by address */
+		size_t n, cap;
+	} locals;
 	struct arena mem;
 	taddr window_start, window_end; /* of the segment used last */
 	const uint8_t *window;
@@ -59,6 +96,33 @@ struct native_block {
 };
 /* Until fn fails, in order; blocks of collected heaps are not among them. */
 struct err *native_each(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b), void *arg) MUST_CHECK;
+
+/* native_dwarf.c: what a type of DWARF's is to blocks.  NULL when out of memory, or for a type of no size. */
+struct native_type *native_type_of(struct native *n, const struct dbg_type *type);
+/* Of that name, as a demangler writes it; NULL: no module's DWARF has one. */
+struct native_type *native_type_named(struct native *n, const char *name);
+struct native_shape *native_shape_of(struct native *n, struct native_type *type, enum native_kind kind, bool is_guess);
+/* Makes the list of slots, once. */
+void native_compile(struct native *n, struct native_type *type);
+/* "order *" */
+void native_type_name(const struct dbg_type *type, struct text *ret);
+/*
+ * How the byte at an offset of a value is called: "->next", "[3].items"; `first` stands before the
+ * first field.  False: nothing is added.
+ */
+bool native_path(const struct dbg_type *type, bool is_array, uint64_t offset, const char *first, struct text *ret);
+
+/* native_spread.c: from blocks that are typed and from variables, along pointers, to blocks. */
+struct native_spread;
+struct err *native_spread(struct native *n) MUST_CHECK;
+/* A value of a type lies at an address outside the heap. */
+void native_follow(struct native_spread *s, taddr at, uint64_t bytes, const struct dbg_type *type);
+/* A word, in a register or so, that is of a type. */
+void native_follow_word(struct native_spread *s, uint64_t word, const struct dbg_type *type);
+
+/* native_roots.c: has all variables followed in which a root is. */
+struct err *native_roots(struct native *n, struct native_spread *s) MUST_CHECK;
+bool native_global(struct native *n, taddr at, struct text *ret);
 
 /* native_vtables.c: objects with virtual functions or bases, by their vtable pointers. */
 struct err *native_vtables(struct native *n) MUST_CHECK;

@@ -44,7 +44,7 @@ static struct err *intern(struct native *n, struct native_shape *shape)
 {
 	struct type_row row = {
 		.name = shape->name,
-		.size = shape->kind == NATIVE_VALUE ? shape->size : 0,
+		.size = shape->kind == NATIVE_VALUE && shape->type ? shape->type->dbg->size : 0,
 		.handle = (uintptr_t)shape,
 		.language = shape->language,
 		.typer = n->cols->typer,
@@ -122,6 +122,10 @@ static void close_typer(void *p)
 	if (!n)
 		return;
 	cxx_close(&n->cxx);
+	for (size_t i = 0; n->dwarf && i < n->img->n_modules; i++)
+		dbg_types_close(n->dwarf[i]);
+	free(n->dwarf);
+	free(n->locals.v);
 	free(n->by_id.v);
 	arena_fini(&n->mem);
 	free(n);
@@ -130,6 +134,22 @@ static void close_typer(void *p)
 static void guard_native(struct native **n)
 {
 	close_typer(*n);
+}
+
+/* Damaged debug info of one module leaves the others'. */
+static struct err *open_dwarf(struct native *n)
+{
+	n->dwarf = calloc(n->img->n_modules + 1, sizeof(struct dbg_types *));
+	if (!n->dwarf)
+		return &err_nomem;
+	for (size_t i = 0; i < n->img->n_modules; i++) {
+		struct err *err = dbg_types_open(n->env, n->img, &n->img->modules[i], &n->dwarf[i]);
+
+		if (err)
+			return err;
+		n->has_dwarf = n->has_dwarf || n->dwarf[i];
+	}
+	return NULL;
 }
 
 static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks,
@@ -143,6 +163,8 @@ static struct err *open_typer(struct env *env, const struct image *img, const st
 		return &err_nomem;
 	*n = (struct native){ .env = env, .img = img, .blocks = blocks };
 	err = cxx_open(img, &n->cxx);
+	if (!err)
+		err = open_dwarf(n);
 	if (err)
 		return err;
 	*ret_ctx = take(&n);
@@ -156,8 +178,28 @@ static struct err *assign(void *p, struct type_columns *cols)
 
 	n->cols = cols;
 	err = native_vtables(n);
+	if (!err && n->has_dwarf)
+		err = native_spread(n);
 	n->cols = NULL;
 	return err;
+}
+
+static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size, uint64_t offset, struct text *ret)
+{
+	const struct native_shape *shape = (const struct native_shape *)(uintptr_t)row->handle;
+	uint64_t skip = shape->kind == NATIVE_COUNTED ? 8 : 0;
+
+	(void)p;
+	(void)addr;
+	(void)size;
+	if (!shape->type || offset < skip)
+		return false;
+	return native_path(shape->type->dbg, shape->kind != NATIVE_VALUE, offset - skip, "->", ret);
+}
+
+static bool global(void *p, taddr addr, struct text *ret)
+{
+	return native_global(p, addr, ret);
 }
 
 extern const struct typer_ops typer_native;
@@ -165,5 +207,7 @@ const struct typer_ops typer_native = {
 	.name = "c and c++",
 	.open = open_typer,
 	.assign = assign,
+	.path = path,
+	.global = global,
 	.close = close_typer,
 };

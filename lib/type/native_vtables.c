@@ -28,14 +28,20 @@ struct seen {
 		uint64_t usable, count;
 	} sizes[SIZES];
 	uint64_t typical; /* the most frequent of them */
+	struct native_type *type; /* NULL: DWARF does not have it */
 	struct native_shape *shapes[NATIVE_KINDS][2]; /* sure, and guessed */
 };
 
 static struct seen *seen_of(struct native *n, struct cxx_class *of)
 {
-	if (!of->user)
-		of->user = arena_alloc(&n->mem, sizeof(struct seen));
-	return of->user;
+	struct seen *seen = of->user;
+
+	if (!seen) {
+		of->user = seen = arena_alloc(&n->mem, sizeof(*seen));
+		if (seen)
+			seen->type = native_type_named(n, of->name);
+	}
+	return seen;
 }
 
 static void count_size(struct seen *seen, uint64_t usable)
@@ -49,9 +55,13 @@ static void count_size(struct seen *seen, uint64_t usable)
 	}
 }
 
-static uint64_t typical_size(struct seen *seen)
+/* What DWARF says, or else the most frequent size. */
+static uint64_t typical_size(struct seen *seen, const struct cxx_point *p)
 {
 	uint64_t most = 0;
+
+	if (seen->type && seen->type->dbg->size >= p->least)
+		return seen->type->dbg->size;
 
 	for (unsigned i = 0; i < SIZES && !seen->typical; i++)
 		most = seen->sizes[i].count > most ? seen->sizes[i].count : most;
@@ -73,6 +83,7 @@ static struct err *assign(struct native *n, uint32_t id, struct cxx_class *of, e
 		*shape = native_shape_new(n, of->name, kind, is_guess, LANG_CXX);
 	if (!*shape)
 		return &err_nomem;
+	(*shape)->type = seen->type;
 	return native_assign(n, id, *shape, is_guess ? TYPE_GUESSED : TYPE_EXACT);
 }
 
@@ -175,6 +186,8 @@ static struct err *on_object(void *arg, const struct native_block *b)
 		seen = seen_of(n, p->of);
 		if (!seen)
 			return &err_nomem;
+		if (seen->type && b->usable < seen->type->dbg->size)
+			return NULL;
 		count_size(seen, b->usable);
 		return assign(n, b->id, p->of, NATIVE_VALUE, true);
 	}
@@ -200,7 +213,7 @@ static struct err *on_typed(void *arg, const struct native_block *b)
 		return NULL;
 	bytes = bytes_of(n, b, &size);
 	p = cxx_point_at(&n->cxx, load_u64(bytes));
-	typical = typical_size(p->of->user);
+	typical = typical_size(p->of->user, p);
 	array = array_of(p, bytes, size, typical);
 	if (array)
 		return assign(n, b->id, p->of, NATIVE_ARRAY, array == ARRAY_PERHAPS);

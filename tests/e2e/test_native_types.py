@@ -2,6 +2,7 @@
 import collections
 import functools
 import json
+import re
 import subprocess
 
 import pytest
@@ -12,6 +13,8 @@ import make_types
 
 COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/types").glob("*/dump.tar.zst"))
 FRESH = ["classes.gcc.O2.stripped", "classes.gcc.O0.g", "classes.clang.O2.nopie.stripped"]
+CLASSES = [name for name in COMMITTED + FRESH if name.startswith("classes")]
+WITH_DWARF = ["records.gcc.O0.g", "records.clang.O0.g", "records.gcc.O2.g4"]
 
 
 @functools.lru_cache(maxsize=None)
@@ -53,7 +56,7 @@ def rows_of(name):
 		yield blocks_of(name)[address], size, form, plain(names[kind] + suffix), polymorphic, holder
 
 
-@pytest.mark.parametrize("name", COMMITTED + FRESH)
+@pytest.mark.parametrize("name", CLASSES)
 def test_every_object_with_a_vtable_has_its_class(name):
 	wrong, guesses, n = [], 0, 0
 	for block, size, form, want, polymorphic, _holder in rows_of(name):
@@ -68,12 +71,53 @@ def test_every_object_with_a_vtable_has_its_class(name):
 	assert guesses <= n // 100
 
 
-@pytest.mark.parametrize("name", COMMITTED + FRESH)
+@pytest.mark.parametrize("name", CLASSES)
 def test_what_only_begins_like_an_object_is_none(name):
-	traps = [block for block, _s, form, *_ in rows_of(name) if form == "trap"]
+	traps = [(block, want) for block, _s, form, want, *_ in rows_of(name) if form == "trap"]
 	assert len(traps) == 4
-	for block in traps:
-		assert block.get("type", "?").endswith("?"), block
+	for block, want in traps:
+		assert plain(block.get("type", "")) != want, block
+
+
+@pytest.mark.parametrize("name", WITH_DWARF)
+def test_types_spread_from_variables(name):
+	"""95% of the bytes have their type, and none has another that is not said to be a guess."""
+	all_bytes = right = 0
+	wrong = []
+	for block, size, form, want, *_ in rows_of(name):
+		have = plain(block.get("type", "?"))
+		if form == "trap":
+			assert have != want, block
+			continue
+		all_bytes += size
+		right += size * (have == want)
+		if have != want and not have.endswith("?"):
+			wrong.append((hex(block["address"]), form, size, want, have))
+	assert not wrong
+	assert right >= all_bytes * 0.95
+
+
+def chains_of(dump, address):
+	"""Each chain of explain as a path: "bank.root->left"."""
+	for line in heapfx_ok("explain", *dump, hex(address)).out.splitlines():
+		words = line.split(None, 2)
+		if words[1:2] != ["chain"]:
+			continue
+		kind, _, rest = words[2].partition(" ")
+		root, *hops = rest.split(" -> ")
+		path = root.split(" ")[0] if kind != "register" else ""
+		for hop in hops[:-1]:
+			path += re.sub(r"^(struct \w+|[\w:]+)( \*)?(\[\](?=\[))?", "", hop)
+		yield path
+
+
+@pytest.mark.parametrize("name", WITH_DWARF[:2])
+def test_chains_read_like_the_source(name):
+	dump, rows = case_of(name)
+	held = [(address, holder) for address, *_, holder in rows if holder]
+	assert len(held) > 10
+	for address, holder in held:
+		assert holder in list(chains_of(dump, address)), holder
 
 
 @pytest.mark.parametrize("name", COMMITTED)

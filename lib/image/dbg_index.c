@@ -1,0 +1,452 @@
+/*
+ * image/dbg_index.c - one pass over all entries of the DWARF of C, C++ and Rust: static variables,
+ * functions, and every struct under its qualified name.
+ *
+ * Source of truth: DWARF 4 and 5, through libdw.  Bounded by entries and by depth; what is past
+ * that is not known.
+ */
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/search.h"
+#include "base/vec.h"
+#include "image/dbg_types.h"
+#include "image/demangle.h"
+
+enum {
+	ENTRIES_MAX = 40000000,
+	DEPTH_MAX = 48,
+	STEPS_MAX = 32, /* typedefs and qualifiers on the way to a type */
+	NAME_BYTES = 4096,
+};
+
+/* A first part of a struct, whose own name is looked up when all are known. */
+struct first {
+	void *part;
+	uint64_t size; /* of the whole */
+};
+
+struct level {
+	Dwarf_Die die; /* the next to look at */
+	size_t prefix; /* bytes of the name that hold here */
+	bool in_struct, has_first;
+	uint64_t size; /* of that struct */
+};
+
+struct index {
+	struct dbg_types *t;
+	Dwarf *dwarf;
+	bool is_alt;
+	uint8_t language;
+	uint64_t seen;
+	struct text name;
+	struct {
+		struct first *v;
+		size_t n, cap;
+	} firsts;
+	struct level levels[DEPTH_MAX];
+	unsigned depth;
+};
+
+/* ---- names */
+
+uint64_t dbg_name_hash(const char *name)
+{
+	uint64_t h = 0xcbf29ce484222325;
+	char last = 0;
+
+	for (; *name; name++) {
+		bool digit = last >= '0' && last <= '9';
+
+		/* "3ul" of demanglers and Clang is "3" to GCC. */
+		if (*name == ' ' || (digit && (*name == 'u' || *name == 'l' || *name == 'U' || *name == 'L')))
+			continue;
+		h = (h ^ (uint8_t)*name) * 0x100000001b3;
+		last = *name;
+	}
+	return h | 1;
+}
+
+static enum dbg_language language_of(Dwarf_Die *unit)
+{
+	switch (dwarf_srclang(unit)) {
+	case DW_LANG_C_plus_plus:
+	case DW_LANG_C_plus_plus_03:
+	case DW_LANG_C_plus_plus_11:
+	case DW_LANG_C_plus_plus_14:
+	case 0x002b: /* DW_LANG_C_plus_plus_17 */
+	case 0x002c: /* DW_LANG_C_plus_plus_20 */
+		return DBG_LANG_CXX;
+	case DW_LANG_Rust:
+		return DBG_LANG_RUST;
+	case DW_LANG_Go:
+	case DW_LANG_Mips_Assembler:
+		return DBG_LANG_OTHER;
+	default:
+		return DBG_LANG_C;
+	}
+}
+
+static const char *name_of(Dwarf_Die *die)
+{
+	Dwarf_Attribute attr;
+
+	return dwarf_attr_integrate(die, DW_AT_name, &attr) ? dwarf_formstring(&attr) : NULL;
+}
+
+/* What a struct, a function or a namespace adds in front of the names inside it. */
+static void push_name(struct index *x, const char *name, const char *after)
+{
+	text_add_escaped(&x->name, name, strnlen(name, NAME_BYTES));
+	text_add(&x->name, after);
+}
+
+static const char *full_name(struct index *x, const char *name)
+{
+	size_t n = x->name.n;
+	const char *ret;
+
+	if (x->name.n > NAME_BYTES)
+		return NULL;
+	text_add_escaped(&x->name, name, strnlen(name, NAME_BYTES));
+	ret = x->name.bad ? NULL : arena_strdup(&x->t->mem, text_str(&x->name));
+	text_cut(&x->name, n);
+	return ret;
+}
+
+/* ---- entries */
+
+static bool is_struct_tag(int tag)
+{
+	return tag == DW_TAG_structure_type || tag == DW_TAG_class_type || tag == DW_TAG_union_type;
+}
+
+/* The struct that a member or base is, without typedefs and qualifiers; its address. */
+static void *struct_of(Dwarf_Die *of)
+{
+	Dwarf_Die die = *of;
+
+	for (unsigned i = 0; i < STEPS_MAX; i++) {
+		Dwarf_Attribute attr;
+		int tag;
+
+		if (!dwarf_attr(&die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &die))
+			return NULL;
+		tag = dwarf_tag(&die);
+		if (is_struct_tag(tag))
+			return die.addr;
+		if (tag != DW_TAG_typedef && tag != DW_TAG_const_type && tag != DW_TAG_volatile_type)
+			return NULL;
+	}
+	return NULL;
+}
+
+static uint64_t number(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word v;
+
+	return dwarf_attr(die, name, &attr) && !dwarf_formudata(&attr, &v) ? v : 0;
+}
+
+static bool add_struct(struct index *x, Dwarf_Die *die, const char *name)
+{
+	struct dbg_named n = {
+		.die = die->addr,
+		.name = full_name(x, name),
+		.size = number(die, DW_AT_byte_size),
+		.line = (uint32_t)number(die, DW_AT_decl_line),
+		.is_declaration = dwarf_hasattr(die, DW_AT_declaration),
+		.in_alt = x->is_alt,
+		.language = x->language,
+	};
+
+	if (!n.name)
+		return !x->name.bad;
+	n.hash = dbg_name_hash(n.name);
+	return vec_push(&x->t->named, &n);
+}
+
+static const char *linkage_name(struct index *x, Dwarf_Die *die)
+{
+	Dwarf_Attribute attr;
+	struct text name = TEXT_INIT;
+	const char *mangled = NULL, *ret = NULL;
+
+	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attr) ||
+	    dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attr))
+		mangled = dwarf_formstring(&attr);
+	if (mangled && demangle(mangled, &name))
+		ret = arena_strdup(&x->t->mem, text_str(&name));
+	text_fini(&name);
+	return ret;
+}
+
+/* An address that the expression names by its number in .debug_addr. */
+static bool indexed(Dwarf_Attribute *attr, const Dwarf_Op *op, uint64_t *ret)
+{
+	Dwarf_Attribute to;
+	Dwarf_Addr addr;
+
+	if (dwarf_getlocation_attr(attr, op, &to) || dwarf_formaddr(&to, &addr))
+		return false;
+	*ret = addr;
+	return true;
+}
+
+/* Where a static variable is: DW_OP_addr, or an offset in the TLS block. */
+static bool static_place(Dwarf_Die *die, struct dbg_var *v)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Op *ops;
+	size_t n;
+
+	if (!dwarf_attr(die, DW_AT_location, &attr) || dwarf_getlocation(&attr, &ops, &n) || !n)
+		return false;
+	v->addr = ops[0].number;
+	if (n == 1)
+		return ops[0].atom == DW_OP_addr || (ops[0].atom == DW_OP_addrx && indexed(&attr, ops, &v->addr));
+	v->is_tls = true;
+	return n == 2 && (ops[0].atom == DW_OP_const8u || ops[0].atom == DW_OP_const4u || ops[0].atom == DW_OP_addr) &&
+	       (ops[1].atom == DW_OP_form_tls_address || ops[1].atom == DW_OP_GNU_push_tls_address);
+}
+
+static bool add_variable(struct index *x, Dwarf_Die *die)
+{
+	struct dbg_var v = { .die = die->addr, .in_alt = x->is_alt, .language = x->language };
+	const char *name;
+
+	if (!dwarf_hasattr(die, DW_AT_location) || !static_place(die, &v))
+		return true;
+	/* A definition outside its namespace or class has the whole name in its mangled one alone. */
+	if (dwarf_hasattr(die, DW_AT_specification))
+		v.name = linkage_name(x, die);
+	name = v.name ? NULL : name_of(die);
+	if (name)
+		v.name = full_name(x, name);
+	return !v.name || vec_push(&x->t->vars, &v);
+}
+
+static bool add_function(struct index *x, Dwarf_Die *die)
+{
+	struct dbg_func f = { .die = die->addr, .in_alt = x->is_alt, .language = x->language };
+	Dwarf_Addr low, high;
+
+	if (dwarf_lowpc(die, &low) || dwarf_highpc(die, &high) || high <= low)
+		return true;
+	f.low = low;
+	f.high = high;
+	return vec_push(&x->t->funcs, &f);
+}
+
+/* The first part of a struct that lies at its beginning and is a struct itself. */
+static bool add_first(struct index *x, struct level *level, Dwarf_Die *die)
+{
+	struct first f = { .size = level->size };
+
+	level->has_first = true;
+	f.part = number(die, DW_AT_data_member_location) ? NULL : struct_of(die);
+	return !f.part || vec_push(&x->firsts, &f);
+}
+
+/* ---- the walk */
+
+static bool enter(struct index *x, Dwarf_Die *die, const char *name, const char *after, bool in_struct)
+{
+	struct level *level = &x->levels[x->depth];
+
+	if (x->depth == DEPTH_MAX || dwarf_child(die, &level->die))
+		return true;
+	level->prefix = x->name.n;
+	level->in_struct = in_struct;
+	level->has_first = false;
+	level->size = in_struct ? number(die, DW_AT_byte_size) : 0;
+	if (name)
+		push_name(x, name, after);
+	x->depth++;
+	return true;
+}
+
+static bool visit(struct index *x, Dwarf_Die *die, struct level *level)
+{
+	int tag = dwarf_tag(die);
+	const char *name;
+
+	switch (tag) {
+	case DW_TAG_namespace:
+		name = name_of(die);
+		return enter(x, die, name ? name : "(anonymous namespace)", "::", false);
+	case DW_TAG_structure_type:
+	case DW_TAG_class_type:
+	case DW_TAG_union_type:
+		name = dwarf_diename(die);
+		return (!name || add_struct(x, die, name)) &&
+		       enter(x, die, name, "::", tag != DW_TAG_union_type && !dwarf_hasattr(die, DW_AT_declaration));
+	case DW_TAG_variable:
+		return add_variable(x, die);
+	case DW_TAG_subprogram:
+		if (dwarf_hasattr(die, DW_AT_declaration) || !dwarf_haschildren(die))
+			return add_function(x, die);
+		return add_function(x, die) && enter(x, die, name_of(die), "()::", false);
+	case DW_TAG_lexical_block:
+		return enter(x, die, NULL, NULL, false);
+	case DW_TAG_member:
+	case DW_TAG_inheritance:
+		if (level->in_struct && !level->has_first && !dwarf_hasattr(die, DW_AT_external))
+			return add_first(x, level, die);
+		return true;
+	default:
+		return true;
+	}
+}
+
+static bool walk_unit(struct index *x, Dwarf_Die *unit)
+{
+	bool ok = true;
+
+	x->depth = 0;
+	text_reset(&x->name);
+	enter(x, unit, NULL, NULL, false);
+	while (x->depth && ok) {
+		unsigned depth = x->depth;
+		struct level *level = &x->levels[depth - 1];
+		Dwarf_Die die = level->die;
+
+		if (x->seen++ >= ENTRIES_MAX)
+			return true;
+		ok = visit(x, &die, level);
+		if (dwarf_siblingof(&die, &level->die))
+			level->die.addr = NULL;
+		/* What was entered comes first; levels without a next one end with it. */
+		while (x->depth == depth && depth && !x->levels[depth - 1].die.addr) {
+			text_cut(&x->name, x->levels[depth - 1].prefix);
+			x->depth = --depth;
+		}
+	}
+	return ok;
+}
+
+/* Levels above may have ended while those below were walked: see the loop's end. */
+static struct err *firsts_settle(struct index *x)
+{
+	struct dbg_types *t = x->t;
+
+	for (size_t i = 0; i < x->firsts.n; i++) {
+		struct dbg_named *part = dbg_named_of(t, x->firsts.v[i].part);
+		uint64_t size = x->firsts.v[i].size;
+
+		if (part && size && (!part->outer || size < part->outer))
+			part->outer = size;
+	}
+	return NULL;
+}
+
+static int by_die(const void *a, const void *b)
+{
+	const struct dbg_named *x = a, *y = b;
+
+	return x->die < y->die ? -1 : x->die > y->die;
+}
+
+static int var_by_addr(const void *a, const void *b)
+{
+	const struct dbg_var *x = a, *y = b;
+
+	if (x->is_tls != y->is_tls)
+		return x->is_tls ? 1 : -1;
+	if (x->addr != y->addr)
+		return x->addr < y->addr ? -1 : 1;
+	return x->die < y->die ? -1 : x->die > y->die;
+}
+
+static int func_by_addr(const void *a, const void *b)
+{
+	const struct dbg_func *x = a, *y = b;
+
+	if (x->low != y->low)
+		return x->low < y->low ? -1 : 1;
+	return x->die < y->die ? -1 : x->die > y->die;
+}
+
+struct dbg_named *dbg_named_of(struct dbg_types *t, const void *die)
+{
+	size_t i = partition_point(t->named.n, k, (const void *)t->named.v[k].die < die);
+
+	return i < t->named.n && t->named.v[i].die == die ? &t->named.v[i] : NULL;
+}
+
+struct err *dbg_index(struct dbg_types *t, struct Dwarf *dwarf, bool is_alt)
+{
+	struct index *x = calloc(1, sizeof(*x));
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die unit;
+	bool ok = x != NULL;
+	struct err *err;
+
+	if (!x)
+		return &err_nomem;
+	*x = (struct index){ .t = t, .dwarf = dwarf, .is_alt = is_alt, .name = { .max = 4 * NAME_BYTES } };
+	while (ok && x->seen < ENTRIES_MAX && !dwarf_get_units(dwarf, cu, &cu, NULL, NULL, &unit, NULL)) {
+		x->language = language_of(&unit);
+		if (x->language != DBG_LANG_OTHER)
+			ok = walk_unit(x, &unit);
+	}
+	if (x->seen >= ENTRIES_MAX)
+		diag(t->env, "module/debug-info", t->module->start,
+		     "%s: more than %u entries of debug info: the rest is not used", module_base_name(t->module),
+		     (unsigned)ENTRIES_MAX);
+	if (t->named.n)
+		qsort(t->named.v, t->named.n, sizeof(*t->named.v), by_die);
+	err = ok ? firsts_settle(x) : &err_nomem;
+	text_fini(&x->name);
+	free(x->firsts.v);
+	free(x);
+	return err;
+}
+
+static int by_hash(const void *a, const void *b, void *arg)
+{
+	const struct dbg_named *v = arg, *x = &v[*(const uint32_t *)a], *y = &v[*(const uint32_t *)b];
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->die < y->die ? -1 : x->die > y->die;
+}
+
+/* What one unit says of the first parts of a struct holds for all entries of that struct. */
+static void outers_settle(struct dbg_types *t)
+{
+	size_t i = 0, k, end;
+
+	for (; i < t->by_hash.n; i = end) {
+		uint64_t outer = 0, hash = t->named.v[t->by_hash.v[i]].hash;
+
+		for (end = i; end < t->by_hash.n && t->named.v[t->by_hash.v[end]].hash == hash; end++) {
+			uint64_t one = t->named.v[t->by_hash.v[end]].outer;
+
+			outer = one && (!outer || one < outer) ? one : outer;
+		}
+		for (k = i; k < end; k++)
+			t->named.v[t->by_hash.v[k]].outer = outer;
+	}
+}
+
+struct err *dbg_index_finish(struct dbg_types *t)
+{
+	if (t->named.n >= UINT32_MAX)
+		return err_new(ERR_LIMIT, "more than 2^32 types");
+	for (uint32_t i = 0; i < t->named.n; i++)
+		if (!t->named.v[i].is_declaration && !vec_push(&t->by_hash, &i))
+			return &err_nomem;
+	if (t->by_hash.n)
+		qsort_r(t->by_hash.v, t->by_hash.n, sizeof(*t->by_hash.v), by_hash, t->named.v);
+	outers_settle(t);
+	if (t->vars.n)
+		qsort(t->vars.v, t->vars.n, sizeof(*t->vars.v), var_by_addr);
+	if (t->funcs.n)
+		qsort(t->funcs.v, t->funcs.n, sizeof(*t->funcs.v), func_by_addr);
+	return NULL;
+}

@@ -1,0 +1,563 @@
+/*
+ * image/dbg_types.c - types by their entries, each made once; where variables of a frame lie.
+ *
+ * Source of truth: DWARF 4 and 5, through libdw.  Typedefs and qualifiers are looked through; what a
+ * type is made of is read when it is asked for, so that the types that nobody meets cost nothing.
+ * Entries of several units that say the same are one type.  Nothing here recurses.
+ */
+#include "image/dbg_types.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "base/search.h"
+#include "base/vec.h"
+#include "image/dbg.h"
+
+enum {
+	TYPES_MAX = 1 << 20,
+	MEMBERS_MAX = 1 << 23, /* of all types */
+	MEMBERS_OF_ONE = 1 << 14,
+	CHILDREN_MAX = 1 << 16, /* entries inside one */
+	STEPS_MAX = 32,		/* typedefs and qualifiers on the way to a type */
+	NAME_BYTES = 4096,
+	SCOPES_MAX = 32,     /* blocks and inlined calls inside each other */
+	LOCALS_MAX = 1 << 14, /* entries of one function */
+	POINTER = 8,
+};
+
+static void unlock(pthread_mutex_t **lock)
+{
+	pthread_mutex_unlock(*lock);
+}
+
+#define DBG_LOCKED(t)                                                                      \
+	pthread_mutex_lock(&(t)->module->dbg->lock);                                       \
+	_cleanup_(unlock) __attribute__((unused)) pthread_mutex_t *lock_ = &(t)->module->dbg->lock
+
+void dbg_types_close(struct dbg_types *t)
+{
+	if (!t)
+		return;
+	free(t->vars.v);
+	free(t->funcs.v);
+	free(t->named.v);
+	free(t->by_hash.v);
+	addrmap_fini(&t->types);
+	addrmap_fini(&t->same);
+	arena_fini(&t->mem);
+	free(t);
+}
+
+static void guard_types(struct dbg_types **t)
+{
+	dbg_types_close(*t);
+}
+
+struct err *dbg_types_open(struct env *env, const struct image *img, const struct module *m, struct dbg_types **ret)
+{
+	_cleanup_(guard_types) struct dbg_types *t = NULL;
+	struct Dwarf *dwarf;
+	struct err *err = NULL;
+
+	*ret = NULL;
+	if (!m->dbg)
+		return NULL;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return &err_nomem;
+	*t = (struct dbg_types){ .env = env, .img = img, .module = m };
+	DBG_LOCKED(t);
+	dwarf = dbg_dwarf(img, m->dbg);
+	if (!dwarf)
+		return NULL;
+	if (m->dbg->rest.dwarf)
+		err = dbg_index(t, m->dbg->rest.dwarf, true);
+	if (!err)
+		err = dbg_index(t, dwarf, false);
+	if (!err)
+		err = dbg_index_finish(t);
+	if (!err)
+		*ret = take(&t);
+	return err;
+}
+
+/* ---- types */
+
+static bool die_at(const struct dbg_types *t, void *addr, bool in_alt, Dwarf_Die *ret)
+{
+	const struct dbg *d = t->module->dbg;
+	Dwarf *dwarf = in_alt ? d->rest.dwarf : d->main.dwarf;
+
+	return dwarf && dwarf_die_addr_die(dwarf, addr, ret);
+}
+
+static bool is_in_alt(const struct dbg_types *t, Dwarf_Die *die)
+{
+	return t->module->dbg->rest.dwarf && dwarf_cu_getdwarf(die->cu) == t->module->dbg->rest.dwarf;
+}
+
+static uint64_t number(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word v;
+
+	return dwarf_attr_integrate(die, name, &attr) && !dwarf_formudata(&attr, &v) ? v : 0;
+}
+
+static const char *escaped(struct dbg_types *t, const char *before, const char *name)
+{
+	struct text text = { .max = 2 * NAME_BYTES };
+	const char *ret;
+
+	text_add(&text, before);
+	text_add_escaped(&text, name, strnlen(name, NAME_BYTES));
+	ret = text.bad ? NULL : arena_strdup(&t->mem, text_str(&text));
+	text_fini(&text);
+	return ret;
+}
+
+static struct dbg_type *type_new(struct dbg_types *t, Dwarf_Die *die, enum dbg_kind kind)
+{
+	struct dbg_type *ret = t->n_types < TYPES_MAX ? arena_alloc(&t->mem, sizeof(*ret)) : NULL;
+
+	if (!ret)
+		return NULL;
+	t->n_types++;
+	*ret = (struct dbg_type){
+		.of = t, .die = die->addr, .in_alt = is_in_alt(t, die), .kind = (uint8_t)kind, .size = number(die, DW_AT_byte_size),
+	};
+	return ret;
+}
+
+static struct dbg_type *struct_of_named(struct dbg_types *t, Dwarf_Die *die, const struct dbg_named *n)
+{
+	uint64_t key = (n->hash ^ n->size * 0x9e3779b97f4a7c15ull ^ (uint64_t)n->line << 40) | 1;
+	struct dbg_type *same = (struct dbg_type *)addrmap_get(&t->same, key);
+	bool is_union = dwarf_tag(die) == DW_TAG_union_type;
+
+	if (same)
+		return same;
+	same = type_new(t, die, is_union ? DBG_KIND_UNION : DBG_KIND_STRUCT);
+	if (!same)
+		return NULL;
+	same->language = n->language;
+	same->outer = n->outer;
+	same->size = n->size;
+	same->has_vtable = dwarf_hasattr(die, DW_AT_containing_type);
+	same->name = n->language == DBG_LANG_C ? escaped(t, is_union ? "union " : "struct ", n->name) : n->name;
+	return addrmap_put(&t->same, key, same) ? same : NULL;
+}
+
+static struct dbg_type *struct_new(struct dbg_types *t, Dwarf_Die *die, const char *alias)
+{
+	const struct dbg_named *named = dbg_named_of(t, die->addr);
+	struct dbg_type *ret;
+
+	if (named && named->is_declaration)
+		return dbg_types_named(t, named->hash);
+	if (named)
+		return struct_of_named(t, die, named);
+	if (dwarf_hasattr(die, DW_AT_declaration))
+		return NULL;
+	ret = type_new(t, die, dwarf_tag(die) == DW_TAG_union_type ? DBG_KIND_UNION : DBG_KIND_STRUCT);
+	if (ret && alias)
+		ret->name = escaped(t, "", alias);
+	return ret;
+}
+
+static bool is_text(Dwarf_Die *die)
+{
+	switch (number(die, DW_AT_encoding)) {
+	case DW_ATE_signed_char:
+	case DW_ATE_unsigned_char:
+	case DW_ATE_UTF:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static struct dbg_type *base_new(struct dbg_types *t, Dwarf_Die *die)
+{
+	struct dbg_type *ret = type_new(t, die, DBG_KIND_BASE);
+	const char *name = dwarf_diename(die);
+
+	if (ret && name)
+		ret->name = escaped(t, "", name);
+	if (ret)
+		ret->is_text = is_text(die);
+	return ret && ret->size ? ret : NULL;
+}
+
+/* Elements of all dimensions; 0: unknown. */
+static uint64_t array_count(Dwarf_Die *of)
+{
+	uint64_t n = 1;
+	unsigned seen = 0;
+	Dwarf_Die child;
+
+	for (bool more = !dwarf_child(of, &child); more && seen < STEPS_MAX;
+	     more = !dwarf_siblingof(&child, &child), seen++) {
+		uint64_t one = 0;
+
+		if (dwarf_tag(&child) != DW_TAG_subrange_type)
+			continue;
+		if (dwarf_hasattr(&child, DW_AT_count))
+			one = number(&child, DW_AT_count);
+		else if (dwarf_hasattr(&child, DW_AT_upper_bound))
+			one = number(&child, DW_AT_upper_bound) + 1;
+		if (!checked_mul(n, one, &n))
+			return 0;
+	}
+	return n;
+}
+
+/* Typedefs and qualifiers end at a type; false: at none, or at void. */
+static bool plain_type(Dwarf_Die *die, const char **alias)
+{
+	for (unsigned i = 0; i < STEPS_MAX; i++) {
+		Dwarf_Attribute attr;
+		int tag = dwarf_tag(die);
+
+		if (tag == DW_TAG_typedef)
+			*alias = *alias ? *alias : dwarf_diename(die);
+		else if (tag != DW_TAG_const_type && tag != DW_TAG_volatile_type && tag != DW_TAG_restrict_type &&
+			 tag != DW_TAG_atomic_type)
+			return true;
+		if (!dwarf_attr(die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, die))
+			return false;
+	}
+	return false;
+}
+
+static struct dbg_type *simple_shell(struct dbg_types *t, Dwarf_Die *die, const char *alias)
+{
+	struct dbg_type *ret;
+
+	switch (dwarf_tag(die)) {
+	case DW_TAG_structure_type:
+	case DW_TAG_class_type:
+	case DW_TAG_union_type:
+		return struct_new(t, die, alias);
+	case DW_TAG_base_type:
+	case DW_TAG_enumeration_type:
+	case DW_TAG_ptr_to_member_type:
+		return base_new(t, die);
+	case DW_TAG_pointer_type:
+	case DW_TAG_reference_type:
+	case DW_TAG_rvalue_reference_type:
+		ret = type_new(t, die, DBG_KIND_POINTER);
+		if (ret)
+			ret->size = POINTER;
+		return ret;
+	default:
+		return NULL;
+	}
+}
+
+/* The type of a plain entry, known or not. NULL: nothing is known of it. */
+static const struct dbg_type *known_or_new(struct dbg_types *t, Dwarf_Die *die, const char *alias)
+{
+	const struct dbg_type *type = addrmap_get(&t->types, (uintptr_t)die->addr);
+
+	if (type)
+		return type;
+	type = simple_shell(t, die, alias);
+	if (type)
+		addrmap_put(&t->types, (uintptr_t)die->addr, type); /* without memory: again the next time */
+	return type;
+}
+
+/* An array of arrays is one of all their elements. */
+static const struct dbg_type *array_new(struct dbg_types *t, Dwarf_Die *of)
+{
+	uint64_t count = 1;
+	Dwarf_Die die = *of;
+	struct dbg_type *ret;
+	const struct dbg_type *elem;
+	const char *alias = NULL;
+
+	for (unsigned i = 0; i < STEPS_MAX && dwarf_tag(&die) == DW_TAG_array_type; i++) {
+		Dwarf_Attribute attr;
+
+		if (!checked_mul(count, array_count(&die), &count) || !dwarf_attr(&die, DW_AT_type, &attr) ||
+		    !dwarf_formref_die(&attr, &die) || !plain_type(&die, &alias))
+			return NULL;
+	}
+	elem = known_or_new(t, &die, alias);
+	ret = elem ? type_new(t, of, DBG_KIND_ARRAY) : NULL;
+	if (!ret)
+		return NULL;
+	ret->loaded = true;
+	ret->to = elem;
+	ret->count = count;
+	if (!checked_mul(count, elem->size, &ret->size))
+		ret->size = ret->count = 0;
+	addrmap_put(&t->types, (uintptr_t)of->addr, ret); /* without memory: again the next time */
+	return ret;
+}
+
+/* Never NULL. */
+static const struct dbg_type *type_of(struct dbg_types *t, Dwarf_Die *of)
+{
+	const struct dbg_type *type;
+	const char *alias = NULL;
+	Dwarf_Attribute attr;
+	Dwarf_Die die;
+
+	if (!dwarf_attr_integrate(of, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &die) ||
+	    !plain_type(&die, &alias))
+		return &t->nothing;
+	type = known_or_new(t, &die, alias);
+	if (!type && dwarf_tag(&die) == DW_TAG_array_type)
+		type = array_new(t, &die);
+	return type ? type : &t->nothing;
+}
+
+struct dbg_type *dbg_types_named(struct dbg_types *t, uint64_t hash)
+{
+	size_t i = partition_point(t->by_hash.n, k, t->named.v[t->by_hash.v[k]].hash < hash), end = i;
+	const struct dbg_named *first, *n;
+	Dwarf_Die die;
+
+	if (i == t->by_hash.n || t->named.v[t->by_hash.v[i]].hash != hash)
+		return NULL;
+	first = &t->named.v[t->by_hash.v[i]];
+	for (; end < t->by_hash.n; end++) {
+		n = &t->named.v[t->by_hash.v[end]];
+		if (n->hash != hash)
+			break;
+		if (n->size != first->size || n->line != first->line)
+			return NULL;
+	}
+	return die_at(t, first->die, first->in_alt, &die) ? struct_of_named(t, &die, first) : NULL;
+}
+
+/* ---- what a type is made of */
+
+struct members {
+	struct dbg_member *v;
+	size_t n, cap;
+};
+
+static void add_member(struct dbg_types *t, Dwarf_Die *child, bool in_union, struct members *members)
+{
+	struct dbg_member m = { .is_base = dwarf_tag(child) == DW_TAG_inheritance };
+	Dwarf_Attribute attr;
+	Dwarf_Word offset = 0;
+	const char *name;
+
+	/* Bit fields hold no pointers; a virtual base is where its vtable says. */
+	if (dwarf_hasattr(child, DW_AT_bit_size) || dwarf_hasattr(child, DW_AT_external))
+		return;
+	if (!dwarf_attr(child, DW_AT_data_member_location, &attr) ? !in_union : dwarf_formudata(&attr, &offset) != 0)
+		return;
+	name = m.is_base ? NULL : dwarf_diename(child);
+	m.name = name ? escaped(t, "", name) : NULL;
+	m.offset = offset;
+	m.type = type_of(t, child);
+	if (members->n < MEMBERS_OF_ONE && t->n_members < MEMBERS_MAX && vec_push(members, &m))
+		t->n_members++;
+}
+
+static void add_param(struct dbg_types *t, Dwarf_Die *child, struct members *params)
+{
+	struct dbg_member m = {};
+	const char *name = dwarf_diename(child);
+
+	m.name = name ? escaped(t, "", name) : NULL;
+	m.type = type_of(t, child);
+	if (params->n < STEPS_MAX)
+		vec_push(params, &m);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	const struct dbg_member *x = a, *y = b;
+
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	return x->type->size < y->type->size ? -1 : x->type->size > y->type->size;
+}
+
+static const struct dbg_member *keep(struct dbg_types *t, struct members *m, uint32_t *ret_n)
+{
+	struct dbg_member *kept = m->n ? arena_alloc(&t->mem, m->n * sizeof(*kept)) : NULL;
+
+	if (kept)
+		memcpy(kept, m->v, m->n * sizeof(*kept));
+	*ret_n = kept ? (uint32_t)m->n : 0;
+	free(m->v);
+	return kept;
+}
+
+static void load_struct(struct dbg_types *t, struct dbg_type *type, Dwarf_Die *die)
+{
+	struct members members = {}, params = {};
+	unsigned seen = 0;
+	Dwarf_Die child;
+
+	for (bool more = !dwarf_child(die, &child); more && seen < CHILDREN_MAX;
+	     more = !dwarf_siblingof(&child, &child), seen++) {
+		int tag = dwarf_tag(&child);
+
+		if (tag == DW_TAG_member || tag == DW_TAG_inheritance)
+			add_member(t, &child, type->kind == DBG_KIND_UNION, &members);
+		else if (tag == DW_TAG_template_type_parameter)
+			add_param(t, &child, &params);
+	}
+	if (members.n)
+		qsort(members.v, members.n, sizeof(*members.v), by_offset);
+	for (size_t i = 0; i < members.n; i++)
+		if (members.v[i].name && !strncmp(members.v[i].name, "_vptr", 5))
+			type->has_vtable = true;
+	type->members = keep(t, &members, &type->n_members);
+	type->params = keep(t, &params, &type->n_params);
+}
+
+/* Under the lock, or while there is no other thread that could have it. */
+void dbg_type_load(struct dbg_type *type)
+{
+	Dwarf_Die die;
+
+	if (type->loaded || !type->of)
+		return;
+	type->loaded = true;
+	if (!die_at(type->of, type->die, type->in_alt, &die))
+		return;
+	if (type->kind == DBG_KIND_POINTER)
+		type->to = type_of(type->of, &die);
+	else if (type->kind == DBG_KIND_STRUCT || type->kind == DBG_KIND_UNION)
+		load_struct(type->of, type, &die);
+}
+
+/* ---- variables */
+
+const struct dbg_var *dbg_var_at(const struct dbg_types *t, bool is_tls, uint64_t addr)
+{
+	size_t i = partition_point(t->vars.n, k,
+				   t->vars.v[k].is_tls < is_tls ||
+					   (t->vars.v[k].is_tls == is_tls && t->vars.v[k].addr <= addr));
+
+	return i && t->vars.v[i - 1].is_tls == is_tls ? &t->vars.v[i - 1] : NULL;
+}
+
+const struct dbg_type *dbg_var_type(struct dbg_types *t, const struct dbg_var *v)
+{
+	Dwarf_Die die;
+
+	return die_at(t, v->die, v->in_alt, &die) ? type_of(t, &die) : &t->nothing;
+}
+
+/* What register a frame's function names its variables from, at this pc. */
+static bool frame_base(Dwarf_Die *function, const struct dbg_frame *f, taddr *ret)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Op *ops;
+	size_t n;
+
+	if (!dwarf_attr_integrate(function, DW_AT_frame_base, &attr) ||
+	    dwarf_getlocation_addr(&attr, f->pc, &ops, &n, 1) != 1 || n != 1)
+		return false;
+	if (ops[0].atom == DW_OP_call_frame_cfa)
+		*ret = f->cfa;
+	else if (ops[0].atom == DW_OP_reg6) /* what it points at lies below the return address */
+		*ret = f->fp ? f->fp : f->cfa - 2 * POINTER;
+	else if (ops[0].atom == DW_OP_reg7)
+		*ret = f->sp;
+	else
+		return false;
+	return *ret;
+}
+
+static bool local_place(Dwarf_Die *die, const struct dbg_frame *f, taddr base, struct dbg_local_var *v)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Op *ops;
+	size_t n;
+
+	v->reg = UINT32_MAX;
+	if (!dwarf_attr(die, DW_AT_location, &attr) || dwarf_getlocation_addr(&attr, f->pc, &ops, &n, 1) != 1 ||
+	    n != 1)
+		return false;
+	switch (ops[0].atom) {
+	case DW_OP_fbreg:
+		v->at = base + ops[0].number;
+		return base;
+	case DW_OP_breg6:
+		v->at = f->fp + ops[0].number;
+		return f->fp;
+	case DW_OP_breg7:
+		v->at = f->sp + ops[0].number;
+		return f->sp;
+	default:
+		v->reg = (unsigned)(ops[0].atom - DW_OP_reg0);
+		return ops[0].atom >= DW_OP_reg0 && v->reg < f->n_regs && f->regs;
+	}
+}
+
+struct scopes {
+	struct dbg_types *t;
+	const struct dbg_frame *f;
+	taddr base;
+	void (*fn)(void *arg, const struct dbg_local_var *v);
+	void *arg;
+};
+
+static void on_entry(struct scopes *s, Dwarf_Die *die)
+{
+	struct dbg_local_var v = {};
+	Dwarf_Attribute attr;
+	const char *name;
+
+	if (!local_place(die, s->f, s->base, &v) || !dwarf_attr_integrate(die, DW_AT_name, &attr))
+		return;
+	name = dwarf_formstring(&attr);
+	v.name = name ? escaped(s->t, "", name) : NULL;
+	v.type = type_of(s->t, die);
+	if (v.name && v.type->size)
+		s->fn(s->arg, &v);
+}
+
+static void walk_scopes(struct scopes *s, Dwarf_Die *function)
+{
+	Dwarf_Die stack[SCOPES_MAX];
+	unsigned n = 1, seen = 0;
+
+	if (dwarf_child(function, &stack[0]))
+		return;
+	while (n && seen++ < LOCALS_MAX) {
+		Dwarf_Die *at = &stack[n - 1], here = *at;
+		int tag = dwarf_tag(&here);
+
+		if (dwarf_siblingof(at, at))
+			n--;
+		if (tag == DW_TAG_variable || tag == DW_TAG_formal_parameter)
+			on_entry(s, &here);
+		if ((tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine) && n < SCOPES_MAX &&
+		    dwarf_haspc(&here, s->f->pc) == 1 && !dwarf_child(&here, &stack[n]))
+			n++;
+	}
+}
+
+void dbg_frame_vars(struct dbg_types *t, const struct dbg_frame *f, void (*fn)(void *arg, const struct dbg_local_var *v),
+		    void *arg)
+{
+	size_t i = partition_point(t->funcs.n, k, t->funcs.v[k].low <= f->pc);
+	struct scopes s = { .t = t, .f = f, .fn = fn, .arg = arg };
+	Dwarf_Die die;
+
+	if (!i || f->pc >= t->funcs.v[i - 1].high)
+		return;
+	DBG_LOCKED(t);
+	if (!die_at(t, t->funcs.v[i - 1].die, t->funcs.v[i - 1].in_alt, &die))
+		return;
+	if (!frame_base(&die, f, &s.base))
+		s.base = 0;
+	walk_scopes(&s, &die);
+}

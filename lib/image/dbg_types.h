@@ -1,0 +1,151 @@
+/*
+ * image/dbg_types.h - types and variables of one module, as its DWARF tells them; C, C++ and Rust.
+ *
+ * One pass over the DWARF names what there is (dbg_index.c); a type's parts are read when they are
+ * asked for, and kept.  All strings and types live as long as the struct dbg_types.  One thread.
+ */
+#ifndef HEAPFX_IMAGE_DBG_TYPES_H
+#define HEAPFX_IMAGE_DBG_TYPES_H
+
+#include "base/addrmap.h"
+#include "base/arena.h"
+#include "base/text.h"
+#include "image/image.h"
+
+enum dbg_kind {
+	DBG_KIND_NONE, /* function, nothing, or of no known size: nothing can be said of a pointer to it */
+	DBG_KIND_BASE, /* number, character, enumeration */
+	DBG_KIND_POINTER,
+	DBG_KIND_STRUCT, /* class */
+	DBG_KIND_UNION,	 /* and what a tag chooses from */
+	DBG_KIND_ARRAY,
+};
+
+enum dbg_language { DBG_LANG_C, DBG_LANG_CXX, DBG_LANG_RUST, DBG_LANG_OTHER };
+
+struct dbg_type;
+struct dbg_member {
+	const char *name; /* NULL: unnamed */
+	uint64_t offset;
+	const struct dbg_type *type; /* never NULL */
+	bool is_base; /* the part of a base class */
+};
+
+struct dbg_type {
+	const char *name; /* as the language writes it: "struct order", "shop::Order"; NULL: unnamed */
+	uint64_t size;
+	uint8_t kind;	  /* enum dbg_kind */
+	uint8_t language; /* enum dbg_language */
+	bool has_vtable;  /* of its own or of a base; after dbg_type_load() */
+	bool is_text;	  /* a character, or a byte */
+	/* Smallest of the types that begin with one of these; 0: none does. */
+	uint64_t outer;
+	/* The rest is there after dbg_type_load(). */
+	const struct dbg_type *to; /* what a pointer points at (NULL: nothing known), an array is of */
+	uint64_t count;		   /* of an array; 0: unknown */
+	const struct dbg_member *members; /* ascending by offset */
+	uint32_t n_members;
+	const struct dbg_member *params; /* of a template: what it was made for; offsets are 0 */
+	uint32_t n_params;
+	/* dbg_types.c's own */
+	struct dbg_types *of;
+	void *die;
+	bool in_alt, loaded;
+	void *user; /* of who asks: NULL at first */
+};
+
+struct dbg_var {
+	uint64_t addr; /* as in the file; of a thread's variable: in its TLS block */
+	void *die;
+	const char *name; /* qualified */
+	bool is_tls, in_alt;
+	uint8_t language;
+};
+
+struct dbg_func {
+	uint64_t low, high;
+	void *die;
+	bool in_alt;
+	uint8_t language;
+};
+
+/* A struct as it is declared or defined somewhere. */
+struct dbg_named {
+	void *die;
+	const char *name; /* qualified */
+	uint64_t hash;	  /* of the name, without blanks */
+	uint64_t size, outer;
+	uint32_t line;	  /* where it is defined: of two of one name, which */
+	bool is_declaration, in_alt;
+	uint8_t language;
+};
+
+struct dbg_types {
+	struct env *env;
+	const struct image *img;
+	const struct module *module;
+	struct {
+		struct dbg_var *v; /* by is_tls, then address */
+		size_t n, cap;
+	} vars;
+	struct {
+		struct dbg_func *v; /* by address */
+		size_t n, cap;
+	} funcs;
+	struct {
+		struct dbg_named *v; /* by DIE */
+		size_t n, cap;
+	} named;
+	struct {
+		uint32_t *v; /* definitions in `named`, by hash */
+		size_t n, cap;
+	} by_hash;
+	struct addrmap types; /* struct dbg_type by DIE */
+	struct addrmap same;  /* and by what makes two one */
+	uint64_t n_types, n_members;
+	struct dbg_type nothing; /* stands for what has no type */
+	struct arena mem;
+};
+
+/* *ret is NULL where the module has no DWARF. */
+struct err *dbg_types_open(struct env *env, const struct image *img, const struct module *m,
+			   struct dbg_types **ret) MUST_CHECK;
+void dbg_types_close(struct dbg_types *t); /* NULL is fine */
+
+/* The name without what compilers write in different ways: for dbg_types_named(). */
+uint64_t dbg_name_hash(const char *name);
+/* The definition of a struct, class or union; NULL: there is none, or several that differ. */
+struct dbg_type *dbg_types_named(struct dbg_types *t, uint64_t hash);
+/* Reads what a type is made of, once. */
+void dbg_type_load(struct dbg_type *type);
+/* The static variable at or before an address (as in the file), or at an offset in the TLS block. */
+const struct dbg_var *dbg_var_at(const struct dbg_types *t, bool is_tls, uint64_t addr);
+const struct dbg_type *dbg_var_type(struct dbg_types *t, const struct dbg_var *v);
+
+/* A frame, for what lies in it: canonical frame address, and what is known of two registers. */
+struct dbg_frame {
+	uint64_t pc; /* as in the file; of a caller: inside the call */
+	taddr cfa;
+	taddr sp, fp; /* 0: unknown */
+	const uint64_t *regs; /* by DWARF number: of the innermost frame; NULL: unknown */
+	unsigned n_regs;
+};
+/* Where a local variable or argument is: at an address, or in a register. */
+struct dbg_local_var {
+	const char *name;
+	const struct dbg_type *type;
+	taddr at;
+	unsigned reg; /* UINT32_MAX: at `at` */
+};
+/* Calls fn for each that is whole in one place at that pc. */
+void dbg_frame_vars(struct dbg_types *t, const struct dbg_frame *f, void (*fn)(void *arg, const struct dbg_local_var *v),
+		    void *arg);
+
+/* image/dbg_index.c: fills vars, funcs and named. */
+struct Dwarf;
+struct err *dbg_index(struct dbg_types *t, struct Dwarf *dwarf, bool is_alt) MUST_CHECK;
+struct err *dbg_index_finish(struct dbg_types *t) MUST_CHECK;
+/* NULL: not a struct with a name. */
+struct dbg_named *dbg_named_of(struct dbg_types *t, const void *die);
+
+#endif

@@ -1,0 +1,449 @@
+/*
+ * type/native_spread.c - types along typed pointers, each block by its strongest evidence.
+ *
+ * What a pointer of type T * says of a block: that it begins with a T.  That it is one, its size
+ * tells: as much as malloc gives for a T.  A larger one is an array of them, if all that its
+ * elements would point at is there; where some struct begins with a T, the block may be that one,
+ * and T is a guess.  A class with virtual functions says itself what it is (native_vtables.c).
+ * Of two types as sure as each other the one that begins with the other is right; two that
+ * contradict are both guesses, and the first stays.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "type/native.h"
+
+enum {
+	STACK_MAX = 1 << 16,
+	ROUNDING = 24,	/* bytes that malloc may give more than were asked for */
+	PAGE = 4096,	/* and what has a mapping of its own */
+	PROBES = 16,	/* elements of an array that are looked at */
+};
+
+struct to_follow {
+	taddr at;
+	uint64_t bytes; /* of it that hold values */
+	uint32_t id;
+};
+
+struct native_spread {
+	struct native *n;
+	uint64_t low, span; /* all blocks lie in [low, low + span) */
+	struct to_follow *stack; /* the last first: near in memory to what was followed before */
+	uint32_t count;		 /* of STACK_MAX */
+	struct col later;	 /* one bit an id: typed, not followed, not on the stack */
+	uint64_t n_later;
+	const struct claim *claim; /* the one used last */
+	uint8_t most;		   /* enum type_confidence that what is followed now may give */
+	uint64_t changes_left;	   /* of one type to another as sure */
+	struct err *err;	   /* the first; all else stops */
+};
+
+/* Where a block lies, and what of it. */
+struct place {
+	uint32_t id;
+	taddr at;
+	uint64_t usable, offset;
+	const struct claim *claim;
+};
+
+static const struct claim *claim_of(struct native_spread *s, taddr at)
+{
+	const struct claim *c = s->claim;
+
+	if (!c || at - (c->start + c->bias) >= c->end - c->start)
+		s->claim = c = blocks_claim_at(s->n->blocks, at);
+	return c;
+}
+
+static bool find_place(struct native_spread *s, uint64_t value, struct place *p)
+{
+	const struct grains *g = &s->n->blocks->grains;
+	struct grains_iter it;
+	uint64_t grain = grain_of(g, value), around;
+
+	if (grain == GRAIN_NONE)
+		return false;
+	p->id = grain_block(g, grain);
+	if (!block_is_used(s->n->blocks, p->id))
+		return false;
+	if (grain_is_start(g, grain, value)) {
+		it.key = value;
+		it.size = (grain_next_start(g, grain) - grain) << g->shift;
+	} else {
+		it = grains_iter(g, p->id);
+	}
+	p->claim = claim_of(s, it.key);
+	if (!p->claim)
+		return false;
+	around = (uint64_t)p->claim->head + p->claim->overhead;
+	p->at = it.key + p->claim->head;
+	if (value < p->at || it.size <= around)
+		return false;
+	p->usable = it.size - around;
+	p->offset = value - p->at;
+	return true;
+}
+
+/* How much larger a block may be than what was asked for. */
+static uint64_t slack(const struct native_spread *s, const struct place *p, uint64_t size)
+{
+	const struct blocks *b = s->n->blocks;
+	const struct heap *heap = &b->heaps[b->claim_heap[p->claim - b->claims]];
+
+	if (strcmp(heap->ops->name, "glibc") != 0)
+		return size / 4 + ROUNDING;
+	return p->claim->arena == UINT32_MAX ? PAGE + ROUNDING : ROUNDING;
+}
+
+/* ---- what a block is */
+
+static void push(struct native_spread *s, const struct place *p, uint64_t bytes)
+{
+	if (s->count < STACK_MAX) {
+		s->stack[s->count++] = (struct to_follow){ p->at, bytes, p->id };
+	} else if (!bit_get(s->later.base, p->id)) {
+		bit_set(s->later.base, p->id);
+		s->n_later++;
+	}
+}
+
+static void assign(struct native_spread *s, const struct place *p, struct native_type *type, enum native_kind kind,
+		   uint8_t confidence, uint64_t bytes)
+{
+	struct native_shape *shape = native_shape_of(s->n, type, kind, confidence == TYPE_GUESSED);
+	struct err *err = shape ? native_assign(s->n, p->id, shape, confidence) : &err_nomem;
+
+	if (err) {
+		s->err = err;
+		return;
+	}
+	native_compile(s->n, type);
+	if (type->n_slots)
+		push(s, p, bytes);
+}
+
+/* One of a type that ends in an array without a length is as large as its maker wanted. */
+static bool is_open_ended(const struct dbg_type *type)
+{
+	const struct dbg_member *last;
+
+	dbg_type_load((struct dbg_type *)type);
+	if (type->kind != DBG_KIND_STRUCT || !type->n_members)
+		return false;
+	last = &type->members[type->n_members - 1];
+	return last->type->kind == DBG_KIND_ARRAY && last->type->count <= 1;
+}
+
+static bool may_point(struct native_spread *s, uint64_t word)
+{
+	const struct segment *seg;
+
+	if (!word)
+		return true;
+	if (word - s->low < s->span)
+		return true;
+	seg = image_segment(s->n->img, word);
+	return seg && seg->flags & SEG_R;
+}
+
+/* All pointers of the first elements behind the first lead somewhere, and some are there. */
+static bool is_filled(struct native_spread *s, const struct place *p, const struct native_type *type)
+{
+	uint64_t avail = 0, n = p->usable / type->dbg->size, some = 0;
+	const uint8_t *b = native_view(s->n, p->at, &avail);
+
+	if (!b || avail < p->usable)
+		return false;
+	for (uint64_t i = 1; i < n && i < PROBES; i++)
+		for (uint32_t k = 0; k < type->n_slots; k++) {
+			uint64_t at = i * type->dbg->size + type->slots[k].offset;
+			uint64_t word = at <= p->usable - 8 ? load_u64(b + at) : 0;
+
+			if (!may_point(s, word))
+				return false;
+			some += word != 0;
+		}
+	return some;
+}
+
+/* What a pointer to a type says of the block that begins there. */
+static uint8_t judge_one(struct native_spread *s, const struct place *p, struct native_type *type,
+			 enum native_kind *ret_kind)
+{
+	const struct dbg_type *dbg = type->dbg;
+	uint64_t more = p->usable - dbg->size;
+
+	*ret_kind = NATIVE_VALUE;
+	native_compile(s->n, type);
+	if (dbg->has_vtable)
+		return TYPE_UNKNOWN; /* it would say so itself */
+	if (is_open_ended(dbg))
+		return TYPE_SPREAD;
+	if (more <= slack(s, p, dbg->size) && more < dbg->size)
+		return dbg->outer && dbg->outer <= p->usable ? TYPE_GUESSED : TYPE_SPREAD;
+	*ret_kind = NATIVE_ARRAY;
+	if (dbg->kind != DBG_KIND_STRUCT && dbg->kind != DBG_KIND_UNION) {
+		if (dbg->is_text)
+			return TYPE_SPREAD;
+		/* As much as malloc gives for one. */
+		return more <= slack(s, p, dbg->size) ? TYPE_GUESSED : TYPE_SPREAD;
+	}
+	if (more <= slack(s, p, dbg->size)) {
+		*ret_kind = NATIVE_VALUE;
+		return TYPE_GUESSED;
+	}
+	if (dbg->outer && dbg->outer <= p->usable)
+		return TYPE_UNKNOWN;
+	return type->n_slots && is_filled(s, p, type) ? TYPE_SPREAD : TYPE_GUESSED;
+}
+
+/* `outer` begins with `inner`, at any depth. */
+static bool begins_with(const struct dbg_type *outer, const struct dbg_type *inner)
+{
+	for (unsigned depth = 0; outer && depth < 64; depth++) {
+		if (outer == inner)
+			return true;
+		if (outer->kind == DBG_KIND_ARRAY) {
+			outer = outer->to;
+			continue;
+		}
+		dbg_type_load((struct dbg_type *)outer);
+		if (outer->kind != DBG_KIND_STRUCT || !outer->n_members || outer->members[0].offset)
+			return false;
+		outer = outer->members[0].type;
+	}
+	return false;
+}
+
+static bool same_name(const struct dbg_type *a, const struct dbg_type *b)
+{
+	return a == b || (a->name && b->name && a->size == b->size && !strcmp(a->name, b->name));
+}
+
+/* What one type says against another that is as sure: the other one is right. */
+static bool is_better(const struct native_shape *now, const struct dbg_type *type, enum native_kind kind)
+{
+	const struct dbg_type *old = now->type->dbg;
+
+	if (now->kind != NATIVE_VALUE && kind == NATIVE_VALUE)
+		return old->kind == DBG_KIND_BASE || begins_with(type, old);
+	if (now->kind == NATIVE_VALUE && kind != NATIVE_VALUE)
+		return false;
+	return type->size > old->size && (old->is_text || begins_with(type, old));
+}
+
+static bool contradicts(const struct native_shape *now, const struct dbg_type *type)
+{
+	const struct dbg_type *old = now->type->dbg;
+
+	return !same_name(old, type) && !old->is_text && !type->is_text && !begins_with(old, type) &&
+	       !begins_with(type, old) && old->kind != DBG_KIND_POINTER;
+}
+
+/* What is known before, or from someone else, and is as sure: true if it stays. */
+static bool stays(struct native_spread *s, const struct place *p, struct native_type *type, enum native_kind kind,
+		  uint8_t confidence)
+{
+	struct native_shape *now = native_shape_now(s->n, p->id);
+	uint8_t before = s->n->cols->confidence[p->id];
+
+	if (before != confidence)
+		return before > confidence;
+	if (!now || !now->type)
+		return before != TYPE_UNKNOWN;
+	if (now->type == type && now->kind == kind)
+		return true;
+	if (!s->changes_left)
+		return true;
+	if (is_better(now, type->dbg, kind)) {
+		s->changes_left--;
+		return false;
+	}
+	if (confidence == TYPE_SPREAD && contradicts(now, type->dbg)) {
+		s->changes_left--;
+		assign(s, p, now->type, now->kind, TYPE_GUESSED, 0);
+	}
+	return true;
+}
+
+static void settle(struct native_spread *s, const struct place *p, struct native_type *type, enum native_kind kind,
+		   uint8_t confidence, uint64_t bytes)
+{
+	confidence = confidence < s->most ? confidence : s->most;
+	if (confidence && !stays(s, p, type, kind, confidence))
+		assign(s, p, type, kind, confidence, bytes);
+}
+
+static void on_pointer(struct native_spread *s, uint64_t value, struct native_type *type)
+{
+	enum native_kind kind;
+	struct place p;
+	uint8_t confidence;
+
+	if (!find_place(s, value, &p) || p.offset || p.usable < type->dbg->size)
+		return;
+	confidence = judge_one(s, &p, type, &kind);
+	settle(s, &p, type, kind, confidence, kind == NATIVE_VALUE ? type->dbg->size : p.usable);
+}
+
+/* Start, end and end of the room: nothing is left to guess. */
+static void on_vector(struct native_spread *s, const uint8_t *words, struct native_type *type)
+{
+	uint64_t start = load_u64(words), end = load_u64(words + 8), room = load_u64(words + 16);
+	uint64_t size = type->dbg->size;
+	struct place p;
+
+	if (end < start || room < end || room == start || (room - start) % size || (end - start) % size ||
+	    !find_place(s, start, &p) || p.offset || room - start > p.usable ||
+	    p.usable - (room - start) > slack(s, &p, room - start))
+		return;
+	settle(s, &p, type, NATIVE_ARRAY, TYPE_SPREAD, end - start);
+}
+
+/* ---- values, and what they point at */
+
+static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
+{
+	uint64_t word = load_u64(value);
+
+	if (slot->op == NATIVE_VECTOR) {
+		if (left >= 24)
+			on_vector(s, value, slot->to);
+	} else if (word - s->low < s->span) {
+		on_pointer(s, word, slot->to);
+	}
+}
+
+/* Values of a type one after another. */
+static void follow(struct native_spread *s, taddr at, uint64_t bytes, struct native_type *type)
+{
+	uint64_t avail = 0, size = type->dbg->size;
+	const uint8_t *b = native_view(s->n, at, &avail);
+
+	native_compile(s->n, type);
+	if (!b || !type->n_slots)
+		return;
+	bytes = bytes < avail ? bytes : avail;
+	for (uint64_t from = 0; from < bytes && !s->err; from += size)
+		for (uint32_t i = 0; i < type->n_slots; i++) {
+			uint64_t offset = from + type->slots[i].offset;
+
+			if (offset < bytes && bytes - offset >= 8)
+				on_slot(s, b + offset, bytes - offset, &type->slots[i]);
+		}
+}
+
+static uint8_t weaker(uint8_t confidence)
+{
+	return confidence >= TYPE_SPREAD ? TYPE_SPREAD : confidence;
+}
+
+static void follow_block(struct native_spread *s, const struct to_follow *f)
+{
+	struct native_shape *shape = native_shape_now(s->n, f->id);
+	uint64_t skip;
+
+	if (!shape || !shape->type)
+		return;
+	skip = shape->kind == NATIVE_COUNTED ? 8 : 0;
+	s->most = weaker(s->n->cols->confidence[f->id]);
+	if (f->bytes > skip)
+		follow(s, f->at + skip, f->bytes - skip, shape->type);
+}
+
+static void follow_all(struct native_spread *s)
+{
+	while (s->count && !s->err)
+		follow_block(s, &s->stack[--s->count]);
+}
+
+/* Those that the stack had no room for. */
+static void follow_later(struct native_spread *s)
+{
+	const struct grains *g = &s->n->blocks->grains;
+	uint64_t *set = s->later.base;
+
+	for (uint64_t w = 0; w < bits_words(g->n) && !s->err; w++) {
+		while (set[w] && !s->err) {
+			uint32_t id = (uint32_t)(w << 6 | (unsigned)__builtin_ctzll(set[w]));
+			struct place p;
+
+			bit_clear(set, id);
+			s->n_later--;
+			if (find_place(s, grains_key(g, id), &p))
+				follow_block(s, &(struct to_follow){ p.at, p.usable, id });
+			follow_all(s);
+		}
+	}
+}
+
+static struct err *run(struct native_spread *s)
+{
+	follow_all(s);
+	while (s->n_later && !s->err)
+		follow_later(s);
+	return s->err;
+}
+
+void native_follow(struct native_spread *s, taddr at, uint64_t bytes, const struct dbg_type *type)
+{
+	struct native_type *t = native_type_of(s->n, type->kind == DBG_KIND_ARRAY ? type->to : type);
+
+	s->most = TYPE_SPREAD;
+	if (t)
+		follow(s, at, bytes, t);
+	follow_all(s);
+}
+
+void native_follow_word(struct native_spread *s, uint64_t word, const struct dbg_type *type)
+{
+	struct native_type *t;
+
+	if (type->kind != DBG_KIND_POINTER || word - s->low >= s->span)
+		return;
+	dbg_type_load((struct dbg_type *)type);
+	t = native_type_of(s->n, type->to);
+	s->most = TYPE_SPREAD;
+	if (t)
+		on_pointer(s, word, t);
+	follow_all(s);
+}
+
+/* Objects that say themselves what they are, and of which DWARF tells more. */
+static struct err *on_known(void *arg, const struct native_block *b)
+{
+	struct native_spread *s = arg;
+	struct native_shape *shape = native_shape_now(s->n, b->id);
+
+	if (shape && shape->type && s->n->cols->confidence[b->id] == TYPE_EXACT) {
+		follow_block(s, &(struct to_follow){ b->at, b->usable, b->id });
+		follow_all(s);
+	}
+	return s->err;
+}
+
+struct err *native_spread(struct native *n)
+{
+	const struct grains *g = &n->blocks->grains;
+	struct native_spread s = { .n = n, .changes_left = 4 * (uint64_t)g->n };
+	struct err *err;
+
+	if (!g->n_units)
+		return NULL;
+	s.low = g->unit_base[0];
+	s.span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s.low;
+	s.stack = malloc(STACK_MAX * sizeof(*s.stack));
+	err = s.stack ? col_fixed(n->env, 8, bits_words(g->n) + 1, "types", &s.later) : &err_nomem;
+	if (!err)
+		err = native_roots(n, &s);
+	if (!err)
+		err = native_each(n, on_known, &s);
+	if (!err)
+		err = run(&s);
+	free(s.stack);
+	col_close(&s.later);
+	return err;
+}
