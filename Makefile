@@ -45,7 +45,7 @@ $(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c
 $(B)/lib/report/pprof.o: $(B)/gen/report/profile.pb-c.h
 
 # The script of the HTML report: one file with what it uses of d3.
-$(B)/gen/report/page.js: lib/report/html/page.js
+$(B)/gen/report/page.js: lib/report/html/page.js $(wildcard lib/report/html/*.js)
 	@mkdir -p $(@D)
 	NODE_PATH=/usr/share/nodejs esbuild $< --bundle --minify --target=es2020 --log-level=warning --outfile=$@
 

@@ -53,7 +53,9 @@ static struct err *add_heap_ranges(struct run *run)
 	for (size_t i = 0; i < b->n_claims; i++) {
 		const struct claim *c = &b->claims[i];
 		const struct heap_info *info = b->heaps[b->claim_heap[i]].info;
-		struct rp_space row = { .start = c->start, .end = c->end, .kind = "heap",
+		struct rp_space row = { .start = c->start,
+					.end = c->end,
+					.kind = "heap",
 					.name = info ? info->allocator : NULL };
 
 		if (!is_range(c))
@@ -155,20 +157,20 @@ static struct err *add_other(struct run *run, const struct segment *seg, taddr s
 	struct rp_space row = {
 		.start = start,
 		.end = end,
-		.kind = named ? "module" : is_stack(run->image, seg) ? "stack" : "mapping",
+		.kind = named			  ? "module" :
+			is_stack(run->image, seg) ? "stack" :
+						    "mapping",
 		.name = seg->file	 ? seg->file :
 			seg->module >= 0 ? run->image->modules[seg->module].path :
 					   NULL,
 	};
-	struct rp_space *last = run->report.space.n ?
-					&run->report.space.v[run->report.space.n - 1] :
-					NULL;
+	struct rp_space *last =
+		run->report.space.n ? &run->report.space.v[run->report.space.n - 1] : NULL;
 
 	if (start >= end)
 		return NULL;
 	if (last && last->end == start && !last->n_buckets && !strcmp(last->kind, row.kind) &&
-	    (last->name == row.name ||
-	     (last->name && row.name && !strcmp(last->name, row.name)))) {
+	    (last->name == row.name || (last->name && row.name && !strcmp(last->name, row.name)))) {
 		last->end = end;
 		return NULL;
 	}

@@ -33,9 +33,9 @@ enum { ROW_TOP, ROW_LOST, ROW_FIRST };
 /* A large node. */
 struct large {
 	node_id node;
-	uint32_t parent;  /* place of its dominator, which is as large; LARGE_NONE: it has none */
-	uint32_t head;	  /* of its run: itself, or a place before */
-	uint32_t row;	  /* of a head; ROW_NONE: it has none */
+	uint32_t parent;    /* place of its dominator, which is as large; LARGE_NONE: it has none */
+	uint32_t head;	    /* of its run: itself, or a place before */
+	uint32_t row;	    /* of a head; ROW_NONE: it has none */
 	uint64_t sort, run; /* of a head: nodes of its run */
 };
 #define LARGE_NONE UINT32_MAX
@@ -53,18 +53,27 @@ struct holders {
 	struct report *r;
 	const struct graph *g;
 	const struct facts *f;
-	struct { struct large *v; size_t n, cap; } large; /* ascending */
-	uint64_t *set;		/* one bit a node: of a run with a row */
+	struct {
+		struct large *v;
+		size_t n, cap;
+	} large;       /* ascending */
+	uint64_t *set; /* one bit a node: of a run with a row */
 	size_t n_kept;
-	struct { struct group *v; size_t n, cap; } groups;
+	struct {
+		struct group *v;
+		size_t n, cap;
+	} groups;
 	struct pair_table group_of; /* by parent, sort */
-	struct { struct rp_tree_row *v; size_t n, cap; } rows;
-	struct path_tree tree;	/* by type */
+	struct {
+		struct rp_tree_row *v;
+		size_t n, cap;
+	} rows;
+	struct path_tree tree;	 /* by type */
 	struct pair_table steps; /* (row, sort) */
 	uint32_t *row;		 /* of the tree, by node */
 	struct col row_col, stack, set_col;
 	struct text name;
-	uint64_t near; /* graph_size_near() */
+	uint64_t near;	       /* graph_size_near() */
 	uint64_t n_live, lost; /* in the tree; bytes of it that nothing reaches */
 };
 
@@ -359,12 +368,15 @@ static struct err *add_rows(struct holders *x)
 	struct err *err;
 
 	/* as many as rows are numbered before the first node's; an empty one goes again */
-	err = add_row(x, (struct rp_tree_row){ .parent = ROW_TOP, .name = "(uncollected)",
+	err = add_row(x, (struct rp_tree_row){ .parent = ROW_TOP,
+					       .name = "(uncollected)",
 					       .count = f->reach_total[REACH_UNCOLLECTED].count,
 					       .total = f->reach_total[REACH_UNCOLLECTED].bytes });
 	if (!err)
-		err = add_row(x, (struct rp_tree_row){ .parent = ROW_TOP, .name = "(lost)",
-						       .count = f->n_lost, .total = x->lost });
+		err = add_row(x, (struct rp_tree_row){ .parent = ROW_TOP,
+						       .name = "(lost)",
+						       .count = f->n_lost,
+						       .total = x->lost });
 	for (size_t i = 0; i < x->large.n && !err; i++) {
 		const struct large *l = &x->large.v[i];
 
@@ -395,8 +407,8 @@ static struct err *add_rows(struct holders *x)
 
 static struct err *largest_nodes(struct holders *x)
 {
-	struct err *err = col_fixed(x->env, 8, bits_words(x->g->n) + 1, "dominator tree",
-				    &x->set_col);
+	struct err *err =
+		col_fixed(x->env, 8, bits_words(x->g->n) + 1, "dominator tree", &x->set_col);
 
 	if (err)
 		return err;
@@ -412,8 +424,8 @@ static struct err *largest_nodes(struct holders *x)
 	if (x->groups.n)
 		qsort(x->groups.v, x->groups.n, sizeof(*x->groups.v), largest_group);
 	err = add_rows(x);
-	return err ? err : settle(x->r, x->rows.v, x->rows.n, x->n_kept, x->n_live,
-				  &x->r->dominators);
+	return err ? err :
+		     settle(x->r, x->rows.v, x->rows.n, x->n_kept, x->n_live, &x->r->dominators);
 }
 
 /* ---- by type */
@@ -521,8 +533,7 @@ static struct err *types_by_holder(struct holders *x)
 		return &err_nomem;
 	for (size_t i = 0; i < t->rows.n; i++)
 		rows[i] = (struct rp_tree_row){
-			.parent = t->rows.v[i].parent == PATH_NONE ? TREE_TOP :
-								     t->rows.v[i].parent,
+			.parent = t->rows.v[i].parent == PATH_NONE ? TREE_TOP : t->rows.v[i].parent,
 			.name = t->frames.v[t->rows.v[i].frame].name,
 		};
 	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
@@ -543,7 +554,11 @@ static struct err *types_by_holder(struct holders *x)
 static struct err *holders_run(struct env *env, const struct subject *s, struct report *r)
 {
 	_cleanup_(holders_fini) struct holders x = {
-		.env = env, .s = s, .r = r, .g = s->graph, .f = s->facts,
+		.env = env,
+		.s = s,
+		.r = r,
+		.g = s->graph,
+		.f = s->facts,
 		.tree = { .mem = &r->mem, .max = TYPE_ROWS_TOLD },
 		.name = TEXT_INIT,
 	};

@@ -2,46 +2,87 @@
  * report/html.c - one page that opens from disk with no network: tables that read without
  * JavaScript, charts (html/page.js, bundled with d3) from JSON that the page carries.
  *
- * The page's own policy forbids every request.  Names are the dump's: escaped as text first, then
- * for HTML; in the JSON "<" is written \u003c, so that nothing can end its element.
+ * The page's own policy forbids every request.  Here is its frame, the verdict, where the memory
+ * went, and what is wrong with the input; the other sections are html_*.c.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/guard.h"
 #include "base/version.h"
-#include "report/json_out.h"
+#include "report/html.h"
 #include "report/put.h"
-#include "report/report.h"
 
 extern const char html_style[], html_style_end[], html_script[], html_script_end[], html_licence[],
 	html_licence_end[];
 
-/* What a page of a few MB holds; the rest is counted, and the page says so. */
-enum { SUSPECTS_MAX = 200, HOPS_MAX = 200, TYPES_MAX = 2000, GROUPS_MAX = 500, BOXES_MAX = 400 };
-
 /* ---- cells */
 
-static void bytes_cell(FILE *out, uint64_t n)
+void html_bytes_cell(FILE *out, uint64_t n)
 {
 	fprintf(out, "<td class=\"n\" data-v=\"%" PRIu64 "\">", n);
 	put_bytes(out, n);
 	fputs("</td>", out);
 }
 
-static void count_cell(FILE *out, uint64_t n)
+void html_count_cell(FILE *out, uint64_t n)
 {
 	fprintf(out, "<td class=\"n\" data-v=\"%" PRIu64 "\">", n);
 	put_count(out, n);
 	fputs("</td>", out);
 }
 
-static void name_cell(FILE *out, const char *name)
+void html_name_cell(FILE *out, const char *name)
 {
 	fputs("<td>", out);
-	put_markup(out, name ? name : "");
+	put_name(out, name ? name : "", HTML_NAME);
 	fputs("</td>", out);
+}
+
+void html_code_cell(FILE *out, const char *name)
+{
+	fputs("<td><code>", out);
+	put_name(out, name ? name : "", HTML_NAME);
+	fputs("</code></td>", out);
+}
+
+void html_share_cells(FILE *out, uint64_t bytes, uint64_t total)
+{
+	double percent = total ? 100.0 * (double)bytes / (double)total : 0;
+
+	percent = percent > 100 ? 100 : percent;
+	fprintf(out,
+		"<td class=\"n\" data-v=\"%.4f\">%.1f%%</td><td class=\"bars\"><span class=\"bar\" "
+		"style=\"width:%.2f%%\"></span></td>",
+		percent, percent, percent);
+}
+
+void html_table(FILE *out, const char *classes, const char *heads)
+{
+	fprintf(out, "<div class=\"wide\"><table class=\"%s\"><thead><tr>", classes);
+	for (const char *p = heads; *p;) {
+		bool number = *p == '#';
+		size_t n = strcspn(p += number, "|");
+
+		fprintf(out, "<th%s scope=\"col\">%.*s</th>", number ? " class=\"n\"" : "", (int)n,
+			p);
+		p += n + (p[n] == '|');
+	}
+	fputs("</tr></thead><tbody>\n", out);
+}
+
+void html_table_end(FILE *out)
+{
+	fputs("</tbody></table></div>\n", out);
+}
+
+void html_more(FILE *out, size_t all, size_t shown, const char *what)
+{
+	if (all <= shown)
+		return;
+	fputs("<p class=\"small\">and ", out);
+	put_count(out, all - shown);
+	fprintf(out, " more %s</p>\n", what);
 }
 
 static const char *base_name(const char *path)
@@ -61,10 +102,36 @@ static void put_head(FILE *out, const struct report *r)
 	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 	      "<meta name=\"generator\" content=\"heapfx " HEAPFX_VERSION "\">\n<title>",
 	      out);
-	put_markup(out, base_name(r->input.path));
+	put_name(out, base_name(r->input.path), HTML_NAME);
 	fputs(" - heapfx</title>\n<style>\n", out);
 	fwrite(html_style, 1, (size_t)(html_style_end - html_style), out);
 	fputs("</style>\n</head>\n<body>\n", out);
+}
+
+static void put_nav(FILE *out, const struct report *r)
+{
+	const struct {
+		const char *id, *name;
+		bool there;
+	} links[] = {
+		{ "where", "Memory", true },
+		{ "suspects", "Suspects", true },
+		{ "held", "By path", r->profiles[PROFILE_PATHS] },
+		{ "by-type", "By type", r->by_type },
+		{ "dominators", "Holders", r->dominators },
+		{ "heaps", "Heaps", r->heaps.n },
+		{ "space", "Heap map", r->space.n },
+		{ "types", "Types", r->types.n },
+		{ "threads", r->go ? "Goroutines" : "Threads", true },
+		{ "runtime", "Runtime", r->go || r->pools },
+		{ "problems", "Problems", true },
+	};
+
+	fputs("<header><nav aria-label=\"sections\"><span class=\"brand\">heapfx</span>", out);
+	for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++)
+		if (links[i].there)
+			fprintf(out, "<a href=\"#%s\">%s</a>", links[i].id, links[i].name);
+	fputs("</nav></header>\n<main>\n", out);
 }
 
 static void put_what(FILE *out, const struct report *r)
@@ -73,467 +140,290 @@ static void put_what(FILE *out, const struct report *r)
 	const char *command = in->args ? in->args : in->command;
 
 	fputs("<h1>", out);
-	put_markup(out, base_name(in->path));
+	put_name(out, base_name(in->path), HTML_NAME);
 	fputs("</h1>\n<p class=\"what\">", out);
-	put_markup(out, in->kind ? in->kind : "dump");
-	if (in->arch)
-		fprintf(out, ", %s", in->arch);
+	put_name(out, in->kind ? in->kind : "dump", HTML_NAME);
+	if (in->arch) {
+		fputs(", ", out);
+		put_name(out, in->arch, HTML_NAME);
+	}
 	if (in->pid)
 		fprintf(out, ", pid %" PRIu32, in->pid);
 	if (command) {
-		fputs(", ", out);
-		put_markup(out, command);
+		fputs(", <code>", out);
+		put_name(out, command, HTML_TITLE);
+		fputs("</code>", out);
 	}
 	if (in->signal > 0)
 		fprintf(out, ", signal %d", in->signal);
 	for (size_t i = 0; i < r->heaps.n; i++) {
+		const struct rp_heap *h = &r->heaps.v[i];
+
 		fputs(i ? " and " : "; ", out);
-		put_markup(out,
-			   r->heaps.v[i].allocator ? r->heaps.v[i].allocator : "unknown allocator");
-		fputs(" ", out);
-		put_markup(out, r->heaps.v[i].version ? r->heaps.v[i].version : "");
+		put_name(out, h->allocator ? h->allocator : "unknown allocator", HTML_NAME);
+		fputs(h->version ? " " : "", out);
+		put_name(out, h->version ? h->version : "", HTML_NAME);
 	}
-	fputs("; ", out);
-	put_count(out, r->threads.n);
-	fputs(r->threads.n == 1 ? " thread" : " threads", out);
-	fputs(in->complete ? "" : "; <strong>not complete</strong>", out);
+	fputs(in->complete ? "" : "; <strong>the file is not complete</strong>", out);
 	fputs("</p>\n<p class=\"verdict\">", out);
-	put_markup(out, r->verdict ? r->verdict : "nothing to say");
+	put_name(out, r->verdict ? r->verdict : "nothing to say", HTML_TITLE);
 	fputs("</p>\n", out);
 }
 
-/* ---- tables */
-
-static void put_share(FILE *out, uint64_t bytes, uint64_t total)
+static void put_figure(FILE *out, const char *name, uint64_t n, bool in_bytes)
 {
-	double percent = total ? 100.0 * (double)bytes / (double)total : 0;
-
-	fprintf(out,
-		"<td class=\"n\">%.1f%%</td><td class=\"bars\"><span class=\"bar\" "
-		"style=\"width:%.2f%%\"></span></td>",
-		percent, percent);
+	fprintf(out, "<div><dt>%s</dt><dd>", name);
+	if (in_bytes)
+		put_bytes(out, n);
+	else
+		put_count(out, n);
+	fputs("</dd></div>\n", out);
 }
 
-static void put_where(FILE *out, const struct report *r)
+static uint64_t all_memory(const struct report *r)
 {
 	uint64_t total = 0;
 
 	for (size_t i = 0; i < r->breakdown.n; i++)
 		total += breakdown_is_memory(&r->breakdown.v[i]) ? r->breakdown.v[i].bytes : 0;
-	fputs("<h2 id=\"where\">Where it went</h2>\n<table><thead><tr><th>what</th>"
-	      "<th class=\"n\">bytes</th><th class=\"n\">share</th><th></th></tr></thead><tbody>\n",
+	return total;
+}
+
+static void put_figures(FILE *out, const struct report *r)
+{
+	uint64_t used = 0, n_used = 0, free_held = 0;
+	size_t problems = r->problems ? r->problems->n : 0;
+
+	for (size_t i = 0; i < r->heaps.n; i++) {
+		used += r->heaps.v[i].used;
+		n_used += r->heaps.v[i].n_used;
+		free_held += r->heaps.v[i].free + r->heaps.v[i].idle;
+	}
+	fputs("<dl class=\"figures\">\n", out);
+	put_figure(out, r->has_resident ? "resident memory" : "memory in the dump", all_memory(r),
+		   true);
+	put_figure(out, "heap in use", used, true);
+	put_figure(out, "blocks in use", n_used, false);
+	put_figure(out, "heap free, held", free_held, true);
+	if (r->categories[CAT_LOST].known)
+		put_figure(out, "lost", r->categories[CAT_LOST].bytes, true);
+	if (r->categories[CAT_UNCOLLECTED].known && r->categories[CAT_UNCOLLECTED].bytes)
+		put_figure(out, "uncollected", r->categories[CAT_UNCOLLECTED].bytes, true);
+	put_figure(out, "threads", r->threads.n, false);
+	put_figure(out, problems == 1 ? "problem of the input" : "problems of the input", problems,
+		   false);
+	fputs("</dl>\n", out);
+}
+
+/* ---- where it went */
+
+/* The colour of a line: what memory of that kind means to a reader. */
+static const char *colour_of(const char *category)
+{
+	static const struct {
+		const char *part, *colour;
+	} colours[] = {
+		{ "possibly", "maybe" }, { "lost", "lost" },	{ "uncollected", "lost" },
+		{ "free", "free" },	 { "idle", "free" },	{ "rest", "free" },
+		{ "unused", "free" },	 { "overhead", "own" }, { "metadata", "own" },
+		{ "reachable", "used" }, { "live", "used" },	{ "stack", "stack" },
+		{ "module", "module" },
+	};
+
+	if (!strncmp(category, "stack/live", 10))
+		return "stack";
+	for (size_t i = 0; i < sizeof(colours) / sizeof(*colours); i++)
+		if (strstr(category, colours[i].part))
+			return colours[i].colour;
+	return "other";
+}
+
+static void put_breakdown_bar(FILE *out, const struct report *r, uint64_t total)
+{
+	fputs("<div class=\"stacked\" role=\"img\" aria-label=\"the lines below as one bar\">",
 	      out);
+	for (size_t i = 0; i < r->breakdown.n; i++) {
+		const struct rp_breakdown *b = &r->breakdown.v[i];
+
+		if (!b->bytes || !breakdown_is_memory(b))
+			continue;
+		fprintf(out, "<span class=\"c-%s\" style=\"width:%.3f%%\" title=\"",
+			colour_of(b->category), 100.0 * (double)b->bytes / (double)total);
+		put_name(out, b->label, HTML_NAME);
+		fputs(": ", out);
+		put_bytes(out, b->bytes);
+		fprintf(out, ", %.1f%%\"></span>", 100.0 * (double)b->bytes / (double)total);
+	}
+	fputs("</div>\n", out);
+}
+
+static void put_where(FILE *out, const struct report *r)
+{
+	uint64_t total = all_memory(r);
+
+	fputs("<section><h2 id=\"where\">Where it went</h2>\n", out);
+	if (total)
+		put_breakdown_bar(out, r, total);
+	html_table(out, "where", "what|#bytes|#share||");
 	for (size_t i = 0; i < r->breakdown.n; i++) {
 		const struct rp_breakdown *b = &r->breakdown.v[i];
 
 		if (!b->bytes)
 			continue;
-		fputs("<tr>", out);
-		name_cell(out, b->label);
-		bytes_cell(out, b->bytes);
+		fprintf(out, "<tr><td><i class=\"swatch c-%s\"></i>",
+			breakdown_is_memory(b) ? colour_of(b->category) : "none");
+		put_name(out, b->label, HTML_NAME);
+		fputs("</td>", out);
+		html_bytes_cell(out, b->bytes);
 		if (breakdown_is_memory(b))
-			put_share(out, b->bytes, total);
+			html_share_cells(out, b->bytes, total);
 		else
 			fputs("<td></td><td></td>", out);
+		html_name_cell(out, b->detail);
 		fputs("</tr>\n", out);
 	}
-	fputs("<tr>", out);
-	name_cell(out, "all memory");
-	bytes_cell(out, total);
-	fputs("<td></td><td></td></tr>\n</tbody></table>\n", out);
+	fputs("<tr class=\"sum\">", out);
+	html_name_cell(out, "all memory");
+	html_bytes_cell(out, total);
+	fputs("<td></td><td></td><td></td></tr>\n", out);
+	html_table_end(out);
+	fputs("</section>\n", out);
 }
 
-static void put_hop(FILE *out, const struct rp_hop *hop)
+/* ---- retained without use */
+
+static void put_categories(FILE *out, const struct report *r)
 {
-	fputs("<li><code>", out);
-	if (hop->via_name)
-		put_markup(out, hop->via_name);
-	else if (hop->via_offset)
-		fprintf(out, "+0x%" PRIx64, hop->via_offset);
-	fputs(hop->via_name || hop->via_offset ? " " : "", out);
-	if (hop->type)
-		put_markup(out, hop->type);
-	else
-		fputs("block", out);
-	fputs("</code> <span class=\"small\">", out);
-	put_bytes(out, hop->size);
-	fprintf(out, " at 0x%" PRIx64, hop->address);
-	if (hop->repeat > 1) {
-		fputs(", and ", out);
-		put_count(out, hop->repeat - 1);
-		fputs(" more like it", out);
+	static const char *const means[CAT_COUNT] = {
+		[CAT_LOST] = "no root reaches it",
+		[CAT_CYCLE] = "kept only by each other",
+		[CAT_UNCOLLECTED] = "garbage that its collector has not swept",
+		[CAT_PARKED] = "reachable through a pool, a finalizer or a queue alone",
+		[CAT_SLACK] = "the unused part of something alive",
+		[CAT_FREE_HELD] = "free, and not gone back to the system",
+		[CAT_STUCK] = "held by what waits forever",
+		[CAT_DUPLICATE] = "the same contents once more",
+	};
+	uint64_t of = report_heap_bytes(r);
+	bool any = false;
+
+	for (unsigned c = 0; c < CAT_COUNT; c++) {
+		const struct rp_total *t = &r->categories[c];
+
+		if (!t->known || !t->bytes)
+			continue;
+		if (!any) {
+			fputs("<section><h2 id=\"kept\">Kept without use</h2>\n", out);
+			html_table(out, "kept", "category|#bytes|#of the heap||#count|what it is");
+		}
+		any = true;
+		fprintf(out, "<tr><td>%s</td>", category_name((enum category)c));
+		html_bytes_cell(out, t->bytes);
+		html_share_cells(out, t->bytes, of);
+		html_count_cell(out, t->count);
+		fprintf(out, "<td class=\"dim\">%s</td></tr>\n", means[c]);
 	}
-	fputs("</span></li>\n", out);
-}
-
-static void put_chain(FILE *out, const struct rp_chain *c)
-{
-	struct rp_chain root = { .root = c->root };
-	struct text t = TEXT_INIT;
-
-	fputs("<ol class=\"chain\">\n<li><code>", out);
-	chain_print(&root, &t);
-	put_escaped_markup(out, text_str(&t));
-	fputs("</code></li>\n", out);
-	for (size_t i = 0; i < c->n_hops && i < HOPS_MAX; i++)
-		put_hop(out, &c->hops[i]);
-	if (c->n_hops > HOPS_MAX)
-		fprintf(out, "<li class=\"small\">and %zu more</li>\n", c->n_hops - HOPS_MAX);
-	fputs("</ol>\n", out);
-	text_fini(&t);
-}
-
-static void put_suspect(FILE *out, const struct rp_suspect *s, size_t rank)
-{
-	const char *severity = severity_name(rule_get(s->rule)->severity);
-
-	fprintf(out, "<details class=\"suspect\"%s id=\"%s\"><summary><span class=\"size\">",
-		rank <= 3 ? " open" : "", s->id ? s->id : "");
-	put_bytes(out, s->retained);
-	fprintf(out, "</span>%zu. <span class=\"title\">", rank);
-	put_markup(out, s->title);
-	fprintf(out, "</span> <span class=\"rule %s\">%s</span></summary>\n<p class=\"small\">",
-		severity, s->rule);
-	put_count(out, s->count);
-	fputs(s->count == 1 ? " block, " : " blocks, ", out);
-	put_bytes(out, s->bytes);
-	fputs(" of their own", out);
-	if (s->type) {
-		fputs(", type <code>", out);
-		put_markup(out, s->type);
-		fputs("</code>", out);
+	if (any) {
+		html_table_end(out);
+		fputs("</section>\n", out);
 	}
-	fprintf(out, "; confidence: %s</p>\n", confidence_name(s->confidence));
-	if (s->has_chain)
-		put_chain(out, &s->chain);
-	for (size_t i = 0; i < s->n_evidence; i++) {
-		fputs(i ? "" : "<ul>\n", out);
-		fputs("<li>", out);
-		put_markup(out, s->evidence[i].what);
-		fputs(": ", out);
-		put_markup(out, s->evidence[i].value);
-		fputs(i + 1 == s->n_evidence ? "</li>\n</ul>\n" : "</li>\n", out);
-	}
-	fputs("<p class=\"advice\">", out);
-	put_markup(out, s->advice ? s->advice : rule_get(s->rule)->advice);
-	fputs("</p></details>\n", out);
 }
 
-static void put_suspects(FILE *out, const struct report *r)
+/* ---- what is wrong with the input */
+
+static void put_findings(FILE *out, const struct report *r)
 {
-	fputs("<h2 id=\"suspects\">Suspects</h2>\n", out);
-	for (size_t i = 0; i < r->suspects.n && i < SUSPECTS_MAX; i++)
-		put_suspect(out, &r->suspects.v[i], i + 1);
-	if (!r->suspects.n)
-		fputs("<p>None.</p>\n", out);
-	if (r->suspects.n > SUSPECTS_MAX)
-		fprintf(out, "<p class=\"small\">and %zu smaller ones</p>\n",
-			r->suspects.n - SUSPECTS_MAX);
-}
-
-static void put_types(FILE *out, const struct report *r)
-{
-	if (!r->types.n)
-		return;
-	fputs("<h2 id=\"types\">Types</h2>\n<div id=\"type-boxes\"></div>\n<div>"
-	      "<table class=\"sort filter\"><thead><tr><th>type</th><th class=\"n\">bytes</th>"
-	      "<th class=\"n\">count</th><th class=\"n\">retained</th></tr></thead><tbody>\n",
-	      out);
-	for (size_t i = 0; i < r->types.n && i < TYPES_MAX; i++) {
-		const struct rp_type *t = &r->types.v[i];
-
-		fputs("<tr>", out);
-		name_cell(out, t->name);
-		bytes_cell(out, t->bytes);
-		count_cell(out, t->count);
-		if (t->knows_retained)
-			bytes_cell(out, t->retained);
-		else
-			fputs("<td></td>", out);
-		fputs("</tr>\n", out);
-	}
-	fputs("</tbody></table></div>\n", out);
-	if (r->types.n > TYPES_MAX)
-		fprintf(out, "<p class=\"small\">and %zu smaller ones</p>\n",
-			r->types.n - TYPES_MAX);
-}
-
-static void put_heaps(FILE *out, const struct report *r)
-{
-	if (!r->heaps.n)
-		return;
-	fputs("<h2 id=\"heaps\">Heaps</h2>\n<div id=\"heap-boxes\"></div>\n"
-	      "<table><thead><tr><th>heap</th><th>how it was found</th><th class=\"n\">used</th>"
-	      "<th class=\"n\">free</th><th class=\"n\">idle</th><th class=\"n\">overhead</th>"
-	      "<th class=\"n\">checks failed</th></tr></thead><tbody>\n",
-	      out);
-	for (size_t i = 0; i < r->heaps.n; i++) {
-		const struct rp_heap *h = &r->heaps.v[i];
-
-		fputs("<tr><td>", out);
-		put_markup(out, h->allocator ? h->allocator : "unknown allocator");
-		fputs(" ", out);
-		put_markup(out, h->version ? h->version : "");
-		fputs("</td>", out);
-		name_cell(out, h->why ? h->why : h->how);
-		bytes_cell(out, h->used);
-		bytes_cell(out, h->free);
-		bytes_cell(out, h->idle);
-		bytes_cell(out, h->overhead);
-		count_cell(out, h->checks_failed);
-		fputs("</tr>\n", out);
-	}
-	fputs("</tbody></table>\n", out);
-}
-
-/* Goroutines by group when a Go runtime has them, threads otherwise. */
-static const char *node_words(const struct rp_node *node, const char *key)
-{
-	const struct rp_node *n = node_get(node, key);
-
-	return n && n->kind == NODE_TEXT ? n->text : NULL;
-}
-
-static uint64_t node_value(const struct rp_node *node, const char *key)
-{
-	const struct rp_node *n = node_get(node, key);
-
-	return n && (n->kind == NODE_COUNT || n->kind == NODE_BYTES) ? n->u : 0;
-}
-
-static void put_group(FILE *out, const struct rp_node *group)
-{
-	const struct rp_node *stack = node_get(group, "stack");
-
-	fputs("<tr><td>", out);
-	for (const struct rp_node *f = stack ? stack->first : NULL; f; f = f->next) {
-		fputs("<code>", out);
-		put_markup(out, node_words(f, "function") ? node_words(f, "function") : "?");
-		fputs("</code><br>", out);
-	}
-	fputs("</td>", out);
-	name_cell(out, node_words(group, "state"));
-	name_cell(out, node_words(group, "wait_reason"));
-	count_cell(out, node_value(group, "count"));
-	bytes_cell(out, node_value(group, "stack_bytes"));
-	fputs("</tr>\n", out);
-}
-
-static void put_threads(FILE *out, const struct report *r)
-{
-	const struct rp_node *goroutines = node_get(r->go, "goroutines");
-	const struct rp_node *groups = node_get(goroutines, "groups");
 	size_t n = 0;
 
-	if (groups && groups->first) {
-		fputs("<h2 id=\"goroutines\">Goroutines</h2>\n<div>"
-		      "<table class=\"sort filter\"><thead><tr><th>stack</th><th>state</th>"
-		      "<th>waits for</th><th class=\"n\">count</th>"
-		      "<th class=\"n\">stack bytes</th></tr></thead><tbody>\n",
-		      out);
-		for (const struct rp_node *g = groups->first; g && n < GROUPS_MAX; g = g->next, n++)
-			put_group(out, g);
-		fputs("</tbody></table></div>\n", out);
+	for (size_t i = 0; i < r->findings.n; i++) {
+		const struct rp_finding *f = &r->findings.v[i];
+
+		if (f->suspect >= 0 || n++ >= HTML_ROWS)
+			continue;
+		if (n == 1)
+			html_table(out, "findings", "rule|what was found");
+		fprintf(out, "<tr><td><code class=\"rule %s\">%s</code></td>",
+			severity_name(rule_get(f->rule)->severity), f->rule);
+		html_name_cell(out, f->message);
+		fputs("</tr>\n", out);
 	}
-	fputs("<h2 id=\"threads\">Threads</h2>\n<div><table class=\"sort\"><thead><tr>"
-	      "<th>function</th><th>name</th><th class=\"n\">tid</th></tr></thead><tbody>\n",
-	      out);
-	for (size_t i = 0; i < r->threads.n && i < GROUPS_MAX; i++) {
-		fputs("<tr>", out);
-		name_cell(out, r->threads.v[i].function);
-		name_cell(out, r->threads.v[i].name);
-		fprintf(out, "<td class=\"n\" data-v=\"%" PRIu32 "\">%" PRIu32 "</td></tr>\n",
-			r->threads.v[i].tid, r->threads.v[i].tid);
-	}
-	fputs("</tbody></table></div>\n", out);
-	if (r->threads.n > GROUPS_MAX)
-		fprintf(out, "<p class=\"small\">and %zu more</p>\n", r->threads.n - GROUPS_MAX);
+	if (n)
+		html_table_end(out);
+	html_more(out, n, HTML_ROWS, "findings");
 }
 
-static void put_problems(FILE *out, const struct diags *d)
+static void put_problems(FILE *out, const struct report *r)
 {
-	fputs("<h2 id=\"problems\">Problems of the input</h2>\n", out);
+	const struct diags *d = r->problems;
+
+	fputs("<section><h2 id=\"problems\">Problems of the input</h2>\n", out);
+	put_findings(out, r);
 	if (!d || !d->n) {
-		fputs("<p>None: everything the analysis needs is in the file.</p>\n", out);
+		fputs("<p>None: everything the analysis needs is in the file.</p></section>\n",
+		      out);
 		return;
 	}
-	fputs("<table><thead><tr><th>code</th><th>what</th><th class=\"n\">times</th></tr></thead>"
-	      "<tbody>\n",
-	      out);
-	for (size_t i = 0; i < d->n; i++) {
+	html_table(out, "problems sort", "code|what|#times|#where");
+	for (size_t i = 0; i < d->n && i < HTML_ROWS; i++) {
 		fputs("<tr>", out);
-		name_cell(out, d->list[i].code);
-		name_cell(out, d->list[i].message);
-		count_cell(out, d->list[i].count);
+		html_code_cell(out, d->list[i].code);
+		fputs("<td>", out);
+		put_name(out, d->list[i].message ? d->list[i].message : "", HTML_TITLE);
+		fputs("</td>", out);
+		html_count_cell(out, d->list[i].count);
+		if (d->list[i].where == ERR_NOWHERE)
+			fputs("<td></td>", out);
+		else
+			fprintf(out,
+				"<td class=\"n\" data-v=\"%" PRIu64 "\"><code>0x%" PRIx64
+				"</code></td>",
+				d->list[i].where, d->list[i].where);
 		fputs("</tr>\n", out);
 	}
-	fputs("</tbody></table>\n", out);
+	html_table_end(out);
+	html_more(out, d->n, HTML_ROWS, "kinds of problems");
+	fputs("</section>\n", out);
 }
 
-/* ---- what the charts are drawn from */
-
-static const char *line_name(const struct rp_location *l)
+static void put_tail(FILE *out)
 {
-	return l->n_lines && l->lines[0].function ? l->lines[0].function : "?";
-}
-
-static void put_paths(struct json *j, const struct rp_profile *p)
-{
-	json_map(j, "paths");
-	json_uint(j, "main", p->main_value);
-	json_list(j, "values");
-	for (size_t i = 0; i < p->n_values; i++) {
-		json_map(j, NULL);
-		json_text(j, "type", p->values[i].type);
-		json_text(j, "unit", p->values[i].unit);
-		json_end_map(j);
-	}
-	json_end_list(j);
-	json_list(j, "names");
-	for (size_t i = 0; i < p->n_locations; i++)
-		json_text(j, NULL, line_name(&p->locations[i]));
-	json_end_list(j);
-	json_list(j, "samples");
-	for (size_t i = 0; i < p->n_samples; i++) {
-		const struct rp_sample *s = &p->samples[i];
-
-		json_list(j, NULL);
-		json_list(j, NULL);
-		for (size_t v = 0; v < p->n_values; v++)
-			json_int(j, NULL, s->values[v]);
-		json_end_list(j);
-		json_list(j, NULL);
-		for (size_t k = s->n_locations; k--;)
-			json_uint(j, NULL, s->locations[k]);
-		json_end_list(j);
-		json_end_list(j);
-	}
-	json_end_list(j);
-	json_end_map(j);
-}
-
-static void put_box(struct json *j, const char *name, uint64_t bytes)
-{
-	if (!bytes)
-		return;
-	json_map(j, NULL);
-	json_text(j, "name", name);
-	json_uint(j, "self", bytes);
-	json_end_map(j);
-}
-
-static void put_heap_boxes(struct json *j, const struct report *r)
-{
-	json_map(j, "heap-boxes");
-	json_text(j, "name", "heaps");
-	json_list(j, "kids");
-	for (size_t i = 0; i < r->heaps.n; i++) {
-		const struct rp_heap *h = &r->heaps.v[i];
-		uint64_t named = 0;
-
-		json_map(j, NULL);
-		json_text(j, "name", h->allocator ? h->allocator : "unknown allocator");
-		json_list(j, "kids");
-		put_box(j, "used", h->used);
-		for (size_t k = 0; k < h->n_wheres; k++) {
-			put_box(j, h->wheres[k].where, h->wheres[k].bytes);
-			named += h->wheres[k].bytes;
-		}
-		put_box(j, "free, elsewhere", h->free > named ? h->free - named : 0);
-		put_box(j, "idle", h->idle);
-		put_box(j, "overhead", h->overhead);
-		json_end_list(j);
-		json_end_map(j);
-	}
-	json_end_list(j);
-	json_end_map(j);
-}
-
-static void put_type_boxes(struct json *j, const struct report *r)
-{
-	json_map(j, "type-boxes");
-	json_text(j, "name", "types");
-	json_list(j, "kids");
-	for (size_t i = 0; i < r->types.n && i < BOXES_MAX; i++)
-		put_box(j, r->types.v[i].name, r->types.v[i].bytes);
-	json_end_list(j);
-	json_end_map(j);
-}
-
-static struct err *make_data(const struct report *r, FILE *out)
-{
-	struct json *j;
-	struct err *err = json_open(out, JSON_PLAIN, &j);
-
-	if (err)
-		return err;
-	json_map(j, NULL);
-	if (r->profiles[PROFILE_PATHS])
-		put_paths(j, r->profiles[PROFILE_PATHS]);
-	json_map(j, "boxes");
-	put_heap_boxes(j, r);
-	put_type_boxes(j, r);
-	json_end_map(j);
-	json_end_map(j);
-	return json_close(j, "the data of charts");
-}
-
-static struct err *put_data(const struct report *r, FILE *out)
-{
-	_free_ char *data = NULL;
-	size_t n = 0;
-	FILE *memory = open_memstream(&data, &n);
-	struct err *err;
-
-	if (!memory)
-		return &err_nomem;
-	err = make_data(r, memory);
-	fclose(memory);
-	if (err)
-		return err;
-	fputs("<script type=\"application/json\" id=\"data\">", out);
-	for (size_t i = 0; i < n; i++)
-		if (data[i] == '<')
-			fputs("\\u003c", out);
-		else
-			fputc(data[i], out);
-	fputs("</script>\n", out);
-	return NULL;
-}
-
-static struct err *html_write(const struct report *r, const struct writer_options *opt, FILE *out)
-{
-	const struct rp_profile *paths = r->profiles[PROFILE_PATHS];
-	struct err *err;
-
-	(void)opt; /* a page has room for all */
-	put_head(out, r);
-	put_what(out, r);
-	put_where(out, r);
-	put_suspects(out, r);
-	if (paths) {
-		fputs("<h2 id=\"flame\">Memory by path from its root</h2>\n"
-		      "<div id=\"paths\"></div>\n"
-		      "<noscript><p>Charts need JavaScript; the tables do not.</p></noscript>\n",
-		      out);
-		for (size_t i = 1; i < paths->n_comments; i++) { /* the first is who made it */
-			fputs("<p class=\"small\">", out);
-			put_markup(out, paths->comments[i]);
-			fputs("</p>\n", out);
-		}
-	}
-	put_types(out, r);
-	put_heaps(out, r);
-	put_threads(out, r);
-	put_problems(out, r->problems);
-	err = put_data(r, out);
-	if (err)
-		return err;
-	fputs("<!--\n", out);
+	fputs("</main>\n<footer class=\"small\">Written by heapfx " HEAPFX_VERSION
+	      ". This page makes no request and holds no contents of the program's memory beyond "
+	      "names, addresses and sizes.</footer>\n<!--\n",
+	      out);
 	fwrite(html_licence, 1, (size_t)(html_licence_end - html_licence), out);
 	fputs("-->\n<script>\n", out);
 	fwrite(html_script, 1, (size_t)(html_script_end - html_script), out);
 	fputs("</script>\n</body>\n</html>\n", out);
+}
+
+static struct err *html_write(const struct report *r, const struct writer_options *opt, FILE *out)
+{
+	struct err *err;
+
+	(void)opt; /* a page has room for all */
+	put_head(out, r);
+	put_nav(out, r);
+	put_what(out, r);
+	put_figures(out, r);
+	put_where(out, r);
+	put_categories(out, r);
+	html_suspects(out, r);
+	html_paths(out, r);
+	html_by_type(out, r);
+	html_dominators(out, r);
+	html_heaps(out, r);
+	html_space(out, r);
+	html_types(out, r);
+	err = html_threads(out, r);
+	if (err)
+		return err;
+	html_runtime(out, r);
+	put_problems(out, r);
+	err = html_data(out, r);
+	if (err)
+		return err;
+	put_tail(out);
 	return put_end(out, "html");
 }
 

@@ -55,6 +55,31 @@ void put_markup(FILE *out, const char *name)
 	text_fini(&t);
 }
 
+void put_escaped_name(FILE *out, const char *escaped, size_t max)
+{
+	struct text t = TEXT_INIT;
+	size_t at = 0;
+
+	for (size_t k = 0; k < max && escaped[at]; k++)
+		for (at++; (escaped[at] & 0xc0) == 0x80;)
+			at++;
+	text_add_n(&t, escaped, at);
+	put_escaped_markup(out, text_str(&t));
+	if (escaped[at])
+		fputs("\xe2\x80\xa6", out);
+	text_fini(&t);
+}
+
+void put_name(FILE *out, const char *name, size_t max)
+{
+	struct text t = TEXT_INIT;
+
+	/* no character is longer than four bytes */
+	text_add_escaped(&t, name, strnlen(name, 4 * max + 4));
+	put_escaped_name(out, text_str(&t), max);
+	text_fini(&t);
+}
+
 struct err *put_end(FILE *out, const char *what)
 {
 	fflush(out);

@@ -1,0 +1,48 @@
+// Numbers in words, and the box that says what is under the pointer.
+import { select } from "d3-selection";
+
+export function bytes(n) {
+	const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+	let i = 0;
+	for (; n >= 1024 && i < units.length - 1; i++)
+		n /= 1024;
+	return `${i ? n.toFixed(n < 10 && i > 2 ? 2 : 1) : n} ${units[i]}`;
+}
+
+export function count(n) {
+	return n.toLocaleString("en");
+}
+
+export function share(part, whole) {
+	return whole ? `${(100 * part / whole).toFixed(1)}%` : "";
+}
+
+const tip = select("body").append("div").attr("id", "tip").property("hidden", true);
+
+// Lines of text, the first of them the name; beside the pointer, or below what has the focus.
+export function showTip(event, lines) {
+	const box = event.target.getBoundingClientRect(), pointed = event.type.startsWith("mouse");
+	const x = pointed ? event.clientX + 14 : box.left, y = pointed ? event.clientY + 16 : box.bottom + 4;
+
+	tip.property("hidden", false).selectAll("div").data(lines.filter(line => line)).join("div").text(line => line);
+	const size = tip.node().getBoundingClientRect();
+	tip.style("left", `${Math.max(4, Math.min(x, innerWidth - size.width - 8))}px`)
+		.style("top", `${y + size.height > innerHeight - 4 ? Math.max(4, (pointed ? event.clientY : box.top) - size.height - 8) : y}px`);
+}
+
+export function hideTip() {
+	tip.property("hidden", true);
+}
+
+// Listeners of d3-selection 1 get the datum; the event is the window's.
+export function currentEvent() {
+	return window.event;
+}
+
+// The row of controls above a chart.
+export function toolbar(place, searched) {
+	const bar = select(place).append("div").attr("class", "tools");
+	const field = bar.append("input").attr("type", "search").attr("placeholder", searched).attr("aria-label", searched);
+	const found = bar.append("span").attr("class", "found small").attr("aria-live", "polite");
+	return { bar, field, found };
+}
