@@ -261,6 +261,8 @@ static void print_go(struct run *run, FILE *out)
 		print_group(run, at, out);
 		shown++;
 	}
+	if (shown)
+		fprintf(out, "  what those of each place alone keep: heapfx analyze, GOROUTINES\n");
 	if (node_number(goroutines, "groups_total") > shown)
 		fprintf(out,
 			"  %" PRIu64

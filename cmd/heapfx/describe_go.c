@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/vec.h"
 #include "heap/go_memstats.h"
 #include "image/go_sched.h"
 #include "pipeline.h"
@@ -309,6 +310,64 @@ static struct rp_node *child(struct rp_node *node, const char *key)
 	return at;
 }
 
+static int by_place(const void *pa, const void *pb)
+{
+	const struct rp_goroutines *a = pa, *b = pb;
+
+	return strcmp(a->place, b->place);
+}
+
+static int by_retained(const void *pa, const void *pb)
+{
+	const struct rp_goroutines *a = pa, *b = pb;
+
+	if (a->retained != b->retained)
+		return a->retained < b->retained ? 1 : -1;
+	if (a->stacks != b->stacks)
+		return a->stacks < b->stacks ? 1 : -1;
+	return by_place(pa, pb);
+}
+
+/* The places where goroutines stand, whether anybody may wake them or not. */
+static struct err *list_places(struct run *run)
+{
+	const struct graph *g = run->graph;
+	struct report *r = &run->report;
+	size_t out = 0;
+
+	for (uint32_t i = 0; i < g->n_owners; i++) {
+		const struct owner *o = &g->owners[i];
+		struct rp_goroutines row = {
+			.count = o->count, .stacks = o->stacks,
+			.retained = run->facts.group_total[i].bytes,
+		};
+
+		if (o->kind != OWNER_GOROUTINES && o->kind != OWNER_STUCK)
+			continue;
+		row.place = arena_strdup(&r->mem, o->name);
+		if (!row.place || !vec_push(&r->goroutines, &row))
+			return &err_nomem;
+	}
+	if (r->goroutines.n)
+		qsort(r->goroutines.v, r->goroutines.n, sizeof(*r->goroutines.v), by_place);
+	for (size_t i = 0; i < r->goroutines.n; i++) {
+		struct rp_goroutines *last = out ? &r->goroutines.v[out - 1] : NULL;
+		const struct rp_goroutines *row = &r->goroutines.v[i];
+
+		if (!last || strcmp(last->place, row->place)) {
+			r->goroutines.v[out++] = *row;
+			continue;
+		}
+		last->count += row->count;
+		last->stacks += row->stacks;
+		last->retained += row->retained;
+	}
+	r->goroutines.n = out;
+	if (out)
+		qsort(r->goroutines.v, out, sizeof(*r->goroutines.v), by_retained);
+	return NULL;
+}
+
 struct err *describe_go_held(struct run *run)
 {
 	const struct go *go = run->image->go;
@@ -318,9 +377,13 @@ struct err *describe_go_held(struct run *run)
 	_free_ struct group *groups = NULL;
 	_free_ uint32_t *owners = NULL;
 	size_t n_groups;
+	struct err *err;
 
 	if (!node || !run->facts.group_total)
 		return NULL;
+	err = list_places(run);
+	if (err)
+		return err;
 	v = calloc(go->n_goroutines + 1, sizeof(*v));
 	groups = calloc(go->n_goroutines + 1, sizeof(*groups));
 	owners = calloc(go->n_goroutines + 1, sizeof(*owners));

@@ -314,6 +314,66 @@ static struct err *add_ring(const struct stuck *st, uint32_t first, struct text 
 	return err;
 }
 
+/* ---- a chain of goroutines */
+
+enum { CHAIN_STEPS = 6 };
+
+/* The first thing that a goroutine waits for and another one outside the chain reaches. */
+static const struct thing_holder *next_holder(const struct facts *f, uint32_t thread,
+					      const uint32_t *chain, unsigned n)
+{
+	uint64_t n_waits, n_holders;
+	const struct thing_wait *waits = waits_of(f, thread, &n_waits);
+
+	for (uint64_t i = 0; i < n_waits; i++) {
+		const struct thing_holder *h = holders_of(f, waits[i].thing, &n_holders);
+
+		for (uint64_t k = 0; k < n_holders; k++) {
+			unsigned at = 0;
+
+			while (at < n && chain[at] != h[k].thread)
+				at++;
+			if (at == n)
+				return &h[k];
+		}
+	}
+	return NULL;
+}
+
+/*
+ * "goroutine 3 in main.c waits for sync.RWMutex at 0x.., reached by goroutine 4 in main.d, which
+ * waits for chan int at 0x.., reached by nobody else"; nothing when nobody reaches the first.
+ */
+static void add_chain(const struct stuck *st, uint32_t first, struct text *t)
+{
+	const struct facts *f = st->s->facts;
+	uint32_t chain[CHAIN_STEPS + 1] = { first };
+	const struct thing_holder *next = next_holder(f, first, chain, 1);
+	unsigned n = 1;
+	uint64_t n_waits;
+
+	if (!next)
+		return;
+	add_goroutine(st, first, t);
+	for (; next && n <= CHAIN_STEPS; next = next_holder(f, chain[n - 1], chain, n)) {
+		text_add(t, n > 1 ? ", which waits for " : " waits for ");
+		add_thing(st, &f->things[next->thing], t);
+		text_add(t, ", reached by ");
+		add_goroutine(st, next->thread, t);
+		chain[n++] = next->thread;
+	}
+	if (next) {
+		text_add(t, ", and so on");
+		return;
+	}
+	waits_of(f, chain[n - 1], &n_waits);
+	if (!n_waits)
+		return;
+	text_add(t, ", which waits for ");
+	add_thing(st, &f->things[waits_of(f, chain[n - 1], &n_waits)->thing], t);
+	text_add(t, f->holders_cut ? "" : ", reached by nobody else");
+}
+
 /* ---- rings of objects */
 
 /* Of what the knot alone keeps: the largest by name. */
@@ -460,8 +520,11 @@ static struct err *add_evidence(struct stuck *st, const struct knot *k, const st
 		err = say(st, out, "who else reaches that", &t);
 	if (!err && is_ring)
 		err = add_ring(st, k->first, &t);
-	if (!err && is_ring)
-		err = say(st, out, "waits in a ring", &t);
+	if (!is_ring)
+		add_chain(st, k->first, &t);
+	out->more = t.n ? report_text(st->r, &t) : NULL;
+	if (!err)
+		err = say(st, out, is_ring ? "waits in a ring" : "waits in a chain", &t);
 	add_rings(st, k->owner, &t);
 	if (!err)
 		err = say(st, out, "rings of objects that it alone keeps", &t);
@@ -510,6 +573,8 @@ static struct err *add_suspect(struct stuck *st, const struct knot *k)
 	for (unsigned i = 0; i < k->largest.n; i++)
 		out.addresses[out.n_addresses++] = graph_key(g, k->largest.node[i]);
 	err = add_evidence(st, k, &wanted, &out);
+	if (k->places > 1 && out.more)
+		out.line = NULL; /* that has the same names, in their order */
 	if (!err && k->largest.n && f->parent[k->largest.node[0]] != NODE_NONE) {
 		err = chain_to(st->s, st->r, k->largest.node[0], &out.chain);
 		out.has_chain = true;

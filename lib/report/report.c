@@ -41,6 +41,7 @@ void report_fini(struct report *r)
 	free(r->heaps.v);
 	free(r->types.v);
 	free(r->pool_groups.v);
+	free(r->goroutines.v);
 	free(r->suspects.v);
 	free(r->cycles.v);
 	free(r->chains.v);

@@ -155,6 +155,7 @@ struct rp_suspect {
 	const char *rule;  /* rules[].id */
 	const char *title; /* one line for people */
 	const char *line;  /* what a page of text says instead of the chain; NULL: nothing */
+	const char *more;  /* and below that, of a few lines; NULL: nothing */
 	const char *type;  /* NULL = unknown */
 	uint64_t count, bytes, retained;
 	enum confidence confidence;
@@ -217,6 +218,13 @@ struct rp_pool_group {
 	uint64_t free, retained; /* as far as is known */
 	bool knows_free, knows_retained;
 	const char *holder; /* of the largest: where a chain to it begins; NULL: unknown, or none */
+};
+
+/* Goroutines at one place for one reason. */
+struct rp_goroutines {
+	const char *place; /* "chan receive in main.worker (main.go:33)" */
+	uint64_t count, stacks;
+	uint64_t retained; /* that is reached from their stacks alone; no part of it: the stacks */
 };
 
 enum cell_kind { CELL_COUNT, CELL_BYTES, CELL_ADDR, CELL_TEXT, CELL_RATIO };
@@ -297,6 +305,7 @@ struct report {
 	RP_LIST(struct rp_check, checks); /* in the order of gates, then of their files */
 	RP_LIST(struct rp_table, tables);
 	struct rp_node *pools; /* programs' own allocators; NULL without one */
+	RP_LIST(struct rp_goroutines, goroutines); /* what keeps most first */
 	RP_LIST(struct rp_pool_group, pool_groups); /* of these, the largest first */
 	struct rp_node *go; /* the contract's "go"; NULL without a Go runtime */
 	/* by enum profile_kind; NULL where nobody asked for it, or there is none */

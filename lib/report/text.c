@@ -32,7 +32,8 @@ enum {
  * summed up.
  */
 struct fit {
-	unsigned breakdown, verdict_lines, problems, problem_lines, cycles, next, types, pools;
+	unsigned breakdown, verdict_lines, problems, problem_lines, cycles, next, types, pools,
+		goroutines;
 };
 
 /*
@@ -40,9 +41,20 @@ struct fit {
  * all it lets by.
  */
 static const struct fit fits[] = {
-	{ 9, 4, 3, 4, 1, 8, 6, 6 }, { 9, 4, 3, 4, 1, 8, 4, 3 }, { 9, 4, 3, 4, 1, 8, 3, 2 },
-	{ 9, 4, 3, 4, 1, 8 }, { 8, 4, 3, 4, 1, 4 }, { 7, 4, 3, 4, 1, 3 }, { 7, 3, 3, 3, 1, 3 },
-	{ 7, 3, 3, 2, 1, 3 }, { 7, 2, 3, 2, 1, 3 }, { 6, 2, 3, 1, 1, 3 }, { 6, 2, 3, 1, 1, 2 },
+	{ 9, 4, 3, 4, 1, 8, 6, 6, 6 },
+	{ 9, 4, 3, 4, 1, 8, 4, 3, 4 },
+	{ 9, 4, 3, 4, 1, 8, 3, 2, 3 },
+	{ 8, 4, 3, 4, 1, 8, 3, 2, 2 },
+	{ 8, 4, 3, 4, 1, 4, 0, 0, 3 },
+	{ 7, 4, 3, 4, 1, 3, 0, 0, 2 },
+	{ 9, 4, 3, 4, 1, 8 },
+	{ 8, 4, 3, 4, 1, 4 },
+	{ 7, 4, 3, 4, 1, 3 },
+	{ 7, 3, 3, 3, 1, 3 },
+	{ 7, 3, 3, 2, 1, 3 },
+	{ 7, 2, 3, 2, 1, 3 },
+	{ 6, 2, 3, 1, 1, 3 },
+	{ 6, 2, 3, 1, 1, 2 },
 	{ 5, 2, 2, 1, 0, 1 },
 };
 
@@ -512,6 +524,16 @@ static void print_chain(struct page *p, const struct rp_suspect *s)
 	end_line(p);
 }
 
+/* Words with names of the dump, in three lines at most, indented. */
+static void print_name_lines(struct page *p, const char *name)
+{
+	struct text whole = TEXT_INIT;
+
+	add_name(&whole, name);
+	print_sentence(p, "", "", CHAIN_INDENT, text_str(&whole), 3);
+	text_fini(&whole);
+}
+
 static void print_suspect(struct page *p, size_t i)
 {
 	static const char *const styles[] = { "36", "33", "31" };
@@ -531,11 +553,13 @@ static void print_suspect(struct page *p, size_t i)
 		text_add(&p->line, "      ");
 		add_name_cut(&p->line, s->line, p->width - CHAIN_INDENT);
 		end_line(p);
-	} else {
+	} else if (!s->more) {
 		print_chain(p, s);
 	}
+	if (s->more)
+		print_name_lines(p, s->more);
 	/* what has a root explains itself */
-	if (s->n_evidence && !s->line && !(s->has_chain && s->chain.root.kind)) {
+	if (s->n_evidence && !s->line && !s->more && !(s->has_chain && s->chain.root.kind)) {
 		text_add(&p->line, "      ");
 		add_name(&p->line, s->evidence[0].what);
 		text_add(&p->line, ": ");
@@ -633,6 +657,41 @@ static void print_types(struct page *p)
 }
 
 /* By kind and names; who holds the largest. */
+/* Many, or with much behind them. */
+static bool is_worth_a_line(const struct rp_goroutines *g)
+{
+	return g->count >= 100 || g->retained >= 16 << 10;
+}
+
+/* By what their stacks alone keep. */
+static void print_goroutines(struct page *p)
+{
+	const struct report *r = p->r;
+	size_t n = 0;
+
+	while (n < r->goroutines.n && n < p->fit->goroutines &&
+	       is_worth_a_line(&r->goroutines.v[n]))
+		n++;
+	if (!n)
+		return;
+	blank(p);
+	text_add(&p->line, "GOROUTINES");
+	add_right(&p->line, "stacks", TITLE_WIDTH + 15);
+	add_right(&p->line, "count", TITLE_WIDTH + 26);
+	add_right(&p->line, "retained", TITLE_WIDTH + 38);
+	end_line_styled(p, "1", strlen("GOROUTINES"));
+	for (size_t i = 0; i < n; i++) {
+		const struct rp_goroutines *g = &r->goroutines.v[i];
+
+		text_add(&p->line, "  ");
+		add_name_cut(&p->line, g->place, TITLE_WIDTH + 2);
+		right_bytes(p, g->stacks, TITLE_WIDTH + 15);
+		right_count(p, g->count, TITLE_WIDTH + 26);
+		right_bytes(p, g->retained, TITLE_WIDTH + 38);
+		end_line(p);
+	}
+}
+
 static void print_pools(struct page *p)
 {
 	const struct report *r = p->r;
@@ -834,6 +893,7 @@ static void print_page(struct page *p)
 	print_suspects(p);
 	print_types(p);
 	print_pools(p);
+	print_goroutines(p);
 	blank(p);
 	print_cycles(p);
 	print_problems(p);

@@ -305,7 +305,7 @@ struct place {
 
 static void take_place(void *arg, const char *function, const char *file, unsigned line)
 {
-	static const char *const inner[] = { "runtime.", "sync.", "internal/sync." };
+	static const char *const inner[] = { "runtime.", "sync.", "internal/", "time.", "syscall." };
 	const char *slash = file ? strrchr(file, '/') : NULL;
 	struct place *p = arg;
 

@@ -3,7 +3,8 @@ import re
 
 import pytest
 
-from go_corpus import WAITS, report_of, truth_of
+from common import heapfx_ok
+from go_corpus import WAITS, go_dump, report_of, truth_of
 
 KNOTTED = [name for name in WAITS if "healthy" not in name]
 
@@ -152,3 +153,23 @@ def test_who_can_be_woken_is_not_named(name):
 def test_a_repaired_program_has_none(name):
 	assert not truth_rows(name, "stuck") and not stuck_suspects(name)
 	assert report_of(name)["categories"].get("stuck", {}).get("bytes", 0) == 0
+
+
+def lines_of(name, *options):
+	return heapfx_ok("analyze", *go_dump(name).arguments, *options).out.splitlines()
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_text_has_what_groups_keep(name):
+	"""Those of one place keep what the program knows; the page has the places that keep most."""
+	rows = [line.split() for line in lines_of(name) if line.startswith("  sleep in main.hoarder (")]
+	held = sum(int(size) for _, size, function, _ in truth_of(name).rows["held"] if function.startswith("main.hoarder"))
+	[row] = rows
+	assert int(row[6]) == 4 and row[7:] == [f"{held / 1024:.1f}", "KiB"]
+
+
+@pytest.mark.parametrize("name", [n for n in WAITS if "healthy" not in n])
+def test_text_says_who_blocks_whom(name):
+	text = " ".join(" ".join(lines_of(name, "--top", "20")).split())
+	assert re.search(r"in main\.transferOut waits for sync\.Mutex .*?reached by goroutine \d+ in main\.transferBack", text)
+	assert re.search(r"in main\.readTable waits for sync\.RWMutex .*?reached by goroutine \d+ in main\.holdTable, which", text)
