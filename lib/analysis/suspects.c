@@ -6,7 +6,7 @@
  * nodes of like size below it (a list, a tree); what it retains beyond other big nodes below is
  * its own.  A structure whose own part is still worth naming is an accumulation point.  So is a
  * root by itself (one symbol's slots) that keeps many small things.  Each byte belongs to one
- * point at most.  Needs one 32-bit column for all nodes, and passes straight through them.
+ * point at most.  Needs a byte a node, and passes straight through them.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -21,16 +21,16 @@ enum {
 	FLOOR_BYTES = 256 << 10,  /* in a small heap a share says nothing */
 	LIKE_MIN = 100,		  /* as many blocks of one size make an accumulation */
 	SIZES = 4096,		  /* of the table of sizes of a point; a power of two */
-	POINTS_MAX = 64,
+	POINTS_MAX = 64,	  /* fewer than fit in a byte */
 	TOLD = 8, /* kinds of slack in what a point owns */
 	HOLDER_WIDTH = 28, /* of a title: what fits beside a type */
 	HEADER_STEPS = 2, /* from the slots of a map to its header */
 	AHEAD = 24, /* nodes whose owners are being fetched while one is worked on */
 };
 
-#define OWNER_UNSET UINT32_MAX
-#define OWNER_NONE 0u /* owners are indices of points, + 1 */
-#define OWNER_OF (1u << 31) /* not known yet: that of the node in the low bits, its dominator */
+#define OWNER_NONE 0 /* owners are indices of points, + 1 */
+#define OWNER_OF UINT8_MAX /* not known yet: that of the dominator */
+#define ROOT_NONE UINT32_MAX
 
 /* Blocks of one type; of one size, where the type is unknown. */
 struct size_class {
@@ -76,7 +76,8 @@ struct search {
 	uint32_t n_big;
 	node_id *best;	  /* by rank: the largest big child */
 	uint64_t *branch; /* by rank: there is more than one */
-	uint32_t *owner;  /* by node: first its root, then its point */
+	uint32_t *root;	  /* by node, + 1: at the top, and on the way there; 0: nobody asked */
+	uint8_t *owner;	  /* by node; in the same column, after the roots */
 	uint64_t *sum;	  /* n_roots + 1: retained by the roots before each */
 	/* big children that are not the best; few */
 	struct { struct pair *v; size_t n, cap; } extra;
@@ -205,18 +206,18 @@ static struct err *link_big(struct search *x)
 }
 
 /*
- * Which root the shortest chain to a node starts at; OWNER_UNSET if none. Remembers it along the
+ * Which root the shortest chain to a node starts at; ROOT_NONE if none. Remembers it along the
  * way.
  */
 static uint32_t root_of(struct search *x, node_id node)
 {
 	const uint32_t *parent = x->f->parent;
-	uint32_t root = OWNER_UNSET;
+	uint32_t root = ROOT_NONE;
 	node_id at = node;
 
 	for (node_id steps = 0; steps <= x->g->n; steps++) {
-		if (x->owner[at] != OWNER_UNSET) {
-			root = x->owner[at];
+		if (x->root[at]) {
+			root = x->root[at] - 1;
 			break;
 		}
 		if (parent[at] == NODE_NONE)
@@ -228,11 +229,11 @@ static uint32_t root_of(struct search *x, node_id node)
 		at = parent[at];
 	}
 	if (root >= x->g->n_roots)
-		return OWNER_UNSET;
-	while (x->owner[node] == OWNER_UNSET) {
+		return ROOT_NONE;
+	while (!x->root[node]) {
 		uint32_t up = parent[node];
 
-		x->owner[node] = root;
+		x->root[node] = root + 1;
 		if (up & PARENT_ROOT)
 			break;
 		node = up;
@@ -242,23 +243,23 @@ static uint32_t root_of(struct search *x, node_id node)
 
 static struct err *sum_by_root(struct search *x)
 {
-	struct err *err = col_fixed(x->env, sizeof(uint32_t), x->g->n, "owners", &x->owner_col);
+	struct err *err =
+		col_sparse(x->env, sizeof(uint32_t), x->g->n, "owners", &x->owner_col);
 
 	if (!err)
 		err = col_fixed(x->env, sizeof(uint64_t), (uint64_t)x->g->n_roots + 1,
 				"bytes by root", &x->sum_col);
 	if (err)
 		return err;
-	x->owner = x->owner_col.base;
+	x->root = x->owner_col.base;
 	x->sum = x->sum_col.base;
-	memset(x->owner, 0xff, (size_t)x->g->n * sizeof(*x->owner));
 	for (node_id i = 0; i < x->g->n; i++) {
 		uint32_t root;
 
 		if (x->f->idom[i] != NODE_NONE || !is_held(x, i))
 			continue;
 		root = root_of(x, i);
-		if (root != OWNER_UNSET)
+		if (root != ROOT_NONE)
 			x->sum[root + 1] += facts_retained(x->f, i);
 	}
 	for (uint32_t i = 0; i < x->g->n_roots; i++)
@@ -370,9 +371,9 @@ static uint64_t tops_of(const struct search *x, uint32_t first, uint32_t end)
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < x->tops.n; i++) {
-		uint32_t root = x->owner[x->tops.v[i]];
+		uint32_t root = x->root[x->tops.v[i]];
 
-		if (root >= first && root < end)
+		if (root > first && root <= end)
 			bytes += facts_retained(x->f, x->tops.v[i]);
 	}
 	return bytes;
@@ -428,28 +429,29 @@ static struct err *find_holders(struct search *x)
 	return err;
 }
 
-static uint32_t holder_of(const struct search *x, uint32_t root)
+static uint8_t holder_of(const struct search *x, uint32_t root)
 {
 	for (size_t i = 0; i < x->points.n; i++)
-		if (root >= x->points.v[i].first_root && root < x->points.v[i].end_root)
-			return (uint32_t)i + 1;
+		if (root > x->points.v[i].first_root && root <= x->points.v[i].end_root)
+			return (uint8_t)(i + 1);
 	return OWNER_NONE;
 }
 
-/* The column turns from roots into owners: known at the top, below that of the dominator. */
-static void start_owners(struct search *x)
+/* Known at the top, from the roots; below that of the dominator. */
+static struct err *start_owners(struct search *x)
 {
+	x->owner = x->owner_col.base; /* what is written lies before what is read */
 	for (node_id i = 0; i < x->g->n; i++) {
 		if (!is_held(x, i))
 			x->owner[i] = OWNER_NONE;
 		else if (x->f->idom[i] != NODE_NONE)
-			x->owner[i] = OWNER_OF | x->f->idom[i];
+			x->owner[i] = OWNER_OF;
 		else
-			x->owner[i] =
-				x->owner[i] == OWNER_UNSET ? OWNER_NONE : holder_of(x, x->owner[i]);
+			x->owner[i] = holder_of(x, x->root[i]);
 	}
 	for (size_t i = 0; i < x->tops.n; i++)
 		x->owner[x->tops.v[i]] = OWNER_NONE;
+	return col_recast(&x->owner_col, sizeof(*x->owner), x->g->n);
 }
 
 struct shape {
@@ -512,7 +514,7 @@ static struct err *visit_structure(struct search *x, node_id node)
 		return err;
 	if (!vec_push(&x->points, &p))
 		return &err_nomem;
-	x->owner[node] = (uint32_t)x->points.n;
+	x->owner[node] = (uint8_t)x->points.n;
 	return NULL;
 }
 
@@ -531,16 +533,15 @@ static struct err *find_structures(struct search *x)
 /* Follows dominators up to an owner, and then leaves it all the way. */
 static uint32_t owner_of(struct search *x, node_id node)
 {
-	uint32_t *of = x->owner, owner = of[node];
+	const node_id *idom = x->f->idom;
+	uint8_t *of = x->owner, owner;
+	node_id top = node;
 
-	for (node_id steps = 0; owner & OWNER_OF; steps++)
-		owner = steps < x->g->n ? of[owner & ~OWNER_OF] : OWNER_NONE;
-	while (of[node] & OWNER_OF) {
-		node_id up = of[node] & ~OWNER_OF;
-
+	while (of[top] == OWNER_OF) /* what has no dominator has an owner, or none */
+		top = idom[top];
+	owner = of[top];
+	for (; of[node] == OWNER_OF; node = idom[node])
 		of[node] = owner;
-		node = up;
-	}
 	return owner;
 }
 
@@ -589,6 +590,8 @@ static void count_keyed(struct point *p, uint16_t keyed, uint64_t size)
 
 static struct err *count_sizes(struct search *x)
 {
+	const node_id *idom = x->f->idom;
+
 	for (size_t i = 0; i < x->points.n; i++) {
 		x->points.v[i].sizes = calloc(SIZES, sizeof(*x->points.v[i].sizes));
 		if (!x->points.v[i].sizes)
@@ -597,8 +600,8 @@ static struct err *count_sizes(struct search *x)
 	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
 		uint32_t owner;
 
-		if (x->g->n - it.id > AHEAD)
-			__builtin_prefetch(&x->owner[x->owner[it.id + AHEAD] & ~OWNER_OF], 1);
+		if (x->g->n - it.id > AHEAD && idom[it.id + AHEAD] != NODE_NONE)
+			__builtin_prefetch(&x->owner[idom[it.id + AHEAD]], 1);
 		owner = owner_of(x, it.id);
 		if (owner == OWNER_NONE)
 			continue;
@@ -826,10 +829,9 @@ static struct err *find_points(struct search *x)
 		err = sum_by_root(x);
 	if (!err)
 		err = find_holders(x);
-	if (err)
-		return err;
-	start_owners(x);
-	return find_structures(x);
+	if (!err)
+		err = start_owners(x);
+	return err ? err : find_structures(x);
 }
 
 static struct err *suspects_run(struct env *env, const struct subject *s, struct report *r)

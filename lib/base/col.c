@@ -111,6 +111,26 @@ struct err *col_fixed(struct env *env, uint32_t elem_size, uint64_t n, const cha
 	return NULL;
 }
 
+struct err *col_sparse(struct env *env, uint32_t elem_size, uint64_t n, const char *what,
+		       struct col *ret)
+{
+	struct col col = {};
+	struct err *err = col_open(env, elem_size, n, what, &col);
+
+	if (!err)
+		err = env_mem_take(env, col.reserved, what);
+	if (err) {
+		col_close(&col);
+		return err;
+	}
+	spare_drop(&env->spare, col.reserved);
+	col.sparse = true;
+	col.committed = col.reserved;
+	col.cap = col.n = n;
+	*ret = col;
+	return NULL;
+}
+
 struct err *col_reserve(struct col *col, uint64_t n, void *ret_room)
 {
 	uint64_t want;
@@ -141,6 +161,17 @@ struct err *col_append(struct col *col, const void *elems, uint64_t n)
 	return NULL;
 }
 
+/* To the next column, or to the system, what lies from byte `keep` on. */
+static void leave(struct col *col, uint64_t keep)
+{
+	char *from = (char *)col->base + keep;
+
+	if (col->sparse)
+		munmap(from, col->committed - keep);
+	else
+		spare_give(&col->env->spare, from, col->committed - keep);
+}
+
 struct err *col_recast(struct col *col, uint32_t elem_size, uint64_t n)
 {
 	uint64_t bytes, keep;
@@ -153,7 +184,7 @@ struct err *col_recast(struct col *col, uint32_t elem_size, uint64_t n)
 	col->elem_size = elem_size;
 	col->n = n;
 	if (col->committed > keep) { /* what is given up may serve the next column */
-		spare_give(&col->env->spare, (char *)col->base + keep, col->committed - keep);
+		leave(col, keep);
 		if (col->reserved > col->committed)
 			munmap((char *)col->base + col->committed, col->reserved - col->committed);
 		env_mem_give(col->env, col->committed - keep);
@@ -188,7 +219,7 @@ void col_close(struct col *col)
 			munmap((char *)col->base + col->committed, col->reserved - col->committed);
 		env_mem_give(col->env, col->committed);
 		if (col->committed)
-			spare_give(&col->env->spare, col->base, col->committed);
+			leave(col, 0);
 	}
 	*col = (struct col){};
 }

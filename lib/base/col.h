@@ -23,6 +23,7 @@ struct col {
 	uint64_t max;	/* elements that `reserved` has room for */
 	uint32_t elem_size;
 	bool sealed;
+	bool sparse; /* its pages may never have been touched: none are left for others */
 	uint64_t committed, reserved; /* bytes: counted against the budget; of the address space */
 	struct env *env;
 	const char *what; /* for the ERR_LIMIT message; a literal */
@@ -34,6 +35,12 @@ struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const ch
 /* A zeroed column of exactly n elements, writable in place. */
 struct err *col_fixed(struct env *env, uint32_t elem_size, uint64_t n, const char *what,
 		      struct col *ret) MUST_CHECK;
+/*
+ * The same where few elements may ever be written: until then a page takes address space and
+ * budget, but no memory.
+ */
+struct err *col_sparse(struct env *env, uint32_t elem_size, uint64_t n, const char *what,
+		       struct col *ret) MUST_CHECK;
 struct err *col_append(struct col *col, const void *elems, uint64_t n) MUST_CHECK;
 /* Room for n more elements at the end, to be filled by the caller; then col->n += written. */
 struct err *col_reserve(struct col *col, uint64_t n, void *ret_room) MUST_CHECK;

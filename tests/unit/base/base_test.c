@@ -217,7 +217,7 @@ static void columns_take_what_others_left(void **state)
 		n = (seed >> 33) % (1u << (10 + round % 11)) + 1;
 		spare = spare_bytes(&env);
 		if (round % 3) {
-			assert_null(col_fixed(&env, 8, n, "rows", col));
+			assert_null((round % 5 ? col_fixed : col_sparse)(&env, 8, n, "rows", col));
 			for (uint64_t i = 0; i < n; i++)
 				assert_int_equal(((uint64_t *)col->base)[i], 0);
 			taken += spare_bytes(&env) < spare;
