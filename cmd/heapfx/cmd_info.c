@@ -280,8 +280,9 @@ static void print_pools(struct run *run, FILE *out)
 	for (size_t i = 0; i < r->pool_groups.n && i < GROUPS_SHOWN; i++) {
 		const struct rp_pool_group *g = &r->pool_groups.v[i];
 
-		fprintf(out, "  %8" PRIu64 " x %s %s: ", g->pools, safe(run, g->kind),
-			safe(run, g->path));
+		fprintf(out, "  %8" PRIu64 " x %s%s%s: ", g->pools, safe(run, g->kind),
+			strcmp(g->path, "?") ? " " : "",
+			strcmp(g->path, "?") ? safe(run, g->path) : "");
 		fprintf(out, "%s in %" PRIu64 " blocks", bytes(run, g->bytes), g->blocks);
 		if (g->knows_free)
 			fprintf(out, ", %s of them free", bytes(run, g->free));

@@ -10,7 +10,13 @@ library's own hooks, never read from the structures that heapfx reads.
 """
 import argparse
 import pathlib
+import resource
+import shutil
+import socket
+import struct
+import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import make_cores  # noqa: E402
@@ -27,16 +33,107 @@ CASES = {
 	"protos": Case("protos", **SMALL, flags=("-Wno-unused-parameter",), link=("-lprotobuf",),
 		about="protobuf's arenas (libprotobuf-dev)"),
 	"ownpools": Case("ownpools", **SMALL, about="an arena that src/ownpools.layout describes"),
+	"nginx": Case("nginx_pools", ("FILE",), capture="kernel", stack_kib=256,
+		about="Debian's nginx, with requests that it waits for (nginx)"),
 	"decoys": Case("decoys", **SMALL, flags=("-rdynamic",), coredump_filter=0x37,
 		about="what looks like pools and is none; modules' files are in the core"),
 }
 
 
+NGINX = """daemon off; master_process off; pid {0}/pid; error_log {0}/log crit;
+events {{ worker_connections 64; }}
+http {{ access_log off; client_body_temp_path {0}/t; proxy_temp_path {0}/t; fastcgi_temp_path {0}/t;
+uwsgi_temp_path {0}/t; scgi_temp_path {0}/t; client_body_buffer_size 20k; large_client_header_buffers 4 16k;
+server {{ listen unix:{0}/socket; location / {{ root {0}; }} }} }}
+"""
+# Each is left hanging: headers that go on, headers too long for the first buffer, a body that goes on.
+REQUESTS = (b"GET / HTTP/1.1\r\nHost: a\r\nX-", b"GET /" + b"a" * 3000 + b" HTTP/1.1\r\nHost: a\r\nX-Y: " + b"b" * 2000,
+	b"POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 15000\r\n\r\nabc")
+ROW = struct.Struct("<QQQ")
+
+
+def limits():
+	resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+	resource.setrlimit(resource.RLIMIT_STACK, (256 << 10, 256 << 10))
+
+
+class Nginx:
+	"""A server of its own in a folder, with connections that it waits for."""
+
+	def __init__(self, folder, preload):
+		folder.mkdir(parents=True)
+		(folder / "conf").write_text(NGINX.format(folder), encoding="ascii")
+		self.child = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(folder / "conf"), "-e", str(folder / "log")],
+			cwd=folder, env={"PATH": "/usr/sbin:/usr/bin:/bin", "LD_PRELOAD": str(preload), "POOLS_FILE": str(folder / "rows")},
+			preexec_fn=limits)
+		self.pid = self.child.pid
+		self.folder = folder
+		self.clients = []
+
+	def load(self, rounds):
+		deadline = time.monotonic() + 20
+		while not (self.folder / "socket").exists():
+			if self.child.poll() is not None or time.monotonic() > deadline:
+				raise RuntimeError((self.folder / "log").read_text())
+			time.sleep(0.05)
+		for _ in range(rounds):
+			for request in REQUESTS:
+				self.clients.append(socket.socket(socket.AF_UNIX))
+				self.clients[-1].connect(str(self.folder / "socket"))
+				self.clients[-1].send(request)
+		for client in self.clients[::7]:	# some give up
+			client.close()
+		before = None
+		while self.rows() != before:
+			before = self.rows()
+			time.sleep(0.3)
+
+	def rows(self):
+		"""[(address, size, is a pool's first)] of the live blocks of pools."""
+		raw = (self.folder / "rows").read_bytes()
+		return [(at ^ make_cores.MASK, size, kind == 1) for at, size, kind in ROW.iter_unpack(raw) if kind]
+
+	def close(self):
+		for client in self.clients:
+			client.close()
+		if self.child.poll() is None:
+			self.child.kill()
+		self.child.wait()
+
+
+def make_nginx(case, made):
+	"""Blocks of pools are rows of the truth: kind POOL for a first one, BLOCK for another."""
+	make_cores.need("nginx", "gcc")
+	cwd = made.core.with_name(made.name + ".run")
+	shutil.rmtree(cwd, ignore_errors=True)
+	made.core.parent.mkdir(parents=True, exist_ok=True)
+	preload = made.core.with_name("nginx_pools.so")
+	make_cores.run_tool("gcc", *make_cores.COMMON_FLAGS, "-std=gnu17", "-fno-builtin", "-fPIC", "-shared", "-o", preload,
+		make_cores.SRC / "nginx_pools.c", "-ldl")
+	server = Nginx(cwd, preload)
+	try:
+		server.load(8)
+		rows = server.rows()
+		make_cores.dump(case, server, made.core, cwd)
+	finally:
+		server.close()
+	make_cores.write_truth(made.truth, {at: (size, "POOL" if first else "BLOCK", "reachable") for at, size, first in rows},
+		{"complete": 0})
+	shutil.rmtree(cwd)
+
+
 def make_case(name, outdir):
-	return make_cores.make_case(name, outdir, CASES[name])
+	case = CASES[name]
+	if name != "nginx":
+		return make_cores.make_case(name, outdir, case)
+	made = make_cores.made_paths(name, outdir, None)
+	if not make_cores.is_fresh(made, case):
+		make_nginx(case, made)
+	return made
 
 
 def pack(name, outdir):
+	make_case(name, outdir)
 	return make_cores.pack(name, outdir, CASES[name], POOL_CORPUS, "make_pools.py")
 
 

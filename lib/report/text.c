@@ -709,7 +709,9 @@ static void print_pools(struct page *p)
 		const struct rp_pool_group *g = &r->pool_groups.v[i];
 		struct text name = TEXT_INIT;
 
-		text_printf(&name, "%s%s%s", g->kind, *g->path ? " " : "", g->path);
+		text_add(&name, g->kind);
+		if (strcmp(g->path, "?")) /* it has a name */
+			text_printf(&name, " %s", g->path);
 		text_add(&p->line, "  ");
 		add_name_cut(&p->line, text_str(&name), TITLE_WIDTH);
 		text_fini(&name);

@@ -88,6 +88,25 @@ def test_memory_of_a_pool_names_it_as_root():
 
 
 @pytest.mark.parametrize("made", (False, True))
+def test_nginx_pools_are_its_own_allocations(made):
+	"""Every block that nginx aligned is a pool's, and each first one is where a pool begins."""
+	core, truth = core_of("nginx", made)
+	rows = make_cores.read_truth(truth)[0]
+	pools, report = pools_in(core)
+	assert {int(pool["address"], 16) for pool in pools} == {at for at, row in rows.items() if row[1] == "POOL"}
+	blocks = [json.loads(line) for line in heapfx_ok("blocks", core, "--format", "jsonl").out.splitlines()]
+	named = {int(b["address"], 16): b["usable"] for b in blocks if b.get("type") == "ngx_pool_t"}
+	assert rows.keys() <= named.keys()
+	large = sum(usable for at, usable in named.items() if at not in rows)	# by malloc, for one pool each
+	assert large
+	assert sum(pool["bytes"] for pool in pools) == sum(row[0] for row in rows.values()) + large
+	assert sum(pool["blocks"] for pool in pools) == len(named)
+	assert all("retained" in pool and pool["kind"] == "ngx_pool_t" for pool in pools)
+	group, = report["pools"]["groups"]
+	assert group["pools"] == len(pools) and "ngx_cycle" in group["held_by"] or not made
+
+
+@pytest.mark.parametrize("made", (False, True))
 def test_look_alikes_are_no_pools(made):
 	assert "pools" not in pools_in(core_of("decoys", made)[0])[1]
 
