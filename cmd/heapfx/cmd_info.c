@@ -286,6 +286,8 @@ static void print_pools(struct run *run, FILE *out)
 		fprintf(out, "%s in %" PRIu64 " blocks", bytes(run, g->bytes), g->blocks);
 		if (g->knows_free)
 			fprintf(out, ", %s of them free", bytes(run, g->free));
+		if (g->contents)
+			fprintf(out, "\n             %s", safe(run, g->contents));
 		fputc('\n', out);
 	}
 	if (r->pool_groups.n > GROUPS_SHOWN)

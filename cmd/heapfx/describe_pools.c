@@ -12,6 +12,7 @@
 
 enum {
 	POOLS_SHOWN = 1000,
+	CONTENTS_SHOWN = 4,
 	DOMINATORS_MAX = 8,  /* above a block that are asked whether they are the pool's too */
 	STEPS_MAX = 1 << 22, /* along chains to holders, in all */
 };
@@ -157,7 +158,19 @@ static int by_group_bytes(const void *pa, const void *pb)
 	return (a->largest > b->largest) - (a->largest < b->largest);
 }
 
-/* Its path, and who holds its largest pool. */
+/* "2.1 MiB in 40,123 tables, 1.0 MiB in 20,000 strings" */
+static void add_content_words(const struct pool *pool, struct text *ret)
+{
+	for (uint32_t i = 0; i < pool->n_contents && i < CONTENTS_SHOWN; i++) {
+		text_add(ret, i ? ", " : "");
+		text_add_bytes(ret, pool->contents[i].bytes);
+		text_add(ret, " in ");
+		text_add_count(ret, pool->contents[i].count);
+		text_printf(ret, " %s", pool->contents[i].name);
+	}
+}
+
+/* Its path, who holds its largest pool, and what is in that. */
 static struct err *name_group(struct run *run, struct group *g, uint64_t *steps)
 {
 	struct report *r = &run->report;
@@ -169,6 +182,9 @@ static struct err *name_group(struct run *run, struct group *g, uint64_t *steps)
 	text_reset(&t);
 	find_holder(run, &run->pools.v[g->largest], steps, &t);
 	g->row.holder = t.n ? arena_strdup(&r->mem, text_str(&t)) : NULL;
+	text_reset(&t);
+	add_content_words(&run->pools.v[g->largest], &t);
+	g->row.contents = t.n ? arena_strdup(&r->mem, text_str(&t)) : NULL;
 	text_fini(&t);
 	return g->row.path && g->row.kind && vec_push(&r->pool_groups, &g->row) ? NULL : &err_nomem;
 }
@@ -206,6 +222,19 @@ static int by_bytes(const void *pa, const void *pb)
 	return *a < *b ? -1 : *a > *b;
 }
 
+static void add_contents(struct report *r, struct rp_node *pool_node, const struct pool *pool)
+{
+	struct rp_node *list = pool->n_contents ? node_list(r, pool_node, "contents") : NULL;
+
+	for (uint32_t i = 0; i < pool->n_contents; i++) {
+		struct rp_node *node = node_map(r, list, NULL);
+
+		node_text(r, node, "name", pool->contents[i].name);
+		node_uint(r, node, "count", NODE_COUNT, pool->contents[i].count);
+		node_uint(r, node, "bytes", NODE_BYTES, pool->contents[i].bytes);
+	}
+}
+
 static void add_pool(struct run *run, struct rp_node *list, const struct pool *pool,
 		     const uint64_t *retained, uint64_t *steps)
 {
@@ -229,6 +258,7 @@ static void add_pool(struct run *run, struct rp_node *list, const struct pool *p
 		node_uint(r, node, "free", NODE_BYTES, pool->free);
 	if (pool->counts)
 		node_uint(r, node, "agrees", NODE_BOOL, pool->agrees);
+	add_contents(r, node, pool);
 	if (retained && retained[pool - pools->v] != UNKNOWN)
 		node_uint(r, node, "retained", NODE_BYTES, retained[pool - pools->v]);
 	text_reset(&path);
@@ -319,5 +349,9 @@ void pool_words(struct run *run, taddr at, struct text *ret)
 		text_add(ret, ", ");
 		text_add_bytes(ret, pool->free);
 		text_add(ret, " of them free");
+	}
+	if (pool->n_contents) {
+		text_add(ret, "; ");
+		add_content_words(pool, ret);
 	}
 }

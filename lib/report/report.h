@@ -218,6 +218,7 @@ struct rp_pool_group {
 	uint64_t free, retained; /* as far as is known */
 	bool knows_free, knows_retained;
 	const char *holder; /* of the largest: where a chain to it begins; NULL: unknown, or none */
+	const char *contents; /* of the largest: what it has given out; NULL: unknown */
 };
 
 /* Goroutines at one place for one reason. */

@@ -727,6 +727,11 @@ static void print_pools(struct page *p)
 			add_name_cut(&p->line, g->holder, p->width - 12);
 			end_line(p);
 		}
+		if (!i && g->contents) {
+			text_add(&p->line, "    in it ");
+			add_name_cut(&p->line, g->contents, p->width - 10);
+			end_line(p);
+		}
 	}
 }
 

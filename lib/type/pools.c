@@ -103,6 +103,53 @@ const char *pools_literal(struct pools *p, taddr at)
 	return seg && seg->module >= 0 && !(seg->flags & SEG_W) ? pools_data(p, at) : NULL;
 }
 
+bool pools_at_home(const struct image *img, const char *module, const char *symbol)
+{
+	struct symbol sym;
+
+	for (size_t i = 0; i < img->n_modules; i++)
+		if (!strncmp(module_base_name(&img->modules[i]), module, strlen(module)))
+			return true;
+	return symbol && image_symbol(img, NULL, symbol, &sym);
+}
+
+const struct segment *pools_writable(const struct image *img, taddr at)
+{
+	const struct segment *seg = image_segment(img, at);
+
+	return seg && seg->flags & SEG_W && seg->bytes && !seg->zero_reserve ? seg : NULL;
+}
+
+struct err *pools_each_run(struct pools *p, struct err *(*fn)(void *arg, taddr start, taddr end),
+			   void *arg)
+{
+	const struct image *img = p->img;
+	const struct blocks *b = p->blocks;
+	struct err *err = NULL;
+	size_t k = 0;
+
+	for (size_t i = 0; i < img->n_segments && !err; i++) {
+		const struct segment *seg = &img->segments[i];
+		taddr at = seg->start;
+
+		if (!pools_writable(img, at))
+			continue;
+		while (at < seg->end && !err) {
+			taddr end;
+
+			while (k < b->n_claims && b->claims[k].end <= at)
+				k++;
+			end = k < b->n_claims && b->claims[k].start < seg->end ?
+				      b->claims[k].start :
+				      seg->end;
+			if (end > at)
+				err = fn(arg, at, end);
+			at = end < seg->end ? b->claims[k].end : end;
+		}
+	}
+	return err;
+}
+
 static int by_block(const void *pa, const void *pb)
 {
 	const struct pool_block *a = pa, *b = pb;

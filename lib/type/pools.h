@@ -15,6 +15,12 @@
 
 #define POOL_NONE UINT32_MAX
 
+/* What a pool has given out, where its library tells kinds apart. */
+struct pool_content {
+	const char *name; /* a literal: "tables" */
+	uint64_t count, bytes;
+};
+
 struct pool {
 	taddr addr;
 	const char *kind;  /* a literal, in its library's words: "MemoryContext" */
@@ -26,6 +32,8 @@ struct pool {
 	uint64_t free;	   /* in them, as far as its library says; UINT64_MAX: unknown */
 	bool counts;	   /* its library counts its bytes as well */
 	bool agrees;	   /* and they are the same */
+	const struct pool_content *contents; /* most bytes first; the pools' memory */
+	uint32_t n_contents;
 };
 
 /* A block of malloc and whose it is. */
@@ -89,6 +97,13 @@ struct err *pools_add_named(struct pools *p, uint32_t pool, taddr block,
 struct err *pools_add_chunk(struct pools *p, uint32_t pool, taddr at, uint64_t size) MUST_CHECK;
 /* The block holds the pool's head alone: not counted. */
 struct err *pools_add_head(struct pools *p, uint32_t pool, taddr block) MUST_CHECK;
+/* A module whose name begins so is there, or the symbol is (NULL: not asked for). */
+bool pools_at_home(const struct image *img, const char *module, const char *symbol);
+/* The segment with dumped memory that the program can write to, around `at`; NULL. */
+const struct segment *pools_writable(const struct image *img, taddr at);
+/* Such memory that no heap claims, a run at a time. */
+struct err *pools_each_run(struct pools *p, struct err *(*fn)(void *arg, taddr start, taddr end),
+			   void *arg) MUST_CHECK;
 /* Pools of the layouts (type/pools_layout.c). */
 struct err *pools_find_layouts(struct pools *p, const struct pool_layouts *layouts) MUST_CHECK;
 /*

@@ -66,13 +66,6 @@ static uint64_t word(const struct reader *r, taddr at)
 	return read_word(r, at, &v) ? v : 0;
 }
 
-static const struct segment *writable(const struct image *img, taddr at)
-{
-	const struct segment *seg = image_segment(img, at);
-
-	return seg && seg->flags & SEG_W && seg->bytes && !seg->zero_reserve ? seg : NULL;
-}
-
 /* ---- chunks */
 
 /* The memory that a chunk may lie in: a used block, or what no heap claims. */
@@ -94,7 +87,7 @@ static bool find_room(const struct reader *r, taddr at, struct room *ret)
 		*ret = (struct room){ b.addr, b.addr + b.usable, true };
 		return b.used && at >= ret->start && at < ret->end;
 	}
-	seg = writable(r->p->img, at);
+	seg = pools_writable(r->p->img, at);
 	if (!seg || blocks_claim_at(r->p->blocks, at))
 		return false;
 	*ret = (struct room){ seg->start, seg->end, false };
@@ -421,37 +414,6 @@ static struct err *find_in_blocks(struct reader *r, uint32_t offset)
 	return err;
 }
 
-/* Writable memory that no heap claims, a run at a time. */
-static struct err *each_run(struct reader *r,
-			    struct err *(*fn)(struct reader *r, taddr start, taddr end))
-{
-	const struct image *img = r->p->img;
-	const struct blocks *b = r->p->blocks;
-	struct err *err = NULL;
-	size_t k = 0;
-
-	for (size_t i = 0; i < img->n_segments && !err; i++) {
-		const struct segment *seg = &img->segments[i];
-		taddr at = seg->start;
-
-		if (!writable(img, at))
-			continue;
-		while (k < b->n_claims && b->claims[k].end <= at)
-			k++;
-		for (; at < seg->end && !err; k++) {
-			bool last = k >= b->n_claims || b->claims[k].start >= seg->end;
-			taddr end = last ? seg->end : b->claims[k].start;
-
-			if (end > at)
-				err = fn(r, at, end);
-			if (last)
-				break;
-			at = b->claims[k].end;
-		}
-	}
-	return err;
-}
-
 static uint32_t page_offset(const struct reader *r)
 {
 	for (unsigned i = 0; i < r->l->n_finds; i++)
@@ -460,8 +422,9 @@ static uint32_t page_offset(const struct reader *r)
 	return 0;
 }
 
-static struct err *find_in_pages(struct reader *r, taddr start, taddr end)
+static struct err *find_in_pages(void *arg, taddr start, taddr end)
 {
+	struct reader *r = arg;
 	uint32_t offset = page_offset(r);
 	struct err *err = NULL;
 
@@ -496,8 +459,9 @@ static bool may_be_head(const struct reader *r, taddr at, uint64_t v)
 	return id != BLOCK_NONE && block_is_used(r->p->blocks, id) && at;
 }
 
-static struct err *find_in_words(struct reader *r, taddr start, taddr end)
+static struct err *find_in_words(void *arg, taddr start, taddr end)
 {
+	struct reader *r = arg;
 	const struct pool_layout *l = r->l;
 	uint32_t offset = l->n_magics ? l->magics[0].offset : l->head.first;
 	uint64_t avail = 0;
@@ -521,7 +485,7 @@ static struct err *find_in_words(struct reader *r, taddr start, taddr end)
 static struct err *find_anywhere(struct reader *r)
 {
 	const struct blocks *b = r->p->blocks;
-	struct err *err = each_run(r, find_in_words);
+	struct err *err = pools_each_run(r->p, find_in_words, r);
 
 	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;
 	     grains_next(&it))
@@ -551,7 +515,7 @@ static struct err *find_heads(struct reader *r)
 			err = find_in_blocks(r, r->l->finds[i].offset);
 			break;
 		case PLACE_PAGE:
-			err = each_run(r, find_in_pages);
+			err = pools_each_run(r->p, find_in_pages, r);
 			break;
 		case PLACE_ANYWHERE:
 			err = find_anywhere(r);
@@ -703,14 +667,6 @@ static struct err *add_pools(struct reader *r)
 
 /* ---- whether it is at home */
 
-static bool has_module(const struct image *img, const char *prefix)
-{
-	for (size_t i = 0; i < img->n_modules; i++)
-		if (!strncmp(module_base_name(&img->modules[i]), prefix, strlen(prefix)))
-			return true;
-	return false;
-}
-
 /* Its address is in the data of another module: in a table of what that one calls. */
 static bool is_called(const struct image *img, const struct symbol *sym)
 {
@@ -743,10 +699,13 @@ static bool is_home(const struct image *img, const struct pool_layout *l)
 		const char *name = l->needs[i].name;
 		struct symbol sym;
 
-		if (l->needs[i].kind == NEED_MODULE ? has_module(img, name) :
-						      image_symbol(img, NULL, name, &sym))
-			if (l->needs[i].kind != NEED_CALL || is_called(img, &sym))
+		if (l->needs[i].kind == NEED_MODULE) {
+			if (pools_at_home(img, name, NULL))
 				return true;
+		} else if (image_symbol(img, NULL, name, &sym) &&
+			   (l->needs[i].kind == NEED_SYMBOL || is_called(img, &sym))) {
+			return true;
+		}
 	}
 	return !l->n_needs;
 }

@@ -107,6 +107,40 @@ def test_nginx_pools_are_its_own_allocations(made):
 
 
 @pytest.mark.parametrize("made", (False, True))
+def test_lua_states_have_what_was_made(made):
+	core, truth = core_of("luajits", made)
+	_blocks, totals = make_cores.read_truth(truth)
+	states = {int(pool["address"], 16): pool for pool in pools_in(core)[0]}
+	first, second = (states.pop(totals[f"lua.{name}.at"] ^ MASK) for name in ("first", "second"))
+	assert not states
+	for name, state in (("first", first), ("second", second)):
+		assert state["kind"] == "lua_State" and state["agrees"]
+		assert state["bytes"] - state["free"] == totals[f"lua.{name}.total"]	# by lua_gc()
+		assert sum(kind["bytes"] for kind in state["contents"]) < totals[f"lua.{name}.total"]
+	more, less = ({kind["name"]: kind["count"] for kind in state["contents"]} for state in (second, first))
+	for kind in ("tables", "functions", "upvalues", "threads", "userdata"):
+		assert more[kind] - less[kind] == totals[f"lua.{kind}"], kind
+	assert more["strings"] - less["strings"] == totals["lua.strings"] + 1	# and the one that all begin with
+	assert more["prototypes"] == less["prototypes"]
+
+
+@pytest.mark.parametrize("made", (False, True))
+def test_slices_are_as_many_as_the_program_has(made):
+	core, truth = core_of("slices", made)
+	_blocks, totals = make_cores.read_truth(truth)
+	pools = {pool["name"]: pool for pool in pools_in(core)[0]}
+	assert all(pool["kind"] == "GSlice" and pool["agrees"] for pool in pools.values())
+	for size, page in (("32", 512), ("48", 512), ("208", 2048), ("1008", 8192)):
+		live, = pools[size]["contents"]
+		assert live == {"name": "chunks", "count": totals[f"slice.{size}.live"], "bytes": live["count"] * int(size)}
+		chunks = pools[size]["blocks"] * ((page - 48) // int(size))
+		assert pools[size]["free"] == (chunks - live["count"]) * int(size)
+		assert pools[size]["bytes"] == pools[size]["blocks"] * (page - 16)
+	assert pools["32"]["blocks"] + pools["48"]["blocks"] == totals["slice.48.slabs"]	# of one size
+	assert pools["208"]["blocks"] == totals["slice.208.slabs"] and pools["1008"]["blocks"] == totals["slice.1008.slabs"]
+
+
+@pytest.mark.parametrize("made", (False, True))
 def test_look_alikes_are_no_pools(made):
 	assert "pools" not in pools_in(core_of("decoys", made)[0])[1]
 

@@ -20,16 +20,16 @@
 EXPORT void ngx_create_pool(void);
 EXPORT void apr_pool_create_ex(void);
 EXPORT void g_slice_alloc(void);
-EXPORT void lua_newstate(void);
+EXPORT void luaJIT_setmode(void);
 EXPORT void arena_died(void) __asm__("_ZN6google8protobuf8internal15ThreadSafeArenaD1Ev");
 void ngx_create_pool(void) {}
 void apr_pool_create_ex(void) {}
 void g_slice_alloc(void) {}
-void lua_newstate(void) {}
+void luaJIT_setmode(void) {}
 void arena_died(void) {}
 
 enum { EACH = 200, PAGE = 4096 };
-void *g_held[5 * EACH];
+void *g_held[6 * EACH];
 static unsigned held;
 static uint64_t seed = 1;
 
@@ -104,6 +104,40 @@ static void make_serial(unsigned i)
 	w[9] = at(w) + 512;
 }
 
+/* GLib's Allocator in a variable: page sizes, largest chunk, arrays; wrong: rings, or the arrays */
+static uint64_t g_allocators[2][15];
+
+static void make_slices(void)
+{
+	for (int i = 0; i < 2; i++) {
+		uint64_t *stack = hold(calloc(63, 8)), *slab = hold(aligned_alloc(512, 496));
+
+		g_allocators[i][0] = 128;
+		g_allocators[i][1] = 8192;
+		g_allocators[i][6] = 1018;
+		g_allocators[i][8] = at(hold(calloc(63, 8)));
+		g_allocators[i][13] = i ? at(stack) : at(stack) + 8;
+		stack[1] = at(slab) + 464;
+		slab[59] = 3;
+		slab[60] = at(slab) + 464; /* next is itself, prev is not */
+		slab[61] = at(slab);
+	}
+}
+
+/* gct and the link to what lies behind; wrong: the link back, or the empty string */
+static void make_lua(unsigned i)
+{
+	uint64_t *w = hold(calloc(1, 512));
+
+	w[1] = 6 << 8;
+	w[2] = at(w + 12);
+	w[12] = at(make_lua);
+	w[14] = 10000;
+	w[28] = i % 2 ? 4 << 8 : 0;
+	w[31] = at(w);
+	w[36] = i % 2 ? at(w) + 8 : at(w);
+}
+
 static NOINLINE void make_all(void)
 {
 	struct obstack real;
@@ -116,7 +150,9 @@ static NOINLINE void make_all(void)
 		make_apr((uint64_t *)(void *)(pages + 2 * i * PAGE), i);
 		make_obstack(i);
 		make_serial(i);
+		make_lua(i);
 	}
+	make_slices();
 }
 
 int main(int argc, char **argv)

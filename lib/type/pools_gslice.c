@@ -1,0 +1,231 @@
+/*
+ * type/pools_gslice.c - GLib's slices, 2.10 to 2.74 (2.76 has none): one pool a size of chunk.
+ *
+ * Source of truth: glib/gslice.c of 2.74.  Its one Allocator lies in the data of the module; slab_stack has
+ * a ring of slabs for each size, magazines and the ThreadMemory of each thread have chunks that are
+ * free but count as given out.
+ */
+#include <string.h>
+
+#include "base/bits.h"
+#include "heap/module_data.h"
+#include "type/pools.h"
+
+enum {
+	ALLOCATOR = 120, /* sizeof(Allocator) */
+	MAX_PAGE_SIZE = 8192,
+	MIN_PAGE_SIZE = 128,
+	INFO = 32, /* sizeof(SlabInfo): chunks, n_allocated, next, prev */
+	INFO_SIZE = 48,
+	PADDING = 16,				     /* NATIVE_MALLOC_PADDING */
+	MAX_CHUNK = (MAX_PAGE_SIZE - INFO_SIZE) / 8, /* MAX_SLAB_CHUNK_SIZE */
+	SIZES = MAX_CHUNK / 16,			     /* MAX_SLAB_INDEX */
+	THREAD_MEMORY = 16 + 2 * SIZES * 16,
+	MAGAZINE_MAX = 8192, /* chunks; more are never cached in one */
+	STEPS_MAX = 1 << 26,
+};
+
+/* Where an Allocator has what. */
+enum {
+	AT_MIN_PAGE = 0,
+	AT_MAX_PAGE = 8,
+	AT_MAX_CHUNK = 48,
+	AT_MAGAZINES = 64,
+	AT_SLAB_STACK = 104,
+};
+
+struct slices {
+	struct pools *p;
+	taddr magazines, slab_stack;
+	uint64_t cached[SIZES]; /* chunks in magazines */
+	uint64_t steps;
+};
+
+static uint64_t word(const struct slices *s, taddr at)
+{
+	uint64_t v;
+
+	return image_read_u64(s->p->img, at, &v) == MEM_OK ? v : 0;
+}
+
+static uint64_t chunk_size(unsigned ix)
+{
+	return 16 * (ix + 1ull);
+}
+
+/* A power of two with room for eight chunks. */
+static uint64_t page_size(unsigned ix)
+{
+	uint64_t n = 8 * chunk_size(ix) + INFO_SIZE, size = MIN_PAGE_SIZE;
+
+	while (size < n)
+		size *= 2;
+	return size;
+}
+
+/* ---- chunks in magazines: free, though their slabs count them as given out */
+
+/* Linked by `next`; of a magazine as a thread has it, `data` of each leads to more. */
+static uint64_t count_chain(struct slices *s, taddr chunk, uint64_t max, bool has_more)
+{
+	uint64_t n = 0;
+
+	for (; chunk && n < max && s->steps++ < STEPS_MAX; chunk = word(s, chunk)) {
+		n++;
+		if (has_more)
+			n += count_chain(s, word(s, chunk + 8), max, false);
+	}
+	return n;
+}
+
+/*
+ * Magazines of one size in a ring: the data of a magazine's first four chunks are the magazine before, a
+ * stamp, the next, and how many chunks it has.
+ */
+static uint64_t count_cached(struct slices *s, taddr first)
+{
+	taddr at = first;
+	uint64_t n = 0;
+
+	while (at && s->steps++ < STEPS_MAX) {
+		taddr third = word(s, word(s, at)), fourth = word(s, third);
+		uint64_t count = word(s, fourth + 8);
+
+		if (!fourth || count > MAGAZINE_MAX)
+			break;
+		n += count;
+		at = word(s, third + 8);
+		if (at == first)
+			break;
+	}
+	return n;
+}
+
+static void count_thread(struct slices *s, taddr memory)
+{
+	for (unsigned ix = 0; ix < SIZES; ix++)
+		for (unsigned k = 0; k < 2; k++)
+			s->cached[ix] +=
+				count_chain(s, word(s, memory + 16 + 16 * (k * SIZES + ix)),
+					    MAGAZINE_MAX, true);
+}
+
+/* A ThreadMemory leads to its own two arrays. */
+static void count_threads(struct slices *s)
+{
+	const struct blocks *b = s->p->blocks;
+
+	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n;
+	     grains_next(&it))
+		if (it.size >= THREAD_MEMORY && it.size <= THREAD_MEMORY + 64 &&
+		    block_is_used(b, it.id) && word(s, it.key) == it.key + 16 &&
+		    word(s, it.key + 8) == it.key + 16 + 16 * SIZES)
+			count_thread(s, it.key);
+}
+
+/* ---- slabs */
+
+static bool is_info(const struct slices *s, taddr info, unsigned ix)
+{
+	taddr next = word(s, info + 16), prev = word(s, info + 24);
+	uint32_t id = block_at(s->p->blocks, info);
+
+	return !(info & 7) && (info & (page_size(ix) - 1)) == page_size(ix) - INFO_SIZE &&
+	       id != BLOCK_NONE && block_is_used(s->p->blocks, id) && word(s, next + 24) == info &&
+	       word(s, prev + 16) == info;
+}
+
+/* The slabs of one size, in a ring. */
+static struct err *add_size(struct slices *s, unsigned ix, taddr slot)
+{
+	uint64_t each = (page_size(ix) - INFO_SIZE) / chunk_size(ix), given = 0, n = 0;
+	taddr first = word(s, slot), info = first;
+	struct pool pool = { .addr = slot, .kind = "GSlice", .parent = POOL_NONE, .counts = true };
+	struct pool_content *live;
+	uint32_t no;
+	struct err *err;
+
+	if (!is_info(s, first, ix))
+		return NULL;
+	pool.name = arena_printf(&s->p->mem, "%u", (unsigned)chunk_size(ix));
+	live = arena_alloc(&s->p->mem, sizeof(*live));
+	err = pool.name && live ? pools_add(s->p, &pool, &no) : &err_nomem;
+	pool.agrees = true;
+	do {
+		uint64_t allocated = word(s, info + 8) & UINT32_MAX;
+		uint64_t left = count_chain(s, word(s, info), each, false);
+
+		if (err)
+			return err;
+		pool.agrees &= allocated + left == each;
+		given += allocated < each ? allocated : each;
+		n++;
+		err = pools_add_chunk(s->p, no, info & -page_size(ix), page_size(ix) - PADDING);
+		info = word(s, info + 16);
+	} while (info != first && is_info(s, info, ix) && s->steps++ < STEPS_MAX);
+	given = given > s->cached[ix] ? given - s->cached[ix] : 0;
+	*live = (struct pool_content){ "chunks", given, given * chunk_size(ix) };
+	s->p->v[no].bytes = n * (page_size(ix) - PADDING);
+	s->p->v[no].free = (n * each - given) * chunk_size(ix);
+	s->p->v[no].agrees = pool.agrees && info == first;
+	s->p->v[no].contents = live;
+	s->p->v[no].n_contents = 1;
+	return err;
+}
+
+/* ---- its one Allocator */
+
+static bool is_array(const struct pools *p, taddr at)
+{
+	uint32_t id = block_at(p->blocks, at);
+	struct block b;
+
+	if (id == BLOCK_NONE)
+		return false;
+	block_get(p->blocks, id, &b);
+	return b.used && b.addr == at && b.usable >= 8 * SIZES;
+}
+
+static bool find_allocator(struct slices *s, const struct segment *seg)
+{
+	uint64_t n = seg->end - seg->start;
+
+	for (uint64_t k = 0; n >= ALLOCATOR && k <= n - ALLOCATOR; k += 8) {
+		const uint8_t *at = seg->bytes + k;
+
+		if (load_u64(at + AT_MIN_PAGE) != MIN_PAGE_SIZE ||
+		    load_u64(at + AT_MAX_PAGE) != MAX_PAGE_SIZE ||
+		    load_u64(at + AT_MAX_CHUNK) != MAX_CHUNK)
+			continue;
+		s->magazines = load_u64(at + AT_MAGAZINES);
+		s->slab_stack = load_u64(at + AT_SLAB_STACK);
+		if (is_array(s->p, s->magazines) && is_array(s->p, s->slab_stack))
+			return true;
+	}
+	return false;
+}
+
+static struct err *find(struct pools *p)
+{
+	struct slices s = { .p = p };
+	struct module_data data = module_data(p->img);
+	const struct segment *seg;
+	bool found = false;
+	struct err *err = NULL;
+
+	if (!pools_at_home(p->img, "libglib-2.0", "g_slice_alloc"))
+		return NULL;
+	while (!found && (seg = module_data_next(&data)))
+		found = find_allocator(&s, seg);
+	if (!found)
+		return NULL;
+	count_threads(&s);
+	for (unsigned ix = 0; ix < SIZES && !err; ix++) {
+		s.cached[ix] += count_cached(&s, word(&s, s.magazines + 8 * ix));
+		err = add_size(&s, ix, s.slab_stack + 8 * ix);
+	}
+	return err;
+}
+
+extern const struct pool_ops pools_gslice;
+const struct pool_ops pools_gslice = { .name = "GSlice", .find = find };

@@ -1,0 +1,298 @@
+/*
+ * type/pools_luajit.c - LuaJIT 2.1 with 64-bit references (LJ_GC64): each state a pool, with what its
+ * collector has by kind.
+ *
+ * Source of truth: src/lj_obj.h, lj_alloc.c, lj_jit.h of 2.1, March 2022; alike in these words to August
+ * 2026.  A lua_State leads to the global_State right behind it, which leads back.  Objects are listed
+ * from gc.root on, strings in their hash table; the allocator of its own has a list of segments.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "type/pools.h"
+
+enum kind { STRINGS, UPVALUES, THREADS, PROTOS, FUNCTIONS, TRACES, CDATA, TABLES, USERDATA, KINDS };
+
+enum {
+	FIRST_KIND = 4, /* gct of a string; the others follow */
+	THREAD_GCT = 6,
+	STATE = 96, /* sizeof(lua_State) */
+	STEPS_MAX = 1 << 28,
+	SEGMENTS_MAX = 1 << 16,
+	STATES_MAX = 1 << 12,
+};
+
+/* In a lua_State. */
+enum { L_GCT = 9, L_GLREF = 16, L_OPENUPVAL = 64, L_STACKSIZE = 88 };
+
+/* In a global_State. */
+enum {
+	G_ALLOCF = 0,
+	G_ALLOCD = 8,
+	G_TOTAL = 16,
+	G_ROOT = 40,
+	G_EMPTY_GCT = 129, /* of strempty */
+	G_STR_TAB = 152,
+	G_STR_MASK = 160,
+	G_STR_NUM = 164,
+	G_MAINTHREF = 192,
+};
+
+enum { SEG = 840 }; /* in a malloc_state: base, size, next */
+
+struct lua {
+	struct pools *p;
+	taddr state, global;
+	struct pool_content kinds[KINDS];
+	uint64_t steps;
+	bool broken;
+};
+
+static uint64_t word(const struct lua *l, taddr at)
+{
+	uint64_t v;
+
+	return image_read_u64(l->p->img, at, &v) == MEM_OK ? v : 0;
+}
+
+static uint32_t half(const struct lua *l, taddr at)
+{
+	uint32_t v;
+
+	return image_read_u32(l->p->img, at, &v) == MEM_OK ? v : 0;
+}
+
+static uint8_t byte(const struct lua *l, taddr at)
+{
+	uint8_t v;
+
+	return image_read(l->p->img, at, &v, 1) == MEM_OK ? v : 0;
+}
+
+/* ---- sizes of objects, as lj_*_free() give them back */
+
+static uint64_t table_size(const struct lua *l, taddr at)
+{
+	int8_t colo = (int8_t)byte(l, at + 11); /* slots of the array behind the table itself */
+	uint64_t asize = half(l, at + 48), hmask = half(l, at + 52);
+	uint64_t size = 64 + (colo ? ((uint64_t)colo & 0x7f) * 8 : 0);
+
+	return size + (hmask ? (hmask + 1) * 24 : 0) + (asize && colo <= 0 ? asize * 8 : 0);
+}
+
+static uint64_t trace_size(const struct lua *l, taddr at)
+{
+	uint32_t nins = half(l, at + 12), nk = half(l, at + 40);
+
+	return 120 + (nins > nk ? (nins - nk) * 8ull : 0) + (half(l, at + 8) >> 16) * 12ull +
+	       half(l, at + 44) * 4ull;
+}
+
+/* Of cdata of a fixed size only its head and the least that it can have: its type alone says more. */
+static uint64_t cdata_size(const struct lua *l, taddr at)
+{
+	return byte(l, at + 8) & 0x80 ? half(l, at - 4) + (half(l, at - 8) >> 16) : 16;
+}
+
+static uint64_t object_size(const struct lua *l, enum kind kind, taddr at)
+{
+	switch (kind) {
+	case STRINGS:
+		return 24 + (((uint64_t)half(l, at + 20) + 4) & ~3ull);
+	case UPVALUES:
+		return 48;
+	case THREADS:
+		return STATE + half(l, at + L_STACKSIZE) * 8ull;
+	case PROTOS:
+		return half(l, at + 56);
+	case FUNCTIONS:
+		return (byte(l, at + 10) ? 48 : 40) + byte(l, at + 11) * 8ull;
+	case TRACES:
+		return trace_size(l, at);
+	case CDATA:
+		return cdata_size(l, at);
+	case TABLES:
+		return table_size(l, at);
+	case USERDATA:
+		return 48 + (uint64_t)half(l, at + 24);
+	case KINDS:
+		break;
+	}
+	return 0;
+}
+
+/* ---- lists of objects */
+
+/*
+ * Along nextgc, and what the stacks of threads have open; a list that comes by a place twice is broken (Brent's: one place is kept, a later
+ * one at each power of two).
+ */
+static void count_list(struct lua *l, taddr at, bool has_threads)
+{
+	taddr seen = 0;
+
+	for (uint64_t n = 1; at && !l->broken; n++) {
+		unsigned kind = byte(l, at + 9) - FIRST_KIND;
+
+		if (at == seen || at & 7 || kind >= KINDS || l->steps++ >= STEPS_MAX ||
+		    !image_segment(l->p->img, at)) {
+			l->broken = true;
+			return;
+		}
+		if (!(n & (n - 1)))
+			seen = at;
+		l->kinds[kind].count++;
+		l->kinds[kind].bytes += object_size(l, kind, at);
+		if (kind == THREADS && has_threads)
+			count_list(l, word(l, at + L_OPENUPVAL), false);
+		at = word(l, at);
+	}
+}
+
+static void count_strings(struct lua *l)
+{
+	taddr tab = word(l, l->global + G_STR_TAB);
+	uint64_t mask = half(l, l->global + G_STR_MASK);
+
+	for (uint64_t i = 0; i <= mask && !l->broken; i++) {
+		uint64_t anchor;
+
+		if (image_read_u64(l->p->img, tab + 8 * i, &anchor) != MEM_OK)
+			l->broken = true;
+		else
+			count_list(l, anchor & ~1ull, false); /* bit 0: hashed once more */
+	}
+}
+
+static int by_bytes(const void *pa, const void *pb)
+{
+	const struct pool_content *a = pa, *b = pb;
+
+	if (a->bytes != b->bytes)
+		return a->bytes > b->bytes ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+/* ---- memory */
+
+/* What its allocator has of the system; nothing if it is another one than LuaJIT's own. */
+static struct err *add_segments(struct lua *l, uint32_t pool, uint64_t *ret)
+{
+	taddr mstate = word(l, l->global + G_ALLOCD), seg = mstate + SEG;
+	taddr base = word(l, seg);
+	struct err *err = NULL;
+
+	*ret = 0;
+	if (!mstate || base > mstate || word(l, seg + 8) <= mstate - base)
+		return NULL;
+	for (unsigned n = 0; base && n < SEGMENTS_MAX && !err; n++) {
+		uint64_t size = word(l, seg + 8);
+
+		if (size >> 40 || base & 4095)
+			break;
+		err = pools_add_chunk(l->p, pool, base, size);
+		*ret += size;
+		seg = word(l, seg + 16);
+		base = seg ? word(l, seg) : 0;
+	}
+	return err;
+}
+
+/* ---- states */
+
+static bool is_state(const struct lua *l, taddr at)
+{
+	taddr g = at + STATE;
+
+	return byte(l, at + L_GCT) == THREAD_GCT && word(l, at + L_GLREF) == g &&
+	       word(l, g + G_MAINTHREF) == at && byte(l, g + G_EMPTY_GCT) == FIRST_KIND &&
+	       word(l, g + G_TOTAL) > STATE && image_segment(l->p->img, word(l, g + G_ALLOCF)) &&
+	       image_segment(l->p->img, word(l, g + G_STR_TAB));
+}
+
+static struct err *add_state(struct lua *l, taddr at)
+{
+	static const char *const names[KINDS] = {
+		"strings", "upvalues", "threads", "prototypes", "functions",
+		"traces",  "cdata",    "tables",  "userdata",
+	};
+	struct pool pool = {
+		.addr = at,
+		.kind = "lua_State",
+		.parent = POOL_NONE,
+		.free = UINT64_MAX,
+		.counts = true,
+	};
+	struct pool_content *contents = arena_alloc(&l->p->mem, sizeof(l->kinds));
+	uint64_t total, taken;
+	uint32_t no;
+	struct err *err = contents ? pools_add(l->p, &pool, &no) : &err_nomem;
+
+	if (err)
+		return err;
+	l->state = at;
+	l->global = at + STATE;
+	total = word(l, l->global + G_TOTAL);
+	memset(l->kinds, 0, sizeof(l->kinds));
+	for (unsigned i = 0; i < KINDS; i++)
+		l->kinds[i].name = names[i];
+	l->broken = false;
+	count_list(l, word(l, l->global + G_ROOT), true);
+	count_strings(l);
+	if (l->broken)
+		diag(l->p->env, "pool/broken-list", at,
+		     "the lists of lua_State at 0x%llx lead nowhere", (unsigned long long)at);
+	err = add_segments(l, no, &taken);
+	l->p->v[no].bytes = taken ? taken : total;
+	l->p->v[no].free = taken > total ? taken - total : UINT64_MAX;
+	l->p->v[no].agrees =
+		!l->broken && l->kinds[STRINGS].count == half(l, l->global + G_STR_NUM);
+	qsort(l->kinds, KINDS, sizeof(*l->kinds), by_bytes);
+	memcpy(contents, l->kinds, sizeof(l->kinds));
+	l->p->v[no].contents = contents;
+	while (l->p->v[no].n_contents < KINDS && contents[l->p->v[no].n_contents].count)
+		l->p->v[no].n_contents++;
+	return err;
+}
+
+/* Each word that could be the link of a state to what lies behind it. */
+static struct err *find_states(struct lua *l, taddr start, taddr end)
+{
+	uint64_t avail = 0;
+	const uint8_t *bytes = image_view(l->p->img, start, &avail);
+	struct err *err = NULL;
+
+	if (!bytes || avail < end - start || end - start < STATE)
+		return NULL;
+	for (taddr at = align_up(start, 8); at <= end - STATE && !err; at += 8)
+		if (load_u64(bytes + (at - start) + L_GLREF) == at + STATE && is_state(l, at) &&
+		    l->p->n < STATES_MAX)
+			err = add_state(l, at);
+	return err;
+}
+
+static struct err *find_run(void *arg, taddr start, taddr end)
+{
+	return find_states(arg, start, end);
+}
+
+static struct err *find(struct pools *p)
+{
+	struct lua l = { .p = p };
+	const struct blocks *b = p->blocks;
+	struct err *err = NULL;
+
+	if (!pools_at_home(p->img, "libluajit", "luaJIT_setmode") &&
+	    !pools_at_home(p->img, "luajit", NULL))
+		return NULL;
+	err = pools_each_run(p, find_run, &l);
+	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;
+	     grains_next(&it))
+		if (block_is_used(b, it.id) && it.size > 2 * STATE)
+			err = find_states(&l, it.key, it.key + it.size);
+	return err;
+}
+
+extern const struct pool_ops pools_luajit;
+const struct pool_ops pools_luajit = { .name = "LuaJIT", .find = find };
