@@ -79,20 +79,14 @@ def wait_until(what, seconds=20):
 
 
 def keepers_of(pid):
-	"""Processes that hold a copy of it: they trace one of its children."""
+	"""Processes of a capture of it that live on: their command line has its number."""
 	found = []
-	for path in pathlib.Path("/proc").glob("[0-9]*/comm"):
+	for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
 		with contextlib.suppress(OSError):
-			if path.read_text() == "heapfx-keeper\n" and path.parent.name != str(pid):
-				status = (path.parent / "status").read_text()
-				if "State:\tZ" not in status and is_ours(int(path.parent.name)):
-					found.append(int(path.parent.name))
+			words = path.read_bytes().split(b"\0")
+			if words[:3] == [os.fsencode(HEAPFX), b"capture", str(pid).encode()]:
+				found.append(int(path.parent.name))
 	return found
-
-
-def is_ours(keeper):
-	"""A keeper started by a heapfx of this test run: its executable is the one under test."""
-	return os.path.realpath(f"/proc/{keeper}/exe") == os.path.realpath(HEAPFX)
 
 
 @pytest.fixture
@@ -319,6 +313,7 @@ def test_survives_killed_heapfx(program, tmp_path, threads):
 	wait_until(lambda: (tmp_path / "z.partial").exists() or child.poll() is not None)
 	child.kill()
 	child.wait()
+	target.is_well()
 	(tmp_path / "z").unlink(missing_ok=True)
 	(tmp_path / "z.json").unlink(missing_ok=True)
 	capture(target, tmp_path / "z")
