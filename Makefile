@@ -164,8 +164,8 @@ fuzz-smoke fuzz:
 .PHONY: bench
 bench:
 	@tools/deps.sh bench
-	$(AGAIN) -s -j$(JOBS) all $(B)/tests/bench/floor
-	$(PYTHON) tests/bench/run $(B)/heapfx $(B)/tests/bench/floor $(BENCH)
+	$(AGAIN) -s -j$(JOBS) all $(B)/tests/bench/floor $(B)/tests/bench/touch
+	$(PYTHON) tests/bench/run $(B)/heapfx $(B)/tests/bench/floor $(B)/tests/bench/touch $(BENCH)
 
 $(B)/tests/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)

@@ -52,24 +52,26 @@ class Recipe:
 	capture: str = "kernel"
 	environment: tuple = ()
 	sampled: bool = False	# tcmalloc with its profilers, which unwinds by another library
+	record: bool = True
+	large: bool = False	# made only when asked for by name
 	about: str = ""
 
 	def case(self):
 		"""The same for make_cores.py; finds the library, which may raise NoRoot."""
 		common = {"args": self.args, "capture": self.capture, "stack_kib": 256,
-			"environment": self.environment, "foreign_malloc": True,
+			"environment": self.environment, "foreign_malloc": True, "record": self.record,
 			"about": self.about or self.sentence()}
 		if self.how == "rust":
-			return Case("churn_rust", **{**common, "args": ("TRUTH",)}, build="rust", features=(self.allocator,),
-				record=False, notes_all=True)
+			return Case("churn_rust", **{**common, "args": ("TRUTH",), "record": False}, build="rust", features=(self.allocator,),
+				notes_all=True)
 		if self.how == "plugin":
 			archive = glibc_root.package_file(self.suite, f"lib{self.allocator}_pic.a", f"lib{self.allocator}-dev")
 			return Case("plugins", **{**common, "foreign_malloc": False, "args": ("TRUTH", "PLUGIN")},
 				plugin=("plugin_own.c", archive))
 		if self.allocator == "musl":
 			# What is preloaded makes musl's loader allocate, unseen: without, only the program does.
-			return Case(self.program, **common, suite=self.suite, build=self.how, musl=self.musl,
-				record=False, notes_all=True, flags=NAMED)
+			return Case(self.program, **{**common, "record": False}, suite=self.suite, build=self.how, musl=self.musl,
+				notes_all=True, flags=NAMED)
 		if self.how.startswith("static"):
 			archive = (glibc_root.release_file(f"{self.allocator}-{self.release}", f"lib{self.allocator}.a")
 				if self.release else glibc_root.package_file(self.suite, *ARCHIVES[self.allocator]))
@@ -160,6 +162,16 @@ for _release in ("1.2.0", "1.2.5"):
 		musl=f"{_release}-aarch64")
 
 
+# For `make bench`: 1 GiB each.
+for _name, _recipe in {
+		"jemalloc": {"suite": "bookworm"}, "tcmalloc": {"suite": "bookworm"}, "mimalloc": {"suite": "bookworm"},
+		"mimalloc3": {"allocator": "mimalloc", "suite": None, "release": "3.4.3", "environment": SMALL_ARENA},
+		"musl": {"suite": None, "how": "musl"}, "oldmalloc": {"allocator": "musl", "suite": None, "how": "musl", "musl": "1.2.0"},
+	}.items():
+	CASES[f"{_name}.hundred"] = Recipe(**{"allocator": _name, **_recipe}, program="hundred", args=("TRUTH",),
+		record=False, large=True)
+
+
 def case_of(name):
 	try:
 		return CASES[name].case()
@@ -178,7 +190,7 @@ def pack(name, outdir):
 def default_cases(what):
 	if what == "pack":
 		return [path.parent.name for path in sorted(ALLOCATOR_CORPUS.glob("*/dump.zst"))]
-	return list(CASES)
+	return [name for name, recipe in CASES.items() if not recipe.large]
 
 
 def main():

@@ -129,6 +129,7 @@ CASES = {
 		about="64 MiB of small blocks in 8 threads"),
 	"arenas1g": Case("arenas", ("1024", "16", "TRUTH"), record=False, large=True,
 		about="1 GiB in 16 threads, for the benchmark"),
+	"glibc.hundred": Case("hundred", record=False, large=True, **SMALL, about="1 GiB in blocks of 100 bytes, for the benchmark"),
 	"arenas4g": Case("arenas", ("4096", "16", "TRUTH"), record=False, large=True,
 		about="4 GiB in 16 threads, for the benchmark"),
 }

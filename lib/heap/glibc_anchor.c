@@ -220,12 +220,31 @@ static bool is_data(const struct segment *seg)
 	return seg->bytes && seg->flags & SEG_W && seg->end - seg->start >= BINS_BYTES;
 }
 
-/* Data of modules first; all that is writable only when no module has an arena. */
+static bool has_data(const struct image *img, int module)
+{
+	for (size_t i = 0; i < img->n_segments; i++)
+		if (img->segments[i].module == module && is_data(&img->segments[i]))
+			return true;
+	return false;
+}
+
+/* Is a module's data missing, so that a libc's may lie anywhere? The executable and each library have some. */
+static bool lacks_data(const struct image *img)
+{
+	bool all = img->n_modules > 0;
+
+	for (size_t m = 0; m < img->n_modules; m++)
+		all &= has_data(img, (int)m) || img->modules[m].is_vdso;
+	return !all;
+}
+
+/* Data of modules first; all that is writable only when no module has an arena, and one may lack its data. */
 static struct err *find_by_layout(struct glibc *g)
 {
 	const struct image *img = g->img;
+	int last = lacks_data(img) ? 0 : 1;
 
-	for (int modules = 1; modules >= 0; modules--) {
+	for (int modules = 1; modules >= last; modules--) {
 		for (size_t i = 0; i < img->n_segments; i++) {
 			const struct segment *seg = &img->segments[i];
 			struct err *err;

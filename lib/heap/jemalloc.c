@@ -253,6 +253,11 @@ static void walk_slab(const struct jemalloc *je, struct je_extent *x, struct blo
 					   (unsigned)__builtin_ctz(copy->page) - 2) != n_free;
 	x->n_cached = mark(je->cached.v, je->cached.n, x, size, cached);
 	x->n_own = mark(je->own.v, je->own.n, x, size, own);
+	for (uint32_t i = 0; i < x->n_regs; i += 64)
+		if (cached[i / 64] & is_free[i / 64] && !x->cached_free)
+			x->cached_free =
+				x->base + size * (i + (uint32_t)__builtin_ctzll(cached[i / 64] &
+										is_free[i / 64]));
 	for (uint32_t i = 0; i < x->n_regs; i++, grain += step) {
 		grains_set_start(sink->grains, grain);
 		if (bit_get(own, i)) {
@@ -374,6 +379,11 @@ static void check_slab(struct jemalloc *je, const struct je_extent *x)
 			 x->base);
 	else
 		je->passed++;
+	if (x->cached_free)
+		je_doubt(je, x->cached_free,
+			 "block at 0x%lx is in a thread's cache, and free in its slab; "
+			 "likely freed twice, or the cache was overwritten",
+			 x->cached_free);
 }
 
 static struct err *open_arenas(struct jemalloc *je, uint32_t n)

@@ -66,6 +66,7 @@ struct je_extent {
 	uint16_t arena;
 	uint8_t szind, state, copy;
 	bool slab;
+	taddr cached_free; /* a region that both its bitmap and a cache have as free; 0: none */
 	bool bitmap_lost,
 		miscounted; /* the bitmap: not in the dump; not as many free as nfree says */
 };

@@ -127,9 +127,17 @@ static void sum_piece(struct ng_heap *h, const struct ng_piece *p, uint64_t n_in
 static void check_moving(struct ng_heap *h)
 {
 	uint64_t n = 0;
+	taddr first = 0;
 
-	for (size_t i = 0; i < h->pieces.n; i++)
+	for (size_t i = 0; i < h->pieces.n; i++) {
 		n += h->pieces.v[i].n_moving;
+		first = first ? first : h->pieces.v[i].moving;
+	}
+	if (n && n <= 2 * h->img->n_threads + 1)
+		diag(h->env, "heap/in-flight", first,
+		     "%" PRIu64 " used slots, the first at 0x%" PRIx64
+		     ", have the header of a free one: malloc or free has them in hand, or they were run over",
+		     n, first);
 	if (n <= 2 * h->img->n_threads + 1)
 		h->passed++;
 	else

@@ -70,6 +70,7 @@ struct ng_piece {
 	uint64_t n_used, used, n_free, free;
 	uint64_t n_in[NG_WHERES], bytes_in[NG_WHERES];
 	uint64_t passed, failed, n_moving;
+	taddr moving; /* the first of them */
 	uint64_t n_denied; /* free by a mask, used by their headers */
 	taddr denied;	   /* the first such mask's meta */
 	taddr bad; /* the first slot whose header is not malloc's; 0: none */

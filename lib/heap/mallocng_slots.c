@@ -267,7 +267,10 @@ static void list_used(const struct ng_heap *h, const struct view *v, const struc
 		p->passed += slot.state == NG_SLOT_GROUP;
 		return;
 	}
-	p->n_moving += slot.state == NG_SLOT_MOVING || slot.state == NG_SLOT_GROUP;
+	if (slot.state == NG_SLOT_MOVING || slot.state == NG_SLOT_GROUP) {
+		p->n_moving++;
+		p->moving = p->moving ? p->moving : start;
+	}
 	if (slot.state == NG_SLOT_GROUP)
 		block_sink_gap(
 			sink,

@@ -18,6 +18,7 @@
 enum {
 	FIRST_AT = OLD_ALIGN - OLD_HEADER, /* of the first chunk, in a page */
 	MEND_CHUNKS = 8,		   /* that follow each other prove that they are some */
+	DONATED_CHUNKS = 3,		   /* sound ones beside a break */
 };
 
 /* ---- from chunk to chunk */
@@ -133,6 +134,19 @@ static bool starts_run(const struct image *img, taddr at)
 	       next.psize == c.csize;
 }
 
+/*
+ * The brk heap is malloc's alone: it begins where brk does, though either header of its first chunk may
+ * be damaged.
+ */
+static bool starts_brk(const struct image *img, taddr at, taddr limit)
+{
+	struct old_chunk c;
+	taddr next;
+
+	return old_read_chunk(img, at, &c) &&
+	       (c.psize == OLD_IN_USE || (agrees(img, at, limit, &next) && is_row(img, next, limit)));
+}
+
 /* Where a run that starts at `at` ends: the chunk of size 0; 0: it does not. */
 static taddr end_of_run(const struct image *img, taddr at, taddr limit, uint64_t *budget)
 {
@@ -148,6 +162,29 @@ static taddr end_of_run(const struct image *img, taddr at, taddr limit, uint64_t
 	return 0;
 }
 
+/*
+ * The same for what the loader gave away, which ends with its page, where one header is damaged: a few
+ * sound chunks, and a way over the break that leads to the end.
+ */
+static taddr end_of_donated(const struct image *img, taddr at, taddr page_end, uint64_t *budget)
+{
+	taddr last = page_end - OLD_HEADER;
+	unsigned good = 0, breaks = 0;
+
+	if (!is_end(img, last, last))
+		return 0;
+	while (at < last && breaks <= 1 && *budget) {
+		taddr bad;
+		enum old_step step = old_next_chunk(img, at, last, budget, &at, &bad);
+
+		if (step == OLD_LOST)
+			return 0;
+		good += step == OLD_OK;
+		breaks += step != OLD_OK;
+	}
+	return at == last && breaks <= 1 && good >= DONATED_CHUNKS ? last : 0;
+}
+
 static struct err *add_run(struct old_heap *h, const struct old_run *run)
 {
 	return vec_push(&h->runs, run) ? NULL : &err_nomem;
@@ -160,7 +197,7 @@ static struct err *try_run(struct old_heap *h, taddr page, taddr limit, bool is_
 	struct old_run run = { .start = page + FIRST_AT };
 	taddr last = limit - OLD_HEADER;
 
-	if (!starts_run(h->img, run.start))
+	if (!starts_run(h->img, run.start) && !(is_brk && starts_brk(h->img, run.start, limit)))
 		return NULL;
 	if (is_end(h->img, last, last))
 		run.end = last;
@@ -281,12 +318,16 @@ static struct err *search_modules(struct old_heap *h, uint64_t *budget)
 		for (taddr at = align_up(seg->start, OLD_ALIGN) + FIRST_AT;
 		     at < seg->end && seg->end - at >= 2 * OLD_ALIGN; at += OLD_ALIGN) {
 			struct old_run run = { .start = at };
+			taddr page_end;
 			struct err *err;
 
-			if (load_u64(seg->bytes + (at - seg->start)) != OLD_IN_USE ||
-			    !starts_run(h->img, at))
+			if (load_u64(seg->bytes + (at - seg->start)) != OLD_IN_USE)
 				continue;
-			run.end = end_of_run(h->img, at, align_up(at, OLD_PAGE) + OLD_PAGE, budget);
+			page_end = align_up(at, OLD_PAGE);
+			if (starts_run(h->img, at))
+				run.end = end_of_run(h->img, at, page_end + OLD_PAGE, budget);
+			for (unsigned i = 0; i < 2 && !run.end; i++)
+				run.end = end_of_donated(h->img, at, page_end + i * OLD_PAGE, budget);
 			if (!run.end)
 				continue;
 			err = add_run(h, &run);

@@ -28,27 +28,50 @@ static bool is_data_of(const struct image *img, const struct segment *seg, const
 
 /* ---- SizeMap */
 
+/* A size that does not ascend past both of its neighbours' is wrong, or one too large to be any. */
+static bool size_fits(const uint32_t *size, uint32_t k, uint32_t n, uint32_t last)
+{
+	if (size[k] <= last || size[k] > TCM_MAX_SIZE || size[k] & 7)
+		return false;
+	return k + 2 >= n || size[k] < size[k + 1] || size[k] < size[k + 2];
+}
+
+/* Of the first n classes, those whose size is overwritten become TCM_SIZE_LOST; how many. */
+static uint32_t drop_sizes(uint32_t *size, uint32_t n)
+{
+	uint32_t last = 0, n_lost = 0;
+
+	for (uint32_t k = 1; k < n; k++) {
+		if (size_fits(size, k, n, last)) {
+			last = size[k];
+		} else {
+			size[k] = TCM_SIZE_LOST;
+			n_lost++;
+		}
+	}
+	return n_lost;
+}
+
 /*
  * class_to_size_[128] and class_to_pages_[128] from `at` on: 0, then sizes that ascend to 256 KiB, then
- * nothing, and the number of classes behind, as num_size_classes or behind min_span_size_in_pages_.
+ * nothing, and the number of classes behind, as num_size_classes or behind min_span_size_in_pages_.  A few
+ * of them may be damaged.
  */
 static bool read_sizes(const struct image *img, taddr at, struct tcm_copy *c)
 {
 	uint32_t size[TCM_CLASSES], n = 1;
 	taddr pages_at = align_up(at + SIZE_BYTES, 8);
 	uint64_t behind[2] = {};
-	struct {
-		uint64_t v[TCM_CLASSES];
-	} pages;
 
 	if (image_read(img, at, size, sizeof(size)) != MEM_OK ||
-	    image_read(img, pages_at, &pages, sizeof(pages)) != MEM_OK ||
 	    image_read(img, pages_at + PAGES_BYTES, behind, sizeof(behind)) != MEM_OK)
 		return false;
-	while (n < TCM_CLASSES && size[n] > size[n - 1] && !(size[n] & 7) && pages.v[n] &&
-	       pages.v[n] <= 2u * c->n_lists && pages.v[n] << c->page_shift >= size[n])
+	while (n < TCM_CLASSES && size[n])
 		n++;
-	if (n < SIZES_MIN || size[n - 1] != TCM_MAX_SIZE || (behind[0] != n && behind[1] != n))
+	for (unsigned i = 0; i < 2; i++)
+		if (behind[i] > SIZES_MIN && behind[i] <= TCM_CLASSES && size[behind[i] - 1] == TCM_MAX_SIZE)
+			n = (uint32_t)behind[i];
+	if (n < SIZES_MIN || size[n - 1] != TCM_MAX_SIZE || drop_sizes(size, n) > n / 16)
 		return false;
 	memset(size + n, 0, (TCM_CLASSES - n) * sizeof(*size));
 	memcpy(c->class_size, size, sizeof(size));
@@ -56,6 +79,17 @@ static bool read_sizes(const struct image *img, taddr at, struct tcm_copy *c)
 	c->n_classes = n;
 	c->has_min_span = behind[0] != n;
 	return true;
+}
+
+/* The first of its sizes are 0, 8, 16: two of them are enough. */
+static bool may_be_sizes(const uint8_t *bytes)
+{
+	static const uint32_t first[] = { 0, 8, 16 };
+	unsigned good = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(first); i++)
+		good += load_u32(bytes + 4 * i) == first[i];
+	return good >= 2;
 }
 
 bool tcm_find_sizes(const struct image *img, struct tcm_copy *c)
@@ -67,11 +101,31 @@ bool tcm_find_sizes(const struct image *img, struct tcm_copy *c)
 		if (!is_data_of(img, seg, c->module) || n < 16)
 			continue;
 		for (uint64_t i = 0; i <= n - 16; i += 4)
-			if (load_u64(seg->bytes + i) == 8ull << 32 && load_u32(seg->bytes + i + 8) > 8 &&
-			    read_sizes(img, seg->start + i, c))
+			if (may_be_sizes(seg->bytes + i) && read_sizes(img, seg->start + i, c))
 				return true;
 	}
 	return false;
+}
+
+/* Each thread cache has the sizes once more. */
+static void mend_sizes(struct tcmalloc *t, struct tcm_copy *c)
+{
+	for (uint32_t k = 1; k < c->n_classes; k++) {
+		uint32_t found = TCM_SIZE_LOST, size;
+
+		if (c->class_size[k] != TCM_SIZE_LOST)
+			continue;
+		for (size_t i = 0; i < c->caches.n && found == TCM_SIZE_LOST; i++)
+			if (image_read_u32(t->img, c->caches.v[i].addr + k * CACHE_LIST + CACHE_LIST_SIZE, &size) ==
+				    MEM_OK &&
+			    size > c->class_size[k - 1] && size <= TCM_MAX_SIZE && !(size & 7))
+				found = size;
+		c->class_size[k] = found;
+		tcm_damage(t, c->class_size_at + 4 * k, "size class %u: its size at 0x%lx is overwritten; %s", k,
+			   c->class_size_at + 4 * k,
+			   found == TCM_SIZE_LOST ? "each of its spans counts as one block" :
+						    "thread caches have it");
+	}
 }
 
 /* ---- central_cache_ */
@@ -130,7 +184,7 @@ static bool is_cache(const struct image *img, const struct tcm_copy *c, taddr at
 
 		if (image_read_u32(img, at + k * CACHE_LIST + CACHE_LIST_SIZE, &size) != MEM_OK)
 			return false;
-		good += size == c->class_size[k];
+		good += size == c->class_size[k] || c->class_size[k] == TCM_SIZE_LOST;
 		if (k == 4 && good < 3)
 			return false;
 	}
@@ -270,6 +324,7 @@ struct err *tcm_find_lists(struct tcmalloc *t, struct tcm_copy *c)
 	err = follow_caches(img, c);
 	if (err)
 		return err;
+	mend_sizes(t, c);
 	find_owners(img, c);
 	if (!c->central)
 		tcm_damage(t, c->lists, "page heap at 0x%lx: its central free lists are not to be found", c->lists);

@@ -43,6 +43,8 @@ enum {
 	STACK_MAX = 31,
 };
 
+#define TCM_SIZE_LOST UINT32_MAX /* of a class: larger than any span */
+
 enum tcm_location { SPAN_IN_USE, SPAN_NORMAL, SPAN_RETURNED, N_SPAN_LOCATIONS };
 
 enum tcm_problem {
