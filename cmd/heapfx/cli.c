@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "base/version.h"
+#include "export/heapsnapshot.h"
 
 enum option_kind { OPT_FLAG, OPT_STRING, OPT_LIST, OPT_SIZE, OPT_COUNT };
 
@@ -66,6 +67,10 @@ static const struct option_spec specs[] = {
 	{ "top", 0, OPT_COUNT, "N", AT(top),
 	  "suspects to print in full (default 3); of diff, rows of each table (default 8)",
 	  "analyze diff" },
+	{ "snapshot-nodes", 0, OPT_COUNT, "N", AT(snapshot_nodes),
+	  "blocks that a heapsnapshot has for themselves, the largest (default 1000000); the "
+	  "others are together by holder and type; 0: each for itself",
+	  "analyze" },
 	{ "chains", 0, OPT_COUNT, "N", AT(chains),
 	  "chains from roots to show (default 3, at most 64)", "explain" },
 	{ "strings", 0, OPT_STRING, "HOW", AT(strings),
@@ -263,6 +268,7 @@ bool cli_parse(const struct command *cmd, int argc, char **argv, struct options 
 	*ret = (struct options){
 		.top = cmd->top ? cmd->top : 3,
 		.chains = 3,
+		.snapshot_nodes = HEAPSNAPSHOT_NODES,
 		.disk = 128ull << 30,
 		.tmp = tmp && *tmp ? tmp : "/tmp",
 	};

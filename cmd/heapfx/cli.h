@@ -29,7 +29,7 @@ struct options {
 	const char *exe, *format, *tmp, *fail_on, *smaps, *strings;
 	const char *budget, *baseline, *suppressions, *mode, *pack, *only;
 	struct string_list sysroots, debug_dirs, outputs, pool_layouts;
-	uint64_t top, chains, threads, memory, disk;
+	uint64_t top, chains, snapshot_nodes, threads, memory, disk;
 	bool strict, no_progress, no_host_files, help, bundle;
 	const char *args[16]; /* positional */
 	unsigned n_args;

@@ -4,6 +4,7 @@
 
 #include "base/guard.h"
 #include "commands.h"
+#include "export/heapsnapshot.h"
 #include "gates.h"
 #include "output.h"
 #include "sql.h"
@@ -75,8 +76,24 @@ static void suggest(struct run *run)
 	add_next(run, "the same data as tables", arena_printf(&r->mem, "heapfx sql %s", path));
 }
 
+static struct err *write_snapshot(struct run *run, FILE *out)
+{
+	uint64_t pruned;
+	struct err *err = heapsnapshot_write(&run->env, run->graph, &run->facts,
+					     run->opt->snapshot_nodes, out, &pruned);
+
+	if (!err && pruned)
+		fprintf(stderr,
+			"heapfx: heapsnapshot: %" PRIu64 " of %" PRIu32 " blocks are together by "
+			"holder and type (--snapshot-nodes 0 writes each)\n",
+			pruned, run->graph->n_live);
+	return err;
+}
+
 static struct err *write_analysis(struct run *run, const char *format, FILE *out)
 {
+	if (!strcmp(format, "heapsnapshot"))
+		return write_snapshot(run, out);
 	return strcmp(format, "sqlite") ? write_report(run, format, out) :
 					  sql_write_database(run, out);
 }

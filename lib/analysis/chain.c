@@ -145,26 +145,7 @@ struct err *finding_add(struct report *r, const char *rule, int64_t suspect, con
 
 const char *node_type(const struct graph *g, node_id node)
 {
-	const char *name;
-
-	if (!g->types || !graph_type(g, node) || graph_type(g, node) >= g->types->n)
-		return NULL;
-	name = g->types->v[graph_type(g, node)].name;
-	return *name ? name : NULL;
-}
-
-void add_node_name(struct text *t, const struct graph *g, node_id node, uint64_t size)
-{
-	const char *type = node_type(g, node);
-
-	if (type) {
-		text_add(t, type);
-	} else if (size < 1024) {
-		text_printf(t, "%" PRIu64 "-byte block", size);
-	} else {
-		text_add_bytes(t, size);
-		text_add(t, " block");
-	}
+	return graph_type_name(g, node);
 }
 
 /* By how the name is written: ".next", "[3]", `["key"]`, ` key "key"`. */

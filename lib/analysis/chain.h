@@ -16,8 +16,6 @@ struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
 
 /* What a node is, in its language's words; NULL = unknown. Lives as long as the graph. */
 const char *node_type(const struct graph *g, node_id node);
-/* The type, or "64-byte block". */
-void add_node_name(struct text *t, const struct graph *g, node_id node, uint64_t size);
 const char *slack_rule(enum slack_kind kind); /* "slack/capacity" */
 /* Copies `t` into the report; NULL if out of memory. */
 const char *report_text(struct report *r, const struct text *t);

@@ -351,7 +351,7 @@ static int largest_group(const void *pa, const void *pb)
 static const char *name_of(struct holders *x, node_id node)
 {
 	text_reset(&x->name);
-	add_node_name(&x->name, x->g, node, graph_size(x->g, node));
+	graph_name_node(x->g, node, graph_size(x->g, node), &x->name);
 	return report_text(x->r, &x->name);
 }
 
@@ -443,7 +443,7 @@ static struct err *type_step(struct holders *x, node_id node, uint32_t from, uin
 		uint32_t to = from;
 
 		text_reset(&x->name);
-		add_node_name(&x->name, x->g, node, size);
+		graph_name_node(x->g, node, size, &x->name);
 		name = text_str(&x->name);
 		if (from == PATH_NONE && is_lost(x, node))
 			to = path_root(&x->tree, "(lost)", 0);

@@ -189,8 +189,8 @@ static struct err *rootless_path(struct sampling *x, node_id node, uint32_t *ret
 
 static void name_node(struct sampling *x, node_id node, struct text *t)
 {
-	add_node_name(t, x->g, node,
-		      x->size[node] == UINT32_MAX ? graph_size(x->g, node) : x->size[node]);
+	graph_name_node(x->g, node,
+			x->size[node] == UINT32_MAX ? graph_size(x->g, node) : x->size[node], t);
 }
 
 /* ---- a step ---- */

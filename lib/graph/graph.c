@@ -3,6 +3,7 @@
 
 #include "base/search.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 const char *root_kind_name(enum root_kind kind)
@@ -79,6 +80,30 @@ struct graph_iter graph_iter(const struct graph *g, node_id first)
 		it.grains = grains_iter(g->grains, first);
 	settle(&it);
 	return it;
+}
+
+const char *graph_type_name(const struct graph *g, node_id node)
+{
+	const char *name;
+
+	if (!g->types || !graph_type(g, node) || graph_type(g, node) >= g->types->n)
+		return NULL;
+	name = g->types->v[graph_type(g, node)].name;
+	return *name ? name : NULL;
+}
+
+void graph_name_node(const struct graph *g, node_id node, uint64_t size, struct text *ret)
+{
+	const char *type = graph_type_name(g, node);
+
+	if (type) {
+		text_add(ret, type);
+	} else if (size < 1024) {
+		text_printf(ret, "%" PRIu64 "-byte block", size);
+	} else {
+		text_add_bytes(ret, size);
+		text_add(ret, " block");
+	}
 }
 
 void graph_own(struct graph *g, struct col *col)

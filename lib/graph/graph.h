@@ -310,6 +310,11 @@ void graph_own_rows(struct graph *g, struct edge_row_cols *rows);
 
 void graph_free(struct graph *g); /* NULL is fine */
 
+/* Its type's name; NULL = unknown. Lives as long as the graph. */
+const char *graph_type_name(const struct graph *g, node_id node);
+/* That, or "64-byte block". */
+void graph_name_node(const struct graph *g, node_id node, uint64_t size, struct text *ret);
+
 /*
  * A builder for graphs given edge by edge in source order (snapshots, tests); the conservative
  * scan of cores fills the columns itself (type/scan.c).

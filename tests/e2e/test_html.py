@@ -1,14 +1,13 @@
 """The page in a real browser: it opens without a request or an error, and its charts can be used."""
 import json
 import re
-import socket
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+import chromium
 from common import dump_of, heapfx_ok, report_of
 from go_corpus import go_dump
 
@@ -21,17 +20,7 @@ def arguments(name):
 
 @pytest.fixture(scope="module")
 def browser():
-	try:
-		socket.getaddrinfo("localhost", 80)
-	except OSError:
-		pytest.skip("localhost has no address here: chromedriver cannot reach its browser")
-	options = webdriver.ChromeOptions()
-	for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,1400",
-			"--disable-dev-shm-usage"):
-		options.add_argument(word)
-	options.binary_location = "/usr/bin/chromium"
-	options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-	driver = webdriver.Chrome(options=options)
+	driver = chromium.start()
 	yield driver
 	driver.quit()
 
