@@ -55,11 +55,20 @@ struct index {
 
 uint64_t dbg_name_hash(const char *name)
 {
+	/* Clang calls an enumerator by its name; of libstdc++'s shared_ptr all programs have this one. */
+	static const char number[] = "(__gnu_cxx::_Lock_policy)2", atomic[] = "__gnu_cxx::_S_atomic";
 	uint64_t h = 0xcbf29ce484222325;
 	char last = 0;
 
 	for (; *name; name++) {
 		bool digit = last >= '0' && last <= '9';
+
+		if (!strncmp(name, number, strlen(number))) {
+			for (const char *c = atomic; *c; c++)
+				h = (h ^ (uint8_t)*c) * 0x100000001b3;
+			name += strlen(number) - 1;
+			continue;
+		}
 
 		/* "3ul" of demanglers and Clang is "3" to GCC. */
 		if (*name == ' ' || (digit && (*name == 'u' || *name == 'l' || *name == 'U' || *name == 'L')))

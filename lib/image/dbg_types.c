@@ -153,13 +153,44 @@ static struct dbg_type *struct_of_named(struct dbg_types *t, Dwarf_Die *die, con
 	return addrmap_put(&t->same, key, same) ? same : NULL;
 }
 
+/*
+ * Clang leaves what libstdc++ has instances of to libstdc++'s own debug info, which is seldom there:
+ * all programs' std::string (bits/basic_string.h, ABI of GCC 5 and later) is made up for then.
+ */
+static struct dbg_type *string_type(struct dbg_types *t, const struct dbg_named *named)
+{
+	enum { STRING, POINTER_TO, CHAR, PARTS };
+	struct dbg_type *types;
+	struct dbg_member *chars;
+
+	if (strncmp(named->name, "std::__cxx11::basic_string<char,", 32) != 0)
+		return NULL;
+	if (t->string)
+		return t->string;
+	types = arena_alloc(&t->mem, PARTS * sizeof(*types));
+	chars = arena_alloc(&t->mem, sizeof(*chars));
+	if (!types || !chars)
+		return NULL;
+	types[CHAR] = (struct dbg_type){ .name = "char", .size = 1, .kind = DBG_KIND_BASE, .is_text = true, .loaded = true };
+	types[POINTER_TO] = (struct dbg_type){ .size = POINTER, .kind = DBG_KIND_POINTER, .to = &types[CHAR], .loaded = true };
+	*chars = (struct dbg_member){ .name = "_M_p", .type = &types[POINTER_TO] };
+	types[STRING] = (struct dbg_type){
+		.name = named->name, .size = 32, .kind = DBG_KIND_STRUCT, .language = named->language,
+		.members = chars, .n_members = 1, .loaded = true,
+	};
+	t->string = types;
+	return types;
+}
+
 static struct dbg_type *struct_new(struct dbg_types *t, Dwarf_Die *die, const char *alias)
 {
 	const struct dbg_named *named = dbg_named_of(t, die->addr);
 	struct dbg_type *ret;
 
-	if (named && named->is_declaration)
-		return dbg_types_named(t, named->hash);
+	if (named && named->is_declaration) {
+		ret = dbg_types_named(t, named->hash);
+		return ret ? ret : string_type(t, named);
+	}
 	if (named)
 		return struct_of_named(t, die, named);
 	if (dwarf_hasattr(die, DW_AT_declaration))

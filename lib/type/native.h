@@ -31,6 +31,7 @@ struct native_shape {
 enum native_op {
 	NATIVE_POINTER, /* to one object, or to the first of some */
 	NATIVE_VECTOR,	/* to the first of those up to the next word; the one behind that ends their room */
+	NATIVE_DEQUE,	/* to pointers to buffers; behind it their number, and where the first and the last value are */
 };
 
 /* Where a type has a pointer. */
@@ -38,6 +39,9 @@ struct native_slot {
 	uint64_t offset;
 	struct native_type *to;
 	uint8_t op; /* enum native_op */
+	bool has_guard; /* what counts only while the byte at `guard` is `is` */
+	uint8_t is;
+	uint64_t guard;
 };
 
 /* A type of DWARF's as blocks have it: dbg_type.user. */
@@ -46,6 +50,7 @@ struct native_type {
 	const struct native_slot *slots; /* ascending, of one object */
 	uint32_t n_slots;
 	bool compiled;
+	bool is_node; /* of a container: its links may lead to the container too */
 	struct native_shape *shapes[NATIVE_KINDS][2]; /* sure, and guessed */
 };
 
@@ -107,10 +112,32 @@ void native_compile(struct native *n, struct native_type *type);
 /* "order *" */
 void native_type_name(const struct dbg_type *type, struct text *ret);
 /*
- * How the byte at an offset of a value is called: "->next", "[3].items"; `first` stands before the
- * first field.  False: nothing is added.
+ * How the byte at an offset of a value is called: "->next", "[3].items", `["key"]`; `first` stands
+ * before the first field.  Nothing is added for what libraries keep to themselves.  False: nothing
+ * is known.
  */
-bool native_path(const struct dbg_type *type, bool is_array, uint64_t offset, const char *first, struct text *ret);
+bool native_path(const struct native *n, const struct dbg_type *type, bool is_array, taddr addr, uint64_t offset,
+		 const char *first, struct text *ret);
+/* A name of C++ as people write it: std::string, no default allocators. */
+void native_pretty(const char *name, struct text *ret);
+
+/* native_containers.c: what DWARF does not say of the containers of libstdc++ and libc++. */
+
+/* What a node of a container is, where its pointers are to a part of it only. */
+struct native_nodes {
+	const char *part;	  /* the type of the pointers */
+	struct native_type *node; /* what is there; NULL: nothing is known */
+};
+/* A struct that is a container or a node of one: false for others, `ret` is left as it is. */
+bool native_nodes_of(struct native *n, const struct dbg_type *type, struct native_nodes *ret);
+/* The value in a node's, or a buffer's, bytes that have no type of their own. */
+const struct dbg_type *native_stored(const struct dbg_type *type);
+const struct dbg_member *native_member(const struct dbg_type *type, const char *name);
+bool native_is_node(const struct dbg_type *type);
+/* A pointer to the part of a node that links are in. */
+bool native_is_link(const struct dbg_type *type);
+/* "eu" in `["eu"]`, "..." where contents are not to be shown. */
+void native_key(const struct native *n, const struct dbg_type *key, taddr at, struct text *ret);
 
 /* native_spread.c: from blocks that are typed and from variables, along pointers, to blocks. */
 struct native_spread;

@@ -16,6 +16,7 @@ enum {
 	SLOTS_MAX = 4096,  /* of one type */
 	PARTS_MAX = 1 << 16, /* looked at for them */
 	DEPTH_MAX = 64,
+	ALTERNATIVES_MAX = 64, /* of one variant */
 };
 
 struct native_type *native_type_of(struct native *n, const struct dbg_type *type)
@@ -27,8 +28,10 @@ struct native_type *native_type_of(struct native *n, const struct dbg_type *type
 	if (!dbg->user) {
 		struct native_type *t = arena_alloc(&n->mem, sizeof(*t));
 
-		if (t)
+		if (t) {
 			t->dbg = dbg;
+			t->is_node = native_is_node(dbg);
+		}
 		dbg->user = t;
 	}
 	return dbg->user;
@@ -94,9 +97,14 @@ struct slots {
 	size_t n, cap;
 };
 
+/* Something inside a type, that a byte may say is not there. */
 struct part {
 	const struct dbg_type *type;
 	uint64_t at;
+	struct native_nodes nodes; /* of the container that it is in */
+	bool has_guard;
+	uint8_t is;
+	uint64_t guard;
 };
 
 struct parts {
@@ -104,27 +112,47 @@ struct parts {
 	size_t n, cap;
 };
 
-static void add_slot(struct native *n, struct slots *slots, uint64_t at, const struct dbg_type *pointer,
-		     enum native_op op)
+static void add_slot(struct native *n, struct slots *slots, const struct part *in, uint64_t at,
+		     const struct dbg_type *pointer, enum native_op op)
 {
-	struct native_slot slot = { .offset = at, .op = (uint8_t)op };
+	struct native_slot slot = {
+		.offset = at, .op = (uint8_t)op, .has_guard = in->has_guard, .is = in->is, .guard = in->guard,
+	};
 
 	dbg_type_load((struct dbg_type *)pointer);
 	slot.to = native_type_of(n, pointer->to);
+	if (slot.to && in->nodes.part && slot.to->dbg->name && !strcmp(slot.to->dbg->name, in->nodes.part))
+		slot.to = in->nodes.node;
 	if (slot.to && slots->n < SLOTS_MAX)
 		vec_push(slots, &slot);
 }
 
-static const struct dbg_member *member_named(const struct dbg_type *type, const char *name)
+static void push_part(struct parts *todo, const struct part *in, const struct dbg_type *type, uint64_t at)
 {
-	for (uint32_t i = 0; i < type->n_members; i++)
-		if (type->members[i].name && !strcmp(type->members[i].name, name))
-			return &type->members[i];
-	return NULL;
+	struct part part = *in;
+
+	part.type = type;
+	part.at = at;
+	if (type->kind != DBG_KIND_BASE && type->kind != DBG_KIND_NONE && todo->n < PARTS_MAX)
+		vec_push(todo, &part);
+}
+
+/* What is there only while a byte says so; inside of such a thing nothing is said of another. */
+static void push_guarded(struct parts *todo, const struct part *in, const struct dbg_type *type, uint64_t at,
+			 uint64_t guard, uint8_t is)
+{
+	struct part part = *in;
+
+	if (in->has_guard)
+		return;
+	part.has_guard = true;
+	part.guard = guard;
+	part.is = is;
+	push_part(todo, &part, type, at);
 }
 
 /* Three pointers: the first element, the end of those there are, the end of the room. */
-static const struct dbg_member *vector_in(const struct dbg_type *type)
+static bool add_vector(struct native *n, const struct part *p, struct slots *slots)
 {
 	static const char *const names[][3] = {
 		{ "_M_start", "_M_finish", "_M_end_of_storage" },
@@ -132,36 +160,73 @@ static const struct dbg_member *vector_in(const struct dbg_type *type)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const struct dbg_member *start = member_named(type, names[i][0]), *end = member_named(type, names[i][1]);
+		const struct dbg_member *start = native_member(p->type, names[i][0]),
+					*end = native_member(p->type, names[i][1]);
 
-		if (start && end && start->type->kind == DBG_KIND_POINTER && end->offset == start->offset + 8 &&
-		    member_named(type, names[i][2]))
-			return start;
+		if (!start || !end || start->type->kind != DBG_KIND_POINTER || end->offset != start->offset + 8 ||
+		    !native_member(p->type, names[i][2]))
+			continue;
+		add_slot(n, slots, p, p->at + start->offset, start->type, NATIVE_VECTOR);
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
-static void push_part(struct parts *todo, const struct dbg_type *type, uint64_t at)
+static bool add_deque(struct native *n, const struct part *p, struct slots *slots)
 {
-	struct part part = { type, at };
+	const struct dbg_member *map = native_member(p->type, "_M_map"), *start = native_member(p->type, "_M_start"),
+				*finish = native_member(p->type, "_M_finish");
 
-	if (type->kind != DBG_KIND_BASE && type->kind != DBG_KIND_NONE && todo->n < PARTS_MAX)
-		vec_push(todo, &part);
+	if (!map || !start || !finish || map->type->kind != DBG_KIND_POINTER || start->offset != map->offset + 16 ||
+	    finish->offset != map->offset + 48)
+		return false;
+	add_slot(n, slots, p, p->at + map->offset, map->type, NATIVE_DEQUE);
+	return true;
 }
 
-static void push_members(struct native *n, const struct dbg_type *type, uint64_t at, struct parts *todo,
-			 struct slots *slots)
+/* std::optional and std::variant, by the parts of theirs that hold the value. */
+static bool push_alternatives(const struct part *p, struct parts *todo)
 {
-	const struct dbg_member *vector;
+	const struct dbg_member *at = native_member(p->type, "_M_payload"), *is = native_member(p->type, "_M_engaged"),
+				*value = at && is ? native_member(at->type, "_M_value") : NULL;
 
-	dbg_type_load((struct dbg_type *)type);
-	vector = vector_in(type);
-	if (vector) {
-		add_slot(n, slots, at + vector->offset, vector->type, NATIVE_VECTOR);
+	if (value) {
+		push_guarded(todo, p, value->type, p->at + at->offset, p->at + is->offset, 1);
+		return true;
+	}
+	at = native_member(p->type, "_M_u");
+	is = native_member(p->type, "_M_index");
+	if (!at || !is || is->type->size != 1)
+		return false;
+	for (unsigned i = 0; at && i < ALTERNATIVES_MAX; i++) {
+		value = native_member(at->type, "_M_first");
+		if (value)
+			push_guarded(todo, p, value->type, p->at, p->at + is->offset, (uint8_t)i);
+		at = native_member(at->type, "_M_rest");
+	}
+	return true;
+}
+
+/* The ends of arrays point behind them: at who knows what. */
+static bool is_end(const char *name)
+{
+	return name && (!strcmp(name, "_M_finish") || !strcmp(name, "_M_end_of_storage") || !strcmp(name, "_M_last"));
+}
+
+static void push_members(struct native *n, const struct part *in, struct parts *todo, struct slots *slots)
+{
+	struct part p = *in;
+	const struct dbg_type *stored = native_stored(p.type);
+
+	dbg_type_load((struct dbg_type *)p.type);
+	native_nodes_of(n, p.type, &p.nodes);
+	if (stored)
+		push_part(todo, &p, stored, p.at);
+	if (stored || add_vector(n, &p, slots) || add_deque(n, &p, slots) || push_alternatives(&p, todo))
 		return;
-	}
-	for (uint32_t i = 0; i < type->n_members; i++)
-		push_part(todo, type->members[i].type, at + type->members[i].offset);
+	for (uint32_t i = 0; i < p.type->n_members; i++)
+		if (!is_end(p.type->members[i].name))
+			push_part(todo, &p, p.type->members[i].type, p.at + p.type->members[i].offset);
 }
 
 static int by_offset(const void *a, const void *b)
@@ -181,16 +246,16 @@ void native_compile(struct native *n, struct native_type *type)
 	if (type->compiled)
 		return;
 	type->compiled = true;
-	push_part(&todo, type->dbg, 0);
+	push_part(&todo, &(struct part){}, type->dbg, 0);
 	while (todo.n && seen++ < PARTS_MAX) {
 		struct part p = todo.v[--todo.n];
 
 		if (p.type->kind == DBG_KIND_POINTER)
-			add_slot(n, &slots, p.at, p.type, NATIVE_POINTER);
+			add_slot(n, &slots, &p, p.at, p.type, NATIVE_POINTER);
 		else if (p.type->kind == DBG_KIND_STRUCT)
-			push_members(n, p.type, p.at, &todo, &slots);
+			push_members(n, &p, &todo, &slots);
 		for (uint64_t i = 0; p.type->kind == DBG_KIND_ARRAY && i < p.type->count && i < SLOTS_MAX; i++)
-			push_part(&todo, p.type->to, p.at + i * p.type->to->size);
+			push_part(&todo, &p, p.type->to, p.at + i * p.type->to->size);
 	}
 	if (slots.n)
 		qsort(slots.v, slots.n, sizeof(*slots.v), by_offset);
@@ -222,36 +287,102 @@ static const struct dbg_member *member_at(const struct dbg_type *type, uint64_t 
 	return NULL;
 }
 
-bool native_path(const struct dbg_type *type, bool is_array, uint64_t offset, const char *first, struct text *ret)
+/* Identifiers that are not for programs: parts of libraries. */
+static bool is_reserved(const char *name)
 {
-	size_t before = ret->n;
+	return name[0] == '_' && (name[1] == '_' || (name[1] >= 'A' && name[1] <= 'Z'));
+}
 
-	if (is_array && type->size) {
-		text_printf(ret, "[%llu]", (unsigned long long)(offset / type->size));
-		offset %= type->size;
-		first = ".";
+/* A place on the way from a value to one byte of it. */
+struct step {
+	const struct dbg_type *type;
+	taddr addr; /* of the value; 0: unknown */
+	uint64_t offset;
+	const char *before; /* the next field */
+};
+
+static void step_into(struct step *s, const struct dbg_type *type, uint64_t at)
+{
+	s->type = type;
+	s->offset -= at;
+	s->addr = s->addr ? s->addr + at : 0;
+}
+
+static void step_element(struct step *s, const struct dbg_type *elem, struct text *ret)
+{
+	uint64_t i = s->offset / elem->size;
+
+	text_printf(ret, "[%llu]", (unsigned long long)i);
+	s->before = ".";
+	step_into(s, elem, i * elem->size);
+}
+
+/* What a node holds: `["eu"]`, and into the value; `["eu"] key` is in the key itself. */
+static void step_stored(const struct native *n, struct step *s, const struct dbg_type *stored, struct text *ret)
+{
+	const struct dbg_member *key = native_member(stored, "first"), *value = native_member(stored, "second");
+
+	step_into(s, stored, 0);
+	text_add(ret, "[");
+	s->before = ".";
+	if (!key || !value || !stored->name || strncmp(stored->name, "std::pair<", 10) != 0) {
+		text_add(ret, "]");
+		return;
 	}
-	for (unsigned i = 0; i < DEPTH_MAX; i++) {
-		const struct dbg_member *m = NULL;
+	if (s->addr)
+		native_key(n, key->type, s->addr + key->offset, ret);
+	text_add(ret, "]");
+	if (s->offset >= value->offset)
+		step_into(s, value->type, value->offset);
+	if (s->type == stored && s->offset < key->type->size) {
+		text_add(ret, " key");
+		step_into(s, key->type, key->offset);
+	}
+}
 
-		if (type->kind == DBG_KIND_ARRAY && type->to->size) {
-			text_printf(ret, "[%llu]", (unsigned long long)(offset / type->to->size));
-			offset %= type->to->size;
-			type = type->to;
-			first = ".";
+bool native_path(const struct native *n, const struct dbg_type *type, bool is_array, taddr addr, uint64_t offset,
+		 const char *first, struct text *ret)
+{
+	struct step s = { type, addr, offset, first };
+	size_t before = ret->n;
+	bool in_library = false, in_node = false;
+
+	if (is_array && native_is_link(type))
+		return true; /* the buckets of a table */
+	if (is_array && type->size)
+		step_element(&s, type, ret);
+	for (unsigned i = 0; i < DEPTH_MAX; i++) {
+		const struct dbg_type *stored;
+		const struct dbg_member *m;
+
+		if (s.type->kind == DBG_KIND_ARRAY && s.type->to->size) {
+			step_element(&s, s.type->to, ret);
 			continue;
 		}
-		if (type->kind == DBG_KIND_STRUCT)
-			m = member_at(type, offset);
+		if (s.type->kind != DBG_KIND_STRUCT)
+			break;
+		in_node = in_node || native_is_node(s.type);
+		stored = native_stored(s.type);
+		if (stored && in_node) {
+			step_stored(n, &s, stored, ret);
+			in_node = false;
+			continue;
+		}
+		if (stored) {
+			step_into(&s, stored, 0);
+			continue;
+		}
+		m = member_at(s.type, s.offset);
 		if (!m)
 			break;
-		if (m->name) {
-			text_add(ret, first);
+		if (m->name && is_reserved(m->name)) {
+			in_library = true;
+		} else if (m->name) {
+			text_add(ret, s.before);
 			text_add(ret, m->name);
-			first = ".";
+			s.before = ".";
 		}
-		type = m->type;
-		offset -= m->offset;
+		step_into(&s, m->type, m->offset);
 	}
-	return ret->n > before;
+	return ret->n > before || in_library || in_node;
 }

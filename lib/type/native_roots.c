@@ -222,6 +222,6 @@ bool native_global(struct native *n, taddr at, struct text *ret)
 	else if (!static_at(n, at, &l))
 		return false;
 	text_add(ret, l.name);
-	native_path(l.type, false, at - l.start, ".", ret);
+	native_path(n, l.type, false, l.start, at - l.start, ".", ret);
 	return true;
 }

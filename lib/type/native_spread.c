@@ -184,6 +184,8 @@ static uint8_t judge_one(struct native_spread *s, const struct place *p, struct 
 		return TYPE_SPREAD;
 	if (more <= slack(s, p, dbg->size) && more < dbg->size)
 		return dbg->outer && dbg->outer <= p->usable ? TYPE_GUESSED : TYPE_SPREAD;
+	if (type->is_node)
+		return TYPE_UNKNOWN; /* what holds the container */
 	*ret_kind = NATIVE_ARRAY;
 	if (dbg->kind != DBG_KIND_STRUCT && dbg->kind != DBG_KIND_UNION) {
 		if (dbg->is_text)
@@ -256,8 +258,12 @@ static bool stays(struct native_spread *s, const struct place *p, struct native_
 		return before != TYPE_UNKNOWN;
 	if (now->type == type && now->kind == kind)
 		return true;
-	if (!s->changes_left)
+	if (!s->changes_left || (type->is_node && !now->type->is_node))
 		return true;
+	if (now->type->is_node && !type->is_node) {
+		s->changes_left--;
+		return false;
+	}
 	if (is_better(now, type->dbg, kind)) {
 		s->changes_left--;
 		return false;
@@ -277,13 +283,30 @@ static void settle(struct native_spread *s, const struct place *p, struct native
 		assign(s, p, type, kind, confidence, bytes);
 }
 
+/* The block begins with the count of new[], and is as large as that many take. */
+static bool is_counted(struct native_spread *s, const struct place *p, uint64_t size)
+{
+	uint64_t avail = 0, n, bytes;
+	const uint8_t *b = native_view(s->n, p->at, &avail);
+
+	if (!b || avail < 8)
+		return false;
+	n = load_u64(b);
+	return n && checked_mul(n, size, &bytes) && bytes <= p->usable - 8 &&
+	       p->usable - 8 - bytes <= slack(s, p, bytes);
+}
+
 static void on_pointer(struct native_spread *s, uint64_t value, struct native_type *type)
 {
 	enum native_kind kind;
 	struct place p;
 	uint8_t confidence;
 
-	if (!find_place(s, value, &p) || p.offset || p.usable < type->dbg->size)
+	if (!find_place(s, value, &p))
+		return;
+	if (p.offset == 8 && is_counted(s, &p, type->dbg->size))
+		settle(s, &p, type, NATIVE_COUNTED, TYPE_SPREAD, p.usable);
+	if (p.offset || p.usable < type->dbg->size)
 		return;
 	confidence = judge_one(s, &p, type, &kind);
 	settle(s, &p, type, kind, confidence, kind == NATIVE_VALUE ? type->dbg->size : p.usable);
@@ -303,18 +326,65 @@ static void on_vector(struct native_spread *s, const uint8_t *words, struct nati
 	settle(s, &p, type, NATIVE_ARRAY, TYPE_SPREAD, end - start);
 }
 
+/*
+ * Map, its length, then cur, first, last, node of the first value and of the one behind the last.
+ * `type`: of the pointers in the map.
+ */
+static void on_deque(struct native_spread *s, const uint8_t *words, struct native_type *type)
+{
+	enum { CUR, FIRST, LAST, NODE };
+	uint64_t map = load_u64(words), start[4], finish[4], room;
+	const uint8_t *nodes;
+	uint64_t avail = 0;
+	struct native_type *value;
+	struct place p;
+
+	for (unsigned i = 0; i < 4; i++) {
+		start[i] = load_u64(words + 16 + 8 * i);
+		finish[i] = load_u64(words + 48 + 8 * i);
+	}
+	dbg_type_load(type->dbg);
+	value = native_type_of(s->n, type->dbg->to);
+	room = start[LAST] - start[FIRST];
+	if (!value || !find_place(s, map, &p) || p.offset || load_u64(words + 8) > p.usable / 8 ||
+	    start[NODE] < map || finish[NODE] < start[NODE] || finish[NODE] - map >= p.usable || start[NODE] % 8 ||
+	    start[LAST] < start[CUR] || start[CUR] < start[FIRST] || finish[CUR] < finish[FIRST] ||
+	    finish[CUR] - finish[FIRST] > room)
+		return;
+	settle(s, &p, type, NATIVE_ARRAY, TYPE_SPREAD, 0);
+	nodes = native_view(s->n, start[NODE], &avail);
+	for (uint64_t at = start[NODE]; nodes && at <= finish[NODE] && at - start[NODE] + 8 <= avail; at += 8) {
+		uint64_t buffer = load_u64(nodes + (at - start[NODE]));
+		uint64_t from = at == start[NODE] ? start[CUR] - start[FIRST] : 0;
+		uint64_t to = at == finish[NODE] ? finish[CUR] - finish[FIRST] : room;
+
+		if (!find_place(s, buffer, &p) || p.offset || room > p.usable || p.usable - room > slack(s, &p, room))
+			continue;
+		p.at += from; /* values before the first are no more */
+		settle(s, &p, value, NATIVE_ARRAY, TYPE_SPREAD, to > from ? to - from : 0);
+	}
+}
+
 /* ---- values, and what they point at */
 
+/* `value`: a value of the type that has the slot, of which `left` bytes are at hand. */
 static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
 {
-	uint64_t word = load_u64(value);
+	static const uint8_t bytes[] = { [NATIVE_POINTER] = 8, [NATIVE_VECTOR] = 24, [NATIVE_DEQUE] = 80 };
+	uint64_t word;
 
-	if (slot->op == NATIVE_VECTOR) {
-		if (left >= 24)
-			on_vector(s, value, slot->to);
-	} else if (word - s->low < s->span) {
+	if (slot->offset > left || left - slot->offset < bytes[slot->op] ||
+	    (slot->has_guard && (slot->guard >= left || value[slot->guard] != slot->is)))
+		return;
+	word = load_u64(value + slot->offset);
+	if (word - s->low >= s->span)
+		return;
+	if (slot->op == NATIVE_VECTOR)
+		on_vector(s, value + slot->offset, slot->to);
+	else if (slot->op == NATIVE_DEQUE)
+		on_deque(s, value + slot->offset, slot->to);
+	else
 		on_pointer(s, word, slot->to);
-	}
 }
 
 /* Values of a type one after another. */
@@ -328,12 +398,8 @@ static void follow(struct native_spread *s, taddr at, uint64_t bytes, struct nat
 		return;
 	bytes = bytes < avail ? bytes : avail;
 	for (uint64_t from = 0; from < bytes && !s->err; from += size)
-		for (uint32_t i = 0; i < type->n_slots; i++) {
-			uint64_t offset = from + type->slots[i].offset;
-
-			if (offset < bytes && bytes - offset >= 8)
-				on_slot(s, b + offset, bytes - offset, &type->slots[i]);
-		}
+		for (uint32_t i = 0; i < type->n_slots; i++)
+			on_slot(s, b + from, bytes - from, &type->slots[i]);
 }
 
 static uint8_t weaker(uint8_t confidence)

@@ -30,10 +30,15 @@ struct native_shape *native_shape_new(struct native *n, const char *name, enum n
 				      enum type_language language)
 {
 	struct native_shape *s = arena_alloc(&n->mem, sizeof(*s));
+	struct text pretty = TEXT_INIT;
 
 	if (!s)
 		return NULL;
-	s->name = arena_printf(&n->mem, "%s%s%s", name, kind == NATIVE_VALUE ? "" : "[]", is_guess ? "?" : "");
+	native_pretty(name, &pretty);
+	text_add(&pretty, kind == NATIVE_VALUE ? "" : "[]");
+	text_add(&pretty, is_guess ? "?" : "");
+	s->name = arena_strdup(&n->mem, text_str(&pretty));
+	text_fini(&pretty);
 	s->kind = (uint8_t)kind;
 	s->language = (uint8_t)language;
 	s->is_guess = is_guess;
@@ -189,12 +194,10 @@ static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size,
 	const struct native_shape *shape = (const struct native_shape *)(uintptr_t)row->handle;
 	uint64_t skip = shape->kind == NATIVE_COUNTED ? 8 : 0;
 
-	(void)p;
-	(void)addr;
 	(void)size;
 	if (!shape->type || offset < skip)
 		return false;
-	return native_path(shape->type->dbg, shape->kind != NATIVE_VALUE, offset - skip, "->", ret);
+	return native_path(p, shape->type->dbg, shape->kind != NATIVE_VALUE, addr + skip, offset - skip, "->", ret);
 }
 
 static bool global(void *p, taddr addr, struct text *ret)

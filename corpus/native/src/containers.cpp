@@ -1,0 +1,291 @@
+/*
+ * containers.cpp - containers of the C++ library and what they hold, by variables and by objects.
+ *
+ *	containers TRUTH	writes the truth, prints "ready PID", waits to be dumped
+ */
+#include "types.h"
+
+#include <deque>
+#include <forward_list>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <typeinfo>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace shop {
+
+struct Line {
+	int article = 0;
+	double price = 0;
+	std::string text;
+	const char *literal = "a literal";
+};
+
+struct Order {
+	long id = 0;
+	std::string customer;
+	std::vector<Line> lines;
+	std::unique_ptr<Line> special;
+	std::shared_ptr<Order> replaced;
+	std::optional<std::string> note;
+	std::variant<int, std::string, std::vector<int>> extra;
+	Order *next = nullptr;
+};
+
+struct Shop {
+	std::map<std::string, Order *> orders;
+	std::map<int, Line> by_number;
+	std::set<std::string> names;
+	std::list<Order> queue;
+	std::forward_list<Line> returned;
+	std::unordered_map<std::string, Order> index;
+	std::unordered_map<long, std::vector<int>> numbers;
+	std::unordered_set<Order *> open;
+	std::deque<Line> recent;
+	std::deque<long> ids;
+	std::vector<Order *> all;
+	std::vector<std::string> tags;
+	std::vector<const Order *> constant;
+	std::vector<std::vector<std::unique_ptr<Order>>> grid;
+	std::unique_ptr<Line[]> fixed;
+	Order *first = nullptr;
+	std::multimap<std::string, int> counts;
+};
+
+} // namespace shop
+
+using namespace shop;
+
+static Shop store;
+Shop *apart;
+std::vector<std::list<int>> lists;
+
+template <typename T> static void note(const T *p, enum form form, size_t n, const char *path = nullptr)
+{
+	types_note(p, n * sizeof(T), form, typeid(T).name(), 0, path);
+}
+
+/* A node begins `links` bytes before its value; `after` it there may be the hash. */
+static void note_node(const void *value, size_t links, size_t size, const char *type, const char *path = nullptr)
+{
+	types_note((const char *)value - links, links + size, VALUE, type, 0, path);
+}
+
+static void note_string(const std::string &s, const char *path = nullptr)
+{
+	if (s.capacity() > 15)
+		types_note(s.data(), s.capacity() + 1, ARRAY, "char", 0, path);
+}
+
+#define LONG_TEXT(i) (std::string(20 + (i) % 60, 'x') + std::to_string(i))
+
+static void fill_line(Line &l, int i)
+{
+	l.article = i;
+	l.text = LONG_TEXT(i);
+}
+
+static void fill(Order &o, int i)
+{
+	o.id = i;
+	o.customer = LONG_TEXT(i + 7);
+	o.lines.reserve(4);
+	for (int k = 0; k < 1 + i % 3; k++) {
+		o.lines.emplace_back();
+		fill_line(o.lines.back(), i + k);
+	}
+	o.special = std::make_unique<Line>();
+	fill_line(*o.special, i);
+	if (i % 2)
+		o.note = LONG_TEXT(i + 3);
+	if (i % 3 == 1)
+		o.extra = LONG_TEXT(i + 5);
+	if (i % 3 == 2)
+		o.extra = std::vector<int>(10 + i % 5);
+}
+
+static void note_line(const Line &l, const char *text_path = nullptr)
+{
+	note_string(l.text, text_path);
+}
+
+static void note_order(const Order &o)
+{
+	note_string(o.customer);
+	note(o.lines.data(), ARRAY, o.lines.capacity());
+	for (auto &l : o.lines)
+		note_line(l);
+	note(o.special.get(), VALUE, 1);
+	note_line(*o.special);
+	if (o.note)
+		note_string(*o.note);
+	if (o.extra.index() == 1)
+		note_string(std::get<1>(o.extra));
+	if (o.extra.index() == 2)
+		note(std::get<2>(o.extra).data(), ARRAY, std::get<2>(o.extra).capacity());
+}
+
+static Order *new_order(int i)
+{
+	Order *o = new Order;
+
+	fill(*o, i);
+	return o;
+}
+
+template <typename Node> static const char *node_name()
+{
+	return typeid(Node).name();
+}
+
+static NOINLINE void fill_shop(Shop &s)
+{
+	for (int i = 0; i < 40; i++) {
+		Order *o = new_order(i);
+
+		s.orders[LONG_TEXT(i)] = o;
+		fill_line(s.by_number[i], i);
+		s.names.insert(LONG_TEXT(1000 + i));
+		s.queue.emplace_back();
+		fill(s.queue.back(), i);
+		s.returned.emplace_front();
+		fill_line(s.returned.front(), i);
+		fill(s.index[LONG_TEXT(i)], i);
+		s.numbers[i] = std::vector<int>(8 + i);
+		s.open.insert(o);
+		s.recent.emplace_back();
+		fill_line(s.recent.back(), i);
+		s.all.push_back(o);
+		s.tags.push_back(LONG_TEXT(i));
+		s.constant.push_back(o);
+		s.counts.emplace(LONG_TEXT(i), i);
+		o->replaced = std::make_shared<Order>();
+		fill(*o->replaced, i);
+	}
+	for (long i = 0; i < 300; i++)
+		s.ids.push_back(i);
+	for (int i = 0; i < 100; i++)
+		s.ids.pop_front();
+	for (int i = 0; i < 5; i++) {
+		s.grid.emplace_back();
+		for (int k = 0; k < 5; k++)
+			s.grid.back().push_back(std::unique_ptr<Order>(new_order(k)));
+	}
+	s.fixed = std::make_unique<Line[]>(9);
+	for (int i = 0; i < 9; i++)
+		fill_line(s.fixed[i], i);
+	s.first = new_order(1);
+	s.first->next = new_order(2);
+}
+
+template <typename V> static void note_tree(const V &value, const char *path = nullptr)
+{
+	note_node(&value, 32, (sizeof value + 7) / 8 * 8, node_name<std::_Rb_tree_node<V>>(), path);
+}
+
+static void note_shop(const Shop &s, bool is_static)
+{
+	for (auto &e : s.orders) {
+		note_tree(e);
+		note_string(e.first);
+		note(e.second, VALUE, 1);
+		note_order(*e.second);
+		types_note((const char *)e.second->replaced.get() - 16, 16 + sizeof(Order), VALUE,
+			   typeid(std::_Sp_counted_ptr_inplace<Order, std::allocator<void>,
+							       __gnu_cxx::_S_atomic>).name(), 1, nullptr);
+		note_order(*e.second->replaced);
+	}
+	for (auto &e : s.by_number) {
+		note_tree(e);
+		note_line(e.second, is_static && e.first == 4 ? "store.by_number[...].text" : nullptr);
+	}
+	for (auto &e : s.names) {
+		note_tree(e);
+		note_string(e);
+	}
+	for (auto &e : s.queue) {
+		note_node(&e, 16, sizeof e, node_name<std::_List_node<Order>>());
+		note_order(e);
+	}
+	for (auto &e : s.returned) {
+		note_node(&e, 8, sizeof e, node_name<std::_Fwd_list_node<Line>>());
+		note_line(e);
+	}
+	for (auto &e : s.index) {
+		if (is_static && e.second.id == 5)
+			note(e.second.special.get(), VALUE, 1, "store.index[...].special");
+		note_node(&e, 8, sizeof e + 8,
+			  node_name<std::__detail::_Hash_node<std::pair<const std::string, Order>, true>>());
+		note_string(e.first);
+		note_order(e.second);
+	}
+	for (auto &e : s.numbers) {
+		note_node(&e, 8, sizeof e,
+			  node_name<std::__detail::_Hash_node<std::pair<const long, std::vector<int>>, false>>());
+		note(e.second.data(), ARRAY, e.second.size());
+	}
+	for (auto &e : s.open)
+		note_node(&e, 8, sizeof e, node_name<std::__detail::_Hash_node<Order *, false>>());
+	for (size_t i = 0; i < s.recent.size(); i++) {
+		if (i % (512 / sizeof(Line)) == 0)
+			note(&s.recent[i], ARRAY, 512 / sizeof(Line));
+		note_line(s.recent[i]);
+	}
+	for (size_t i = 0; i < s.ids.size(); i++)
+		if ((i + 100) % 64 == 0)
+			note(&s.ids[i], ARRAY, 64);
+	note(s.all.data(), ARRAY, s.all.capacity(), is_static ? "store.all" : nullptr);
+	note(s.tags.data(), ARRAY, s.tags.capacity());
+	for (size_t i = 0; i < s.tags.size(); i++)
+		note_string(s.tags[i], is_static && i == 5 ? "store.tags[5]" : nullptr);
+	for (auto &e : s.counts) {
+		note_tree(e);
+		note_string(e.first);
+	}
+	for (auto &row : s.grid) {
+		note(row.data(), ARRAY, row.capacity());
+		for (auto &o : row) {
+			note(o.get(), VALUE, 1, is_static && &row == &s.grid[2] && &o == &row[1] ? "store.grid[2][1]" :
+										  nullptr);
+			note_order(*o);
+		}
+	}
+	note(s.grid.data(), ARRAY, s.grid.capacity());
+	types_note((const char *)s.fixed.get() - 8, 8 + 9 * sizeof(Line), COUNTED, typeid(Line).name(), 0, nullptr);
+	for (int i = 0; i < 9; i++)
+		note_line(s.fixed[i]);
+	note(s.first, VALUE, 1);
+	note_order(*s.first);
+	note(s.first->next, VALUE, 1, is_static ? "store.first->next" : nullptr);
+	note_order(*s.first->next);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2)
+		return 2;
+	types_open();
+	fill_shop(store);
+	apart = new Shop;
+	note(apart, VALUE, 1, "apart");
+	fill_shop(*apart);
+	lists.resize(20);
+	for (int i = 0; i < 400; i++)
+		lists[i % 20].push_back(i);
+	note_shop(store, true);
+	note_shop(*apart, false);
+	note(lists.data(), ARRAY, lists.capacity(), "lists");
+	for (auto &l : lists)
+		for (auto &i : l)
+			note_node(&i, 16, 8, node_name<std::_List_node<int>>());
+	types_close(argv[1]);
+	types_ready();
+}

@@ -1,0 +1,218 @@
+/*
+ * type/native_containers.c - containers of C++: whose nodes they have, and how a slot is called.
+ *
+ * Source of truth: libstdc++ of GCC 5 to 14 (bits/stl_tree.h, stl_list.h, forward_list.h,
+ * hashtable_policy.h, ext/aligned_buffer.h, basic_string.h).  Its nodes point at each other's first
+ * part, which has no value; the node's own type is in the DWARF under a name made of the container's.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "type/native.h"
+
+enum { KEY_BYTES = 40, NAME_BYTES = 1 << 14 };
+
+struct container {
+	const char *name; /* what its name begins with */
+	unsigned value;	  /* which of its template's arguments a node is made for */
+	const char *node; /* what the node's name begins with */
+	const char *part; /* the type of pointers to nodes */
+	bool is_hash;	  /* whose nodes may keep the hash: so say the container's traits */
+};
+
+static const struct container containers[] = {
+	{ "std::_Rb_tree<", 1, "std::_Rb_tree_node<", "std::_Rb_tree_node_base", false },
+	{ "std::__cxx11::_List_base<", 0, "std::_List_node<", "std::__detail::_List_node_base", false },
+	{ "std::_List_base<", 0, "std::_List_node<", "std::__detail::_List_node_base", false },
+	{ "std::_Fwd_list_base<", 0, "std::_Fwd_list_node<", "std::_Fwd_list_node_base", false },
+	{ "std::_Hashtable<", 1, "std::__detail::_Hash_node<", "std::__detail::_Hash_node_base", true },
+};
+
+static bool begins(const char *name, const char *with)
+{
+	return name && !strncmp(name, with, strlen(with));
+}
+
+/* One of the arguments of a template, as its name has them. */
+static bool argument(const char *name, unsigned which, const char **ret, size_t *ret_n)
+{
+	const char *at = strchr(name, '<'), *start = at ? at + 1 : NULL;
+	unsigned depth = 0;
+
+	for (at = start; at && *at; at++) {
+		if (*at == '<' || *at == '(')
+			depth++;
+		if ((*at == ',' || *at == '>') && !depth) {
+			if (!which--) {
+				*ret = start;
+				*ret_n = (size_t)(at - start);
+				return *ret_n < NAME_BYTES;
+			}
+			if (*at == '>')
+				return false;
+			start = at + 1;
+		}
+		if ((*at == '>' || *at == ')') && depth)
+			depth--;
+	}
+	return false;
+}
+
+/* "std::_Rb_tree<K, V, ...>" -> "std::_Rb_tree_node<V>" */
+static struct native_type *node_of(struct native *n, const struct container *c, const char *name)
+{
+	struct text node = TEXT_INIT;
+	struct native_type *ret = NULL;
+	const char *value;
+	size_t size;
+
+	if (!argument(name, c->value, &value, &size))
+		return NULL;
+	text_add(&node, c->node);
+	text_add_n(&node, value, size);
+	if (c->is_hash)
+		text_add(&node, strstr(name, "_Hashtable_traits<true") ? ", true" : ", false");
+	text_add(&node, ">");
+	if (!node.bad)
+		ret = native_type_named(n, text_str(&node));
+	text_fini(&node);
+	return ret;
+}
+
+bool native_nodes_of(struct native *n, const struct dbg_type *type, struct native_nodes *ret)
+{
+	for (size_t i = 0; type->name && i < ARRAY_SIZE(containers); i++) {
+		const struct container *c = &containers[i];
+
+		if (begins(type->name, c->node))
+			*ret = (struct native_nodes){ c->part, native_type_of(n, type) };
+		else if (begins(type->name, c->name))
+			*ret = (struct native_nodes){ c->part, node_of(n, c, type->name) };
+		else
+			continue;
+		return true;
+	}
+	return false;
+}
+
+bool native_is_node(const struct dbg_type *type)
+{
+	for (size_t i = 0; type->name && i < ARRAY_SIZE(containers); i++)
+		if (begins(type->name, containers[i].node))
+			return true;
+	return false;
+}
+
+bool native_is_link(const struct dbg_type *type)
+{
+	if (type->kind != DBG_KIND_POINTER)
+		return false;
+	dbg_type_load((struct dbg_type *)type);
+	for (size_t i = 0; type->to && type->to->name && i < ARRAY_SIZE(containers); i++)
+		if (!strcmp(type->to->name, containers[i].part))
+			return true;
+	return false;
+}
+
+const struct dbg_type *native_stored(const struct dbg_type *type)
+{
+	if (!begins(type->name, "__gnu_cxx::__aligned_membuf<") && !begins(type->name, "__gnu_cxx::__aligned_buffer<"))
+		return NULL;
+	dbg_type_load((struct dbg_type *)type);
+	return type->n_params ? type->params[0].type : NULL;
+}
+
+const struct dbg_member *native_member(const struct dbg_type *type, const char *name)
+{
+	dbg_type_load((struct dbg_type *)type);
+	for (uint32_t i = 0; i < type->n_members; i++)
+		if (type->members[i].name && !strcmp(type->members[i].name, name))
+			return &type->members[i];
+	return NULL;
+}
+
+/* ---- keys */
+
+static void add_quoted(const struct native *n, taddr at, uint64_t length, struct text *ret)
+{
+	char bytes[KEY_BYTES];
+	uint64_t shown = length < sizeof(bytes) ? length : sizeof(bytes);
+
+	if (shown && image_read(n->img, at, bytes, shown)) {
+		text_add(ret, "?");
+		return;
+	}
+	text_add(ret, "\"");
+	text_add_escaped(ret, bytes, shown);
+	text_add(ret, shown < length ? "...\"" : "\"");
+}
+
+void native_key(const struct native *n, const struct dbg_type *key, taddr at, struct text *ret)
+{
+	uint64_t words[2], v = 0;
+
+	if (!n->env->show_contents) {
+		text_add(ret, "...");
+	} else if (key->kind == DBG_KIND_BASE && key->size <= 8 && !image_read(n->img, at, &v, key->size)) {
+		text_printf(ret, "%" PRIu64, v);
+	} else if (begins(key->name, "std::__cxx11::basic_string<char,") && key->size == 32 &&
+		   !image_read(n->img, at, words, sizeof(words))) {
+		add_quoted(n, words[0], words[1], ret);
+	} else {
+		text_add(ret, "...");
+	}
+}
+
+/* ---- names */
+
+/* Arguments that a template has by itself. */
+static const char *const defaults[] = {
+	"std::allocator<", "std::char_traits<", "std::less<", "std::hash<", "std::equal_to<", "std::default_delete<",
+};
+
+/* Bytes of ", std::allocator<...>"; 0: something else is there. */
+static size_t default_argument(const char *s)
+{
+	const char *at = s;
+	unsigned depth = 0;
+
+	if (*at++ != ',')
+		return 0;
+	at += *at == ' ';
+	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
+		size_t n = strlen(defaults[i]);
+
+		if (strncmp(at, defaults[i], n) != 0)
+			continue;
+		for (at += n, depth = 1; *at && depth; at++)
+			depth += (*at == '<') - (*at == '>');
+		return depth ? 0 : (size_t)(at - s);
+	}
+	return 0;
+}
+
+void native_pretty(const char *name, struct text *ret)
+{
+	static const char strings[] = "std::basic_string<char>", inner[] = "__cxx11::";
+	size_t start = ret->n, n;
+
+	while (*name) {
+		n = default_argument(name);
+		if (n) {
+			name += n;
+		} else if (begins(name, inner)) {
+			name += strlen(inner);
+		} else if (*name == ' ' && name[1] == '>') {
+			name++;
+		} else {
+			text_add_n(ret, name++, 1);
+			n = ret->n - start;
+			if (n >= strlen(strings) && !ret->bad &&
+			    !strncmp(ret->s + ret->n - strlen(strings), strings, strlen(strings))) {
+				text_cut(ret, ret->n - strlen(strings));
+				text_add(ret, "std::string");
+			}
+		}
+	}
+}
