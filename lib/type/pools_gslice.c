@@ -12,7 +12,6 @@
 #include "type/pools.h"
 
 enum {
-	ALLOCATOR = 120, /* sizeof(Allocator) */
 	MAX_PAGE_SIZE = 8192,
 	MIN_PAGE_SIZE = 128,
 	INFO = 32, /* sizeof(SlabInfo): chunks, n_allocated, next, prev */
@@ -27,7 +26,6 @@ enum {
 
 /* Where an Allocator has what. */
 enum {
-	AT_MIN_PAGE = 0,
 	AT_MAX_PAGE = 8,
 	AT_MAX_CHUNK = 48,
 	AT_MAGAZINES = 64,
@@ -186,19 +184,16 @@ static bool is_array(const struct pools *p, taddr at)
 	return b.used && b.addr == at && b.usable >= 8 * SIZES;
 }
 
+/* It may begin in the file's data and end in what lies behind. */
 static bool find_allocator(struct slices *s, const struct segment *seg)
 {
-	uint64_t n = seg->end - seg->start;
-
-	for (uint64_t k = 0; n >= ALLOCATOR && k <= n - ALLOCATOR; k += 8) {
-		const uint8_t *at = seg->bytes + k;
-
-		if (load_u64(at + AT_MIN_PAGE) != MIN_PAGE_SIZE ||
-		    load_u64(at + AT_MAX_PAGE) != MAX_PAGE_SIZE ||
-		    load_u64(at + AT_MAX_CHUNK) != MAX_CHUNK)
+	for (taddr at = seg->start; seg->end - at >= 8; at += 8) {
+		if (load_u64(seg->bytes + (at - seg->start)) != MIN_PAGE_SIZE ||
+		    word(s, at + AT_MAX_PAGE) != MAX_PAGE_SIZE ||
+		    word(s, at + AT_MAX_CHUNK) != MAX_CHUNK)
 			continue;
-		s->magazines = load_u64(at + AT_MAGAZINES);
-		s->slab_stack = load_u64(at + AT_SLAB_STACK);
+		s->magazines = word(s, at + AT_MAGAZINES);
+		s->slab_stack = word(s, at + AT_SLAB_STACK);
 		if (is_array(s->p, s->magazines) && is_array(s->p, s->slab_stack))
 			return true;
 	}

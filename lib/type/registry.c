@@ -17,11 +17,11 @@ extern const struct typer_ops typer_go, typer_native, typer_pools;
 
 const struct typer_ops *const typer_registry[] = { &typer_go, &typer_pools, &typer_native, NULL };
 
-extern const struct pool_ops pools_builtin, pools_gslice, pools_luajit, pools_postgres,
+extern const struct pool_ops pools_builtin, pools_gslice, pools_luajit, pools_memcached, pools_postgres,
 	pools_talloc;
 
 const struct pool_ops *const pool_registry[] = {
-	&pools_builtin, &pools_gslice, &pools_luajit, &pools_postgres, &pools_talloc, NULL,
+	&pools_builtin, &pools_gslice, &pools_luajit, &pools_memcached, &pools_postgres, &pools_talloc, NULL,
 };
 
 extern const struct noter_ops noter_go_copies, noter_go_finalizers, noter_go_maps, noter_go_pools,

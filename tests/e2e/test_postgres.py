@@ -16,6 +16,12 @@ from common import heapfx_ok, make_cores
 
 LOGGED = re.compile(r"level: (\d+); (.*?): (\d+) total in (\d+) blocks(?: \(\d+ chunks\))?; (\d+) free \(\d+ chunks\); "
 	r"\d+ used(?:: (.*))?$")
+# What it says in SQL of itself; the view's own plan and caches are there by the second time.
+VIEW = "select level, name, total_bytes, total_nblocks, free_bytes, parent from pg_backend_memory_contexts"
+# What serves the statement that asks, and goes with it or is filled by it.
+PASSING = re.compile("MessageContext|Portal|ExecutorState|ExprContext|printtup|TransactionContext|ErrorContext|Table function|"
+	"tuplestore|Tuplesort|SPI|RowDescription|CachedPlan")
+GROWING = ("TopMemoryContext", "CacheMemoryContext")	# whatever is done
 WORK = """
 create temp table t(a int primary key, b text);
 insert into t select i, repeat('x', i % 100) from generate_series(1, 2000) i;
@@ -90,15 +96,15 @@ def backend():
 		with open(out, "w", encoding="ascii") as said, subprocess.Popen(server.psql(), stdin=subprocess.PIPE,
 				stdout=said, stderr=said, text=True, env={"PATH": "/usr/bin:/bin"}) as client:
 			try:
-				client.stdin.write("select pg_backend_pid();\n" + WORK)
+				client.stdin.write("select pg_backend_pid();\n" + WORK + f"{VIEW};\n" * 2 + "\\echo viewed\n")
 				client.stdin.flush()
-				pid = wait_for(out, "done")[0]
+				pid = wait_for(out, "viewed")[0]
 				rows, idents = server.logged(pid)
 				subprocess.run(["gdb", "-batch", "-nx", "-p", pid, "-ex", "set debuginfod enabled off",
 					"-ex", f"gcore {core}"], capture_output=True, check=True)
 			finally:
 				client.kill()
-		yield core, rows, idents
+		yield core, rows, idents, out.read_text().split("done\n")[1].split("viewed\n")[0].splitlines()
 	finally:
 		try:
 			server.stop()
@@ -111,15 +117,29 @@ def pools_of(core, *more):
 
 
 def test_contexts_are_those_that_it_logs(backend):
-	core, rows, _idents = backend
+	core, rows, _idents, _view = backend
 	assert len(rows) > 80
 	found = collections.Counter((p["path"].count("/"), p["name"], p["bytes"], p["blocks"], p["free"])
 		for p in pools_of(core))
 	assert found == collections.Counter(rows)
 
 
+def test_contexts_are_those_of_its_own_view(backend):
+	"""pg_backend_memory_contexts, of those that outlive the statement that reads it: parent, bytes, blocks, free bytes."""
+	core, _rows, _idents, view = backend
+	rows = [line.split("|") for line in view[len(view) // 2:]]
+	said = collections.Counter((int(level), name, int(size), int(blocks), int(free), parent)
+		for level, name, size, blocks, free, parent in rows if name not in GROWING and not PASSING.search(name) and not PASSING.search(parent))
+	pools = pools_of(core)
+	names = {pool["address"]: pool["name"] for pool in pools}
+	found = collections.Counter((pool["path"].count("/"), pool["name"], pool["bytes"], pool["blocks"], pool["free"],
+		names.get(pool.get("parent"), "")) for pool in pools)
+	assert sum(said.values()) > 80
+	assert sorted((said - found).elements()) == []
+
+
 def test_every_context_agrees_with_its_own_count(backend):
-	core, _rows, _idents = backend
+	core, _rows, _idents, _view = backend
 	pools = pools_of(core)
 	assert all(p["agrees"] for p in pools)
 	by_address = {p["address"]: p for p in pools}
@@ -132,7 +152,7 @@ def test_every_context_agrees_with_its_own_count(backend):
 
 def test_queries_are_shown_when_asked_for_alone(backend):
 	"""Identifiers are the program's data: names of indexes, texts of queries."""
-	core, _rows, idents = backend
+	core, _rows, idents, _view = backend
 	assert any("prepare p" in ident for ident in idents)
 	plain = heapfx_ok("analyze", core, "--format", "json").out
 	assert "prepare p as" not in plain
@@ -141,7 +161,7 @@ def test_queries_are_shown_when_asked_for_alone(backend):
 
 
 def test_blocks_are_called_by_their_context(backend):
-	core, rows, _idents = backend
+	core, rows, _idents, _view = backend
 	report = json.loads(heapfx_ok("analyze", core, "--format", "json").out)
 	cache, = [r for r in rows if r[1] == "CacheMemoryContext"]
 	named, = [t for t in report["types"] if t["name"] == "MemoryContext CacheMemoryContext"]

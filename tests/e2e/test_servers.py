@@ -1,0 +1,162 @@
+"""Real servers under load, held to what they say of themselves: redis's million keys, memcached's slabs."""
+import contextlib
+import json
+import pathlib
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+import make_cores
+from common import heapfx_ok
+
+KEYS = 1_000_000
+ITEMS = 30_000
+CLIENTS = 8
+
+
+@pytest.fixture(name="folder", scope="module")
+def make_folder():
+	path = pathlib.Path(tempfile.mkdtemp(prefix="heapfx-servers-"))
+	yield path
+	shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def running(folder, *argv):
+	"""A server on a socket of its own."""
+	try:
+		make_cores.need(argv[0], "gdb")
+	except make_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	sock = folder / f"{pathlib.Path(argv[0]).name}.sock"
+	with open(folder / f"{argv[0]}.log", "wb") as log, subprocess.Popen(
+			[str(word).format(sock=sock) for word in argv], stdout=log, stderr=log, cwd=folder,
+			env={"PATH": "/usr/sbin:/usr/bin:/bin"}) as child:
+		try:
+			deadline = time.monotonic() + 60
+			while not sock.exists():
+				assert child.poll() is None and time.monotonic() < deadline, (folder / f"{argv[0]}.log").read_text()
+				time.sleep(0.05)
+			yield child, sock
+		finally:
+			child.kill()
+
+
+def gcore(child, core):
+	subprocess.run(["gdb", "-batch", "-nx", "-p", str(child.pid), "-ex", "set debuginfod enabled off", "-ex",
+		f"gcore {core}"], capture_output=True, check=True, env={"PATH": "/usr/bin:/bin"})
+	assert core.exists()
+
+
+# --- redis ------------------------------------------------------------------------------------
+
+def ask(sock, *words):
+	return subprocess.run(["redis-cli", "-s", str(sock), *map(str, words)], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(name="redis", scope="module")
+def dump_redis(folder):
+	"""(core, DBSIZE, INFO memory), dumped while clients read."""
+	with running(folder, "redis-server", "--port", "0", "--unixsocket", "{sock}", "--save", "", "--enable-debug-command",
+			"yes") as (child, sock):
+		assert ask(sock, "debug", "populate", KEYS, "session", 24).strip() == "OK"
+		info = dict(line.split(":", 1) for line in ask(sock, "info", "memory").splitlines() if ":" in line)
+		core = folder / "redis.core"
+		with subprocess.Popen(["redis-benchmark", "-s", str(sock), "-c", str(CLIENTS), "-n", "100000000", "-t", "get,ping", "-r", "10000",
+				"-q"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as load:
+			try:
+				time.sleep(0.5)
+				gcore(child, core)
+			finally:
+				load.kill()
+		size = int(ask(sock, "dbsize"))
+	yield core, size, info
+	core.unlink()
+
+
+@pytest.fixture(name="redis_report", scope="module")
+def analyze_redis(redis):
+	return json.loads(heapfx_ok("analyze", redis[0], "--format", "json", timeout=120).out)
+
+
+def test_every_key_of_redis_is_counted(redis, redis_report):
+	"""With no debug information: the collection that the server holds is its keys, to the last one; but
+	one that a command had in hand at that moment is not the collection's alone."""
+	_core, size, _info = redis
+	assert size == KEYS
+	suspect = redis_report["suspects"][0]
+	assert suspect["rule"] == "growth/accumulation"
+	assert size - CLIENTS <= suspect["count"] <= size
+	assert suspect["retained"] > 0.9 * redis_report["heaps"][0]["used"]["bytes"]
+	assert suspect["chain"]["root"]["symbol"].startswith("server")
+
+
+def test_memory_of_redis_is_what_it_says(redis, redis_report):
+	"""What the allocator has given out, clients' buffers of that moment apart."""
+	_core, _size, info = redis
+	heap, = redis_report["heaps"]
+	assert heap["allocator"] == "jemalloc"
+	used, allocated = heap["used"]["bytes"], int(info["allocator_allocated"])
+	assert abs(used - allocated) < 0.01 * allocated
+	assert int(info["used_memory"]) * 0.99 < used
+	assert heap["checks"]["failed"] == 0
+
+
+def test_keys_of_redis_by_sql(redis):
+	"""An entry, a key and a value for each."""
+	core, size, _info = redis
+	rows = json.loads(heapfx_ok("sql", core, "select size, count(*) as n from blocks where state = 'used' group by size "
+		"having n > 100000", "--format", "json", timeout=120).out)
+	assert 3 * size <= sum(row["n"] for row in rows) < 3.05 * size
+
+
+# --- memcached --------------------------------------------------------------------------------
+
+def stats(stream, what=b""):
+	stream.write(b"stats" + what + b"\r\n")
+	stream.flush()
+	found = {}
+	for line in stream:
+		words = line.decode("ascii").split()
+		if words == ["END"]:
+			return found
+		found[words[1]] = words[2]
+	return found
+
+
+def fill_memcached(sock):
+	seeded = random.Random(1)
+	with socket.socket(socket.AF_UNIX) as client:
+		client.connect(str(sock))
+		with client.makefile("rwb") as stream:
+			for i in range(ITEMS):
+				value = b"v" * seeded.choice([10, 100, 500, 3000 if i % 20 == 0 else 50])
+				stream.write(b"set key%d 0 0 %d noreply\r\n%s\r\n" % (i, len(value), value))
+			for i in range(0, ITEMS, 7):
+				stream.write(b"delete key%d noreply\r\n" % i)
+			return stats(stream, b" slabs"), stats(stream)
+
+
+def test_slabs_of_memcached_are_what_it_says(folder):
+	core = folder / "memcached.core"
+	with running(folder, "memcached", "-u", "root", "-s", "{sock}", "-m", "64") as (child, sock):
+		slabs, said = fill_memcached(sock)
+		gcore(child, core)
+	pools = {pool["name"]: pool for pool in json.loads(heapfx_ok("analyze", core, "--format", "json").out)["pools"]["list"]}
+	core.unlink()
+	classes = {key.split(":")[0] for key in slabs if key.endswith(":chunk_size")}
+	assert len(classes) >= 5 and len(pools) == len(classes)
+	for no in classes:
+		of = {key.split(":")[1]: int(value) for key, value in slabs.items() if key.startswith(f"{no}:")}
+		pool = pools[str(of["chunk_size"])]
+		assert pool["kind"] == "memcached slabs" and pool["agrees"]
+		assert pool["blocks"] == of["total_pages"]
+		assert pool["bytes"] == of["total_chunks"] * of["chunk_size"]
+		assert pool["free"] == of["free_chunks"] * of["chunk_size"]
+		assert pool["contents"] == [{"name": "chunks", "count": of["used_chunks"], "bytes": of["used_chunks"] * of["chunk_size"]}]
+	assert sum(pool["contents"][0]["count"] for pool in pools.values()) == int(said["curr_items"])
