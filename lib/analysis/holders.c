@@ -191,24 +191,26 @@ static unsigned lowest_step(const uint64_t of_step[64 * FINE], uint64_t max)
 
 static struct err *collect_large(struct holders *x)
 {
-	uint64_t of_step[64 * FINE] = {}, near = 0;
+	uint64_t of_step[64 * FINE] = {};
+	struct graph_iter it;
 	unsigned least;
 
-	for (node_id i = 0; i < x->g->n; i++)
-		if (is_in_tree(x, i))
-			of_step[step_of(facts_retained(x->f, i))]++;
+	for (it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it))
+		if (is_in_tree(x, it.id))
+			of_step[step_of(facts_retained_of(x->f, it.id, it.size))]++;
 	least = lowest_step(of_step, LARGE_MAX);
-	for (node_id i = 0; i < x->g->n; i++) {
-		struct large l = { .node = i, .row = ROW_NONE, .head = LARGE_NONE, .run = 1 };
+	for (it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
+		struct large l = { .node = it.id, .row = ROW_NONE, .head = LARGE_NONE, .run = 1 };
+		uint64_t retained = facts_retained_of(x->f, it.id, it.size);
 
-		if (!is_in_tree(x, i))
+		if (!is_in_tree(x, it.id))
 			continue;
 		x->n_live++;
-		if (x->f->idom[i] == NODE_NONE && is_lost(x, i))
-			x->lost += facts_retained(x->f, i);
-		if (step_of(facts_retained(x->f, i)) < least)
+		if (x->f->idom[it.id] == NODE_NONE && is_lost(x, it.id))
+			x->lost += retained;
+		if (step_of(retained) < least)
 			continue;
-		l.sort = sort_of(x->g, i, node_type(x->g, i) ? 0 : graph_size_near(x->g, i, &near));
+		l.sort = sort_of(x->g, it.id, node_type(x->g, it.id) ? 0 : it.size);
 		if (!vec_push(&x->large, &l))
 			return &err_nomem;
 	}
@@ -332,7 +334,7 @@ static struct err *group_rest(struct holders *x)
 		if (!group)
 			return &err_nomem;
 		group->count++;
-		group->total += facts_retained(x->f, it.id);
+		group->total += facts_retained_of(x->f, it.id, it.size);
 	}
 	return NULL;
 }

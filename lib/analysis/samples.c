@@ -551,7 +551,8 @@ static bool retain_simply(struct sampling *x, struct rp_sample *out)
 			continue;
 		}
 		if (up == NODE_NONE || x->sums.v[x->path[up]].kept != kept)
-			out[kept].values[V_RETAINED] += (int64_t)facts_retained(x->f, it.id);
+			out[kept].values[V_RETAINED] +=
+				(int64_t)facts_retained_of(x->f, it.id, it.size);
 	}
 	return any_loop;
 }

@@ -129,9 +129,9 @@ static struct err *mark_big(struct search *x)
 		return err;
 	x->big = x->big_col.base;
 	x->rank = x->rank_col.base;
-	for (node_id i = 0; i < x->g->n; i++)
-		if (facts_retained(x->f, i) >= x->threshold && is_held(x, i))
-			bit_set(x->big, i);
+	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it))
+		if (facts_retained_of(x->f, it.id, it.size) >= x->threshold && is_held(x, it.id))
+			bit_set(x->big, it.id);
 	for (uint64_t w = 0; w < words; w++) {
 		x->rank[w] = x->n_big;
 		x->n_big += (uint32_t)__builtin_popcountll(x->big[w]);

@@ -189,7 +189,7 @@ static void sum_retained(struct census *c)
 
 		if (!graph_type(c->g, it.id) || !is_top(c, it.id, &sure))
 			continue;
-		k->retained += facts_retained(c->f, it.id);
+		k->retained += facts_retained_of(c->f, it.id, it.size);
 		k->is_unsure |= !sure;
 	}
 }
@@ -244,7 +244,7 @@ static struct err *add_rows(const struct census *c, struct report *r)
 			.count = k->count,
 			.bytes = k->bytes,
 			.retained = k->retained,
-			.knows_retained = c->f->retained && !k->is_unsure,
+			.knows_retained = c->f->idom && !k->is_unsure,
 		};
 
 		if (!k->count)
@@ -275,7 +275,7 @@ static struct err *types_run(struct env *env, const struct subject *s, struct re
 	err = count_all(&c);
 	if (!err && c.pairs.n && !c.too_many)
 		err = find_nesting(&c);
-	if (!err && s->facts->idom && s->facts->retained)
+	if (!err && s->facts->idom)
 		sum_retained(&c);
 	return err ? err : add_rows(&c, r);
 }

@@ -475,8 +475,8 @@ static void dominate_leaves(const struct graph *g, const struct subset *inner,
 }
 
 /* The column of semi-NCA becomes one of jumps, and that the dominator of each, in place. */
-static struct err *find_leaves(const struct graph *g, const struct subset *inner,
-			       const struct facts *f, struct order *o, uint32_t *idom)
+static struct err *find_leaves(struct env *env, const struct graph *g, const struct subset *inner,
+			       struct facts *f, struct order *o, uint32_t **ret_idom)
 {
 	const uint32_t *words = o->up_col.base; /* of struct semi: what is read lies ahead */
 	struct jumps tree = { .at = o->up_col.base };
@@ -490,9 +490,12 @@ static struct err *find_leaves(const struct graph *g, const struct subset *inner
 		jumps_add(&tree, v);
 	}
 	err = col_recast(&o->up_col, sizeof(struct jump), o->n);
+	if (!err)
+		err = col_fixed(env, 4, g->n, "dominators", &f->cols[COL_IDOM]);
 	if (err)
 		return err;
-	dominate_leaves(g, inner, f, &tree, o->pre, idom);
+	*ret_idom = f->cols[COL_IDOM].base;
+	dominate_leaves(g, inner, f, &tree, o->pre, *ret_idom);
 	for (uint32_t v = 0; v < o->n; v++)
 		o->up[v] = tree.at[v].up;
 	return col_recast(&o->up_col, 4, o->n);
@@ -614,33 +617,51 @@ static struct err *name_dominators(struct env *env, const struct graph *g,
 	return NULL;
 }
 
-static struct err *fill_retained(struct env *env, const struct graph *g,
-				 const struct subset *inner, const uint32_t *pre,
-				 const struct sums *s, struct facts *f)
+/* Sums by the numbers of inner nodes: where their preorder numbers were, if they fit there. */
+static struct err *keep_sums(struct env *env, struct order *o, const struct sums *s,
+			     struct facts *f)
 {
 	struct col *col = &f->cols[COL_RETAINED];
-	struct err *err = col_fixed(env, s->wide ? 8 : 4, g->n, "retained sizes", col);
-	uint32_t *narrow = col->base, no = 0;
-	uint64_t *wide = col->base;
+	uint64_t n = o->pre_col.n;
+	struct err *err = s->wide ? col_fixed(env, 8, n, "retained sizes", col) : NULL;
 
 	if (err)
 		return err;
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		uint64_t units = it.size >> s->shift;
+	for (uint64_t no = 0; no < n; no++) {
+		uint32_t v = o->pre[no];
 
-		if (bit_get(inner->set, it.id)) {
-			if (no + AHEAD < inner->n)
-				sum_fetch(s, pre[no + AHEAD]);
-			units = sum_of(s, pre[no++]);
-		}
+		if (n - no > AHEAD)
+			sum_fetch(s, o->pre[no + AHEAD]);
 		if (s->wide)
-			wide[it.id] = units;
+			((uint64_t *)col->base)[no] = s->wide[v];
 		else
-			narrow[it.id] = (uint32_t)units;
+			o->pre[no] = s->narrow[v];
 	}
-	f->retained = s->wide ? NULL : narrow;
-	f->retained_wide = s->wide ? wide : NULL;
-	f->retained_shift = s->shift;
+	if (!s->wide) {
+		*col = o->pre_col;
+		o->pre_col = (struct col){};
+	}
+	return NULL;
+}
+
+static struct err *fill_retained(struct env *env, const struct graph *g,
+				 const struct subset *inner, struct order *o, const struct sums *s,
+				 struct facts *f)
+{
+	struct subset set;
+	struct err *err = keep_sums(env, o, s, f);
+
+	if (!err)
+		err = subset_copy(env, g->n, inner, &set);
+	if (err)
+		return err;
+	f->cols[COL_RETAINED_SET] = set.set_col;
+	f->cols[COL_RETAINED_RANK] = set.rank_col;
+	f->retained = (struct retained){
+		.g = g, .set = set.set, .rank = set.rank, .shift = s->shift,
+		.narrow = s->wide ? NULL : f->cols[COL_RETAINED].base,
+		.wide = s->wide ? f->cols[COL_RETAINED].base : NULL,
+	};
 	return NULL;
 }
 
@@ -663,13 +684,9 @@ static struct err *finish(struct env *env, const struct graph *g, const struct s
 			  struct facts *f, struct order *o)
 {
 	struct sums sums = {};
-	uint32_t *idom;
-	struct err *err = col_fixed(env, 4, g->n, "dominators", &f->cols[COL_IDOM]);
+	uint32_t *idom = NULL;
+	struct err *err = find_leaves(env, g, inner, f, o, &idom);
 
-	if (err)
-		return err;
-	idom = f->cols[COL_IDOM].base;
-	err = find_leaves(g, inner, f, o, idom);
 	if (!err)
 		err = sums_open(env, g, o, &sums);
 	if (!err) {
@@ -681,7 +698,7 @@ static struct err *finish(struct env *env, const struct graph *g, const struct s
 	}
 	col_close(&o->up_col);
 	if (!err)
-		err = fill_retained(env, g, inner, o->pre, &sums, f);
+		err = fill_retained(env, g, inner, o, &sums, f);
 	sums_close(&sums);
 	return err;
 }

@@ -137,14 +137,22 @@ struct facts {
 	/*
 	 * DOM: immediate dominator under a super-root that points at all roots and at every lost
 	 * head.  idom NODE_NONE: the super-root itself (or not live, or uncollected).  retained, to
-	 * be asked by facts_retained(): bytes of the dominator subtree, in units of
-	 * 1 << retained_shift, which sizes are multiples of; in the wide column where all that is
-	 * live is more than 2^32 of them.
+	 * be asked by facts_retained(): bytes of the dominator subtree.
 	 */
 	const node_id *idom;
-	const uint32_t *retained;
-	const uint64_t *retained_wide; /* NULL: the other one */
-	unsigned retained_shift;
+	struct retained {
+		const struct graph *g;
+		/* nodes with edges, numbered; the others keep nothing besides themselves */
+		const uint64_t *set;
+		const uint32_t *rank; /* members in the words before */
+		/*
+		 * By number, in units of 1 << shift, which sizes are multiples of; in the wide
+		 * column where all that is live is more than 2^32 of them, else that is NULL.
+		 */
+		const uint32_t *narrow;
+		const uint64_t *wide;
+		unsigned shift;
+	} retained;
 	/* PARENT: parent node, or PARENT_ROOT | root index; NODE_NONE when no root reaches it */
 	const uint32_t *parent;
 	/* REVERSE */
@@ -195,11 +203,25 @@ struct facts {
 	const struct by_keys *by_keys;
 	uint64_t n_by_keys;
 	const uint16_t *keyed; /* NULL without by_keys */
-	struct col cols[26];
+	struct col cols[28];
 };
+/* Of a node whose size is known, as in passes over all of them; live ones alone. */
+static inline uint64_t facts_retained_of(const struct facts *f, node_id i, uint64_t size)
+{
+	const struct retained *r = &f->retained;
+	uint64_t word = r->set[i >> 6];
+	uint32_t no;
+
+	if (!(word >> (i & 63) & 1))
+		return size;
+	no = r->rank[i >> 6] + (uint32_t)__builtin_popcountll(word & ((1ull << (i & 63)) - 1));
+	return (r->wide ? r->wide[no] : (uint64_t)r->narrow[no]) << r->shift;
+}
 static inline uint64_t facts_retained(const struct facts *f, node_id i)
 {
-	return (f->retained_wide ? f->retained_wide[i] : f->retained[i]) << f->retained_shift;
+	bool is_leaf = !bit_get(f->retained.set, i);
+
+	return facts_retained_of(f, i, is_leaf ? graph_size(f->retained.g, i) : 0);
 }
 static inline bool is_stuck(const struct facts *f, uint32_t thread)
 {

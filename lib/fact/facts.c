@@ -24,7 +24,9 @@ static const struct step {
 } steps[] = {
 	{ FACT_REACH, 0, reach_compute, 1 << COL_REACH | 1 << COL_LOST, "reachability" },
 	{ FACT_CYCLES, FACT_REACH, cycles_compute, 1 << COL_CYCLES | 1 << COL_MEMBERS, "rings" },
-	{ FACT_DOM, FACT_REACH, dom_compute, 1 << COL_IDOM | 1 << COL_RETAINED, "retained sizes" },
+	{ FACT_DOM, FACT_REACH, dom_compute,
+	  1 << COL_IDOM | 1 << COL_RETAINED | 1 << COL_RETAINED_SET | 1 << COL_RETAINED_RANK,
+	  "retained sizes" },
 	{ FACT_PARENT, 0, parent_compute, 1 << COL_PARENT, "shortest chains" },
 	{ FACT_REVERSE, 0, reverse_compute, 1 << COL_IN_ROW | 1 << COL_IN_BASE | 1 << COL_IN_SRC,
 	  "incoming edges" },
@@ -62,7 +64,7 @@ void facts_drop(struct facts *f, unsigned which)
 	f->cycle_members = f->cols[COL_MEMBERS].base;
 	f->idom = f->cols[COL_IDOM].base;
 	if (!f->cols[COL_RETAINED].base)
-		f->retained = NULL, f->retained_wide = NULL;
+		f->retained = (struct retained){};
 	f->parent = f->cols[COL_PARENT].base;
 	f->in_row = f->cols[COL_IN_ROW].base;
 	f->in_row_base = f->cols[COL_IN_BASE].base;

@@ -34,7 +34,9 @@ enum {
 	COL_ALONE,
 	COL_GROUP_TOTAL,
 	COL_BY_KEYS,
-	COL_KEYED
+	COL_KEYED,
+	COL_RETAINED_SET,
+	COL_RETAINED_RANK
 };
 
 /* A set of nodes, numbered densely in id order: a bit a node, and a count for each 64. */

@@ -22,7 +22,8 @@ struct world {
 	struct graph g;
 	struct facts f;
 	uint64_t key[NODES], size[NODES], live[NODES / 64 + 1], row_base[2], row[NODES + ROW_GROUP], retained[NODES], root_at[ROOTS];
-	uint32_t row_group[NODES / ROW_GROUP + 1], dst[EDGES], root_node[ROOTS], root_source[ROOTS], parent[NODES];
+	uint64_t with_retained[NODES / 64 + 1];
+	uint32_t rank[NODES / 64 + 1], row_group[NODES / ROW_GROUP + 1], dst[EDGES], root_node[ROOTS], root_source[ROOTS], parent[NODES];
 	node_id idom[NODES], members[NODES];
 	uint8_t reach[NODES];
 	struct root_source source;
@@ -70,7 +71,9 @@ static struct world *world_new(void)
 	};
 	w->f = (struct facts){
 		.reach = w->reach, .lost = w->lost, .cycles = w->cycles, .cycle_members = w->members,
-		.idom = w->idom, .retained_wide = w->retained, .parent = w->parent,
+		.idom = w->idom, .retained = {
+			.set = w->with_retained, .rank = w->rank, .wide = w->retained,
+		}, .parent = w->parent,
 	};
 	for (uint32_t i = 0; i <= NODES / ROW_GROUP; i++)
 		w->row_group[i] = ROW_WIDE | i;
@@ -100,6 +103,8 @@ static node_id add_node(struct world *w, uint64_t size, enum reach reach, node_i
 	w->f.reach_total[reach].bytes += size;
 	w->idom[i] = idom;
 	w->retained[i] = retained;
+	bit_set(w->with_retained, i);
+	w->rank[i >> 6] = i & ~63u;
 	w->parent[i] = parent;
 	w->row[i + 1] = w->row[i];
 	return i;
