@@ -130,6 +130,12 @@ for _release in ("2.0.7", "2.1.2", "2.2.7", "2.4.1", "3.2.8", "3.3.2", "3.4.3"):
 	for _build in ("", "-secure"):
 		CASES[f"mimalloc.{_release}{_build}"] = Recipe("mimalloc", None, release=_release + _build,
 			environment=SMALL_ARENA)
+for _name, _conf in {"hpa": "hpa:true", "percpu": "percpu_arena:percpu", "oversize": "oversize_threshold:65536",
+		"unretained": "retain:false", "uncached": "tcache:false", "muzzy": "dirty_decay_ms:0,muzzy_decay_ms:10000",
+		"huge": "metadata_thp:always,thp:always", "cached": "lg_tcache_max:22"}.items():
+	for _suite in ("bookworm", "sid"):
+		CASES[f"jemalloc.{_name}.{_suite}"] = Recipe("jemalloc", _suite, environment=(("MALLOC_CONF", _conf),),
+			about=f"jemalloc of {_suite} with {_conf}")
 for _suite in ("bookworm", "bullseye", "sid"):
 	CASES[f"jemalloc.prof.{_suite}"] = Recipe("jemalloc", _suite, args=("TRUTH", "2", "3", "600"),
 		environment=(("MALLOC_CONF", "prof:true,lg_prof_sample:11,prof_unbias:false" if _suite != "bullseye"

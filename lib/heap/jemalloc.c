@@ -316,18 +316,19 @@ static uint64_t block_bytes(const struct jemalloc *je, const struct je_extent *x
 /* Pages without blocks; purged, all but retained ones go back. */
 static void count_pages(struct jemalloc *je, const struct je_extent *x, struct where_total *ret)
 {
-	if (x->state == JE_RETAINED) {
+	if (x->state == JE_RETAINED)
 		je->info.returned += x->bytes;
+	if (x->state != JE_DIRTY && x->state != JE_MUZZY && x->state != JE_HPA)
 		return;
-	}
 	je->info.idle += x->bytes;
 	ret->count++;
 	ret->bytes += x->bytes;
-	ret->returnable += touched_pages(je->img, x->base, x->base + x->bytes);
+	if (x->state != JE_HPA) /* a purge leaves the small extent cache alone, and huge pages in use */
+		ret->returnable += touched_pages(je->img, x->base, x->base + x->bytes);
 }
 
 struct je_totals {
-	struct where_total slab, tcache, pages[JE_RETAINED + 1];
+	struct where_total slab, tcache, pages[JE_ALL_STATES];
 };
 
 static void count_extent(struct jemalloc *je, const struct je_extent *x, struct heap_arena *a,
@@ -337,7 +338,7 @@ static void count_extent(struct jemalloc *je, const struct je_extent *x, struct 
 	uint64_t size = block_bytes(je, x), n_free = x->n_regs - x->n_used - x->n_cached - x->n_own;
 
 	if (x->state != JE_ACTIVE) {
-		count_pages(je, x, &t->pages[x->state <= JE_RETAINED ? x->state : JE_RETAINED]);
+		count_pages(je, x, &t->pages[x->state < JE_ALL_STATES ? x->state : JE_RETAINED]);
 		return;
 	}
 	t->slab.count += n_free;
@@ -476,7 +477,9 @@ static const struct heap_info *je_info(void *ctx)
 	struct je_totals t = {
 		.slab = { .where = "slab" },
 		.tcache = { .where = "tcache" },
-		.pages = { [JE_DIRTY] = { .where = "dirty" }, [JE_MUZZY] = { .where = "muzzy" } },
+		.pages = { [JE_DIRTY] = { .where = "dirty" },
+			   [JE_MUZZY] = { .where = "muzzy" },
+			   [JE_HPA] = { .where = "hpa" } },
 	};
 
 	if (je->have_info)
@@ -497,8 +500,8 @@ static const struct heap_info *je_info(void *ctx)
 		info->wheres[info->n_wheres++] = t.slab;
 	if (t.tcache.count)
 		info->wheres[info->n_wheres++] = t.tcache;
-	for (unsigned state = JE_DIRTY; state <= JE_MUZZY; state++)
-		if (t.pages[state].count)
+	for (unsigned state = JE_DIRTY; state < JE_ALL_STATES; state++)
+		if (t.pages[state].where && t.pages[state].count)
 			info->idles[info->n_idles++] = t.pages[state];
 	info->knows_returnable = true;
 	info->damage = je->damage.v;

@@ -178,10 +178,11 @@ bool je_arena_addrs(const struct jemalloc *je, uint8_t copy, size_t n, taddr *re
 static const struct {
 	const char *category, *label;
 	bool returned;
-} kinds[JE_STATES] = {
+} kinds[JE_ALL_STATES] = {
 	[JE_DIRTY] = { "jemalloc/dirty", "jemalloc: free pages, dirty" },
 	[JE_MUZZY] = { "jemalloc/muzzy", "jemalloc: free pages, muzzy (MADV_FREE)" },
 	[JE_RETAINED] = { "jemalloc/retained", "jemalloc: free pages, given back", true },
+	[JE_HPA] = { "jemalloc/hpa", "jemalloc: free pages in huge pages", false },
 };
 
 struct err *je_regions(void *ctx, struct region_sink *sink)
@@ -199,7 +200,7 @@ struct err *je_regions(void *ctx, struct region_sink *sink)
 		const struct je_extent *x = &je->extents[i];
 		struct heap_region r = { x->base, x->base + x->bytes };
 
-		if (x->state == JE_ACTIVE || x->state >= JE_STATES)
+		if (x->state == JE_ACTIVE || x->state >= JE_ALL_STATES || !kinds[x->state].label)
 			continue;
 		r.category = kinds[x->state].category;
 		r.label = kinds[x->state].label;

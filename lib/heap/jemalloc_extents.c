@@ -11,6 +11,8 @@
 #include "base/search.h"
 #include "heap/jemalloc_fields.h"
 
+enum { PAI_SHIFT = 14 }; /* in e_bits, 5.3: who gave the pages */
+
 struct walk {
 	struct jemalloc *je;
 	const struct je_copy *copy;
@@ -109,8 +111,12 @@ static bool read_edata(const struct walk *w, const struct je_leaf *leaf, taddr b
 	ret->addr = e[1];
 	ret->bytes = align_down(e[2], w->copy->page);
 	if (align_down(ret->addr, w->copy->page) != base || !ends_at(w, leaf, base, ret->bytes) ||
-	    !state_agrees(w, leaf, ret->state))
+	    !state_agrees(w, leaf, ret->state == JE_HPA ? JE_ACTIVE : ret->state))
 		return false;
+	ret->by_hpa = !form->tail_descriptor && je_bits(e[0], PAI_SHIFT, 1);
+	/* Freed, in the small extent cache (sec.c): pa_dalloc() leaves SC_NSIZES. */
+	if (ret->by_hpa && ret->state == JE_ACTIVE && ret->szind == w->copy->n_sizes)
+		ret->state = JE_HPA;
 	if (ret->state != JE_ACTIVE) {
 		ret->slab = false; /* what it was last, as is its class in the tree */
 		return true;
@@ -267,6 +273,48 @@ static void drop_overlaps(struct jemalloc *je)
 	je->n_extents = kept;
 }
 
+/* ---- huge pages */
+
+static struct err *add_gap(struct jemalloc *je, const struct je_extent *of, taddr start, taddr end)
+{
+	struct je_extent gap = {
+		.base = start,
+		.addr = start,
+		.bytes = end - start,
+		.arena = of->arena,
+		.copy = of->copy,
+		.state = JE_HPA,
+	};
+
+	return start < end ? col_append(&je->extents_col, &gap, 1) : NULL;
+}
+
+/* Of hpa.c's huge pages the tree has what is in use alone: the rest is free. */
+static struct err *add_gaps(struct jemalloc *je)
+{
+	size_t n = je->n_extents;
+	struct err *err = NULL;
+	taddr done = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		struct je_extent x = je->extents[i];
+		taddr huge = align_down(x.base, JE_BASE_UNIT), end = x.base + x.bytes;
+		bool last = i + 1 == n || je->extents[i + 1].base >= huge + JE_BASE_UNIT;
+
+		if (x.by_hpa && end - huge <= JE_BASE_UNIT)
+			err = add_gap(je, &x, done > huge ? done : huge, x.base);
+		je->extents = je->extents_col.base; /* it may have moved */
+		done = end;
+		if (!err && last && x.by_hpa && end - huge < JE_BASE_UNIT)
+			err = add_gap(je, &x, end, huge + JE_BASE_UNIT);
+	}
+	je->extents = je->extents_col.base;
+	je->n_extents = je->extents_col.n;
+	if (je->n_extents > n)
+		qsort(je->extents, je->n_extents, sizeof(*je->extents), by_base);
+	return err;
+}
+
 /* ---- large allocations */
 
 /* Colours move large allocations off the page's start, and cost each a page: sz_large_pad. */
@@ -341,8 +389,11 @@ struct err *je_read_extents(struct jemalloc *je)
 	je->extents = je->extents_col.base;
 	je->n_extents = je->extents_col.n;
 	drop_overlaps(je);
-	size_large(je);
-	return NULL;
+	je->extents_col.n = je->n_extents;
+	err = add_gaps(je);
+	if (!err)
+		size_large(je);
+	return err;
 }
 
 struct je_extent *je_extent_at(const struct jemalloc *je, taddr addr)

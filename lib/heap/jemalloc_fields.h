@@ -21,7 +21,16 @@ enum {
 	JE_CACHE_BIN = 24,	/* sizeof(cache_bin_t) */
 };
 
-enum je_state { JE_ACTIVE, JE_DIRTY, JE_MUZZY, JE_RETAINED, JE_STATES };
+enum je_state {
+	JE_ACTIVE,
+	JE_DIRTY,
+	JE_MUZZY,
+	JE_RETAINED,
+	JE_STATES,
+	/* No state of its own: pages of a huge page that no block has (opt.hpa). */
+	JE_HPA = 8,
+	JE_ALL_STATES
+};
 
 /* Where the fields of e_bits lie; the arena is in bits 0-11 and `slab` is bit 12 in all of them. */
 struct je_form {
@@ -66,6 +75,7 @@ struct je_extent {
 	uint16_t arena;
 	uint8_t szind, state, copy;
 	bool slab;
+	bool by_hpa; /* in a huge page of hpa.c's */
 	taddr cached_free; /* a region that both its bitmap and a cache have as free; 0: none */
 	bool bitmap_lost,
 		miscounted; /* the bitmap: not in the dump; not as many free as nfree says */
