@@ -97,7 +97,9 @@ static void name_sync_map(struct run *run, struct rp_node *node, const struct go
 	struct text name = TEXT_INIT;
 
 	if (map->in != NODE_NONE) {
-		node_text(&run->report, node, "in", g->types->v[graph_type(g, map->in)].name);
+		if (graph_type(g, map->in))
+			node_text(&run->report, node, "in",
+				  g->types->v[graph_type(g, map->in)].name);
 		return;
 	}
 	if (g->ops && g->ops->root)

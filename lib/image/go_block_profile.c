@@ -23,6 +23,7 @@ enum {
 	STACK_MAX = 2048,
 	INLINED_MAX = 256, /* at one address */
 	BUCKETS_MAX = 1 << 20,
+	PCS_MAX = 1 << 24, /* of all stacks */
 };
 
 void go_block_profile_fini(struct go_block_profile *p)
@@ -130,7 +131,7 @@ static struct err *read_all(const struct go *go, taddr at, enum go_block_kind ki
 		at = go_word(go, at + BUCKET_NEXT);
 		if (!(i & 1))
 			slow = go_word(go, slow + BUCKET_NEXT);
-		if (at && (at == slow || i == BUCKETS_MAX)) {
+		if (at && (at == slow || i == BUCKETS_MAX || p->pcs.n > PCS_MAX)) {
 			diag(go->env, "go/profile", at, "a profile does not end");
 			break;
 		}

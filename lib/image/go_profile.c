@@ -24,6 +24,7 @@ enum {
 	TYP_MEM = 1,
 	STACK_MAX = 2048, /* 32 to 1.22; GODEBUG=profstackdepth goes to 1024 since */
 	BUCKETS_MAX = 1 << 20,
+	PCS_MAX = 1 << 24, /* of all stacks */
 	CYCLES = 4, /* the published one and three to come */
 	CYCLE_WORDS = 4, /* at most */
 };
@@ -111,7 +112,7 @@ static struct err *read_all(const struct go *go, struct go_profile *p, struct co
 		at = go_word(go, at + BUCKET_NEXT);
 		if (!(i & 1))
 			slow = go_word(go, slow + BUCKET_NEXT);
-		if (at && (at == slow || i == BUCKETS_MAX)) {
+		if (at && (at == slow || i == BUCKETS_MAX || p->pcs.n > PCS_MAX)) {
 			diag(go->env, "go/profile", at, "the allocation profile does not end");
 			break;
 		}

@@ -1,7 +1,8 @@
 /*
- * type/go_sync_find.c - where the words of a sync.Map are, and which globals are one.
+ * type/go_sync_find.c - where the words of a sync.Map are, and which words without a type are one.
  *
- * A program without debug info tells no types of its globals.  A sync.Map among them is known by what
+ * A program without debug info tells no types of its globals, and some blocks have none in any
+ * program.  A sync.Map among them is known by what
  * it leads to: to 1.23 an atomic pointer to {m, amended}, m a map whose storage is as large as that
  * of a map[any]*entry; since 1.24 a trie's root beside a function that hashes.
  */
@@ -73,7 +74,7 @@ bool go_sync_layout(const struct go *go, struct go_sync_layout *l)
 	return l->type;
 }
 
-/* ---- globals without a type */
+/* ---- words without a type */
 
 static uint64_t word(const struct sync_search *s, taddr at)
 {

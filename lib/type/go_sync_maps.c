@@ -77,24 +77,26 @@ static bool take_block(struct finder *f, taddr at, uint64_t least, struct go_syn
 
 /* ---- to 1.23 */
 
-static const struct shape *shape_of_node(const struct finder *f, node_id node)
+static const struct shape *shape_of_type(const struct finder *f, type_id type)
 {
-	const struct type_row *row = &f->g->types->v[graph_type(f->g, node)];
+	const struct type_row *row = &f->g->types->v[type];
 
 	return row->language == LANG_GO ? (const struct shape *)(uintptr_t)row->handle : NULL;
 }
 
-static bool is_value_of(const struct finder *f, node_id node, const char *type)
+static const struct shape *shape_of_node(const struct finder *f, node_id node)
 {
-	const struct shape *shape = shape_of_node(f, node);
+	return shape_of_type(f, graph_type(f->g, node));
+}
 
+static bool is_value_of(const struct shape *shape, const char *type)
+{
 	return shape && shape->kind == SHAPE_VALUE && !strcmp(shape->type->name, type);
 }
 
 /* map[any]*entry */
-static const struct go_type *entry_map(const struct finder *f, node_id node)
+static const struct go_type *entry_map(const struct shape *shape)
 {
-	const struct shape *shape = shape_of_node(f, node);
 	const struct go_type *elem = shape && shape->kind == SHAPE_MAP ? shape->type->elem : NULL;
 
 	return elem && elem->elem && !strcmp(elem->elem->name, "sync.entry") ? shape->type : NULL;
@@ -131,7 +133,7 @@ static void count_entry(struct finder *f, node_id node, const struct side *side,
 static bool count_entries(struct finder *f, node_id header, const struct side *side,
 			  struct go_sync_map *m)
 {
-	const struct go_type *type = entry_map(f, header);
+	const struct go_type *type = entry_map(shape_of_node(f, header));
 	struct go_map map;
 
 	m->is_unread |= !type;
@@ -147,7 +149,7 @@ static bool count_entries(struct finder *f, node_id header, const struct side *s
 		for (edge_id e = graph_row(f->g, slots); e < graph_row(f->g, slots + 1); e++) {
 			node_id to = EDGE_NODE(f->g->dst[e]);
 
-			if (graph_is_live(f->g, to) && is_value_of(f, to, "sync.entry"))
+			if (graph_is_live(f->g, to) && is_value_of(shape_of_node(f, to), "sync.entry"))
 				count_entry(f, to, side, m);
 		}
 	}
@@ -180,7 +182,7 @@ static void read_old(struct finder *f, struct go_sync_map *m)
 	m->misses = dirty ? word(f, m->addr + f->l.misses) : 0;
 	if (map != NODE_NONE) {
 		m->head = map;
-		type = entry_map(f, map);
+		type = entry_map(shape_of_node(f, map));
 		side.has_dirty = count_entries(f, map, &side, m);
 	}
 	m->damaged |= dirty && map == NODE_NONE;
@@ -189,7 +191,7 @@ static void read_old(struct finder *f, struct go_sync_map *m)
 		side.is_dirty = false;
 		map = live_node(f, word(f, read));
 		if (map != NODE_NONE) {
-			type = entry_map(f, map);
+			type = entry_map(shape_of_node(f, map));
 			count_entries(f, map, &side, m);
 		}
 	}
@@ -258,24 +260,22 @@ static struct err *read_at(struct finder *f, taddr at, uint32_t root, node_id in
 	return m.head == NODE_NONE || m.is_unread ? NULL : f->fn(f->arg, &m);
 }
 
-/* Which word of a global sync.Map leads to such a node; false: none. */
-static bool leads_to(const struct finder *f, node_id node, uint64_t *ret)
+/* Which word of a sync.Map leads to blocks of such a type; false: none. */
+static bool leads_to(const struct finder *f, type_id type, uint64_t *ret)
 {
-	const struct shape *shape = shape_of_node(f, node);
+	const struct shape *shape = shape_of_type(f, type);
 
-	if (!shape || !graph_is_live(f->g, node))
+	if (!shape)
 		return false;
-	if (f->l.is_trie && shape->kind == SHAPE_VALUE) {
+	if (f->l.is_trie) {
 		*ret = f->l.root;
-		return !strcmp(shape->type->name, "sync.indirect[interface {},interface {}]");
+		return is_value_of(shape, "sync.indirect[interface {},interface {}]");
 	}
-	if (f->l.is_trie)
-		return false;
 	*ret = f->l.dirty;
-	if (entry_map(f, node))
+	if (entry_map(shape))
 		return true;
 	*ret = f->l.read;
-	return is_value_of(f, node, "sync.readOnly");
+	return is_value_of(shape, "sync.readOnly");
 }
 
 static struct err *find_globals(struct finder *f)
@@ -285,10 +285,12 @@ static struct err *find_globals(struct finder *f)
 	taddr last = 0;
 
 	for (uint32_t i = 0; i < g->n_roots && !err; i++) {
+		node_id node = EDGE_NODE(g->root_node[i]);
 		uint64_t offset;
 
 		if (g->sources[g->root_source[i]].kind != ROOT_GLOBAL ||
-		    (g->root_node[i] & EDGE_INTERIOR) || !leads_to(f, g->root_node[i], &offset) ||
+		    (g->root_node[i] & EDGE_INTERIOR) || !graph_is_live(g, node) ||
+		    !leads_to(f, graph_type(g, node), &offset) ||
 		    g->root_at[i] - offset == last)
 			continue;
 		last = g->root_at[i] - offset;
@@ -393,6 +395,59 @@ static struct err *find_in_blocks(struct finder *f)
 	return err;
 }
 
+/* Where a block has the address of that one; false: nowhere any more. */
+static bool find_slot(const struct finder *f, node_id node, node_id to, taddr *ret)
+{
+	taddr value = graph_key(f->g, to);
+	struct go_block b;
+
+	if (!go_block_at(f->blocks, graph_key(f->g, node), &b))
+		return false;
+	for (uint64_t at = 0; at + 8 <= b.usable; at += 8)
+		if (word(f, b.start + at) == value) {
+			*ret = b.start + at;
+			return true;
+		}
+	return false;
+}
+
+/* Those that edges of one block lead to. */
+static struct err *read_untyped(struct finder *f, node_id node, const bool *is_head)
+{
+	const struct graph *g = f->g;
+	struct err *err = NULL;
+	taddr last = 0, slot;
+	uint64_t offset = 0;
+
+	for (edge_id e = graph_row(g, node); e < graph_row(g, node + 1) && !err; e++) {
+		node_id to = EDGE_NODE(g->dst[e]);
+
+		if (!is_head[graph_type(g, to)] || !leads_to(f, graph_type(g, to), &offset) ||
+		    !find_slot(f, node, to, &slot) || slot - offset == last)
+			continue;
+		last = slot - offset;
+		err = read_at(f, last, UINT32_MAX, node);
+	}
+	return err;
+}
+
+/* Those in blocks without a type, by the word that leads to their storage. */
+static struct err *find_in_untyped(struct finder *f)
+{
+	const struct graph *g = f->g;
+	_free_ bool *is_head = calloc(g->types->n + 1, sizeof(*is_head));
+	struct err *err = is_head ? NULL : &err_nomem;
+	uint64_t offset;
+	bool any = false;
+
+	for (size_t i = 1; i < g->types->n && !err; i++)
+		any |= is_head[i] = leads_to(f, (type_id)i, &offset);
+	for (node_id i = 0; i < g->n && any && !err; i++)
+		if (!graph_type(g, i) && graph_row(g, i) != graph_row(g, i + 1))
+			err = read_untyped(f, i, is_head);
+	return err;
+}
+
 struct err *go_sync_maps_each(struct env *env, const struct image *img, const struct blocks *blocks,
 			      const struct graph *g,
 			      struct err *(*fn)(void *arg, const struct go_sync_map *map),
@@ -412,6 +467,8 @@ struct err *go_sync_maps_each(struct env *env, const struct image *img, const st
 		err = find_globals(&f);
 	if (!err)
 		err = find_in_blocks(&f);
+	if (!err)
+		err = find_in_untyped(&f);
 	return err ? err : f.maps.is_out_of_memory ? &err_nomem : NULL;
 }
 

@@ -24,7 +24,7 @@ struct go_sync_layout {
 };
 bool go_sync_layout(const struct go *go, struct go_sync_layout *ret); /* false: there are none */
 
-/* go_sync_find.c: globals of unknown type. */
+/* go_sync_find.c: those in globals and blocks of unknown type. */
 struct sync_search {
 	const struct image *img;
 	const struct blocks *blocks;

@@ -34,6 +34,8 @@ struct ctx {
 	struct shapes shapes;
 	struct go_names names;
 	unsigned specials; /* that were read: lists may loop */
+	struct sync_search sync;
+	bool has_sync; /* there are maps of package sync */
 };
 
 static void close_typer(void *p)
@@ -325,18 +327,16 @@ static void read_receivers(struct ctx *c, struct spread *s)
 /* Where no debug info tells what the globals are. */
 static void read_sync_maps(struct ctx *c, struct spread *s, const struct graph *g)
 {
-	struct sync_search search;
-
-	if (c->names.dwarf || !g || !go_sync_search(c->img, c->blocks, &search))
+	if (c->names.dwarf || !g || !c->has_sync)
 		return;
 	for (uint32_t i = 0; i < g->n_roots; i++) {
 		taddr at = 0;
 
 		if (g->sources[g->root_source[i]].kind == ROOT_GLOBAL &&
 		    !(g->root_node[i] & EDGE_INTERIOR))
-			at = go_sync_at(&search, g->root_at[i]);
+			at = go_sync_at(&c->sync, g->root_at[i]);
 		if (at)
-			spread_memory(s, at, shape_value(&c->shapes, search.l.type));
+			spread_memory(s, at, shape_value(&c->shapes, c->sync.l.type));
 	}
 }
 
@@ -379,7 +379,12 @@ static void search_block(struct ctx *c, struct spread *s, const struct grains_it
 	for (uint64_t w = 0; w < bits_words(n); w++) {
 		for (uint64_t rest = mask[w]; rest; rest &= rest - 1) {
 			uint64_t i = w * 64 + (unsigned)__builtin_ctzll(rest);
+			taddr map = c->has_sync && i < n && load_u64(b + 8 * i) - s->low < s->span ?
+					    go_sync_at(&c->sync, at + 8 * i) :
+					    0;
 
+			if (map)
+				spread_memory(s, map, shape_value(&c->shapes, c->sync.l.type));
 			if (i && i < n && load_u64(b + 8 * i) - s->low < s->span)
 				try_pair(s, load_u64(b + 8 * i - 8), load_u64(b + 8 * i),
 					 TYPE_SPREAD);
@@ -516,6 +521,7 @@ static struct err *assign(void *p, struct type_columns *cols)
 	struct err *err = spread_open(c->env, c->img, c->blocks, c->go, &c->shapes, cols, &s);
 
 	if (!err) {
+		c->has_sync = go_sync_search(c->img, c->blocks, &c->sync);
 		s.before_closure = before_closure;
 		s.before_closure_arg = &c->names;
 		read_exact(c, &s);
