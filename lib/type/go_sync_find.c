@@ -8,6 +8,7 @@
  */
 #include "type/go_sync_maps.h"
 
+#include "base/bits.h"
 #include "type/go_block.h"
 #include "type/go_shape.h"
 
@@ -143,6 +144,31 @@ bool go_sync_search(const struct image *img, const struct blocks *blocks, struct
 		return false;
 	ret->map = go_type_named(img->go, "map[interface {}]*sync.entry");
 	return true;
+}
+
+/* A lock that few wait for; of which most are free. */
+static bool is_mutex(uint64_t word)
+{
+	return (uint32_t)word < 1 << 20 && word >> 32 < 1 << 16;
+}
+
+bool go_sync_may_be(const struct sync_search *s, const uint8_t *words, uint64_t n, uint64_t i)
+{
+	const struct go_sync_layout *l = &s->l;
+	uint64_t hash, first, dirty, misses;
+
+	if (l->is_trie) {
+		hash = i + (l->hash - l->root) / 8;
+		return hash < n && load_u64(words + 8 * hash);
+	}
+	if (i < l->read / 8)
+		return false;
+	first = i - l->read / 8;
+	dirty = first + l->dirty / 8;
+	misses = first + l->misses / 8;
+	return misses < n && dirty < n && is_mutex(load_u64(words + 8 * first)) &&
+	       load_u64(words + 8 * misses) < UINT32_MAX &&
+	       (i == first + 1 || load_u64(words + 8 * (i - 1)));
 }
 
 taddr go_sync_at(const struct sync_search *s, taddr slot)

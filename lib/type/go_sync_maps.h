@@ -32,6 +32,8 @@ struct sync_search {
 	const struct go_type *map; /* of entries */
 };
 bool go_sync_search(const struct image *img, const struct blocks *blocks, struct sync_search *ret);
+/* Word `i` of those at `words`, a pointer to a block, may be such a pointer: a cheap question first. */
+bool go_sync_may_be(const struct sync_search *s, const uint8_t *words, uint64_t n, uint64_t i);
 /* The sync.Map whose storage is reached from the pointer in that word; 0: none that is known. */
 taddr go_sync_at(const struct sync_search *s, taddr slot);
 

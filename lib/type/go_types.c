@@ -362,6 +362,14 @@ static void read_queue(struct ctx *c, struct spread *s)
 
 /* ---- what is left */
 
+static void take_sync_map(struct ctx *c, struct spread *s, taddr slot)
+{
+	taddr at = go_sync_at(&c->sync, slot);
+
+	if (at)
+		spread_memory(s, at, shape_value(&c->shapes, c->sync.l.type));
+}
+
 static void search_block(struct ctx *c, struct spread *s, const struct grains_iter *it,
 			 const struct claim *claim, const struct heap *heap, uint32_t claim_no)
 {
@@ -379,12 +387,10 @@ static void search_block(struct ctx *c, struct spread *s, const struct grains_it
 	for (uint64_t w = 0; w < bits_words(n); w++) {
 		for (uint64_t rest = mask[w]; rest; rest &= rest - 1) {
 			uint64_t i = w * 64 + (unsigned)__builtin_ctzll(rest);
-			taddr map = c->has_sync && i < n && load_u64(b + 8 * i) - s->low < s->span ?
-					    go_sync_at(&c->sync, at + 8 * i) :
-					    0;
 
-			if (map)
-				spread_memory(s, map, shape_value(&c->shapes, c->sync.l.type));
+			if (i < n && load_u64(b + 8 * i) - s->low < s->span && c->has_sync &&
+			    go_sync_may_be(&c->sync, b, n, i))
+				take_sync_map(c, s, at + 8 * i);
 			if (i && i < n && load_u64(b + 8 * i) - s->low < s->span)
 				try_pair(s, load_u64(b + 8 * i - 8), load_u64(b + 8 * i),
 					 TYPE_SPREAD);

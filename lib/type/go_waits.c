@@ -175,6 +175,19 @@ static struct err *note_lock(struct waits *w, const struct goroutine *g, uint32_
 	return note_thing(w, thread, sudog, semaphore - l.into, l.on, found);
 }
 
+/*
+ * hchan {qcount, dataqsiz uint; buf; elemsize uint16; closed uint32; ...}: what a goroutine waits on
+ * is open, and holds no more than it has room for (runtime/chan.go).
+ */
+static bool is_open_channel(const struct waits *w, taddr at)
+{
+	uint64_t words[4];
+
+	return image_read(w->img, at, words, sizeof(words)) == MEM_OK && words[0] <= words[1] &&
+	       words[1] < 1ull << 32 && (uint16_t)words[3] == (uint32_t)words[3] &&
+	       !(words[3] >> 32);
+}
+
 /* A sudog at `at`, if it is one of this goroutine. */
 static struct err *note_sudog(struct waits *w, const struct goroutine *g, uint32_t thread, taddr at,
 			      enum blocked_on on, struct found *found)
@@ -184,7 +197,7 @@ static struct err *note_sudog(struct waits *w, const struct goroutine *g, uint32
 
 	if (sudog == NODE_NONE || word(w, at + w->go->layout.sudog.g) != g->g)
 		return NULL;
-	if (!what)
+	if (!what || (on == ON_CHANNEL && !is_open_channel(w, what)))
 		return NULL; /* not the one it waits by */
 	return on == ON_CHANNEL ? note_thing(w, thread, sudog, what, WAIT_CHANNEL, found) :
 				  note_lock(w, g, thread, sudog, what, found);

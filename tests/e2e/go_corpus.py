@@ -9,6 +9,8 @@ import functools
 import json
 import os
 import pathlib
+import struct
+import subprocess
 import sys
 
 from common import CORPUS, ROOT, heapfx_ok, parse_blocks, unpack
@@ -137,3 +139,28 @@ class Finder:
 @functools.lru_cache(maxsize=4)
 def finder_of(name):
 	return Finder(used_blocks(name))
+
+
+class Patched:
+	"""A sparse copy of a core, words of which may be written."""
+
+	def __init__(self, name, path):
+		subprocess.run(["cp", "--sparse=always", go_dump(name).core, path], check=True)
+		path.chmod(0o644)
+		self.path, self.file = path, open(path, "r+b", buffering=0)
+		head = self.file.read(64)
+		table = os.pread(self.file.fileno(), 56 * struct.unpack_from("<H", head, 56)[0],
+			struct.unpack_from("<Q", head, 32)[0])
+		self.loads = [(vaddr, offset, filesz) for kind, _f, offset, vaddr, _p, filesz, _m, _a
+			in struct.iter_unpack("<IIQQQQQQ", table) if kind == 1]
+
+	def place(self, address):
+		return next((offset + address - vaddr for vaddr, offset, filesz in self.loads
+			if vaddr <= address and address + 8 <= vaddr + filesz), None)
+
+	def word(self, address):
+		place = self.place(address)
+		return 0 if place is None else struct.unpack("<Q", os.pread(self.file.fileno(), 8, place))[0]
+
+	def write(self, address, value):
+		os.pwrite(self.file.fileno(), struct.pack("<Q", value), self.place(address))

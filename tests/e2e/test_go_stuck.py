@@ -1,10 +1,11 @@
 """Goroutines that nobody can wake, and those that somebody can (corpus/go/src/waits/goroutines.go)."""
+import json
 import re
 
 import pytest
 
 from common import heapfx_ok
-from go_corpus import WAITS, go_dump, report_of, truth_of
+from go_corpus import Patched, WAITS, go_dump, report_of, truth_of, used_blocks
 
 KNOTTED = [name for name in WAITS if "healthy" not in name]
 
@@ -173,3 +174,27 @@ def test_text_says_who_blocks_whom(name):
 	text = " ".join(" ".join(lines_of(name, "--top", "20")).split())
 	assert re.search(r"in main\.transferOut waits for sync\.Mutex .*?reached by goroutine \d+ in main\.transferBack", text)
 	assert re.search(r"in main\.readTable waits for sync\.RWMutex .*?reached by goroutine \d+ in main\.holdTable, which", text)
+
+
+SUDOG_WORDS = 13
+
+
+@pytest.mark.parametrize("name", [n for n in KNOTTED if "stripped" not in n][-1:])
+def test_sudogs_that_were_overwritten(name, tmp_path):
+	"""Each of their words in turn leads to the sudog itself, or into nothing: it ends, and nobody is stuck who is not."""
+	core = Patched(name, tmp_path / "core")
+	sudogs = [b["address"] for b in used_blocks(name) if b.get("type") == "runtime.sudog"]
+	assert len(sudogs) > 100
+	stuck = {title: row[0] for title, row in truth_rows(name, "stuck").items()}
+	for word in range(SUDOG_WORDS):
+		for value in (None, 0x4141414141414140)[word % 2:]:
+			saved = [(at + 8 * word, core.word(at + 8 * word)) for at in sudogs]
+			for place, _ in saved:
+				core.write(place, place - 8 * word if value is None else value)
+			run = heapfx_ok("analyze", core.path, "--exe", go_dump(name).exe, "--format", "json", timeout=120)
+			suspects = [s for s in json.loads(run.out)["suspects"] if s["rule"] == "stuck/goroutine"]
+			for s in suspects:
+				place = re.match(r"[0-9,]+ goroutines? waits? forever in (\S+)$", s["title"])
+				assert not place or s["count"] <= stuck.get(place[1], 0), (word, value, s["title"])
+			for place, before in saved:
+				core.write(place, before)

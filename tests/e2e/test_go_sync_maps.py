@@ -1,8 +1,10 @@
 """Maps of package sync: entries, deleted and expunged ones, keys in chains (corpus/go/src/waits/syncmaps.go)."""
+import json
+
 import pytest
 
 from common import heapfx_ok
-from go_corpus import WAITS, go_dump, report_of, truth_of
+from go_corpus import Patched, WAITS, go_dump, report_of, truth_of
 
 HEALTHY = [name for name in WAITS if "healthy" in name]
 NAMED = [name for name in WAITS if "stripped" not in name]
@@ -81,3 +83,73 @@ def test_a_map_of_deleted_keys(name):
 	drained = dict(rows_of(name))["drained"]
 	assert drained["wasted"] > 0.9 * drained["bytes"]
 	assert s["retained"] >= drained["wasted"]
+
+
+# --- storage that was overwritten ---------------------------------------------------------------
+
+def storage_of(core, address, trie):
+	"""The word that leads to a map's storage, and the block that it leads to."""
+	for offset in (8, 16):	# HashTrieMap {inited, initMu, root}; sync.Map {mu, read, ..}, `read` an atomic.Value to 1.19
+		value = core.word(address + offset)
+		if value > 1 << 32 and (trie or core.word(value) > 1 << 32):	# on the heap
+			return address + offset, value
+	raise AssertionError("no storage")
+
+
+def words_of_trie(core, node):
+	"""The children of an inner node: 16 words in front of its end."""
+	return [node + 24 + 8 * i for i in range(16) if core.word(node + 24 + 8 * i)]
+
+
+def damages(core, slot, storage, trie):
+	"""(what is wrong, the words that make it so)"""
+	if trie:
+		children = words_of_trie(core, storage)
+		return {
+			"a root into nothing": [(slot, 0x4141414141414140)],
+			"a root inside itself": [(slot, storage + 8)],
+			"a child that is the root": [(children[0], storage)],
+			"a child into nothing": [(children[0], 0x4141414141414140)],
+			"all children are one": [(at, core.word(children[0])) for at in children],
+			"entries that hang on themselves": [(core.word(at) + 8, core.word(at)) for at in children],
+			"an inner node that says it is an entry": [(storage, 1)],
+		}
+	header = core.word(storage)
+	buckets = core.word(header + 16)
+	return {
+		"read into nothing": [(slot, 0x4141414141414140)],
+		"a header into nothing": [(storage, 0x4141414141414140)],
+		"a header that is its own storage": [(header + 16, header)],
+		"as many entries as there are words": [(header, 1 << 60)],
+		"2^63 buckets": [(header + 8, 63 << 8)],
+		"2^40 buckets": [(header + 8, 40 << 8)],
+		"a bucket that overflows into itself": [(buckets + 200, buckets)],
+		"old buckets that are the new ones": [(header + 24, buckets)],
+		"entries that are noise": [(buckets + 136 + 8 * i, 0x4141414141414140 + i) for i in range(8)],
+	}
+
+
+@pytest.mark.parametrize("name", [n for n in WAITS if "healthy" not in n])
+def test_overwritten_storage_is_bounded(name, tmp_path):
+	"""It ends, says so or counts no more than there is; the other maps are what they were."""
+	core = Patched(name, tmp_path / "core")
+	rows = {title: int(address, 16) for address, _, title, _ in truth_of(name).rows["syncmap"]}
+	at = rows["registry.byID"]
+	before = sync_maps_of(name)
+	slot, storage = storage_of(core, at, is_trie(name))
+	for what, words in damages(core, slot, storage, is_trie(name)).items():
+		saved = [(place, core.word(place)) for place, _ in words]
+		for place, value in words:
+			core.write(place, value)
+		run = heapfx_ok("analyze", core.path, "--exe", go_dump(name).exe, "--format", "json", timeout=120)
+		report = json.loads(run.out)
+		said = {int(m["address"], 16): m for m in report["go"]["sync_maps"]}
+		hit = said.get(at, {"entries": 0})
+		assert hit["entries"] <= 300, what
+		assert at not in said or said[at] == before[at] or "damaged" in hit or hit["entries"] < 300 or \
+			hit["bytes"] != before[at]["bytes"], what
+		assert hit.get("bytes", 0) <= 2 * before[at]["bytes"], what
+		for title in ("cache", "drained"):
+			assert said[rows[title]]["entries"] == before[rows[title]]["entries"], (what, title)
+		for place, value in saved:
+			core.write(place, value)
