@@ -209,9 +209,26 @@ void *noted_alloc(size_t size, enum truth_kind kind)
 	return truth_note(block, size, kind);
 }
 
+/* What memcpy() or a compiler's copy left in the vector registers: the callers keep nothing there. */
+static NOINLINE void wipe_vectors(void)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx"))
+		__asm__ volatile("vzeroall" ::: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+				 "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+	if (__builtin_cpu_supports("avx512f"))
+		__asm__ volatile("vpxorq %zmm16, %zmm16, %zmm16\n\tvpxorq %zmm17, %zmm17, %zmm17\n\t"
+				 "vpxorq %zmm18, %zmm18, %zmm18\n\tvpxorq %zmm19, %zmm19, %zmm19\n\t"
+				 "vpxorq %zmm20, %zmm20, %zmm20\n\tvpxorq %zmm21, %zmm21, %zmm21\n\t"
+				 "vpxorq %zmm22, %zmm22, %zmm22\n\tvpxorq %zmm23, %zmm23, %zmm23");
+#endif
+}
+
 NOINLINE void wipe_stack(void)
 {
 	volatile char frame[1 << 16];
+
+	wipe_vectors();
 
 	memset((char *)frame, 0, sizeof frame);
 	__asm__ volatile("" ::"r"(frame) : "memory");
