@@ -69,7 +69,7 @@ static const struct option_spec specs[] = {
 	  "analyze diff" },
 	{ "snapshot-nodes", 0, OPT_COUNT, "N", AT(snapshot_nodes),
 	  "blocks that a heapsnapshot has for themselves, the largest (default 1000000); the "
-	  "others are together by holder and type; 0: each for itself",
+	  "others are together by holder and type",
 	  "analyze" },
 	{ "chains", 0, OPT_COUNT, "N", AT(chains),
 	  "chains from roots to show (default 3, at most 64)", "explain" },

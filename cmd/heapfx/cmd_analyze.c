@@ -85,7 +85,7 @@ static struct err *write_snapshot(struct run *run, FILE *out)
 	if (!err && pruned)
 		fprintf(stderr,
 			"heapfx: heapsnapshot: %" PRIu64 " of %" PRIu32 " blocks are together by "
-			"holder and type (--snapshot-nodes 0 writes each)\n",
+			"holder and type (--snapshot-nodes tells more apart)\n",
 			pruned, run->graph->n_live);
 	return err;
 }

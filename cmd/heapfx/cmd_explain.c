@@ -391,7 +391,10 @@ static struct err *write_explanation(struct run *run, const char *format, FILE *
 
 	if (strcmp(format, "text"))
 		return write_report(run, format, out);
-	fprintf(out, "%s in %s\n", run->opt->args[1], run->opt->args[0]);
+	put(out, run->opt->args[1]);
+	fputs(" in ", out);
+	put(out, run->opt->args[0]);
+	fputc('\n', out);
 	for (size_t i = 0; i < facts->n_rows; i++)
 		print_fact(&facts->rows[facts->n_columns * i], out);
 	for (size_t i = 0; i < holders->n_rows; i++)

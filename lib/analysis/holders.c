@@ -432,6 +432,9 @@ static struct err *largest_nodes(struct holders *x)
 
 /* ---- by type */
 
+/* The row above all that is not lost; none in the report. */
+static const char held[] = "(held)";
+
 static struct err *type_step(struct holders *x, node_id node, uint32_t from, uint32_t *ret)
 {
 	uint64_t size = node_type(x->g, node) ? 0 : graph_size_near(x->g, node, &x->near);
@@ -447,10 +450,10 @@ static struct err *type_step(struct holders *x, node_id node, uint32_t from, uin
 		text_reset(&x->name);
 		graph_name_node(x->g, node, size, &x->name);
 		name = text_str(&x->name);
-		if (from == PATH_NONE && is_lost(x, node))
-			to = path_root(&x->tree, "(lost)", 0);
-		to = to == PATH_NONE ? path_root(&x->tree, name, 0) :
-				       path_step(&x->tree, to, name, name, type);
+		if (from == PATH_NONE)
+			to = path_root(&x->tree, is_lost(x, node) ? "(lost)" : held, 0);
+		if (to != PATH_NONE)
+			to = path_step(&x->tree, to, name, name, type);
 		if (to == PATH_NONE) {
 			x->steps.n--;
 			return &err_nomem;
@@ -538,6 +541,11 @@ static struct err *types_by_holder(struct holders *x)
 			.parent = t->rows.v[i].parent == PATH_NONE ? TREE_TOP : t->rows.v[i].parent,
 			.name = t->frames.v[t->rows.v[i].frame].name,
 		};
+	for (size_t i = 0; i < t->rows.n; i++)
+		if (t->rows.v[i].parent != PATH_NONE &&
+		    t->rows.v[t->rows.v[i].parent].parent == PATH_NONE &&
+		    !strcmp(rows[t->rows.v[i].parent].name, held))
+			rows[i].parent = TREE_TOP;
 	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
 		struct rp_tree_row *row;
 

@@ -19,13 +19,13 @@
 #include "report/json_out.h"
 
 enum {
-	FIELDS = 7,	     /* numbers a node, as in the meta data below */
-	FINE = 16,	     /* steps of the histogram of sizes within a doubling */
+	FIELDS = 7,	      /* numbers a node, as in the meta data below */
+	FINE = 16,	      /* steps of the histogram of sizes within a doubling */
 	LABELLED_SIZE = 4096, /* nodes with more bytes, or edges, have elements by number */
 	LABELLED_EDGES = 512,
 	NAMED_ROOTS = 1 << 17,
 	NAME_MAX_BYTES = 1000,
-	REGION_GRAINS = 20,  /* bits of an id that count grains within a region */
+	REGION_GRAINS = 20, /* bits of an id that count grains within a region */
 	REGIONS = 4095,
 	FIRST_ID = 1,
 };
@@ -68,7 +68,7 @@ struct table {
 	struct slot {
 		uint64_t key;
 		uint32_t value; /* + 1; 0: empty */
-	} *slots;
+	} * slots;
 	size_t n, n_slots;
 };
 
@@ -84,7 +84,10 @@ struct snapshot {
 	const struct graph *g;
 	const struct facts *f;
 	FILE *out;
-	struct { char **v; size_t n, cap; } strings;
+	struct {
+		char **v;
+		size_t n, cap;
+	} strings;
 	struct table type_names, size_names, labels, group_of;
 	uint64_t n_nodes, n_edges;
 	/* what has a row of its own: one bit a node, and how many before each word */
@@ -94,16 +97,19 @@ struct snapshot {
 	uint64_t n_kept, n_pruned;
 	/* with some left out */
 	bool prunes;
-	unsigned least;	    /* step of retained bytes */
-	uint32_t *group;    /* by node: of one that is left out */
+	unsigned least;	 /* step of retained bytes */
+	uint32_t *group; /* by node: of one that is left out */
 	struct col group_col, stack, pairs;
-	struct { struct group *v; size_t n, cap; } groups;
-	uint64_t *seen;	    /* by group: the last node that led to it, + 1 */
+	struct {
+		struct group *v;
+		size_t n, cap;
+	} groups;
+	uint64_t *seen; /* by group: the last node that led to it, + 1 */
 	struct text text;
 	/* ids: 1 + the slot of each region, by region */
 	struct table regions;
 	uint64_t n_regions;
-	bool by_number;	    /* more regions than slots */
+	bool by_number; /* more regions than slots */
 	bool bad;
 };
 
@@ -241,8 +247,8 @@ static void number_regions(struct snapshot *x)
 
 		if (!graph_is_live(x->g, i))
 			continue;
-		region = region_of(x, grain_key(x->g->grains,
-						grains_select_near(x->g->grains, i, &near)));
+		region = region_of(
+			x, grain_key(x->g->grains, grains_select_near(x->g->grains, i, &near)));
 		if (region == last)
 			continue;
 		last = region;
@@ -734,10 +740,11 @@ static struct err *write_all(struct snapshot *x)
 	FILE *out = x->out;
 	struct err *err;
 
-	fprintf(out, "{\"snapshot\":{%s,\"node_count\":%" PRIu64 ",\"edge_count\":%" PRIu64
-		     ",\"trace_function_count\":0,\"extra_native_bytes\":0,\"heapfx\":{"
-		     "\"version\":\"" HEAPFX_VERSION "\",\"nodes_together\":%" PRIu64
-		     ",\"ids\":\"%s\"}},\n\"nodes\":[",
+	fprintf(out,
+		"{\"snapshot\":{%s,\"node_count\":%" PRIu64 ",\"edge_count\":%" PRIu64
+		",\"trace_function_count\":0,\"extra_native_bytes\":0,\"heapfx\":{"
+		"\"version\":\"" HEAPFX_VERSION "\",\"nodes_together\":%" PRIu64
+		",\"ids\":\"%s\"}},\n\"nodes\":[",
 		meta, FIRST_NODE + x->n_kept + x->groups.n, count_edges(x), x->n_pruned,
 		x->by_number ? "by order: of this file alone" : "by address");
 	put_rows(x);

@@ -256,6 +256,23 @@ static int vtab_eof(sqlite3_vtab_cursor *base)
 	return s->at >= s->end;
 }
 
+/* A database's text is UTF-8, and its readers print it: a name of anything else comes escaped. */
+static void result_text(sqlite3_context *ctx, const char *s, sqlite3_destructor_type life)
+{
+	struct text t = TEXT_INIT;
+	const char *p = s;
+
+	while (*p >= ' ' && *p <= '~')
+		p++;
+	if (!*p) {
+		sqlite3_result_text(ctx, s, (int)(p - s), life);
+		return;
+	}
+	text_add_escaped(&t, s, strlen(s));
+	sqlite3_result_text(ctx, text_str(&t), -1, SQLITE_TRANSIENT);
+	text_fini(&t);
+}
+
 static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int column)
 {
 	struct vtab_cursor *c = (struct vtab_cursor *)base;
@@ -276,9 +293,9 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int colu
 		break;
 	case QUERY_TEXT:
 		/* Names live as long as the graph and the report; only a scan's own text does not. */
-		sqlite3_result_text(ctx, value.text, -1,
-				    value.text == text_str(&c->scan.text) ? SQLITE_TRANSIENT :
-									    SQLITE_STATIC);
+		result_text(ctx, value.text,
+			    value.text == text_str(&c->scan.text) ? SQLITE_TRANSIENT :
+								    SQLITE_STATIC);
 		break;
 	}
 	return SQLITE_OK;
@@ -342,6 +359,8 @@ static struct err *sql_err(struct query *q, const char *what)
 		return err;
 	if (sqlite3_errcode(q->db) == SQLITE_NOMEM)
 		return &err_nomem;
+	if (sqlite3_errcode(q->db) == SQLITE_IOERR || sqlite3_errcode(q->db) == SQLITE_FULL)
+		return err_os(sqlite3_system_errno(q->db), "%s", what);
 	return err_new(ERR_USAGE, "%s: %s", what, sqlite3_errmsg(q->db));
 }
 

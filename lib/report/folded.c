@@ -10,11 +10,14 @@
 
 #include "report/report.h"
 
+/* A line has some hundred names. */
+enum { NAME_MAX_BYTES = 2000 };
+
 static void add_name(struct text *t, const char *name)
 {
 	size_t at = t->n;
 
-	text_add_escaped(t, name, strlen(name));
+	text_add_escaped(t, name, strnlen(name, NAME_MAX_BYTES));
 	for (; at < t->n; at++)
 		if (t->s[at] == ';')
 			t->s[at] = ':';

@@ -156,7 +156,7 @@ static void put_what(FILE *out, const struct report *r)
 	}
 	if (in->signal > 0)
 		fprintf(out, ", signal %d", in->signal);
-	for (size_t i = 0; i < r->heaps.n; i++) {
+	for (size_t i = 0; i < r->heaps.n && i < HTML_HEAPS; i++) {
 		const struct rp_heap *h = &r->heaps.v[i];
 
 		fputs(i ? " and " : "; ", out);
@@ -242,7 +242,7 @@ static void put_breakdown_bar(FILE *out, const struct report *r, uint64_t total)
 {
 	fputs("<div class=\"stacked\" role=\"img\" aria-label=\"the lines below as one bar\">",
 	      out);
-	for (size_t i = 0; i < r->breakdown.n; i++) {
+	for (size_t i = 0; i < r->breakdown.n && i < HTML_ROWS; i++) {
 		const struct rp_breakdown *b = &r->breakdown.v[i];
 
 		if (!b->bytes || !breakdown_is_memory(b))
@@ -265,7 +265,7 @@ static void put_where(FILE *out, const struct report *r)
 	if (total)
 		put_breakdown_bar(out, r, total);
 	html_table(out, "where", "what|#bytes|#share||");
-	for (size_t i = 0; i < r->breakdown.n; i++) {
+	for (size_t i = 0; i < r->breakdown.n && i < HTML_ROWS; i++) {
 		const struct rp_breakdown *b = &r->breakdown.v[i];
 
 		if (!b->bytes)

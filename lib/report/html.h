@@ -16,9 +16,10 @@ enum {
 	HTML_SUSPECTS = 200,
 	HTML_TYPES = 2000,
 	HTML_GROUPS = 400,    /* of goroutines, of threads */
+	HTML_HEAPS = 64,
 	HTML_ROWS = 300,      /* of any other table */
 	HTML_PATHS = 12000,   /* rows of the flame graph by path */
-	HTML_NAMES = 1500000, /* bytes of names of all charts together */
+	HTML_NAMES = 1000000, /* bytes of names of all charts together */
 };
 
 /* Cells: numbers have their value in data-v, for sorting. */

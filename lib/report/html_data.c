@@ -17,7 +17,14 @@
 #include "report/json_out.h"
 #include "report/put.h"
 
-enum { PATH_TABLE = 30, PATH_STEPS = 12, ARENAS_SHOWN = 400, LEVELS = 9 };
+enum {
+	PATH_TABLE = 30,
+	PATH_STEPS = 12,
+	ARENAS_SHOWN = 400,
+	RANGES = 1024,
+	LEVELS = 9,
+	NAME = 100
+};
 
 /* ---- names, each once */
 
@@ -91,7 +98,6 @@ static uint32_t name_id(struct names *t, const char *s)
 static void put_names(struct json *j, const struct names *t)
 {
 	static const size_t cuts[] = { 240, 120, 60, 30 };
-	struct text s = TEXT_INIT;
 	size_t cut = 0;
 
 	for (; cut + 1 < sizeof(cuts) / sizeof(*cuts); cut++) {
@@ -103,20 +109,9 @@ static void put_names(struct json *j, const struct names *t)
 			break;
 	}
 	json_list(j, "names");
-	for (size_t i = 0; i < t->list.n; i++) {
-		const char *name = t->list.v[i];
-		size_t n = strnlen(name, cuts[cut] + 1);
-
-		text_reset(&s);
-		if (n > cuts[cut]) /* not in the middle of a character */
-			for (n = cuts[cut]; n && (name[n] & 0xc0) == 0x80;)
-				n--;
-		text_add_escaped(&s, name, n);
-		text_add(&s, name[n] ? "\xe2\x80\xa6" : "");
-		json_plain(j, NULL, text_str(&s));
-	}
+	for (size_t i = 0; i < t->list.n; i++)
+		json_short(j, NULL, t->list.v[i], cuts[cut]);
 	json_end_list(j);
-	text_fini(&s);
 }
 
 /* ---- trees */
@@ -254,7 +249,7 @@ static void put_box(struct json *j, const char *name, const char *state, uint64_
 	if (!bytes)
 		return;
 	json_map(j, NULL);
-	json_text(j, "name", name);
+	json_short(j, "name", name, NAME);
 	json_text(j, "state", state);
 	json_uint(j, "self", bytes);
 	json_end_map(j);
@@ -303,11 +298,11 @@ static void put_heaps(struct json *j, const struct report *r, const char *key, b
 	json_map(j, key);
 	json_text(j, "name", "heaps");
 	json_list(j, "kids");
-	for (size_t i = 0; i < r->heaps.n && i < HTML_ROWS; i++) {
+	for (size_t i = 0; i < r->heaps.n && i < HTML_HEAPS; i++) {
 		const struct rp_heap *h = &r->heaps.v[i];
 
 		json_map(j, NULL);
-		json_text(j, "name", h->allocator ? h->allocator : "unknown allocator");
+		json_short(j, "name", h->allocator ? h->allocator : "unknown allocator", NAME);
 		json_list(j, "kids");
 		if (by_arena) {
 			put_arenas(j, h);
@@ -337,7 +332,7 @@ static char level(uint64_t part, uint64_t bucket)
 static struct err *put_space(struct json *j, const struct report *r)
 {
 	json_list(j, "space");
-	for (size_t i = 0; i < r->space.n; i++) {
+	for (size_t i = 0; i < r->space.n && i < RANGES; i++) {
 		const struct rp_space *s = &r->space.v[i];
 		_free_ char *used = malloc(s->n_buckets + 1), *vacant = malloc(s->n_buckets + 1);
 
@@ -351,7 +346,7 @@ static struct err *put_space(struct json *j, const struct report *r)
 		}
 		used[s->n_buckets] = vacant[s->n_buckets] = '\0';
 		json_map(j, NULL);
-		json_text(j, "name", s->name ? s->name : "heap");
+		json_short(j, "name", s->name ? s->name : "heap", NAME);
 		json_addr(j, "start", s->start);
 		json_addr(j, "end", s->end);
 		json_uint(j, "bucket", s->bucket);

@@ -175,7 +175,7 @@ void html_heaps(FILE *out, const struct report *r)
 	      out);
 	html_table(out, "heaps",
 		   "heap|how it was found|#used|#free|#idle|#overhead|#checks failed");
-	for (size_t i = 0; i < r->heaps.n && i < HTML_ROWS; i++) {
+	for (size_t i = 0; i < r->heaps.n && i < HTML_HEAPS; i++) {
 		const struct rp_heap *h = &r->heaps.v[i];
 
 		fputs("<tr><td>", out);
@@ -192,7 +192,7 @@ void html_heaps(FILE *out, const struct report *r)
 		fputs("</tr>\n", out);
 	}
 	html_table_end(out);
-	for (size_t i = 0; i < r->heaps.n && i < HTML_ROWS; i++) {
+	for (size_t i = 0; i < r->heaps.n && i < HTML_HEAPS; i++) {
 		put_lists(out, &r->heaps.v[i]);
 		put_arenas(out, &r->heaps.v[i]);
 	}

@@ -95,13 +95,24 @@ void json_end_list(struct json *j)
 	check(j, yajl_gen_array_close(j->gen));
 }
 
-void json_text(struct json *j, const char *key, const char *s)
+void json_short(struct json *j, const char *key, const char *s, size_t max)
 {
+	size_t n = s ? strnlen(s, max + 1) : 0;
+
 	if (!s)
 		return;
+	if (n > max) /* not in the middle of a character */
+		for (n = max; n && (s[n] & 0xc0) == 0x80;)
+			n--;
 	text_reset(&j->scratch);
-	text_add_escaped(&j->scratch, s, strlen(s));
+	text_add_escaped(&j->scratch, s, n);
+	text_add(&j->scratch, s[n] ? "\xe2\x80\xa6" : "");
 	json_plain(j, key, text_str(&j->scratch));
+}
+
+void json_text(struct json *j, const char *key, const char *s)
+{
+	json_short(j, key, s, JSON_TEXT_MAX);
 }
 
 void json_plain(struct json *j, const char *key, const char *s)

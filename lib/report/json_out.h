@@ -13,6 +13,8 @@
 
 #include "base/err.h"
 
+enum { JSON_TEXT_MAX = 1 << 16 };
+
 struct json;
 enum json_layout { JSON_PLAIN, JSON_INDENTED };
 struct err *json_open(FILE *out, enum json_layout layout, struct json **ret) MUST_CHECK;
@@ -22,7 +24,9 @@ void json_map(struct json *j, const char *key);
 void json_end_map(struct json *j);
 void json_list(struct json *j, const char *key);
 void json_end_list(struct json *j);
-void json_text(struct json *j, const char *key, const char *s); /* NULL: unknown, left out */
+/* NULL: unknown, left out; of more than JSON_TEXT_MAX bytes no more than these, and "…" */
+void json_text(struct json *j, const char *key, const char *s);
+void json_short(struct json *j, const char *key, const char *s, size_t max); /* the same */
 void json_plain(struct json *j, const char *key, const char *s); /* that is escaped already */
 void json_uint(struct json *j, const char *key, uint64_t n);
 void json_int(struct json *j, const char *key, int64_t n);

@@ -14,6 +14,7 @@
 #include "report/profile.pb-c.h"
 #include "report/report.h"
 
+enum { NAME_MAX_BYTES = 1 << 16 };
 enum { GZIP_WINDOW = 15 + 16 }; /* 16: a gzip header */
 
 struct strings {
@@ -115,7 +116,7 @@ static int64_t string_id(struct encoder *e, const char *raw)
 
 	text_reset(&e->scratch);
 	if (raw)
-		text_add_escaped(&e->scratch, raw, strlen(raw));
+		text_add_escaped(&e->scratch, raw, strnlen(raw, NAME_MAX_BYTES));
 	if (e->bad || e->scratch.bad || !strings_room(t)) {
 		e->bad = true;
 		return 0;

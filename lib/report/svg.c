@@ -48,7 +48,7 @@ static void put_label(FILE *out, const char *name, double width)
 	size_t max = width > 2 * CHARACTER ? (size_t)(width / CHARACTER) : 0, n = 0;
 	const char *s;
 
-	text_add_escaped(&t, name, strlen(name));
+	text_add_escaped(&t, name, strnlen(name, 4 * max + 4));
 	s = text_str(&t);
 	for (size_t used = 0; s[n] && used < max; used++)
 		for (n++; (s[n] & 0xc0) == 0x80;)
