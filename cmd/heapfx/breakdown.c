@@ -455,8 +455,9 @@ void measure_run(struct run *run)
 		const struct segment *seg = &run->image->segments[i];
 
 		run->report.virtual_bytes += seg->end - seg->start;
-		if (seg->origin == SEG_CORE)
-			run->report.dumped_bytes += seg->end - seg->start;
+		*(seg->origin == SEG_CORE ? &run->report.dumped_bytes :
+		  seg->origin == SEG_FILE ? &run->report.file_bytes :
+					    &run->report.absent_bytes) += seg->end - seg->start;
 	}
 }
 

@@ -44,6 +44,8 @@ static const struct option_spec specs[] = {
 	{ "pool-layout", 0, OPT_LIST, "FILE", AT(pool_layouts),
 	  "how allocators of the program's own lay out their pools (repeatable)",
 	  "analyze info blocks diff explain sql" },
+	{ "dump", 0, OPT_STRING, "FILE", AT(dump),
+	  "the dump that a saved result has to be of; a result of another one is refused", NULL },
 	{ "format", 'f', OPT_STRING, "FORMAT", AT(format), "output format", NULL, true },
 	{ "output", 'o', OPT_LIST, "FILE", AT(outputs),
 	  "write to FILE; FORMAT=FILE may be given several times", NULL, true },

@@ -27,7 +27,7 @@ struct string_list {
 
 struct options {
 	const char *exe, *format, *tmp, *fail_on, *smaps, *strings;
-	const char *budget, *baseline, *suppressions, *mode, *pack, *only;
+	const char *budget, *baseline, *suppressions, *dump, *mode, *pack, *only;
 	struct string_list sysroots, debug_dirs, outputs, pool_layouts;
 	uint64_t top, chains, snapshot_nodes, threads, memory, disk;
 	bool strict, no_progress, no_host_files, help, bundle;

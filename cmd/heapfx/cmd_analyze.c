@@ -7,6 +7,7 @@
 #include "export/heapsnapshot.h"
 #include "gates.h"
 #include "output.h"
+#include "saved.h"
 #include "sql.h"
 
 static void add_next(struct run *run, const char *why, const char *what)
@@ -78,10 +79,12 @@ static void suggest(struct run *run)
 
 static struct err *write_snapshot(struct run *run, FILE *out)
 {
-	uint64_t pruned;
-	struct err *err = heapsnapshot_write(&run->env, run->graph, &run->facts,
-					     run->opt->snapshot_nodes, out, &pruned);
+	uint64_t pruned = 0;
+	struct err *err = run_need(run, SAVE_ALL);
 
+	if (!err)
+		err = heapsnapshot_write(&run->env, run->graph, &run->facts,
+					 run->opt->snapshot_nodes, out, &pruned);
 	if (!err && pruned)
 		fprintf(stderr,
 			"heapfx: heapsnapshot: %" PRIu64 " of %" PRIu32 " blocks are together by "
@@ -94,8 +97,11 @@ static struct err *write_analysis(struct run *run, const char *format, FILE *out
 {
 	if (!strcmp(format, "heapsnapshot"))
 		return write_snapshot(run, out);
-	return strcmp(format, "sqlite") ? write_report(run, format, out) :
-					  sql_write_database(run, out);
+	if (!strcmp(format, "sqlite"))
+		return sql_write_database(run, out);
+	if (!strcmp(format, "result"))
+		return save_run(run, format, out);
+	return write_report(run, format, out);
 }
 
 static struct err *analyze(struct run *run, struct run_gates *gates, struct options *opt)
@@ -115,7 +121,7 @@ static struct err *analyze(struct run *run, struct run_gates *gates, struct opti
 	if (!err)
 		err = report_run(run);
 	if (!err)
-		err = describe_space(run);
+		err = run->saved ? NULL : describe_space(run);
 	if (!err)
 		err = run_gates_apply(gates, run);
 	if (err)

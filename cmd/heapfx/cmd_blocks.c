@@ -7,6 +7,7 @@
 #include "cells.h"
 #include "commands.h"
 #include "output.h"
+#include "saved.h"
 
 /* The name of each type, as one format writes it: made when it is first met. */
 struct names {
@@ -45,70 +46,72 @@ static const char *name_of(struct names *n, uint32_t id)
 	return n->v[type];
 }
 
-/* Other names here are literals of ours: nothing needs escaping. */
-static void print_jsonl(FILE *out, const struct block *b, const char *arena, const char *reach,
-			const char *type)
+/* A row of the listing. */
+struct row {
+	uint64_t address, size;
+	bool is_used;
+	struct query_block block;
+	char arena[32];
+	const char *reach, *type; /* NULL: none */
+};
+
+/* Names of allocators and their lists are literals of ours: nothing needs escaping. */
+static void print_jsonl(FILE *out, const struct row *r)
 {
 	fprintf(out,
 		"{\"address\":\"0x%" PRIx64 "\",\"size\":%" PRIu64 ",\"usable\":%" PRIu64
 		",\"state\":\"%s\"",
-		b->addr, b->size, b->usable, b->used ? "used" : "free");
-	if (b->where)
-		fprintf(out, ",\"where\":\"%s\"", b->where);
-	fprintf(out, ",\"allocator\":\"%s\"", b->heap->ops->name);
-	if (*arena)
-		fprintf(out, ",\"arena\":\"%s\"", arena);
-	if (reach)
-		fprintf(out, ",\"reach\":\"%s\"", reach);
-	if (type)
-		fprintf(out, ",\"type\":%s", type);
+		r->address, r->size, r->block.usable, r->is_used ? "used" : "free");
+	if (r->block.where)
+		fprintf(out, ",\"where\":\"%s\"", r->block.where);
+	fprintf(out, ",\"allocator\":\"%s\"", r->block.allocator);
+	if (*r->arena)
+		fprintf(out, ",\"arena\":\"%s\"", r->arena);
+	if (r->reach)
+		fprintf(out, ",\"reach\":\"%s\"", r->reach);
+	if (r->type)
+		fprintf(out, ",\"type\":%s", r->type);
 	fputs("}\n", out);
 }
 
-static void print_csv(FILE *out, const struct block *b, const char *arena, const char *reach,
-		      const char *type)
+static void print_csv(FILE *out, const struct row *r)
 {
-	fprintf(out, "0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,%s,%s,%s\n", b->addr, b->size,
-		b->usable, b->used ? "used" : "free", b->where ? b->where : "", b->heap->ops->name,
-		arena, reach ? reach : "", type ? type : "");
-}
-
-static void arena_name(const struct block *b, char *ret, size_t n)
-{
-	const struct heap_info *info = b->heap->info;
-
-	*ret = 0;
-	if (info && b->claim->arena < info->n_arenas)
-		snprintf(ret, n, "0x%" PRIx64, info->arenas[b->claim->arena].addr);
+	fprintf(out, "0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,%s,%s,%s\n", r->address, r->size,
+		r->block.usable, r->is_used ? "used" : "free",
+		r->block.where ? r->block.where : "", r->block.allocator, r->arena,
+		r->reach ? r->reach : "", r->type ? r->type : "");
 }
 
 static struct err *print_blocks(struct run *run, const char *format, FILE *out)
 {
 	bool csv = !strcmp(format, "csv");
 	_cleanup_(close_names) struct names names = { .graph = run->graph, .csv = csv };
-	char arena[32];
-	struct block b;
+	const struct graph *g = run->graph;
+	uint64_t near = 0;
+	struct row r;
 
 	names.v = calloc(run->graph->types ? run->graph->types->n : 1, sizeof(*names.v));
 	if (!names.v)
 		return &err_nomem;
 	if (csv)
 		fputs("address,size,usable,state,where,allocator,arena,reach,type\n", out);
-	for (uint32_t id = 0; id < run->blocks.grains.n && !ferror(out); id++) {
-		const char *reach, *type;
-
-		if (block_is_filler(&run->blocks, id))
+	for (node_id id = 0; id < g->n && !ferror(out); id++) {
+		if (run_is_filler(run, id))
 			continue;
-		block_get(&run->blocks, id, &b);
-		if (!b.heap || !b.claim)
+		run_block(run, id, &r.block, &r.address);
+		if (!r.block.allocator)
 			continue;
-		reach = b.used ? reach_name(run->facts.reach[id]) : NULL;
-		type = b.used ? name_of(&names, id) : NULL;
-		arena_name(&b, arena, sizeof(arena));
+		r.size = graph_size_near(g, id, &near);
+		r.is_used = graph_is_live(g, id);
+		r.reach = r.is_used ? reach_name(run->facts.reach[id]) : NULL;
+		r.type = r.is_used ? name_of(&names, id) : NULL;
+		*r.arena = 0;
+		if (r.block.arena)
+			snprintf(r.arena, sizeof(r.arena), "0x%" PRIx64, r.block.arena);
 		if (csv)
-			print_csv(out, &b, arena, reach, type);
+			print_csv(out, &r);
 		else
-			print_jsonl(out, &b, arena, reach, type);
+			print_jsonl(out, &r);
 	}
 	return NULL;
 }
@@ -118,6 +121,8 @@ enum exit_status cmd_blocks(const struct options *opt)
 	struct run run;
 	struct err *err = run_open(&run, opt, STAGE_GRAPH);
 
+	if (!err)
+		err = run_need(&run, SAVE_NODES | SAVE_REACH);
 	if (!err)
 		err = facts_compute(&run.env, run.graph, FACT_REACH, &run.facts);
 	if (!err)

@@ -10,6 +10,7 @@
 #include "diff/diff.h"
 #include "image/go.h"
 #include "output.h"
+#include "saved.h"
 
 struct comparison {
 	struct run run; /* first: of the dump at hand; then what is written */
@@ -107,15 +108,16 @@ static struct err *add_dump(struct comparison *c, const struct options *opt)
 	const struct go *go;
 
 	if (!err)
-		err = describe_run(run);
+		err = report_run(run);
 	if (!err)
-		err = analyze_run(run);
-	if (!err)
-		err = breakdown_run(run);
+		err = run_need(run, SAVE_NODES);
 	if (!err)
 		err = add_sizes(run);
 	if (err)
 		return err;
+	if (run->saved)
+		return diff_add(&c->diff, &run->report,
+				run->saved->input.has_clock ? &run->saved->input.clock : NULL);
 	go = run->image->go;
 	return diff_add(&c->diff, &run->report, go && go->clock ? &go->clock : NULL);
 }

@@ -19,6 +19,7 @@
 #include "explain.h"
 #include "image/go_sched.h"
 #include "output.h"
+#include "saved.h"
 
 enum { HOLDERS_MAX = 100 };
 
@@ -53,6 +54,34 @@ static void say(struct explanation *x, const char *layer, const char *fmt, ...)
 	cell(x, false, (struct rp_cell){ .text = layer });
 	cell(x, false, (struct rp_cell){ .text = arena_strdup(&x->run->report.mem, s ? s : "") });
 	free(s);
+}
+
+/* Of a saved result: the row of its table of segments. */
+static void say_saved_mapping(struct explanation *x)
+{
+	const struct saved *s = x->run->saved;
+	enum { START, END, ACCESS, FILE_NAME, OFFSET, ORIGIN };
+
+	for (size_t i = 0; i < s->n_tables; i++) {
+		const struct rp_table *t = &s->tables[i];
+
+		if (strcmp(t->name, "segments") || t->n_columns <= ORIGIN ||
+		    t->columns[FILE_NAME].kind != CELL_TEXT || t->columns[ACCESS].kind != CELL_TEXT ||
+		    t->columns[ORIGIN].kind != CELL_TEXT)
+			continue;
+		for (size_t row = 0; row < t->n_rows; row++) {
+			const struct rp_cell *c = &t->rows[row * t->n_columns];
+
+			if (x->addr < c[START].u || x->addr >= c[END].u)
+				continue;
+			say(x, "mapping", "0x%" PRIx64 "-0x%" PRIx64 " %s %s, %s", c[START].u,
+			    c[END].u, c[ACCESS].text ? c[ACCESS].text : "?",
+			    c[FILE_NAME].text ? c[FILE_NAME].text : "anonymous",
+			    c[ORIGIN].text ? c[ORIGIN].text : "?");
+			return;
+		}
+	}
+	say(x, "mapping", "none: the process had no memory there");
 }
 
 static void say_mapping(struct explanation *x)
@@ -255,13 +284,14 @@ static void say_used(struct explanation *x, node_id node)
 
 	if (type_name(run->graph, node))
 		say(x, "type", "%s", type_name(run->graph, node));
-	say_site(x, node);
+	if (!run->saved)
+		say_site(x, node);
 	say(x, "reachability", "%s", reach_name(reach));
 	say_roots(x, node);
 	say_chains(x, node, &subject);
 	say_retained(x, facts_retained(&run->facts, node));
 	say_holders(x, node);
-	if (reach == REACH_DEFINITE || reach == REACH_INDIRECT)
+	if (!run->saved && (reach == REACH_DEFINITE || reach == REACH_INDIRECT))
 		say_stale(x, node);
 }
 
@@ -273,6 +303,34 @@ static void say_pool(struct explanation *x)
 	if (t.n)
 		say(x, "pool", "%s", text_str(&t));
 	text_fini(&t);
+}
+
+static void say_saved_block(struct explanation *x)
+{
+	struct run *run = x->run;
+	node_id node = graph_node_at(run->graph, x->addr);
+	struct query_block b;
+	uint64_t at;
+
+	if (node == NODE_NONE) {
+		say(x, "heap", "none claims this address");
+		return;
+	}
+	run_block(run, node, &b, &at);
+	if (b.allocator)
+		say(x, "heap", "%s", b.allocator);
+	say(x, "block",
+	    "0x%" PRIx64 ", %" PRIu64 " bytes, %" PRIu64 " usable, %s%s%s; the address is %" PRIu64
+	    " bytes in",
+	    at, graph_size(run->graph, node), b.usable,
+	    run_is_filler(run, node)	     ? "the allocator's own" :
+	    graph_is_live(run->graph, node) ? "used" :
+					       "free",
+	    b.where ? ", in " : "", b.where ? b.where : "", x->addr - at);
+	if (graph_is_live(run->graph, node))
+		say_used(x, node);
+	say(x, "not saved", "what only the dump's bytes tell: names of fields and symbols, "
+	    "allocators' own words, pointers in freed memory (explain the dump itself)");
 }
 
 static void say_block(struct explanation *x)
@@ -343,9 +401,14 @@ static struct err *explain(struct run *run, taddr addr)
 	struct explanation x = { .run = run, .addr = addr };
 	struct err *err;
 
-	say_mapping(&x);
-	say_goroutine(&x);
-	say_block(&x);
+	if (run->saved) {
+		say_saved_mapping(&x);
+		say_saved_block(&x);
+	} else {
+		say_mapping(&x);
+		say_goroutine(&x);
+		say_block(&x);
+	}
 	err = x.err;
 	if (!err)
 		err = add_table(&x, "explain", "EXPLAIN", fact_columns, 2, x.facts.v, x.facts.n);
@@ -417,8 +480,10 @@ static struct err *parse_address(const char *s, taddr *ret)
 /* The facts that explain() reads. */
 static struct err *make_facts(struct run *run)
 {
-	return facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM | FACT_REVERSE,
-			     &run->facts);
+	struct err *err = run_need(run, SAVE_ALL);
+
+	return err ? err : facts_compute(&run->env, run->graph,
+					 FACT_REACH | FACT_DOM | FACT_REVERSE, &run->facts);
 }
 
 struct err *explain_on(struct run *run, const char *address, enum explain_part part, FILE *out)
@@ -460,10 +525,11 @@ static struct err *run_explain(struct run *run, const struct options *opt)
 	err = run_open(run, opt, STAGE_GRAPH);
 	if (!err)
 		err = make_facts(run);
-	if (!err)
+	if (!err && !run->saved)
 		err = describe_run(run);
-	if (!err)
+	if (!err && !run->saved)
 		err = breakdown_run(run);
+	run->report.tables.n = 0; /* of the analysis; these are its own */
 	if (!err)
 		err = explain(run, addr);
 	return err ? err : write_outputs(run, command_of(cmd_explain), write_explanation);

@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "output.h"
+#include "saved.h"
 
 enum { STACK_LEVELS = 6, GROUPS_SHOWN = 12, CLASSES_SHOWN = 5 };
 
@@ -35,15 +36,12 @@ static const char *bytes(struct run *run, uint64_t n)
 static void print_input(struct run *run, FILE *out)
 {
 	const struct rp_input *in = &run->report.input;
-	uint64_t from_files = 0, absent = 0;
 
-	for (size_t i = 0; i < run->image->n_segments; i++) {
-		const struct segment *s = &run->image->segments[i];
-
-		from_files += s->origin == SEG_FILE ? s->end - s->start : 0;
-		absent += s->origin == SEG_NONE ? s->end - s->start : 0;
-	}
-	fprintf(out, "%s\n", safe(run, in->path));
+	fprintf(out, "%s\n", safe(run, run->saved ? run->input->path : in->path));
+	if (run->saved)
+		fprintf(out, "  saved     by heapfx, of %s: %" PRIu64 " bytes, beginning %016" PRIx64
+			"\n", safe(run, run->saved->input.path), run->saved->input.bytes,
+			run->saved->input.hash);
 	fprintf(out, "  kind      %s, %s%s%s, %s\n", in->kind, in->arch, in->made_by ? ", by " : "",
 		in->made_by ? in->made_by : "",
 		in->complete ? "complete" : "incomplete: see problems");
@@ -57,8 +55,8 @@ static void print_input(struct run *run, FILE *out)
 		fprintf(out, "  arguments %s\n", safe(run, in->args));
 	fprintf(out, "  memory    %s mapped: ", bytes(run, run->report.virtual_bytes));
 	fprintf(out, "%s in the dump, ", bytes(run, run->report.dumped_bytes));
-	fprintf(out, "%s in matching files, ", bytes(run, from_files));
-	fprintf(out, "%s absent\n", bytes(run, absent));
+	fprintf(out, "%s in matching files, ", bytes(run, run->report.file_bytes));
+	fprintf(out, "%s absent\n", bytes(run, run->report.absent_bytes));
 }
 
 static void print_threads(struct run *run, FILE *out)
@@ -327,13 +325,13 @@ enum exit_status cmd_info(const struct options *opt)
 	struct run run;
 	struct err *err = run_open(&run, opt, STAGE_BLOCKS);
 
-	if (!err)
+	if (!err && !run.saved)
 		err = describe_run(&run);
-	if (!err)
+	if (!err && !run.saved)
 		err = describe_pools(&run);
-	if (!err) {
+	if (!err && !run.saved)
 		measure_run(&run);
+	if (!err)
 		err = write_outputs(&run, command_of(cmd_info), write_info);
-	}
 	return run_end(&run, err, EXIT_DONE);
 }

@@ -8,6 +8,7 @@
 #include "cells.h"
 #include "commands.h"
 #include "output.h"
+#include "saved.h"
 #include "sql.h"
 
 /* A run as tables, and which parts of its report are there. */
@@ -20,16 +21,42 @@ struct session {
 static struct err *need_facts(void *ctx, unsigned facts)
 {
 	struct session *s = ctx;
-	struct err *err = facts_compute(&s->run->env, s->run->graph, facts, &s->run->facts);
+	unsigned parts = (facts & FACT_REACH ? SAVE_REACH : 0) | (facts & FACT_DOM ? SAVE_DOM : 0) |
+			 (facts & FACT_REVERSE ? SAVE_REVERSE : 0) |
+			 (facts & FACT_PARENT ? SAVE_EDGES | SAVE_ROOTS : 0);
+	struct err *err = run_need(s->run, parts);
 
+	if (!err)
+		err = facts_compute(&s->run->env, s->run->graph, facts, &s->run->facts);
 	end_progress(s->run);
 	return err;
+}
+
+/* A saved run has all of its report; its columns are looked at when they are wanted. */
+static struct err *saved_part(struct run *run, enum query_part part)
+{
+	switch (part) {
+	case PART_SEGMENTS:
+		return add_saved_table(run, "segments");
+	case PART_FRAMES:
+		return add_saved_table(run, "frames");
+	case PART_POOLS:
+		return add_saved_table(run, "pools");
+	case PART_EDGES:
+		return run_need(run, SAVE_EDGES);
+	case PART_ROOTS:
+		return run_need(run, SAVE_ROOTS);
+	default:
+		return NULL;
+	}
 }
 
 static struct err *make_part(struct session *s, enum query_part part)
 {
 	struct err *err;
 
+	if (s->run->saved)
+		return saved_part(s->run, part);
 	switch (part) {
 	case PART_DESCRIPTION:
 		return describe_run(s->run);
@@ -42,6 +69,8 @@ static struct err *make_part(struct session *s, enum query_part part)
 		return sql_add_frames(s->run);
 	case PART_POOLS:
 		return sql_add_pools(s->run);
+	case PART_EDGES:
+	case PART_ROOTS:
 	case QUERY_PARTS:
 		break;
 	}
@@ -66,25 +95,14 @@ static struct err *need_report(void *ctx, enum query_part part)
 
 static void read_block(void *ctx, node_id node, struct query_block *ret)
 {
-	struct session *s = ctx;
-	const struct heap_info *info;
-	struct block b;
+	uint64_t address;
 
-	block_get(&s->run->blocks, node, &b); /* nodes are blocks */
-	info = b.heap ? b.heap->info : NULL;
-	*ret = (struct query_block){
-		.usable = b.usable,
-		.where = b.used ? NULL : b.where,
-		.allocator = b.heap ? b.heap->ops->name : NULL,
-		.arena = info && b.claim && b.claim->arena < info->n_arenas ?
-				 info->arenas[b.claim->arena].addr :
-				 0,
-	};
+	run_block(((struct session *)ctx)->run, node, ret, &address);
 }
 
 static bool is_filler(void *ctx, node_id node)
 {
-	return block_is_filler(&((struct session *)ctx)->run->blocks, node);
+	return run_is_filler(((struct session *)ctx)->run, node);
 }
 
 static struct err *open_session(struct session *s)
@@ -100,7 +118,9 @@ static struct err *open_session(struct session *s)
 		.ctx = s,
 	};
 
-	return query_open(&s->run->env, &source, &s->query);
+	struct err *err = run_need(s->run, SAVE_NODES);
+
+	return err ? err : query_open(&s->run->env, &source, &s->query);
 }
 
 /* ---- outputs */

@@ -12,7 +12,7 @@ const struct command commands[] = {
 	  "what to do about each.",
 	  1, 2,
 	  "text json html markdown pprof folded speedscope svg sarif junit github gitlab "
-	  "openmetrics sqlite heapsnapshot heap-samples go-heap go-allocs go-block go-mutex",
+	  "openmetrics sqlite result heapsnapshot heap-samples go-heap go-allocs go-block go-mutex",
 	  cmd_analyze },
 	{ "info", "INPUT", "what this dump is: threads, modules, heaps, what is missing",
 	  "Tells what the dump is and how complete: kind, processor, process, threads, modules "

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/guard.h"
+#include "saved.h"
 
 /* One line that rewrites itself, at most a hundred times a phase. */
 static void show_progress(void *arg, const char *phase, uint64_t done, uint64_t total)
@@ -122,6 +123,8 @@ static struct err *open_stages(struct run *run, enum stage last)
 	err = open_layouts(run);
 	if (!err)
 		err = input_open(&run->env, opt->args[0], &run->input);
+	if (!err && save_is_one(run->input->members[0].map, run->input->members[0].size))
+		return open_saved(run);
 	if (!err)
 		err = open_smaps(run);
 	if (!err) {
@@ -163,7 +166,9 @@ void run_close(struct run *run)
 	end_progress(run);
 	report_fini(&run->report);
 	facts_fini(&run->facts);
-	graph_free(run->graph);
+	if (!run->saved)
+		graph_free(run->graph);
+	saved_close(run->saved);
 	pools_fini(&run->pools);
 	pool_layouts_fini(&run->layouts);
 	if (run->has_blocks)
@@ -306,7 +311,11 @@ struct err *analyze_run(struct run *run)
 
 struct err *report_run(struct run *run)
 {
-	struct err *err = describe_run(run);
+	struct err *err;
+
+	if (run->saved)
+		return NULL;
+	err = describe_run(run);
 
 	if (!err)
 		err = analyze_run(run);

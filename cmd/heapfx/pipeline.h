@@ -24,6 +24,7 @@ struct run {
 	struct pools pools;	    /* from STAGE_BLOCKS on */
 	struct pool_layouts layouts; /* --pool-layout */
 	struct smaps smaps; /* --smaps; no rows without */
+	struct saved *saved; /* the input is a saved result: image and blocks are not there */
 	struct graph *graph;
 	struct facts facts;
 	struct report report;

@@ -105,6 +105,19 @@ void diag(struct env *env, const char *code, uint64_t where, const char *fmt, ..
 	unlock(&env->diags);
 }
 
+void diag_again(struct env *env, const struct diag *d, const char *message)
+{
+	struct diags *all = &env->diags;
+	size_t n;
+
+	lock(all);
+	n = all->n;
+	diag_store(env, d->code, d->where, "", strdup(message));
+	if (all->n > n)
+		all->list[n].count = d->count;
+	unlock(all);
+}
+
 void diag_err(struct env *env, const char *code, struct err *err)
 {
 	struct diag *known;

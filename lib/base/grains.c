@@ -161,3 +161,69 @@ struct grains_iter grains_iter(const struct grains *g, uint32_t first)
 	}
 	return it;
 }
+
+/* ---- of a file */
+
+struct err *grains_borrow(struct env *env, const struct grain_word *words, uint64_t n_words,
+			  const uint64_t *bases, uint64_t n_units, const uint32_t *select,
+			  uint64_t n_select, unsigned shift, struct grains *ret)
+{
+	struct grains g = { .env = env };
+	struct err *err = NULL;
+
+	if ((shift != GRAIN_SHIFT && shift != GRAIN_SHIFT_SMALL) || n_units > MAX_UNITS)
+		return err_new(ERR_FORMAT, "no index of blocks");
+	g.shift = (uint8_t)shift;
+	g.unit_shift = (uint8_t)(UNIT_SHIFT - shift);
+	g.dir = calloc(DIR_PAGES, sizeof(*g.dir));
+	if (!g.dir)
+		return &err_nomem;
+	for (uint64_t i = 0; i < n_units && !err; i++) {
+		bool sound = !(bases[i] & ((1u << UNIT_SHIFT) - 1)) && !(bases[i] >> 48) &&
+			     (!i || bases[i] > bases[i - 1]);
+		uint32_t **page = sound ? &g.dir[bases[i] >> 32] : NULL;
+
+		if (page && !*page)
+			*page = calloc(DIR_UNITS, sizeof(**page));
+		if (page && *page)
+			(*page)[bases[i] >> UNIT_SHIFT & (DIR_UNITS - 1)] = (uint32_t)i + 1;
+		else
+			err = sound ? &err_nomem : err_new(ERR_FORMAT, "no index of blocks");
+	}
+	g.n_units = (uint32_t)n_units;
+	if (!err && (n_words != grains_words(&g) + 1 || words[n_words - 1].rank >> 31 ||
+		     n_select != ((uint64_t)words[n_words - 1].rank >> SELECT_SHIFT) + 2))
+		err = err_new(ERR_FORMAT, "no index of blocks");
+	if (err) {
+		grains_close(&g);
+		return err;
+	}
+	/* What is borrowed is never written to. */
+	g.words = (struct grain_word *)words;
+	g.unit_base = (uint64_t *)bases;
+	g.select = (uint32_t *)select;
+	g.n = words[n_words - 1].rank;
+	*ret = g;
+	return NULL;
+}
+
+bool grains_check(const struct grains *g, uint64_t n)
+{
+	uint64_t n_words = grains_words(g), rank = 0, next = 0;
+	uint64_t unit_words = 1ull << (g->unit_shift - 6);
+
+	for (uint64_t u = 0; u < g->n_units; u++)
+		if ((!u || g->unit_base[u] != g->unit_base[u - 1] + (1ull << UNIT_SHIFT)) &&
+		    !(g->words[u * unit_words].start & 1))
+			return false;
+	for (uint64_t i = 0; i < n_words; i++) {
+		if (g->words[i].rank != rank)
+			return false;
+		rank += (uint64_t)__builtin_popcountll(g->words[i].start);
+		for (; next << SELECT_SHIFT < rank; next++)
+			if (next > g->n >> SELECT_SHIFT || g->select[next] != i)
+				return false;
+	}
+	return rank == n && g->n == n && g->words[n_words].rank == n &&
+	       g->words[n_words].start & 1 && g->select[next] == n_words;
+}

@@ -1,8 +1,6 @@
 /* graph/edge_rows.c - columns of row starts, and the groups that need wide ones. */
 #include "graph/edge_rows.h"
 
-#include <stdbool.h>
-
 void edge_rows_close(struct edge_row_cols *c)
 {
 	col_close(&c->base);
@@ -95,4 +93,30 @@ uint64_t edge_rows_used(const struct edge_rows *r, node_id first, unsigned n)
 	for (unsigned k = 0; k < n; k += ROW_GROUP)
 		mask |= group_used(r, first + k, n - k < ROW_GROUP ? n - k : ROW_GROUP) << k;
 	return mask;
+}
+
+uint64_t edge_rows_wide(const struct edge_rows *r, node_id n)
+{
+	uint64_t wide = 0;
+
+	for (uint64_t i = 0; i <= n >> ROW_GROUP_SHIFT; i++)
+		wide += r->group[i] >> 31;
+	return wide;
+}
+
+bool edge_rows_check(const struct edge_rows *r, node_id n, edge_id m, uint64_t n_wide)
+{
+	edge_id before = 0;
+
+	for (uint64_t i = 0; i <= n >> ROW_GROUP_SHIFT; i++)
+		if (r->group[i] & ROW_WIDE && (r->group[i] & ~ROW_WIDE) >= n_wide)
+			return false;
+	for (uint64_t i = 0; i <= n; i++) {
+		edge_id at = edge_rows_start(r, (node_id)i);
+
+		if (at < before || at > m)
+			return false;
+		before = at;
+	}
+	return before == m && !edge_rows_start(r, 0);
 }

@@ -9,6 +9,7 @@
 #define HEAPFX_GRAPH_EDGE_ROWS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/col.h"
@@ -42,6 +43,13 @@ static inline void edge_rows_fetch(const struct edge_rows *r, node_id i)
 	__builtin_prefetch(&r->group[i >> ROW_GROUP_SHIFT]);
 	__builtin_prefetch(&r->off[i]);
 }
+/* How many groups of n nodes are wide. */
+uint64_t edge_rows_wide(const struct edge_rows *r, node_id n);
+/*
+ * Whether rows of n nodes go up to m edges and nowhere else, with n_wide wide groups: for those that
+ * a file brought.
+ */
+bool edge_rows_check(const struct edge_rows *r, node_id n, edge_id m, uint64_t n_wide);
 /* Bit i: node first + i has edges; first is a multiple of 64, n at most 64. */
 uint64_t edge_rows_used(const struct edge_rows *r, node_id first, unsigned n);
 

@@ -215,9 +215,11 @@ static struct err *edges_open(struct query *q, const struct bounds *b, uint64_t 
 	const struct graph *g = q->src.graph;
 	const struct facts *f = q->src.facts;
 	uint64_t first = 0, end = g->n;
-	struct err *err;
+	struct err *err = q->src.need_report(q->src.ctx, PART_EDGES);
 
 	(void)used;
+	if (err)
+		return err;
 	if (b->by == E_DST && b->low == b->high) {
 		if (b->low < 0 || b->low >= (int64_t)g->n)
 			return NULL;
@@ -314,6 +316,10 @@ static struct err *roots_open(struct query *q, const struct bounds *b, uint64_t 
 {
 	const uint64_t described = 1 << R_THREAD | 1 << R_MODULE; /* by the report's lists */
 
+	struct err *err = q->src.need_report(q->src.ctx, PART_ROOTS);
+
+	if (err)
+		return err;
 	s->end = q->src.graph->n_roots;
 	if (b->by == R_ID)
 		by_id(b, q->src.graph->n_roots, &s->at, &s->end);

@@ -29,6 +29,8 @@ enum query_part {
 	PART_SEGMENTS,	  /* the generic tables of that name, which no report shows otherwise */
 	PART_FRAMES,
 	PART_POOLS,
+	PART_EDGES, /* the graph's columns: nothing to make, but they are about to be read */
+	PART_ROOTS,
 	QUERY_PARTS
 };
 

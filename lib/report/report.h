@@ -290,6 +290,7 @@ struct report {
 	RP_LIST(struct rp_module, modules);
 	uint64_t virtual_bytes, dumped_bytes;
 	uint64_t untouched_bytes; /* of the dumped ones: pages of zeros that were never written */
+	uint64_t file_bytes, absent_bytes; /* that matching files have; that nobody has */
 	bool has_resident;
 	uint64_t resident_bytes;
 	RP_LIST(struct rp_breakdown, breakdown); /* in the order to print */

@@ -1,0 +1,297 @@
+/*
+ * save/write.c - the columns as they lie in memory, and the few that are made for the file: where
+ * free blocks hang, where the pointer of each edge is, roots in words.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/hash.h"
+#include "save/format.h"
+
+uint64_t save_hash(const void *bytes, uint64_t n)
+{
+	return hash_bytes(bytes, n < SAVE_HASHED_BYTES ? n : SAVE_HASHED_BYTES);
+}
+
+struct writer {
+	struct env *env;
+	const struct save_source *src;
+	struct part {
+		const void *v;
+		uint64_t n;
+		uint32_t elem_size;
+	} parts[N_SECTIONS];
+	struct saved_content content;
+	struct io io;
+	const char *wheres[WHERES_MAX];
+	struct col where_col, slots_col, words_col, text_col;
+};
+
+static void writer_fini(struct writer *w)
+{
+	free(w->io.out.v);
+	col_close(&w->where_col);
+	col_close(&w->slots_col);
+	col_close(&w->words_col);
+	col_close(&w->text_col);
+}
+
+static void add(struct writer *w, unsigned section, const void *v, uint64_t n, uint32_t elem_size)
+{
+	w->parts[section] = (struct part){ v, v ? n : 0, elem_size };
+}
+
+/* ---- columns that are made for the file */
+
+/* Literals of walkers: few. Past WHERES_MAX of them it is unknown. */
+static uint8_t where_no(struct writer *w, const char *where)
+{
+	unsigned i = 0;
+
+	if (!where)
+		return 0;
+	while (i < w->content.n_wheres && w->wheres[i] != where)
+		i++;
+	if (i == w->content.n_wheres) {
+		if (i == WHERES_MAX)
+			return 0;
+		w->wheres[w->content.n_wheres++] = where;
+	}
+	return (uint8_t)(i + 1);
+}
+
+static struct err *make_wheres(struct writer *w)
+{
+	const struct save_source *s = w->src;
+	const struct graph *g = s->graph;
+	struct err *err;
+	uint8_t *v;
+
+	if (!s->where)
+		return NULL;
+	err = col_fixed(w->env, 1, g->n, "lists of free blocks", &w->where_col);
+	if (err)
+		return err;
+	v = w->where_col.base;
+	for (node_id i = 0; i < g->n; i++)
+		if (!graph_is_live(g, i) && !(s->filler && bit_get(s->filler, i)))
+			v[i] = where_no(w, s->where(s->ctx, i));
+	add(w, SECTION_WHERE, v, g->n, 1);
+	return NULL;
+}
+
+/* Of the edges of large blocks it is not looked for. */
+static struct err *make_slots(struct writer *w)
+{
+	const struct graph *g = w->src->graph;
+	struct err *err;
+	uint16_t *v;
+
+	if (!g->ops || !g->ops->slots || !g->m)
+		return NULL;
+	err = col_fixed(w->env, 2, g->m, "places of pointers", &w->slots_col);
+	if (err)
+		return err;
+	v = w->slots_col.base;
+	memset(v, 0xff, g->m * sizeof(*v));
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
+		edge_id first = graph_row(g, it.id), end = graph_row(g, it.id + 1);
+
+		if (first < end && !g->ops->slots(g->ctx, it.id, it.key, it.size, v + first))
+			memset(v + first, 0xff, (end - first) * sizeof(*v));
+	}
+	add(w, SECTION_SLOTS, v, g->m, 2);
+	return NULL;
+}
+
+/* Words, then the place: goroutine in decimal, function, frame, each with its zero. */
+static struct err *add_root(struct writer *w, uint32_t root)
+{
+	const struct graph *g = w->src->graph;
+	struct root_place p = ROOT_PLACE_INIT;
+	struct text words = TEXT_INIT;
+	char goroutine[24];
+	const char *parts[4];
+	struct err *err = NULL;
+
+	if (g->ops->root)
+		g->ops->root(g->ctx, root, &words);
+	if (g->ops->place)
+		g->ops->place(g->ctx, root, &p);
+	snprintf(goroutine, sizeof(goroutine), "%llu", (unsigned long long)p.goroutine);
+	parts[0] = text_str(&words);
+	parts[1] = goroutine;
+	parts[2] = text_str(&p.function);
+	parts[3] = text_str(&p.frame);
+	for (size_t i = 0; i < ARRAY_SIZE(parts) && !err; i++)
+		err = col_append(&w->text_col, parts[i], strlen(parts[i]) + 1);
+	text_fini(&words);
+	root_place_fini(&p);
+	return err;
+}
+
+static struct err *make_roots(struct writer *w)
+{
+	const struct graph *g = w->src->graph;
+	struct err *err;
+
+	if (!g->ops || !g->n_roots)
+		return NULL;
+	err = col_open(w->env, 8, (uint64_t)g->n_roots + 1, "roots in words", &w->words_col);
+	if (!err)
+		err = col_open(w->env, 1, 1ull << 40, "roots in words", &w->text_col);
+	for (uint32_t i = 0; i < g->n_roots && !err; i++) {
+		err = col_append(&w->words_col, &w->text_col.n, 1);
+		if (!err)
+			err = add_root(w, i);
+	}
+	if (!err)
+		err = col_append(&w->words_col, &w->text_col.n, 1);
+	if (err)
+		return err;
+	add(w, SECTION_ROOT_WORDS, w->words_col.base, w->words_col.n, 8);
+	add(w, SECTION_ROOT_TEXT, w->text_col.base, w->text_col.n, 1);
+	return NULL;
+}
+
+/* ---- columns that are there */
+
+static uint64_t n_bit_words(uint64_t n)
+{
+	return (n + 63) / 64;
+}
+
+static void add_nodes(struct writer *w)
+{
+	const struct graph *g = w->src->graph;
+	const struct grains *grains = g->grains;
+
+	if (grains) {
+		add(w, SECTION_WORDS, grains->words, grains_words(grains) + 1,
+		    sizeof(*grains->words));
+		add(w, SECTION_BASES, grains->unit_base, grains->n_units, 8);
+		add(w, SECTION_SELECT, grains->select, grains_select_n(grains), 4);
+	}
+	add(w, SECTION_KEYS, g->key, g->n, 8);
+	add(w, SECTION_SIZES, g->size, g->n, 8);
+	add(w, SECTION_LIVE, g->live, n_bit_words(g->n), 8);
+	add(w, SECTION_COLLECTED, g->collected, n_bit_words(g->n), 8);
+	add(w, SECTION_FILLER, w->src->filler, n_bit_words(g->n), 8);
+	add(w, SECTION_TYPE_NARROW, g->type_narrow, g->n, 2);
+	add(w, SECTION_TYPE_WIDE, g->type_narrow ? NULL : g->type_wide, g->n, 4);
+}
+
+static void add_edges(struct writer *w)
+{
+	const struct graph *g = w->src->graph;
+
+	add(w, SECTION_ROW_BASE, g->rows.base, (g->n >> ROW_BLOCK_SHIFT) + 1, 8);
+	add(w, SECTION_ROW_GROUP, g->rows.group, (g->n >> ROW_GROUP_SHIFT) + 1, 4);
+	add(w, SECTION_ROW_OFF, g->rows.off, (uint64_t)g->n + 1, 1);
+	add(w, SECTION_ROW_WIDE, g->rows.wide, edge_rows_wide(&g->rows, g->n) * ROW_GROUP, 8);
+	add(w, SECTION_DST, g->dst, g->m, 4);
+	add(w, SECTION_ROOT_NODE, g->root_node, g->n_roots, 4);
+	add(w, SECTION_ROOT_SOURCE, g->root_source, g->n_roots, 4);
+	add(w, SECTION_ROOT_AT, g->root_at, g->n_roots, 8);
+}
+
+static void add_facts(struct writer *w)
+{
+	const struct graph *g = w->src->graph;
+	const struct facts *f = w->src->facts;
+
+	add(w, SECTION_REACH, f->reach, g->n, 1);
+	add(w, SECTION_IDOM, f->idom, g->n, 4);
+	add(w, SECTION_RETAINED, f->retained_wide ? NULL : f->retained, g->n, 4);
+	add(w, SECTION_RETAINED_WIDE, f->retained_wide, g->n, 8);
+	add(w, SECTION_IN_ROW, f->in_row, (uint64_t)g->n + 1, 4);
+	add(w, SECTION_IN_BASE, f->in_row_base, (g->n >> ROW_BLOCK_SHIFT) + 1, 8);
+	add(w, SECTION_IN_SRC, f->in_src, g->m, 4);
+}
+
+static struct err *add_content(struct writer *w)
+{
+	const struct save_source *s = w->src;
+	const struct graph *g = s->graph;
+	struct saved_content *c = &w->content;
+
+	c->input = s->input;
+	c->n = g->n;
+	c->m = g->m;
+	c->n_live = g->n_live;
+	c->live_bytes = g->live_bytes;
+	c->n_roots = g->n_roots;
+	c->grain_shift = g->grains ? g->grains->shift : 0;
+	c->sources = (struct root_source *)g->sources;
+	c->n_sources = g->n_sources;
+	c->types = g->types ? g->types->v : NULL;
+	c->n_types = g->types ? (uint32_t)g->types->n : 0;
+	c->wheres = w->wheres;
+	c->allocators = (const char **)s->allocators;
+	c->n_allocators = (uint32_t)s->n_allocators;
+	c->places = (struct save_place *)s->places;
+	c->n_places = s->n_places;
+	memcpy(c->reach_total, s->facts->reach_total, sizeof(c->reach_total));
+	c->collected = s->facts->collected;
+	c->retained_shift = s->facts->retained_shift;
+	c->report = (struct report *)s->report; /* nothing is written to when writing */
+	c->tables = (struct rp_table *)s->tables;
+	c->n_tables = s->n_tables;
+	w->io = (struct io){ .writing = true, .env = w->env };
+	io_content(&w->io, c);
+	add(w, SECTION_REPORT, w->io.out.v, w->io.out.n, 1);
+	return w->io.bad ? &err_nomem : NULL;
+}
+
+/* ---- the file */
+
+static struct err *write_all(const struct writer *w, FILE *out)
+{
+	static const char zeros[SECTION_ALIGN];
+	struct save_section table[N_SECTIONS];
+	struct save_header h = { .magic = SAVE_MAGIC, .version = SAVE_VERSION,
+				 .n_sections = N_SECTIONS };
+	uint64_t at = align_up(sizeof(h) + sizeof(table), SECTION_ALIGN), here;
+
+	for (unsigned i = 0; i < N_SECTIONS; i++) {
+		const struct part *p = &w->parts[i];
+
+		table[i] = (struct save_section){ at, p->n, hash_bytes(p->v, p->n * p->elem_size),
+						  p->elem_size, 0 };
+		at = align_up(at + p->n * p->elem_size, SECTION_ALIGN);
+	}
+	h.bytes = at;
+	h.hash = hash_bytes(table, sizeof(table));
+	h.self = hash_bytes(&h, offsetof(struct save_header, self));
+	fwrite(&h, sizeof(h), 1, out);
+	fwrite(table, sizeof(table), 1, out);
+	here = sizeof(h) + sizeof(table);
+	for (unsigned i = 0; i < N_SECTIONS && !ferror(out); i++) {
+		fwrite(zeros, table[i].offset - here, 1, out);
+		if (table[i].n)
+			fwrite(w->parts[i].v, w->parts[i].elem_size, table[i].n, out);
+		here = table[i].offset + table[i].n * table[i].elem_size;
+	}
+	fwrite(zeros, at - here, 1, out);
+	return fflush(out) || ferror(out) ? err_os(errno, "writing the result") : NULL;
+}
+
+struct err *save_write(struct env *env, const struct save_source *source, FILE *out)
+{
+	_cleanup_(writer_fini) struct writer w = { .env = env, .src = source };
+	struct err *err = make_wheres(&w);
+
+	if (!err)
+		err = make_slots(&w);
+	if (!err)
+		err = make_roots(&w);
+	if (err)
+		return err;
+	add_nodes(&w);
+	add_edges(&w);
+	add_facts(&w);
+	err = add_content(&w);
+	return err ? err : write_all(&w, out);
+}
