@@ -12,6 +12,35 @@
 #include "base/vec.h"
 #include "save/format.h"
 
+/*
+ * A member that is added to one of these belongs into its function below, with a new SAVE_VERSION, or
+ * it is lost on the way; then its size here is to be brought up to date.
+ */
+#define HOLDS(name, size) \
+	_Static_assert(sizeof(struct name) == (size), #name " has grown: see save/content.c")
+HOLDS(rp_input, 80);
+HOLDS(rp_thread, 32);
+HOLDS(rp_module, 32);
+HOLDS(rp_breakdown, 32);
+HOLDS(rp_where, 32);
+HOLDS(rp_arena, 80);
+HOLDS(rp_heap, 200);
+HOLDS(rp_type, 48);
+HOLDS(rp_root, 88);
+HOLDS(rp_hop, 56);
+HOLDS(rp_suspect, 288);
+HOLDS(rp_cycle, 56);
+HOLDS(rp_finding, 24);
+HOLDS(rp_table, 48);
+HOLDS(rp_node, 48);
+HOLDS(rp_profile, 192);
+HOLDS(rp_sample, 64);
+HOLDS(rp_tree, 32);
+HOLDS(rp_tree_row, 40);
+HOLDS(rp_space, 80);
+HOLDS(rp_pool_group, 72);
+HOLDS(report, 1008);
+
 enum { NODE_DEPTH_MAX = 24, COLUMNS_MAX = 64 };
 
 static void put(struct io *io, const void *bytes, size_t n)
@@ -236,6 +265,7 @@ static void io_heap(struct io *io, struct rp_heap *h)
 	io_word(io, &h->version);
 	io_word(io, &h->how);
 	io_text(io, &h->why);
+	io_enum(io, &h->confidence, CONF_RUNTIME + 1);
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		io_u64(io, numbers[i]);
 	io_bool(io, &h->knows_returnable);
@@ -405,6 +435,20 @@ static void io_node(struct io *io, struct rp_node *node, bool in_map, unsigned d
 		io_node(io, child, node->kind == NODE_MAP, depth + 1);
 		child = io->writing ? child->next : NULL;
 	}
+}
+
+static void io_pool_group(struct io *io, struct rp_pool_group *g)
+{
+	io_word(io, &g->kind);
+	io_word(io, &g->path);
+	io_u64(io, &g->pools);
+	io_u64(io, &g->blocks);
+	io_u64(io, &g->bytes);
+	io_u64(io, &g->free);
+	io_u64(io, &g->retained);
+	io_bool(io, &g->knows_free);
+	io_bool(io, &g->knows_retained);
+	io_text(io, &g->holder);
 }
 
 /* The root of a tree, or none. */
@@ -612,6 +656,7 @@ static void io_report(struct io *io, struct report *r)
 	io_list(io, &r->findings, 24, io_finding);
 	io_list(io, &r->tables, 32, io_table);
 	io_tree_of_nodes(io, &r->pools);
+	io_list(io, &r->pool_groups, 80, io_pool_group);
 	io_tree_of_nodes(io, &r->go);
 	for (size_t i = 0; i < PROFILE_KINDS; i++)
 		io_optional(io, &r->profiles[i], io_profile);
