@@ -76,8 +76,8 @@ static void print_jsonl(FILE *out, const struct row *r)
 
 static void print_csv(FILE *out, const struct row *r)
 {
-	fprintf(out, "0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,%s,%s,%s\n", r->address, r->size,
-		r->block.usable, r->is_used ? "used" : "free",
+	fprintf(out, "0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,%s,%s,%s\n", r->address,
+		r->size, r->block.usable, r->is_used ? "used" : "free",
 		r->block.where ? r->block.where : "", r->block.allocator, r->arena,
 		r->reach ? r->reach : "", r->type ? r->type : "");
 }

@@ -66,7 +66,8 @@ static void say_saved_mapping(struct explanation *x)
 		const struct rp_table *t = &s->tables[i];
 
 		if (strcmp(t->name, "segments") || t->n_columns <= ORIGIN ||
-		    t->columns[FILE_NAME].kind != CELL_TEXT || t->columns[ACCESS].kind != CELL_TEXT ||
+		    t->columns[FILE_NAME].kind != CELL_TEXT ||
+		    t->columns[ACCESS].kind != CELL_TEXT ||
 		    t->columns[ORIGIN].kind != CELL_TEXT)
 			continue;
 		for (size_t row = 0; row < t->n_rows; row++) {

@@ -69,7 +69,9 @@ static struct err *add_places(const struct blocks *b, struct save_source *s,
 		v[i] = (struct save_place){
 			.start = c->start, .end = c->end, .heap = b->claim_heap[i],
 			.head = c->head, .overhead = c->overhead,
-			.arena = info && c->arena < info->n_arenas ? info->arenas[c->arena].addr : 0,
+			.arena = info && c->arena < info->n_arenas ?
+					 info->arenas[c->arena].addr :
+					 0,
 		};
 	}
 	s->places = *ret = v;
@@ -154,8 +156,8 @@ static struct err *check_same_dump(struct run *run, const char *path)
 			      "%s is not the dump that %s is of: that is %s of %" PRIu64
 			      " bytes, beginning %016" PRIx64 ", and this has %" PRIu64
 			      " bytes, beginning %016" PRIx64,
-			      path, run->input->path, in->path ? in->path : "-", in->bytes, in->hash,
-			      size, hash);
+			      path, run->input->path, in->path ? in->path : "-", in->bytes,
+			      in->hash, size, hash);
 	return err;
 }
 

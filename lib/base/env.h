@@ -68,7 +68,7 @@ void env_fini(struct env *env);
  * literals.  Same code and fmt: counted, only the first is stored.  Thread safe.
  */
 void diag(struct env *env, const char *code, uint64_t where, const char *fmt, ...) PRINTF(4, 5);
-/* One that an earlier run recorded; `d->code` lives as long as env, `d->message` is not looked at. */
+/* One of an earlier run; `d->code` lives as long as env, `d->message` is not looked at. */
 void diag_again(struct env *env, const struct diag *d, const char *message);
 /* The same, taking ownership of an error that turned out to be survivable. */
 void diag_err(struct env *env, const char *code, struct err *err);

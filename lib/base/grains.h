@@ -69,9 +69,9 @@ static inline void grains_set_start(struct grains *g, uint64_t grain)
 struct err *grains_seal(struct grains *g) MUST_CHECK;
 void grains_close(struct grains *g);
 /*
- * A set whose arrays are somebody else's, and stay there: `words` with its guard, as of grains_seal().
- * Only what the index needs is looked at (ERR_FORMAT); grains_check() looks at the rest, and must have
- * said true before anything is asked that reads words.
+ * A set whose arrays are somebody else's, and stay there: `words` with its guard, as of
+ * grains_seal().  Only what the index needs is looked at (ERR_FORMAT); grains_check() looks at the
+ * rest, and must have said true before anything is asked that reads words.
  */
 struct err *grains_borrow(struct env *env, const struct grain_word *words, uint64_t n_words,
 			  const uint64_t *bases, uint64_t n_units, const uint32_t *select,

@@ -28,7 +28,7 @@ HOLDS(rp_heap, 200);
 HOLDS(rp_type, 48);
 HOLDS(rp_root, 88);
 HOLDS(rp_hop, 56);
-HOLDS(rp_suspect, 288);
+HOLDS(rp_suspect, 296);
 HOLDS(rp_cycle, 56);
 HOLDS(rp_finding, 24);
 HOLDS(rp_table, 48);
@@ -38,8 +38,9 @@ HOLDS(rp_sample, 64);
 HOLDS(rp_tree, 32);
 HOLDS(rp_tree_row, 40);
 HOLDS(rp_space, 80);
-HOLDS(rp_pool_group, 72);
-HOLDS(report, 1008);
+HOLDS(rp_pool_group, 80);
+HOLDS(rp_goroutines, 32);
+HOLDS(report, 1032);
 
 enum { NODE_DEPTH_MAX = 24, COLUMNS_MAX = 64 };
 
@@ -335,6 +336,7 @@ static void io_suspect(struct io *io, struct rp_suspect *s)
 	io_rule(io, &s->rule);
 	io_word(io, &s->title);
 	io_text(io, &s->line);
+	io_text(io, &s->more);
 	io_text(io, &s->type);
 	io_u64(io, &s->count);
 	io_u64(io, &s->bytes);
@@ -449,6 +451,15 @@ static void io_pool_group(struct io *io, struct rp_pool_group *g)
 	io_bool(io, &g->knows_free);
 	io_bool(io, &g->knows_retained);
 	io_text(io, &g->holder);
+	io_text(io, &g->contents);
+}
+
+static void io_goroutines(struct io *io, struct rp_goroutines *g)
+{
+	io_word(io, &g->place);
+	io_u64(io, &g->count);
+	io_u64(io, &g->stacks);
+	io_u64(io, &g->retained);
 }
 
 /* The root of a tree, or none. */
@@ -658,6 +669,7 @@ static void io_report(struct io *io, struct report *r)
 	io_tree_of_nodes(io, &r->pools);
 	io_list(io, &r->pool_groups, 80, io_pool_group);
 	io_tree_of_nodes(io, &r->go);
+	io_list(io, &r->goroutines, 32, io_goroutines);
 	for (size_t i = 0; i < PROFILE_KINDS; i++)
 		io_optional(io, &r->profiles[i], io_profile);
 	io_optional(io, &r->dominators, io_tree);
