@@ -40,7 +40,8 @@ static void print_input(struct run *run, FILE *out)
 	fprintf(out, "%s\n", safe(run, run->saved ? run->input->path : in->path));
 	if (run->saved)
 		fprintf(out,
-			"  saved     by heapfx, of %s: %" PRIu64 " bytes, beginning %016" PRIx64 "\n",
+			"  saved     by heapfx, of %s: %" PRIu64 " bytes, beginning %016" PRIx64
+			"\n",
 			safe(run, run->saved->input.path), run->saved->input.bytes,
 			run->saved->input.hash);
 	fprintf(out, "  kind      %s, %s%s%s, %s\n", in->kind, in->arch, in->made_by ? ", by " : "",
