@@ -74,6 +74,7 @@ static const uint8_t elem_sizes[N_SECTIONS] = {
 	[SECTION_SLOTS] = 2,	[SECTION_ROOT_NODE] = 4,    [SECTION_ROOT_SOURCE] = 4,
 	[SECTION_ROOT_AT] = 8,	[SECTION_ROOT_WORDS] = 8,   [SECTION_ROOT_TEXT] = 1,
 	[SECTION_REACH] = 1,	[SECTION_IDOM] = 4,	    [SECTION_RETAINED] = 4,
+	[SECTION_RETAINED_SET] = 8, [SECTION_RETAINED_RANK] = 4,
 	[SECTION_RETAINED_WIDE] = 8, [SECTION_IN_ROW] = 4,  [SECTION_IN_BASE] = 8,
 	[SECTION_IN_SRC] = 4,
 };
@@ -144,7 +145,8 @@ static bool counts_are_sound(const struct saved_file *f)
 		{ SECTION_ROOT_AT, c->n_roots, false },
 		{ SECTION_ROOT_WORDS, (uint64_t)c->n_roots + 1, true },
 		{ SECTION_REACH, c->n, false },	  { SECTION_IDOM, c->n, false },
-		{ SECTION_RETAINED, c->n, true }, { SECTION_RETAINED_WIDE, c->n, true },
+		{ SECTION_RETAINED_SET, (c->n + 63) / 64, false },
+		{ SECTION_RETAINED_RANK, (c->n + 63) / 64, false },
 		{ SECTION_IN_ROW, c->n + 1, false },
 		{ SECTION_IN_BASE, (c->n >> ROW_BLOCK_SHIFT) + 1, false },
 		{ SECTION_IN_SRC, c->m, false },
@@ -159,7 +161,6 @@ static bool counts_are_sound(const struct saved_file *f)
 	return c->n < 1ull << 31 && c->n_live <= c->n && c->retained_shift < 16 &&
 	       (!c->n || !t[SECTION_KEYS].n == !t[SECTION_SIZES].n) &&
 	       (!c->n || !t[SECTION_KEYS].n == !!t[SECTION_WORDS].n) &&
-	       (!c->n || t[SECTION_RETAINED].n || t[SECTION_RETAINED_WIDE].n) &&
 	       t[SECTION_ROW_WIDE].n % ROW_GROUP == 0;
 }
 
@@ -333,9 +334,14 @@ static void make_facts(struct saved *s)
 		.reach = section(f, SECTION_REACH),
 		.collected = f->content.collected,
 		.idom = section(f, SECTION_IDOM),
-		.retained = section(f, SECTION_RETAINED),
-		.retained_wide = section(f, SECTION_RETAINED_WIDE),
-		.retained_shift = f->content.retained_shift,
+		.retained = {
+			.g = s->graph,
+			.set = section(f, SECTION_RETAINED_SET),
+			.rank = section(f, SECTION_RETAINED_RANK),
+			.narrow = section(f, SECTION_RETAINED),
+			.wide = section(f, SECTION_RETAINED_WIDE),
+			.shift = f->content.retained_shift,
+		},
 		.in_row = section(f, SECTION_IN_ROW),
 		.in_row_base = section(f, SECTION_IN_BASE),
 		.in_src = section(f, SECTION_IN_SRC),
@@ -343,7 +349,9 @@ static void make_facts(struct saved *s)
 	memcpy(facts->reach_total, f->content.reach_total, sizeof(facts->reach_total));
 	facts->cols[COL_REACH] = borrowed(f, SECTION_REACH);
 	facts->cols[COL_IDOM] = borrowed(f, SECTION_IDOM);
-	facts->cols[COL_RETAINED] = borrowed(f, facts->retained_wide ? SECTION_RETAINED_WIDE :
+	facts->cols[COL_RETAINED_SET] = borrowed(f, SECTION_RETAINED_SET);
+	facts->cols[COL_RETAINED_RANK] = borrowed(f, SECTION_RETAINED_RANK);
+	facts->cols[COL_RETAINED] = borrowed(f, facts->retained.wide ? SECTION_RETAINED_WIDE :
 								       SECTION_RETAINED);
 	facts->cols[COL_IN_ROW] = borrowed(f, SECTION_IN_ROW);
 	facts->cols[COL_IN_BASE] = borrowed(f, SECTION_IN_BASE);
@@ -476,13 +484,28 @@ static bool reach_is_sound(const struct saved *s)
 	return most < REACH_KINDS;
 }
 
+/* Members have a number each, and a size by that. */
+static bool retained_is_sound(const struct saved *s)
+{
+	const struct retained *r = &s->facts.retained;
+	uint64_t rank = 0, n = s->graph->n;
+
+	for (uint64_t w = 0; w < (n + 63) / 64; w++) {
+		if (r->rank[w] != rank)
+			return false;
+		rank += (uint64_t)__builtin_popcountll(r->set[w]);
+	}
+	return !(n % 64 && r->set[n / 64] >> n % 64) &&
+	       rank == s->file->table[r->wide ? SECTION_RETAINED_WIDE : SECTION_RETAINED].n;
+}
+
 static bool dom_is_sound(const struct saved *s)
 {
 	uint32_t bad = 0, n = s->graph->n;
 
 	for (uint64_t i = 0; i < n; i++)
 		bad |= s->facts.idom[i] >= n && s->facts.idom[i] != NODE_NONE;
-	return !bad;
+	return !bad && retained_is_sound(s);
 }
 
 static bool reverse_is_sound(const struct saved *s)

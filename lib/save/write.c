@@ -8,6 +8,7 @@
 
 #include "base/guard.h"
 #include "base/hash.h"
+#include "fact/parts.h"
 #include "save/format.h"
 
 uint64_t save_hash(const void *bytes, uint64_t n)
@@ -201,11 +202,14 @@ static void add_facts(struct writer *w)
 {
 	const struct graph *g = w->src->graph;
 	const struct facts *f = w->src->facts;
+	const struct retained *r = &f->retained;
 
 	add(w, SECTION_REACH, f->reach, g->n, 1);
 	add(w, SECTION_IDOM, f->idom, g->n, 4);
-	add(w, SECTION_RETAINED, f->retained_wide ? NULL : f->retained, g->n, 4);
-	add(w, SECTION_RETAINED_WIDE, f->retained_wide, g->n, 8);
+	add(w, SECTION_RETAINED_SET, r->set, n_bit_words(g->n), 8);
+	add(w, SECTION_RETAINED_RANK, r->rank, n_bit_words(g->n), 4);
+	add(w, SECTION_RETAINED, r->wide ? NULL : r->narrow, f->cols[COL_RETAINED].n, 4);
+	add(w, SECTION_RETAINED_WIDE, r->wide, f->cols[COL_RETAINED].n, 8);
 	add(w, SECTION_IN_ROW, f->in_row, (uint64_t)g->n + 1, 4);
 	add(w, SECTION_IN_BASE, f->in_row_base, (g->n >> ROW_BLOCK_SHIFT) + 1, 8);
 	add(w, SECTION_IN_SRC, f->in_src, g->m, 4);
@@ -235,7 +239,7 @@ static struct err *add_content(struct writer *w)
 	c->n_places = s->n_places;
 	memcpy(c->reach_total, s->facts->reach_total, sizeof(c->reach_total));
 	c->collected = s->facts->collected;
-	c->retained_shift = s->facts->retained_shift;
+	c->retained_shift = s->facts->retained.shift;
 	c->report = (struct report *)s->report; /* nothing is written to when writing */
 	c->tables = (struct rp_table *)s->tables;
 	c->n_tables = s->n_tables;
