@@ -164,10 +164,15 @@ fuzz-smoke fuzz:
 .PHONY: bench
 bench:
 	@tools/deps.sh bench
-	$(AGAIN) -s -j$(JOBS) all $(B)/tests/bench/floor $(B)/tests/bench/touch
+	$(AGAIN) -s -j$(JOBS) all $(B)/tests/bench/floor $(B)/tests/bench/touch $(B)/tests/live/pulse
 	$(PYTHON) tests/bench/run $(B)/heapfx $(B)/tests/bench/floor $(B)/tests/bench/touch $(BENCH)
+	$(PYTHON) tests/bench/capture $(B)/heapfx $(B)/tests/live/pulse
 
 $(B)/tests/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -o $@ $<
+
+$(B)/tests/live/%: tests/live/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $<
 

@@ -9,6 +9,7 @@
 
 #include "base/guard.h"
 #include "capture/bundle.h"
+#include "capture/caps.h"
 #include "capture/outfile.h"
 #include "capture_meta.h"
 #include "commands.h"
@@ -160,6 +161,15 @@ static struct err *make_bundle(struct job *job)
 	return err ? err : bundle_make(job->capture, meta, &job->bundle);
 }
 
+/* The process is free before anything is told, or waited for: a disk takes its time. */
+static void let_go(struct job *job)
+{
+	struct err *err = capture_release(job->capture);
+
+	if (err)
+		diag_err(&job->run.env, "capture/child", err);
+}
+
 /* A disk that is full is not left so; all else that was captured stays, under its partial name. */
 static struct err *keep_part(struct job *job, struct err *err)
 {
@@ -184,6 +194,7 @@ static struct err *store_it(struct job *job)
 
 	job->capture->stream.unreadable = s->unreadable;
 	job->stored.raw = s->size;
+	let_go(job);
 	if (err)
 		return keep_part(job, err);
 	if (!job->to_stdout && !fstat(fd, &st))
@@ -303,15 +314,6 @@ static struct err *say_all(struct job *job)
 	return fflush(out) ? err_os(errno, "standard output") : NULL;
 }
 
-/* The process must have been let go before anything is told or waited for. */
-static void let_go(struct job *job)
-{
-	struct err *err = capture_release(job->capture);
-
-	if (err)
-		diag_err(&job->run.env, "capture/child", err);
-}
-
 static struct err *capture_all(struct job *job)
 {
 	struct err *err = look_at(job);
@@ -324,10 +326,10 @@ static struct err *capture_all(struct job *job)
 		err = capture_take(job->capture);
 	if (!err && job->bundled)
 		err = make_bundle(job);
+	/* all that another user owns is open now, but for the directory of the result */
+	caps_keep(CAPS_FILES);
 	if (!err)
 		err = store_it(job);
-	if (job->capture)
-		let_go(job);
 	if (!err)
 		err = write_meta(job);
 	return err ? err : say_all(job);

@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/guard.h"
+#include "capture/caps.h"
 #include "capture/inject.h"
 
 enum { REAP_TRIES = 20, REAP_NAP_US = 50000 };
@@ -135,6 +137,8 @@ static void leave_the_world(int sock)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid();
 	prctl(PR_SET_NAME, "heapfx-keeper");
+	setpriority(PRIO_PROCESS, 0, -20); /* its time is the target's pause; where it may */
+	caps_keep(CAPS_TRACE | CAPS_FILES);
 	for (int fd = 0; fd < 3 && null >= 0; fd++)
 		dup2(null, fd);
 	if (sock != 3) {

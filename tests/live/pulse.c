@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCKS_PER_MIB = 1024, BLOCK = 1000 };
+enum { BLOCKS_PER_MIB = 1024, BLOCK = 1000, BEAT = 100000 /* ns */ };
 
 static _Atomic uint64_t longest, bad, sigchlds, spins, ends;
 static int never[2];
@@ -49,7 +49,8 @@ static uint64_t now(void)
 static __attribute__((noreturn)) void *beat(void *arg)
 {
 	(void)arg;
-	for (uint64_t last = now(), at; ; last = at) {
+	for (uint64_t last = now(), at;; last = at) {
+		nanosleep(&(struct timespec){ .tv_nsec = BEAT }, NULL);
 		at = now();
 		if (at - last > longest)
 			longest = at - last;
