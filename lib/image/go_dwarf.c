@@ -34,7 +34,8 @@ struct made {
 	uint64_t *parts;    /* entries of the fields' types */
 };
 
-struct go_dwarf {
+/* What one module's debug info says: that of a plugin has offsets of its own. */
+struct unit {
 	const struct go *go;
 	const struct module *module;
 	struct {
@@ -57,16 +58,33 @@ struct made_list {
 	size_t n, cap;
 };
 
-void go_dwarf_close(struct go_dwarf *d)
+struct go_dwarf {
+	struct unit *units; /* of modules that have debug info */
+	size_t n;
+	struct { /* of all of them, by address */
+		struct go_variable *v;
+		size_t n, cap;
+	} variables;
+};
+
+static void unit_close(struct unit *d)
 {
-	if (!d)
-		return;
 	free(d->variables.v);
 	free(d->functions.v);
 	addrmap_fini(&d->types);
 	addrmap_fini(&d->closures);
 	addrmap_fini(&d->locals);
 	arena_fini(&d->mem);
+}
+
+void go_dwarf_close(struct go_dwarf *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->n; i++)
+		unit_close(&d->units[i]);
+	free(d->units);
+	free(d->variables.v);
 	free(d);
 }
 
@@ -99,7 +117,7 @@ static char *short_name(struct arena *mem, const char *name)
 /* ---- types */
 
 /* Past typedefs that only rename. */
-static bool real_entry(const struct go_dwarf *d, uint64_t id, struct dbg_entry *ret)
+static bool real_entry(const struct unit *d, uint64_t id, struct dbg_entry *ret)
 {
 	for (unsigned i = 0; i < ALIASES_MAX && id; i++) {
 		if (!dbg_entry_read(d->go->img, d->module, id, ret))
@@ -111,12 +129,15 @@ static bool real_entry(const struct go_dwarf *d, uint64_t id, struct dbg_entry *
 	return false;
 }
 
-static const struct go_type *descriptor_of(const struct go_dwarf *d, const struct dbg_entry *e)
+static const struct go_type *descriptor_of(const struct unit *d, const struct dbg_entry *e)
 {
 	for (size_t i = 0; i < d->go->n_modules && e->go_runtime_type; i++) {
 		const struct go_module *m = &d->go->modules[i];
-		const struct go_type *t = go_type_at(d->go, m->types + e->go_runtime_type);
+		const struct go_type *t;
 
+		if (image_module_at(d->go->img, m->addr) != d->module)
+			continue;
+		t = go_type_at(d->go, m->types + e->go_runtime_type);
 		/* An offset in a section that begins elsewhere leads to another type, or to none. */
 		if (t && t->kind == (e->go_kind & 31))
 			return t;
@@ -124,13 +145,13 @@ static const struct go_type *descriptor_of(const struct go_dwarf *d, const struc
 	return NULL;
 }
 
-static const struct go_type *known_type(const struct go_dwarf *d, uint64_t id)
+static const struct go_type *known_type(const struct unit *d, uint64_t id)
 {
 	return id ? addrmap_get(&d->types, id) : NULL;
 }
 
 struct parts {
-	struct go_dwarf *d;
+	struct unit *d;
 	struct made *m;
 	struct {
 		struct go_field *v;
@@ -158,7 +179,7 @@ static bool add_part(void *arg, const struct dbg_entry *e)
 	return !p->failed;
 }
 
-static bool keep_parts(struct go_dwarf *d, struct parts *p, struct made *m)
+static bool keep_parts(struct unit *d, struct parts *p, struct made *m)
 {
 	struct go_field *fields = arena_alloc(&d->mem, p->fields.n * sizeof(*fields) + 1);
 	uint64_t *types = arena_alloc(&d->mem, p->types.n * sizeof(*types) + 1);
@@ -176,7 +197,7 @@ static bool keep_parts(struct go_dwarf *d, struct parts *p, struct made *m)
 	return ok;
 }
 
-static bool begin_struct(struct go_dwarf *d, struct made *m)
+static bool begin_struct(struct unit *d, struct made *m)
 {
 	struct parts p = { .d = d, .m = m };
 
@@ -185,7 +206,7 @@ static bool begin_struct(struct go_dwarf *d, struct made *m)
 }
 
 /* Kind and parts of an entry, whose type is not made yet. */
-static bool begin_type(struct go_dwarf *d, struct made *m)
+static bool begin_type(struct unit *d, struct made *m)
 {
 	struct go_type *t = m->type;
 
@@ -237,7 +258,7 @@ static bool begin_type(struct go_dwarf *d, struct made *m)
 }
 
 /* The type of an entry: known, or begun and put on the list. */
-static bool want_type(struct go_dwarf *d, uint64_t id, struct made_list *list)
+static bool want_type(struct unit *d, uint64_t id, struct made_list *list)
 {
 	struct made m = {};
 	const struct go_type *t;
@@ -266,7 +287,7 @@ static bool want_type(struct go_dwarf *d, uint64_t id, struct made_list *list)
 }
 
 /* Parts that are unknown, or do not fit, are left out. */
-static void finish_struct(const struct go_dwarf *d, struct made *m)
+static void finish_struct(const struct unit *d, struct made *m)
 {
 	struct go_field *fields = (struct go_field *)m->type->fields;
 	uint64_t end = 0;
@@ -298,7 +319,7 @@ static bool grow_pointers(struct go_type *t)
 }
 
 /* All that was begun, and what that leads to. */
-static bool finish_types(struct go_dwarf *d, struct made_list *list)
+static bool finish_types(struct unit *d, struct made_list *list)
 {
 	bool more = true;
 
@@ -327,7 +348,7 @@ static bool finish_types(struct go_dwarf *d, struct made_list *list)
 	return true;
 }
 
-static const struct go_type *type_of(struct go_dwarf *d, uint64_t id)
+static const struct go_type *type_of(struct unit *d, uint64_t id)
 {
 	struct made_list list = {};
 	bool ok = want_type(d, id, &list) && finish_types(d, &list);
@@ -339,7 +360,7 @@ static const struct go_type *type_of(struct go_dwarf *d, uint64_t id)
 /* ---- globals and functions */
 
 struct statics {
-	struct go_dwarf *d;
+	struct unit *d;
 	struct {
 		struct dbg_static *v;
 		size_t n, cap;
@@ -367,7 +388,7 @@ static int static_cmp(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static struct err *add_variable(struct go_dwarf *d, const struct dbg_static *s)
+static struct err *add_variable(struct unit *d, const struct dbg_static *s)
 {
 	struct go_variable v = { .addr = s->addr + d->module->bias };
 	struct dbg_entry e;
@@ -395,7 +416,7 @@ static bool is_module_data(const struct go *go, taddr at)
 	return false;
 }
 
-static struct err *read_statics(struct go_dwarf *d)
+static struct err *read_statics(struct unit *d)
 {
 	struct statics s = { .d = d };
 	struct err *err = NULL;
@@ -412,21 +433,55 @@ static struct err *read_statics(struct go_dwarf *d)
 	return s.failed ? &err_nomem : err;
 }
 
-struct err *go_dwarf_open(const struct go *go, struct go_dwarf **ret)
+static int variable_cmp(const void *a, const void *b)
 {
-	struct go_dwarf *d;
+	const struct go_variable *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+/* A module's unit, and its variables behind those of others. */
+static struct err *add_unit(struct go_dwarf *d, const struct go *go, const struct module *module)
+{
+	struct unit *u = &d->units[d->n];
 	struct err *err;
 
+	for (size_t i = 0; i < d->n; i++)
+		if (d->units[i].module == module)
+			return NULL;
+	d->n++;
+	u->go = go;
+	u->module = module;
+	err = read_statics(u);
+	for (size_t i = 0; i < u->variables.n && !err; i++)
+		if (!vec_push(&d->variables, &u->variables.v[i]))
+			err = &err_nomem;
+	return err;
+}
+
+struct err *go_dwarf_open(const struct go *go, struct go_dwarf **ret)
+{
+	struct go_dwarf *d = calloc(1, sizeof(*d));
+	struct err *err = NULL;
+
 	*ret = NULL;
-	if (!go->module || !go->module->dbg)
-		return NULL;
-	d = calloc(1, sizeof(*d));
-	if (!d)
+	if (d)
+		d->units = calloc(go->n_modules + 1, sizeof(*d->units));
+	if (!d || !d->units) {
+		go_dwarf_close(d);
 		return &err_nomem;
-	d->go = go;
-	d->module = go->module;
-	err = read_statics(d);
-	if (err)
+	}
+	if (go->module && go->module->dbg)
+		err = add_unit(d, go, go->module);
+	for (size_t i = 0; i < go->n_modules && !err; i++) {
+		const struct module *m = image_module_at(go->img, go->modules[i].addr);
+
+		if (m && m->dbg)
+			err = add_unit(d, go, m);
+	}
+	if (d->variables.n)
+		qsort(d->variables.v, d->variables.n, sizeof(*d->variables.v), variable_cmp);
+	if (err || !d->n)
 		go_dwarf_close(d);
 	else
 		*ret = d;
@@ -439,9 +494,20 @@ const struct go_variable *go_dwarf_variables(const struct go_dwarf *d, size_t *r
 	return d->variables.v;
 }
 
+/* The unit of the module that has the code; NULL: that has no debug info. */
+static struct unit *unit_at(const struct go_dwarf *d, taddr pc)
+{
+	const struct module *m = d->n ? image_module_at(d->units[0].go->img, pc) : NULL;
+
+	for (size_t i = 0; i < d->n; i++)
+		if (d->units[i].module == m)
+			return &d->units[i];
+	return NULL;
+}
+
 /* ---- what functions captured */
 
-static const struct dbg_static *function_at(const struct go_dwarf *d, taddr addr)
+static const struct dbg_static *function_at(const struct unit *d, taddr addr)
 {
 	size_t lo = partition_point(d->functions.n, i, d->functions.v[i].addr < addr);
 
@@ -456,7 +522,7 @@ static int field_cmp(const void *a, const void *b)
 }
 
 /* The size is not told: as far as the last one reaches. */
-static bool finish_closure(struct go_dwarf *d, struct made *m)
+static bool finish_closure(struct unit *d, struct made *m)
 {
 	struct go_field *fields = (struct go_field *)m->type->fields;
 	size_t n = 0;
@@ -482,7 +548,7 @@ static bool finish_closure(struct go_dwarf *d, struct made *m)
 	return m->type->n_fields;
 }
 
-const struct go_type *go_dwarf_closure(struct go_dwarf *d, taddr pc)
+static const struct go_type *closure_of(struct unit *d, taddr pc)
 {
 	const struct go_type *known = pc ? addrmap_get(&d->closures, pc) : NULL;
 	const struct dbg_static *f = function_at(d, pc - d->module->bias);
@@ -501,6 +567,13 @@ const struct go_type *go_dwarf_closure(struct go_dwarf *d, taddr pc)
 	    !addrmap_put(&d->closures, pc, m.type))
 		return NULL;
 	return m.type;
+}
+
+const struct go_type *go_dwarf_closure(struct go_dwarf *d, taddr pc)
+{
+	struct unit *u = unit_at(d, pc);
+
+	return u ? closure_of(u, pc) : NULL;
 }
 
 /* ---- variables of frames */
@@ -541,7 +614,7 @@ static int local_cmp(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-static bool keep_locals(struct go_dwarf *d, struct locals *l, struct frame_locals *ret)
+static bool keep_locals(struct unit *d, struct locals *l, struct frame_locals *ret)
 {
 	ret->v = arena_alloc(&d->mem, l->list.n * sizeof(*ret->v) + 1);
 	if (!ret->v)
@@ -561,7 +634,7 @@ static bool keep_locals(struct go_dwarf *d, struct locals *l, struct frame_local
 	return true;
 }
 
-const struct go_local *go_dwarf_locals(struct go_dwarf *d, taddr entry, taddr pc, size_t *ret_n)
+static const struct go_local *locals_of(struct unit *d, taddr entry, taddr pc, size_t *ret_n)
 {
 	const struct frame_locals *known = pc ? addrmap_get(&d->locals, pc) : NULL;
 	const struct dbg_static *f = known ? NULL : function_at(d, entry - d->module->bias);
@@ -579,4 +652,12 @@ const struct go_local *go_dwarf_locals(struct go_dwarf *d, taddr entry, taddr pc
 	free(l.types.v);
 	*ret_n = made ? made->n : 0;
 	return made ? made->v : NULL;
+}
+
+const struct go_local *go_dwarf_locals(struct go_dwarf *d, taddr entry, taddr pc, size_t *ret_n)
+{
+	struct unit *u = unit_at(d, entry);
+
+	*ret_n = 0;
+	return u ? locals_of(u, entry, pc, ret_n) : NULL;
 }

@@ -2,7 +2,8 @@
  * image/go_dwarf.h - what only debug info tells of a Go program: names and types of globals, and what
  * functions captured.
  *
- * Types come out as descriptors where those exist, and are made from DWARF where not.  One thread.
+ * Of each module of the runtime: a plugin has its own.  Types come out as descriptors where those
+ * exist, and are made from DWARF where not.  One thread.
  */
 #ifndef HEAPFX_IMAGE_GO_DWARF_H
 #define HEAPFX_IMAGE_GO_DWARF_H
@@ -16,7 +17,7 @@ struct go_variable {
 };
 
 struct go_dwarf;
-/* NULL in *ret when the program has no debug info. */
+/* NULL in *ret when no module of it has debug info. */
 struct err *go_dwarf_open(const struct go *go, struct go_dwarf **ret) MUST_CHECK;
 void go_dwarf_close(struct go_dwarf *d); /* NULL is fine */
 /* Ascending by address. */
