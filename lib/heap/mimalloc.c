@@ -92,6 +92,19 @@ static int by_start(const void *a, const void *b)
 	return (x->start > y->start) - (x->start < y->start);
 }
 
+/* A page that reaches over the next one, which the map has where the first should end: its figures are wrong. */
+static void clip_page(struct mi_heap *h, struct mi_page *p, const struct mi_page *next)
+{
+	if (!p->slices_end || next->start < p->slices_end || p->slices_end <= p->start)
+		return;
+	mi_damage(h, p->at,
+		  "page 0x%" PRIx64 " of 0x%" PRIx64
+		  ": its %u blocks reach over page 0x%" PRIx64 "; its slices end at 0x%" PRIx64,
+		  p->at, p->start, p->capacity, next->at, p->slices_end);
+	p->capacity = (uint32_t)((p->slices_end - p->start) / p->block_size);
+	p->area_end = p->slices_end;
+}
+
 /* By place, without those that have no block yet; of two that meet the first stays. */
 static void sort_pages(struct mi_heap *h)
 {
@@ -101,6 +114,8 @@ static void sort_pages(struct mi_heap *h)
 	if (h->pages.n)
 		qsort(v, h->pages.n, sizeof(*v), by_start);
 	for (size_t i = 0; i < h->pages.n; i++) {
+		if (kept && v[i].start < mi_page_end(&v[kept - 1]))
+			clip_page(h, &v[kept - 1], &v[i]);
 		if (kept && v[i].start < mi_page_end(&v[kept - 1])) {
 			mi_damage(h, v[i].at,
 				  "page 0x%" PRIx64 " of 0x%" PRIx64 " lies across page 0x%" PRIx64

@@ -36,7 +36,8 @@ extern const char *const mi_where_names[MI_WHERES];
 struct mi_page {
 	taddr at;	/* of the struct */
 	taddr start;	/* the first block */
-	taddr area_end; /* of the slices it has */
+	taddr area_end; /* of the slices it has, by its own figures */
+	taddr slices_end; /* and by the map's; 0: there is none */
 	uint64_t block_size;
 	uint32_t capacity;	/* blocks that were carved out */
 	uint32_t reserved;	/* that there is room for */

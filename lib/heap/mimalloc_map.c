@@ -83,6 +83,7 @@ static bool read_page(const struct image *img, const struct map_form *f, taddr a
 		.at = at,
 		.start = start,
 		.area_end = slice + n_slices * MI_SLICE,
+		.slices_end = slice + n_slices * MI_SLICE,
 		.block_size = load_u64(b + f->block_size),
 		.capacity = load_u16(b + f->capacity),
 		.reserved = load_u16(b + f->reserved),
