@@ -15,12 +15,18 @@
 #include "pipeline.h"
 #include "type/pieces.h"
 
+enum {
+	UNCLAIMED_LEAST = 1 << 20, /* bytes in mappings of nobody's that are worth a word */
+	UNCLAIMED_SHARE = 10,	   /* if they are one in so many */
+};
+
 /* Mappings outside heaps. */
 enum place {
 	PLACE_STACK_LIVE,
 	PLACE_STACK_REST,
 	PLACE_DATA,
 	PLACE_CODE,
+	PLACE_POOLS,
 	PLACE_ANON,
 	PLACE_UNTOUCHED,
 	PLACES
@@ -33,6 +39,7 @@ static const struct {
 	[PLACE_STACK_REST] = { "stack/unused", "thread stacks: used before, not now" },
 	[PLACE_DATA] = { "module/data", "programs and libraries: data" },
 	[PLACE_CODE] = { "module/code", "programs and libraries: code, read-only" },
+	[PLACE_POOLS] = { "mapping/pools", "pools of the program, outside heaps" },
 	[PLACE_ANON] = { "mapping/anonymous", "anonymous mappings outside heaps" },
 	[PLACE_UNTOUCHED] = { "mapping/untouched",
 			      "address space without memory: never written, or given back" },
@@ -121,12 +128,25 @@ static void add_bytes(const struct segment *seg, taddr start, uint64_t n, bool s
 	t->zero += zero;
 }
 
-/* [start, end) of an anonymous segment, in no claim. */
-static void count_anonymous(const struct run *run, const struct segment *seg, taddr start,
-			    taddr end, struct sums *sums)
+/* The end of the pages from `at` on that are all a pool's, or all none's. */
+static taddr same_owner(const struct run *run, taddr at, taddr end, bool *ret_is_pool)
+{
+	*ret_is_pool = pools_at(&run->pools, at) != POOL_NONE;
+	if (!run->pools.spans.n)
+		return end;
+	for (at += PAGE - at % PAGE; at < end; at += PAGE)
+		if ((pools_at(&run->pools, at) != POOL_NONE) != *ret_is_pool)
+			return at;
+	return end;
+}
+
+/* [start, end) of an anonymous segment, in no claim, one owner's. */
+static void count_owned(const struct run *run, const struct segment *seg, taddr start, taddr end,
+			bool is_pool, struct sums *sums)
 {
 	const struct thread *t = thread_of_stack(run->image, seg);
-	struct tally rest = {}, *to = place(sums, t ? PLACE_STACK_REST : PLACE_ANON);
+	enum place rest_place = t ? PLACE_STACK_REST : is_pool ? PLACE_POOLS : PLACE_ANON;
+	struct tally rest = {}, *to = place(sums, rest_place);
 	uint64_t n = end - start, live = 0;
 
 	if (t && t->live_low >= start && t->live_low < end)
@@ -138,6 +158,22 @@ static void count_anonymous(const struct run *run, const struct segment *seg, ta
 		to->zero += rest.zero;
 	else
 		place(sums, PLACE_UNTOUCHED)->full += rest.zero;
+}
+
+static void count_anonymous(const struct run *run, const struct segment *seg, taddr start,
+			    taddr end, struct sums *sums)
+{
+	if (thread_of_stack(run->image, seg)) { /* all of it its thread's */
+		count_owned(run, seg, start, end, false, sums);
+		return;
+	}
+	while (start < end) {
+		bool is_pool;
+		taddr stop = same_owner(run, start, end, &is_pool);
+
+		count_owned(run, seg, start, stop, is_pool, sums);
+		start = stop;
+	}
 }
 
 static void count_unclaimed(const struct run *run, const struct segment *seg, taddr start,
@@ -438,8 +474,7 @@ static struct err *collected_lines(struct run *run, uint64_t present)
 		{ "collected/uncollected", collected_label(run, "uncollected garbage"),
 		  f->reach_total[REACH_UNCOLLECTED].bytes },
 		{ "collected/free", collected_label(run, "free slots in spans"), 0 },
-		{ "collected/overhead",
-		  collected_label(run, "size classes, pointer bits"), 0 },
+		{ "collected/overhead", collected_label(run, "size classes, pointer bits"), 0 },
 	};
 
 	add_free(run, true, &lines[2].bytes, &lines[3].bytes);
@@ -461,6 +496,22 @@ void measure_run(struct run *run)
 	}
 }
 
+/* Roots keep what they lead to: where many bytes are roots for want of an owner, that is said. */
+static void note_unclaimed(struct run *run, uint64_t bytes)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < run->report.breakdown.n; i++)
+		if (breakdown_is_memory(&run->report.breakdown.v[i]))
+			all += run->report.breakdown.v[i].bytes;
+	if (bytes >= UNCLAIMED_LEAST && bytes >= all / UNCLAIMED_SHARE)
+		diag(&run->env, "memory/unclaimed", ERR_NOWHERE,
+		     "%" PRIu64 " bytes in mappings are no allocator's that is known here: "
+		     "all their words count as roots, so that nothing that they point at is lost "
+		     "(--pool-layout describes an arena)",
+		     bytes);
+}
+
 static struct err *add_lines(struct run *run, const struct regions *r, struct sums *sums)
 {
 	struct err *err = collected_lines(run, sums->v[ZONE_PRECISE].full);
@@ -472,6 +523,8 @@ static struct err *add_lines(struct run *run, const struct regions *r, struct su
 		err = heap_lines(run, sums->v[ZONE_CLAIM].full);
 	for (unsigned i = 0; !err && i < PLACES; i++)
 		err = add_line(run, places[i].category, places[i].label, place(sums, i)->full);
+	if (!err)
+		note_unclaimed(run, place(sums, PLACE_ANON)->full);
 	return err;
 }
 

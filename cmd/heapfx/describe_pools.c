@@ -12,7 +12,7 @@
 
 enum {
 	POOLS_SHOWN = 1000,
-	CONTENTS_SHOWN = 4,
+	CONTENTS_SHOWN = 3,
 	DOMINATORS_MAX = 8,  /* above a block that are asked whether they are the pool's too */
 	STEPS_MAX = 1 << 22, /* along chains to holders, in all */
 };

@@ -6,6 +6,7 @@ import pytest
 
 import make_cores
 import make_pools
+import synth
 from common import CORPUS, ROOT, heapfx, heapfx_ok, unpack
 
 MASK = 0xA5A5A5A5A5A5A5A5
@@ -143,6 +144,25 @@ def test_slices_are_as_many_as_the_program_has(made):
 @pytest.mark.parametrize("made", (False, True))
 def test_look_alikes_are_no_pools(made):
 	assert "pools" not in pools_in(core_of("decoys", made)[0])[1]
+
+
+@pytest.mark.parametrize("size,noted", ((1 << 18, False), (3 << 20, True)))
+def test_memory_of_nobody_is_noted(tmp_path, size, noted):
+	core = tmp_path / "core"
+	core.write_bytes(synth.elf([synth.Segment(vaddr=0x7F0000000000, data=b"\x11" * size, flags=6)]))
+	report = json.loads(heapfx_ok("analyze", core, "--format", "json").out)
+	lines = {line["category"]: line["bytes"] for line in report["memory"]["breakdown"]}
+	assert lines["mapping/anonymous"] == size
+	problem = [p for p in report["input"]["problems"] if p["code"] == "memory/unclaimed"]
+	assert bool(problem) == noted and all(str(size) in p["message"] for p in problem)
+
+
+def test_pools_outside_heaps_have_a_line():
+	core, truth = core_of("aprs", False)
+	report = pools_in(core)[1]
+	lines = {line["category"]: line["bytes"] for line in report["memory"]["breakdown"]}
+	assert 0 < lines["mapping/pools"] <= sum(pool["bytes"] for pool in report["pools"]["list"])
+	assert lines["mapping/pools"] > 5 * lines["mapping/anonymous"] and truth.exists()
 
 
 def test_without_the_layout_there_is_none():
