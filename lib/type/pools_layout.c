@@ -82,7 +82,7 @@ static bool find_room(const struct reader *r, taddr at, struct room *ret)
 
 	if (!at || at & 7)
 		return false;
-	if (id != BLOCK_NONE) {
+	if (id != BLOCK_NONE && !block_is_filler(r->p->blocks, id)) {
 		block_get(r->p->blocks, id, &b);
 		*ret = (struct room){ b.addr, b.addr + b.usable, true };
 		return b.used && at >= ret->start && at < ret->end;

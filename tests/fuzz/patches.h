@@ -160,7 +160,7 @@ static inline void patches_use(struct env *env, const struct image *img)
 		block_get(&blocks, id, &block);
 	}
 	if (!err)
-		err = graph_from_blocks(env, img, &blocks, &graph);
+		err = graph_from_blocks(env, img, &blocks, NULL, &graph);
 	if (!err)
 		err = facts_compute(env, graph, FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, &facts);
 	err_free(err);

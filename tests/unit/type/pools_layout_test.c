@@ -11,7 +11,7 @@
 enum {
 	HEAP = 0x10000000,
 	DATA = 0x20000000, /* of libx.so */
-	MAPPED = 0x30000000,
+	MAPPED = HEAP + 0x10000, /* of the same megabyte as the heap */
 	CODE = 0x40000000,
 	A = HEAP + 16, /* blocks of 0x100 bytes, 0xf8 of them usable; G is free */
 	B = A + 0x100,
@@ -147,8 +147,8 @@ static void check(const struct pool_case *c)
 {
 	static const struct fake_mapping mappings[] = {
 		{ HEAP, 0x1000, SEG_R | SEG_W },
-		{ DATA, 0x1000, SEG_R | SEG_W, .module = 2 },
 		{ MAPPED, 0x3000, SEG_R | SEG_W },
+		{ DATA, 0x1000, SEG_R | SEG_W, .module = 2 },
 		{ CODE, 0x1000, SEG_R | SEG_X, .module = 2 },
 		{},
 	};
