@@ -14,6 +14,8 @@
 
 enum {
 	RISE_PERCENT = 10, /* of the goal: less is nothing */
+	RUN_PERCENT = 50,  /* and so much runs away */
+	FLAT_PERCENT = 5,
 	FREE_PERCENT = 25, /* free slots in spans in use */
 	WORTH_SAYING = 1 << 20,
 	PAUSES_LEAST = 16, /* for how often they come */
@@ -149,7 +151,23 @@ static void signal_goal(struct course *c)
 	text_add_bytes(&t, now);
 	text_add(&t, " at the last collection: live memory rose, or GOGC did");
 	put_signal(c, "goal-rising", &t);
+	text_reset(&t);
+	if ((now - was) / RUN_PERCENT >= was / 100) {
+		text_add(&t, "by half or more in one collection; after another like it: ");
+		text_add_bytes(&t, now + (now - was));
+		put_signal(c, "goal-runaway", &t);
+	}
 	text_fini(&t);
+}
+
+/* The last two goals are alike: what is live is as it was. */
+static bool is_live_flat(const struct course *c)
+{
+	uint64_t was = c->m->last_goal, now = c->m->percent_goal;
+	uint64_t apart = now > was ? now - was : was - now;
+
+	return c->m->gc_percent >= 0 && !c->limited && was && was < 1ull << 50 &&
+	       now < 1ull << 50 && apart / FLAT_PERCENT <= was / 100;
 }
 
 static void signal_past_goal(struct course *c)
@@ -229,8 +247,9 @@ static void signal_fragmentation(struct course *c)
 	text_add_bytes(&t, slots);
 	text_add(&t, " of ");
 	text_add_bytes(&t, inuse->computed);
-	text_add(&t, " in spans are free slots, of a time when more was live");
-	put_signal(c, "fragmentation", &t);
+	text_add(&t, is_live_flat(c) ? " in spans are free slots; live memory is flat" :
+				       " in spans are free slots, of a time when more was live");
+	put_signal(c, is_live_flat(c) ? "fragmentation-live-flat" : "fragmentation", &t);
 	text_fini(&t);
 }
 

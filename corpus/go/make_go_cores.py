@@ -101,7 +101,7 @@ for _minor in RELEASES:
 	CASES[f"waits.{_minor}.healthy"] = Case("waits", _minor, args=("healthy",), about="the same, repaired")
 	CASES[f"waits.{_minor}.healthy-stripped"] = Case("waits", _minor, STRIPPED, args=("healthy",),
 		about="the same, repaired, no symbols")
-	for _mode in ("grow", "limit", "steady"):
+	for _mode in ("grow", "limit", "sparse", "steady"):
 		CASES[f"course.{_minor}.{_mode}"] = Case("course", _minor, args=(_mode,),
 			about=f"the collector's course: {_mode}")
 		CASES[f"course.{_minor}.{_mode}-stripped"] = Case("course", _minor, STRIPPED, args=(_mode,),

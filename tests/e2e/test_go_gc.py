@@ -51,7 +51,9 @@ def test_signals(name):
 	total, said = truth_of(name).total, signals_of(name)
 	if "course.grow" in total:
 		assert "at the last collection: live memory rose, or GOGC did" in said["goal-rising"]
-		assert "fragmentation" in said
+		assert "fragmentation" in said and "goal-runaway" in said
+	elif "course.sparse" in total:
+		assert said.keys() == {"fragmentation-live-flat"} and said.popitem()[1].endswith("; live memory is flat")
 	elif "course.limit" in total:
 		assert said.keys() & {"limit-pressed", "past-goal"} and "goal-rising" not in said
 	else:

@@ -1,7 +1,7 @@
 // Course is a heap that grows from one collection to the next and leaves its spans half empty, or is
-// pressed by a memory limit, or does neither.
+// pressed by a memory limit, or does neither; or whose spans are half empty while what is live stays.
 //
-//	course TRUTH grow|limit|steady
+//	course TRUTH grow|limit|sparse|steady
 //
 // Totals of its own: the goals that the runtime gave after the last two collections.
 package main
@@ -64,15 +64,16 @@ func main() {
 	switch mode {
 	case "limit":
 		debug.SetMemoryLimit(20 << 20)
-	case "grow":
+	case "grow", "sparse":
 		scatter(400000)
 	}
 	collect("before")
-	if mode != "steady" {
+	flat := mode == "steady" || mode == "sparse"
+	if !flat {
 		grow(12 << 10)
 	}
 	collect("last_goal")
-	if mode != "steady" {
+	if !flat {
 		grow(16 << 10)
 	}
 	collect("goal")
