@@ -1,4 +1,8 @@
 /* query/columns.c - blocks, edges and roots: rows are places in the graph's own columns. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
 #include "base/search.h"
 #include "query/table.h"
 
@@ -62,6 +66,140 @@ static void blocks_settle(struct query *q, struct scan *s)
 	}
 }
 
+/* ---- blocks in groups: a stable counting sort by a code that alike rows share */
+
+enum { SIZE_CODES = 1 << 16 }; /* in units of the index; the last one is of all that are larger */
+
+struct codes {
+	const struct query *q;
+	uint64_t columns;   /* as bounds.grouped */
+	uint32_t *of_type; /* by type_id; 0: of no type; types of one name have one */
+	uint32_t n_types;
+	unsigned size_shift;
+};
+
+static int by_type_name(const void *pa, const void *pb, void *arg)
+{
+	const struct types *t = arg;
+	const type_id *a = pa, *b = pb;
+
+	return strcmp(t->v[*a].name, t->v[*b].name);
+}
+
+static struct err *open_types(struct codes *c)
+{
+	const struct types *t = c->q->src.graph->types;
+	size_t n = t ? t->n : 1;
+	_free_ type_id *sorted = calloc(n + 1, sizeof(*sorted));
+
+	c->of_type = calloc(n + 1, sizeof(*c->of_type));
+	if (!sorted || !c->of_type)
+		return &err_nomem;
+	for (size_t i = 1; i < n; i++)
+		sorted[i - 1] = (type_id)i;
+	if (n > 2)
+		qsort_r(sorted, n - 1, sizeof(*sorted), by_type_name, (void *)t);
+	for (size_t i = 0; i + 1 < n; i++) {
+		c->n_types += !i || strcmp(t->v[sorted[i]].name, t->v[sorted[i - 1]].name) != 0;
+		c->of_type[sorted[i]] = c->n_types;
+	}
+	c->n_types++;
+	return NULL;
+}
+
+static uint32_t code_of(const struct codes *c, node_id id, uint64_t size)
+{
+	const struct graph *g = c->q->src.graph;
+	bool live = graph_is_live(g, id);
+	uint32_t code = 0;
+
+	if (c->columns & 1 << B_SIZE)
+		code = size >> c->size_shift < SIZE_CODES - 1 ? (uint32_t)(size >> c->size_shift) :
+								SIZE_CODES - 1;
+	if (c->columns & 1 << B_TYPE)
+		code = code * c->n_types + c->of_type[graph_type(g, id)];
+	if (c->columns & 1 << B_REACH)
+		code = code * (REACH_KINDS + 1) + (live ? c->q->src.facts->reach[id] + 1u : 0);
+	return c->columns & 1 << B_STATE ? code * 2 + live : code;
+}
+
+/* How many codes there are. */
+static uint64_t count_codes(const struct codes *c)
+{
+	uint64_t n = c->columns & 1 << B_SIZE ? SIZE_CODES : 1;
+
+	n *= c->columns & 1 << B_TYPE ? c->n_types : 1;
+	n *= c->columns & 1 << B_REACH ? REACH_KINDS + 1 : 1;
+	return n * (c->columns & 1 << B_STATE ? 2 : 1);
+}
+
+static int by_size_then_id(const void *pa, const void *pb, void *arg)
+{
+	const node_id *a = pa, *b = pb;
+	uint64_t x = graph_size(arg, *a), y = graph_size(arg, *b);
+
+	if (x != y)
+		return x < y ? -1 : 1;
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* Fills s->order by `first`: where each code's next one goes. */
+static void place_all(const struct codes *c, uint32_t *first, struct scan *s)
+{
+	const struct graph *g = c->q->src.graph;
+	node_id *order = s->order.base;
+	uint64_t near = 0;
+
+	for (node_id id = 0; id < g->n; id++)
+		if (!c->q->src.is_filler(c->q->src.ctx, id))
+			order[first[code_of(c, id, graph_size_near(g, id, &near))]++] = id;
+}
+
+static struct err *sort_by_code(const struct codes *c, uint64_t n_codes, struct scan *s)
+{
+	const struct graph *g = c->q->src.graph;
+	_free_ uint32_t *first = calloc(n_codes + 1, sizeof(*first));
+	uint64_t near = 0, large = 0;
+	uint32_t total = 0;
+	struct err *err;
+
+	if (!first)
+		return &err_nomem;
+	for (node_id id = 0; id < g->n; id++)
+		if (!c->q->src.is_filler(c->q->src.ctx, id))
+			first[code_of(c, id, graph_size_near(g, id, &near))]++;
+	for (uint64_t i = 0; i < n_codes; i++) {
+		uint32_t n = first[i];
+
+		first[i] = total;
+		total += n;
+		large = i + 1 < n_codes ? total : large;
+	}
+	err = col_fixed(c->q->env, sizeof(node_id), total ? total : 1, "blocks in groups", &s->order);
+	if (err)
+		return err;
+	place_all(c, first, s);
+	if (c->columns & 1 << B_SIZE && total > large)
+		qsort_r((node_id *)s->order.base + large, total - large, sizeof(node_id),
+			by_size_then_id, (void *)g);
+	s->at = 0;
+	s->end = total;
+	return NULL;
+}
+
+static struct err *open_groups(const struct query *q, uint64_t columns, struct scan *s)
+{
+	const struct graph *g = q->src.graph;
+	struct codes c = { .q = q, .columns = columns, .n_types = 1,
+			   .size_shift = g->grains ? g->grains->shift : 0 };
+	struct err *err = columns & 1 << B_TYPE ? open_types(&c) : NULL;
+
+	if (!err)
+		err = sort_by_code(&c, count_codes(&c), s);
+	free(c.of_type);
+	return err;
+}
+
 static struct err *blocks_open(struct query *q, const struct bounds *b, uint64_t used,
 			       struct scan *s)
 {
@@ -73,6 +211,8 @@ static struct err *blocks_open(struct query *q, const struct bounds *b, uint64_t
 
 	if (err)
 		return err;
+	if (b->grouped)
+		return open_groups(q, b->grouped, s);
 	s->end = g->n;
 	if (b->by == B_ID)
 		by_id(b, g->n, &s->at, &s->end);
@@ -89,6 +229,8 @@ static struct err *blocks_open(struct query *q, const struct bounds *b, uint64_t
 static void blocks_next(struct query *q, struct scan *s)
 {
 	s->at++;
+	if (s->order.base)
+		return;
 	if (q->src.graph->grains && s->at < s->end)
 		grains_next(&s->grains);
 	blocks_settle(q, s);
@@ -139,7 +281,8 @@ static void blocks_column(struct query *q, node_id id, unsigned column, struct q
 static void blocks_value(struct query *q, struct scan *s, unsigned column, struct query_value *ret)
 {
 	const struct graph *g = q->src.graph;
-	node_id id = (node_id)s->at;
+	const node_id *order = s->order.base;
+	node_id id = order ? order[s->at] : (node_id)s->at;
 	struct query_block block;
 
 	switch (column) {
@@ -147,10 +290,14 @@ static void blocks_value(struct query *q, struct scan *s, unsigned column, struc
 		give_int(ret, id);
 		return;
 	case B_ADDRESS:
-		give_address(ret, address_of(g, g->grains ? s->grains.key : g->key[id]));
+		give_address(ret, order	      ? graph_key(g, id) :
+				  g->grains ? address_of(g, s->grains.key) :
+					      address_of(g, g->key[id]));
 		return;
 	case B_SIZE:
-		give_int(ret, g->grains ? s->grains.size : g->size[id]);
+		give_int(ret, order	    ? graph_size_near(g, id, &s->near) :
+			      g->grains ? s->grains.size :
+					  g->size[id]);
 		return;
 	case B_USABLE:
 	case B_WHERE:
@@ -175,6 +322,8 @@ const struct table blocks_table = {
 	.n_columns = sizeof(blocks_columns) / sizeof(*blocks_columns),
 	.keys = 1 << B_ID | 1 << B_ADDRESS,
 	.sorted = 1 << B_ID | 1 << B_ADDRESS,
+	.groups = 1 << B_STATE | 1 << B_REACH | 1 << B_TYPE,
+	.groups_alone = 1 << B_SIZE,
 	.estimate = blocks_estimate,
 	.open = blocks_open,
 	.next = blocks_next,

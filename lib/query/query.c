@@ -26,7 +26,13 @@ struct vtab_cursor {
 };
 
 /* How a scan is narrowed: idxNum is the column + 1 and, in higher bits, which bounds are given. */
-enum { PLAN_COLUMN = 0xff, PLAN_EQ = 0x100, PLAN_LOW = 0x200, PLAN_HIGH = 0x400 };
+enum {
+	PLAN_COLUMN = 0xff,
+	PLAN_EQ = 0x100,
+	PLAN_LOW = 0x200,
+	PLAN_HIGH = 0x400,
+	PLAN_GROUP_SHIFT = 12, /* from there on, bits of columns that rows are to be grouped by */
+};
 
 /* ---- declaring */
 
@@ -138,6 +144,24 @@ static void take_arguments(sqlite3_index_info *info, int column, int plan)
 	}
 }
 
+/* GROUP BY and DISTINCT need rows alike one after the other: without that SQLite sorts them all. */
+static int groups_of(const struct table *t, sqlite3_index_info *info)
+{
+	int distinct = info->nOrderBy ? sqlite3_vtab_distinct(info) : 0;
+	unsigned columns = 0;
+
+	for (int i = 0; i < info->nOrderBy && (distinct == 1 || distinct == 2); i++) {
+		int c = info->aOrderBy[i].iColumn;
+
+		if (c < 0 || !((t->groups | t->groups_alone) >> c & 1))
+			return 0;
+		columns |= 1u << c;
+	}
+	if (columns & t->groups_alone && columns & (columns - 1))
+		return 0;
+	return (int)(columns << PLAN_GROUP_SHIFT);
+}
+
 static int vtab_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
 	const struct vtab *v = (const struct vtab *)base;
@@ -165,6 +189,10 @@ static int vtab_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 	if (info->nOrderBy == 1 && !info->aOrderBy[0].desc && info->aOrderBy[0].iColumn >= 0)
 		info->orderByConsumed = (t->sorted >> info->aOrderBy[0].iColumn & 1) != 0 &&
 					(by < 0 || t->sorted >> by & 1);
+	if (by < 0 && !info->orderByConsumed && groups_of(t, info)) {
+		info->idxNum = groups_of(t, info);
+		info->orderByConsumed = 1;
+	}
 	/* Columns are asked for one by one; what a plan may use is told to open(). */
 	info->idxStr = sqlite3_mprintf("%llx", (unsigned long long)info->colUsed);
 	info->needToFreeIdxStr = 1;
@@ -190,6 +218,7 @@ static int vtab_close(sqlite3_vtab_cursor *base)
 	struct vtab_cursor *c = (struct vtab_cursor *)base;
 
 	text_fini(&c->scan.text);
+	col_close(&c->scan.order);
 	free(c);
 	return SQLITE_OK;
 }
@@ -222,7 +251,8 @@ static int vtab_filter(sqlite3_vtab_cursor *base, int plan, const char *used, in
 {
 	struct vtab_cursor *c = (struct vtab_cursor *)base;
 	struct query *q = ((struct vtab *)base->pVtab)->q;
-	struct bounds b = { (plan & PLAN_COLUMN) - 1, INT64_MIN, INT64_MAX };
+	struct bounds b = { (plan & PLAN_COLUMN) - 1, INT64_MIN, INT64_MAX,
+			    (unsigned)plan >> PLAN_GROUP_SHIFT };
 	struct text text = c->scan.text;
 	struct err *err;
 	int n = 0;
@@ -230,6 +260,7 @@ static int vtab_filter(sqlite3_vtab_cursor *base, int plan, const char *used, in
 	for (int bound = PLAN_EQ; bound <= PLAN_HIGH; bound <<= 1)
 		if (plan & bound && n < argc)
 			narrow(&b, bound, argv[n++]);
+	col_close(&c->scan.order);
 	c->scan = (struct scan){ .table = c->scan.table, .text = text };
 	err = c->scan.table->open(q, &b, strtoull(used ? used : "0", NULL, 16), &c->scan);
 	if (!err)

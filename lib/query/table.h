@@ -15,10 +15,14 @@ struct column {
 
 enum { COLUMNS_MAX = 24 };
 
-/* What of a table is wanted: rows where low <= columns[by] <= high; by < 0: all. */
+/*
+ * What of a table is wanted: rows where low <= columns[by] <= high; by < 0: all.  `grouped`, only with
+ * those: 1 << column; rows alike in all of these have to come together, in any order.
+ */
 struct bounds {
 	int by;
 	int64_t low, high;
+	uint64_t grouped;
 };
 
 /* A scan.  Each table uses what it needs. */
@@ -26,6 +30,8 @@ struct scan {
 	const struct table *table;
 	uint64_t at, end;     /* rows [at, end) are still to come */
 	struct grains_iter grains;
+	struct col order;     /* blocks: their ids, when they come in groups; else empty */
+	uint64_t near;
 	node_id src, dst;
 	bool incoming;	      /* edges: `at` is in the reverse rows of dst */
 	struct text text;     /* of the last value that was made */
@@ -37,6 +43,8 @@ struct table {
 	size_t n_columns;
 	unsigned keys;	 /* 1 << column: open() narrows by these */
 	unsigned sorted; /* 1 << column: rows come in their order */
+	unsigned groups; /* 1 << column: open() can bring rows alike in these together */
+	unsigned groups_alone; /* the same, but each of these alone */
 	/* About how many rows a bound leaves; by < 0: all. */
 	double (*estimate)(const struct query *q, const struct table *t, int by, bool one);
 	/* At the first row. `used`: 1 << column for what will be asked; narrowing may be coarse. */
