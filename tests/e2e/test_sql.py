@@ -59,17 +59,17 @@ def test_an_index_changes_no_answer(where):
 		rows("leakzoo.bookworm", f"select * from blocks where {slow}"))
 
 
-@pytest.mark.parametrize("columns", ["type", "size", "state", "reach", "type, state", "reach, type", "state, reach, type"])
-@pytest.mark.parametrize("name", ["leakzoo.bookworm", "zoo_cpp"])
-def test_groups_are_the_same_without_sorting(name, columns):
+@pytest.mark.parametrize("columns", ["type", "size", "reach, type", "state, reach, type"])
+def test_groups_are_the_same_without_sorting(columns):
 	"""A unary plus has SQLite sort by itself."""
+	name = "leakzoo.bookworm"
 	plain = f"select {columns}, count(*) as n, sum(size) as s, min(id) as i from blocks group by {columns}"
 	slow = re.sub(r"group by .*", "group by " + ", ".join(f"+{c}" for c in columns.split(", ")), plain)
 	key = lambda r: r["i"]  # noqa: E731
 	assert sorted(rows(name, plain), key=key) == sorted(rows(name, slow), key=key)
-	where = plain.replace("from blocks", "from blocks where state = 'used' and size > 64")
-	assert sorted(rows(name, where), key=key) == sorted(
-		rows(name, where.replace("group by ", "group by +").replace(", state", ", +state")), key=key)
+	where = "from blocks where state = 'used' and size > 64"
+	assert sorted(rows(name, plain.replace("from blocks", where)), key=key) == sorted(
+		rows(name, slow.replace("from blocks", where)), key=key)
 	assert rows(name, f"select count(*) as n from (select distinct {columns} from blocks)") == (
 		rows(name, f"select count(*) as n from ({slow})"))
 
