@@ -107,6 +107,7 @@ static struct err *add_dump(struct comparison *c, const struct options *opt)
 	struct err *err = run_open(run, opt, STAGE_GRAPH);
 	const struct go *go;
 
+	run->profiles = 1u << PROFILE_PATHS;
 	if (!err)
 		err = report_run(run);
 	if (!err)
@@ -126,11 +127,16 @@ static struct err *write_diff(struct run *run, const char *format, FILE *out)
 {
 	const struct comparison *c = (const struct comparison *)run;
 
-	uint64_t top = run->opt->top;
+	uint64_t wanted = run->opt->top;
+	unsigned top = (unsigned)(wanted > UINT32_MAX ? UINT32_MAX : wanted);
 
 	if (!strcmp(format, "json"))
 		return diff_write_json(&c->diff, out);
-	return diff_write_text(&c->diff, (unsigned)(top > UINT32_MAX ? UINT32_MAX : top), out);
+	if (!strcmp(format, "html"))
+		return diff_write_html(&c->diff, top, out);
+	if (!strcmp(format, "pprof"))
+		return diff_write_pprof(&c->diff, out);
+	return diff_write_text(&c->diff, top, out);
 }
 
 /* Each dump's own problems go to standard error, and its status is kept when it is worse. */

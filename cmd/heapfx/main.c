@@ -38,7 +38,7 @@ const struct command commands[] = {
 	  "Compares dumps of one program, oldest first: where memory went, what is kept without "
 	  "use, types (blocks of no known type by their size) and suspects. Nothing is matched by "
 	  "address. With three dumps or more it marks what grew each time.",
-	  2, 16, "text json", cmd_diff, 8 },
+	  2, 16, "text json html pprof", cmd_diff, 8 },
 	{ "capture", "PID", "a core of a running process, for a short pause",
 	  "Writes a core of a running process, packed with zstd, with a file of metadata beside "
 	  "it, and says how long the process stood still. The process goes on in any case: when "

@@ -9,7 +9,7 @@
 const char *diff_section_name(enum diff_section section)
 {
 	static const char *const names[DIFF_SECTIONS] = { "memory", "categories", "types", "pools",
-						     "suspects" };
+						     "suspects", "chains" };
 
 	return names[section];
 }
@@ -37,7 +37,7 @@ static struct err *add_suspects(struct diff *d, const struct report *r)
 		const struct rp_suspect *s = &r->suspects.v[i];
 		struct text key = TEXT_INIT;
 
-		suspect_signature(s, &key);
+		text_printf(&key, "%016llx", (unsigned long long)suspect_fingerprint(s));
 		err = key.bad ? &err_nomem :
 				add(d, DIFF_SUSPECTS, text_str(&key), s->title, rule_get(s->rule)->id,
 				    s->count, s->retained);
@@ -55,6 +55,103 @@ static struct err *add_pools(struct diff *d, const struct rp_pool_group *g)
 	err = name.bad ? &err_nomem :
 			 add(d, DIFF_POOLS, text_str(&name), text_str(&name), NULL, g->pools, g->bytes);
 	text_fini(&name);
+	return err;
+}
+
+/* ---- types: names that compilers number stand for what they look like */
+
+/* Where a number begins that says nothing to people: "func3", "lambda#2", "{unnamed type#1}". */
+static bool begins_number(const char *name, const char *at)
+{
+	static const char *const before[] = { ".func", "#", "lambda", "unnamed", "closure_env_" };
+
+	for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++) {
+		size_t n = strlen(before[i]);
+
+		if ((size_t)(at - name) >= n && !memcmp(at - n, before[i], n))
+			return true;
+	}
+	return false;
+}
+
+/* The name, or for an anonymous type the name without its numbers, and its size. */
+static void type_key(const struct rp_type *t, struct text *ret)
+{
+	bool is_anonymous = false;
+
+	for (const char *s = t->name; *s; s++) {
+		if (*s >= '0' && *s <= '9' && begins_number(t->name, s)) {
+			is_anonymous = true;
+			s += strspn(s, "0123456789") - 1;
+			text_add(ret, "*");
+		} else {
+			text_add_n(ret, s, 1);
+		}
+	}
+	if (is_anonymous && t->count)
+		text_printf(ret, " of %llu bytes", (unsigned long long)(t->bytes / t->count));
+}
+
+static struct err *add_types(struct diff *d, const struct report *r)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < r->types.n && !err; i++) {
+		const struct rp_type *t = &r->types.v[i];
+		struct text key = TEXT_INIT;
+
+		type_key(t, &key);
+		err = key.bad ? &err_nomem :
+				add(d, DIFF_TYPES, text_str(&key), t->name, NULL, t->count, t->bytes);
+		text_fini(&key);
+	}
+	return err;
+}
+
+/* ---- chains */
+
+static size_t value_named(const struct rp_profile *p, const char *name)
+{
+	size_t i = 0;
+
+	while (i < p->n_values && strcmp(p->values[i].type, name))
+		i++;
+	return i;
+}
+
+static struct err *add_chain(struct diff *d, const struct rp_profile *p, const struct rp_sample *s)
+{
+	static const char between[] = { DIFF_BETWEEN, 0 };
+	size_t space = value_named(p, "inuse_space"), count = value_named(p, "inuse_objects");
+	struct text key = TEXT_INIT, label = TEXT_INIT;
+	struct err *err = NULL;
+
+	for (size_t i = s->n_locations; i--;) {
+		const struct rp_location *at = &p->locations[s->locations[i]];
+		const char *name = at->n_lines ? at->lines[0].function : "?";
+
+		text_add(&key, name);
+		text_add(&key, i ? between : "");
+		text_add(&label, name);
+		text_add(&label, i ? " -> " : "");
+	}
+	if (key.bad || label.bad)
+		err = &err_nomem;
+	else if (space < p->n_values && s->values[space] > 0)
+		err = add(d, DIFF_CHAINS, text_str(&key), text_str(&label), NULL,
+			  count < p->n_values ? (uint64_t)s->values[count] : 0,
+			  (uint64_t)s->values[space]);
+	text_fini(&key);
+	text_fini(&label);
+	return err;
+}
+
+static struct err *add_chains(struct diff *d, const struct rp_profile *p)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; p && i < p->n_samples && !err; i++)
+		err = add_chain(d, p, &p->samples[i]);
 	return err;
 }
 
@@ -86,13 +183,14 @@ struct err *diff_add(struct diff *d, const struct report *r, const int64_t *cloc
 		if (r->categories[i].known)
 			err = add(d, DIFF_CATEGORIES, category_name(i), category_name(i), NULL,
 				  r->categories[i].count, r->categories[i].bytes);
-	for (size_t i = 0; i < r->types.n && !err; i++)
-		err = add(d, DIFF_TYPES, r->types.v[i].name, r->types.v[i].name, NULL,
-			  r->types.v[i].count, r->types.v[i].bytes);
+	if (!err)
+		err = add_types(d, r);
 	for (size_t i = 0; i < r->pool_groups.n && !err; i++)
 		err = add_pools(d, &r->pool_groups.v[i]);
 	if (!err)
 		err = add_suspects(d, r);
+	if (!err)
+		err = add_chains(d, r->profiles[PROFILE_PATHS]);
 	d->n++;
 	return err;
 }

@@ -1,9 +1,10 @@
 /*
  * diff/diff.h - reports of one program at different times, against each other: what grew.
  *
- * Nothing is matched by address.  Types match by name, blocks of no known type by size, pools by kind and names, suspects by
- * their signature (report/signature.c), the rest by category.  Two dumps or more, oldest first; with
- * three it shows what grew each time.
+ * Nothing is matched by address.  Types match by name (those that a compiler numbers by the name
+ * without numbers, and size), blocks of no known type by size, pools by kind and names, suspects by
+ * their signature (report/signature.c), chains by the names along them, the rest by category.  Two
+ * dumps or more, oldest first; with three it shows what grew each time.
  */
 #ifndef HEAPFX_DIFF_DIFF_H
 #define HEAPFX_DIFF_DIFF_H
@@ -18,6 +19,7 @@ enum diff_section {
 	DIFF_TYPES,
 	DIFF_POOLS, /* by kind and names */
 	DIFF_SUSPECTS,
+	DIFF_CHAINS, /* ways from roots by their names, of the profile of paths */
 	DIFF_SECTIONS
 };
 const char *diff_section_name(enum diff_section section); /* key in the JSON */
@@ -63,5 +65,10 @@ void diff_fini(struct diff *d);
 void diff_rows(const struct diff *d, enum diff_section section, size_t *ret_first, size_t *ret_end);
 struct err *diff_write_text(const struct diff *d, unsigned top, FILE *out) MUST_CHECK;
 struct err *diff_write_json(const struct diff *d, FILE *out) MUST_CHECK;
+struct err *diff_write_html(const struct diff *d, unsigned top, FILE *out) MUST_CHECK;
+/* What each chain grew by, as a profile (gzip): `go tool pprof` shows it. */
+struct err *diff_write_pprof(const struct diff *d, FILE *out) MUST_CHECK;
+/* Names of a key of DIFF_CHAINS, outermost first, stand between these. */
+#define DIFF_BETWEEN '\x1f'
 
 #endif

@@ -1,4 +1,6 @@
 /* diff/json.c - the comparison as JSON: every row, with its value in each dump. */
+#include <string.h>
+
 #include "base/version.h"
 #include "diff/diff.h"
 #include "report/json_out.h"
@@ -12,11 +14,37 @@ static const char *status(const struct diff_row *row, unsigned n)
 	return row->grown > 0 ? "grew" : row->grown < 0 ? "shrank" : "same";
 }
 
+/* A chain's, its root first. */
+static void put_names(struct json *j, const char *key)
+{
+	static const char between[] = { DIFF_BETWEEN, 0 };
+
+	json_list(j, "chain");
+	for (const char *s = key; *s;) {
+		size_t n = strcspn(s, between);
+		struct text name = TEXT_INIT;
+
+		text_add_n(&name, s, n);
+		json_text(j, NULL, text_str(&name));
+		text_fini(&name);
+		s += n + (s[n] != 0);
+	}
+	json_end_list(j);
+}
+
 static void put_row(struct json *j, const struct diff *d, const struct diff_row *row)
 {
 	json_map(j, NULL);
-	json_text(j, row->section == DIFF_TYPES || row->section == DIFF_POOLS ? "name" : row->rule ? "title" : "category",
-		  row->rule ? row->label : row->key);
+	if (row->section == DIFF_CHAINS)
+		put_names(j, row->key);
+	else if (row->section == DIFF_SUSPECTS)
+		json_text(j, "title", row->label);
+	else if (row->section == DIFF_TYPES || row->section == DIFF_POOLS)
+		json_text(j, "name", row->label);
+	else
+		json_text(j, "category", row->key);
+	if (row->section == DIFF_SUSPECTS)
+		json_text(j, "signature", row->key);
 	json_text(j, "rule", row->rule);
 	json_text(j, "status", status(row, d->n));
 	json_int(j, "growth", row->grown);

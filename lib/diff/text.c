@@ -103,7 +103,7 @@ static struct err *put_section(FILE *out, const struct diff *d, enum diff_sectio
 	size_t first, end, n = 0;
 
 	diff_rows(d, section, &first, &end);
-	if (first == end && section == DIFF_POOLS)
+	if (first == end && (section == DIFF_POOLS || section == DIFF_CHAINS))
 		return NULL; /* most programs have none */
 	rows = calloc(end - first + 1, sizeof(*rows));
 	if (!rows)
@@ -193,6 +193,7 @@ struct err *diff_write_text(const struct diff *d, unsigned top, FILE *out)
 {
 	static const char *const titles[DIFF_SECTIONS] = {
 		"WHERE IT WENT", "KEPT WITHOUT USE", "TYPES", "POOLS", "SUSPECTS (retained)",
+		"CHAINS",
 	};
 	struct err *err = NULL;
 
@@ -210,7 +211,7 @@ struct err *diff_write_text(const struct diff *d, unsigned top, FILE *out)
 	}
 	put_verdict(out, d);
 	for (unsigned s = 0; s < DIFF_SECTIONS && !err; s++)
-		err = put_section(out, d, s, titles[s], top);
+		err = put_section(out, d, s, titles[s], s == DIFF_CHAINS ? (top + 1) / 2 : top);
 	if (err)
 		return err;
 	fflush(out);

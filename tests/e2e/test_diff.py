@@ -4,10 +4,12 @@ import os
 import subprocess
 import types
 
+import jsonschema
 import make_cores
 import pytest
 
 from common import CORPUS, ROOT, dump_of, heapfx, heapfx_ok
+from profiles import Profile, go_tool_pprof
 
 CHUNK = {1000: 1008, 2000: 2016, 300: 320}	# what malloc takes for each, with its header
 
@@ -38,8 +40,13 @@ def series():
 		home.rmdir()
 
 
+SCHEMA = json.loads((ROOT / "docs/schema/diff-1.schema.json").read_text("utf-8"))
+
+
 def diff(*cores):
-	return json.loads(heapfx_ok("diff", *cores, "--format", "json", timeout=120).out)
+	found = json.loads(heapfx_ok("diff", *cores, "--format", "json", timeout=120).out)
+	jsonschema.validate(found, SCHEMA)
+	return found
 
 
 def test_types_grow_by_what_the_program_counted(series):
@@ -81,6 +88,24 @@ def test_totals_are_those_of_each_report(series):
 		for row in found["memory"]:
 			assert row["values"][i]["bytes"] == sum(
 				line["bytes"] for line in lines if line["category"] == row["category"])
+
+
+def test_chains_as_a_profile(series, tmp_path):
+	"""A sample a chain that grew, with what the comparison says of it."""
+	found = diff(series[0][0], series[2][0])
+	path = tmp_path / "grown.pb.gz"
+	heapfx_ok("diff", series[0][0], series[2][0], "-o", f"pprof={path}")
+	grown = {tuple(row["chain"]): row["growth"] for row in found["chains"] if row["growth"]}
+	assert grown and max(grown.values()) > 0
+	assert {tuple(names): values["inuse_space"] for names, values, _labels in Profile(path).samples} == grown
+	assert "growth from the first dump" in go_tool_pprof("-comments", path)
+
+
+def test_page(series):
+	page = heapfx_ok("diff", *[core for core, _counts in series], "--format", "html").out
+	assert "<script" not in page and "http" not in page.replace("http-equiv", "")
+	assert page.count("<table>") == page.count("</table>") >= 4
+	assert "1008-byte blocks" in page and "each time" in page
 
 
 def test_screen(series):

@@ -140,12 +140,51 @@ static void test_limits(void **state)
 	diff_fini(&d);
 }
 
+/* Renumbered closures of one size are one type; others, and other sizes, are not. */
+static void test_anonymous_types(void **state)
+{
+	static const struct {
+		const char *old, *new;
+		uint64_t old_size, new_size;
+		bool is_one;
+	} cases[] = {
+		{ "func main.serve.func1", "func main.serve.func12", 32, 32, true },
+		{ "func main.serve.func1", "func main.serve.func12", 32, 48, false },
+		{ "func main.serve.func1", "func main.other.func1", 32, 32, false },
+		{ "main::{lambda(int)#1}", "main::{lambda(int)#2}", 8, 8, true },
+		{ "int32", "int64", 8, 8, false },
+		{ "main.T1", "main.T2", 8, 8, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct diff d = {};
+		size_t first, end;
+
+		for (unsigned k = 0; k < 2; k++) {
+			struct report r = {};
+			struct rp_type t = { .name = k ? cases[i].new : cases[i].old, .count = 3,
+					     .bytes = 3 * (k ? cases[i].new_size :
+							       cases[i].old_size) };
+
+			assert_true(vec_push(&r.types, &t));
+			assert_null(diff_add(&d, &r, NULL));
+			report_fini(&r);
+		}
+		assert_null(diff_finish(&d));
+		diff_rows(&d, DIFF_TYPES, &first, &end);
+		assert_int_equal(end - first, cases[i].is_one ? 1 : 2);
+		diff_fini(&d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_growth, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_a_suspect_is, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
+		cmocka_unit_test(test_anonymous_types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

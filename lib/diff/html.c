@@ -1,0 +1,126 @@
+/* diff/html.c - the comparison as one page that needs nothing else: tables, in light and dark. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "diff/diff.h"
+#include "report/put.h"
+
+static const char head[] =
+	"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+	"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+	"style-src 'unsafe-inline'\">\n"
+	"<meta name=\"viewport\" content=\"width=device-width\"><title>heapfx: what grew</title>\n"
+	"<style>:root{color-scheme:light dark}"
+	"body{font:15px/1.5 system-ui,sans-serif;max-width:75em;margin:2em auto;padding:0 1em}"
+	"table{border-collapse:collapse;width:100%}"
+	"td,th{padding:.15em .6em;text-align:right;border-bottom:1px solid #8884;"
+	"white-space:nowrap;vertical-align:top}"
+	"td:first-child,th:first-child{text-align:left;white-space:normal;"
+	"overflow-wrap:anywhere;width:50%}"
+	".up{color:light-dark(#b3261e,#ff8a80)}.down{color:light-dark(#1b6e2d,#81c784)}"
+	"h2{margin:1.6em 0 .4em;font-size:1.15em}</style></head><body>\n";
+
+static void put_growth(FILE *out, int64_t n)
+{
+	fprintf(out, "<td class=\"%s\">%s", n > 0 ? "up" : n < 0 ? "down" : "",
+		n > 0 ? "+" : n < 0 ? "-" : "");
+	put_bytes(out, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
+	fputs("</td>", out);
+}
+
+static const char *state(const struct diff_row *row, unsigned n)
+{
+	return !row->at[0].is_there	? "new" :
+	       !row->at[n - 1].is_there ? "gone" :
+	       row->is_monotone		? "each time" :
+					  "";
+}
+
+static void put_row(FILE *out, const struct diff *d, const struct diff_row *row)
+{
+	fputs("<tr><td>", out);
+	put_markup(out, row->label);
+	fputs("</td>", out);
+	for (unsigned i = 0; i < d->n; i++) {
+		fputs("<td>", out);
+		if (row->at[i].is_there)
+			put_bytes(out, row->at[i].bytes);
+		fputs("</td>", out);
+	}
+	put_growth(out, row->grown);
+	if (d->hours > 0)
+		put_growth(out, (int64_t)((double)row->grown / d->hours));
+	fprintf(out, "<td>%s</td></tr>\n", state(row, d->n));
+}
+
+static int by_change(const void *a, const void *b)
+{
+	const struct diff_row *const *x = a, *const *y = b;
+	uint64_t cx = (*x)->grown < 0 ? 0 - (uint64_t)(*x)->grown : (uint64_t)(*x)->grown;
+	uint64_t cy = (*y)->grown < 0 ? 0 - (uint64_t)(*y)->grown : (uint64_t)(*y)->grown;
+
+	if (cx != cy)
+		return cx < cy ? 1 : -1;
+	return *x < *y ? -1 : *x > *y; /* as they stand: by key */
+}
+
+static struct err *put_section(FILE *out, const struct diff *d, enum diff_section section,
+			       const char *title, unsigned top)
+{
+	const struct diff_row **rows;
+	size_t first, end, n = 0;
+
+	diff_rows(d, section, &first, &end);
+	if (first == end)
+		return NULL;
+	rows = calloc(end - first + 1, sizeof(*rows));
+	if (!rows)
+		return &err_nomem;
+	for (size_t i = first; i < end; i++)
+		if (d->rows.v[i].grown)
+			rows[n++] = &d->rows.v[i];
+	if (n)
+		qsort(rows, n, sizeof(*rows), by_change);
+	fprintf(out, "<h2>%s</h2>\n<table><thead><tr><th></th>", title);
+	for (unsigned i = 0; i < d->n; i++)
+		fprintf(out, "<th>%s</th>", !i ? "old" : i + 1 == d->n ? "new" : "");
+	fprintf(out, "<th>growth</th>%s<th></th></tr></thead><tbody>\n",
+		d->hours > 0 ? "<th>an hour</th>" : "");
+	for (size_t i = 0; i < n && i < top; i++)
+		put_row(out, d, rows[i]);
+	fputs("</tbody></table>\n", out);
+	if (!n)
+		fputs("<p>nothing changed</p>\n", out);
+	else if (n > top)
+		fprintf(out, "<p>and %zu more: --top %zu</p>\n", n - top, n);
+	free(rows);
+	return NULL;
+}
+
+struct err *diff_write_html(const struct diff *d, unsigned top, FILE *out)
+{
+	static const char *const titles[DIFF_SECTIONS] = {
+		"Where it went", "Kept without use", "Types", "Pools", "Suspects (retained)",
+		"Chains from roots",
+	};
+	struct err *err = NULL;
+
+	fputs(head, out);
+	fputs("<h1>What grew</h1>\n<ol>", out);
+	for (unsigned i = 0; i < d->n; i++) {
+		fputs("<li>", out);
+		put_markup(out, d->inputs[i].path);
+		fputs(": ", out);
+		put_bytes(out, d->inputs[i].memory);
+		fputs(" of memory, ", out);
+		put_bytes(out, d->inputs[i].heap);
+		fputs(" used in heaps</li>", out);
+	}
+	fputs("</ol>\n", out);
+	for (unsigned s = 0; s < DIFF_SECTIONS && !err; s++)
+		err = put_section(out, d, s, titles[s], top < 50 ? 50 : top);
+	fputs("</body></html>\n", out);
+	return err ? err : put_end(out, "the comparison");
+}
