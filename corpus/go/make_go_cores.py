@@ -48,10 +48,15 @@ class Case:
 	experiment: str = ""		# GOEXPERIMENT
 	args: tuple = ()		# after the truth
 	env: tuple = ()			# more NAME=VALUE for the run
-	mode: str = ""			# c-archive: a library that host.c calls; plugin: the program opens its own, NAME.so
+	mode: str = ""			# c-archive, c-shared: a library that host.c calls; plugin: the program opens its own
 	capture: str = "gcore"		# gcore | kernel | qemu | marks: gcore where marking has just ended | stop: at `stop`
 	stop: tuple = ()		# a function of the runtime, and how often it is let through
 	about: str = ""
+
+	@property
+	def has_library(self):
+		"""Beside the program lies NAME.so, without which little of the core can be read."""
+		return self.mode in ("plugin", "c-shared")
 
 
 STRIPPED = ("-ldflags=-s -w",)
@@ -136,6 +141,8 @@ for _minor in RELEASES:
 		about="the same, with the race detector")
 	CASES[f"clib.{_minor}.stripped"] = Case("clib", _minor, STRIPPED, cgo=True, mode="c-archive",
 		about="a library of Go in a C program, no symbols")
+	CASES[f"clib.{_minor}.shared"] = Case("clib", _minor, cgo=True, mode="c-shared",
+		about="a shared library of Go in a C program")
 	CASES[f"plug.{_minor}"] = Case("plug", _minor, cgo=True, mode="plugin", about="a plugin: two modules")
 	for _what, _stop in STOPS.items():
 		CASES[f"zoo.{_minor}.{_what}"] = Case("zoo", _minor, ("-ldflags=-w",), capture="stop", stop=_stop,
@@ -207,15 +214,23 @@ def build(case, exe):
 	def build_part(to, part, *flags):
 		run_tool(go, "build", "-trimpath", *case.flags, *flags, "-o", to, f"./{part}", env=env, cwd=work)
 
-	if case.mode == "c-archive":
-		build_part(work / "lib.a", case.program, "-buildmode=c-archive")
+	def build_host(*libraries):
 		symbols = ["-s"] if case.flags == STRIPPED else []
 		run_tool("gcc", "-O1", *symbols, f"-ffile-prefix-map={work}=.", "-o", out, work / case.program / "host.c",
-			work / "lib.a", "-lpthread")
+			*libraries, "-lpthread")
+
+	library = out.with_name(exe.name + ".so")
+	if case.mode == "c-archive":
+		build_part(work / "lib.a", case.program, "-buildmode=c-archive")
+		build_host(work / "lib.a")
+	elif case.mode == "c-shared":
+		build_part(work / library.name, case.program, "-buildmode=c-shared")
+		shutil.copy(work / library.name, library)
+		build_host(f"-L{work}", f"-l:{library.name}", "-Wl,-rpath,$ORIGIN")
 	else:
 		build_part(out, case.program)
 	if case.mode == "plugin":
-		build_part(out.with_name(exe.name + ".so"), f"{case.program}/part", "-buildmode=plugin")
+		build_part(library, f"{case.program}/part", "-buildmode=plugin")
 	shutil.rmtree(work)
 
 
@@ -333,7 +348,7 @@ def goroutine_rows(text):
 	return rows
 
 
-def complete_truth(case, cwd, truth):
+def complete_truth(case, cwd, truth, exe):
 	with open(truth, "w", encoding="utf-8") as out:
 		out.write((cwd / "truth").read_text("utf-8"))
 		for row in goroutine_rows((cwd / "truth.stacks").read_text("utf-8")):
@@ -341,6 +356,8 @@ def complete_truth(case, cwd, truth):
 		if (cwd / "marks").exists():
 			out.write((cwd / "marks").read_text("ascii"))
 		out.write(f"#text\tversion\tgo{RELEASES[case.go]}\n#text\tarch\t{case.arch}\n")
+		if case.has_library:
+			out.write(f"#text\tlibrary\t{exe}.so\n")
 
 
 def read_truth(path):
@@ -395,7 +412,7 @@ def make_anew(case, made):
 		dump(case, process, made.core, cwd)
 	finally:
 		process.close()
-	complete_truth(case, cwd, made.truth)
+	complete_truth(case, cwd, made.truth, made.exe)
 	shutil.rmtree(cwd)
 	total = read_truth(made.truth).total
 	if total.get("after.mallocs"):
@@ -403,7 +420,8 @@ def make_anew(case, made):
 
 
 def described_mode(case):
-	return {"": "", "c-archive": " -buildmode=c-archive; gcc host.c", "plugin": "; part: -buildmode=plugin"}[case.mode]
+	return {"": "", "c-archive": " -buildmode=c-archive; gcc host.c", "c-shared": " -buildmode=c-shared; gcc host.c",
+		"plugin": "; part: -buildmode=plugin"}[case.mode]
 
 
 def described_capture(case):
@@ -419,7 +437,10 @@ def pack(name, outdir):
 	case = CASES[name]
 	home = HERE / name
 	home.mkdir(parents=True, exist_ok=True)
-	for source, target in ((made.core, "dump.zst"), (made.exe, "exe.zst"), (made.truth, "truth.tsv.zst")):
+	files = [(made.core, "dump.zst"), (made.exe, "exe.zst"), (made.truth, "truth.tsv.zst")]
+	if case.has_library:
+		files.append((f"{made.exe}.so", "library.zst"))
+	for source, target in files:
 		run_tool("zstd", "-q", "-f", "-19", "--long=27", source, "-o", home / target)
 		(home / target).chmod(0o644)
 	settings = [f"GOARCH={case.arch}", f"CGO_ENABLED={int(case.cgo)}"]

@@ -30,6 +30,7 @@ WAITS = [name for name in CASES if name.startswith("waits")]
 COURSE = [name for name in CASES if name.startswith("course")]
 PARKED = [name for name in CASES if name.startswith("parked")]
 KEYS = [name for name in CASES if name.startswith("keys")]
+LIBRARIES = [name for name in CASES if make_go_cores.CASES[name].has_library]
 CGO = [name for name in CASES if name.startswith("cgo")]
 MARKED = [name for name in CASES if name.endswith(".marks")]
 OBJECTS = [name for name in CASES if name not in PARKED + COURSE + KEYS]	# that note their objects, and make little else
@@ -43,23 +44,37 @@ class GoDump:
 	name: str
 	core: pathlib.Path
 	exe: pathlib.Path
+	sysroot: pathlib.Path = None	# has the library of the case at its place
+	library: pathlib.Path = None	# there
 
 	@property
 	def arguments(self):
-		return self.core, "--exe", self.exe
+		return self.core, "--exe", self.exe, *(("--sysroot", self.sysroot) if self.sysroot else ())
+
+
+	@property
+	def runtime(self):
+		"""The file that the runtime is linked into."""
+		return self.library if make_go_cores.CASES[self.name].mode == "c-shared" else self.exe
 
 
 @functools.lru_cache(maxsize=None)
 def go_dump(name):
 	"""The core and the executable of a case, unpacked once."""
 	if MADE:
-		return GoDump(name, MADE / f"{name}.core", MADE / name)
+		library = MADE / f"{name}.so"
+		return GoDump(name, MADE / f"{name}.core", MADE / name, library=library if library.exists() else None)
 	home = CORPUS / "go" / name
 	made = GoDump(name, home / "core", home / "exe")
-	for packed, path in (("exe.zst", made.exe), ("dump.zst", made.core)):
+	files = [("exe.zst", made.exe), ("dump.zst", made.core)]
+	if make_go_cores.CASES[name].has_library:
+		library = home / "root" / truth_of(name).text["library"].lstrip("/")
+		made = dataclasses.replace(made, sysroot=home / "root", library=library)
+		files.append(("library.zst", library))
+	for packed, path in files:
 		source = HOME / name / packed
 		if not path.exists() or path.stat().st_mtime < source.stat().st_mtime:
-			home.mkdir(parents=True, exist_ok=True)
+			path.parent.mkdir(parents=True, exist_ok=True)
 			unpack(source, path)
 	return made
 

@@ -36,7 +36,7 @@ def test_every_check_holds(name):
 @pytest.mark.parametrize("name", CASES)
 def test_how(name):
 	how = report_of(name)["go"]["how"].split("+")
-	exe = go_dump(name).exe.read_bytes()
+	exe = go_dump(name).runtime.read_bytes()
 	assert how[0] == ("debug-info" if b".debug_info\0" in exe else "version-tables")
 	assert "disassembly" in how and "layout" in how
 	assert "calibration" not in how		# these are the versions that the tables are made of

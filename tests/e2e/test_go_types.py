@@ -3,7 +3,7 @@ import collections
 
 import pytest
 
-from go_corpus import CASES, QUIET, ZOO, finder_of, make_go_cores, report_of, truth_of, used_blocks
+from go_corpus import CASES, LIBRARIES, QUIET, ZOO, finder_of, make_go_cores, report_of, truth_of, used_blocks
 
 # Structures of which the program notes every one.
 NOTED = ("main.Derived", "main.Fin", "main.Huge", "main.Node", "main.Other", "main.Pair[int,main.Plain]",
@@ -59,6 +59,16 @@ def test_types_that_can_be_known(name):
 	rows = [row for row in truth_of(name).in_state("live") if row[2] in known_types(name)
 		and find(row[0])["reach"] == "reachable"]	# victims of pools may be gone
 	assert {row[2] for row in rows} == set(known_types(name))
+	unknown = collections.Counter(row[2] for row in rows if find(row[0]).get("type") != row[2])
+	assert not unknown
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_what_a_library_allocated(name):
+	"""A plugin, and a shared library, have debug info of their own."""
+	find = finder_of(name)
+	rows = [row for row in truth_of(name).in_state("live") if row[2] in ("main.Held", "main.Piece")]
+	assert rows
 	unknown = collections.Counter(row[2] for row in rows if find(row[0]).get("type") != row[2])
 	assert not unknown
 
