@@ -335,16 +335,6 @@ static struct err *capture_all(struct job *job)
 	return err ? err : say_all(job);
 }
 
-/* Whatever failed, it was a capture. */
-static enum exit_status status_of(struct run *run, struct err *err)
-{
-	bool ours = err && err->kind != ERR_USAGE && err->kind != ERR_LIMIT &&
-		    err->kind != ERR_NOMEM;
-	enum exit_status status = run_end(run, err, EXIT_DONE);
-
-	return ours ? EXIT_CAPTURE : status;
-}
-
 enum exit_status cmd_capture(const struct options *opt)
 {
 	struct job job = {
@@ -366,7 +356,7 @@ enum exit_status cmd_capture(const struct options *opt)
 	outfile_close(&job.file);
 	capture_close(job.capture);
 	bundle_fini(&job.bundle);
-	status = status_of(&job.run, err);
+	status = run_end_capture(&job.run, err);
 	free(job.path);
 	free(job.meta_path);
 	return status;

@@ -11,5 +11,6 @@ enum exit_status cmd_explain(const struct options *opt);
 enum exit_status cmd_sql(const struct options *opt);
 enum exit_status cmd_diff(const struct options *opt);
 enum exit_status cmd_capture(const struct options *opt);
+enum exit_status cmd_watch(const struct options *opt);
 
 #endif

@@ -47,6 +47,13 @@ const struct command commands[] = {
 	  "name with the time and the program in it; - is standard output. It takes the same user "
 	  "as the process's or CAP_SYS_PTRACE.",
 	  1, 1, "text json", cmd_capture, .no_dump = true },
+	{ "watch", "", "capture a process before its memory limit kills it",
+	  "Waits until a memory cgroup (v2, or v1) nears its limit, and captures a process of it "
+	  "then, into the directory -o names: once the threshold is reached, or the limit was hit "
+	  "or tasks stood still for want of memory above the lower mark; then not again before it "
+	  "was below that mark and a cool-down is over. A file of state makes restarts safe. It "
+	  "tells a line an event. docs/pipeline.md walks through it.",
+	  0, 0, "text json", cmd_watch, .no_dump = true },
 	{},
 };
 

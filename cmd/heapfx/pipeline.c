@@ -366,3 +366,12 @@ enum exit_status run_end(struct run *run, struct err *err, enum exit_status done
 	run_close(run);
 	return status;
 }
+
+enum exit_status run_end_capture(struct run *run, struct err *err)
+{
+	bool ours = err && err->kind != ERR_USAGE && err->kind != ERR_LIMIT &&
+		    err->kind != ERR_NOMEM;
+	enum exit_status status = run_end(run, err, EXIT_DONE);
+
+	return ours ? EXIT_CAPTURE : status;
+}

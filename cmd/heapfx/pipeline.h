@@ -48,6 +48,8 @@ struct err *run_open(struct run *run, const struct options *opt, enum stage last
  */
 enum exit_status run_end(struct run *run, struct err *err, enum exit_status done);
 void run_close(struct run *run); /* without a word: for a run that is a part of another */
+/* The same where no dump is read: whatever failed, it was a capture. */
+enum exit_status run_end_capture(struct run *run, struct err *err);
 void end_progress(struct run *run); /* clears the progress line, before anything else is printed */
 
 /* describe.c: image and heaps -> report.input, threads, modules, heaps, problems. */

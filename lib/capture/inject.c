@@ -70,7 +70,7 @@ static struct err *find_syscall(int mem, const struct maps *maps, pid_t pid, uin
 		if (!strcmp(maps->v[i].path, "[vdso]") && search_map(mem, &maps->v[i], ret))
 			return NULL;
 	for (size_t i = 0; i < maps->n; i++)
-		if (maps->v[i].flags & MAP_X && maps->v[i].inode &&
+		if (maps->v[i].flags & VMA_X && maps->v[i].inode &&
 		    search_map(mem, &maps->v[i], ret))
 			return NULL;
 	return err_new(ERR_UNSUPPORTED, "process %d has no system call instruction in its code",

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,6 +41,34 @@ static uint64_t limit_or_none(const char *dir, const char *name, bool v1)
 	return n;
 }
 
+/* A row "name number" of a file; 0 when it is not there. */
+static uint64_t row_of(const char *dir, const char *file, const char *name)
+{
+	_free_ char *path = text_format("%s/%s", dir, file);
+	FILE *f = path ? fopen(path, "re") : NULL;
+	unsigned long long n, found = 0;
+	char word[64];
+
+	while (f && fscanf(f, "%63s %llu", word, &n) == 2)
+		if (!strcmp(word, name))
+			found = n;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void read_rows(const char *dir, struct memcg_state *s)
+{
+	if (s->v1) {
+		s->inactive_file = row_of(dir, "memory.stat", "total_inactive_file");
+		if (!read_number(dir, "memory.failcnt", &s->hits))
+			s->hits = 0;
+		return;
+	}
+	s->inactive_file = row_of(dir, "memory.stat", "inactive_file");
+	s->hits = row_of(dir, "memory.events", "max") + row_of(dir, "memory.events", "oom");
+}
+
 struct err *memcg_read(const char *dir, struct memcg_state *ret)
 {
 	struct memcg_state s = {};
@@ -52,6 +81,7 @@ struct err *memcg_read(const char *dir, struct memcg_state *ret)
 	}
 	s.max = limit_or_none(dir, s.v1 ? "memory.limit_in_bytes" : "memory.max", s.v1);
 	s.high = limit_or_none(dir, s.v1 ? "memory.soft_limit_in_bytes" : "memory.high", s.v1);
+	read_rows(dir, &s);
 	*ret = s;
 	return NULL;
 }

@@ -16,6 +16,8 @@
 
 struct memcg_state {
 	uint64_t current, high, max; /* bytes; MEMCG_UNLIMITED where nothing is set */
+	uint64_t inactive_file;	     /* of current: pages of files that can go */
+	uint64_t hits;		     /* how often the limit was met, or the killer called */
 	bool v1;
 };
 

@@ -74,7 +74,7 @@ unsigned build_id_of(const uint8_t *page, size_t n, uint8_t ret[BUILD_ID_MAX])
 /* The first page of a mapped file that is ELF; false: it is none. */
 static bool read_elf_page(const struct plan_request *r, const struct map *m, uint8_t *page)
 {
-	return m->inode && !m->offset && m->flags & MAP_R && *m->path == '/' &&
+	return m->inode && !m->offset && m->flags & VMA_R && *m->path == '/' &&
 	       pread(r->mem, page, PAGE, (off_t)m->start) == PAGE && !memcmp(page, ELFMAG, SELFMAG);
 }
 
@@ -100,19 +100,19 @@ static struct err *add_module(struct plan *p, const struct map *m, const uint8_t
 static uint64_t dump_size(const struct map *m, unsigned filter, bool is_elf)
 {
 	uint64_t whole = m->end - m->start;
-	bool shares = m->flags & MAP_SHARES;
+	bool shares = m->flags & VMA_SHARES;
 	unsigned bit;
 
 	if (!strcmp(m->path, "[vdso]"))
 		return whole;
-	if (m->flags & (MAP_DONTDUMP | MAP_IO) || !strcmp(m->path, "[vsyscall]"))
+	if (m->flags & (VMA_DONTDUMP | VMA_IO) || !strcmp(m->path, "[vsyscall]"))
 		return 0;
-	if (m->flags & MAP_HUGETLB)
+	if (m->flags & VMA_HUGETLB)
 		bit = shares ? FILTER_HUGETLB_SHARED : FILTER_HUGETLB_PRIVATE;
 	else if (shares)
 		bit = map_is_deleted(m) ? FILTER_ANON_SHARED : FILTER_MAPPED_SHARED;
 	else if (filter & FILTER_ANON_PRIVATE &&
-		 (m->anonymous || (!m->inode && m->flags & (MAP_R | MAP_W | MAP_X))))
+		 (m->anonymous || (!m->inode && m->flags & (VMA_R | VMA_W | VMA_X))))
 		return whole;
 	else if (!m->inode)
 		return 0;
@@ -131,12 +131,12 @@ static struct err *add_segment(struct plan *p, const struct map *m, uint64_t sta
 		.end = end,
 		.dumped = dumped,
 		.flags = m->flags,
-		.sparse = !m->inode && !(m->flags & MAP_SHARES) && strcmp(m->path, "[vdso]"),
+		.sparse = !m->inode && !(m->flags & VMA_SHARES) && strcmp(m->path, "[vdso]"),
 	};
 
 	p->dumped += dumped;
 	p->left_out += end - start - dumped;
-	p->shared += m->flags & MAP_SHARES ? dumped : 0;
+	p->shared += m->flags & VMA_SHARES ? dumped : 0;
 	return vec_push(&p->segments, &seg) ? NULL : &err_nomem;
 }
 
@@ -188,13 +188,13 @@ static struct err *add_map(const struct plan_request *r, struct plan *p, const s
 
 	if (err)
 		return err;
-	if (r->original && m->flags & MAP_WIPEONFORK) {
+	if (r->original && m->flags & VMA_WIPEONFORK) {
 		p->wiped += m->end - m->start;
 		dumped = 0;
 	}
 	mod = p->modules.n ? &p->modules.v[p->modules.n - 1] : NULL;
 	if (r->only_heap && dumped == m->end - m->start && dumped > PAGE && m->inode &&
-	    !(m->flags & MAP_SHARES) && mod && mod->n_id && !mod->deleted &&
+	    !(m->flags & VMA_SHARES) && mod && mod->n_id && !mod->deleted &&
 	    !strcmp(mod->path, m->path))
 		return add_written(r, p, m, is_elf ? PAGE : 0);
 	return add_segment(p, m, m->start, m->end, dumped);
@@ -268,8 +268,8 @@ static bool add_phdr(struct bytes *head, const struct segment_plan *seg, uint64_
 {
 	Elf64_Phdr h = {
 		.p_type = PT_LOAD,
-		.p_flags = (seg->flags & MAP_R ? PF_R : 0u) | (seg->flags & MAP_W ? PF_W : 0u) |
-			   (seg->flags & MAP_X ? PF_X : 0u),
+		.p_flags = (seg->flags & VMA_R ? PF_R : 0u) | (seg->flags & VMA_W ? PF_W : 0u) |
+			   (seg->flags & VMA_X ? PF_X : 0u),
 		.p_offset = offset,
 		.p_vaddr = seg->start,
 		.p_filesz = seg->dumped,

@@ -140,8 +140,8 @@ static bool parse_row(char *line, struct map *ret)
 		.offset = offset,
 		.dev = (uint64_t)major << 32 | minor,
 		.inode = inode,
-		.flags = (perms[0] == 'r' ? MAP_R : 0u) | (perms[1] == 'w' ? MAP_W : 0u) |
-			 (perms[2] == 'x' ? MAP_X : 0u) | (perms[3] == 's' ? MAP_SHARES : 0u),
+		.flags = (perms[0] == 'r' ? VMA_R : 0u) | (perms[1] == 'w' ? VMA_W : 0u) |
+			 (perms[2] == 'x' ? VMA_X : 0u) | (perms[3] == 's' ? VMA_SHARES : 0u),
 		.path = line + at,
 	};
 	return true;
@@ -154,10 +154,10 @@ static unsigned parse_vm_flags(const char *s)
 		char name[3];
 		unsigned flag;
 	} names[] = {
-		{ "dd", MAP_DONTDUMP },
-		{ "io", MAP_IO },
-		{ "ht", MAP_HUGETLB },
-		{ "wf", MAP_WIPEONFORK },
+		{ "dd", VMA_DONTDUMP },
+		{ "io", VMA_IO },
+		{ "ht", VMA_HUGETLB },
+		{ "wf", VMA_WIPEONFORK },
 	};
 	unsigned flags = 0;
 

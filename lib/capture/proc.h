@@ -27,16 +27,16 @@ bool bytes_add(struct bytes *b, const void *v, size_t n); /* false: out of memor
 struct err *proc_read(pid_t pid, const char *name, struct bytes *ret) MUST_CHECK;
 int proc_open(pid_t pid, const char *name, int flags); /* -1 and errno */
 
-enum map_flag {
-	MAP_R = 1,
-	MAP_W = 2,
-	MAP_X = 4,
-	MAP_SHARES = 8,
+enum vma_flag {
+	VMA_R = 1,
+	VMA_W = 2,
+	VMA_X = 4,
+	VMA_SHARES = 8,
 	/* what only smaps knows */
-	MAP_DONTDUMP = 16,
-	MAP_IO = 32,
-	MAP_HUGETLB = 64,
-	MAP_WIPEONFORK = 128,
+	VMA_DONTDUMP = 16,
+	VMA_IO = 32,
+	VMA_HUGETLB = 64,
+	VMA_WIPEONFORK = 128,
 };
 
 struct map {
@@ -44,7 +44,7 @@ struct map {
 	uint64_t offset;     /* into its file, bytes */
 	uint64_t dev, inode; /* inode 0: no file */
 	uint64_t anonymous;  /* bytes of pages that are no file's, with swapped ones; smaps only */
-	unsigned flags;	     /* of enum map_flag */
+	unsigned flags;	     /* of enum vma_flag */
 	const char *path;    /* as mmap's caller or the kernel calls it; "" if nameless */
 };
 

@@ -106,7 +106,7 @@ static void test_maps(void **state)
 	assert_true(map_is_deleted(&m.v[0]));
 	assert_int_equal(m.v[0].offset, 0x3000);
 	assert_int_equal(m.v[0].dev, 0xfe00000001);
-	assert_int_equal(m.v[0].flags, MAP_R | MAP_X);
+	assert_int_equal(m.v[0].flags, VMA_R | VMA_X);
 	assert_ptr_equal(maps_find(&m, 0x1fff), &m.v[0]);
 	assert_null(maps_find(&m, 0x2000));
 	maps_fini(&m);

@@ -1,0 +1,449 @@
+/*
+ * cmd_watch.c - waits beside a process until its memory nears its limit, and captures it in time.
+ *
+ * The captures themselves are heapfx run anew: this process stays small, has one thread, and
+ * outlives whatever happens to them.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/guard.h"
+#include "base/text.h"
+#include "capture/capture.h"
+#include "capture/watch.h"
+#include "commands.h"
+#include "pipeline.h"
+
+enum { INTERVAL_MS = 500, DUMPS_MOST = 3, COOL_DOWN_S = 300, THRESHOLD = 90, BAND = 10 };
+#define PSI_TRIGGER "some 150000 2000000"
+
+struct watcher {
+	struct run run;
+	struct watch_rule rule;
+	struct watch_state state;
+	char *dir; /* of the cgroup */
+	pid_t pid; /* --pid: it alone; else 0 */
+	enum watch_pick pick;
+	const char *name, *to;
+	char *state_path;
+	int events, pressure; /* for poll(); -1 without */
+	uint64_t hits;	      /* of memory.events, last seen */
+	enum watch_verdict said;
+};
+
+/* Set by SIGTERM and SIGINT: a watcher ends between two looks, a capture under way is finished. */
+static volatile sig_atomic_t asked_to_end;
+
+static void on_end(int sig)
+{
+	(void)sig;
+	asked_to_end = 1;
+}
+
+/* ---- what is told: a line an event */
+
+static void tell(const struct watcher *w, const char *event, unsigned percent, const char *what)
+{
+	struct text t = TEXT_INIT;
+	char when[32];
+	time_t now = time(NULL);
+	struct tm tm;
+	bool json = w->run.opt->format && !strcmp(w->run.opt->format, "json");
+
+	gmtime_r(&now, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	text_add_escaped(&t, what, strlen(what));
+	if (json) {
+		printf("{\"at\":\"%s\",\"event\":\"%s\",\"percent\":%u,\"captures\":%" PRIu64
+		       ",\"what\":\"",
+		       when, event, percent, w->state.captures);
+		for (const char *s = text_str(&t); *s; s++)
+			printf(*s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+		puts("\"}");
+	} else {
+		printf("%s %s at %u%%%s%s\n", when, event, percent, *what ? ": " : "",
+		       text_str(&t));
+	}
+	fflush(stdout);
+	text_fini(&t);
+}
+
+/* ---- the state, which a restart finds again */
+
+static void load_state(struct watcher *w)
+{
+	_close_ int fd = open(w->state_path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char text[128];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n < 0)
+		return;
+	text[n] = 0;
+	if (!watch_state_parse(text, &w->state))
+		diag(&w->run.env, "watch/state", ERR_NOWHERE,
+		     "%s is none of ours, or damaged; it starts anew", w->state_path);
+}
+
+static struct err *save_state(const struct watcher *w)
+{
+	_free_ char *partial = text_format("%s.partial", w->state_path);
+	_close_ int fd = -1;
+	char text[128];
+	int n = snprintf(text, sizeof(text), "heapfx-watch/1 %d %" PRIu64 " %" PRIu64 "\n",
+			 w->state.fired, w->state.captures, w->state.last);
+
+	if (!partial)
+		return &err_nomem;
+	unlink(partial);
+	fd = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, text, (size_t)n) != n || fsync(fd) ||
+	    rename(partial, w->state_path))
+		return err_os(errno, "%s", w->state_path);
+	return NULL;
+}
+
+/* ---- looking */
+
+/* The limit of the cgroup; without one, of the machine. */
+static uint64_t limit_of(const struct memcg_state *m)
+{
+	if (m->max != MEMCG_UNLIMITED)
+		return m->max;
+	if (m->high != MEMCG_UNLIMITED && !m->v1) /* v1's soft limit stops nobody */
+		return m->high;
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static struct err *look(struct watcher *w, bool pressure, struct watch_sample *ret)
+{
+	struct watch_sample s = { .pressure = pressure };
+	struct err *err = memcg_read(w->dir, &s.memcg);
+
+	if (err)
+		return err;
+	s.limit = limit_of(&s.memcg);
+	s.hit = s.memcg.hits > w->hits;
+	w->hits = s.memcg.hits;
+	*ret = s;
+	return NULL;
+}
+
+/* Both files wake a poll() for POLLPRI in a real cgroup, and never as plain files. */
+static void open_wakers(struct watcher *w)
+{
+	_free_ char *events = text_format("%s/memory.events", w->dir);
+	_free_ char *pressure = text_format("%s/memory.pressure", w->dir);
+
+	if (events)
+		w->events = open(events, O_RDONLY | O_CLOEXEC);
+	if (pressure)
+		w->pressure = open(pressure, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (w->pressure >= 0 &&
+	    write(w->pressure, PSI_TRIGGER, sizeof(PSI_TRIGGER)) != sizeof(PSI_TRIGGER)) {
+		close(w->pressure); /* a kernel without triggers for us: the clock must do */
+		w->pressure = -1;
+	}
+}
+
+/* Until something stirs or the interval is over; answers whether tasks stood still meanwhile. */
+static bool wait_a_while(struct watcher *w)
+{
+	struct pollfd fds[] = { { w->events, POLLPRI, 0 }, { w->pressure, POLLPRI, 0 } };
+	uint64_t ms = w->run.opt->interval ? w->run.opt->interval : INTERVAL_MS;
+
+	if (poll(fds, 2, ms > INT32_MAX ? INT32_MAX : (int)ms) <= 0)
+		return false;
+	for (unsigned i = 0; i < 2; i++)
+		if (fds[i].revents & (POLLERR | POLLNVAL)) { /* the cgroup is gone */
+			nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+			return false;
+		}
+	return fds[1].revents & POLLPRI;
+}
+
+/* ---- capturing */
+
+/* Runs a program to its end; answers its status, or -1. Its words are no events of ours. */
+static int run_program(const char *path, const char *const *argv)
+{
+	int status;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		dup2(STDERR_FILENO, STDOUT_FILENO);
+		execv(path, (char *const *)argv);
+		_exit(127);
+	}
+	if (child < 0)
+		return -1;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int run_self(const char *const *argv)
+{
+	return run_program("/proc/self/exe", argv);
+}
+
+/* --exec: the shell gets the file as $1, never as part of the command. */
+static int run_command(const char *command, const char *file)
+{
+	const char *const argv[] = { "sh", "-c", command, "heapfx", file, NULL };
+
+	return run_program("/bin/sh", argv);
+}
+
+/* What all cores in the directory take, bytes. */
+static uint64_t spent_bytes(const char *to)
+{
+	DIR *d = opendir(to);
+	struct dirent *e;
+	struct stat st;
+	uint64_t sum = 0;
+
+	while (d && (e = readdir(d)))
+		if (!strncmp(e->d_name, "heapfx-", 7) &&
+		    !fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			sum += (uint64_t)st.st_blocks * 512;
+	if (d)
+		closedir(d);
+	return sum;
+}
+
+/* The worst case is memory that does not pack at all. */
+static bool fits(const struct watcher *w, pid_t pid)
+{
+	uint64_t kib = 0, budget = w->run.opt->keep;
+
+	proc_status_number(pid, "RssAnon", &kib);
+	return !budget || (spent_bytes(w->to) < budget &&
+			   (kib << 10) <= budget - spent_bytes(w->to));
+}
+
+static char *core_path(const struct watcher *w, pid_t pid)
+{
+	struct timespec now;
+	char when[32];
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &tm);
+	return text_format("%s/heapfx-%s-%09ld-watch-%d%s", w->to, when, now.tv_nsec, (int)pid,
+			   w->run.opt->bundle ? ".tar.zst" : ".core.zst");
+}
+
+static void after_capture(struct watcher *w, const char *file, unsigned percent)
+{
+	const struct options *opt = w->run.opt;
+
+	if (opt->analyze) {
+		size_t n = strlen(file) - strlen(opt->bundle ? ".tar.zst" : ".core.zst");
+		_free_ char *report = text_format("json=%.*s.report.json", (int)n, file);
+		const char *const argv[] = { "heapfx", "analyze", file, "-o", report, NULL };
+
+		tell(w, report && !run_self(argv) ? "analyzed" : "not analyzed", percent, file);
+	}
+	if (opt->exec)
+		tell(w, run_command(opt->exec, file) ? "not shipped" : "shipped", percent, file);
+}
+
+static bool capture_one(struct watcher *w, pid_t pid, unsigned percent)
+{
+	const struct options *opt = w->run.opt;
+	_free_ char *file = core_path(w, pid);
+	char number[16];
+	const char *argv[12] = { "heapfx", "capture", number, "-o", file, "--mode",
+				 opt->mode ? opt->mode : "auto" };
+	unsigned n = 7;
+
+	if (!file)
+		return false;
+	snprintf(number, sizeof(number), "%d", (int)pid);
+	if (opt->bundle)
+		argv[n++] = "--bundle";
+	if (opt->only) {
+		argv[n++] = "--only";
+		argv[n++] = opt->only;
+	}
+	if (run_self(argv)) {
+		tell(w, "not captured", percent, file);
+		return false;
+	}
+	tell(w, "captured", percent, file);
+	after_capture(w, file, percent);
+	return true;
+}
+
+static struct err *fire(struct watcher *w, unsigned percent)
+{
+	pid_t pid = w->pid;
+	struct err *err, *why;
+	bool done = false;
+
+	watch_captured(&w->state, (uint64_t)time(NULL));
+	err = save_state(w);
+	if (err)
+		return err;
+	why = pid ? NULL : watch_choose(w->dir, w->pick, w->name, &pid);
+	if (why)
+		tell(w, "nothing to capture", percent, why->message);
+	else if (!fits(w, pid))
+		tell(w, "no room", percent, "--max-bytes is spent");
+	else
+		done = capture_one(w, pid, percent);
+	err_free(why);
+	if (done)
+		return NULL;
+	watch_failed(&w->state);
+	return save_state(w);
+}
+
+static bool target_is_gone(const struct watcher *w)
+{
+	return (w->pid && kill(w->pid, 0) && errno == ESRCH) ||
+	       (access(w->dir, F_OK) && errno == ENOENT);
+}
+
+static struct err *step(struct watcher *w, bool pressure)
+{
+	struct watch_state before = w->state;
+	struct watch_sample s;
+	struct err *err = look(w, pressure, &s);
+	enum watch_verdict v;
+
+	if (err)
+		return err;
+	v = watch_decide(&w->rule, &s, (uint64_t)time(NULL), &w->state);
+	if (v != w->said)
+		tell(w, watch_verdict_name(v), watch_percent(&s), "");
+	w->said = v;
+	if (v == WATCH_ABOVE || v == WATCH_EVENTS || v == WATCH_PRESSURE) {
+		err = fire(w, watch_percent(&s));
+		w->said = WATCH_COOLING;
+		return err;
+	}
+	return w->state.fired != before.fired ? save_state(w) : NULL;
+}
+
+/* ---- setting up */
+
+/* Code and constants of libraries that only captures and analyses need come back when they do. */
+static void drop_pages(void)
+{
+	struct maps maps = {};
+	struct err *err = proc_maps(getpid(), "smaps", &maps);
+
+	for (size_t i = 0; i < maps.n; i++)
+		if (maps.v[i].inode && !(maps.v[i].flags & VMA_W) && !maps.v[i].anonymous)
+			madvise((void *)(uintptr_t)maps.v[i].start,
+				maps.v[i].end - maps.v[i].start, MADV_DONTNEED);
+	err_free(err); /* then it is a few megabytes larger */
+	maps_fini(&maps);
+}
+
+static struct err *find_cgroup(struct watcher *w)
+{
+	const struct options *opt = w->run.opt;
+	const char *root = opt->cgroup_root ? opt->cgroup_root : "/sys/fs/cgroup";
+
+	if (!opt->cgroup && !opt->pid)
+		return err_new(ERR_USAGE, "--cgroup or --pid says what is watched");
+	if (opt->pid > INT32_MAX)
+		return err_new(ERR_USAGE, "--pid is no process number");
+	w->pid = (pid_t)opt->pid;
+	w->dir = !opt->cgroup	      ? memcg_dir_of(w->pid, root) :
+		 *opt->cgroup == '/'  ? strdup(opt->cgroup) :
+					text_format("%s/%s", root, opt->cgroup);
+	if (!w->dir)
+		return err_os(ESRCH, "process %d has no memory cgroup under %s", (int)w->pid, root);
+	return NULL;
+}
+
+static struct err *set_up(struct watcher *w)
+{
+	const struct options *opt = w->run.opt;
+	struct err *err = find_cgroup(w);
+	struct stat st;
+
+	if (err)
+		return err;
+	w->rule = (struct watch_rule){
+		.threshold = opt->threshold ? (unsigned)opt->threshold : THRESHOLD,
+		.cool_down_s = opt->cool_down ? opt->cool_down : COOL_DOWN_S,
+		.most = opt->most ? opt->most : DUMPS_MOST,
+	};
+	w->rule.rearm = opt->rearm		   ? (unsigned)opt->rearm :
+			w->rule.threshold > BAND ? w->rule.threshold - BAND :
+						     0;
+	if (opt->threshold > 100 || opt->rearm > w->rule.threshold)
+		return err_new(ERR_USAGE, "--threshold is at most 100, --rearm at most as much");
+	w->to = opt->outputs.n ? opt->outputs.v[0] : ".";
+	if (lstat(w->to, &st) || !S_ISDIR(st.st_mode))
+		return err_os(ENOTDIR, "%s", w->to);
+	w->pick = !opt->process || !strcmp(opt->process, "largest") ? WATCH_LARGEST :
+		  !strcmp(opt->process, "init")			    ? WATCH_INIT :
+								      WATCH_NAMED;
+	w->name = opt->process;
+	w->state_path = opt->state ? strdup(opt->state) :
+				     text_format("%s/heapfx-watch.state", w->to);
+	return w->state_path ? NULL : &err_nomem;
+}
+
+static struct err *watch(struct watcher *w)
+{
+	struct watch_sample s;
+	struct err *err = set_up(w);
+
+	if (!err)
+		err = look(w, false, &s); /* events of before are no news */
+	if (err)
+		return err;
+	load_state(w);
+	open_wakers(w);
+	signal(SIGTERM, on_end);
+	signal(SIGINT, on_end);
+	print_problems(&w->run);
+	tell(w, "watching", watch_percent(&s), w->dir);
+	drop_pages();
+	for (bool pressure = false; !err && !asked_to_end; pressure = wait_a_while(w)) {
+		if (!target_is_gone(w))
+			err = step(w, pressure);
+		if (target_is_gone(w)) { /* perhaps while it was looked at */
+			err_free(err);
+			tell(w, "ended", 0, "");
+			return NULL;
+		}
+		if (w->run.opt->once && w->state.captures)
+			break;
+	}
+	return err;
+}
+
+enum exit_status cmd_watch(const struct options *opt)
+{
+	struct watcher w = { .events = -1, .pressure = -1 };
+	struct err *err;
+
+	run_start(&w.run, opt);
+	err = watch(&w);
+	guard_close(&w.events);
+	guard_close(&w.pressure);
+	free(w.dir);
+	free(w.state_path);
+	return run_end_capture(&w.run, err);
+}

@@ -1,0 +1,252 @@
+"""The watcher, driven by a cgroup of plain files: when it captures, when not, and what it remembers."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+from common import HEAPFX, SANITIZED, environment, heapfx
+from test_capture import Target, program, wait_until	# noqa: F401
+
+MIB = 1 << 20
+
+
+class Cgroup:
+	"""A memory cgroup as the kernel shows it, of 1000 MiB."""
+
+	def __init__(self, path, pids, v1=False):
+		self.path, self.v1 = path, v1
+		path.mkdir(parents=True)
+		self.put("cgroup.procs", "".join(f"{pid}\n" for pid in pids))
+		if v1:
+			self.put("memory.limit_in_bytes", 1000 * MIB)
+			self.put("memory.soft_limit_in_bytes", 0x7ffffffffffff000)
+		else:
+			self.put("memory.max", 1000 * MIB)
+			self.put("memory.high", "max")
+		self.file(0)
+		self.hits(0)
+		self.use(10)
+
+	def put(self, name, value):
+		"""Whole at once, as the kernel's are."""
+		half = self.path / "half"
+		half.write_text(f"{value}\n")
+		half.rename(self.path / name)
+
+	def use(self, percent):
+		self.put("memory.usage_in_bytes" if self.v1 else "memory.current", percent * 10 * MIB)
+
+	def file(self, percent):
+		name = "total_inactive_file" if self.v1 else "inactive_file"
+		self.put("memory.stat", f"anon 1\n{name} {percent * 10 * MIB}")
+
+	def hits(self, n):
+		self.put("memory.failcnt" if self.v1 else "memory.events", n if self.v1 else
+			f"low 0\nhigh 0\nmax {n}\noom 0\noom_kill 0")
+
+
+class Watcher:
+	def __init__(self, out, *options):
+		out.mkdir(exist_ok=True)
+		self.out = out
+		self.process = subprocess.Popen([HEAPFX, "watch", "-o", out, "--interval", "20", "--format", "json",
+			*map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+			env=environment(None))
+		assert self.event() == "watching"
+
+	def event(self):
+		self.last = json.loads(self.process.stdout.readline())
+		return self.last["event"]
+
+	def expect(self, *events):
+		for event in events:
+			assert self.event() == event, self.last
+
+	def end(self):
+		self.process.send_signal(signal.SIGTERM)
+		out, err = self.process.communicate(timeout=60)
+		assert self.process.returncode == 0 and "Sanitizer" not in err, err
+		return [json.loads(line)["event"] for line in out.splitlines()]
+
+	def cores(self):
+		return sorted(self.out.glob("*.core.zst"))
+
+
+@pytest.fixture
+def target(program):	# noqa: F811
+	t = Target(program, mib=1, threads=2)
+	yield t
+	t.process.kill()
+	t.process.communicate()
+
+
+def test_threshold_hysteresis_cool_down(target, tmp_path):
+	group = Cgroup(tmp_path / "root/pod", [target.pid])
+	watcher = Watcher(tmp_path / "out", "--cgroup-root", tmp_path / "root", "--cgroup", "pod",
+		"--threshold", 90, "--rearm", 70, "--cool-down", 1, "--max-dumps", 2)
+	group.use(89)
+	time.sleep(0.2)
+	assert not watcher.cores()
+	group.use(95)
+	watcher.expect("threshold", "captured")
+	assert watcher.last["what"] == str(watcher.cores()[0]) and watcher.last["percent"] == 95
+	meta = json.loads(pathlib.Path(str(watcher.cores()[0]).replace(".core.zst", ".json")).read_text())
+	assert meta["pid"] == target.pid
+	time.sleep(1.2)			# still above: the cool-down alone is not enough
+	group.use(75)			# nor is this below the lower mark
+	time.sleep(0.2)
+	group.use(95)
+	time.sleep(0.2)
+	group.use(60)
+	time.sleep(0.2)
+	assert len(watcher.cores()) == 1
+	group.use(96)
+	wait_until(lambda: len(watcher.cores()) == 2)
+	group.use(10)
+	time.sleep(1.2)
+	group.use(99)
+	time.sleep(0.3)
+	assert "spent" in watcher.end() and len(watcher.cores()) == 2
+	target.is_well()
+
+
+def test_file_pages_do_not_count(target, tmp_path):
+	group = Cgroup(tmp_path / "g", [target.pid])
+	group.file(50)
+	group.use(95)
+	watcher = Watcher(tmp_path / "out", "--cgroup", tmp_path / "g")
+	time.sleep(0.3)
+	assert watcher.end() == []
+	assert not watcher.cores()
+
+
+@pytest.mark.parametrize("v1", [False, True])
+def test_limit_that_is_hit(target, tmp_path, v1):
+	group = Cgroup(tmp_path / "g", [target.pid], v1)
+	group.hits(7)			# of long ago
+	watcher = Watcher(tmp_path / "out", "--cgroup", tmp_path / "g", "--threshold", 90, "--rearm", 80,
+		"--once")
+	group.hits(8)			# far from the limit: somebody else's peak
+	time.sleep(0.2)
+	group.use(85)
+	time.sleep(0.2)
+	assert not watcher.cores()
+	group.hits(9)
+	watcher.expect("events", "captured")
+	assert watcher.process.wait(60) == 0
+	assert len(watcher.cores()) == 1
+
+
+def test_restart_remembers(target, tmp_path):
+	group = Cgroup(tmp_path / "g", [target.pid])
+	group.use(95)
+	options = ("--cgroup", tmp_path / "g", "--cool-down", 1000)
+	first = Watcher(tmp_path / "out", *options)
+	first.expect("threshold", "captured")
+	first.process.kill()
+	first.process.communicate()
+	second = Watcher(tmp_path / "out", *options)
+	second.expect("cooling")
+	assert second.end() == [] and len(second.cores()) == 1
+	(tmp_path / "out/heapfx-watch.state").write_text("rubbish")
+	third = Watcher(tmp_path / "out", *options)	# damaged: said, and it starts anew
+	third.expect("threshold", "captured")
+	third.end()
+	assert len(third.cores()) == 2
+
+
+def test_which_process(program, target, tmp_path):	# noqa: F811
+	large = Target(program, mib=8, threads=1)
+	sleeper = subprocess.Popen(["sleep", "100"])
+	group = Cgroup(tmp_path / "g", [target.pid])
+	(tmp_path / "g/child").mkdir()
+	(tmp_path / "g/child/cgroup.procs").write_text(f"{large.pid}\n{sleeper.pid}\n999999999\n")
+	group.use(95)
+	for which, pid in (("largest", large.pid), ("sleep", sleeper.pid)):
+		out = tmp_path / which
+		watcher = Watcher(out, "--cgroup", tmp_path / "g", "--process", which, "--once")
+		watcher.expect("threshold", "captured")
+		assert watcher.last["what"].endswith(f"-{pid}.core.zst")
+		watcher.process.wait(60)
+	nobody = Watcher(tmp_path / "none", "--cgroup", tmp_path / "g", "--process", "nobody")
+	nobody.expect("threshold", "nothing to capture")
+	nobody.end()
+	for process in (large.process, sleeper):
+		process.kill()
+		process.wait()
+
+
+def test_budget_analysis_and_command(target, tmp_path):
+	group = Cgroup(tmp_path / "g", [target.pid])
+	group.use(95)
+	poor = Watcher(tmp_path / "poor", "--cgroup", tmp_path / "g", "--max-bytes", "1M")
+	poor.expect("threshold", "no room")
+	assert not poor.end() and not poor.cores()
+	rich = Watcher(tmp_path / "rich", "--cgroup", tmp_path / "g", "--max-bytes", "1G", "--analyze", "--exec",
+		f'test -s "$1" && basename "$1" >{tmp_path}/shipped', "--once")
+	rich.expect("threshold", "captured", "analyzed", "shipped")
+	rich.process.wait(60)
+	core, = rich.cores()
+	assert (tmp_path / "shipped").read_text().strip() == core.name
+	report = json.loads(pathlib.Path(str(core).replace(".core.zst", ".report.json")).read_text())
+	assert report["input"]["pid"] == target.pid and report["heaps"]
+
+
+def test_pid_and_its_end(target, tmp_path):
+	rows = pathlib.Path(f"/proc/{target.pid}/cgroup").read_text().splitlines()
+	path = next((r.split(":", 2)[2] for r in rows if "memory" in r.split(":")[1].split(",")), None)
+	v1 = path is not None
+	path = path if v1 else rows[-1].split(":", 2)[2]
+	group = Cgroup(pathlib.Path(f"{tmp_path}/root{'/memory' if v1 else ''}{path}"), [], v1)
+	watcher = Watcher(tmp_path / "out", "--pid", target.pid, "--cgroup-root", tmp_path / "root")
+	group.use(95)
+	watcher.expect("threshold", "captured")
+	target.process.kill()
+	target.process.wait()
+	watcher.expect("ended")
+	assert watcher.process.wait(20) == 0
+
+
+def test_cgroup_goes(target, tmp_path):
+	group = Cgroup(tmp_path / "g", [target.pid])
+	watcher = Watcher(tmp_path / "out", "--cgroup", group.path)
+	group.path.rename(tmp_path / "gone")
+	watcher.expect("ended")
+	assert watcher.process.wait(20) == 0
+
+
+def test_it_is_small(target, tmp_path):
+	Cgroup(tmp_path / "g", [target.pid])
+	watcher = Watcher(tmp_path / "out", "--cgroup", tmp_path / "g", "--interval", 500)
+	started = cpu(watcher.process.pid)
+	time.sleep(2)
+	spent = cpu(watcher.process.pid) - started
+	status = pathlib.Path(f"/proc/{watcher.process.pid}/status").read_text()
+	watcher.end()
+	assert spent <= 1		# hundredths of a second, of 200
+	if not SANITIZED:
+		assert int(status.split("VmRSS:")[1].split()[0]) < 5 << 10
+
+
+def cpu(pid):
+	words = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+	return int(words[11]) + int(words[12])
+
+
+@pytest.mark.parametrize("options", [(), ("--threshold", 101), ("--threshold", 50, "--rearm", 60)])
+def test_usage(tmp_path, options):
+	(tmp_path / "g").mkdir()
+	more = ("--cgroup", tmp_path / "g") if options else ()
+	assert heapfx("watch", "-o", tmp_path, *more, *options).status == 2
+
+
+def test_no_cgroup(tmp_path):
+	(tmp_path / "g").mkdir()
+	run = heapfx("watch", "-o", tmp_path, "--cgroup", tmp_path / "g")
+	assert run.status == 5 and "memory.current" in run.err
+	os.symlink(tmp_path, tmp_path / "link")
+	assert heapfx("watch", "-o", tmp_path / "link", "--cgroup", tmp_path / "g").status == 5
