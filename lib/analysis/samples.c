@@ -21,6 +21,7 @@ enum {
 	TYPED_SMALL = 512,     /* fields of larger nodes are elements, mostly */
 	UNTYPED_SMALL = 256,
 	HOLDERS_MAX = 4096,    /* threads and goroutines told apart */
+	AHEAD = 24,	       /* how far random accesses are prefetched */
 };
 
 enum { V_OBJECTS, V_BYTES, V_RETAINED, V_FREE };
@@ -225,6 +226,10 @@ static void find_ways(struct sampling *x, const struct graph_iter *it)
 		node_id to = EDGE_NODE(g->dst[e]);
 		uint64_t offset;
 
+		if (e + AHEAD < g->m) {
+			__builtin_prefetch(&x->way[EDGE_NODE(g->dst[e + AHEAD])]);
+			__builtin_prefetch(&x->f->parent[EDGE_NODE(g->dst[e + AHEAD])]);
+		}
 		if (x->way[to] || above(x, to, &root) != it->id)
 			continue;
 		if (!asked && g->ops->slots)
@@ -344,9 +349,14 @@ static struct err *place_all(struct sampling *x)
 		if (g->ops && g->ops->slot)
 			find_ways(x, &it);
 	}
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it))
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it)) {
+		uint32_t ahead = it.id + AHEAD < g->n ? x->f->parent[it.id + AHEAD] : NODE_NONE;
+
+		if (!(ahead & PARENT_ROOT))
+			__builtin_prefetch(&x->path[ahead]);
 		if (x->path[it.id] == PATH_NONE)
 			err = place_node(x, it.id);
+	}
 	col_close(&x->stack);
 	col_close(&x->way_col);
 	path_tree_settle(&x->tree);
@@ -546,6 +556,8 @@ static bool retain_simply(struct sampling *x, struct rp_sample *out)
 		node_id up = x->f->idom[it.id];
 		uint32_t kept = x->sums.v[x->path[it.id]].kept;
 
+		if (it.id + AHEAD < x->g->n && x->f->idom[it.id + AHEAD] != NODE_NONE)
+			__builtin_prefetch(&x->path[x->f->idom[it.id + AHEAD]]);
 		if (is_in_loop(x, it.id)) {
 			any_loop = true;
 			continue;

@@ -1,6 +1,8 @@
 """Paths as pprof, folded stacks and speedscope: what their readers say of them, and what the truth does."""
 import collections
 import json
+import shutil
+import subprocess
 from xml.etree import ElementTree
 
 import jsonschema
@@ -162,6 +164,22 @@ def test_folded(written):
 		assert stack and all(stack.split(";"))
 		total += int(size)
 	assert total == p.total("inuse_space") + p.total("free_space")
+
+
+def test_flame_graph_readers(written):
+	"""inferno or flamegraph.pl, where one is: every byte that is written is in their picture."""
+	reader = shutil.which("inferno-flamegraph") or shutil.which("flamegraph.pl")
+	if not reader:
+		pytest.skip("neither inferno-flamegraph nor flamegraph.pl is installed; Debian 12 has none")
+	paths = written(GO[0])
+	lines = paths["folded"].read_text("utf-8").splitlines()
+	picture = subprocess.run([reader, "--countname", "bytes", "--minwidth", "0", paths["folded"]],
+		capture_output=True, text=True, check=True, timeout=60).stdout
+	titles = [t.text for t in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}title")]
+	total = sum(int(line.rpartition(" ")[2]) for line in lines)
+	assert any(t.startswith(f"all ({total:,} bytes") for t in titles)
+	shown = {t.rpartition(" (")[0] for t in titles}
+	assert {name for line in lines for name in line.rpartition(" ")[0].split(";")} <= shown
 
 
 @pytest.mark.parametrize("name", ["leakzoo.bookworm", GO[0]])

@@ -8,6 +8,7 @@ const LEVELS = 28;	// shown below the focus
 const NARROW = 1.5;	// pixels: what is narrower is not drawn
 const BOXES = 3000;	// drawn at once, the largest
 
+const KINDS = { inuse_space: "bytes in use", inuse_objects: "blocks in use", free_space: "free bytes" };
 const STATES = { "(lost)": "lost", "(uncollected)": "lost", "(unknown)": "own", "(free)": "free", "(other)": "own" };
 
 // The same name has the same colour in every chart of every report: calm blues and greens.
@@ -205,7 +206,7 @@ export function drawTree(place, columns, names) {
 
 	if (used.length > 1) {
 		const choice = graph.bar.insert("select", "input").attr("aria-label", "what is shown");
-		choice.selectAll("option").data(used).join("option").attr("value", (kind, i) => i).text(kind => kind.type.replace("_", " "));
+		choice.selectAll("option").data(used).join("option").attr("value", (kind, i) => i).text(kind => KINDS[kind.type] ?? kind.type);
 		choice.property("value", used.indexOf(first)).on("change", () => show(used[choice.property("value")]));
 	}
 	show(first);

@@ -22,12 +22,14 @@ const tip = select("body").append("div").attr("id", "tip").property("hidden", tr
 // Lines of text, the first of them the name; beside the pointer, or below what has the focus.
 export function showTip(event, lines) {
 	const box = event.target.getBoundingClientRect(), pointed = event.type.startsWith("mouse");
-	const x = pointed ? event.clientX + 14 : box.left, y = pointed ? event.clientY + 16 : box.bottom + 4;
+	const x = pointed ? event.clientX + 14 : box.left;
 
 	tip.property("hidden", false).selectAll("div").data(lines.filter(line => line)).join("div").text(line => line);
-	const size = tip.node().getBoundingClientRect();
-	tip.style("left", `${Math.max(4, Math.min(x, innerWidth - size.width - 8))}px`)
-		.style("top", `${y + size.height > innerHeight - 4 ? Math.max(4, (pointed ? event.clientY : box.top) - size.height - 8) : y}px`);
+	const size = tip.node().getBoundingClientRect(), above = (pointed ? event.clientY : box.top) - size.height - 6;
+	const below = pointed ? event.clientY + 16 : box.bottom + 4, fits = below + size.height < innerHeight - 4;
+	// what has the focus keeps what is below it in sight
+	const y = pointed && fits ? below : above > 4 ? above : fits ? below : 4;
+	tip.style("left", `${Math.max(4, Math.min(x, innerWidth - size.width - 8))}px`).style("top", `${y}px`);
 }
 
 export function hideTip() {
