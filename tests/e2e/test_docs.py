@@ -1,0 +1,84 @@
+"""The commands of the documentation: each is run where its page says, and says what the page shows."""
+import re
+import subprocess
+
+import pytest
+
+from common import HEAPFX, ROOT, dump_of, heapfx_ok
+from go_corpus import go_dump
+
+PAGES = sorted((ROOT / "docs/rules").glob("*.md"))
+
+
+def run(command, folder):
+	line = re.sub(r"^heapfx ", f"'{HEAPFX}' ", command)
+	done = subprocess.run(["bash", "-c", line], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+		timeout=120, check=False, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TERM": "dumb"})
+	return done.returncode, done.stdout.decode("utf-8")
+
+
+def squeezed(text):
+	return re.sub(r"[ \t]+", " ", text).strip()
+
+
+def test_tutorial(tmp_path):
+	"""What stands between commands comes in that order; `...` stands for any lines."""
+	(tmp_path / "corpus").symlink_to(ROOT / "corpus")
+	blocks = re.findall(r"```console\n(.*?)```", (ROOT / "docs/tutorial.md").read_text("utf-8"), re.S)
+	commands = [step for block in blocks for step in re.split(r"(?m)^\$ ", block)[1:]]
+	assert len(commands) > 10
+	for step in commands:
+		command, _, shown = step.partition("\n")
+		command, _, status = command.partition(" # status ")
+		code, out = run(command, tmp_path)
+		assert code == int(status or 0), (command, out)
+		at, out = 0, squeezed(out)
+		for line in map(squeezed, shown.splitlines()):
+			if line and line != "...":
+				found = out.find(line, at)
+				assert found >= 0, (command, line, out)
+				at = found + len(line)
+
+
+def test_the_source_of_the_tutorial_is_the_source():
+	page, source = ((ROOT / path).read_text("utf-8") for path in ("docs/tutorial.md", "corpus/native/src/leakzoo.c"))
+	for code in re.findall(r"```c\n(.*?)```", page, re.S):
+		assert code.strip() in source
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+	"""Dumps by the names that pages use: saved results, for many commands."""
+	folder = tmp_path_factory.mktemp("docs")
+	heapfx_ok("analyze", dump_of("leakzoo.bookworm").core, "-o", f"result={folder / 'core'}")
+	heapfx_ok("analyze", *go_dump("parked.1.27").arguments, "-o", f"result={folder / 'go.core'}", timeout=120)
+	(folder / "core.clean").symlink_to(folder / "core")
+	return folder
+
+
+def commands_of(path):
+	text = path.read_text("utf-8")
+	return [c.replace("\\|", "|") for c in re.findall(r"`(heapfx [a-z]+ (?:go\.)?core[^`]*)`", text)] + [
+		c for block in re.findall(r"```console\n(.*?)```", text, re.S) for c in re.findall(r"(?m)^\$ (heapfx .*)$", block)]
+
+
+def test_coming_from(saved):
+	commands = commands_of(ROOT / "docs/coming-from.md")
+	assert len(commands) > 20
+	for command in commands:
+		if " -o result=" in command:	# of a dump, not of a result
+			command = command.replace(" core ", f" {dump_of('leakzoo.bookworm').core} ")
+		code, out = run(command, saved)
+		assert code == 0 and "no such" not in out, (command, out)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_commands_of_rules(page, saved):
+	text = page.read_text("utf-8")
+	for heading in ("## By hand", "## To fix it", "## What is no defect"):
+		assert heading in text, f"{page.name}: {heading}"
+	commands = commands_of(page)
+	assert commands
+	for command in commands:
+		code, out = run(command, saved)
+		assert code == 0, (command, out)
