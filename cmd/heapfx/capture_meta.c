@@ -31,10 +31,8 @@ static void put_limit(struct json *j, const char *key, uint64_t n)
 		json_uint(j, key, n);
 }
 
-static void put_host(struct json *j, const struct capture *c)
+static void put_cgroup(struct json *j, const struct capture *c)
 {
-	struct utsname u;
-
 	if (c->has_memcg) {
 		json_map(j, "cgroup");
 		json_uint(j, "current", c->memcg.current);
@@ -42,6 +40,12 @@ static void put_host(struct json *j, const struct capture *c)
 		put_limit(j, "max", c->memcg.max);
 		json_end_map(j);
 	}
+}
+
+static void put_host(struct json *j)
+{
+	struct utsname u;
+
 	if (!uname(&u)) {
 		json_map(j, "host");
 		json_text(j, "name", u.nodename);
@@ -121,9 +125,37 @@ struct err *capture_meta_write(FILE *out, const struct capture *c, const struct 
 	json_uint(j, "raw_bytes", s->raw);
 	if (s->done)
 		json_uint(j, "stored_bytes", s->stored);
-	put_host(j, c);
+	put_cgroup(j, c);
+	put_host(j);
 	put_kubernetes(j);
 	put_modules(j, &c->plan);
+	json_end_map(j);
+	return json_close(j, "the metadata");
+}
+
+struct err *capture_meta_kernel(FILE *out, const struct kernel_core *k, const struct stored *s)
+{
+	struct json *j;
+	struct err *err = json_open(out, JSON_INDENTED, &j);
+
+	if (err)
+		return err;
+	json_map(j, NULL);
+	json_text(j, "schema", "heapfx-capture/1");
+	json_text(j, "captured_at", s->when);
+	json_text(j, "mode", "kernel");
+	json_bool(j, "consistent", true);
+	if (k->pid)
+		json_uint(j, "pid", (uint64_t)k->pid);
+	json_text(j, "command", k->comm);
+	json_text(j, "exe", k->exe);
+	json_text(j, "file", s->path);
+	json_text(j, "pack", s->pack);
+	json_uint(j, "raw_bytes", s->raw);
+	json_uint(j, "stored_bytes", s->stored);
+	json_bool(j, "truncated", s->raw < k->expected);
+	put_host(j);
+	put_kubernetes(j);
 	json_end_map(j);
 	return json_close(j, "the metadata");
 }

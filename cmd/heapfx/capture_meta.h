@@ -19,4 +19,14 @@ struct err *capture_meta_write(FILE *out, const struct capture *c,
 struct err *capture_meta_text(const struct capture *c, const struct stored *s,
 			      char **ret) MUST_CHECK; /* malloc'd */
 
+/* A core that the kernel made and handed over. */
+struct kernel_core {
+	pid_t pid;		  /* 0: unknown; likewise NULL */
+	const char *comm, *exe;
+	uint64_t expected; /* bytes, by its own headers; 0 when they do not say */
+};
+
+struct err *capture_meta_kernel(FILE *out, const struct kernel_core *k,
+				const struct stored *s) MUST_CHECK;
+
 #endif

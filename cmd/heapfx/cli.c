@@ -69,7 +69,11 @@ static const struct option_spec specs[] = {
 	{ "cgroup", 0, OPT_STRING, "DIR", AT(cgroup),
 	  "the memory cgroup to watch: a directory, or a path below --cgroup-root", "watch" },
 	{ "pid", 0, OPT_COUNT, "PID", AT(pid),
-	  "the process to watch and to capture; its cgroup is found", "watch" },
+	  "the process to watch and to capture, its cgroup is found; with capture -, the one "
+	  "whose core this is",
+	  "watch capture" },
+	{ "timeout", 0, OPT_COUNT, "SECONDS", AT(timeout),
+	  "with capture -, how long to wait for more (default 60)", "capture" },
 	{ "cgroup-root", 0, OPT_STRING, "DIR", AT(cgroup_root),
 	  "where cgroups are mounted (default /sys/fs/cgroup)", "watch" },
 	{ "process", 0, OPT_STRING, "WHICH", AT(process),

@@ -1,17 +1,16 @@
 /* cmd_capture.c - a core of a running process, its metadata, and a few lines about both. */
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/guard.h"
 #include "capture/bundle.h"
 #include "capture/caps.h"
 #include "capture/outfile.h"
 #include "capture_meta.h"
+#include "capture_name.h"
 #include "commands.h"
 #include "pipeline.h"
 
@@ -51,80 +50,24 @@ static struct err *parse_pid(const char *s, pid_t *ret)
 
 /* ---- names */
 
-/* What a store, a shell and a file system all take. */
-static void make_safe(char *s)
-{
-	for (; *s; s++)
-		if (!isascii(*s) || (!isalnum(*s) && !strchr("._-", *s)))
-			*s = '_';
-}
-
-static const char *ending(const struct job *job)
-{
-	if (job->bundled)
-		return job->pack == PACK_ZSTD ? ".tar.zst" : ".tar";
-	return job->pack == PACK_ZSTD ? ".zst" : "";
-}
-
-/* heapfx-20260102T030405-123456789-program-42.core.zst */
-static char *full_name(const struct job *job, const char *dir, const struct timespec *now)
-{
-	_free_ char *comm = strdup(job->capture->stat.comm);
-	char when[32];
-	struct tm tm;
-
-	gmtime_r(&now->tv_sec, &tm);
-	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &tm);
-	if (comm)
-		make_safe(comm);
-	return text_format("%s/heapfx-%s-%09ld-%s-%d%s%s", dir, when, now->tv_nsec,
-			   comm ? comm : "", (int)job->capture->request.pid,
-			   job->bundled ? "" : ".core", ending(job));
-}
-
-/* The same without what the file's name says of its kind. */
-static char *stem_of(const char *path)
-{
-	static const char *const ends[] = { ".zst", ".tar", ".core" };
-	size_t n = strlen(path);
-
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
-		size_t e = strlen(ends[i]);
-
-		if (n > e && !strncmp(path + n - e, ends[i], e) && path[n - e - 1] != '/')
-			n -= e;
-	}
-	return strndup(path, n);
-}
-
-static bool is_directory(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && S_ISDIR(st.st_mode);
-}
-
 static struct err *choose_names(struct job *job)
 {
 	const struct options *opt = job->run.opt;
 	const char *out = opt->outputs.n ? opt->outputs.v[0] : NULL;
-	_free_ char *stem = NULL;
-	struct timespec now;
-	struct tm tm;
+	bool packed = job->pack == PACK_ZSTD;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(job->stored.when, sizeof(job->stored.when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	capture_time(job->stored.when, sizeof(job->stored.when));
 	if (job->to_stdout)
 		return NULL;
 	if (out && is_directory(out))
-		job->path = full_name(job, out, &now);
+		job->path = capture_name(out, job->capture->stat.comm, job->capture->request.pid,
+					 capture_ending(job->bundled, packed, false));
 	else if (out)
 		job->path = strdup(out);
 	else
-		job->path = text_format("core.%s%s", opt->args[0], ending(job));
-	stem = job->path ? stem_of(job->path) : NULL;
-	job->meta_path = stem ? text_format("%s.json", stem) : NULL;
+		job->path = text_format("core.%s%s", opt->args[0],
+					capture_ending(job->bundled, packed, true));
+	job->meta_path = job->path ? capture_meta_name(job->path) : NULL;
 	job->stored.path = job->path;
 	return job->meta_path ? NULL : &err_nomem;
 }
@@ -346,6 +289,8 @@ enum exit_status cmd_capture(const struct options *opt)
 	enum exit_status status;
 	struct err *err;
 
+	if (!strcmp(opt->args[0], "-"))
+		return capture_stdin(opt);
 	job.stored.pack = job.pack == PACK_ZSTD ? "zstd" : "none";
 	run_start(&job.run, opt);
 	if (!opt->threads && job.run.env.threads > THREADS_MOST)

@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "capture/capture.h"
 #include "capture/watch.h"
+#include "capture_name.h"
 #include "commands.h"
 #include "pipeline.h"
 
@@ -236,15 +237,11 @@ static bool fits(const struct watcher *w, pid_t pid)
 
 static char *core_path(const struct watcher *w, pid_t pid)
 {
-	struct timespec now;
-	char when[32];
-	struct tm tm;
+	struct proc_stat st = { .comm = "unknown" };
+	struct err *err = proc_stat(pid, 0, &st);
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &tm);
-	return text_format("%s/heapfx-%s-%09ld-watch-%d%s", w->to, when, now.tv_nsec, (int)pid,
-			   w->run.opt->bundle ? ".tar.zst" : ".core.zst");
+	err_free(err); /* it has just ended, and the capture will say so */
+	return capture_name(w->to, st.comm, pid, capture_ending(w->run.opt->bundle, true, false));
 }
 
 static void after_capture(struct watcher *w, const char *file, unsigned percent)

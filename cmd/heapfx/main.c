@@ -45,7 +45,8 @@ const struct command commands[] = {
 	  "heapfx is killed, when the disk is full, when the process forks, execs or was stopped "
 	  "already. /proc/PID/coredump_filter is obeyed. -o names the file, or a directory for a "
 	  "name with the time and the program in it; - is standard output. It takes the same user "
-	  "as the process's or CAP_SYS_PTRACE.",
+	  "as the process's or CAP_SYS_PTRACE. With - for PID it packs a core from standard "
+	  "input, as a handler in kernel.core_pattern: |/usr/bin/heapfx capture - --pid %P -o DIR",
 	  1, 1, "text json", cmd_capture, .no_dump = true },
 	{ "watch", "", "capture a process before its memory limit kills it",
 	  "Waits until a memory cgroup (v2, or v1) nears its limit, and captures a process of it "

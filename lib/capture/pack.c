@@ -7,15 +7,19 @@
  */
 #include "capture/pack.h"
 
+#include <elf.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zstd.h>
 
+#include "base/cursor.h"
 #include "base/guard.h"
 #include "base/par.h"
+#include "base/vec.h"
 
 enum { FRAME = 4 << 20, BLOCK = 4096, LEVEL = 1 };
 enum { SKIPPABLE = 0x184d2a5e };
@@ -27,7 +31,7 @@ struct packer {
 	enum pack_kind kind;
 	int fd;
 	const char *name;
-	uint64_t n_frames;
+	uint64_t size, n_frames;
 	uint8_t *zeros; /* a packed frame of nothing */
 	size_t n_zeros;
 	uint32_t *sizes; /* of packed frames */
@@ -115,7 +119,7 @@ static struct err *write_sparse(const struct packer *p, const uint8_t *v, size_t
 
 static size_t frame_size(const struct packer *p, uint64_t frame)
 {
-	uint64_t left = p->s->size - frame * FRAME;
+	uint64_t left = p->size - frame * FRAME;
 
 	return left < FRAME ? (size_t)left : FRAME;
 }
@@ -262,6 +266,7 @@ struct err *pack_stream(struct env *env, struct stream *s, enum pack_kind kind, 
 		.kind = kind,
 		.fd = fd,
 		.name = name,
+		.size = s->size,
 		.n_frames = (s->size + FRAME - 1) / FRAME,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.turn = PTHREAD_COND_INITIALIZER,
@@ -286,4 +291,87 @@ struct err *pack_stream(struct env *env, struct stream *s, enum pack_kind kind, 
 	free(p.sizes);
 	free(p.zeros);
 	return err;
+}
+
+/* ---- from a pipe */
+
+/* Fills the frame, or takes what there is before the end. */
+static struct err *read_frame(int in, uint64_t timeout_ms, uint8_t *buf, size_t *ret)
+{
+	size_t n = 0;
+
+	while (n < FRAME) {
+		struct pollfd fd = { in, POLLIN, 0 };
+		int ready = poll(&fd, 1, timeout_ms > INT32_MAX ? -1 : (int)timeout_ms);
+		ssize_t got = ready > 0 ? read(in, buf + n, FRAME - n) : ready;
+
+		*ret = n; /* what came before a failure, too */
+		if (!ready)
+			return err_os(ETIMEDOUT, "standard input");
+		if (got < 0 && errno != EINTR)
+			return err_os(errno, "standard input");
+		if (!got)
+			break;
+		n += got > 0 ? (size_t)got : 0;
+	}
+	*ret = n;
+	return NULL;
+}
+
+/* Where the last segment of an ELF core ends in its file. */
+static uint64_t core_size(const uint8_t *v, size_t n)
+{
+	uint64_t end = 0;
+	struct cursor phdrs;
+	Elf64_Ehdr e;
+
+	if (n < sizeof(e) || memcmp(v, ELFMAG, SELFMAG) || v[EI_CLASS] != ELFCLASS64)
+		return 0;
+	memcpy(&e, v, sizeof(e));
+	phdrs = cursor_slice(v, n, e.e_phoff, (uint64_t)e.e_phnum * sizeof(Elf64_Phdr), NULL);
+	while (cursor_left(&phdrs) >= sizeof(Elf64_Phdr)) {
+		Elf64_Phdr p;
+
+		memcpy(&p, cursor_bytes(&phdrs, sizeof(p)), sizeof(p));
+		if (p.p_filesz <= UINT64_MAX - p.p_offset && p.p_offset + p.p_filesz > end)
+			end = p.p_offset + p.p_filesz;
+	}
+	return end;
+}
+
+struct err *pack_pipe(int in, uint64_t timeout_ms, int fd, const char *name, uint64_t *ret_n,
+		      uint64_t *ret_expected)
+{
+	struct packer p = { .fd = fd, .name = name };
+	_cleanup_(worker_fini) struct worker w;
+	struct {
+		uint32_t *v;
+		size_t n, cap;
+	} sizes = {};
+	struct err *err = worker_init(&w, PACK_ZSTD), *ended = NULL, *index;
+	size_t n = FRAME, packed;
+
+	*ret_expected = 0;
+	while (!err && !ended && n == FRAME) {
+		ended = read_frame(in, timeout_ms, w.raw, &n);
+		if (!n)
+			break;
+		if (!p.size)
+			*ret_expected = core_size(w.raw, n);
+		p.size += n;
+		err = compress(&p, &w, n, &packed);
+		if (!err)
+			err = write_all(&p, w.packed, packed);
+		if (!err && !vec_push(&sizes, &(uint32_t){ (uint32_t)packed }))
+			err = &err_nomem;
+	}
+	p.sizes = sizes.v;
+	p.n_frames = sizes.n;
+	index = err ? NULL : write_index(&p);
+	free(sizes.v);
+	*ret_n = p.size;
+	err = err ? err : index;
+	if (err)
+		err_free(ended);
+	return err ? err : ended;
 }

@@ -17,4 +17,13 @@ enum pack_kind { PACK_PLAIN, PACK_ZSTD };
 struct err *pack_stream(struct env *env, struct stream *s, enum pack_kind kind, int fd,
 			const char *name) MUST_CHECK;
 
+/*
+ * What comes through the pipe `in`, packed as it comes, by this thread alone.  ERR_OS (ETIMEDOUT)
+ * when nothing comes for so long; what came before is then in `fd`, whole frames with their index.
+ * `ret_n`, bytes that came, is written in any case; `ret_expected`: how long the first frame says
+ * that the core is, 0 when it is none.
+ */
+struct err *pack_pipe(int in, uint64_t timeout_ms, int fd, const char *name, uint64_t *ret_n,
+		      uint64_t *ret_expected) MUST_CHECK;
+
 #endif

@@ -445,3 +445,72 @@ def test_names(target, tmp_path):
 def test_no_such_process(tmp_path, argument, status):
 	run = heapfx("capture", "-o", tmp_path / "x", "--", argument)
 	assert run.status == status and run.err and not list(tmp_path.iterdir())
+
+
+# --- a core that the kernel pipes to us ----------------------------------------------------------
+
+def piped(tmp_path, target, *options):
+	(tmp_path / "out").mkdir()
+	return subprocess.Popen([HEAPFX, "capture", "-", "--pid", str(target.pid), "-o", tmp_path / "out",
+		*options], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(None))
+
+
+def test_core_from_a_pipe(target, tmp_path):
+	target.stop()
+	capture(target, tmp_path / "x", "--pack", "none", "--mode", "stop")
+	child = piped(tmp_path, target)
+	child.communicate((tmp_path / "x").read_bytes())
+	assert child.returncode == 0
+	core, = (tmp_path / "out").glob("heapfx-20*-pulse-*.core.zst")
+	assert unpacked(core).read_bytes() == (tmp_path / "x").read_bytes()
+	meta = metadata(core)
+	assert meta["mode"] == "kernel" and meta["pid"] == target.pid and meta["command"] == "pulse"
+	assert meta["truncated"] is False and meta["stored_bytes"] == core.stat().st_size
+
+
+def test_core_from_a_pipe_that_ends_early(target, tmp_path):
+	target.stop()
+	capture(target, tmp_path / "x", "--pack", "none", "--mode", "stop")
+	child = piped(tmp_path, target)
+	child.communicate((tmp_path / "x").read_bytes()[:-5000])
+	assert child.returncode == 0
+	core, = (tmp_path / "out").glob("*.core.zst")
+	assert metadata(core)["truncated"] is True
+
+
+def test_core_from_a_pipe_that_falls_silent(target, tmp_path):
+	target.stop()
+	capture(target, tmp_path / "x", "--pack", "none", "--mode", "stop")
+	child = piped(tmp_path, target, "--timeout", "1")
+	child.stdin.write((tmp_path / "x").read_bytes()[:9 * MIB])
+	child.stdin.flush()
+	assert child.wait(60) == 5 and b"timed out" in child.stderr.read()
+	partial, = (tmp_path / "out").iterdir()
+	assert partial.name.endswith(".core.zst.partial")
+	plain = subprocess.run(["zstd", "-dc", partial], capture_output=True, check=True).stdout
+	assert plain == (tmp_path / "x").read_bytes()[:9 * MIB]
+
+
+def test_kernel_calls_it(tmp_path):
+	"""The handler as kernel.core_pattern runs it; put back however it ends."""
+	pattern = pathlib.Path("/proc/sys/kernel/core_pattern")
+	if os.environ.get("HEAPFX_MAY_SET_CORE_PATTERN") != "1":
+		pytest.skip("it is for the whole machine: HEAPFX_MAY_SET_CORE_PATTERN=1 allows it")
+	before = pattern.read_text()
+	line = f"|{os.path.realpath(HEAPFX)} capture - --pid %P -o {tmp_path}"
+	if len(line) > 127:
+		pytest.skip("the paths are too long for kernel.core_pattern")
+	try:
+		pattern.write_text(line)
+		victim = subprocess.Popen(["sleep", "100"], preexec_fn=lambda: resource.setrlimit(
+			resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
+		wait_until(lambda: pathlib.Path(f"/proc/{victim.pid}/comm").read_text() == "sleep\n")
+		victim.send_signal(signal.SIGSEGV)
+		assert victim.wait(20) == -signal.SIGSEGV
+	finally:
+		pattern.write_text(before)
+	wait_until(lambda: list(tmp_path.glob("*.json")))
+	core, = tmp_path.glob(f"heapfx-20*-sleep-{victim.pid}.core.zst")
+	assert metadata(core)["truncated"] is False
+	info = json.loads(heapfx_ok("info", core, "--format", "json").out)["input"]
+	assert info["made_by"] == "kernel" and info["pid"] == victim.pid and info["complete"]
