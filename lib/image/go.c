@@ -104,25 +104,50 @@ static struct err *misfit_of_minor(const struct go *go, unsigned minor, uint64_t
 	return misfit(&try, ret);
 }
 
-/* Of the minors with this moduledata, the newest of those that fit best. */
-static struct err *guess_minor(struct go *go)
+/* Of the minors with the moduledata of `newest`, the newest of those that fit better than *best. */
+static struct err *best_minor(struct go *go, unsigned newest, uint64_t *best)
 {
-	unsigned oldest = go_modules_oldest_like(go->minor), newest = go->minor;
-	uint64_t best = UINT64_MAX, failed;
+	unsigned oldest = go_modules_oldest_like(newest);
+	uint64_t failed;
 
-	for (unsigned minor = newest; minor >= oldest && best; minor--) {
+	for (unsigned minor = newest; minor >= oldest && *best; minor--) {
 		struct err *err = misfit_of_minor(go, minor, &failed);
 
 		if (err)
 			return err;
-		if (failed < best) {
-			best = failed;
+		if (failed < *best) {
+			*best = failed;
 			go->minor = minor;
 		}
 	}
-	diag(go->env, "go/version", go->modules[0].addr,
-	     "nothing says which Go built the program: it is read as Go 1.%u, which fits best", go->minor);
 	return NULL;
+}
+
+/* Nothing tells the version but what the modules look like. */
+static struct err *guess_minor(struct go *go)
+{
+	uint64_t best = UINT64_MAX;
+	struct err *err = best_minor(go, go->minor, &best);
+
+	if (!err)
+		diag(go->env, "go/version", go->modules[0].addr,
+		     "nothing says which Go built the program: it is read as Go 1.%u, which fits best", go->minor);
+	return err;
+}
+
+/* The version says one thing and the moduledata another: what must hold decides, the version if both do well. */
+static struct err *doubt_minor(struct go *go)
+{
+	uint64_t best;
+	struct err *err = misfit_of_minor(go, go->minor, &best);
+
+	if (!err)
+		err = best_minor(go, go->shape_minor, &best);
+	if (!err)
+		diag(go->env, "go/version", go->modules[0].addr,
+		     "the program says that %s built it, and its moduledata is that of Go 1.%u: it is read as Go 1.%u, which fits best",
+		     go->version, go->shape_minor, go->minor);
+	return err;
 }
 
 /* False when it is one that cannot be read. */
@@ -200,6 +225,8 @@ static struct err *fill(struct go *go)
 
 	if (!err && go->n_modules && !*go->version)
 		err = guess_minor(go);
+	else if (!err && go->n_modules && go->shape_minor && go->minor >= GO_OLDEST && go->minor <= GO_NEWEST)
+		err = doubt_minor(go);
 	if (err || !go->n_modules || !version_known(go))
 		return err;
 	say_no_tables(go);

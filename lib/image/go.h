@@ -122,6 +122,8 @@ struct go {
 	const struct module *module; /* of the image: what the runtime is linked into; NULL if unknown */
 	char version[48];	     /* "go1.22.12", as the build info has it, experiments cut off */
 	unsigned minor;		     /* 22; 0 = unknown: the newest known layouts are tried */
+	/* Where the moduledata is not as that minor has it: the newest that has it so; else 0. */
+	unsigned shape_minor;
 	bool is_newer;		     /* than any layout in the tables */
 	char experiments[96];	     /* "noswissmap,nogreenteagc", "" for none */
 	bool greentea, swissmap, allocheaders; /* after version and experiments */

@@ -267,9 +267,11 @@ static bool module_read(struct go *go, taddr addr, struct go_module *m, taddr *r
 		s = fit;
 		*m = (struct go_module){ .addr = addr };
 		ok = module_parse(w, s, m, ret_next);
-		if (go->minor)
+		if (go->minor) {
 			diag(go->env, "go/moduledata", addr, "the moduledata is not as Go 1.%u has it, but as Go 1.%u",
 			     go->minor, s->to);
+			go->shape_minor = s->to;
+		}
 	} else if (!ok) {
 		diag(go->env, "go/moduledata", addr, "the moduledata does not hold together");
 	}

@@ -115,6 +115,16 @@ def test_versions(new, code, tmp_path):
 		assert used_of(report) == truth_of(SMALL).allocated()
 
 
+@pytest.mark.parametrize("told", [19, 20, 22, 25])
+def test_a_version_that_the_modules_contradict(told, tmp_path):
+	"""Without debug information either: what must hold decides, and the doubt is told."""
+	core, exe = with_version(tmp_path, b"go1.26.8", b"go1.%d.8" % told)
+	report = json.loads(heapfx("analyze", core, "--exe", exe, "--format", "json").out)
+	problem, = [p for p in problems_of(report) if p["code"] == "go/version"]
+	assert f"go1.{told}.8" in problem["message"] and "is read as Go 1.26" in problem["message"]
+	assert used_of(report) == truth_of(SMALL).allocated()
+
+
 # --- layouts: debug information, the version's table, and which of the two to believe -------------
 
 def extents(path):
