@@ -355,13 +355,24 @@ static void describe_runtime(const struct image *img, const struct root_source *
 		}
 }
 
+/* ": sessions"; false: nothing is added, for no typer knows what lies there. */
+static bool add_variable(const struct context *c, uint64_t at, struct text *ret)
+{
+	size_t n = ret->n;
+
+	text_add(ret, ": ");
+	if (typing_global(c->typing, at, ret))
+		return true;
+	text_cut(ret, n);
+	return false;
+}
+
 static void describe_root(void *ctx, uint32_t root, struct text *ret)
 {
 	const struct context *c = ctx;
 	const struct root_source *source = &c->graph->sources[c->graph->root_source[root]];
 	const struct thread *t = source->thread < c->img->n_threads ? &c->img->threads[source->thread] : NULL;
 	uint64_t at = c->graph->root_at[root];
-	bool named;
 
 	switch ((enum root_kind)source->kind) {
 	case ROOT_REGISTER:
@@ -369,19 +380,16 @@ static void describe_root(void *ctx, uint32_t root, struct text *ret)
 		describe_thread(c->img, source->thread, ret);
 		break;
 	case ROOT_STACK:
-		if (typing_global(c->typing, at, ret))
-			text_add(ret, " on the ");
 		text_add(ret, "stack of ");
 		describe_thread(c->img, source->thread, ret);
 		if (t)
 			describe_frame(c->img, t, at, ret);
+		add_variable(c, at, ret);
 		break;
 	case ROOT_TLS:
-		named = typing_global(c->typing, at, ret);
-		text_add(ret, named ? " in the " : "");
 		text_add(ret, "thread-local storage of ");
 		describe_thread(c->img, source->thread, ret);
-		if (t && !named)
+		if (!add_variable(c, at, ret) && t)
 			text_printf(ret, " at tp%c0x%llx", at < t->tp ? '-' : '+',
 				    (unsigned long long)(at < t->tp ? t->tp - at : at - t->tp));
 		break;

@@ -347,8 +347,10 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 	size_t before = ret->n;
 	bool in_library = false, in_node = false;
 
-	if (is_array && native_is_link(type))
-		return true; /* the buckets of a table */
+	if (is_array && native_is_link(type)) {
+		text_add(ret, "*"); /* the buckets of a table: what they lead to stands for them */
+		return true;
+	}
 	if (is_array && type->size)
 		step_element(&s, type, ret);
 	for (unsigned i = 0; i < DEPTH_MAX; i++) {

@@ -7,6 +7,8 @@
  * and T is a guess.  A class with virtual functions says itself what it is (native_vtables.c).
  * Of two types as sure as each other the one that begins with the other is right; two that
  * contradict are both guesses, and the first stays.
+ *
+ * Thirty-two pointers are under way at a time, for one alone would wait for memory (as in scan.c).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 
 enum {
 	STACK_MAX = 1 << 16,
+	PENDING = 32, /* pointers on their way; halfway there their block is known */
 	ROUNDING = 24,	/* bytes that malloc may give more than were asked for */
 	PAGE = 4096,	/* and what has a mapping of its own */
 	PROBES = 16,	/* elements of an array that are looked at */
@@ -28,6 +31,13 @@ struct to_follow {
 	uint32_t id;
 };
 
+/* A pointer whose index line, then whose row of types, comes into the cache. */
+struct pending {
+	uint64_t value, grain;
+	struct native_type *type;
+	uint8_t most; /* enum type_confidence that it may give */
+};
+
 struct native_spread {
 	struct native *n;
 	uint64_t low, span; /* all blocks lie in [low, low + span) */
@@ -36,6 +46,8 @@ struct native_spread {
 	struct col later;	 /* one bit an id: typed, not followed, not on the stack */
 	uint64_t n_later;
 	const struct claim *claim; /* the one used last */
+	struct pending pending[PENDING];
+	uint32_t given, seen, done; /* in pending, which is a ring */
 	uint8_t most;		   /* enum type_confidence that what is followed now may give */
 	uint64_t changes_left;	   /* of one type to another as sure */
 	struct err *err;	   /* the first; all else stops */
@@ -58,14 +70,12 @@ static const struct claim *claim_of(struct native_spread *s, taddr at)
 	return c;
 }
 
-static bool find_place(struct native_spread *s, uint64_t value, struct place *p)
+static bool place_of(struct native_spread *s, uint64_t value, uint64_t grain, struct place *p)
 {
 	const struct grains *g = &s->n->blocks->grains;
 	struct grains_iter it;
-	uint64_t grain = grain_of(g, value), around;
+	uint64_t around;
 
-	if (grain == GRAIN_NONE)
-		return false;
 	p->id = grain_block(g, grain);
 	if (!block_is_used(s->n->blocks, p->id))
 		return false;
@@ -87,6 +97,13 @@ static bool find_place(struct native_spread *s, uint64_t value, struct place *p)
 	return true;
 }
 
+static bool find_place(struct native_spread *s, uint64_t value, struct place *p)
+{
+	uint64_t grain = grain_of(&s->n->blocks->grains, value);
+
+	return grain != GRAIN_NONE && place_of(s, value, grain, p);
+}
+
 /* How much larger a block may be than what was asked for. */
 static uint64_t slack(const struct native_spread *s, const struct place *p, uint64_t size)
 {
@@ -104,6 +121,8 @@ static void push(struct native_spread *s, const struct place *p, uint64_t bytes)
 {
 	if (s->count < STACK_MAX) {
 		s->stack[s->count++] = (struct to_follow){ p->at, bytes, p->id };
+		if (p->at - s->n->window_start < s->n->window_end - s->n->window_start)
+			__builtin_prefetch(s->n->window + (p->at - s->n->window_start));
 	} else if (!bit_get(s->later.base, p->id)) {
 		bit_set(s->later.base, p->id);
 		s->n_later++;
@@ -296,20 +315,59 @@ static bool is_counted(struct native_spread *s, const struct place *p, uint64_t 
 	       p->usable - 8 - bytes <= slack(s, p, bytes);
 }
 
-static void on_pointer(struct native_spread *s, uint64_t value, struct native_type *type)
+static void decide(struct native_spread *s, const struct pending *c)
 {
+	struct native_type *type = c->type;
 	enum native_kind kind;
 	struct place p;
 	uint8_t confidence;
 
-	if (!find_place(s, value, &p))
+	if (!place_of(s, c->value, c->grain, &p))
 		return;
+	s->most = c->most;
 	if (p.offset == 8 && is_counted(s, &p, type->dbg->size))
 		settle(s, &p, type, NATIVE_COUNTED, TYPE_SPREAD, p.usable);
 	if (p.offset || p.usable < type->dbg->size)
 		return;
 	confidence = judge_one(s, &p, type, &kind);
 	settle(s, &p, type, kind, confidence, kind == NATIVE_VALUE ? type->dbg->size : p.usable);
+}
+
+static void decide_next(struct native_spread *s)
+{
+	decide(s, &s->pending[s->done++ % PENDING]);
+}
+
+static void look_at_next(struct native_spread *s)
+{
+	const struct pending *c = &s->pending[s->seen++ % PENDING];
+	uint32_t id = grain_block(&s->n->blocks->grains, c->grain);
+
+	__builtin_prefetch(&s->n->cols->type[id]);
+	__builtin_prefetch(&s->n->cols->confidence[id]);
+}
+
+/* `s->most` is what it may give. */
+static void on_pointer(struct native_spread *s, uint64_t value, struct native_type *type)
+{
+	struct pending c = { value, grain_of(&s->n->blocks->grains, value), type, s->most };
+
+	if (c.grain == GRAIN_NONE)
+		return;
+	__builtin_prefetch(&s->n->blocks->grains.words[c.grain >> 6]);
+	if (s->given - s->done == PENDING)
+		decide_next(s);
+	s->pending[s->given++ % PENDING] = c;
+	if (s->given - s->seen > PENDING / 2)
+		look_at_next(s);
+	s->most = c.most; /* deciding changes it */
+}
+
+static void decide_all(struct native_spread *s)
+{
+	while (s->done != s->given && !s->err)
+		decide_next(s);
+	s->seen = s->given;
 }
 
 /* Start, end and end of the room: nothing is left to guess. */
@@ -422,8 +480,11 @@ static void follow_block(struct native_spread *s, const struct to_follow *f)
 
 static void follow_all(struct native_spread *s)
 {
-	while (s->count && !s->err)
-		follow_block(s, &s->stack[--s->count]);
+	do {
+		while (s->count && !s->err)
+			follow_block(s, &s->stack[--s->count]);
+		decide_all(s);
+	} while (s->count && !s->err);
 }
 
 /* Those that the stack had no room for. */

@@ -123,7 +123,7 @@ def chains_of(dump, address):
 	report = json.loads(heapfx_ok("explain", *dump, hex(address), "--format", "json").out)
 	for chain in report["chains"]:
 		root = chain["root"].get("symbol") or chain["root"].get("source", "")
-		yield root.split(" ")[0] + "".join(hop["via"].get("name", "") for hop in chain["hops"])
+		yield root.split(": ")[-1] + "".join(hop["via"].get("name", "") for hop in chain["hops"])
 
 
 @pytest.mark.parametrize("name", WITH_DWARF[::2])

@@ -1,4 +1,5 @@
 """Used blocks that keep free memory from going back: which, who holds them, and how much."""
+import re
 import pytest
 
 from common import COMMITTED, FRESH, dump_of, heapfx_ok, make_cores, report_of, truth_of
@@ -24,7 +25,7 @@ def suspect_at(key):
 
 def held_by(suspect, symbol):
 	hops = [int(hop["address"], 16) for hop in suspect["chain"]["hops"]]
-	return suspect["chain"]["root"]["symbol"].split("+")[0] == symbol and hops[-1] in (
+	return re.split(r"\W", suspect["chain"]["root"]["symbol"])[0] == symbol and hops[-1] in (
 		int(a, 16) for a in suspect["addresses"])
 
 
