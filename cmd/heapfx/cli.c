@@ -42,7 +42,8 @@ static const struct option_spec specs[] = {
 	  "a copy of /proc/PID/smaps: where the resident memory went, instead of the dumped",
 	  "analyze" },
 	{ "pool-layout", 0, OPT_LIST, "FILE", AT(pool_layouts),
-	  "how allocators of the program's own lay out their pools (repeatable)",
+	  "how arenas of the program's own lie in memory: a text, as the man page has it "
+	  "(repeatable)",
 	  "analyze info blocks diff explain sql" },
 	{ "dump", 0, OPT_STRING, "FILE", AT(dump),
 	  "the dump that a saved result has to be of; a result of another one is refused", NULL },
@@ -413,6 +414,37 @@ static void man_option(const struct option_spec *spec, FILE *out)
 	fputc('\n', out);
 }
 
+/* What a file of --pool-layout says; docs/formats/pools.md has every key. */
+static void man_pool_layouts(FILE *out)
+{
+	static const char text[] =
+		"A file of --pool-layout describes arenas of a program's own: a key and its values on "
+		"each line, offsets in bytes, # before a comment. `pool NAME` begins one. `find` says "
+		"where heads are (block, page, anywhere, pointer VARIABLE, variable NAME; default "
+		"block), head.size and chunk.size how long the structures are, the other keys where "
+		"each word lies: head.magic, self, name, parent, child, sibling, first, avail, limit, "
+		"total, large; chunk.next, prev, owner, end (or bytes, or fixed), avail. All that is "
+		"said must hold, and some of it must be more than chance: a magic, self, total, owner, "
+		"or the name of a variable. What is wrong is said with its line. "
+		"docs/formats/pools.md has the whole table.";
+	static const char example[] = "pool        arena\n"
+				      "head.size   40\n"
+				      "head.magic  0 u64 0x414e455241\n"
+				      "head.name   8\n"
+				      "head.parent 16\n"
+				      "head.first  24\n"
+				      "chunk.size  24\n"
+				      "chunk.next  0\n"
+				      "chunk.end   8\n"
+				      "chunk.avail 16\n";
+
+	fputs(".SH POOL LAYOUTS\n", out);
+	man_text(text, out);
+	fputs("\n.PP\n.nf\n", out);
+	man_text(example, out);
+	fputs(".fi\n", out);
+}
+
 void cli_man_page(FILE *out)
 {
 	fputs(".TH HEAPFX 1 \"\" \"heapfx " HEAPFX_VERSION "\" \"User Commands\"\n.SH NAME\n"
@@ -431,6 +463,7 @@ void cli_man_page(FILE *out)
 	fputs(".SH OPTIONS\n", out);
 	for (size_t i = 0; i < N_SPECS; i++)
 		man_option(&specs[i], out);
+	man_pool_layouts(out);
 	fputs(".SH EXIT STATUS\n.TP\n.B 0\ndone\n"
 	      ".TP\n.B 1\n"
 	      "done; a gate (\\-\\-fail\\-on, \\-\\-budget, \\-\\-baseline) was breached\n"

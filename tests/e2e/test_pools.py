@@ -205,3 +205,15 @@ def test_what_is_wrong_in_a_layout_is_said_with_its_line(tmp_path, text, line, w
 	run = heapfx("analyze", core_of("ownpools", False)[0], "--pool-layout", path)
 	assert run.status == 2 and not run.out
 	assert f"bad.layout:{line}: " in run.err and words in run.err
+
+
+def test_diff_says_which_pools_grew():
+	"""Of different programs: what one has is new, what the other had is gone."""
+	old, new = core_of("obstacks", False), core_of("nginx", False)
+	rows = {row["name"]: row for row in json.loads(heapfx_ok("diff", old[0], new[0], "--format", "json").out)["pools"]}
+	symbols = truth_pools(old[1])["symbols"]
+	gone = {name: row for name, row in rows.items() if row["status"] == "gone"}
+	assert any(row["values"][0] == {"count": 1, "bytes": symbols["bytes"]} for row in gone.values())
+	grown, = (row for row in rows.values() if row["growth"] > 0)
+	assert grown["name"].startswith("ngx_pool_t") and grown["count_growth"] == grown["values"][1]["count"]
+	assert "POOLS" in heapfx_ok("diff", old[0], new[0]).out
