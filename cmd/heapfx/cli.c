@@ -418,15 +418,17 @@ static void man_option(const struct option_spec *spec, FILE *out)
 static void man_pool_layouts(FILE *out)
 {
 	static const char text[] =
-		"A file of --pool-layout describes arenas of a program's own: a key and its values on "
-		"each line, offsets in bytes, # before a comment. `pool NAME` begins one. `find` says "
-		"where heads are (block, page, anywhere, pointer VARIABLE, variable NAME; default "
-		"block), head.size and chunk.size how long the structures are, the other keys where "
-		"each word lies: head.magic, self, name, parent, child, sibling, first, avail, limit, "
-		"total, large; chunk.next, prev, owner, end (or bytes, or fixed), avail. All that is "
-		"said must hold, and some of it must be more than chance: a magic, self, total, owner, "
-		"or the name of a variable. What is wrong is said with its line. "
-		"docs/formats/pools.md has the whole table.";
+		"A file of --pool-layout describes arenas of a program's own: a key and"
+		" its values on each line, offsets in bytes, # before a comment. `pool "
+		"NAME` begins one. `find` says where heads are (block, page, anywhere, "
+		"pointer VARIABLE, variable NAME; default block), head.size and "
+		"chunk.size how long the structures are, the other keys where each word"
+		" lies: head.magic, self, name, parent, child, sibling, first, avail, "
+		"limit, total, large; chunk.next, prev, owner, end (or bytes, or "
+		"fixed), avail. All that is said must hold, and some of it must be more"
+		" than chance: a magic, self, total, owner, or the name of a variable. "
+		"What is wrong is said with its line. docs/formats/pools.md has the "
+		"whole table.";
 	static const char example[] = "pool        arena\n"
 				      "head.size   40\n"
 				      "head.magic  0 u64 0x414e455241\n"

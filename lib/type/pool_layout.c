@@ -23,6 +23,7 @@ enum key_kind {
 	KEY_FIND,
 	KEY_MAGIC,
 	KEY_CODE,
+	KEY_SPARE,
 };
 
 struct key {
@@ -68,6 +69,8 @@ static const struct key keys[] = {
 	{ "chunk.avail", KEY_OFFSET, AT(chunk.avail) },
 	{ "chunk.bytes", KEY_OFFSET, AT(chunk.bytes), AT(chunk.bytes_more), 1 },
 	{ "chunk.fixed", KEY_COUNT, AT(chunk.fixed), 0, 1 },
+	{ "head.spare", KEY_SPARE },
+	{ "spare.owner", KEY_OFFSET, AT(spare_owner) },
 	{ "large.next", KEY_OFFSET, AT(large.next) },
 	{ "large.data", KEY_OFFSET, AT(large.data) },
 };
@@ -207,6 +210,22 @@ static struct err *parse_code(struct parser *p, char **words, unsigned n)
 	return parse_below(p, words[1], &l->codes[l->n_codes++]);
 }
 
+static struct err *parse_spare(struct parser *p, char **words, unsigned n)
+{
+	struct pool_layout *l = p->now;
+	struct err *err;
+
+	if (n != 4)
+		return wrong(p, "an offset, where its lists are, and how many, belong here",
+			     words[0]);
+	err = parse_below(p, words[1], &l->head.spare);
+	if (!err)
+		err = parse_below(p, words[2], &l->head.spare_lists);
+	if (!err)
+		err = parse_below(p, words[3], &l->head.n_spare_lists);
+	return err;
+}
+
 static struct err *parse_offset(struct parser *p, const struct key *key, char **words, unsigned n)
 {
 	uint32_t *at = field(p->now, key->field);
@@ -245,7 +264,7 @@ static struct err *begin(struct parser *p, char **words, unsigned n)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (keys[i].kind == KEY_OFFSET)
 			*field(&l, keys[i].field) = LAYOUT_ABSENT;
-	l.head.room_max = LAYOUT_ABSENT;
+	l.head.spare = l.head.room_max = LAYOUT_ABSENT;
 	l.name = copy(p, name);
 	if (!l.name || !vec_push(p->to, &l))
 		return &err_nomem;
@@ -271,7 +290,7 @@ static struct err *check_keys(const struct parser *p, struct pool_layout *l)
 			continue;
 		proof += key->proof;
 		if (key->kind == KEY_OFFSET && strncmp(key->name, "large.", 6) &&
-		    (size < 8 || at > size - 8))
+		    strncmp(key->name, "spare.", 6) && (size < 8 || at > size - 8))
 			return wrong_at(p, l->line, "this lies outside of its structure",
 					key->name);
 	}
@@ -320,6 +339,11 @@ static struct err *end(const struct parser *p)
 				l->name);
 	if ((l->head.text != LAYOUT_ABSENT) != (l->head.text_max != 0))
 		return wrong_at(p, l->line, "an offset and a length belong to head.text", l->name);
+	if (l->head.spare != LAYOUT_ABSENT &&
+	    (l->head.size < 8 || l->head.spare > l->head.size - 8 ||
+	     l->chunk.next == LAYOUT_ABSENT))
+		return wrong_at(p, l->line, "head.spare lies in the head, and needs chunk.next",
+				l->name);
 	if ((l->head.large != LAYOUT_ABSENT) != (l->large.data != LAYOUT_ABSENT))
 		return wrong_at(p, l->line, "head.large and large.data belong together", l->name);
 	return check_keys(p, l);
@@ -349,6 +373,8 @@ static struct err *parse_key(struct parser *p, char **words, unsigned n)
 		return parse_magic(p, words, n);
 	case KEY_CODE:
 		return parse_code(p, words, n);
+	case KEY_SPARE:
+		return parse_spare(p, words, n);
 	case KEY_OFFSET:
 	case KEY_COUNT:
 		break;

@@ -71,6 +71,8 @@ struct pool_layout {
 		uint32_t avail, limit; /* free part of its first chunk */
 		uint32_t total;	       /* bytes of all its chunks */
 		uint32_t large;	       /* list of blocks of its own */
+		/* what keeps chunks for later: a structure with so many lists of them */
+		uint32_t spare, spare_lists, n_spare_lists;
 	} head;
 	struct {
 		uint32_t size, next, prev, ref, owner, end, avail;
@@ -80,6 +82,7 @@ struct pool_layout {
 	struct {
 		uint32_t next, data;
 	} large;
+	uint32_t spare_owner; /* in that structure: the head that it counts for */
 };
 
 struct pool_layouts {

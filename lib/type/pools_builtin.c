@@ -42,6 +42,8 @@ static const char text[] =
 	"head.name 80\n"  /* tag */
 	"head.first 88\n" /* active, in a ring with all others */
 	"head.place 96\n" /* self */
+	"head.spare 48 40 20\n" /* allocator: its lists of free memnodes */
+	"spare.owner 32\n"
 	"chunk.size 40\n"
 	"chunk.next 0\n"
 	"chunk.ref 8\n"

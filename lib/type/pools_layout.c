@@ -251,6 +251,41 @@ static struct err *walk_large(struct reader *r, const struct head *h, struct con
 	return err;
 }
 
+/*
+ * Chunks that are kept for later, by whoever keeps them for this pool: all of each is free.  What does
+ * not look like a chunk ends its list.
+ */
+static struct err *walk_spare(struct reader *r, const struct head *h, struct content *ret)
+{
+	const struct pool_layout *l = r->l;
+	taddr keeper = has(l->head.spare) ? word(r, h->at + l->head.spare) : 0;
+	struct err *err = NULL;
+
+	if (!keeper || (has(l->spare_owner) && word(r, keeper + l->spare_owner) != h->at))
+		return NULL;
+	for (uint32_t i = 0; i < l->head.n_spare_lists && !err; i++) {
+		taddr at = word(r, keeper + l->head.spare_lists + 8ull * i), seen = 0;
+
+		for (uint64_t n = 1; at && at != seen && !err && r->steps++ < STEPS_MAX; n++) {
+			taddr next = word(r, at + l->chunk.next);
+			struct room room;
+			uint64_t size;
+
+			if (!find_room(r, at, &room) || !read_size(r, &room, at, &size) ||
+			    size > room.end - at || size < l->chunk.size)
+				break;
+			if (!(n & (n - 1)))
+				seen = at;
+			ret->n++;
+			ret->bytes += size;
+			ret->free += ret->free == UINT64_MAX ? 0 : size;
+			err = pools_add_chunk(r->p, ret->pool, at, size);
+			at = next;
+		}
+	}
+	return err;
+}
+
 /* ---- heads */
 
 static bool magics_fit(const struct reader *r, taddr at, unsigned *proof)
@@ -632,6 +667,8 @@ static struct err *add_pool(struct reader *r, struct head *h)
 	content_fits(r, h, &c); /* it did before: for what is free */
 	if (!err)
 		err = walk_large(r, h, &c);
+	if (!err)
+		err = walk_spare(r, h, &c);
 	if (!err && find_room(r, h->place, &room) && room.is_block && room.start == h->place &&
 	    room.end - h->at - r->l->head.size < FILLS)
 		err = pools_add_head(r->p, h->pool, h->place);

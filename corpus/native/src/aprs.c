@@ -57,6 +57,26 @@ static apr_pool_t *make_pool(const char *tag, apr_pool_t *parent, size_t n, size
 	return pool;
 }
 
+/* What a cleared pool had goes to its allocator, which keeps it: all but its first memnode is free. */
+static void make_cleared(apr_pool_t *parent)
+{
+	uint64_t before = mapped, count = mappings, head;
+	apr_allocator_t *allocator;
+	apr_pool_t *pool;
+
+	if (apr_allocator_create(&allocator) || apr_pool_create_ex(&pool, parent, NULL, allocator))
+		return;
+	apr_allocator_owner_set(allocator, pool);
+	head = (uint64_t)((char *)apr_palloc(pool, 8) - (char *)pool);
+	for (int i = 0; i < 100; i++)
+		apr_palloc(pool, 5000);
+	apr_palloc(pool, 300000);
+	apr_pool_clear(pool);
+	apr_pool_tag(pool, "cleared");
+	note_pool("cleared", pool, parent, mapped - before, mappings - count,
+		  mapped - before - APR_MEMNODE_T_SIZE - head);
+}
+
 static NOINLINE void make_all(void)
 {
 	apr_pool_t *server, *request, *dropped;
@@ -69,6 +89,7 @@ static NOINLINE void make_all(void)
 	make_pool("empty", request, 0, 0);
 	dropped = make_pool("log", server, 1, 24);
 	(void)dropped;
+	make_cleared(server);
 	hidden = noted_alloc(64, DEF);
 	(void)hidden;
 }

@@ -217,6 +217,8 @@ static void texts_are_read_to_the_letter(void **state)
 		{ "pool a\nhead.size 16\nfind variable v\n", "x:1: " }, /* no way to its chunks */
 		{ "pool a\nhead.size 16\nhead.first 0\nfind variable v\n", NULL },
 		{ "pool a\nhead.size 16\nhead.self 8\nchunk.next 0", "x:1: " }, /* no chunk.size */
+		{ "pool a\nhead.size 16\nhead.self 0\nhead.spare 8 0", "x:4: " },
+		{ "pool a\nhead.size 16\nhead.self 0\nhead.spare 8 0 4", "x:1: " }, /* no link */
 		{ "a b c d e f g h i j", "x:1: " },
 	};
 
