@@ -61,6 +61,16 @@ def test_signals(name):
 
 
 @pytest.mark.parametrize("name", COURSE)
+def test_free_slots_are_a_suspect_where_they_are_many(name):
+	total = truth_of(name).total
+	rules = {s["rule"] for s in report_of(name)["suspects"]}
+	if "course.steady" in total:
+		assert not [rule for rule in rules if rule.startswith("free-held/")]
+	elif "course.sparse" in total:
+		assert "free-held/fragmentation" in rules
+
+
+@pytest.mark.parametrize("name", COURSE)
 def test_what_the_settings_imply(name):
 	text = heapfx_ok("info", *go_dump(name).arguments).out.split("\nCOLLECTOR\n")[1].split("\n\n")[0]
 	lines = [line.strip() for line in text.splitlines()]

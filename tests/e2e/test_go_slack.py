@@ -167,6 +167,8 @@ def test_nothing_that_is_not_so(name):
 def test_equal_contents(name):
 	rows = {int(length): int(count) for _, count, length, _ in truth_of(name).rows["copies"]}
 	said = suspects_of(name, "duplicate/content")
+	if "stripped" in name and int(name.split(".")[2]) < 22:
+		rows = {}	# nothing tells that the array of a global without a type holds strings
 	assert len(said) == len(rows)
 	for s in said:
 		length = next(length for length in rows if f" of {length:,} bytes" in s["title"])
