@@ -85,6 +85,8 @@ class Recipe:
 			return Case(self.program, **common, suite=self.suite, preload=(unwind, library), flags=UNLINKED)
 		where = {"preload": (library,)} if self.how == "preload" else {
 			"build": "stripped", "link": (library, f"-Wl,-rpath,{library.parent}")}
+		if self.how == "aarch64":
+			return Case(self.program, **common, build="aarch64", preload=(library,), flags=UNLINKED)
 		other_language = self.program in ("churn_rust", "cgo_churn")	# built for this machine alone
 		return Case(self.program, **common, suite=None if other_language else self.suite, **where,
 			flags=UNLINKED)
@@ -159,6 +161,9 @@ for _allocator in LIBRARIES:
 CASES["jemalloc.plugin"] = Recipe("jemalloc", "bookworm", "plugin", environment=(
 	("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=16384"),),
 	about="a library opened at run time with a jemalloc of its own, beside glibc's malloc")
+for _allocator, _release in (("mimalloc", "2.3.2"), ("mimalloc", "3.3.2"), ("jemalloc", "5.3.1")):
+	CASES[f"{_allocator}.{_release}.aarch64"] = Recipe(_allocator, None, "aarch64", release=f"{_release}-aarch64",
+		args=("TRUTH", "1", "3", "300"), capture="qemu", environment=SMALL_ARENA)
 CASES["musl.static"] = Recipe("musl", None, "musl-static")
 for _release in ("1.1.24", "1.2.0", "1.2.5"):
 	CASES[f"musl.{_release}"] = Recipe("musl", None, "musl", musl=_release)

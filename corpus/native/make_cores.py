@@ -273,8 +273,11 @@ def command_of(case, exe, preload, raw_truth):
 	env = {"PATH": "/usr/bin:/bin", **dict(case.environment)}
 	if case.build == "aarch64":
 		argv = ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", str(exe), *argv]
-		if preload:
-			argv[1:1] = ["-E", f"LD_PRELOAD={preload}"]
+		libraries = [*([preload] if preload else []), *case.preload]
+		if libraries:
+			argv[1:1] = ["-E", "LD_PRELOAD=" + " ".join(map(str, libraries))]
+		for name, value in case.environment:
+			argv[1:1] = ["-E", f"{name}={value}"]
 		return argv, env
 	if case.build == "musl-aarch64":
 		return ["qemu-aarch64-static", str(exe), *argv], env
