@@ -159,6 +159,11 @@ fuzz-smoke fuzz:
 	$(FUZZ_MAKE) -s CFLAGS=-fsanitize=fuzzer-no-link -j$(JOBS) fuzz-programs
 	$(PYTHON) tests/fuzz/run $(if $(filter fuzz,$@),--forever) build/fuzz/tests/fuzz
 
+# Kubernetes manifests against the API's own types, which are fetched as Go modules.
+.PHONY: manifests
+manifests:
+	cd tests/deploy && go run . ../../deploy/kubernetes/*.yaml
+
 # ---- figures -------------------------------------------------------------------------------------
 
 .PHONY: bench

@@ -17,11 +17,18 @@ enum { NUMBER_MAX = 64 };
 /* "max" and v1's largest page-aligned number both mean: no limit. */
 #define V1_UNLIMITED (UINT64_C(1) << 62)
 
-/* false and errno: no such file */
-static bool read_number(const char *dir, const char *name, uint64_t *ret)
+/* The directory may be the target's own (/proc/PID/root/...): whatever is there, it does not block. */
+static int open_file(const char *dir, const char *name)
 {
 	_free_ char *path = text_format("%s/%s", dir, name);
-	_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	return path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY) : -1;
+}
+
+/* false: no such file */
+static bool read_number(const char *dir, const char *name, uint64_t *ret)
+{
+	_close_ int fd = open_file(dir, name);
 	char text[NUMBER_MAX + 1];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, NUMBER_MAX);
 
@@ -44,8 +51,8 @@ static uint64_t limit_or_none(const char *dir, const char *name, bool v1)
 /* A row "name number" of a file; 0 when it is not there. */
 static uint64_t row_of(const char *dir, const char *file, const char *name)
 {
-	_free_ char *path = text_format("%s/%s", dir, file);
-	FILE *f = path ? fopen(path, "re") : NULL;
+	int fd = open_file(dir, file);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	unsigned long long n, found = 0;
 	char word[64];
 
@@ -54,6 +61,8 @@ static uint64_t row_of(const char *dir, const char *file, const char *name)
 			found = n;
 	if (f)
 		fclose(f);
+	else
+		guard_close(&fd);
 	return found;
 }
 

@@ -211,6 +211,16 @@ def test_pid_and_its_end(target, tmp_path):
 	assert watcher.process.wait(20) == 0
 
 
+def test_cgroup_as_the_process_sees_it(target, tmp_path):
+	"""How a side-car finds the limit of another container: the manifests do it so."""
+	group = Cgroup(tmp_path / "g", [])
+	watcher = Watcher(tmp_path / "out", "--pid", target.pid, "--cgroup", f"/proc/{target.pid}/root{tmp_path}/g",
+		"--once")
+	group.use(95)
+	watcher.expect("threshold", "captured")
+	assert watcher.process.wait(60) == 0 and len(watcher.cores()) == 1
+
+
 def test_cgroup_goes(target, tmp_path):
 	group = Cgroup(tmp_path / "g", [target.pid])
 	watcher = Watcher(tmp_path / "out", "--cgroup", group.path)
