@@ -68,6 +68,10 @@ static struct err *find_modules(struct go *go)
 	if (err || !hits.n)
 		return err;
 	go->module = lead_of(go, &hits);
+	if (!go->module)
+		diag(go->env, "go/no-program", hits.v[0],
+		     "the dump says of no file where it is mapped: the runtime was found by its structure, "
+		     "and what only the program's code leads to was not (--exe names the program)");
 	go_build_read(go, go->module);
 	err = go_modules_read(go, &hits);
 	if (err || *go->version || !go->n_modules)

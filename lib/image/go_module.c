@@ -98,7 +98,8 @@ static struct err *scan_segment(struct go *go, const struct segment *s, uint64_t
 	return NULL;
 }
 
-/* Data of a module is what is writable and of a file; of anything in the module when no file is known. */
+/* Data of a module is what is writable and of a file; of anything in the module when no file is known,
+ * and of anything at all when no module is. */
 struct err *go_modules_scan(struct go *go, struct go_hits *ret)
 {
 	const struct image *img = go->img;
@@ -111,7 +112,7 @@ struct err *go_modules_scan(struct go *go, struct go_hits *ret)
 		const struct segment *s = &img->segments[i];
 		struct err *err;
 
-		if (!s->bytes || !(s->flags & SEG_W) || s->module < 0 || (files && !s->file))
+		if (!s->bytes || !(s->flags & SEG_W) || (files && !s->file) || (s->module < 0 && img->n_modules))
 			continue;
 		err = scan_segment(go, s, left, ret);
 		if (err)

@@ -125,6 +125,16 @@ def test_a_version_that_the_modules_contradict(told, tmp_path):
 	assert used_of(report) == truth_of(SMALL).allocated()
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if make_go_cores.CASES[name].capture == "qemu"])
+def test_a_dump_that_names_no_program(name):
+	"""qemu-user writes no list of files: without --exe too, the heap is all there."""
+	report = json.loads(heapfx("analyze", go_dump(name).core, "--no-host-files", "--format", "json").out)
+	assert report["go"]["version"] == truth_of(name).text["version"]
+	assert used_of(report) == truth_of(name).allocated()
+	assert "go/no-program" in {p["code"] for p in problems_of(report)}
+	assert {g["id"] for g in report["go"]["goroutines"]["list"]} >= set(truth_of(name).goroutines)
+
+
 # --- layouts: debug information, the version's table, and which of the two to believe -------------
 
 def extents(path):
