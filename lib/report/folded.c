@@ -2,7 +2,7 @@
  * report/folded.c - collapsed stacks: a line a path from its root, and the bytes at its end.
  *
  * What flamegraph.pl, inferno and speedscope read.  Free memory has its paths beside the live ones.
- * A semicolon parts names: in a name it becomes a colon.
+ * A semicolon parts names: in a name it becomes a colon, and so does a blank before a last number.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -35,6 +35,17 @@ static void add_path(struct text *t, const struct rp_profile *p, const struct rp
 	}
 }
 
+/* Readers take a number at the end of the names for a second amount: "size class 64" ends ":64". */
+static void part_from_amount(struct text *t)
+{
+	size_t at = t->n;
+
+	while (at && ((t->s[at - 1] >= '0' && t->s[at - 1] <= '9') || t->s[at - 1] == '.'))
+		at--;
+	if (at && at < t->n && t->s[at - 1] == ' ')
+		t->s[at - 1] = ':';
+}
+
 /* What of a sample's values is memory that somebody has now: in use, or free and not given back. */
 static uint64_t bytes_of(const struct rp_profile *p, const struct rp_sample *s)
 {
@@ -63,6 +74,7 @@ static struct err *folded_write(const struct report *r, const struct writer_opti
 			continue;
 		text_reset(&line);
 		add_path(&line, p, &p->samples[i]);
+		part_from_amount(&line);
 		bad = line.bad;
 		fprintf(out, "%s %" PRIu64 "\n", text_str(&line), bytes);
 	}
