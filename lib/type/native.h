@@ -50,7 +50,8 @@ struct native_type {
 	const struct native_slot *slots; /* ascending, of one object */
 	uint32_t n_slots;
 	bool compiled;
-	bool is_node; /* of a container: its links may lead to the container too */
+	bool is_node; /* of a container */
+	bool is_ring; /* such a one whose links may lead to the container, too */
 	struct native_shape *shapes[NATIVE_KINDS][2]; /* sure, and guessed */
 };
 
@@ -134,6 +135,7 @@ bool native_nodes_of(struct native *n, const struct dbg_type *type, struct nativ
 const struct dbg_type *native_stored(const struct dbg_type *type);
 const struct dbg_member *native_member(const struct dbg_type *type, const char *name);
 bool native_is_node(const struct dbg_type *type);
+bool native_is_ring(const struct dbg_type *type); /* of a list that ends where it begins */
 /* A pointer to the part of a node that links are in. */
 bool native_is_link(const struct dbg_type *type);
 /* "eu" in `["eu"]`, "..." where contents are not to be shown. */

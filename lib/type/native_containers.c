@@ -104,6 +104,11 @@ bool native_is_node(const struct dbg_type *type)
 	return false;
 }
 
+bool native_is_ring(const struct dbg_type *type)
+{
+	return begins(type->name, "std::_List_node<");
+}
+
 bool native_is_link(const struct dbg_type *type)
 {
 	if (type->kind != DBG_KIND_POINTER)

@@ -31,6 +31,7 @@ struct native_type *native_type_of(struct native *n, const struct dbg_type *type
 		if (t) {
 			t->dbg = dbg;
 			t->is_node = native_is_node(dbg);
+			t->is_ring = native_is_ring(dbg);
 		}
 		dbg->user = t;
 	}

@@ -19,6 +19,7 @@
 
 enum {
 	STACK_MAX = 1 << 16,
+	COMING = 16, /* blocks whose bytes are on their way */
 	PENDING = 32, /* pointers on their way; halfway there their block is known */
 	ROUNDING = 24,	/* bytes that malloc may give more than were asked for */
 	PAGE = 4096,	/* and what has a mapping of its own */
@@ -29,6 +30,14 @@ struct to_follow {
 	taddr at;
 	uint64_t bytes; /* of it that hold values */
 	uint32_t id;
+};
+
+/* The same on its way: values of a type. */
+struct coming {
+	const uint8_t *values;
+	uint64_t bytes;
+	struct native_type *type;
+	uint8_t most;
 };
 
 /* A pointer whose index line, then whose row of types, comes into the cache. */
@@ -46,6 +55,8 @@ struct native_spread {
 	struct col later;	 /* one bit an id: typed, not followed, not on the stack */
 	uint64_t n_later;
 	const struct claim *claim; /* the one used last */
+	struct coming coming[COMING];
+	uint32_t come, gone; /* in coming, which is a ring */
 	struct pending pending[PENDING];
 	uint32_t given, seen, done; /* in pending, which is a ring */
 	uint8_t most;		   /* enum type_confidence that what is followed now may give */
@@ -121,8 +132,6 @@ static void push(struct native_spread *s, const struct place *p, uint64_t bytes)
 {
 	if (s->count < STACK_MAX) {
 		s->stack[s->count++] = (struct to_follow){ p->at, bytes, p->id };
-		if (p->at - s->n->window_start < s->n->window_end - s->n->window_start)
-			__builtin_prefetch(s->n->window + (p->at - s->n->window_start));
 	} else if (!bit_get(s->later.base, p->id)) {
 		bit_set(s->later.base, p->id);
 		s->n_later++;
@@ -277,11 +286,14 @@ static bool stays(struct native_spread *s, const struct place *p, struct native_
 		return before != TYPE_UNKNOWN;
 	if (now->type == type && now->kind == kind)
 		return true;
-	if (!s->changes_left || (type->is_node && !now->type->is_node))
+	if (!s->changes_left)
 		return true;
-	if (now->type->is_node && !type->is_node) {
-		s->changes_left--;
-		return false;
+	/* The links of a container say more than a pointer that may be stale; but for a list's own ones. */
+	if (type->is_node != now->type->is_node) {
+		bool new_is_right = type->is_node ? !type->is_ring : now->type->is_ring;
+
+		s->changes_left -= new_is_right;
+		return !new_is_right;
 	}
 	if (is_better(now, type->dbg, kind)) {
 		s->changes_left--;
@@ -446,18 +458,23 @@ static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left
 }
 
 /* Values of a type one after another. */
-static void follow(struct native_spread *s, taddr at, uint64_t bytes, struct native_type *type)
+static void follow_values(struct native_spread *s, const uint8_t *b, uint64_t bytes, const struct native_type *type)
 {
-	uint64_t avail = 0, size = type->dbg->size;
-	const uint8_t *b = native_view(s->n, at, &avail);
+	uint64_t size = type->dbg->size;
 
-	native_compile(s->n, type);
-	if (!b || !type->n_slots)
-		return;
-	bytes = bytes < avail ? bytes : avail;
 	for (uint64_t from = 0; from < bytes && !s->err; from += size)
 		for (uint32_t i = 0; i < type->n_slots; i++)
 			on_slot(s, b + from, bytes - from, &type->slots[i]);
+}
+
+static void follow(struct native_spread *s, taddr at, uint64_t bytes, struct native_type *type)
+{
+	uint64_t avail = 0;
+	const uint8_t *b = native_view(s->n, at, &avail);
+
+	native_compile(s->n, type);
+	if (b)
+		follow_values(s, b, bytes < avail ? bytes : avail, type);
 }
 
 static uint8_t weaker(uint8_t confidence)
@@ -465,17 +482,35 @@ static uint8_t weaker(uint8_t confidence)
 	return confidence >= TYPE_SPREAD ? TYPE_SPREAD : confidence;
 }
 
+static void follow_next(struct native_spread *s)
+{
+	struct coming c = s->coming[s->gone++ % COMING];
+
+	s->most = c.most;
+	follow_values(s, c.values, c.bytes, c.type);
+}
+
+/* Its bytes are read when they are there. */
 static void follow_block(struct native_spread *s, const struct to_follow *f)
 {
 	struct native_shape *shape = native_shape_now(s->n, f->id);
-	uint64_t skip;
+	uint64_t skip = shape && shape->kind == NATIVE_COUNTED ? 8 : 0, avail = 0;
+	struct coming c;
 
-	if (!shape || !shape->type)
+	if (!shape || !shape->type || f->bytes <= skip)
 		return;
-	skip = shape->kind == NATIVE_COUNTED ? 8 : 0;
-	s->most = weaker(s->n->cols->confidence[f->id]);
-	if (f->bytes > skip)
-		follow(s, f->at + skip, f->bytes - skip, shape->type);
+	native_compile(s->n, shape->type);
+	c.values = native_view(s->n, f->at + skip, &avail);
+	if (!c.values || !shape->type->n_slots)
+		return;
+	c.bytes = f->bytes - skip < avail ? f->bytes - skip : avail;
+	c.type = shape->type;
+	c.most = weaker(s->n->cols->confidence[f->id]);
+	for (uint64_t i = 0; i < c.bytes && i < 256; i += 64)
+		__builtin_prefetch(c.values + i);
+	if (s->come - s->gone == COMING)
+		follow_next(s);
+	s->coming[s->come++ % COMING] = c;
 }
 
 static void follow_all(struct native_spread *s)
@@ -483,6 +518,8 @@ static void follow_all(struct native_spread *s)
 	do {
 		while (s->count && !s->err)
 			follow_block(s, &s->stack[--s->count]);
+		while (s->gone != s->come && !s->err)
+			follow_next(s);
 		decide_all(s);
 	} while (s->count && !s->err);
 }
