@@ -309,6 +309,21 @@ static bool is_code(const struct reader *r, taddr at)
 	return seg && seg->flags & SEG_X;
 }
 
+/* Without a search: it could have a first chunk, and a free part that does not end before it begins. */
+static bool may_have_chunks(const struct reader *r, const struct head *h)
+{
+	const struct pool_layout *l = r->l;
+	taddr first = has(l->head.first) ? word(r, h->at + l->head.first) : h->place;
+
+	if (!first || first & 7)
+		return false;
+	if (has(l->head.avail) && has(l->head.limit) &&
+	    (word(r, h->at + l->head.avail) < first ||
+	     word(r, h->at + l->head.limit) < word(r, h->at + l->head.avail)))
+		return false;
+	return !has(l->chunk.end) || word(r, first + l->chunk.end) > first;
+}
+
 /* What a look at the head alone can say. */
 static bool head_fits(const struct reader *r, const struct head *h, unsigned *proof)
 {
@@ -337,7 +352,8 @@ static bool head_fits(const struct reader *r, const struct head *h, unsigned *pr
 			return false;
 		++*proof;
 	}
-	return !has(l->head.mapped) || image_segment(r->p->img, word(r, h->at + l->head.mapped));
+	return may_have_chunks(r, h) &&
+	       (!has(l->head.mapped) || image_segment(r->p->img, word(r, h->at + l->head.mapped)));
 }
 
 static bool name_fits(const struct reader *r, taddr at)
