@@ -16,8 +16,8 @@
 #include "type/pieces.h"
 
 enum {
-	UNCLAIMED_LEAST = 1 << 20, /* bytes in mappings of nobody's that are worth a word */
-	UNCLAIMED_SHARE = 10,	   /* if they are one in so many */
+	UNCLAIMED_LEAST = 4 << 20, /* bytes in mappings of nobody's that are worth a word */
+	UNCLAIMED_SHARE = 10,	   /* if there is one to so many of heaps */
 };
 
 /* Mappings outside heaps. */
@@ -499,12 +499,7 @@ void measure_run(struct run *run)
 /* Roots keep what they lead to: where many bytes are roots for want of an owner, that is said. */
 static void note_unclaimed(struct run *run, uint64_t bytes)
 {
-	uint64_t all = 0;
-
-	for (size_t i = 0; i < run->report.breakdown.n; i++)
-		if (breakdown_is_memory(&run->report.breakdown.v[i]))
-			all += run->report.breakdown.v[i].bytes;
-	if (bytes >= UNCLAIMED_LEAST && bytes >= all / UNCLAIMED_SHARE)
+	if (bytes >= UNCLAIMED_LEAST && bytes >= report_heap_bytes(&run->report) / UNCLAIMED_SHARE)
 		diag(&run->env, "memory/unclaimed", ERR_NOWHERE,
 		     "%" PRIu64 " bytes in mappings are no allocator's that is known here: "
 		     "all their words count as roots, so that nothing that they point at is lost "

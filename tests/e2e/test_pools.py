@@ -146,7 +146,7 @@ def test_look_alikes_are_no_pools(made):
 	assert "pools" not in pools_in(core_of("decoys", made)[0])[1]
 
 
-@pytest.mark.parametrize("size,noted", ((1 << 18, False), (3 << 20, True)))
+@pytest.mark.parametrize("size,noted", ((1 << 18, False), (5 << 20, True)))
 def test_memory_of_nobody_is_noted(tmp_path, size, noted):
 	core = tmp_path / "core"
 	core.write_bytes(synth.elf([synth.Segment(vaddr=0x7F0000000000, data=b"\x11" * size, flags=6)]))
