@@ -230,8 +230,11 @@ static struct err *take_line(struct shell *sh, const char *line, struct text *pe
 {
 	struct err *err;
 
-	if (!pending->n && line[strspn(line, " \t")] == '.')
+	if (!pending->n && line[strspn(line, " \t")] == '.') {
+		if (sh->is_tty)
+			add_history(line);
 		return dot_command(sh, line + strspn(line, " \t"));
+	}
 	text_add(pending, line);
 	text_add(pending, "\n");
 	if (pending->bad)
