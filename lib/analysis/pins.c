@@ -337,6 +337,16 @@ static struct err *add_others(const struct subject *s, struct report *r, const s
 	return err;
 }
 
+/* The block that the chain is of is one of those shown. */
+static void show_lead(struct pins *p)
+{
+	for (unsigned i = 0; i < p->n_some; i++)
+		if (p->some[i] == p->lead)
+			return;
+	if (p->lead != NODE_NONE)
+		p->some[p->n_some < SUSPECT_ADDRESSES ? p->n_some++ : p->n_some - 1] = p->lead;
+}
+
 static struct err *add_suspect(const struct subject *s, struct report *r, struct pins *p)
 {
 	static const char *const advice[] = {
@@ -360,6 +370,7 @@ static struct err *add_suspect(const struct subject *s, struct report *r, struct
 	add_title(&title, s->graph, p);
 	out.title = report_text(r, &title);
 	text_fini(&title);
+	show_lead(p);
 	qsort(p->some, p->n_some, sizeof(*p->some), by_node);
 	err = out.title ? addresses_add(s, r, p->some, p->n_some, &out) : &err_nomem;
 	if (!err)
