@@ -14,6 +14,8 @@
 #include "analysis/chain.h"
 #include "analysis/paths_tree.h"
 #include "base/guard.h"
+#include "base/search.h"
+#include "base/size_steps.h"
 #include "base/vec.h"
 
 enum {
@@ -23,7 +25,6 @@ enum {
 	GROUPS_TOLD = 1 << 18, /* that are told apart while they are summed */
 	TYPE_ROWS = 8000,
 	TYPE_ROWS_TOLD = 1 << 17, /* likewise */
-	FINE = 16,		  /* steps of the histogram within a power of two */
 	AHEAD = 24,		  /* how far random accesses are prefetched */
 };
 
@@ -161,44 +162,22 @@ static struct err *settle(struct report *r, const struct rp_tree_row *rows, size
 
 /* ---- the largest nodes */
 
-/* Rising with the number; 16 steps a doubling. */
-static unsigned step_of(uint64_t n)
-{
-	unsigned top;
-
-	if (n < FINE)
-		return (unsigned)n;
-	top = 63 - (unsigned)__builtin_clzll(n);
-	return (top - 3) * FINE + (unsigned)(n >> (top - 4) & (FINE - 1));
-}
-
 /* In the tree: nodes that something keeps, or that are lost; not a collector's garbage. */
 static bool is_in_tree(const struct holders *x, node_id node)
 {
 	return graph_is_live(x->g, node) && x->f->reach[node] != REACH_UNCOLLECTED;
 }
 
-/* The lowest step such that no more than `max` are on it and above; `of_step` is how many are. */
-static unsigned lowest_step(const uint64_t of_step[64 * FINE], uint64_t max)
-{
-	unsigned step = 64 * FINE;
-	uint64_t sum = 0;
-
-	while (step && sum + of_step[step - 1] <= max)
-		sum += of_step[--step];
-	return step;
-}
-
 static struct err *collect_large(struct holders *x)
 {
-	uint64_t of_step[64 * FINE] = {};
+	struct size_steps steps = {};
 	struct graph_iter it;
 	unsigned least;
 
 	for (it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it))
 		if (is_in_tree(x, it.id))
-			of_step[step_of(facts_retained_of(x->f, it.id, it.size))]++;
-	least = lowest_step(of_step, LARGE_MAX);
+			steps.n[size_step(facts_retained_of(x->f, it.id, it.size))]++;
+	least = size_steps_least(&steps, LARGE_MAX);
 	for (it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
 		struct large l = { .node = it.id, .row = ROW_NONE, .head = LARGE_NONE, .run = 1 };
 		uint64_t retained = facts_retained_of(x->f, it.id, it.size);
@@ -208,7 +187,7 @@ static struct err *collect_large(struct holders *x)
 		x->n_live++;
 		if (x->f->idom[it.id] == NODE_NONE && is_lost(x, it.id))
 			x->lost += retained;
-		if (step_of(retained) < least)
+		if (size_step(retained) < least)
 			continue;
 		l.sort = sort_of(x->g, it.id, node_type(x->g, it.id) ? 0 : it.size);
 		if (!vec_push(&x->large, &l))
@@ -219,17 +198,9 @@ static struct err *collect_large(struct holders *x)
 
 static uint32_t large_at(const struct holders *x, node_id node)
 {
-	size_t low = 0, high = x->large.n;
+	size_t at = partition_point(x->large.n, i, x->large.v[i].node < node);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (x->large.v[mid].node < node)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < x->large.n && x->large.v[low].node == node ? (uint32_t)low : LARGE_NONE;
+	return at < x->large.n && x->large.v[at].node == node ? (uint32_t)at : LARGE_NONE;
 }
 
 static bool goes_on(const struct large *v, uint32_t i)
@@ -266,15 +237,15 @@ static void find_heads(struct holders *x)
 static void number_rows(struct holders *x)
 {
 	struct large *v = x->large.v;
-	uint64_t of_step[64 * FINE] = {};
+	struct size_steps steps = {};
 	unsigned least;
 
 	for (uint32_t i = 0; i < x->large.n; i++)
 		if (v[i].head == i)
-			of_step[step_of(facts_retained(x->f, v[i].node))]++;
-	least = lowest_step(of_step, NODES_MAX);
+			steps.n[size_step(facts_retained(x->f, v[i].node))]++;
+	least = size_steps_least(&steps, NODES_MAX);
 	for (uint32_t i = 0; i < x->large.n; i++)
-		if (v[i].head == i && step_of(facts_retained(x->f, v[i].node)) >= least)
+		if (v[i].head == i && size_step(facts_retained(x->f, v[i].node)) >= least)
 			v[i].row = ROW_FIRST + (uint32_t)x->n_kept++;
 	for (uint32_t i = 0; i < x->large.n; i++)
 		if (v[v[i].head].row != ROW_NONE)

@@ -292,3 +292,32 @@ void diff_rows(const struct diff *d, enum diff_section section, size_t *ret_firs
 		i++;
 	*ret_end = i;
 }
+
+static int by_change(const void *a, const void *b)
+{
+	const struct diff_row *const *x = a, *const *y = b;
+	uint64_t cx = (*x)->grown < 0 ? 0 - (uint64_t)(*x)->grown : (uint64_t)(*x)->grown;
+	uint64_t cy = (*y)->grown < 0 ? 0 - (uint64_t)(*y)->grown : (uint64_t)(*y)->grown;
+
+	if (cx != cy)
+		return cx < cy ? 1 : -1;
+	return *x < *y ? -1 : *x > *y; /* as they stand: by key */
+}
+
+const struct diff_row **diff_changes(const struct diff *d, enum diff_section section, size_t *ret_n)
+{
+	const struct diff_row **rows;
+	size_t first, end, n = 0;
+
+	diff_rows(d, section, &first, &end);
+	rows = calloc(end - first + 1, sizeof(*rows));
+	if (!rows)
+		return NULL;
+	for (size_t i = first; i < end; i++)
+		if (d->rows.v[i].grown)
+			rows[n++] = &d->rows.v[i];
+	if (n)
+		qsort(rows, n, sizeof(*rows), by_change);
+	*ret_n = n;
+	return rows;
+}

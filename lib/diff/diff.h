@@ -63,6 +63,11 @@ struct err *diff_finish(struct diff *d) MUST_CHECK;
 void diff_fini(struct diff *d);
 /* The rows of a section: [*ret_first, *ret_end). */
 void diff_rows(const struct diff *d, enum diff_section section, size_t *ret_first, size_t *ret_end);
+/*
+ * The rows of a section that grew or shrank, the largest change first; NULL if there is no memory.
+ * The caller frees it.
+ */
+const struct diff_row **diff_changes(const struct diff *d, enum diff_section section, size_t *ret_n);
 struct err *diff_write_text(const struct diff *d, unsigned top, FILE *out) MUST_CHECK;
 struct err *diff_write_json(const struct diff *d, FILE *out) MUST_CHECK;
 struct err *diff_write_html(const struct diff *d, unsigned top, FILE *out) MUST_CHECK;

@@ -55,34 +55,18 @@ static void put_row(FILE *out, const struct diff *d, const struct diff_row *row)
 	fprintf(out, "<td>%s</td></tr>\n", state(row, d->n));
 }
 
-static int by_change(const void *a, const void *b)
-{
-	const struct diff_row *const *x = a, *const *y = b;
-	uint64_t cx = (*x)->grown < 0 ? 0 - (uint64_t)(*x)->grown : (uint64_t)(*x)->grown;
-	uint64_t cy = (*y)->grown < 0 ? 0 - (uint64_t)(*y)->grown : (uint64_t)(*y)->grown;
-
-	if (cx != cy)
-		return cx < cy ? 1 : -1;
-	return *x < *y ? -1 : *x > *y; /* as they stand: by key */
-}
-
 static struct err *put_section(FILE *out, const struct diff *d, enum diff_section section,
 			       const char *title, unsigned top)
 {
 	const struct diff_row **rows;
-	size_t first, end, n = 0;
+	size_t first, end, n;
 
 	diff_rows(d, section, &first, &end);
 	if (first == end)
 		return NULL;
-	rows = calloc(end - first + 1, sizeof(*rows));
+	rows = diff_changes(d, section, &n);
 	if (!rows)
 		return &err_nomem;
-	for (size_t i = first; i < end; i++)
-		if (d->rows.v[i].grown)
-			rows[n++] = &d->rows.v[i];
-	if (n)
-		qsort(rows, n, sizeof(*rows), by_change);
 	fprintf(out, "<h2>%s</h2>\n<table><thead><tr><th></th>", title);
 	for (unsigned i = 0; i < d->n; i++)
 		fprintf(out, "<th>%s</th>", !i ? "old" : i + 1 == d->n ? "new" : "");

@@ -85,34 +85,18 @@ static void put_row(FILE *out, const struct diff *d, const struct diff_row *row)
 	text_fini(&name);
 }
 
-static int by_change(const void *a, const void *b)
-{
-	const struct diff_row *const *x = a, *const *y = b;
-	uint64_t cx = (*x)->grown < 0 ? 0 - (uint64_t)(*x)->grown : (uint64_t)(*x)->grown;
-	uint64_t cy = (*y)->grown < 0 ? 0 - (uint64_t)(*y)->grown : (uint64_t)(*y)->grown;
-
-	if (cx != cy)
-		return cx < cy ? 1 : -1;
-	return *x < *y ? -1 : *x > *y; /* as they stand: by key */
-}
-
 static struct err *put_section(FILE *out, const struct diff *d, enum diff_section section,
 			       const char *title, unsigned top)
 {
 	const struct diff_row **rows;
-	size_t first, end, n = 0;
+	size_t first, end, n;
 
 	diff_rows(d, section, &first, &end);
 	if (first == end && (section == DIFF_POOLS || section == DIFF_CHAINS))
 		return NULL; /* most programs have none */
-	rows = calloc(end - first + 1, sizeof(*rows));
+	rows = diff_changes(d, section, &n);
 	if (!rows)
 		return &err_nomem;
-	for (size_t i = first; i < end; i++)
-		if (d->rows.v[i].grown)
-			rows[n++] = &d->rows.v[i];
-	if (n)
-		qsort(rows, n, sizeof(*rows), by_change);
 	fprintf(out, "\n%-*s%12s%12s%13s\n", NAME_WIDTH + 2, title, "old", "new", "growth");
 	for (size_t i = 0; i < n && i < top; i++)
 		put_row(out, d, rows[i]);

@@ -14,13 +14,13 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/size_steps.h"
 #include "base/vec.h"
 #include "base/version.h"
 #include "report/json_out.h"
 
 enum {
 	FIELDS = 7,	      /* numbers a node, as in the meta data below */
-	FINE = 16,	      /* steps of the histogram of sizes within a doubling */
 	LABELLED_SIZE = 4096, /* nodes with more bytes, or edges, have elements by number */
 	LABELLED_EDGES = 512,
 	NAMED_ROOTS = 1 << 17,
@@ -282,16 +282,6 @@ static uint64_t id_at(const struct snapshot *x, uint64_t start, uint64_t number)
 
 /* ---- what has a row of its own */
 
-static unsigned step_of(uint64_t n)
-{
-	unsigned top;
-
-	if (n < FINE)
-		return (unsigned)n;
-	top = 63 - (unsigned)__builtin_clzll(n);
-	return (top - 3) * FINE + (unsigned)(n >> (top - 4) & (FINE - 1));
-}
-
 static bool is_garbage(const struct snapshot *x, node_id node)
 {
 	return x->f->reach[node] == REACH_UNCOLLECTED;
@@ -299,14 +289,12 @@ static bool is_garbage(const struct snapshot *x, node_id node)
 
 static void choose_least(struct snapshot *x, uint64_t max)
 {
-	uint64_t of_step[64 * FINE] = {}, sum = 0;
+	struct size_steps steps = {};
 
 	for (node_id i = 0; i < x->g->n; i++)
 		if (graph_is_live(x->g, i) && !is_garbage(x, i))
-			of_step[step_of(facts_retained(x->f, i))]++;
-	x->least = 64 * FINE;
-	while (x->least && sum + of_step[x->least - 1] <= max)
-		sum += of_step[--x->least];
+			steps.n[size_step(facts_retained(x->f, i))]++;
+	x->least = size_steps_least(&steps, max);
 }
 
 static struct err *mark_kept(struct snapshot *x, uint64_t max)
@@ -333,7 +321,7 @@ static struct err *mark_kept(struct snapshot *x, uint64_t max)
 			node_id node = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
 
 			if (!x->prunes || (!is_garbage(x, node) &&
-					   step_of(facts_retained(x->f, node)) >= x->least))
+					   size_step(facts_retained(x->f, node)) >= x->least))
 				bit_set(kept, node);
 			else
 				x->n_pruned++;
