@@ -27,12 +27,14 @@ SMALL = {"capture": "kernel", "stack_kib": 256}
 APR = ("-I/usr/include/apr-1.0", "-DLINUX", "-D_REENTRANT")
 
 CASES = {
-	"aprs": Case("aprs", **SMALL, flags=APR, link=("-lapr-1",), about="a tree of APR's pools (libapr1-dev)"),
+	"aprs": Case("aprs", **SMALL, coredump_filter=0x37, flags=APR, link=("-lapr-1",),
+		about="a tree of APR's pools (libapr1-dev); modules' files are in the core"),
 	"obstacks": Case("obstacks", **SMALL, coredump_filter=0x37,
 		about="obstacks in a variable, in a block, on the stack; modules' files are in the core"),
 	"protos": Case("protos", **SMALL, flags=("-Wno-unused-parameter",), link=("-lprotobuf",),
 		about="protobuf's arenas (libprotobuf-dev)"),
-	"ownpools": Case("ownpools", **SMALL, about="an arena that src/ownpools.layout describes"),
+	"ownpools": Case("ownpools", **SMALL, coredump_filter=0x37,
+		about="an arena that src/ownpools.layout describes; modules' files are in the core"),
 	"luajits": Case("luajits", **SMALL, flags=("-I/usr/include/luajit-2.1",), link=("-lluajit-5.1",),
 		about="states of LuaJIT (libluajit-5.1-dev)"),
 	"slices": Case("slices", **SMALL, link=("-lglib-2.0",), flags=("-I/usr/include/glib-2.0",

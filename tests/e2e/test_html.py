@@ -231,7 +231,6 @@ def test_suspect_as_markdown(browser, pages):
 	details = browser.find_element(By.CSS_SELECTOR, "details.suspect")
 	details.find_element(By.CSS_SELECTOR, "button.copy").click()
 	# what was copied comes back by pasting
-	browser.execute_script("document.querySelector('#paths input[type=search]').value = ''")
 	browser.execute_script("const t = document.createElement('textarea'); t.id = 'paste'; document.body.append(t)")
 	area = browser.find_element(By.ID, "paste")
 	area.send_keys(Keys.CONTROL, "v")

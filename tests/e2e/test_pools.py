@@ -209,7 +209,7 @@ def test_what_is_wrong_in_a_layout_is_said_with_its_line(tmp_path, text, line, w
 
 def test_diff_says_which_pools_grew():
 	"""Of different programs: what one has is new, what the other had is gone."""
-	old, new = core_of("obstacks", False), core_of("nginx", False)
+	old, new = core_of("obstacks", True), core_of("nginx", False)
 	rows = {row["name"]: row for row in json.loads(heapfx_ok("diff", old[0], new[0], "--format", "json").out)["pools"]}
 	symbols = truth_pools(old[1])["symbols"]
 	gone = {name: row for name, row in rows.items() if row["status"] == "gone"}
