@@ -1,9 +1,13 @@
 """Profiles without their readers: a decoder of pprof's format, by its public description, and `go tool pprof`."""
+import contextlib
 import gzip
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
+import time
 
 import pytest
 
@@ -98,13 +102,48 @@ class Profile:
 			if all(own.get(key) == value for key, value in labels.items()))
 
 
-def go_tool_pprof(*args):
-	"""What the real reader prints."""
+def go_tool():
 	go = shutil.which("go") or "/usr/local/go/bin/go"
 	if not os.access(go, os.X_OK):
 		pytest.skip("go is not installed: no `go tool pprof`")
+	return go
+
+
+def go_environment(home):
+	return dict(os.environ, PPROF_TMPDIR=home, GOTOOLCHAIN="local")
+
+
+def go_tool_pprof(*args):
+	"""What the real reader prints."""
 	with tempfile.TemporaryDirectory() as home:
-		run = subprocess.run([go, "tool", "pprof", *map(str, args)], capture_output=True, text=True, check=False,
-			stdin=subprocess.DEVNULL, timeout=300, env=dict(os.environ, PPROF_TMPDIR=home, GOTOOLCHAIN="local"))
+		run = subprocess.run([go_tool(), "tool", "pprof", *map(str, args)], capture_output=True, text=True, check=False,
+			stdin=subprocess.DEVNULL, timeout=300, env=go_environment(home))
 	assert run.returncode == 0, run.stderr
 	return run.stdout
+
+
+def answers(address):
+	with socket.socket() as s:
+		return s.connect_ex(address) == 0
+
+
+@contextlib.contextmanager
+def go_tool_pprof_server(path):
+	"""host:port of the real reader's web pages."""
+	with socket.socket() as s:
+		s.bind(("127.0.0.1", 0))
+		address = s.getsockname()
+	name = "%s:%d" % address
+	with tempfile.TemporaryDirectory() as home:
+		# A session of its own: `go tool` has the server as its child.
+		with subprocess.Popen([go_tool(), "tool", "pprof", "-no_browser", f"-http={name}", str(path)],
+				stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+				start_new_session=True, env=go_environment(home)) as run:
+			try:
+				deadline = time.monotonic() + 60
+				while not answers(address):
+					assert run.poll() is None and time.monotonic() < deadline
+					time.sleep(0.1)
+				yield name
+			finally:
+				os.killpg(run.pid, signal.SIGKILL)

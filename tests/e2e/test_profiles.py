@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import urllib.request
 from xml.etree import ElementTree
 
 import jsonschema
@@ -11,7 +12,7 @@ import pytest
 
 import go_corpus
 from common import ROOT, dump_of, heapfx, heapfx_ok, truth_of
-from profiles import Profile, go_tool_pprof
+from profiles import Profile, go_tool_pprof, go_tool_pprof_server
 
 SCHEMA = json.loads((ROOT / "docs/schema/speedscope-1.25.schema.json").read_text("utf-8"))
 GO = [name for name in go_corpus.QUIET if name.startswith(("zoo", "spin"))]
@@ -154,6 +155,20 @@ def test_difference_of_two(written):
 	assert all(flat == "0" for flat, _cum in same.values())
 	differ = go_tool_pprof("-top", "-nodefraction=0", "-diff_base", one, two)
 	assert "Type: inuse_space" in differ
+
+
+def test_go_tool_pprof_serves_it(written):
+	"""Its pages: the list and the flame graph, by what a root keeps."""
+	path = written("leakzoo.bookworm")["pprof"]
+	# parts of the first frame without what HTML or JSON would write otherwise
+	words = re.findall(r"\w+", max(Profile(path).samples, key=lambda sample: sample[1]["retained_space"])[0][0])
+	with go_tool_pprof_server(path) as address:
+		for page in ("top", "flamegraph"):
+			with urllib.request.urlopen(f"http://{address}/ui/{page}?si=retained_space", timeout=20) as answer:
+				assert answer.status == 200
+				text = answer.read().decode("utf-8")
+			assert "retained_space" in text and all(word in text for word in words), (page, words)
+
 
 
 @pytest.mark.parametrize("name", ["leakzoo.bookworm", GO[0]])
