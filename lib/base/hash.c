@@ -45,7 +45,7 @@ static uint64_t stripes(const uint8_t *s, uint64_t n)
 
 uint64_t hash_bytes(const void *bytes, uint64_t n)
 {
-	const uint8_t *s = bytes;
+	const uint8_t *s = n ? bytes : (const uint8_t *)""; /* no bytes may be at NULL */
 	uint64_t h = n >= 32 ? stripes(s, n) : p5, left = n & 31;
 
 	h += n;
