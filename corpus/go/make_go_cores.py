@@ -11,7 +11,6 @@ comes through `go` itself (GOTOOLCHAIN), so it must be allowed to fetch one.
 The truth is what the program noted, the runtime's own figures, its own print of every goroutine,
 and for some cases the collector's own mark bits, read by gdb: see README.md.
 """
-import argparse
 import dataclasses
 import functools
 import os
@@ -29,7 +28,7 @@ SRC = HERE / "src"
 sys.path.insert(0, str(HERE.parent / "native"))
 sys.dont_write_bytecode = True
 from make_cores import (CannotMake, check_core_pattern, dump_by_abort, dump_gcore,  # noqa: E402
-	need, run_cases, run_tool)
+	need, run_command, run_tool)
 
 # The last release of each minor.
 RELEASES = {"1.19": "1.19.13", "1.20": "1.20.14", "1.21": "1.21.13", "1.22": "1.22.12",
@@ -467,18 +466,7 @@ def default_cases(what):
 
 
 def main():
-	parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-	parser.add_argument("what", choices=("list", "make", "pack"))
-	parser.add_argument("outdir", nargs="?")
-	parser.add_argument("cases", nargs=argparse.REMAINDER)
-	args = parser.parse_args()
-	if args.what == "list":
-		for name, case in CASES.items():
-			print(f"{name:28} {case.about}")
-		return 0
-	if not args.outdir:
-		parser.error("no OUTDIR")
-	return run_cases(parser, args, CASES, default_cases, make_case, pack)
+	return run_command(__doc__, CASES, lambda case: case.about, default_cases, make_case, pack)
 
 
 if __name__ == "__main__":

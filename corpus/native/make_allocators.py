@@ -8,7 +8,6 @@
 All run src/churn.c, recorded and dumped as make_cores.py does it.  The allocators are those of Debian's
 suites, unpacked by glibc_root.py; musl is a C library of its own, with its own compiler driver.
 """
-import argparse
 import dataclasses
 import pathlib
 import sys
@@ -205,18 +204,8 @@ def default_cases(what):
 
 
 def main():
-	parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-	parser.add_argument("what", choices=("list", "make", "pack"))
-	parser.add_argument("outdir", nargs="?")
-	parser.add_argument("cases", nargs=argparse.REMAINDER)
-	args = parser.parse_args()
-	if args.what == "list":
-		for name, recipe in CASES.items():
-			print(f"{name:24} {recipe.allocator}, {recipe.suite}, {recipe.how}")
-		return 0
-	if not args.outdir:
-		parser.error("no OUTDIR")
-	return make_cores.run_cases(parser, args, CASES, default_cases, make_case, pack)
+	return make_cores.run_command(__doc__, CASES, lambda recipe: f"{recipe.allocator}, {recipe.suite}, {recipe.how}",
+		default_cases, make_case, pack)
 
 
 if __name__ == "__main__":

@@ -608,6 +608,22 @@ def default_cases(what):
 	return [name for name, case in CASES.items() if not case.large]
 
 
+def run_command(about, cases, line_of, defaults, make, pack_case):
+	"""list; make or pack OUTDIR [CASE...]: the command line of a maker that has nothing else."""
+	parser = argparse.ArgumentParser(description=about.split("\n", 1)[0])
+	parser.add_argument("what", choices=("list", "make", "pack"))
+	parser.add_argument("outdir", nargs="?")
+	parser.add_argument("cases", nargs=argparse.REMAINDER)
+	args = parser.parse_args()
+	if args.what == "list":
+		for name, case in cases.items():
+			print(f"{name:28} {line_of(case)}")
+		return 0
+	if not args.outdir:
+		parser.error("no OUTDIR")
+	return run_cases(parser, args, cases, defaults, make, pack_case)
+
+
 def run_cases(parser, args, cases, defaults, make, pack_case):
 	"""Makes or packs what the command line names; a case that cannot be made here does not stop the others."""
 	unknown = [name for name in args.cases if name not in cases]

@@ -8,7 +8,6 @@
 The totals of a truth file say what each pool is (src/pool_truth.h): counted by the program, or by the
 library's own hooks, never read from the structures that heapfx reads.
 """
-import argparse
 import pathlib
 import resource
 import shutil
@@ -150,18 +149,7 @@ def default_cases(what):
 
 
 def main():
-	parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-	parser.add_argument("what", choices=("list", "make", "pack"))
-	parser.add_argument("outdir", nargs="?")
-	parser.add_argument("cases", nargs=argparse.REMAINDER)
-	args = parser.parse_args()
-	if args.what == "list":
-		for name, case in CASES.items():
-			print(f"{name:24} {case.about}")
-		return 0
-	if not args.outdir:
-		parser.error("no OUTDIR")
-	return make_cores.run_cases(parser, args, CASES, default_cases, make_case, pack)
+	return make_cores.run_command(__doc__, CASES, lambda case: case.about, default_cases, make_case, pack)
 
 
 if __name__ == "__main__":
