@@ -301,8 +301,9 @@ static struct err *root_place(const struct graph *g, struct report *r, uint32_t 
 	return ok ? NULL : &err_nomem;
 }
 
-struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
-		       struct rp_root *ret)
+/* The root as a report names it. */
+static struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
+			      struct rp_root *ret)
 {
 	const struct graph *g = s->graph;
 	const struct root_source *src = &g->sources[g->root_source[root]];

@@ -10,10 +10,6 @@
 
 enum { SUSPECT_ADDRESSES = 8, EVIDENCE_MAX = 8, SUSPECTS_PER_RULE = 32 };
 
-/* The root as a report names it. */
-struct err *root_words(const struct subject *s, struct report *r, uint32_t root,
-		       struct rp_root *ret) MUST_CHECK;
-
 /* What a node is, in its language's words; NULL = unknown. Lives as long as the graph. */
 const char *node_type(const struct graph *g, node_id node);
 const char *slack_rule(enum slack_kind kind); /* "slack/capacity" */

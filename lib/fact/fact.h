@@ -3,7 +3,7 @@
  *
  * Every algorithm is exact, iterative (nothing recurses on data) and deterministic for any
  * number of threads; its paper is named in its file.  facts_compute() may be called again to add
- * facts; facts_drop() gives memory back as soon as an analysis is done with one.
+ * facts.
  */
 #ifndef HEAPFX_FACT_FACT_H
 #define HEAPFX_FACT_FACT_H
@@ -231,7 +231,6 @@ static inline bool is_stuck(const struct facts *f, uint32_t thread)
 /* Adds what `needs` names and what that needs, in turn. */
 struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs,
 			  struct facts *facts) MUST_CHECK;
-void facts_drop(struct facts *facts, unsigned which);
 void facts_fini(struct facts *facts);
 
 #endif

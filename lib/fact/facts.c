@@ -48,7 +48,7 @@ static const struct step {
 };
 enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };
 
-void facts_drop(struct facts *f, unsigned which)
+static void drop(struct facts *f, unsigned which)
 {
 	for (unsigned i = 0; i < N_STEPS; i++) {
 		if (!(which & steps[i].fact))
@@ -104,7 +104,7 @@ static struct err *run_steps(struct env *env, const struct graph *g, const struc
 			continue;
 		err = steps[i].compute(env, g, inner, f);
 		if (err) {
-			facts_drop(f, steps[i].fact);
+			drop(f, steps[i].fact);
 			return err_wrap(err, "%s", steps[i].what);
 		}
 		f->have |= steps[i].fact;

@@ -50,8 +50,8 @@ static taddr child_of(const struct image *img, taddr node, uint64_t index)
 	return image_read_u64(img, node + index * 8, &child) == MEM_OK ? child : 0;
 }
 
-bool je_lookup(const struct jemalloc *je, const struct je_copy *copy, taddr addr,
-	       struct je_leaf *ret)
+static bool look_up(const struct jemalloc *je, const struct je_copy *copy, taddr addr,
+		    struct je_leaf *ret)
 {
 	const struct je_geometry *g = &copy->geometry;
 	unsigned last = g->n_levels - 1u, size = g->compact ? 8 : 16;
@@ -82,7 +82,7 @@ static bool ends_at(const struct walk *w, const struct je_leaf *leaf, taddr base
 
 	return bytes && bytes <= (1ull << 47) - base &&
 	       (bytes == w->copy->page ||
-		(je_lookup(w->je, w->copy, base + bytes - w->copy->page, &end) &&
+		(look_up(w->je, w->copy, base + bytes - w->copy->page, &end) &&
 		 end.edata == leaf->edata));
 }
 

@@ -149,8 +149,6 @@ struct je_leaf {
 	bool slab;
 };
 bool je_leaf_parse(const struct je_geometry *g, const uint8_t *elem, struct je_leaf *ret);
-bool je_lookup(const struct jemalloc *je, const struct je_copy *copy, taddr addr,
-	       struct je_leaf *ret);
 struct err *je_read_extents(struct jemalloc *je) MUST_CHECK;
 struct je_extent *je_extent_at(const struct jemalloc *je, taddr addr); /* NULL if none */
 /* The bitmap of a slab: a set bit is a free region. False when it is not in the dump. */

@@ -118,15 +118,6 @@ void go_code_close(struct go_code *c)
 	free(c);
 }
 
-size_t go_code_functions(const struct go_code *c)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < GO_FN_COUNT; i++)
-		n += c->fns[i].n != 0;
-	return n;
-}
-
 /* ---- questions */
 
 static bool callee_begins(const struct go *go, taddr target, const char *with)

@@ -23,7 +23,6 @@ enum go_code_fn {
 struct go_code;
 struct err *go_code_open(const struct go *go, struct go_code **ret) MUST_CHECK;
 void go_code_close(struct go_code *c); /* NULL is fine */
-size_t go_code_functions(const struct go_code *c); /* how many were found and decoded */
 
 /*
  * Calls fn for each place in data that function f refers to, in order; stops and answers it when fn

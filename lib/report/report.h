@@ -336,10 +336,9 @@ bool breakdown_is_memory(const struct rp_breakdown *b);
  */
 uint64_t report_heap_bytes(const struct report *r);
 /*
- * What a suspect is without what differs from run to run (addresses, counts): its rule, type and
- * the names along its chain; and a hash of that, the same for every run.
+ * What a suspect is without what differs from run to run (addresses, counts): a hash of its rule,
+ * type and the names along its chain, the same for every run.
  */
-void suspect_signature(const struct rp_suspect *s, struct text *ret);
 uint64_t suspect_fingerprint(const struct rp_suspect *s);
 uint64_t text_hash(const char *s);
 /* One line for people: "global main.sessions -> +0x10 64-byte block -> ...", escaped, not cut. */

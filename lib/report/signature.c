@@ -13,7 +13,7 @@ static void add_part(struct text *t, const char *s)
 	text_add(t, s ? s : "");
 }
 
-void suspect_signature(const struct rp_suspect *s, struct text *ret)
+static void suspect_signature(const struct rp_suspect *s, struct text *ret)
 {
 	const struct rp_chain *c = &s->chain;
 

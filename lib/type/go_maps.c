@@ -323,7 +323,8 @@ void go_maps_close(struct go_maps *m)
 	free(m->arrays.v);
 }
 
-void go_maps_forget(struct go_maps *m)
+/* The blocks of the map read last are nobody's. */
+static void forget(struct go_maps *m)
 {
 	for (size_t i = 0; i < m->owned.n; i++)
 		bit_clear(m->seen.base, m->owned.v[i]);
@@ -387,6 +388,6 @@ bool go_map_try(struct go_maps *m, uint64_t group, bool scan, taddr header, stru
 	*ret = (struct go_map){ .addr = header };
 	if (read_map(&r, header) && !ret->damaged)
 		return true;
-	go_maps_forget(m);
+	forget(m);
 	return false;
 }

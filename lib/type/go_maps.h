@@ -73,7 +73,6 @@ uint64_t go_map_need(const struct go *go, const struct go_type *type, uint64_t n
  * holds together; its blocks are then nobody's.
  */
 bool go_map_try(struct go_maps *m, uint64_t group, bool scan, taddr header, struct go_map *ret);
-void go_maps_forget(struct go_maps *m); /* the blocks of the map read last are nobody's */
 
 /*
  * go_maps_find.c: blocks for which `wanted` answers true and that are headers of maps by what they

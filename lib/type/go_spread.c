@@ -99,7 +99,8 @@ static const struct claim *claim_of(struct spread *s, taddr at)
 	return s->claim;
 }
 
-uint64_t spread_head(struct spread *s, taddr at, uint64_t size)
+/* Bytes before what the program holds, of a block of `size` bytes. */
+static uint64_t head_of(struct spread *s, taddr at, uint64_t size)
 {
 	const struct claim *claim = size > 512 ? claim_of(s, at) : NULL;
 
@@ -210,7 +211,7 @@ static bool find_place(struct spread *s, const struct candidate *c, struct place
 
 	ret->at = grain_key(g, start);
 	ret->size = (grain_next_start(g, c->grain) - start) << g->shift;
-	ret->head = spread_head(s, ret->at, ret->size);
+	ret->head = head_of(s, ret->at, ret->size);
 	if (c->value - ret->at < ret->head)
 		return false;
 	ret->offset = c->value - ret->at - ret->head;
@@ -769,7 +770,7 @@ static void follow_block(struct spread *s, taddr at, uint32_t id)
 	if (grain == GRAIN_NONE)
 		return;
 	size = (grain_next_start(g, grain) - grain) << g->shift;
-	head = spread_head(s, at, size);
+	head = head_of(s, at, size);
 	if (size <= head)
 		return;
 	b = view_whole(s, at + head, size - head, &avail, &copy);

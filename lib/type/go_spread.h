@@ -75,8 +75,6 @@ void spread_func(struct spread *s, uint64_t value, enum type_confidence most);
 /* Until nothing is left to follow. */
 struct err *spread_run(struct spread *s) MUST_CHECK;
 
-/* Bytes before what the program holds, of a block of `size` bytes. */
-uint64_t spread_head(struct spread *s, taddr at, uint64_t size);
 /* Bytes at an address; NULL when there are none. */
 const uint8_t *spread_view(struct spread *s, taddr at, uint64_t *ret_avail);
 
