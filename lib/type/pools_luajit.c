@@ -158,7 +158,8 @@ static void count_strings(struct lua *l)
 	for (uint64_t i = 0; i <= mask && !l->broken; i++) {
 		uint64_t anchor;
 
-		if (image_read_u64(l->p->img, tab + 8 * i, &anchor) != MEM_OK)
+		if (l->steps++ >= STEPS_MAX ||
+		    image_read_u64(l->p->img, tab + 8 * i, &anchor) != MEM_OK)
 			l->broken = true;
 		else
 			count_list(l, anchor & ~1ull, false); /* bit 0: hashed once more */

@@ -15,7 +15,6 @@ enum {
 	LEAST_CLASSES = 4,
 	SIZE_MIN = 48, /* of an item's head */
 	PAGE_MAX = 1 << 30,
-	SLABS_MAX = 1 << 24,
 };
 
 struct slab_class {
@@ -39,7 +38,7 @@ static bool is_class(const struct pools *p, const struct slab_class *c)
 	uint64_t first, last;
 
 	return c->size >= SIZE_MIN && !(c->size & 7) && c->perslab &&
-	       c->size * c->perslab <= PAGE_MAX && c->slabs < SLABS_MAX &&
+	       c->size * c->perslab <= PAGE_MAX &&
 	       c->sl_curr <= c->slabs * c->perslab &&
 	       (!c->slabs ||
 		(image_read_u64(p->img, c->slab_list, &first) == MEM_OK &&
@@ -103,13 +102,28 @@ static struct err *add_class(struct pools *p, taddr at, const struct slab_class 
 	return NULL;
 }
 
+static uint64_t heap_bytes(const struct pools *p)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < p->blocks->n_claims; i++)
+		sum += p->blocks->claims[i].end - p->blocks->claims[i].start;
+	return sum;
+}
+
+/* Together they have no more pages than the heaps have room for. */
 static struct err *add_classes(struct pools *p, taddr at, const uint8_t *table, unsigned n)
 {
+	uint64_t room = heap_bytes(p);
 	struct err *err = NULL;
 
 	for (unsigned i = 0; i < n && !err; i++) {
 		struct slab_class c = read_class(table + i * CLASS);
+		uint64_t bytes = c.slabs * c.size * c.perslab;
 
+		if (bytes > room)
+			break;
+		room -= bytes;
 		if (c.slabs)
 			err = add_class(p, at + i * CLASS, &c);
 	}
