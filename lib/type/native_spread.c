@@ -593,6 +593,7 @@ struct err *native_spread(struct native *n)
 {
 	const struct grains *g = &n->blocks->grains;
 	struct native_spread s = { .n = n, .changes_left = 4 * (uint64_t)g->n };
+	bool has_objects = n->by_id.n; /* native_vtables() has been there */
 	struct err *err;
 
 	if (!g->n_units)
@@ -603,7 +604,7 @@ struct err *native_spread(struct native *n)
 	err = s.stack ? col_fixed(n->env, 8, bits_words(g->n) + 1, "types", &s.later) : &err_nomem;
 	if (!err)
 		err = native_roots(n, &s);
-	if (!err)
+	if (!err && has_objects)
 		err = native_each(n, on_known, &s);
 	if (!err)
 		err = run(&s);

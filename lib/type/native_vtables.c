@@ -226,5 +226,5 @@ struct err *native_vtables(struct native *n)
 {
 	struct err *err = native_each(n, on_object, n);
 
-	return err ? err : native_each(n, on_typed, n);
+	return err || !n->by_id.n ? err : native_each(n, on_typed, n); /* most programs have none */
 }
