@@ -44,12 +44,29 @@ $(B)/gen/%.pb-c.o: $(B)/gen/%.pb-c.c
 
 $(B)/lib/report/pprof.o: $(B)/gen/report/profile.pb-c.h
 
-# The script of the HTML report: one file with what it uses of d3.
-$(B)/gen/report/page.js: lib/report/html/page.js $(wildcard lib/report/html/*.js)
+# What the HTML report's script takes from npm, held to the lock file's hashes.  Without npm or its
+# registry the script has Debian's d3 and draws flame graphs itself: docs/design/page.md.
+PAGE := lib/report/html
+NPM ?= build/npm
+$(NPM)/flames: $(PAGE)/package.json $(PAGE)/package-lock.json
 	@mkdir -p $(@D)
-	NODE_PATH=/usr/share/nodejs esbuild $< --bundle --minify --target=es2020 --log-level=warning --outfile=$@
+	@cp $^ $(@D)
+	@if timeout 300 npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --fetch-retries=1 >$(@D)/log 2>&1; \
+	then echo d3 >$@; \
+	else echo "npm gave no d3-flame-graph ($(@D)/log): the HTML report is built without it" >&2; echo boxes >$@; fi
 
-$(B)/lib/report/html_assets.o: lib/report/html_assets.S lib/report/html/page.css lib/report/html/LICENCE.d3 $(B)/gen/report/page.js
+# The script in one file, and the licences of what is in it.
+$(B)/gen/report/page.js: $(NPM)/flames $(wildcard $(PAGE)/*.js)
+	@mkdir -p $(@D)
+	NODE_PATH=$(NPM)/node_modules:/usr/share/nodejs esbuild $(PAGE)/page.js --bundle --minify --target=es2020 \
+		--alias:flames=./$(PAGE)/flames-$$(cat $<).js --loader:.css=empty --log-level=warning --outfile=$@
+
+$(B)/gen/report/licences: $(NPM)/flames $(PAGE)/LICENCE.d3
+	@mkdir -p $(@D)
+	@if [ "$$(cat $<)" = d3 ]; then tail -n +1 $(NPM)/node_modules/*/LICENSE; else cat $(PAGE)/LICENCE.d3; fi | \
+		sed 's,^==> .*node_modules/\(.*\)/LICENSE <==,\1:,' >$@
+
+$(B)/lib/report/html_assets.o: lib/report/html_assets.S $(PAGE)/page.css $(B)/gen/report/licences $(B)/gen/report/page.js
 	@mkdir -p $(@D)
 	$(CC) -c -o $@ $< -Wa,-I. -Wa,-I$(B)/gen
 
@@ -105,7 +122,7 @@ test:
 	$(AGAIN) e2e
 	$(AGAIN) asan
 
-.PHONY: unit-programs unit e2e
+.PHONY: unit-programs unit e2e playwright
 unit-programs: $(UNIT_BIN)
 
 $(B)/tests/unit/%_test: tests/unit/%_test.c $(UNIT_LIB) $(B)/libheapfx.a
@@ -115,7 +132,15 @@ $(B)/tests/unit/%_test: tests/unit/%_test.c $(UNIT_LIB) $(B)/libheapfx.a
 unit: $(UNIT_BIN)
 	@status=0; for t in $(UNIT_BIN); do echo "== $$t"; $$t || status=1; done; exit $$status
 
-e2e: $(B)/heapfx
+# Playwright, which drives Debian's Chromium; tests/conftest.py knows the place.
+PLAYWRIGHT := build/python/.asked
+playwright: $(PLAYWRIGHT)
+$(PLAYWRIGHT): tests/requirements.txt
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@timeout 300 $(PYTHON) -m pip install --target $(@D) --no-compile --require-hashes -r $< >$@ 2>&1 || \
+		echo "pip gave no Playwright ($@): tests in a browser will be skipped" >&2
+
+e2e: $(B)/heapfx $(PLAYWRIGHT)
 	HEAPFX=$(abspath $(B))/heapfx $(PYTHON) -m pytest -q -rs -p no:cacheprovider tests/e2e $(PYTEST)
 
 .PHONY: asan tsan

@@ -6,7 +6,9 @@ import sys
 import pytest
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "e2e"))
+TESTS = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS / "e2e"))
+sys.path.append(str(TESTS.parent / "build/python"))  # `make playwright`
 import common  # noqa: E402
 
 

@@ -9,10 +9,12 @@ set -eu
 build="gcc make pkg-config libc6-dev libelf-dev libdw-dev libcapstone-dev libarchive-dev libyajl-dev libiberty-dev
 	libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libsqlite3-dev libedit-dev libzstd-dev libxxhash-dev
 	esbuild node-d3-hierarchy node-d3-selection"
+# npm fetches d3-flame-graph for the HTML report; one that did not come from Debian will do.
+command -v npm >/dev/null || build="$build npm"
 demo="gdb"
 # The corpus is made of C and C++ programs, static ones, and one for aarch64 run by qemu.
 test="g++ binutils libcmocka-dev python3 python3-pytest python3-jsonschema python3-junitparser python3-markdown-it
-	python3-prometheus-client python3-selenium chromium chromium-driver valgrind
+	python3-prometheus-client python3-pip chromium valgrind
 	zstd xz-utils gzip bzip2 lz4 zip dwz clang libclang-rt-14-dev
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static redis-tools
 	postgresql libtalloc-dev"

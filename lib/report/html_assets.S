@@ -1,4 +1,4 @@
-/* report/html_assets.S - the page's style, bundled script and the licence of what is bundled. */
+/* report/html_assets.S - the page's style, bundled script and the licences of what is bundled. */
 	.section .rodata
 
 	.global html_style, html_style_end, html_script, html_script_end
@@ -10,7 +10,7 @@ html_script:
 	.incbin "report/page.js"
 html_script_end:
 html_licence:
-	.incbin "lib/report/html/LICENCE.d3"
+	.incbin "report/licences"
 html_licence_end:
 
 	.section .note.GNU-stack, "", %progbits

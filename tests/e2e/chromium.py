@@ -1,19 +1,19 @@
-"""A headless Chromium for tests that open pages."""
-import socket
+"""A headless Chromium for tests that open pages: Debian's, driven by Playwright."""
+import contextlib
 
 import pytest
-from selenium import webdriver
 
 
-def start():
+@contextlib.contextmanager
+def browser():
 	try:
-		socket.getaddrinfo("localhost", 80)
-	except OSError:
-		pytest.skip("localhost has no address here: chromedriver cannot reach its browser")
-	options = webdriver.ChromeOptions()
-	for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,1400",
-			"--disable-dev-shm-usage"):
-		options.add_argument(word)
-	options.binary_location = "/usr/bin/chromium"
-	options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-	return webdriver.Chrome(options=options)
+		from playwright.sync_api import sync_playwright
+	except ImportError:
+		pytest.skip("Playwright is not here: make playwright")
+	with sync_playwright() as driver:
+		chromium = driver.chromium.launch(executable_path="/usr/bin/chromium",
+			args=["--no-sandbox", "--disable-dev-shm-usage"])
+		try:
+			yield chromium
+		finally:
+			chromium.close()

@@ -15,8 +15,7 @@ from go_corpus import go_dump
 FIELDS = ["type", "name", "id", "self_size", "edge_count", "trace_node_id", "detachedness"]
 GO = "slack.1.27"
 READ = """
-const [text, done] = arguments;
-(async () => {
+async text => {
 	const worker = await import("devtools://devtools/bundled/entrypoints/heap_snapshot_worker/heap_snapshot_worker.js");
 	const loader = new worker.HeapSnapshotLoader.HeapSnapshotLoader({ sendEvent() {} });
 	for (let at = 0; at < text.length; at += 65536)
@@ -38,7 +37,7 @@ const [text, done] = arguments;
 	window.before = classes;
 	return { rows, total: snapshot.totalSize, classes: Object.keys(classes).length,
 		grown: Object.values(grown).map(d => [d.name, d.addedCount, d.removedCount, d.sizeDelta]) };
-})().then(value => done(JSON.stringify(value)), error => done(JSON.stringify({ error: String(error.stack) })));
+}
 """
 
 
@@ -60,20 +59,13 @@ def written(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def devtools():
-	driver = chromium.start()
-	driver.set_script_timeout(60)
-	try:
-		driver.get("devtools://devtools/bundled/devtools_app.html")
-	except Exception as reason:  # pylint: disable=broad-except
-		driver.quit()
-		pytest.skip(f"this Chromium has no DevTools to open: {reason}")
-
-	def read(path):
-		answer = json.loads(driver.execute_async_script(READ, path.read_text("utf-8")))
-		assert "error" not in answer, answer
-		return answer
-	yield read
-	driver.quit()
+	with chromium.browser() as browser:
+		tab = browser.new_page()
+		try:
+			tab.goto("devtools://devtools/bundled/devtools_app.html")
+		except Exception as reason:  # pylint: disable=broad-except
+			pytest.skip(f"this Chromium has no DevTools to open: {reason}")
+		yield lambda path: tab.evaluate(READ, path.read_text("utf-8"))
 
 
 def table(snapshot):

@@ -1,6 +1,6 @@
 // The heap map: a canvas a range, a cell a piece of it; walked with arrow keys, searched by address.
 import { select } from "d3-selection";
-import { bytes, currentEvent, hideTip, share, showTip, toolbar } from "./words.js";
+import { bytes, hideTip, on, share, showTip, toolbar } from "./words.js";
 
 const SMALL = 6, LARGE = 14, FULL = 9;	// pixels of a cell; the highest level
 const FEW = 2500;			// cells that are all drawn large
@@ -94,12 +94,14 @@ export function drawMap(place, space) {
 			const box = canvas.node().getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
 			return Math.floor(y / one.cell) * one.across + Math.min(one.across - 1, Math.floor(x / one.cell));
 		};
-		canvas.on("mousemove", () => {
-			const event = currentEvent(), i = under(event);
+		on(canvas, "mousemove", event => {
+			const i = under(event);
 			if (i < range.use.length)
 				showTip(event, about(range, i));
-		}).on("mouseleave blur", hideTip).on("click", one.enlarge).on("keydown", () => {
-			const event = currentEvent();
+		});
+		on(canvas, "mouseleave blur", hideTip);
+		on(canvas, "click", one.enlarge);
+		on(canvas, "keydown", event => {
 			const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -one.across, ArrowDown: one.across }[event.key];
 			if (event.key === "Enter")
 				one.enlarge();
@@ -113,7 +115,7 @@ export function drawMap(place, space) {
 		return one;
 	});
 
-	field.on("change", () => {
+	on(field, "change", () => {
 		const address = parseInt(field.property("value"), 16);
 		const one = ranges.find(({ range }) => address >= parseInt(range.start, 16) && address < parseInt(range.end, 16));
 		if (!one) {

@@ -36,9 +36,12 @@ export function hideTip() {
 	tip.property("hidden", true);
 }
 
-// Listeners of d3-selection 1 get the datum; the event is the window's.
-export function currentEvent() {
-	return window.event;
+// Listeners of each element, called with the event and the element's datum whatever version of d3 bound it.
+export function on(selection, types, listener) {
+	return selection.each(function (d) {
+		for (const type of types.split(" "))
+			this[`on${type}`] = event => listener(event, d);
+	});
 }
 
 // The row of controls above a chart.
