@@ -6,10 +6,10 @@ B ?= build
 WERROR ?= -Werror
 OPT ?= -O2 -g
 SAN ?=
-PKGS := libelf libdw capstone libarchive yajl libprotobuf-c zlib sqlite3 libedit libzstd libxxhash
+PKGS := libelf libdw capstone libarchive yajl libprotobuf-c zlib sqlite3 libedit libzstd libxxhash nettle
 CFLAGS_ALL = -std=gnu17 $(OPT) -Wall -Wextra $(WERROR) -Wno-missing-field-initializers -Wvla -Wshadow -Wstrict-prototypes \
 	-march=x86-64-v2 -pthread -D_GNU_SOURCE -Ilib -I$(B)/gen $(SAN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null) $(CFLAGS)
-LDLIBS_ALL = $(SAN) -pthread $(shell pkg-config --libs $(PKGS) 2>/dev/null) -liberty -lm $(LDLIBS)
+LDLIBS_ALL = $(SAN) -pthread $(shell pkg-config --libs $(PKGS) 2>/dev/null) -liberty -lm -ldl $(LDLIBS)
 ifneq ($(shell uname -m),x86_64)
 CFLAGS_ALL := $(filter-out -march=%,$(CFLAGS_ALL))
 endif

@@ -8,6 +8,7 @@ set -eu
 
 build="gcc make pkg-config libc6-dev libelf-dev libdw-dev libcapstone-dev libarchive-dev libyajl-dev libiberty-dev
 	libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libsqlite3-dev libedit-dev libzstd-dev libxxhash-dev
+	nettle-dev libcurl4-openssl-dev
 	esbuild node-d3-hierarchy node-d3-selection"
 # npm fetches d3-flame-graph for the HTML report; one that did not come from Debian will do.
 command -v npm >/dev/null || build="$build npm"

@@ -123,7 +123,7 @@ struct err *capture_meta_write(FILE *out, const struct capture *c, const struct 
 	json_text(j, "file", s->path);
 	json_text(j, "pack", s->pack);
 	json_uint(j, "raw_bytes", s->raw);
-	if (s->done)
+	if (s->done && s->stored) /* of a stream nobody has the length */
 		json_uint(j, "stored_bytes", s->stored);
 	put_cgroup(j, c);
 	put_host(j);

@@ -17,7 +17,7 @@ bool is_directory(const char *path)
 	return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
-static void make_safe(char *s)
+void make_safe(char *s)
 {
 	for (; *s; s++)
 		if (!isascii(*s) || (!isalnum(*s) && !strchr("._-", *s)))
@@ -37,8 +37,8 @@ char *capture_name(const char *dir, const char *comm, pid_t pid, const char *end
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &tm);
-	return text_format("%s/heapfx-%s-%09ld-%s-%d%s", dir, when, now.tv_nsec, safe, (int)pid,
-			   ending);
+	return text_format("%s%sheapfx-%s-%09ld-%s-%d%s", dir ? dir : "", dir ? "/" : "", when,
+			   now.tv_nsec, safe, (int)pid, ending);
 }
 
 const char *capture_ending(bool bundle, bool packed, bool bare)

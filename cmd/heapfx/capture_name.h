@@ -6,7 +6,12 @@
 #include <sys/types.h>
 
 bool is_directory(const char *path);
-/* "DIR/heapfx-20260102T030405-123456789-shop-4711<ending>", UTC; malloc'd, NULL: out of memory */
+/* What is not a letter, a digit or one of "._-" becomes "_". */
+void make_safe(char *s);
+/*
+ * "DIR/heapfx-20260102T030405-123456789-shop-4711<ending>", UTC; without "DIR/" when that is NULL;
+ * malloc'd, NULL: out of memory
+ */
 char *capture_name(const char *dir, const char *comm, pid_t pid, const char *ending);
 /* ".core.zst" and its kind; `bare`: without ".core", for names that the user chose. */
 const char *capture_ending(bool bundle, bool packed, bool bare);

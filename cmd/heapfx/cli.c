@@ -13,7 +13,7 @@
 #include "base/version.h"
 #include "export/heapsnapshot.h"
 
-enum option_kind { OPT_FLAG, OPT_STRING, OPT_LIST, OPT_SIZE, OPT_COUNT };
+enum option_kind { OPT_FLAG, OPT_STRING, OPT_LIST, OPT_SIZE, OPT_COUNT, OPT_SECRET };
 
 struct option_spec {
 	const char *name;
@@ -74,7 +74,9 @@ static const struct option_spec specs[] = {
 	  "whose core this is",
 	  "watch capture" },
 	{ "timeout", 0, OPT_COUNT, "SECONDS", AT(timeout),
-	  "with capture -, how long to wait for more (default 60)", "capture" },
+	  "with capture -, how long to wait for more (default 60); with ship, how long a server "
+	  "may be silent (default 30)",
+	  "capture ship" },
 	{ "cgroup-root", 0, OPT_STRING, "DIR", AT(cgroup_root),
 	  "where cgroups are mounted (default /sys/fs/cgroup)", "watch" },
 	{ "process", 0, OPT_STRING, "WHICH", AT(process),
@@ -95,8 +97,21 @@ static const struct option_spec specs[] = {
 	  "how often it looks, besides what wakes it (default 500)", "watch" },
 	{ "analyze", 0, OPT_FLAG, NULL, AT(analyze),
 	  "write NAME.report.json beside each core", "watch" },
+	{ "to", 0, OPT_STRING, "PLACE", AT(to),
+	  "where the core goes: s3://BUCKET/PREFIX with the keys and the region of the variables "
+	  "AWS_..., or file:DIR",
+	  "ship capture watch" },
+	{ "put-url", 0, OPT_SECRET, "URL", AT(put_url),
+	  "a presigned URL that one file is PUT to; @FILE reads it from FILE, and so does "
+	  "HEAPFX_PUT_URL in the environment",
+	  "ship" },
 	{ "exec", 0, OPT_STRING, "COMMAND", AT(exec),
-	  "run by the shell after each capture, with its file as $1", "watch" },
+	  "run by the shell for each file, with it as $1; status 0 says that it is safe",
+	  "ship watch" },
+	{ "name", 0, OPT_STRING, "NAME", AT(name),
+	  "what a single file, or standard input, is called there", "ship" },
+	{ "retry", 0, OPT_COUNT, "SECONDS", AT(retry),
+	  "how long a request that failed is tried again (default 60)", "ship capture watch" },
 	{ "once", 0, OPT_FLAG, NULL, AT(once), "end after the first capture", "watch" },
 	{ "top", 0, OPT_COUNT, "N", AT(top),
 	  "suspects to print in full (default 3); of diff, rows of each table (default 8)",
@@ -162,6 +177,7 @@ void options_fini(struct options *opt)
 	free(opt->debug_dirs.v);
 	free(opt->outputs.v);
 	free(opt->pool_layouts.v);
+	free(opt->put_url);
 }
 
 static bool list_add(struct string_list *list, const char *s)
@@ -183,6 +199,16 @@ static bool parse_count(const char *s, uint64_t *ret)
 	return *s >= '0' && *s <= '9' && !*end && !errno;
 }
 
+/* Everybody may read the arguments of a process; nobody need see this one for long. */
+static bool take_secret(const char *arg, char **field)
+{
+	free(*field);
+	*field = strdup(arg);
+	if (*field && **field != '@')
+		memset((char *)arg, '*', strlen(arg));
+	return *field;
+}
+
 static bool set_value(const struct option_spec *spec, const char *arg, struct options *opt)
 {
 	void *field = (char *)opt + spec->offset;
@@ -195,6 +221,8 @@ static bool set_value(const struct option_spec *spec, const char *arg, struct op
 		return true;
 	case OPT_LIST:
 		return list_add(field, arg);
+	case OPT_SECRET:
+		return take_secret(arg, field);
 	case OPT_SIZE:
 		return text_parse_size(arg, field) && *(uint64_t *)field;
 	case OPT_COUNT:

@@ -29,8 +29,9 @@ struct options {
 	const char *exe, *format, *tmp, *fail_on, *smaps, *strings;
 	const char *budget, *baseline, *suppressions, *dump, *mode, *pack, *only;
 	struct string_list sysroots, debug_dirs, outputs, pool_layouts;
-	const char *cgroup, *cgroup_root, *process, *state, *exec;
-	uint64_t pid, threshold, rearm, cool_down, most, keep, interval, timeout;
+	const char *cgroup, *cgroup_root, *process, *state, *exec, *to, *name;
+	char *put_url; /* owned: what stood in argv is wiped */
+	uint64_t pid, threshold, rearm, cool_down, most, keep, interval, timeout, retry;
 	uint64_t top, chains, snapshot_nodes, threads, memory, disk;
 	bool strict, no_progress, no_host_files, help, bundle, analyze, once;
 	const char *args[16]; /* positional */

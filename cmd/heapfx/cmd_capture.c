@@ -1,8 +1,11 @@
 /* cmd_capture.c - a core of a running process, its metadata, and a few lines about both. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/guard.h"
@@ -13,6 +16,7 @@
 #include "capture_name.h"
 #include "commands.h"
 #include "pipeline.h"
+#include "shipping.h"
 
 enum { THREADS_MOST = 4 };
 
@@ -22,10 +26,22 @@ struct job {
 	struct bundle bundle;
 	struct outfile file;
 	struct stored stored;
-	char *path, *meta_path;
+	char *path, *meta_path; /* with no file of ours: names in the store */
 	enum pack_kind pack;
-	bool to_stdout, bundled;
+	bool to_stdout, to_store, bundled; /* the first two: no file of ours */
+	pid_t sender; /* 0: none */
 };
+
+static bool has_file(const struct job *job)
+{
+	return !job->to_stdout && !job->to_store;
+}
+
+/* What the output is called in messages. */
+static const char *name_of(const struct job *job)
+{
+	return job->to_stdout ? "standard output" : job->path;
+}
 
 static enum capture_mode mode_named(const char *name)
 {
@@ -59,8 +75,9 @@ static struct err *choose_names(struct job *job)
 	capture_time(job->stored.when, sizeof(job->stored.when));
 	if (job->to_stdout)
 		return NULL;
-	if (out && is_directory(out))
-		job->path = capture_name(out, job->capture->stat.comm, job->capture->request.pid,
+	if (job->to_store || (out && is_directory(out)))
+		job->path = capture_name(job->to_store ? NULL : out, job->capture->stat.comm,
+					 job->capture->request.pid,
 					 capture_ending(job->bundled, packed, false));
 	else if (out)
 		job->path = strdup(out);
@@ -89,7 +106,7 @@ static struct err *look_at(struct job *job)
 	struct capture_request r = {
 		.mode = mode_named(opt->mode),
 		.only_heap = opt->only != NULL,
-		.tmp_dir = job->to_stdout ? opt->tmp : dir,
+		.tmp_dir = has_file(job) ? dir : opt->tmp,
 	};
 	struct err *err = parse_pid(opt->args[0], &r.pid);
 
@@ -127,23 +144,136 @@ static struct err *keep_part(struct job *job, struct err *err)
 	return err_wrap(err, "what there is stays in %s", partial ? partial : "a partial file");
 }
 
-static struct err *store_it(struct job *job)
+static struct err *pack_to(struct job *job, int fd)
 {
 	struct stream *s = job->bundled ? &job->bundle.stream : &job->capture->stream;
-	const char *name = job->to_stdout ? "standard output" : job->path;
-	int fd = job->to_stdout ? STDOUT_FILENO : job->file.fd;
-	struct err *err = pack_stream(&job->run.env, s, job->pack, fd, name);
-	struct stat st;
+	struct err *err = pack_stream(&job->run.env, s, job->pack, fd, name_of(job));
 
 	job->capture->stream.unreadable = s->unreadable;
 	job->stored.raw = s->size;
 	let_go(job);
+	return err;
+}
+
+static struct err *store_it(struct job *job)
+{
+	int fd = job->to_stdout ? STDOUT_FILENO : job->file.fd;
+	struct err *err = pack_to(job, fd);
+	struct stat st;
+
 	if (err)
 		return keep_part(job, err);
 	if (!job->to_stdout && !fstat(fd, &st))
 		job->stored.stored = job->pack == PACK_PLAIN ? (uint64_t)st.st_blocks * 512 :
 							       (uint64_t)st.st_size;
 	return job->to_stdout ? NULL : outfile_commit(&job->file);
+}
+
+/* ---- into a store */
+
+/* Without a name from the start, or nearly. */
+static struct err *open_unnamed(const char *dir, int *ret)
+{
+	_free_ char *path = text_format("%s/heapfx-XXXXXX", dir);
+	int fd = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+
+	if (!path)
+		return &err_nomem;
+	if (fd < 0) { /* a file system that cannot */
+		fd = mkostemp(path, O_CLOEXEC);
+		if (fd >= 0)
+			unlink(path);
+	}
+	if (fd < 0)
+		return err_os(errno, "a temporary file in %s", dir);
+	*ret = fd;
+	return NULL;
+}
+
+static struct err *send_from(struct job *job, int fd, const char *name)
+{
+	pid_t sender;
+	struct err *err;
+
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_os(errno, "%s", name);
+	err = shipping_start(job->run.opt, NULL, name, fd, &sender);
+	return err ? err : shipping_wait(sender);
+}
+
+/* The process stands: it does not wait for a network. */
+static struct err *store_then_send(struct job *job)
+{
+	_close_ int fd = -1;
+	struct err *err = open_unnamed(job->run.opt->tmp, &fd);
+	struct stat st;
+
+	if (!err)
+		err = pack_to(job, fd);
+	if (!err && !fstat(fd, &st))
+		job->stored.stored = (uint64_t)st.st_size;
+	return err ? err : send_from(job, fd, job->path);
+}
+
+/* A copy of the process has time: what is packed goes out at once, and no disk is needed. */
+static struct err *send_while_packing(struct job *job)
+{
+	int ends[2];
+	struct err *err, *sent, *cause;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return err_os(errno, "pipe");
+	err = shipping_start(job->run.opt, NULL, job->path, ends[0], &job->sender);
+	close(ends[0]);
+	if (!err)
+		err = pack_to(job, ends[1]);
+	if (err && job->sender)
+		kill(job->sender, SIGTERM); /* what came so far is no core: it is taken back */
+	close(ends[1]);
+	sent = job->sender ? shipping_wait(job->sender) : NULL;
+	if (!err || !sent)
+		return err ? err : sent;
+	cause = err->os_errno == EPIPE ? sent : err;
+	err_free(cause == sent ? err : sent);
+	return cause;
+}
+
+static struct err *send_meta(struct job *job)
+{
+	_close_ int fd = memfd_create("meta", MFD_CLOEXEC);
+	_free_ char *meta = NULL;
+	struct err *err = capture_meta_text(job->capture, &job->stored, &meta);
+
+	if (err)
+		return err;
+	if (fd < 0 || write(fd, meta, strlen(meta)) != (ssize_t)strlen(meta))
+		return err_os(errno, "the metadata");
+	return send_from(job, fd, job->meta_path);
+}
+
+static struct err *send_it(struct job *job)
+{
+	struct err *err;
+
+	signal(SIGPIPE, SIG_IGN);
+	err = job->capture->mode == CAPTURE_FORK ? send_while_packing(job) : store_then_send(job);
+	job->stored.done = true;
+	return err ? err : send_meta(job);
+}
+
+/* The files stay: with a failure they are what is sent later. */
+static struct err *send_files(struct job *job)
+{
+	const char *const paths[] = { job->path, job->meta_path };
+	struct err *err = NULL;
+	pid_t sender;
+
+	for (size_t i = 0; !err && i < ARRAY_SIZE(paths); i++) {
+		err = shipping_start(job->run.opt, paths[i], NULL, -1, &sender);
+		if (!err)
+			err = shipping_wait(sender);
+	}
+	return err ? err_wrap(err, "%s stays where it is", job->path) : NULL;
 }
 
 static struct err *write_meta(struct job *job)
@@ -215,7 +345,7 @@ static void say(struct job *job, FILE *out)
 {
 	const struct capture *c = job->capture;
 
-	say_name(out, job->to_stdout ? "standard output" : job->path);
+	say_name(out, name_of(job));
 	fputs("\n  process   ", out);
 	say_name(out, c->stat.comm);
 	fprintf(out, ", pid %d", (int)c->request.pid);
@@ -229,8 +359,8 @@ static void say(struct job *job, FILE *out)
 	}
 	fputs("\n  size      ", out);
 	say_bytes(out, job->stored.raw);
-	if (!job->to_stdout) {
-		fputs(", on disk ", out);
+	if (job->stored.stored) {
+		fputs(has_file(job) ? ", on disk " : ", packed ", out);
 		say_bytes(out, job->stored.stored);
 	}
 	fputc('\n', out);
@@ -263,7 +393,7 @@ static struct err *capture_all(struct job *job)
 
 	if (!err)
 		err = choose_names(job);
-	if (!err && !job->to_stdout)
+	if (!err && has_file(job))
 		err = outfile_open(job->path, &job->file);
 	if (!err)
 		err = capture_take(job->capture);
@@ -272,9 +402,11 @@ static struct err *capture_all(struct job *job)
 	/* all that another user owns is open now, but for the directory of the result */
 	caps_keep(CAPS_FILES);
 	if (!err)
-		err = store_it(job);
-	if (!err)
+		err = job->to_store ? send_it(job) : store_it(job);
+	if (!err && !job->to_store)
 		err = write_meta(job);
+	if (!err && has_file(job) && job->run.opt->to)
+		err = send_files(job);
 	return err ? err : say_all(job);
 }
 
@@ -285,6 +417,7 @@ enum exit_status cmd_capture(const struct options *opt)
 		.pack = opt->pack && !strcmp(opt->pack, "none") ? PACK_PLAIN : PACK_ZSTD,
 		.bundled = opt->bundle,
 		.to_stdout = opt->outputs.n && !strcmp(opt->outputs.v[0], "-"),
+		.to_store = opt->to && !opt->outputs.n,
 	};
 	enum exit_status status;
 	struct err *err;
@@ -295,9 +428,12 @@ enum exit_status cmd_capture(const struct options *opt)
 	run_start(&job.run, opt);
 	if (!opt->threads && job.run.env.threads > THREADS_MOST)
 		job.run.env.threads = THREADS_MOST; /* the machine is the target's first */
-	err = job.to_stdout && job.pack == PACK_PLAIN ?
-		      err_new(ERR_USAGE, "a plain core has holes, and standard output cannot") :
-		      capture_all(&job);
+	if (!has_file(&job) && job.pack == PACK_PLAIN)
+		err = err_new(ERR_USAGE, "a plain core has holes, and a stream cannot");
+	else if (job.to_stdout && opt->to)
+		err = err_new(ERR_USAGE, "--to and -o - are two places for one stream");
+	else
+		err = capture_all(&job);
 	outfile_close(&job.file);
 	capture_close(job.capture);
 	bundle_fini(&job.bundle);

@@ -55,6 +55,15 @@ const struct command commands[] = {
 	  "was below that mark and a cool-down is over. A file of state makes restarts safe. It "
 	  "tells a line an event. docs/pipeline.md walks through it.",
 	  0, 0, "text json", cmd_watch, .no_dump = true },
+	{ "ship", "FILE...", "cores to where they are kept, whole and once",
+	  "Sends files to a store, or to another directory: s3://BUCKET/PREFIX, file:DIR, a "
+	  "presigned URL, or what a command of yours does. A directory is a spool: what captures "
+	  "left in it is sent and then removed; what cannot be sent stays for the next time. - is "
+	  "standard input. Nothing that is there is written over; the same file sent twice is "
+	  "there once. Keys come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+	  "AWS_SESSION_TOKEN, or from AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE; AWS_REGION, "
+	  "AWS_ENDPOINT_URL_S3 and AWS_CA_BUNDLE are heeded. docs/pipeline.md walks through it.",
+	  1, 16, "text json", cmd_ship, .no_dump = true },
 	{},
 };
 

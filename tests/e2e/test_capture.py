@@ -274,16 +274,14 @@ def test_standard_output(target, tmp_path):
 # --- what it costs -------------------------------------------------------------------------------
 
 def test_pause_is_measured(program, tmp_path):
-	"""The target's own heart says what heapfx says; a copy costs less than a stop."""
+	"""The target's own heart says what heapfx says. (That it runs on beside a copy: below.)"""
 	target = Target(program, mib=128, threads=1)
-	said = {}
 	for mode in ("stop", "fork"):
 		target.ask("gap")
 		capture(target, tmp_path / f"{mode}.core.zst", "--mode", mode)
 		felt = int(target.ask("gap"))
-		said[mode] = metadata(tmp_path / f"{mode}.core.zst")["stop_ns"]
-		assert felt >= said[mode] * 0.8 - 2e6, "it stood for less than it is told"
-	assert said["fork"] * 4 < said["stop"]
+		said = metadata(tmp_path / f"{mode}.core.zst")["stop_ns"]
+		assert felt >= said * 0.8 - 2e6, "it stood for less than it is told"
 	target.is_well()
 	target.process.kill()
 	target.process.communicate()
