@@ -2,15 +2,17 @@
  * type/go_copies.c - the same bytes in many blocks: strings and byte slices.
  *
  * How much of a block is contents only those know who refer to it: a first pass over all typed
- * blocks takes the longest length of each, a second one in order of address hashes and compares.
- * Contents count from the start of their block; parts of others do not, nor do zeros alone, which
- * are buffers that nobody has written yet.
+ * blocks takes the longest length of each.  A second one counts in a table of bits how they begin
+ * and end; a third one, in order of address, reads whole what began and ended like another, hashes
+ * and compares.  Contents count from the start of their block; parts of others do not, nor do zeros
+ * alone, which are buffers that nobody has written yet.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "base/hash.h"
 #include "base/vec.h"
 #include "type/go_block.h"
 #include "type/go_shape.h"
@@ -21,10 +23,13 @@ enum {
 	LEAST_SAMPLE = 4096, /* bytes that the copies of what is worth showing take */
 	SAMPLE_BYTES = 60,
 	CONTENTS_MAX = 3 << 20, /* 100 MB; more are not told apart */
+	ENDS = 32,		/* bytes at either end that the second pass looks at */
+	PLACES = 8,		/* in its table, for each block */
 	SLOTS_FIRST = 1 << 12,
 	COPY_MAX = 64 << 20, /* bytes of one block that lie in several segments */
 	PROBES = 64,	     /* a dump may be made so that all hashes fall together */
 	SAME_HASHES = 4,
+	FIFO = 32, /* lookups under way at a time, for one alone would wait for memory */
 };
 
 /* Some bytes, in the first block that holds them. */
@@ -45,6 +50,8 @@ struct copies {
 	uint32_t *rank;	  /* of the first bit of each word of `plain` */
 	uint32_t n_plain;
 	struct col lengths; /* by rank: of the contents, later the entry, + 1; 0: none */
+	struct col ends;    /* 2 bits a place: one block's contents begin and end so; several blocks' */
+	uint64_t n_places;  /* a power of two */
 	struct {
 		struct entry *v;
 		size_t n, cap;
@@ -59,6 +66,11 @@ struct copies {
 		uint32_t n;
 	} * texts;
 	struct arena mem;
+	struct text_at {
+		uint64_t value, grain;
+		uint32_t length, id;
+	} fifo[FIFO];
+	uint32_t at, seen, done; /* in fifo: given, looked up, taken; done <= seen <= at */
 	const struct claim *claim;	/* the one used last */
 	taddr window_start, window_end; /* of the segment used last */
 	const uint8_t *window;
@@ -68,6 +80,7 @@ static void fini(struct copies *c)
 {
 	col_close(&c->plain);
 	col_close(&c->lengths);
+	col_close(&c->ends);
 	free(c->rank);
 	free(c->entries.v);
 	free(c->slots);
@@ -163,24 +176,47 @@ static struct err *find_texts(struct copies *c)
 	return NULL;
 }
 
-static void take_text(struct copies *c, uint64_t value, uint64_t length)
+static void look_ahead(struct copies *c)
 {
+	struct text_at *t = &c->fifo[c->seen++ % FIFO];
+
+	t->id = grain_block(&c->blocks->grains, t->grain);
+	__builtin_prefetch((const uint64_t *)c->plain.base + (t->id >> 6));
+	__builtin_prefetch(&c->rank[t->id >> 6]);
+}
+
+static void take_text(struct copies *c)
+{
+	const struct text_at *t = &c->fifo[c->done++ % FIFO];
 	const struct grains *g = &c->blocks->grains;
 	const uint64_t *plain = c->plain.base;
-	uint32_t *lengths = c->lengths.base, id, rank;
+	uint32_t *lengths = c->lengths.base, rank;
+
+	if (!bit_get(plain, t->id) ||
+	    t->length > (grain_next_start(g, t->grain) - t->grain) << g->shift ||
+	    !grain_is_start(g, t->grain, t->value))
+		return;
+	rank = c->rank[t->id >> 6] + (uint32_t)__builtin_popcountll(plain[t->id >> 6] &
+								     ((1ull << (t->id & 63)) - 1));
+	lengths[rank] = lengths[rank] > t->length ? lengths[rank] : t->length;
+}
+
+static inline void add_text(struct copies *c, uint64_t value, uint64_t length)
+{
+	const struct grains *g = &c->blocks->grains;
 	uint64_t grain;
 
 	if (length < LEAST_LENGTH || length > UINT32_MAX)
 		return;
 	grain = grain_of(g, value);
-	if (grain == GRAIN_NONE || !grain_is_start(g, grain, value))
+	if (grain == GRAIN_NONE)
 		return;
-	id = grain_block(g, grain);
-	if (!bit_get(plain, id) || length > (grain_next_start(g, grain) - grain) << g->shift)
-		return;
-	rank = c->rank[id >> 6] +
-	       (uint32_t)__builtin_popcountll(plain[id >> 6] & ((1ull << (id & 63)) - 1));
-	lengths[rank] = lengths[rank] > length ? lengths[rank] : (uint32_t)length;
+	__builtin_prefetch(&g->words[grain >> 6]);
+	if (c->at - c->done == FIFO)
+		take_text(c);
+	c->fifo[c->at++ % FIFO] = (struct text_at){ value, grain, (uint32_t)length, 0 };
+	if (c->at - c->seen > FIFO / 2)
+		look_ahead(c);
 }
 
 static void read_texts(struct copies *c, const struct texts *t, taddr at, uint64_t size)
@@ -215,7 +251,7 @@ static void read_texts(struct copies *c, const struct texts *t, taddr at, uint64
 		     i < t->n && size - base >= 16 && t->slots[i].offset <= size - base - 16; i++) {
 			const uint8_t *slot = b + base + t->slots[i].offset;
 
-			take_text(c, load_u64(slot), load_u64(slot + 8));
+			add_text(c, load_u64(slot), load_u64(slot + 8));
 		}
 		if (!tile)
 			break;
@@ -230,26 +266,40 @@ static void read_all(struct copies *c)
 		if (t->n)
 			read_texts(c, t, it.key, it.size);
 	}
+	while (c->seen != c->at)
+		look_ahead(c);
+	while (c->done != c->at)
+		take_text(c);
 }
 
 /* ---- which are the same */
 
-/* 0: nothing but zeros. */
-static uint64_t hash_of(const uint8_t *b, uint64_t n)
+static inline uint64_t mix(uint64_t h, uint64_t word)
 {
-	uint64_t h = n * 0x9e3779b97f4a7c15, any = 0, last = 0;
+	h = (h ^ word) * 0xff51afd7ed558ccd;
+	return h ^ h >> 32;
+}
 
-	for (; n >= 8; n -= 8, b += 8) {
-		uint64_t w = load_u64(b);
+/* The place of contents of at least LEAST_LENGTH bytes, by how they begin and end. */
+static uint64_t place_of(const struct copies *c, const uint8_t *b, uint64_t length, uint64_t size)
+{
+	uint64_t h = mix(length, size), n = length < ENDS ? length : ENDS;
 
-		any |= w;
-		h = (h ^ w) * 0xff51afd7ed558ccd;
-		h ^= h >> 32;
-	}
-	memcpy(&last, b, n);
-	h = (h ^ last) * 0xc4ceb9fe1a85ec53;
-	h ^= h >> 29;
-	return any | last ? h | 1 : 0;
+	for (uint64_t at = 0; n - at >= 8; at += 8)
+		h = mix(mix(h, load_u64(b + at)), load_u64(b + length - 8 - at));
+	return h * 0xc4ceb9fe1a85ec53 >> 32 & (c->n_places - 1);
+}
+
+static struct err *open_places(struct copies *c)
+{
+	const uint32_t *lengths = c->lengths.base;
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < c->n_plain; i++)
+		n += !!lengths[i];
+	for (c->n_places = 64; c->n_places / PLACES < n;)
+		c->n_places *= 2;
+	return col_fixed(c->env, 8, c->n_places / 32, "contents", &c->ends);
 }
 
 static bool grow(struct copies *c)
@@ -260,7 +310,7 @@ static bool grow(struct copies *c)
 	if (!slots)
 		return false;
 	for (uint32_t i = 0; i < c->entries.n; i++) {
-		uint64_t at = c->entries.v[i].hash >> 1 & (n - 1);
+		uint64_t at = c->entries.v[i].hash & (n - 1);
 
 		for (unsigned k = 0; slots[at] && k < PROBES; k++)
 			at = (at + 1) & (n - 1);
@@ -291,7 +341,7 @@ static struct err *enter(struct copies *c, const struct entry *fresh, const uint
 	*ret = 0;
 	if (c->entries.n >= c->n_slots / 2 && !grow(c))
 		return &err_nomem;
-	at = fresh->hash >> 1 & (c->n_slots - 1);
+	at = fresh->hash & (c->n_slots - 1);
 	for (unsigned k = 0; c->slots[at]; k++, at = (at + 1) & (c->n_slots - 1)) {
 		struct entry *e = &c->entries.v[c->slots[at] - 1];
 
@@ -315,19 +365,40 @@ static struct err *enter(struct copies *c, const struct entry *fresh, const uint
 	return NULL;
 }
 
+/* All bytes of what may be contents; NULL: not all were dumped. */
+static const uint8_t *contents_of(struct copies *c, const struct grains_iter *it, uint32_t length)
+{
+	uint64_t avail;
+	const uint8_t *b = it->size <= UINT32_MAX ? view(c, it->key, &avail) : NULL;
+
+	return b && avail >= length ? b : NULL;
+}
+
+static struct err *count_ends(struct copies *c, const struct grains_iter *it, uint32_t *slot)
+{
+	const uint8_t *b = contents_of(c, it, *slot);
+	uint64_t place, *ends = c->ends.base;
+
+	if (!b)
+		return NULL;
+	place = 2 * place_of(c, b, *slot, it->size);
+	ends[place / 64] |= 1ull << place % 64 << (ends[place / 64] >> place % 64 & 1);
+	return NULL;
+}
+
 static struct err *compare_block(struct copies *c, const struct grains_iter *it, uint32_t *slot)
 {
 	struct entry fresh = {
 		.at = it->key, .length = *slot, .size = (uint32_t)it->size, .count = 1
 	};
-	uint64_t avail;
-	const uint8_t *b = *slot ? view(c, it->key, &avail) : NULL;
+	const uint8_t *b = contents_of(c, it, fresh.length);
 
 	*slot = 0;
-	if (!b || avail < fresh.length || it->size > UINT32_MAX)
+	if (!b || !bit_get(c->ends.base, 2 * place_of(c, b, fresh.length, it->size) + 1) ||
+	    bytes_are_zero(b, fresh.length))
 		return NULL;
-	fresh.hash = hash_of(b, fresh.length);
-	return fresh.hash ? enter(c, &fresh, b, slot) : NULL;
+	fresh.hash = hash_bytes(b, fresh.length);
+	return enter(c, &fresh, b, slot);
 }
 
 /* `fn` for each block that may be contents, in order of address, with its slot in `lengths`. */
@@ -424,7 +495,11 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	if (err)
 		return err;
 	read_all(&c);
-	err = each_plain(&c, compare_block);
+	err = open_places(&c);
+	if (!err)
+		err = each_plain(&c, count_ends);
+	if (!err)
+		err = each_plain(&c, compare_block);
 	if (c.is_full)
 		diag(env, "go/contents", ERR_NOWHERE,
 		     "more than %u different strings: not all were compared",
