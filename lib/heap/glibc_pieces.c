@@ -12,6 +12,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "heap/glibc_fields.h"
+#include "image/go.h"
 
 enum {
 	CHAIN = 64,	/* chunks in a row that make a start believable */
@@ -546,7 +547,10 @@ static struct err *check_mapped(struct glibc *g)
 	return mend_mapped(g, copy, expected - g->n_mapped);
 }
 
-/* Mapped chunks are on no list; their headers, at pages' starts, are all there is. */
+/*
+ * Mapped chunks are on no list; their headers, at pages' starts, are all there is.  Go's own arenas
+ * have none.
+ */
 struct err *glibc_find_mapped(struct glibc *g)
 {
 	bool bare = g->copies.n && g->copies.v[0].form->mmap_size_without_header;
@@ -569,6 +573,10 @@ struct err *glibc_find_mapped(struct glibc *g)
 				next_piece++;
 			if (next_piece < n_pieces && g->pieces.v[next_piece].start < at + GLIBC_PAGE) {
 				at = align_up(g->pieces.v[next_piece].end, GLIBC_PAGE);
+				continue;
+			}
+			if (g->img->go && go_heap_arena(g->img->go, at)) {
+				at = align_down(at, GO_ARENA) + GO_ARENA;
 				continue;
 			}
 			found = mapped_chunk_at(&w, at, seg, bare, &piece);
