@@ -4,8 +4,11 @@
  * Every node takes the join of the labels that reach it: nobody < one owner < several of its kind
  * < everybody.  A gate passes its own owner on, whoever reached it.  A label rises at most three
  * times, so that the work is linear; everybody goes first, and most nodes never change again
- * (Kildall, "A unified approach to global program optimization", 1973).
+ * (Kildall, "A unified approach to global program optimization", 1973).  What is everybody's is
+ * marked first, and labelled then.
  */
+#include "base/guard.h"
+#include "fact/marker.h"
 #include "fact/parts.h"
 
 struct spread {
@@ -18,6 +21,7 @@ struct spread {
 	uint64_t *hidden; /* stuck goroutines' own blocks */
 	uint64_t *queued;
 	struct col stack;
+	struct marker all; /* what is everybody's; gates that it leads to are visited, too */
 };
 
 /* Of an owner's index + 1; 0 stays nobody in particular. */
@@ -116,19 +120,58 @@ static uint32_t root_owner(const struct graph *g, const struct facts *f, uint32_
 	return source->owner;
 }
 
-static struct err *from_some(struct spread *s, const struct facts *f, bool goroutines, bool owned)
+static bool is_of(const struct graph *g, uint32_t root, bool goroutines)
+{
+	return (g->sources[g->root_source[root]].kind == ROOT_GOROUTINE) == goroutines;
+}
+
+/* Gates aside, which the visit has labelled. */
+static void label_all(struct spread *s)
+{
+	const uint64_t *set = s->all.set;
+
+	for (uint64_t w = 0; w < bits_words(s->g->n); w++) {
+		uint64_t rest = set[w] & ~s->is_gate[w];
+
+		if (rest == UINT64_MAX) {
+			memset(&s->owner[64 * w], 0, 64 * sizeof(*s->owner)); /* OWNER_OTHERS */
+			continue;
+		}
+		for (; rest; rest &= rest - 1)
+			s->owner[64 * w + (unsigned)__builtin_ctzll(rest)] = OWNER_OTHERS;
+	}
+}
+
+/* From the roots that are nobody's in particular. */
+static struct err *from_all(struct spread *s, bool goroutines)
+{
+	const struct graph *g = s->g;
+	struct err *err = NULL;
+	node_id node;
+
+	for (uint32_t i = 0; i < g->n_roots; i++)
+		if (is_of(g, i, goroutines) && !root_owner(g, s->f, i))
+			marker_mark(&s->all, EDGE_NODE(g->root_node[i]));
+	while (!err && marker_next(&s->all, &node)) {
+		if (bit_get(s->is_gate, node))
+			err = reach_by(s, node, OWNER_OTHERS);
+		else
+			marker_follow(&s->all, node);
+	}
+	label_all(s);
+	return err ? err : spread_all(s);
+}
+
+static struct err *from_owned(struct spread *s, bool goroutines)
 {
 	const struct graph *g = s->g;
 	struct err *err = NULL;
 
 	for (uint32_t i = 0; i < g->n_roots && !err; i++) {
-		uint32_t owner;
+		uint32_t owner = is_of(g, i, goroutines) ? root_owner(g, s->f, i) : 0;
 
-		if ((g->sources[g->root_source[i]].kind == ROOT_GOROUTINE) != goroutines)
-			continue;
-		owner = label_of(g, f, root_owner(g, f, i));
-		if (!!owner == owned)
-			err = reach_by(s, EDGE_NODE(g->root_node[i]), owner);
+		if (owner)
+			err = reach_by(s, EDGE_NODE(g->root_node[i]), label_of(g, s->f, owner));
 	}
 	return err ? err : spread_all(s);
 }
@@ -149,15 +192,15 @@ static struct err *leave_alone(struct env *env, const struct spread *s, struct f
 
 static struct err *from_roots(struct env *env, struct spread *s, struct facts *f)
 {
-	struct err *err = from_some(s, f, false, false);
+	struct err *err = from_all(s, false);
 
 	if (!err)
-		err = from_some(s, f, false, true);
+		err = from_owned(s, false);
 	if (!err)
 		err = leave_alone(env, s, f);
 	if (!err)
-		err = from_some(s, f, true, false);
-	return err ? err : from_some(s, f, true, true);
+		err = from_all(s, true);
+	return err ? err : from_owned(s, true);
 }
 
 static struct err *sum_up(struct env *env, const struct graph *g, struct facts *f)
@@ -166,20 +209,21 @@ static struct err *sum_up(struct env *env, const struct graph *g, struct facts *
 	struct err *err = col_fixed(env, sizeof(struct total), g->n_owners, "owners",
 				    &f->cols[COL_OWNER_TOTAL]);
 	struct total *totals;
+	uint64_t near = 0;
 
 	if (err)
 		return err;
 	totals = f->cols[COL_OWNER_TOTAL].base;
 	memset(f->owner_shared, 0, sizeof(f->owner_shared));
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		uint32_t of = owner[it.id];
+	for (node_id i = 0; i < g->n; i++) {
+		uint32_t of = owner[i];
 		struct total *t;
 
-		if (of == OWNER_UNREACHED || of == OWNER_OTHERS)
+		if (of == OWNER_UNREACHED || of == OWNER_OTHERS || !graph_is_live(g, i))
 			continue;
 		t = of <= OWNERS_TOLD ? &totals[of - 1] : &f->owner_shared[kind_of(g, of)];
 		t->count++;
-		t->bytes += it.size;
+		t->bytes += graph_size_near(g, i, &near);
 	}
 	return NULL;
 }
@@ -196,19 +240,55 @@ static struct err *mark_hidden(struct env *env, struct spread *s, struct col *hi
 	return err;
 }
 
-static struct err *mark_gates(struct env *env, struct spread *s, struct col *gates,
-			      struct col *queued)
+struct cols {
+	struct col gates, hidden, queued, visited, set, stack;
+};
+
+static void cols_close(struct cols *c)
 {
-	struct err *err = col_fixed(env, 8, bits_words(s->g->n) + 1, "gates", gates);
+	col_close(&c->stack);
+	col_close(&c->set);
+	col_close(&c->visited);
+	col_close(&c->queued);
+	col_close(&c->hidden);
+	col_close(&c->gates);
+}
+
+static struct err *mark_gates(struct env *env, struct spread *s, struct cols *c)
+{
+	uint64_t words = bits_words(s->g->n) + 1;
+	struct err *err = col_fixed(env, 8, words, "gates", &c->gates);
 
 	if (!err)
-		err = col_fixed(env, 8, bits_words(s->g->n) + 1, "nodes to visit", queued);
+		err = col_fixed(env, 8, words, "nodes to visit", &c->queued);
 	if (err)
 		return err;
-	s->is_gate = gates->base;
-	s->queued = queued->base;
+	s->is_gate = c->gates.base;
+	s->queued = c->queued.base;
 	for (uint32_t i = 0; i < s->g->n_gates; i++)
 		bit_set(s->is_gate, s->g->gates[i].node);
+	return NULL;
+}
+
+/* A stuck goroutine's own blocks are everybody's, and keep nothing. */
+static struct err *open_marker(struct env *env, struct spread *s, uint64_t n_inner, struct cols *c)
+{
+	const struct graph *g = s->g;
+	uint64_t *visited, words = bits_words(g->n) + 1;
+	struct err *err = col_fixed(env, 8, words, "nodes to visit", &c->visited);
+
+	if (!err)
+		err = col_fixed(env, 8, words, "nodes to visit", &c->set);
+	if (!err)
+		err = col_fixed(env, 4, n_inner + g->n_gates + 1, "nodes to visit", &c->stack);
+	if (err)
+		return err;
+	visited = c->visited.base;
+	for (uint64_t w = 0; w < bits_words(g->n); w++)
+		visited[w] = (s->inner[w] & ~s->hidden[w]) | s->is_gate[w];
+	s->all = (struct marker){
+		.g = g, .inner = visited, .set = c->set.base, .stack = c->stack.base
+	};
 	return NULL;
 }
 
@@ -216,7 +296,7 @@ struct err *owner_compute(struct env *env, const struct graph *g, const struct s
 			  struct facts *f)
 {
 	struct spread s = { .g = g, .f = f, .inner = inner->set, .gates = g->gates };
-	struct col gates = {}, hidden = {}, queued = {};
+	_cleanup_(cols_close) struct cols cols = {};
 	struct err *err;
 
 	if (!g->n_owners)
@@ -226,9 +306,11 @@ struct err *owner_compute(struct env *env, const struct graph *g, const struct s
 		return err;
 	s.owner = f->cols[COL_OWNER].base;
 	memset(s.owner, 0xff, 2 * (uint64_t)g->n);
-	err = mark_hidden(env, &s, &hidden);
+	err = mark_hidden(env, &s, &cols.hidden);
 	if (!err)
-		err = mark_gates(env, &s, &gates, &queued);
+		err = mark_gates(env, &s, &cols);
+	if (!err)
+		err = open_marker(env, &s, inner->n, &cols);
 	if (!err)
 		err = col_open(env, 4, inner->n, "nodes to visit", &s.stack);
 	if (!err)
@@ -236,9 +318,6 @@ struct err *owner_compute(struct env *env, const struct graph *g, const struct s
 	if (!err)
 		err = sum_up(env, g, f);
 	col_close(&s.stack);
-	col_close(&queued);
-	col_close(&hidden);
-	col_close(&gates);
 	if (err)
 		return err;
 	f->owner = f->cols[COL_OWNER].base;

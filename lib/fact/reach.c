@@ -5,95 +5,51 @@
  * interior one lies on each way.  The rest is lost: lost/definite is the lowest node of each
  * component that no other lost node points at.
  */
+#include "fact/marker.h"
 #include "fact/parts.h"
 
-enum { AHEAD = 16 }; /* nodes whose rows are being fetched while one is worked on */
-
-/* Nodes to visit: a stack, and behind it a short queue in which their rows come into the cache. */
-struct marker {
-	const struct graph *g;
-	const uint64_t *inner;
-	uint64_t *set;	       /* marked nodes */
-	/* where interior edges lead, which are not followed; NULL: they are */
-	uint64_t *late;
-	uint32_t *stack;
-	uint64_t n;
-	node_id queue[AHEAD];
-	unsigned at, queued; /* queue[at - queued .. at - 1] */
-};
-
-static inline void mark(struct marker *m, node_id node)
+/* `late`: where interior edges lead, which are not followed; NULL: they are. */
+static void mark_all(struct marker *marker, uint64_t *late)
 {
-	if (bit_get(m->set, node))
-		return;
-	bit_set(m->set, node);
-	m->stack[m->n] = node;
-	m->n += bit_get(m->inner, node); /* nobody can foretell it: no branch */
-}
+	struct marker m = *marker; /* in registers */
+	node_id node;
 
-static void visit(struct marker *m, node_id node)
-{
-	edge_id e = graph_row(m->g, node), end = graph_row(m->g, node + 1);
+	while (marker_next(&m, &node)) {
+		edge_id e = graph_row(m.g, node), end = graph_row(m.g, node + 1);
 
-	for (; e < end; e++) {
-		node_id to = EDGE_NODE(m->g->dst[e]);
+		for (; e < end; e++) {
+			node_id to = EDGE_NODE(m.g->dst[e]);
 
-		if (m->late && m->g->dst[e] & EDGE_INTERIOR)
-			bit_set(m->late, to);
-		else
-			mark(m, to);
-	}
-}
-
-static void mark_all(struct marker *m)
-{
-	while (m->n || m->queued) {
-		if (m->n) {
-			node_id node = m->stack[--m->n];
-
-			edge_rows_fetch(&m->g->rows, node);
-			if (m->queued >= AHEAD / 2) /* its row has come: now what the row begins */
-				__builtin_prefetch(&m->g->dst[graph_row(
-					m->g, m->queue[(m->at - AHEAD / 2) % AHEAD])]);
-			if (m->queued == AHEAD) {
-				node_id oldest = m->queue[m->at % AHEAD];
-
-				m->queue[m->at++ % AHEAD] = node;
-				visit(m, oldest);
-				continue;
-			}
-			m->queue[m->at++ % AHEAD] = node;
-			m->queued++;
-			continue;
+			if (late && m.g->dst[e] & EDGE_INTERIOR)
+				bit_set(late, to);
+			else
+				marker_mark(&m, to);
 		}
-		visit(m, m->queue[(m->at - m->queued--) % AHEAD]);
 	}
+	*marker = m;
 }
 
 /* Notes where interior roots and the interior edges of what is reachable lead. */
-static void mark_reachable(struct marker *m)
+static void mark_reachable(struct marker *m, uint64_t *late)
 {
 	const struct graph *g = m->g;
 
 	for (uint32_t i = 0; i < g->n_roots; i++) {
 		if (g->root_node[i] & EDGE_INTERIOR)
-			bit_set(m->late, EDGE_NODE(g->root_node[i]));
+			bit_set(late, EDGE_NODE(g->root_node[i]));
 		else
-			mark(m, EDGE_NODE(g->root_node[i]));
+			marker_mark(m, EDGE_NODE(g->root_node[i]));
 	}
-	mark_all(m);
+	mark_all(m, late);
 }
 
 /* From there on by any edges: what is marked besides the reachable is possibly lost. */
-static void mark_possible(struct marker *m)
+static void mark_possible(struct marker *m, const uint64_t *late)
 {
-	const uint64_t *late = m->late;
-
-	m->late = NULL;
 	for (uint64_t w = 0; w < bits_words(m->g->n); w++)
 		for (uint64_t rest = late[w]; rest; rest &= rest - 1)
-			mark(m, (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest)));
-	mark_all(m);
+			marker_mark(m, (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest)));
+	mark_all(m, NULL);
 }
 
 static void fill_reach(const struct graph *g, const uint64_t *reachable, const uint64_t *marked,
@@ -131,20 +87,19 @@ static struct err *mark_from_roots(struct env *env, const struct graph *g,
 		err = col_fixed(env, 8, words, "reachable nodes", &reachable);
 	if (!err)
 		err = col_fixed(env, 8, words, "possibly lost nodes", &late);
-	if (!err) /* mark() writes one past the last */
+	if (!err)
 		err = col_fixed(env, 4, (uint64_t)inner->n + 1, "nodes to visit", &stack);
 	if (!err) {
 		struct marker m = {
 			.g = g,
 			.inner = inner->set,
 			.set = marked.base,
-			.late = late.base,
 			.stack = stack.base,
 		};
 
-		mark_reachable(&m);
+		mark_reachable(&m, late.base);
 		memcpy(reachable.base, marked.base, 8 * words);
-		mark_possible(&m);
+		mark_possible(&m, late.base);
 		fill_reach(g, reachable.base, marked.base, reach);
 	}
 	col_close(&stack);

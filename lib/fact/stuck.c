@@ -6,9 +6,9 @@
  * those that are left at the end wait forever (Saioc et al., "Dynamic partial deadlock detection
  * and recovery via garbage collection", ASPLOS 2025).
  */
-#include "fact/parts.h"
-
 #include "base/search.h"
+#include "fact/marker.h"
+#include "fact/parts.h"
 
 struct waiter {
 	bool waits, awake;
@@ -16,8 +16,8 @@ struct waiter {
 
 struct search {
 	const struct graph *g;
+	struct marker m; /* `inner`: of the graph, and what waits name */
 	const uint64_t *inner;
-	uint64_t *marked;
 	uint64_t *special; /* nodes that waits name */
 	struct waiter *waiters; /* by goroutine */
 	uint32_t n_waiters;
@@ -25,7 +25,6 @@ struct search {
 		uint32_t *row, *v; /* v[row[t]] .. v[row[t + 1] - 1] are of goroutine t */
 		struct col row_col, v_col;
 	} roots, hidden; /* indexes of roots; of WAIT_HIDDEN rows */
-	struct col stack;
 	struct col woken; /* goroutines whose roots are yet to be marked */
 };
 
@@ -62,35 +61,21 @@ static struct err *look_at(struct search *s, node_id node, bool *leads_on)
 	return err;
 }
 
-static struct err *mark(struct search *s, node_id node)
-{
-	bool leads_on = true;
-
-	if (bit_get(s->marked, node))
-		return NULL;
-	bit_set(s->marked, node);
-	if (bit_get(s->special, node)) {
-		struct err *err = look_at(s, node, &leads_on);
-
-		if (err)
-			return err;
-	}
-	return leads_on && bit_get(s->inner, node) ? col_append(&s->stack, &node, 1) : NULL;
-}
-
 /* A block of one that woke up leads on from now, if it was reached before. */
 static struct err *unhide(struct search *s, node_id node)
 {
 	bool leads_on = false;
 	struct err *err = NULL;
 
-	if (!bit_get(s->marked, node) || !bit_get(s->special, node))
+	if (!bit_get(s->m.set, node) || !bit_get(s->special, node))
 		return NULL;
 	err = look_at(s, node, &leads_on);
 	if (err || !leads_on)
 		return err;
 	bit_clear(s->special, node); /* once is enough */
-	return bit_get(s->inner, node) ? col_append(&s->stack, &node, 1) : NULL;
+	if (bit_get(s->inner, node))
+		s->m.stack[s->m.n++] = node;
+	return NULL;
 }
 
 /* The roots of one that may run, and its own blocks that were passed over before. */
@@ -99,31 +84,39 @@ static struct err *mark_woken(struct search *s, uint32_t thread)
 	const struct graph *g = s->g;
 	struct err *err = NULL;
 
-	for (uint32_t i = s->roots.row[thread]; i < s->roots.row[thread + 1] && !err; i++)
-		err = mark(s, EDGE_NODE(g->root_node[s->roots.v[i]]));
+	for (uint32_t i = s->roots.row[thread]; i < s->roots.row[thread + 1]; i++)
+		marker_mark(&s->m, EDGE_NODE(g->root_node[s->roots.v[i]]));
 	for (uint32_t i = s->hidden.row[thread]; i < s->hidden.row[thread + 1] && !err; i++)
 		err = unhide(s, g->waits[s->hidden.v[i]].node);
 	return err;
 }
 
+static struct err *mark_reached(struct search *s)
+{
+	struct err *err = NULL;
+	node_id node;
+
+	while (!err && marker_next(&s->m, &node)) {
+		bool leads_on = true;
+
+		if (bit_get(s->special, node))
+			err = look_at(s, node, &leads_on);
+		if (leads_on && !err)
+			marker_follow(&s->m, node);
+	}
+	return err;
+}
+
 static struct err *mark_all(struct search *s)
 {
-	while (s->stack.n || s->woken.n) {
-		struct err *err = NULL;
+	struct err *err = mark_reached(s);
 
-		while (s->stack.n && !err) {
-			node_id node = ((const node_id *)s->stack.base)[--s->stack.n];
-			edge_id e = graph_row(s->g, node), end = graph_row(s->g, node + 1);
-
-			for (; e < end && !err; e++)
-				err = mark(s, EDGE_NODE(s->g->dst[e]));
-		}
-		if (!err && s->woken.n)
-			err = mark_woken(s, ((const uint32_t *)s->woken.base)[--s->woken.n]);
-		if (err)
-			return err;
+	while (!err && s->woken.n) {
+		err = mark_woken(s, ((const uint32_t *)s->woken.base)[--s->woken.n]);
+		if (!err)
+			err = mark_reached(s);
 	}
-	return NULL;
+	return err;
 }
 
 #define NOBODY UINT32_MAX
@@ -176,12 +169,10 @@ static void by_thread_close(struct by_thread *b)
 
 static struct err *from_roots(struct search *s)
 {
-	struct err *err = NULL;
-
-	for (uint32_t i = 0; i < s->g->n_roots && !err; i++)
+	for (uint32_t i = 0; i < s->g->n_roots; i++)
 		if (thread_of_root(s, i) == NOBODY)
-			err = mark(s, EDGE_NODE(s->g->root_node[i]));
-	return err ? err : mark_all(s);
+			marker_mark(&s->m, EDGE_NODE(s->g->root_node[i]));
+	return mark_all(s);
 }
 
 static struct err *run(struct env *env, struct search *s, struct facts *f)
@@ -206,15 +197,30 @@ static struct err *run(struct env *env, struct search *s, struct facts *f)
 			bit_set(stuck, t);
 	f->stuck = stuck;
 	f->n_stuck_bits = s->n_waiters;
-	f->awake = s->marked;
+	f->awake = s->m.set;
 	return NULL;
+}
+
+/* Nodes that waits name are visited, leaves too. */
+static void name_waits(struct search *s, uint64_t *visited)
+{
+	const struct graph *g = s->g;
+
+	memcpy(visited, s->inner, 8 * bits_words(g->n));
+	for (uint32_t i = 0; i < g->n_waits; i++) {
+		s->waiters[g->waits[i].thread].waits = true;
+		if (g->waits[i].node == NODE_NONE)
+			continue;
+		bit_set(s->special, g->waits[i].node);
+		bit_set(visited, g->waits[i].node);
+	}
 }
 
 struct err *stuck_compute(struct env *env, const struct graph *g, const struct subset *inner,
 			  struct facts *f)
 {
-	struct search s = { .g = g };
-	struct col special = {}, waiters = {};
+	struct search s = { .g = g, .inner = inner->set };
+	struct col special = {}, visited = {}, waiters = {}, stack = {};
 	struct err *err;
 
 	if (!g->n_waits)
@@ -222,32 +228,33 @@ struct err *stuck_compute(struct env *env, const struct graph *g, const struct s
 	for (uint32_t i = 0; i < g->n_waits; i++)
 		s.n_waiters =
 			g->waits[i].thread >= s.n_waiters ? g->waits[i].thread + 1 : s.n_waiters;
-	s.inner = inner->set;
 	err = col_fixed(env, 8, bits_words(g->n) + 1, "reachable nodes", &f->cols[COL_AWAKE]);
 	if (!err)
 		err = col_fixed(env, 8, bits_words(g->n) + 1, "what goroutines wait for", &special);
 	if (!err)
+		err = col_fixed(env, 8, bits_words(g->n) + 1, "nodes to visit", &visited);
+	if (!err)
 		err = col_fixed(env, sizeof(struct waiter), s.n_waiters, "stuck goroutines",
 				&waiters);
-	if (!err)
-		err = col_open(env, 4, 2 * (uint64_t)g->n_waits + inner->n, "nodes to visit",
-			       &s.stack);
+	if (!err) /* what waits name may be a leaf, and come again when it is unhidden */
+		err = col_fixed(env, 4, 2 * (uint64_t)g->n_waits + inner->n + 1, "nodes to visit",
+				&stack);
 	if (!err)
 		err = col_open(env, 4, s.n_waiters, "stuck goroutines", &s.woken);
 	if (!err) {
-		s.marked = f->cols[COL_AWAKE].base;
 		s.special = special.base;
 		s.waiters = waiters.base;
-		for (uint32_t i = 0; i < g->n_waits; i++) {
-			s.waiters[g->waits[i].thread].waits = true;
-			if (g->waits[i].node != NODE_NONE)
-				bit_set(s.special, g->waits[i].node);
-		}
+		name_waits(&s, visited.base);
+		s.m = (struct marker){ .g = g,
+				       .inner = visited.base,
+				       .set = f->cols[COL_AWAKE].base,
+				       .stack = stack.base };
 		err = run(env, &s, f);
 	}
 	col_close(&s.woken);
-	col_close(&s.stack);
+	col_close(&stack);
 	col_close(&waiters);
+	col_close(&visited);
 	col_close(&special);
 	return err;
 }

@@ -1,0 +1,66 @@
+/*
+ * fact/marker.h - marking what some nodes reach: a stack, and behind it a short queue in which rows
+ * of nodes come into the cache before they are read.
+ *
+ *	marker_mark(&m, root);
+ *	while (marker_next(&m, &node))
+ *		marker_follow(&m, node);
+ */
+#ifndef HEAPFX_FACT_MARKER_H
+#define HEAPFX_FACT_MARKER_H
+
+#include "graph/graph.h"
+
+enum { AHEAD = 16 }; /* nodes whose rows are being fetched while one is worked on */
+
+struct marker {
+	const struct graph *g;
+	const uint64_t *inner; /* nodes that marker_next() gives; leaves need no visit */
+	uint64_t *set;	       /* marked nodes */
+	uint32_t *stack;       /* room for `inner`, for what else is pushed, and for one more */
+	uint64_t n;
+	node_id queue[AHEAD];
+	unsigned at, queued; /* queue[at - queued .. at - 1] */
+};
+
+static inline void marker_mark(struct marker *m, node_id node)
+{
+	if (bit_get(m->set, node))
+		return;
+	bit_set(m->set, node);
+	m->stack[m->n] = node;
+	m->n += bit_get(m->inner, node); /* nobody can foretell it: no branch */
+}
+
+/* The next node to visit; false: there is none. */
+static inline bool marker_next(struct marker *m, node_id *ret)
+{
+	while (m->n) {
+		node_id node = m->stack[--m->n];
+
+		edge_rows_fetch(&m->g->rows, node);
+		if (m->queued >= AHEAD / 2) /* its row has come: now what the row begins */
+			__builtin_prefetch(&m->g->dst[graph_row(
+				m->g, m->queue[(m->at - AHEAD / 2) % AHEAD])]);
+		*ret = m->queue[m->at % AHEAD];
+		m->queue[m->at++ % AHEAD] = node;
+		if (m->queued == AHEAD)
+			return true;
+		m->queued++;
+	}
+	if (!m->queued)
+		return false;
+	*ret = m->queue[(m->at - m->queued--) % AHEAD];
+	return true;
+}
+
+/* By edges of all kinds. */
+static inline void marker_follow(struct marker *m, node_id node)
+{
+	edge_id e = graph_row(m->g, node), end = graph_row(m->g, node + 1);
+
+	for (; e < end; e++)
+		marker_mark(m, EDGE_NODE(m->g->dst[e]));
+}
+
+#endif
