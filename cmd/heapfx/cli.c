@@ -113,6 +113,10 @@ static const struct option_spec specs[] = {
 	{ "retry", 0, OPT_COUNT, "SECONDS", AT(retry),
 	  "how long a request that failed is tried again (default 60)", "ship capture watch" },
 	{ "once", 0, OPT_FLAG, NULL, AT(once), "end after the first capture", "watch" },
+	{ "force", 0, OPT_FLAG, NULL, AT(force),
+	  "write the result even though less, or something else, is told of it; what is blanked "
+	  "is the same",
+	  "shrink" },
 	{ "top", 0, OPT_COUNT, "N", AT(top),
 	  "suspects to print in full (default 3); of diff, rows of each table (default 8)",
 	  "analyze diff" },

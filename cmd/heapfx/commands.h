@@ -14,5 +14,6 @@ enum exit_status cmd_capture(const struct options *opt);
 enum exit_status capture_stdin(const struct options *opt); /* `capture -` */
 enum exit_status cmd_watch(const struct options *opt);
 enum exit_status cmd_ship(const struct options *opt);
+enum exit_status cmd_shrink(const struct options *opt);
 
 #endif

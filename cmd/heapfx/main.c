@@ -64,6 +64,14 @@ const struct command commands[] = {
 	  "AWS_SESSION_TOKEN, or from AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE; AWS_REGION, "
 	  "AWS_ENDPOINT_URL_S3 and AWS_CA_BUNDLE are heeded. docs/pipeline.md walks through it.",
 	  1, 16, "text json", cmd_ship, .no_dump = true },
+	{ "shrink", "INPUT", "the same dump with its contents blanked: safe to share, far smaller",
+	  "Writes the core again, to -o OUT, with its shape kept and its contents gone: what "
+	  "allocators and runtimes keep of blocks, pointers, types, counts and lengths stay at "
+	  "their places; every other byte is zero, arguments, environment, strings, buffers and "
+	  "registers that hold no pointer among them. OUT is packed with zstd when its name ends "
+	  "in .zst. The result is analysed before it has its name, and refused if anything is told "
+	  "of it that the dump itself does not tell. docs/shrink.md says what stays and what goes.",
+	  1, 1, "text json", cmd_shrink },
 	{},
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/guard.h"
 #include "saved.h"
+#include "shrink/shrink.h"
 
 /* One line that rewrites itself, at most a hundred times a phase. */
 static void show_progress(void *arg, const char *phase, uint64_t done, uint64_t total)
@@ -116,12 +117,13 @@ static struct err *open_stages(struct run *run, enum stage last)
 		.sysroots = opt->sysroots.v ? opt->sysroots.v : none,
 		.debug_dirs = opt->debug_dirs.v ? opt->debug_dirs.v : none,
 		.no_host_files = opt->no_host_files,
+		.shadow = run->shadow,
 	};
 	struct err *err;
 
 	progress(&run->env, "opening", 0, 0);
 	err = open_layouts(run);
-	if (!err)
+	if (!err && !run->input)
 		err = input_open(&run->env, opt->args[0], &run->input);
 	if (!err && save_is_one(run->input->members[0].map, run->input->members[0].size))
 		return open_saved(run);
@@ -131,6 +133,8 @@ static struct err *open_stages(struct run *run, enum stage last)
 		progress(&run->env, "reading segments, modules and threads", 0, 0);
 		err = image_open(&run->env, run->input, &io, &run->image);
 	}
+	if (!err && run->shadow)
+		err = shrink_names(run->image);
 	if (err || last < STAGE_BLOCKS)
 		return err;
 	progress(&run->env, "walking heaps", 0, 0);
@@ -138,7 +142,10 @@ static struct err *open_stages(struct run *run, enum stage last)
 	if (err)
 		return err_wrap(err, "walking the heaps");
 	run->has_blocks = true;
-	err = pools_find(&run->env, run->image, &run->blocks, &run->layouts, &run->pools);
+	if (run->shadow)
+		err = shrink_blocks(run->image, &run->blocks);
+	if (!err)
+		err = pools_find(&run->env, run->image, &run->blocks, &run->layouts, &run->pools);
 	if (err || last < STAGE_GRAPH)
 		return err;
 	progress(&run->env, "finding pointers", 0, 0);
@@ -151,14 +158,18 @@ void run_start(struct run *run, const struct options *opt)
 	setup_env(run, opt);
 }
 
-struct err *run_open(struct run *run, const struct options *opt, enum stage last)
+struct err *run_open_started(struct run *run, enum stage last)
 {
-	struct err *err;
+	struct err *err = open_stages(run, last);
 
-	run_start(run, opt);
-	err = open_stages(run, last);
 	end_progress(run);
 	return err;
+}
+
+struct err *run_open(struct run *run, const struct options *opt, enum stage last)
+{
+	run_start(run, opt);
+	return run_open_started(run, last);
 }
 
 void run_close(struct run *run)

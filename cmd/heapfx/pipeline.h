@@ -19,6 +19,7 @@ struct run {
 	const struct options *opt;
 	struct input *input;
 	struct image *image;
+	struct shadow *shadow; /* what is read of the dump is kept there; NULL but for `shrink` */
 	struct blocks blocks;
 	bool has_blocks;
 	struct pools pools;	    /* from STAGE_BLOCKS on */
@@ -42,6 +43,8 @@ enum stage { STAGE_IMAGE, STAGE_BLOCKS, STAGE_GRAPH };
 void run_start(struct run *run, const struct options *opt);
 /* Runs the stages up to and with `last`. run_end() must follow in any case. */
 struct err *run_open(struct run *run, const struct options *opt, enum stage last) MUST_CHECK;
+/* The same of a run that was started: `run->input` may be there already, and is then not opened. */
+struct err *run_open_started(struct run *run, enum stage last) MUST_CHECK;
 /*
  * Says what `err` (NULL is fine) or --strict has to say, closes the run, answers the status: else
  * `done`.

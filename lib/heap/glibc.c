@@ -462,6 +462,35 @@ static struct err *glibc_metadata(void *ctx, struct claim_sink *sink)
 	return NULL;
 }
 
+/* The header of a chunk, and the size that stands before it where that one is free. */
+static void keep_header(const struct glibc *g, taddr mem)
+{
+	uint64_t avail;
+	const uint8_t *header = image_view(g->img, mem - 8, &avail);
+
+	image_keep(g->img, mem - 8, 8);
+	if (header && avail >= 8 && (load_u64(header) & (CHUNK_PREV_INUSE | CHUNK_IS_MMAPPED)) != CHUNK_PREV_INUSE)
+		image_keep(g->img, mem - 16, 8);
+}
+
+/* Ordinary chunks are passed by many at a time (glibc_run.c), and none of their words is asked for. */
+static struct err *glibc_keep(void *ctx, const struct blocks *b)
+{
+	const struct glibc *g = ctx;
+
+	for (size_t i = 0; i < b->n_claims; i++) {
+		const struct claim *c = &b->claims[i];
+		uint32_t first = block_at(b, c->start + c->bias);
+
+		if (b->heaps[b->claim_heap[i]].ctx != ctx || first == BLOCK_NONE)
+			continue;
+		for (struct grains_iter it = grains_iter(&b->grains, first);
+		     it.id < b->grains.n && it.key < c->end + c->bias; grains_next(&it))
+			keep_header(g, it.key);
+	}
+	return NULL;
+}
+
 extern const struct walker_ops glibc_walker;
 const struct walker_ops glibc_walker = {
 	.name = "glibc",
@@ -473,5 +502,6 @@ const struct walker_ops glibc_walker = {
 	.info = glibc_info,
 	.explain = glibc_explain,
 	.metadata = glibc_metadata,
+	.keep = glibc_keep,
 	.close = glibc_close,
 };

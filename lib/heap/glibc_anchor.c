@@ -137,6 +137,7 @@ static struct err *try_bins(struct glibc *g, taddr bins, enum anchor_way way)
 			return &err_nomem;
 		copy = &g->copies.v[g->copies.n - 1];
 	}
+	image_keep(g->img, main_bins, BINS_END);
 	copy->by_layout |= way == BY_LAYOUT;
 	copy->by_symbol |= way == BY_SYMBOL;
 	copy->by_code |= way == BY_CODE;
@@ -326,9 +327,12 @@ static void read_version(const struct image *img, struct glibc_copy *copy)
 		end = seg->bytes + (seg->end - seg->start);
 		at = memmem(seg->bytes, seg->end - seg->start, banner, sizeof(banner) - 1);
 		if (at)
+			image_keep_bytes(img, at, sizeof(banner));
+		if (at)
 			at = memmem(at, end - at < 256 ? end - at : 256, release, sizeof(release) - 1);
 		if (!at)
 			continue;
+		image_keep_bytes(img, at, sizeof(release) + 6);
 		at += sizeof(release) - 1;
 		while (at + n < end && n < 6 && (at[n] == '.' || (at[n] >= '0' && at[n] <= '9')))
 			n++;

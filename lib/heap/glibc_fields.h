@@ -12,6 +12,7 @@
 
 #include "heap/damage.h"
 #include "heap/walker.h"
+#include "image/shadow.h"
 
 enum {
 	CHUNK_PREV_INUSE = 1,
@@ -80,6 +81,7 @@ static inline bool window_u64(struct window *w, taddr at, uint64_t *ret)
 	if (at - w->start >= w->n || w->n - (at - w->start) < 8)
 		if (!window_move(w, at))
 			return false;
+	image_keep(w->img, at, 8);
 	memcpy(ret, w->bytes + (at - w->start), 8);
 	return true;
 }

@@ -48,6 +48,7 @@ struct claim_sink {
  * millions of times.
  */
 struct block_sink;
+struct blocks;
 
 /* A stretch of memory that is no block of any claim. */
 struct heap_region {
@@ -183,6 +184,11 @@ struct walker_ops {
 	 * middle of a block is as good as one to its start.
 	 */
 	bool precise;
+	/*
+	 * What finds its heaps, claims and blocks again, as far as no reader's asking kept it already
+	 * (image/shadow.h). Once, after info.  NULL: that was all.
+	 */
+	struct err *(*keep)(void *ctx, const struct blocks *b);
 	/*
 	 * Which of the n words from `at` (8-aligned, inside one claim) may hold pointers: bit i of
 	 * mask[i / 64] for word i; all of mask is written.  Any thread.  NULL: every word.

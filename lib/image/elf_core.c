@@ -384,6 +384,7 @@ static struct err *note_prpsinfo(struct reader *r, struct cursor desc)
 	img->pid = pid;
 	img->command = take_name(r, fname, FNAME_MAX);
 	img->args = take_name(r, args, ARGS_MAX);
+	img->blanked = img->args && !strcmp(img->args, BLANKED_ARGS);
 	return NULL;
 }
 

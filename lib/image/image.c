@@ -10,6 +10,7 @@
 #include "base/bits.h"
 #include "image/go.h"
 #include "image/parts.h"
+#include "image/shadow.h"
 
 enum { EXE_MAX = 4096 };
 
@@ -83,10 +84,16 @@ static struct err *build(struct image *img, const struct dump *dump,
 		err = symbols_open(img, opt);
 	if (!err)
 		err = dbg_open(img, opt);
+	if (img->shadow) /* what was pushed on stacks is anything */
+		img->shadow->mode = SHADOW_WORDS;
 	if (!err)
 		err = unwind_threads(img, opt);
+	if (img->shadow)
+		img->shadow->mode = SHADOW_FIRST;
 	if (!err)
 		err = go_open(img);
+	if (img->shadow)
+		img->shadow->mode = SHADOW_ALL;
 	return err;
 }
 
@@ -100,6 +107,10 @@ static struct err *fill(struct image *img, const struct image_options *opt)
 		return err;
 	img->kind = ops->name;
 	err = ops->read(img->env, img->core, img, &dump);
+	if (!err && opt->shadow)
+		err = shadow_open(img->env, img->core, opt->shadow);
+	if (!err)
+		img->shadow = opt->shadow;
 	if (!err)
 		err = build(img, &dump, opt);
 	free(dump.loads);
@@ -206,10 +217,13 @@ enum mem_status image_read(const struct image *img, taddr addr, void *ret, uint6
 	enum mem_status status;
 
 	if (p && avail >= n) {
+		image_keep(img, addr, n);
 		memcpy(ret, p, n);
 		return MEM_OK;
 	}
 	status = check_range(img, addr, n);
+	if (status == MEM_OK)
+		image_keep(img, addr, n);
 	while (status == MEM_OK && n && (p = image_view(img, addr, &avail))) {
 		uint64_t step = n < avail ? n : avail;
 

@@ -99,6 +99,9 @@ struct thread {
 	size_t n_frames;
 };
 
+/* What `heapfx shrink` puts into NT_PRPSINFO instead of the arguments. */
+#define BLANKED_ARGS "[contents blanked by heapfx shrink]"
+
 struct image {
 	struct env *env;
 	const struct input *input;
@@ -124,6 +127,8 @@ struct image {
 	size_t n_auxv;
 	taddr brk_start, brk_end; /* the mapping that looks like the brk heap; 0, 0 if unknown */
 	struct go *go;		  /* image/go.h; NULL without a Go runtime */
+	bool blanked;		  /* contents are gone (`heapfx shrink`): equal bytes mean nothing */
+	struct shadow *shadow;	  /* image/shadow.h: what is read is kept there; NULL but for `shrink` */
 	struct arena names;	  /* owns every string above, and vector_words */
 };
 
@@ -132,6 +137,7 @@ struct image_options {
 	const char *const *sysroots;	  /* --sysroot, NULL-terminated */
 	const char *const *debug_dirs;	  /* --debug-dir; /usr/lib/debug is always tried last */
 	bool no_host_files;		  /* read modules from the bundle and sysroots alone */
+	struct shadow *shadow;		  /* zeroed: is opened, and outlives the image; NULL: not wanted */
 };
 
 /*

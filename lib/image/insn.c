@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "image/shadow.h"
 
 struct out {
 	struct insn_ref *v;
@@ -195,6 +196,7 @@ size_t insn_refs(const struct image *img, taddr addr, uint64_t size, unsigned ma
 		return 0;
 	if (cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON) == CS_ERR_OK)
 		walk(cs, arm, code, size < avail ? size : avail, addr, max_insns, &out);
+	image_keep_bytes(img, code, size < avail ? size : avail);
 	cs_close(&cs);
 	return out.n;
 }

@@ -17,11 +17,14 @@
 #include "image/elf.h"
 #include "image/go_file.h"
 #include "image/parts.h"
+#include "image/shadow.h"
 
 enum {
 	LINK_MAP_MAX = 65536,
 	DYNAMIC_MAX = 4096,
 	PATH_BYTES = 4096,
+	ELF_HEADER = sizeof(Elf64_Ehdr),
+	PROGRAM_HEADER = sizeof(Elf64_Phdr),
 	NOTE_BYTES = 4096,
 	MODULES_MAX = 8192,
 	ROWS_OF_A_FILE = 64, /* mappings of one loaded file: five, more after mprotect() */
@@ -70,7 +73,11 @@ static bool headers_in_memory(const struct image *img, taddr start, struct elf_h
 	uint64_t avail;
 	const uint8_t *bytes = image_view(img, start, &avail);
 
-	return bytes && elf_headers_parse(bytes, avail, ret);
+	if (!bytes || !elf_headers_parse(bytes, avail, ret))
+		return false;
+	image_keep(img, start, ELF_HEADER);
+	image_keep(img, start + ret->phoff, ret->n * PROGRAM_HEADER);
+	return true;
 }
 
 static struct module *module_of(struct builder *b, taddr addr)
@@ -225,6 +232,7 @@ static struct err *module_vdso(struct builder *b)
 	struct err *err = elf_file_open_bytes("[vdso]", bytes, avail, &m.elf);
 	if (err)
 		return err;
+	image_keep(b->img, start, avail); /* the kernel's, the same for all */
 	m.found = "[vdso]";
 	return module_add(b, &m);
 }

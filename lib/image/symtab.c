@@ -20,6 +20,7 @@
 #include "image/elf.h"
 #include "image/go.h"
 #include "image/parts.h"
+#include "image/shadow.h"
 
 enum {
 	SYM_SIZE = 24,
@@ -316,6 +317,7 @@ static uint64_t gnu_hash_count(const struct image *img, taddr at)
 	cursor_skip(&chains, (last - first) * 4);
 	while (!chains.bad && !(cursor_u32(&chains) & 1))
 		last++;
+	image_keep(img, at, cursor_offset(&chains) - at);
 	return chains.bad ? 0 : last + 1;
 }
 
@@ -342,6 +344,8 @@ static struct err *add_from_memory(struct image *img, struct module *m, struct s
 		n_syms = n * SYM_SIZE;
 	if (n_names > d.strsz)
 		n_names = d.strsz;
+	image_keep_bytes(img, syms, n_syms);
+	image_keep_bytes(img, names, n_names);
 	err = symtab_add(t, syms, n_syms, names, n_names, m->bias);
 	*ret_any = t->n > before;
 	return err;

@@ -7,6 +7,8 @@
  */
 #include "type/interior.h"
 
+#include "image/shadow.h"
+
 enum { ROUNDING = 16, VTABLE_WORDS = 20, ALIGNED_LEAST = 32 /* less is every block's */ };
 
 /* Sizes that malloc turns into a block of `usable` bytes. */
@@ -31,7 +33,10 @@ static bool is_old_string(const struct image *img, taddr start, struct asked ask
 
 	if (image_read_u64(img, start, &length) || image_read_u64(img, start + 8, &capacity))
 		return false;
-	return capacity <= asked.most && length <= capacity && fits(asked, 3 * 8 + capacity + 1);
+	if (capacity <= asked.most && length <= capacity && fits(asked, 3 * 8 + capacity + 1))
+		return true;
+	image_keep_no_pointer(img, start); /* zeros would be an empty one */
+	return false;
 }
 
 /* The length of the rest, then the rest. */
@@ -102,10 +107,14 @@ bool interior_is_start(const struct image *img, taddr start, uint64_t usable, ui
 		return false;
 	if (off == 24 && is_old_string(img, start, asked))
 		return true;
-	if (off == 8 && (is_length_prefixed(first, asked) || is_new_array(first, asked)))
+	if ((off == 8 && (is_length_prefixed(first, asked) || is_new_array(first, asked))) ||
+	    (!(value & 7) && may_be_vtable(first) && block_word(img, start, bytes, avail, off, &inner) &&
+	     may_be_vtable(inner) && is_vtable(img, inner) && is_vtable(img, first))) {
+		image_keep(img, start, 8);
+		image_keep(img, start + off, off == 8 ? 0 : 8);
 		return true;
-	return !(value & 7) && may_be_vtable(first) && block_word(img, start, bytes, avail, off, &inner) &&
-	       may_be_vtable(inner) && is_vtable(img, inner) && is_vtable(img, first);
+	}
+	return false;
 }
 
 static bool leads_back(const struct image *img, taddr to, unsigned offset, taddr at)

@@ -15,6 +15,7 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "image/shadow.h"
 #include "type/native.h"
 
 enum {
@@ -190,8 +191,12 @@ static bool is_filled(struct native_spread *s, const struct place *p, const stru
 			uint64_t at = i * type->dbg->size + type->slots[k].offset;
 			uint64_t word = at <= p->usable - 8 ? load_u64(b + at) : 0;
 
-			if (!may_point(s, word))
+			if (!may_point(s, word)) {
+				image_keep_no_pointer(s->n->img, p->at + at);
 				return false;
+			}
+			if (word)
+				image_keep_bytes(s->n->img, b + at, 8);
 			some += word != 0;
 		}
 	return some;
@@ -323,8 +328,11 @@ static bool is_counted(struct native_spread *s, const struct place *p, uint64_t 
 	if (!b || avail < 8)
 		return false;
 	n = load_u64(b);
-	return n && checked_mul(n, size, &bytes) && bytes <= p->usable - 8 &&
-	       p->usable - 8 - bytes <= slack(s, p, bytes);
+	if (!n || !checked_mul(n, size, &bytes) || bytes > p->usable - 8 ||
+	    p->usable - 8 - bytes > slack(s, p, bytes))
+		return false;
+	image_keep_bytes(s->n->img, b, 8);
+	return true;
 }
 
 static void decide(struct native_spread *s, const struct pending *c)
@@ -393,6 +401,7 @@ static void on_vector(struct native_spread *s, const uint8_t *words, struct nati
 	    !find_place(s, start, &p) || p.offset || room - start > p.usable ||
 	    p.usable - (room - start) > slack(s, &p, room - start))
 		return;
+	image_keep_bytes(s->n->img, words, 24);
 	settle(s, &p, type, NATIVE_ARRAY, TYPE_SPREAD, end - start);
 }
 
@@ -421,6 +430,7 @@ static void on_deque(struct native_spread *s, const uint8_t *words, struct nativ
 	    start[LAST] < start[CUR] || start[CUR] < start[FIRST] || finish[CUR] < finish[FIRST] ||
 	    finish[CUR] - finish[FIRST] > room)
 		return;
+	image_keep_bytes(s->n->img, words, 80);
 	settle(s, &p, type, NATIVE_ARRAY, TYPE_SPREAD, 0);
 	nodes = native_view(s->n, start[NODE], &avail);
 	for (uint64_t at = start[NODE]; nodes && at <= finish[NODE] && at - start[NODE] + 8 <= avail; at += 8) {
@@ -443,9 +453,13 @@ static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left
 	static const uint8_t bytes[] = { [NATIVE_POINTER] = 8, [NATIVE_VECTOR] = 24, [NATIVE_DEQUE] = 80 };
 	uint64_t word;
 
-	if (slot->offset > left || left - slot->offset < bytes[slot->op] ||
-	    (slot->has_guard && (slot->guard >= left || value[slot->guard] != slot->is)))
+	if (slot->offset > left || left - slot->offset < bytes[slot->op])
 		return;
+	if (slot->has_guard) {
+		if (slot->guard >= left || value[slot->guard] != slot->is)
+			return;
+		image_keep_exact(s->n->img, value + slot->guard, 1);
+	}
 	word = load_u64(value + slot->offset);
 	if (word - s->low >= s->span)
 		return;

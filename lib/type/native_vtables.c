@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "image/shadow.h"
 #include "type/native.h"
 
 enum {
@@ -196,6 +197,7 @@ static struct err *on_object(void *arg, const struct native_block *b)
 	p = object_at(n, load_u64(bytes + WORD), size - WORD);
 	if (!p || !is_counted(p, bytes + WORD, size - WORD, first))
 		return NULL;
+	image_keep_exact(n->img, bytes, WORD);
 	/* One object behind a 1 may be any struct. */
 	return assign(n, b->id, p->of, NATIVE_COUNTED, first == 1);
 }

@@ -1,0 +1,298 @@
+/* shrink/memory.c - words of memory: whose they are, and whether they stay. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/search.h"
+#include "base/vec.h"
+#include "image/cxx.h"
+#include "shrink/shrink.h"
+#include "type/scan.h"
+
+enum { PAGE = 4096 };
+
+/* ---- ranges that are an allocator's, outside its claims */
+
+struct range {
+	taddr start, end;
+};
+
+struct owned {
+	struct claim_sink claims; /* first: the ops cast back */
+	struct region_sink regions;
+	struct {
+		struct range *v;
+		size_t n, cap;
+	} ranges;
+};
+
+static struct err *add_range(struct owned *o, taddr start, taddr end)
+{
+	struct range r = { align_down(start, 8), end };
+
+	return start >= end || vec_push(&o->ranges, &r) ? NULL : &err_nomem;
+}
+
+static struct err *on_claim(struct claim_sink *sink, const struct claim *c)
+{
+	return add_range((struct owned *)sink, c->start, c->end);
+}
+
+static struct err *on_region(struct region_sink *sink, const struct heap_region *r)
+{
+	struct owned *o = (struct owned *)((char *)sink - offsetof(struct owned, regions));
+
+	return add_range(o, r->start, r->end);
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+static void owned_fini(struct owned *o)
+{
+	free(o->ranges.v);
+}
+
+static struct err *owned_find(const struct blocks *b, struct owned *ret)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < b->n_heaps && !err; i++) {
+		const struct heap *h = &b->heaps[i];
+
+		if (h->ops->metadata)
+			err = h->ops->metadata(h->ctx, &ret->claims);
+		if (!err && h->ops->regions)
+			err = h->ops->regions(h->ctx, &ret->regions);
+	}
+	for (size_t i = 0; i < b->n_claims && !err; i++)
+		err = add_range(ret, b->claims[i].start, b->claims[i].end);
+	if (ret->ranges.n)
+		qsort(ret->ranges.v, ret->ranges.n, sizeof(*ret->ranges.v), by_start);
+	/* one that reaches over others covers them */
+	for (size_t i = 1; i < ret->ranges.n; i++)
+		if (ret->ranges.v[i].end < ret->ranges.v[i - 1].end)
+			ret->ranges.v[i].end = ret->ranges.v[i - 1].end;
+	return err;
+}
+
+static bool owned_has(const struct owned *o, taddr at)
+{
+	size_t after = partition_point(o->ranges.n, i, o->ranges.v[i].start <= at);
+
+	return after && at < o->ranges.v[after - 1].end;
+}
+
+/* ---- what was kept by the time the blocks were known */
+
+enum place { PLACE_USED, PLACE_FREE, PLACE_FREE_LINK, PLACE_OWNED, PLACE_OTHER };
+
+/* A block at a time. */
+struct places {
+	const struct blocks *blocks;
+	const struct owned *owned;
+	taddr start, end; /* the block, and what the program may use of it */
+	enum place place;
+};
+
+static enum place place_of(struct places *p, taddr at)
+{
+	uint32_t id;
+
+	if (at - p->start < p->end - p->start)
+		return p->place == PLACE_FREE && at == p->start ? PLACE_FREE_LINK : p->place;
+	id = block_at(p->blocks, at);
+	if (id != BLOCK_NONE && !block_is_filler(p->blocks, id)) {
+		struct block b;
+
+		block_get(p->blocks, id, &b);
+		if (at - b.addr < b.usable) {
+			p->start = b.addr;
+			p->end = b.addr + b.usable;
+			p->place = b.used ? PLACE_USED : PLACE_FREE;
+			return place_of(p, at);
+		}
+	}
+	return owned_has(p->owned, at) ? PLACE_OWNED : PLACE_OTHER;
+}
+
+static void put_u64(uint8_t *to, uint64_t v)
+{
+	memcpy(to, &v, sizeof(v));
+}
+
+/* Takes back what was kept of words that are, or may be, the program's. */
+static void filter_segment(const struct image *img, const struct segment *seg, struct places *p)
+{
+	uint64_t avail, n = seg->end - seg->start;
+	uint8_t *to = seg->bytes ? shadow_at(img, seg->start, &avail) : NULL;
+
+	for (uint64_t off = 0; to && n - off >= 8; off += 8) {
+		uint64_t word = load_u64(seg->bytes + off);
+
+		if (!load_u64(to + off))
+			continue;
+		switch (place_of(p, seg->start + off)) {
+		case PLACE_USED:
+			put_u64(to + off, 0);
+			break;
+		case PLACE_FREE:
+		case PLACE_OTHER:
+			if (!shadow_word_is_plain(img, word))
+				put_u64(to + off, 0);
+			break;
+		case PLACE_FREE_LINK: /* may be disguised: glibc's safe linking */
+		case PLACE_OWNED:
+			break;
+		}
+	}
+}
+
+static const struct segment *segment_of_file(const struct image *img, uint64_t offset)
+{
+	const struct shadow *s = img->shadow;
+
+	for (size_t i = 0; i < img->n_segments; i++) {
+		const struct segment *seg = &img->segments[i];
+		uint64_t at = (uint64_t)((uintptr_t)seg->bytes - (uintptr_t)s->from);
+
+		if (seg->origin == SEG_CORE && offset - at < seg->end - seg->start)
+			return seg;
+	}
+	return NULL;
+}
+
+/* What the image's own readers kept comes back: all of it outside blocks, plain words inside. */
+static void keep_first(const struct image *img, struct places *p)
+{
+	struct shadow *s = img->shadow;
+	const struct segment *seg = NULL;
+	uint64_t seg_at = 0;
+
+	for (size_t i = 0; i < s->first.n; i++) {
+		const struct shadow_range *r = &s->first.v[i];
+
+		if (!seg || r->offset - seg_at >= seg->end - seg->start) {
+			seg = segment_of_file(img, r->offset);
+			seg_at = seg ? (uint64_t)((uintptr_t)seg->bytes - (uintptr_t)s->from) : 0;
+		}
+		if (!seg)
+			continue;
+		for (uint64_t at = r->offset, end = r->offset + r->n, next; at < end; at = next) {
+			taddr addr = seg->start + (at - seg_at);
+			enum place place = place_of(p, addr);
+
+			next = align_down(at, 8) + 8 < end ? align_down(at, 8) + 8 : end;
+			s->mode = place == PLACE_USED || place == PLACE_FREE ? SHADOW_WORDS :
+									       SHADOW_ALL;
+			shadow_keep_bytes(img, s->from + at, next - at);
+		}
+	}
+}
+
+struct err *shrink_blocks(const struct image *img, const struct blocks *b)
+{
+	_cleanup_(owned_fini) struct owned owned = { .claims = { .add = on_claim },
+						     .regions = { .add = on_region } };
+	struct places places = { .blocks = b, .owned = &owned };
+	struct shadow *s = img->shadow;
+	struct err *err = s->no_room ? &err_nomem : owned_find(b, &owned);
+
+	for (size_t i = 0; i < b->n_heaps && !err; i++)
+		if (b->heaps[i].ops->keep)
+			err = b->heaps[i].ops->keep(b->heaps[i].ctx, b);
+	if (err)
+		return err;
+	for (size_t i = 0; i < img->n_segments; i++)
+		if (img->segments[i].origin == SEG_CORE && !shadow_is_constant(&img->segments[i]))
+			filter_segment(img, &img->segments[i], &places);
+	keep_first(img, &places);
+	s->mode = SHADOW_WORDS;
+	return NULL;
+}
+
+/* ---- pointers */
+
+struct pointers {
+	const struct image *img;
+	const struct scan *scan;
+	struct cxx *cxx;
+};
+
+uint64_t shrink_pointer(const struct scan *s, uint64_t value, uint32_t target)
+{
+	uint64_t at;
+
+	if (!(target & EDGE_INTERIOR))
+		return value;
+	at = grains_key(&s->blocks->grains, EDGE_NODE(target)) + 1;
+	return scan_target(s, at) == target ? at : value;
+}
+
+static struct err *on_word(void *arg, taddr at, uint32_t target)
+{
+	const struct pointers *p = arg;
+	uint64_t avail;
+	uint8_t *to = shadow_at(p->img, at, &avail);
+	const struct shadow *s = p->img->shadow;
+
+	if (to && load_u64(to) != load_u64(s->from + (to - s->to)))
+		put_u64(to, shrink_pointer(p->scan, load_u64(s->from + (to - s->to)), target));
+	return NULL;
+}
+
+/* Pointers to vtables: they are what objects of C++ are known by. */
+static void keep_types(const struct pointers *p, const struct segment *seg)
+{
+	uint64_t avail, n = seg->end - seg->start;
+	uint8_t *to = seg->bytes ? shadow_at(p->img, seg->start, &avail) : NULL;
+
+	for (uint64_t off = 0; to && n - off >= 8; off += 8) {
+		uint64_t word = load_u64(seg->bytes + off);
+
+		if (word && !load_u64(to + off) && cxx_point_at(p->cxx, word)->of)
+			put_u64(to + off, word);
+	}
+}
+
+/* A page of which nothing is left, in memory that no used block has: it was written to once. */
+static void mark_pages(const struct image *img, const struct segment *seg, struct places *p)
+{
+	uint64_t avail, n = seg->end - seg->start;
+	uint8_t *to = seg->bytes ? shadow_at(img, seg->start, &avail) : NULL;
+
+	for (uint64_t off = -seg->start % PAGE; to && off < n && n - off >= PAGE; off += PAGE) {
+		taddr at = seg->start + off;
+
+		if (bytes_are_zero(seg->bytes + off, PAGE) || !bytes_are_zero(to + off, PAGE) ||
+		    (place_of(p, at) == PLACE_USED && at + PAGE <= p->end))
+			continue;
+		to[off + PAGE - 1] = 1;
+	}
+}
+
+struct err *shrink_pointers(const struct image *img, const struct blocks *b)
+{
+	_cleanup_(owned_fini) struct owned owned = {};
+	_cleanup_(cxx_close) struct cxx cxx = {};
+	struct places places = { .blocks = b, .owned = &owned };
+	struct scan scan = scan_init(img, b);
+	struct pointers p = { .img = img, .scan = &scan, .cxx = &cxx };
+	struct err *err = cxx_open(img, &cxx);
+
+	for (size_t i = 0; i < img->n_segments && !err; i++) {
+		const struct segment *seg = &img->segments[i];
+
+		if (seg->origin != SEG_CORE)
+			continue;
+		keep_types(&p, seg);
+		err = scan_range(&scan, seg->start, seg->end, on_word, &p);
+		mark_pages(img, seg, &places);
+	}
+	img->shadow->mode = SHADOW_OFF;
+	return err;
+}

@@ -1,0 +1,193 @@
+"""A core with its contents blanked: nothing of them is in it, and the analysis tells what it told before.
+
+docs/shrink.md says what may differ; every other line of the report has to be the same.
+"""
+import contextlib
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import stat
+import string
+import subprocess
+
+import pytest
+
+from common import COMMITTED, ROOT, dump_of, heapfx, heapfx_ok
+
+SECRETS = 10000
+WINDOW = 8
+
+
+def shrunk(core, out, *options):
+	run = heapfx_ok("shrink", core, "-o", out, *options, timeout=300)
+	assert stat.S_IMODE(out.stat().st_mode) == 0o600
+	return run
+
+
+def plain(path):
+	if path.suffix != ".zst":
+		return path.read_bytes()
+	return subprocess.run(["zstd", "-dqc", path], check=True, capture_output=True).stdout
+
+
+def report(core, *options):
+	return json.loads(heapfx_ok("analyze", core, "-f", "json", *options, timeout=120).out)
+
+
+def comparable(told):
+	"""Without what docs/shrink.md says is gone: names of the process and its threads, the file's own size."""
+	told["input"] = {key: value for key, value in told["input"].items()
+		if key not in ("path", "bytes", "command", "args")}
+	for thread in told.get("threads", []):
+		thread.pop("name", None)
+	modules = {module["path"] for module in told["modules"]}
+	for row in told.get("space", []):
+		if row["kind"] == "module" and row.get("name", "").startswith("/") and row["name"] not in modules:
+			row["name"] = "/" + "*" * (len(row["name"]) - 1)
+	return told
+
+
+@pytest.mark.parametrize("name", [name for name in COMMITTED if name.startswith(("leakzoo", "vectors")) or
+	name in ("heapshapes.sid", "heapshapes.bullseye.foreign", "heapshapes.2.42.noncontig")])
+def test_the_analysis_stays(name, tmp_path):
+	core = dump_of(name).core
+	shrunk(core, tmp_path / "core.zst")
+	assert comparable(report(tmp_path / "core.zst")) == comparable(report(core))
+	assert heapfx_ok("blocks", tmp_path / "core.zst").out == heapfx_ok("blocks", core).out
+
+
+# ---- secrets
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+	path = tmp_path_factory.mktemp("secrets") / "secrets"
+	subprocess.run(["gcc", "-std=gnu17", "-O1", "-g", "-pthread", "-o", path,
+		ROOT / "tests/live/secrets.c"], check=True)
+	return path
+
+
+def make_secrets(rng, n):
+	letters = string.ascii_letters + string.digits
+
+	def word(least, most):
+		return "".join(rng.choices(letters, k=rng.randint(least, most)))
+
+	kinds = [
+		lambda: "AKIA" + word(16, 16).upper(),
+		lambda: "ghp_" + word(36, 36),
+		lambda: f"{word(4, 12)}.{word(5, 12)}@{word(6, 10)}.example",
+		lambda: "".join(rng.choices("0123456789abcdef", k=64)),
+		lambda: word(20, 90) + "==",
+		lambda: f"{rng.randrange(10 ** 16):016d}",
+	]
+	return [kinds[i % len(kinds)]() for i in range(n)]
+
+
+@contextlib.contextmanager
+def running(argv, env):
+	process = subprocess.Popen(list(map(str, argv)), stdout=subprocess.PIPE, text=True, env=env)
+	try:
+		line = process.stdout.readline().split()
+		assert line and line[0] == "ready"
+		yield process.pid, line[1:]
+	finally:
+		process.kill()
+		process.communicate()
+
+
+def windows(secret):
+	return {secret[i:i + WINDOW] for i in range(max(len(secret) - WINDOW, 0) + 1)}
+
+
+def search(contents, wanted):
+	"""Those of `wanted` (all of eight bytes) that are anywhere in it."""
+	found = set()
+	for run in re.finditer(rb"[^\0](?:\0{0,7}[^\0])*", contents):
+		start, end = max(run.start() - WINDOW + 1, 0), run.end() + WINDOW - 1
+		piece = contents[start:end]
+		found.update(w for w in (piece[i:i + WINDOW] for i in range(len(piece) - WINDOW + 1)) if w in wanted)
+	return found
+
+
+@pytest.fixture(scope="module")
+def planted(program, tmp_path_factory):
+	"""(core, windows that must not be in any output, blocks dropped)"""
+	home = tmp_path_factory.mktemp("planted")
+	rng = random.Random(20)
+	secrets = make_secrets(rng, SECRETS)
+	in_arguments, in_environment = secrets[-400:-200], secrets[-200:]
+	(home / "in").write_text("\n".join(secrets) + "\n")
+	(home / "data").write_bytes(b"\n".join(s.encode() for s in secrets).ljust(1 << 20, b"\0"))
+	env = {f"SECRET_{s[:3]}{i}": s for i, s in enumerate(in_environment)}
+	core = home / "core.zst"
+	with running([program, home / "in", home / "made", home / "data", *in_arguments], env) as (pid, words):
+		heapfx_ok("capture", pid, "--mode", "stop", "-o", core)
+	wanted = set()
+	for secret in secrets:
+		wanted |= windows(secret.encode())
+	like_pointers = [int(line, 16).to_bytes(8, "little") for line in (home / "made").read_text().split()]
+	assert len(like_pointers) > 1000
+	yield core, wanted, set(like_pointers), int(words[0])
+	shutil.rmtree(home)
+
+
+def test_no_secret_is_left(planted, tmp_path):
+	core, wanted, like_pointers, lost = planted
+	before = search(plain(core), wanted | like_pointers)
+	assert len(before & wanted) > len(wanted) * 0.85 and len(before & like_pointers) > 1000, "they were there"
+	for name in ("core.zst", "core"):
+		out = tmp_path / name
+		shrunk(core, out)
+		assert not search(plain(out), wanted)
+		# one in a million may be where a block happens to begin
+		assert not search(plain(out), like_pointers)
+		assert not search(out.read_bytes(), wanted)
+	told = report(tmp_path / "core")
+	assert comparable(told) == comparable(report(core))
+	found = told["reachability"]["definitely-lost"]["count"]
+	assert lost * 0.99 <= found <= lost * 1.01
+
+
+def test_it_is_small(planted, tmp_path):
+	core, *_ = planted
+	shrunk(core, tmp_path / "core.zst")
+	assert (tmp_path / "core.zst").stat().st_size * 10 <= core.stat().st_size
+
+
+def test_gdb_and_readelf_take_it(planted, tmp_path):
+	core, *_ = planted
+	shrunk(core, tmp_path / "core")
+	assert "blanked by heapfx shrink" in heapfx_ok("info", tmp_path / "core").out
+	for tool, argv in (("eu-readelf", ["-h", "-l", "-n"]), ("gdb", ["-batch", "-nx", "-ex", "info threads", "-c"])):
+		if not shutil.which(tool):
+			pytest.skip(f"{tool} is not installed")
+		run = subprocess.run([tool, *argv, tmp_path / "core"], capture_output=True, text=True)
+		assert run.returncode == 0
+		assert "invalid" not in run.stderr.lower() and "warning: core" not in run.stderr.lower(), run.stderr
+	assert len(re.findall(r"Thread .*LWP|LWP \d+", run.stdout)) >= 5
+
+
+# ---- what is refused
+
+def test_nothing_is_written_over(tmp_path):
+	core = dump_of("leakzoo.sid").core
+	(tmp_path / "out").write_text("mine")
+	run = heapfx("shrink", core, "-o", tmp_path / "out")
+	assert run.status == 3 and "out" in run.err
+	assert (tmp_path / "out").read_text() == "mine"
+	assert sorted(os.listdir(tmp_path)) == ["out"]
+
+
+def test_output_is_needed(tmp_path):
+	core = dump_of("leakzoo.sid").core
+	assert heapfx("shrink", core).status == 2
+	assert heapfx("shrink", core, "-o", "-").status == 2
+
+
+def test_what_is_no_core_leaves_nothing(tmp_path):
+	(tmp_path / "in").write_bytes(b"\x7fELF" + bytes(100))
+	assert heapfx("shrink", tmp_path / "in", "-o", tmp_path / "out").status == 3
+	assert sorted(os.listdir(tmp_path)) == ["in"]
