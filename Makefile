@@ -189,6 +189,16 @@ fuzz-smoke fuzz:
 manifests:
 	cd tests/deploy && go run . ../../deploy/kubernetes/*.yaml
 
+# Two real object stores for the tests of shipping, as Go modules, into a cache that outlives builds:
+# some five minutes of a processor, once.  Without them those tests are skipped, and say so.
+S3_SERVERS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heapfx
+.PHONY: s3-servers
+s3-servers: $(S3_SERVERS)/versitygw $(S3_SERVERS)/minio
+$(S3_SERVERS)/versitygw:
+	GOBIN=$(S3_SERVERS) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+$(S3_SERVERS)/minio:
+	GOBIN=$(S3_SERVERS) go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+
 # ---- figures -------------------------------------------------------------------------------------
 
 .PHONY: bench

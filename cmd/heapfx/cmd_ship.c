@@ -205,21 +205,6 @@ static struct err *open_file(int dir, const char *name, const char *path, int *r
 
 /* ---- a spool */
 
-static bool is_spooled(const char *name)
-{
-	static const char *const others[] = { ".partial", ".upload" };
-
-	if (strncmp(name, "heapfx-", 7) || !strncmp(name, "heapfx-watch.state", 18))
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		size_t n = strlen(name), k = strlen(others[i]);
-
-		if (n > k && !strcmp(name + n - k, others[i]))
-			return false;
-	}
-	return true;
-}
-
 struct names {
 	char **v;
 	size_t n, cap;
@@ -238,7 +223,7 @@ static struct err *list_spool(int dir, struct names *ret)
 	struct dirent *e;
 
 	while (!err && (e = readdir(d))) {
-		char *name = is_spooled(e->d_name) ? strdup(e->d_name) : NULL;
+		char *name = shipping_is_spooled(e->d_name) ? strdup(e->d_name) : NULL;
 
 		if (!name)
 			continue;

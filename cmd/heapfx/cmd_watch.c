@@ -24,8 +24,10 @@
 #include "capture_name.h"
 #include "commands.h"
 #include "pipeline.h"
+#include "shipping.h"
 
 enum { INTERVAL_MS = 500, DUMPS_MOST = 3, COOL_DOWN_S = 300, THRESHOLD = 90, BAND = 10 };
+enum { SHIP_PAUSE_S = 60, SHIP_PAUSE_MAX_S = 900 };
 #define PSI_TRIGGER "some 150000 2000000"
 
 struct watcher {
@@ -40,6 +42,11 @@ struct watcher {
 	int events, pressure; /* for poll(); -1 without */
 	uint64_t hits;	      /* of memory.events, last seen */
 	enum watch_verdict said;
+	/* --to: the directory is a spool, which one sender at a time empties */
+	pid_t sender;	  /* 0: none */
+	bool unsent;	  /* something came since the last one began, or it failed */
+	unsigned ship_fails;
+	uint64_t ship_at; /* not before; CLOCK_MONOTONIC, ns */
 };
 
 /* Set by SIGTERM and SIGINT: a watcher ends between two looks, a capture under way is finished. */
@@ -259,6 +266,64 @@ static void after_capture(struct watcher *w, const char *file, unsigned percent)
 		tell(w, run_command(opt->exec, file) ? "not shipped" : "shipped", percent, file);
 }
 
+/* ---- shipping, beside the watching */
+
+static void start_sender(struct watcher *w)
+{
+	struct err *err = shipping_start(w->run.opt, w->to, NULL, -1, &w->sender);
+
+	w->unsent = false;
+	if (err) {
+		w->sender = 0;
+		w->unsent = true;
+		err_free(err); /* the next look tries again */
+	}
+}
+
+/* The place is away: what is spooled stays, and the pauses between tries grow to a quarter hour. */
+static void note_end_of_sender(struct watcher *w, struct err *err, unsigned percent)
+{
+	uint64_t pause = w->run.opt->retry ? w->run.opt->retry : SHIP_PAUSE_S;
+
+	w->sender = 0;
+	tell(w, err ? "not shipped" : "shipped", percent, w->run.opt->to);
+	w->ship_fails = err ? w->ship_fails + 1 : 0;
+	if (err) {
+		pause <<= w->ship_fails < 10 ? w->ship_fails - 1 : 9;
+		pause = pause < SHIP_PAUSE_MAX_S ? pause : SHIP_PAUSE_MAX_S;
+		w->unsent = true;
+		w->ship_at = clock_ns() + pause * 1000000000u;
+	}
+	err_free(err);
+}
+
+static void tend_sender(struct watcher *w, unsigned percent)
+{
+	siginfo_t si = {};
+
+	if (w->sender && !waitid(P_PID, (id_t)w->sender, &si, WEXITED | WNOHANG | WNOWAIT) &&
+	    si.si_pid)
+		note_end_of_sender(w, shipping_wait(w->sender), percent);
+	if (!w->sender && w->unsent && clock_ns() >= w->ship_at)
+		start_sender(w);
+}
+
+/* At the end: what can still be sent is, unless we are told to end ourselves. */
+static void finish_sender(struct watcher *w)
+{
+	if (!w->run.opt->to)
+		return;
+	if (w->sender && asked_to_end)
+		kill(w->sender, SIGTERM);
+	if (w->sender)
+		note_end_of_sender(w, shipping_wait(w->sender), 0);
+	if (!w->unsent || asked_to_end || w->ship_fails)
+		return;
+	start_sender(w);
+	if (w->sender)
+		note_end_of_sender(w, shipping_wait(w->sender), 0);
+}
+
 static bool capture_one(struct watcher *w, pid_t pid, unsigned percent)
 {
 	const struct options *opt = w->run.opt;
@@ -283,6 +348,7 @@ static bool capture_one(struct watcher *w, pid_t pid, unsigned percent)
 	}
 	tell(w, "captured", percent, file);
 	after_capture(w, file, percent);
+	w->unsent = opt->to != NULL;
 	return true;
 }
 
@@ -326,6 +392,7 @@ static struct err *step(struct watcher *w, bool pressure)
 	if (err)
 		return err;
 	v = watch_decide(&w->rule, &s, (uint64_t)time(NULL), &w->state);
+	tend_sender(w, watch_percent(&s));
 	if (v != w->said)
 		tell(w, watch_verdict_name(v), watch_percent(&s), "");
 	w->said = v;
@@ -411,6 +478,7 @@ static struct err *watch(struct watcher *w)
 	if (err)
 		return err;
 	load_state(w);
+	w->unsent = w->run.opt->to && shipping_has_spooled(w->to);
 	open_wakers(w);
 	signal(SIGTERM, on_end);
 	signal(SIGINT, on_end);
@@ -438,6 +506,7 @@ enum exit_status cmd_watch(const struct options *opt)
 
 	run_start(&w.run, opt);
 	err = watch(&w);
+	finish_sender(&w);
 	guard_close(&w.events);
 	guard_close(&w.pressure);
 	free(w.dir);

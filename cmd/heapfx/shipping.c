@@ -6,6 +6,7 @@
  */
 #include "shipping.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -82,6 +83,36 @@ struct err *shipping_config(const struct options *opt, struct ship_config *ret, 
 		},
 	};
 	return NULL;
+}
+
+/* ---- a spool */
+
+bool shipping_is_spooled(const char *name)
+{
+	static const char *const others[] = { ".partial", ".upload" };
+
+	if (strncmp(name, "heapfx-", 7) || !strncmp(name, "heapfx-watch.state", 18))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		size_t n = strlen(name), k = strlen(others[i]);
+
+		if (n > k && !strcmp(name + n - k, others[i]))
+			return false;
+	}
+	return true;
+}
+
+bool shipping_has_spooled(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	bool any = false;
+
+	while (d && !any && (e = readdir(d)))
+		any = shipping_is_spooled(e->d_name);
+	if (d)
+		closedir(d);
+	return any;
 }
 
 /* ---- for other commands */

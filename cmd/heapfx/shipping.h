@@ -14,6 +14,10 @@
 struct err *shipping_config(const struct options *opt, struct ship_config *ret,
 			    char **ret_url) MUST_CHECK;
 
+/* Whether a file of this name, in a directory of captures, is to be sent and then removed. */
+bool shipping_is_spooled(const char *name);
+bool shipping_has_spooled(const char *dir);
+
 /*
  * heapfx ship, as another process, with the place and the patience of `opt`: of `path`, or, when it
  * is NULL, of what it reads from `in` under `name`.  What it says goes to standard error.

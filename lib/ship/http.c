@@ -184,10 +184,10 @@ static size_t take_header(char *v, size_t size, size_t n, void *arg)
 
 static int look_whether_to_stop(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
-	const struct http *h = arg;
+	const volatile sig_atomic_t *stop = arg;
 
 	(void)a, (void)b, (void)c, (void)d;
-	return h->o.stop && *h->o.stop;
+	return *stop;
 }
 
 /* ---- a request */
@@ -214,9 +214,11 @@ static void set_up(struct http *h, struct transfer *t, char *why)
 	SET(CURLOPT_WRITEDATA, t);
 	SET(CURLOPT_HEADERFUNCTION, take_header);
 	SET(CURLOPT_HEADERDATA, t);
-	SET(CURLOPT_NOPROGRESS, 0L);
-	SET(CURLOPT_XFERINFOFUNCTION, look_whether_to_stop);
-	SET(CURLOPT_XFERINFODATA, h);
+	if (h->o.stop && !r->anyway) {
+		SET(CURLOPT_NOPROGRESS, 0L);
+		SET(CURLOPT_XFERINFOFUNCTION, look_whether_to_stop);
+		SET(CURLOPT_XFERINFODATA, h->o.stop);
+	}
 	if (h->o.ca_bundle)
 		SET(CURLOPT_CAINFO, h->o.ca_bundle);
 	if (!strcmp(r->method, "HEAD")) {
@@ -271,13 +273,14 @@ struct err *http_send(struct http *h, const struct http_request *r, struct http_
 	SET(CURLOPT_HTTPHEADER, headers);
 	code = h->easy_perform(h->easy);
 	h->slist_free_all(headers);
+	ret->given = t.at;
 	if (code == CURLE_OUT_OF_MEMORY)
 		return &err_nomem;
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return err_new(ERR_LIMIT, "ended by a signal");
 	h->easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &ret->status);
 	/* a server that answers before it has read all, and then closes, has answered */
-	if (code && (code != CURLE_SEND_ERROR || ret->status < 400))
+	if (code && ret->status < 400)
 		return is_final(code) ? err_new(ERR_UNSUPPORTED, "%s", *why ? why : h->easy_strerror(code)) :
 					err_os(EIO, "%s", *why ? why : h->easy_strerror(code));
 	return NULL;

@@ -27,12 +27,14 @@ struct http_request {
 	const void *body; /* NULL: from `fd`, from its start on, `n` bytes */
 	int fd;
 	uint64_t n;
+	bool anyway; /* even when `stop` is set: what has to be taken back */
 };
 
 struct http_reply {
 	long status;
 	char etag[256], checksum[128]; /* x-amz-checksum-sha256; "" when not sent */
 	uint64_t size, retry_after_s;
+	uint64_t given; /* bytes of the body that went out, with a failure, too */
 	struct text body; /* its first 64 KiB */
 };
 

@@ -87,7 +87,7 @@ struct call {
 	const void *body;
 	uint64_t n;
 	const char *checksum; /* of the body as the store is to confirm it, or NULL */
-	uint64_t give_up_s;
+	uint64_t give_up_s; /* not 0: it is made even when a signal says to end */
 };
 
 static void add_header(struct sigv4_request *r, const char *name, const char *value)
@@ -103,7 +103,8 @@ static struct err *send_signed(struct s3 *s, const struct sigv4_request *r, cons
 					 given ? s->c.secret : s->auth.secret };
 	struct text url = TEXT_INIT, authorization = TEXT_INIT;
 	struct http_request http = {
-		.method = r->method, .body = call->body ? call->body : "", .n = call->n
+		.method = r->method, .body = call->body ? call->body : "", .n = call->n,
+		.anyway = call->give_up_s != 0,
 	};
 	char *lines[HTTP_HEADERS_MAX] = {};
 	struct err *err = NULL;
@@ -189,7 +190,9 @@ static bool is_stale(const struct http_reply *r, const char *code)
 {
 	static const char *const stale[] = { "ExpiredToken", "InvalidToken", "TokenRefreshRequired" };
 
-	return r->status >= 400 && r->status < 404 && code_is(code, stale, ARRAY_SIZE(stale));
+	/* the answer to a HEAD has no room for a code */
+	return (r->status == 400 || r->status == 403) &&
+	       (!code || code_is(code, stale, ARRAY_SIZE(stale)));
 }
 
 static struct err *refused(const struct http_reply *r, const char *code)

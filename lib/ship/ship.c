@@ -147,7 +147,7 @@ static struct err *put_url(struct ship *s, struct s3_object *o)
 	};
 	struct stat st;
 	struct err *err = NULL;
-	bool again = true;
+	bool again = true, unanswered = false; /* all of it went out, and who knows */
 
 	if (!host)
 		return &err_nomem;
@@ -157,12 +157,13 @@ static struct err *put_url(struct ship *s, struct s3_object *o)
 	while (again) {
 		err_free(err);
 		err = http_send(s->http, &r, &reply);
+		unanswered = unanswered || (err && reply.given == r.n);
 		again = (!err && (reply.status >= 500 || reply.status == 429 || reply.status == 408)) ||
 			(err && err->kind == ERR_OS);
 		again = again && retry_wait(&retry, reply.retry_after_s);
 	}
 	/* what an earlier try of ours put there is no surprise; what else it is cannot be asked */
-	if (!err && reply.status == 412 && !retry.tries)
+	if (!err && reply.status == 412 && !unanswered)
 		err = err_new(ERR_USAGE, "something is there already, and is not written over");
 	else if (!err && reply.status / 100 != 2 && reply.status != 412)
 		err = err_new(reply.status >= 500 ? ERR_OS : ERR_USAGE, "the server answers %ld",

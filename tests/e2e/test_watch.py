@@ -50,12 +50,12 @@ class Cgroup:
 
 
 class Watcher:
-	def __init__(self, out, *options):
+	def __init__(self, out, *options, env=None):
 		out.mkdir(exist_ok=True)
 		self.out = out
 		self.process = subprocess.Popen([HEAPFX, "watch", "-o", out, "--interval", "20", "--format", "json",
 			*map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-			env=environment(None))
+			env=environment(env))
 		assert self.event() == "watching"
 
 	def event(self):
