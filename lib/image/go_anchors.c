@@ -15,6 +15,7 @@
 #include "image/go_calibrate.h"
 #include "image/go_check.h"
 #include "image/go_code.h"
+#include "image/go_func.h"
 #include "image/go_search.h"
 
 enum {
@@ -438,7 +439,8 @@ static taddr anchor_find(struct finder *f, const struct anchor *a)
 		candidates(f, a, by);
 		addr = choose(f, a, by);
 	}
-	count(f->go, addr != 0);
+	if (by[BY_SYMBOL] || by[BY_CODE] || by[BY_SEARCH]) /* else there was nothing to check */
+		count(f->go, addr != 0);
 	return addr;
 }
 
@@ -446,13 +448,14 @@ static taddr anchor_find(struct finder *f, const struct anchor *a)
 static void calibrate_fields(struct finder *f)
 {
 	struct go *go = f->go;
+	bool code_known = go_has_functions(go);
 	const struct {
 		bool can;
 		bool (*fn)(struct go *go);
 		const uint32_t *field;
 	} fields[] = {
-		{ go->at.allgs != 0, go_calibrate_startpc, &go->layout.g.startpc },
-		{ go->at.allgs != 0, go_calibrate_syscall, &go->layout.g.syscallsp },
+		{ go->at.allgs && code_known, go_calibrate_startpc, &go->layout.g.startpc },
+		{ go->at.allgs && code_known, go_calibrate_syscall, &go->layout.g.syscallsp },
 		{ go->at.allm && go->img->n_threads, go_calibrate_m, &go->layout.m.procid },
 		{ go->at.allp && go->at.mheap, go_calibrate_mcache, &go->layout.p.mcache },
 	};

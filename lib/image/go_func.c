@@ -115,6 +115,13 @@ bool go_func_nth(const struct go *go, const struct go_module *m, uint64_t i, str
 	return true;
 }
 
+bool go_has_functions(const struct go *go)
+{
+	uint64_t avail;
+
+	return go->n_modules && image_view(go->img, go->modules[0].ftab, &avail);
+}
+
 bool go_func_at(const struct go *go, taddr pc, struct go_func *ret)
 {
 	for (size_t k = 0; k < go->n_modules; k++) {

@@ -6,6 +6,9 @@
 
 #include "image/go.h"
 
+/* The program's own table is in the dump or in a matching file. */
+bool go_has_functions(const struct go *go);
+
 /* Function i of a module's table, in order of addresses. */
 bool go_func_nth(const struct go *go, const struct go_module *m, uint64_t i, struct go_func *ret);
 
