@@ -22,7 +22,7 @@ static struct err *need_facts(void *ctx, unsigned facts)
 {
 	struct session *s = ctx;
 	unsigned parts = (facts & FACT_REACH ? SAVE_REACH : 0) | (facts & FACT_DOM ? SAVE_DOM : 0) |
-			 (facts & FACT_REVERSE ? SAVE_REVERSE : 0) |
+			 (facts & FACT_REVERSE ? SAVE_EDGES : 0) |
 			 (facts & FACT_PARENT ? SAVE_EDGES | SAVE_ROOTS : 0);
 	struct err *err = run_need(s->run, parts);
 

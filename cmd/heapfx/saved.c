@@ -110,7 +110,7 @@ struct err *save_run(struct run *run, const char *format, FILE *out)
 		s.input.has_clock = true;
 		s.input.clock = run->image->go->clock;
 	}
-	err = facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM | FACT_REVERSE,
+	err = facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM,
 			    &run->facts);
 	if (!err)
 		err = add_places(&run->blocks, &s, &places);

@@ -15,7 +15,8 @@ enum {
 	SECTION_LIVE,
 	SECTION_COLLECTED,
 	SECTION_FILLER,
-	SECTION_WHERE, /* by node: 0, or index in names of free lists, + 1 */
+	SECTION_WHERE, /* by node that is not live: 0, or index in names of free lists, + 1 */
+	SECTION_WHERE_RANK, /* by word of LIVE: how many are not live before it */
 	SECTION_TYPE_NARROW,
 	SECTION_TYPE_WIDE,
 	SECTION_ROW_BASE,
@@ -23,7 +24,7 @@ enum {
 	SECTION_ROW_OFF,
 	SECTION_ROW_WIDE,
 	SECTION_DST,
-	SECTION_SLOTS, /* by edge: offset of its pointer; SLOT_UNKNOWN */
+	SECTION_SLOTS, /* by edge: offset of its pointer in words; SLOT_UNKNOWN */
 	SECTION_ROOT_NODE,
 	SECTION_ROOT_SOURCE,
 	SECTION_ROOT_AT,
@@ -35,12 +36,9 @@ enum {
 	SECTION_RETAINED_RANK,
 	SECTION_RETAINED,
 	SECTION_RETAINED_WIDE,
-	SECTION_IN_ROW,
-	SECTION_IN_BASE,
-	SECTION_IN_SRC,
 	N_SECTIONS
 };
-#define SLOT_UNKNOWN UINT16_MAX
+enum { SLOT_UNKNOWN = UINT8_MAX, SLOT_UNIT = 8 };
 
 enum { SECTION_ALIGN = 64, WHERES_MAX = 255 };
 #define SAVE_MAGIC "heapfx\x01\n"

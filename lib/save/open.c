@@ -26,8 +26,9 @@ struct saved_file {
 	unsigned checked; /* enum save_part */
 	/* columns that are not the graph's */
 	const uint8_t *where;
+	const uint32_t *where_rank;
 	const uint64_t *filler;
-	const uint16_t *slots;
+	const uint8_t *slots;
 	const uint64_t *root_words;
 	const char *root_text;
 };
@@ -68,15 +69,15 @@ static const uint8_t elem_sizes[N_SECTIONS] = {
 	[SECTION_REPORT] = 1,	[SECTION_WORDS] = sizeof(struct grain_word),
 	[SECTION_BASES] = 8,	[SECTION_SELECT] = 4,	    [SECTION_KEYS] = 8,
 	[SECTION_SIZES] = 8,	[SECTION_LIVE] = 8,	    [SECTION_COLLECTED] = 8,
-	[SECTION_FILLER] = 8,	[SECTION_WHERE] = 1,	    [SECTION_TYPE_NARROW] = 2,
+	[SECTION_FILLER] = 8,	[SECTION_WHERE] = 1,	    [SECTION_WHERE_RANK] = 4,
+	[SECTION_TYPE_NARROW] = 2,
 	[SECTION_TYPE_WIDE] = 4, [SECTION_ROW_BASE] = 8,    [SECTION_ROW_GROUP] = 4,
 	[SECTION_ROW_OFF] = 1,	[SECTION_ROW_WIDE] = 8,	    [SECTION_DST] = 4,
-	[SECTION_SLOTS] = 2,	[SECTION_ROOT_NODE] = 4,    [SECTION_ROOT_SOURCE] = 4,
+	[SECTION_SLOTS] = 1,	[SECTION_ROOT_NODE] = 4,    [SECTION_ROOT_SOURCE] = 4,
 	[SECTION_ROOT_AT] = 8,	[SECTION_ROOT_WORDS] = 8,   [SECTION_ROOT_TEXT] = 1,
 	[SECTION_REACH] = 1,	[SECTION_IDOM] = 4,	    [SECTION_RETAINED] = 4,
 	[SECTION_RETAINED_SET] = 8, [SECTION_RETAINED_RANK] = 4,
-	[SECTION_RETAINED_WIDE] = 8, [SECTION_IN_ROW] = 4,  [SECTION_IN_BASE] = 8,
-	[SECTION_IN_SRC] = 4,
+	[SECTION_RETAINED_WIDE] = 8,
 };
 
 static bool table_is_sound(const struct saved_file *f, uint64_t n)
@@ -134,7 +135,9 @@ static bool counts_are_sound(const struct saved_file *f)
 		{ SECTION_LIVE, (c->n + 63) / 64, false },
 		{ SECTION_COLLECTED, (c->n + 63) / 64, true },
 		{ SECTION_FILLER, (c->n + 63) / 64, true },
-		{ SECTION_WHERE, c->n, true },	  { SECTION_TYPE_NARROW, c->n, true },
+		{ SECTION_WHERE, c->n - c->n_live, true },
+		{ SECTION_WHERE_RANK, (c->n + 63) / 64, true },
+		{ SECTION_TYPE_NARROW, c->n, true },
 		{ SECTION_TYPE_WIDE, c->n, true },
 		{ SECTION_ROW_BASE, (c->n >> ROW_BLOCK_SHIFT) + 1, false },
 		{ SECTION_ROW_GROUP, (c->n >> ROW_GROUP_SHIFT) + 1, false },
@@ -147,9 +150,6 @@ static bool counts_are_sound(const struct saved_file *f)
 		{ SECTION_REACH, c->n, false },	  { SECTION_IDOM, c->n, false },
 		{ SECTION_RETAINED_SET, (c->n + 63) / 64, false },
 		{ SECTION_RETAINED_RANK, (c->n + 63) / 64, false },
-		{ SECTION_IN_ROW, c->n + 1, false },
-		{ SECTION_IN_BASE, (c->n >> ROW_BLOCK_SHIFT) + 1, false },
-		{ SECTION_IN_SRC, c->m, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
@@ -160,6 +160,7 @@ static bool counts_are_sound(const struct saved_file *f)
 	}
 	return c->n < 1ull << 31 && c->n_live <= c->n && c->retained_shift < 16 &&
 	       (!c->n || !t[SECTION_KEYS].n == !t[SECTION_SIZES].n) &&
+	       !t[SECTION_WHERE].n == !t[SECTION_WHERE_RANK].n &&
 	       (!c->n || !t[SECTION_KEYS].n == !!t[SECTION_WORDS].n) &&
 	       t[SECTION_ROW_WIDE].n % ROW_GROUP == 0;
 }
@@ -211,7 +212,7 @@ static bool saved_slot(void *ctx, node_id src, node_id dst, uint64_t *ret)
 
 	if (e == UINT64_MAX || s->file->slots[e] == SLOT_UNKNOWN)
 		return false;
-	*ret = s->file->slots[e];
+	*ret = (uint64_t)s->file->slots[e] * SLOT_UNIT;
 	return true;
 }
 
@@ -303,6 +304,7 @@ static struct err *make_graph(struct saved *s)
 		.sources = c->sources, .ops = &saved_ops, .ctx = s,
 	};
 	f->where = section(f, SECTION_WHERE);
+	f->where_rank = section(f, SECTION_WHERE_RANK);
 	f->filler = section(f, SECTION_FILLER);
 	f->slots = section(f, SECTION_SLOTS);
 	f->root_words = section(f, SECTION_ROOT_WORDS);
@@ -330,7 +332,7 @@ static void make_facts(struct saved *s)
 	struct facts *facts = &s->facts;
 
 	*facts = (struct facts){
-		.have = FACT_REACH | FACT_DOM | FACT_REVERSE,
+		.have = FACT_REACH | FACT_DOM,
 		.reach = section(f, SECTION_REACH),
 		.collected = f->content.collected,
 		.idom = section(f, SECTION_IDOM),
@@ -342,9 +344,6 @@ static void make_facts(struct saved *s)
 			.wide = section(f, SECTION_RETAINED_WIDE),
 			.shift = f->content.retained_shift,
 		},
-		.in_row = section(f, SECTION_IN_ROW),
-		.in_row_base = section(f, SECTION_IN_BASE),
-		.in_src = section(f, SECTION_IN_SRC),
 	};
 	memcpy(facts->reach_total, f->content.reach_total, sizeof(facts->reach_total));
 	facts->cols[COL_REACH] = borrowed(f, SECTION_REACH);
@@ -353,9 +352,6 @@ static void make_facts(struct saved *s)
 	facts->cols[COL_RETAINED_RANK] = borrowed(f, SECTION_RETAINED_RANK);
 	facts->cols[COL_RETAINED] = borrowed(f, facts->retained.wide ? SECTION_RETAINED_WIDE :
 								       SECTION_RETAINED);
-	facts->cols[COL_IN_ROW] = borrowed(f, SECTION_IN_ROW);
-	facts->cols[COL_IN_BASE] = borrowed(f, SECTION_IN_BASE);
-	facts->cols[COL_IN_SRC] = borrowed(f, SECTION_IN_SRC);
 }
 
 static void guard_saved(struct saved **s)
@@ -426,12 +422,27 @@ static bool all_below_u32(const uint32_t *v, uint64_t n, uint32_t mask, uint64_t
 	return !n || most < end;
 }
 
+/* Nodes that are not live have a number each. */
+static bool wheres_are_sound(const struct saved_file *f, const struct graph *g)
+{
+	uint64_t n = f->table[SECTION_WHERE].n, n_live = 0;
+	uint8_t most = 0;
+
+	for (uint64_t w = 0; w < bits_words(g->n); w++) {
+		if (f->where_rank[w] != (w << 6) - n_live)
+			return false;
+		n_live += (uint64_t)__builtin_popcountll(g->live[w]);
+	}
+	for (uint64_t i = 0; i < n; i++)
+		most = f->where[i] > most ? f->where[i] : most;
+	return n_live == g->n - n && most <= f->content.n_wheres;
+}
+
 static bool nodes_are_sound(const struct saved *s)
 {
 	const struct saved_file *f = s->file;
 	const struct graph *g = s->graph;
 	uint32_t most_type = 0;
-	uint8_t most_where = 0;
 
 	if (g->grains && !grains_check(g->grains, g->n))
 		return false;
@@ -446,9 +457,7 @@ static bool nodes_are_sound(const struct saved *s)
 		return false;
 	if (g->type_wide && !all_below_u32(g->type_wide, g->n, UINT32_MAX, f->content.n_types))
 		return false;
-	for (uint64_t i = 0; i < g->n && f->where; i++)
-		most_where = f->where[i] > most_where ? f->where[i] : most_where;
-	return most_where <= f->content.n_wheres;
+	return !f->where || wheres_are_sound(f, g);
 }
 
 static bool edges_are_sound(const struct saved *s)
@@ -508,21 +517,6 @@ static bool dom_is_sound(const struct saved *s)
 	return !bad && retained_is_sound(s);
 }
 
-static bool reverse_is_sound(const struct saved *s)
-{
-	const struct facts *f = &s->facts;
-	uint64_t at = 0;
-
-	for (uint64_t i = 0; i <= s->graph->n; i++) {
-		uint64_t row = f->in_row_base[i >> ROW_BLOCK_SHIFT] + f->in_row[i];
-
-		if (row < at || row > s->graph->m)
-			return false;
-		at = row;
-	}
-	return all_below_u32(f->in_src, s->graph->m, ~EDGE_INTERIOR, s->graph->n);
-}
-
 static const struct {
 	enum save_part part;
 	unsigned first, last; /* its sections */
@@ -534,7 +528,6 @@ static const struct {
 	{ SAVE_ROOTS, SECTION_ROOT_NODE, SECTION_ROOT_TEXT, roots_are_sound, "its roots" },
 	{ SAVE_REACH, SECTION_REACH, SECTION_REACH, reach_is_sound, "reachability" },
 	{ SAVE_DOM, SECTION_IDOM, SECTION_RETAINED_WIDE, dom_is_sound, "dominators" },
-	{ SAVE_REVERSE, SECTION_IN_ROW, SECTION_IN_SRC, reverse_is_sound, "incoming edges" },
 };
 
 static bool sections_are_whole(const struct saved_file *f, unsigned first, unsigned last)
@@ -573,6 +566,17 @@ bool saved_is_filler(const struct saved *s, node_id node)
 	return s->file->filler && bit_get(s->file->filler, node);
 }
 
+static const char *where_of(const struct saved_file *f, const struct graph *g, node_id node)
+{
+	uint64_t before = ~g->live[node >> 6] & ((1ull << (node & 63)) - 1);
+	unsigned where;
+
+	if (!f->where || graph_is_live(g, node))
+		return NULL;
+	where = f->where[f->where_rank[node >> 6] + (unsigned)__builtin_popcountll(before)];
+	return where ? f->content.wheres[where - 1] : NULL;
+}
+
 void saved_block(const struct saved *s, node_id node, struct saved_block *ret)
 {
 	const struct saved_file *f = s->file;
@@ -580,8 +584,7 @@ void saved_block(const struct saved *s, node_id node, struct saved_block *ret)
 	const struct save_place *p = place_at(f, start);
 
 	*ret = (struct saved_block){ .address = start, .filler = saved_is_filler(s, node) };
-	if (f->where && f->where[node])
-		ret->where = f->content.wheres[f->where[node] - 1];
+	ret->where = where_of(f, s->graph, node);
 	if (!p) {
 		ret->usable = f->content.n_places ? 0 : size;
 		return;

@@ -15,7 +15,7 @@
 #include "graph/graph.h"
 #include "report/report.h"
 
-enum { SAVE_VERSION = 1 };
+enum { SAVE_VERSION = 2 };
 
 /* Which input an analysis is of. */
 struct save_input {
@@ -39,7 +39,7 @@ struct save_place {
 struct save_source {
 	struct save_input input;
 	const struct graph *graph;
-	const struct facts *facts; /* REACH, DOM and REVERSE are there */
+	const struct facts *facts; /* REACH and DOM are there */
 	const struct report *report;
 	const struct rp_table *tables; /* that only queries show */
 	size_t n_tables;
@@ -60,14 +60,13 @@ enum save_part {
 	SAVE_ROOTS = 1 << 2,
 	SAVE_REACH = 1 << 3,
 	SAVE_DOM = 1 << 4,
-	SAVE_REVERSE = 1 << 5,
-	SAVE_ALL = (1 << 6) - 1,
+	SAVE_ALL = (1 << 5) - 1,
 };
 
 struct saved {
 	struct save_input input;
 	struct graph *graph;
-	struct facts facts; /* to be copied out; the columns stay the file's */
+	struct facts facts; /* REACH and DOM, to be copied out; the columns stay the file's */
 	struct report report;
 	struct rp_table *tables;
 	size_t n_tables;

@@ -16,6 +16,8 @@ uint64_t save_hash(const void *bytes, uint64_t n)
 	return hash_bytes(bytes, n < SAVE_HASHED_BYTES ? n : SAVE_HASHED_BYTES);
 }
 
+enum { SLOTS_MAX = 512 }; /* edges of a block whose pointers are looked for */
+
 struct writer {
 	struct env *env;
 	const struct save_source *src;
@@ -27,13 +29,14 @@ struct writer {
 	struct saved_content content;
 	struct io io;
 	const char *wheres[WHERES_MAX];
-	struct col where_col, slots_col, words_col, text_col;
+	struct col where_col, rank_col, slots_col, words_col, text_col;
 };
 
 static void writer_fini(struct writer *w)
 {
 	free(w->io.out.v);
 	col_close(&w->where_col);
+	col_close(&w->rank_col);
 	col_close(&w->slots_col);
 	col_close(&w->words_col);
 	col_close(&w->text_col);
@@ -63,23 +66,42 @@ static uint8_t where_no(struct writer *w, const char *where)
 	return (uint8_t)(i + 1);
 }
 
+/* Nodes of a word of bits that are not live. */
+static uint64_t dead_in(const struct graph *g, uint64_t word)
+{
+	uint64_t n = g->n - (word << 6);
+
+	return ~g->live[word] & (n < 64 ? (1ull << n) - 1 : UINT64_MAX);
+}
+
 static struct err *make_wheres(struct writer *w)
 {
 	const struct save_source *s = w->src;
 	const struct graph *g = s->graph;
+	uint32_t *rank, n = 0, n_dead = g->n - g->n_live;
 	struct err *err;
 	uint8_t *v;
 
-	if (!s->where)
+	if (!s->where || !n_dead)
 		return NULL;
-	err = col_fixed(w->env, 1, g->n, "lists of free blocks", &w->where_col);
+	err = col_fixed(w->env, 1, n_dead, "lists of free blocks", &w->where_col);
+	if (!err)
+		err = col_fixed(w->env, 4, bits_words(g->n), "lists of free blocks", &w->rank_col);
 	if (err)
 		return err;
 	v = w->where_col.base;
-	for (node_id i = 0; i < g->n; i++)
-		if (!graph_is_live(g, i) && !(s->filler && bit_get(s->filler, i)))
-			v[i] = where_no(w, s->where(s->ctx, i));
-	add(w, SECTION_WHERE, v, g->n, 1);
+	rank = w->rank_col.base;
+	for (uint64_t at = 0; at < bits_words(g->n); at++) {
+		rank[at] = n;
+		for (uint64_t rest = dead_in(g, at); rest && n < n_dead; rest &= rest - 1) {
+			node_id i = (node_id)(at << 6 | (uint64_t)__builtin_ctzll(rest));
+			bool filler = s->filler && bit_get(s->filler, i);
+
+			v[n++] = filler ? 0 : where_no(w, s->where(s->ctx, i));
+		}
+	}
+	add(w, SECTION_WHERE, v, n_dead, 1);
+	add(w, SECTION_WHERE_RANK, rank, bits_words(g->n), 4);
 	return NULL;
 }
 
@@ -87,23 +109,28 @@ static struct err *make_wheres(struct writer *w)
 static struct err *make_slots(struct writer *w)
 {
 	const struct graph *g = w->src->graph;
+	uint16_t offsets[SLOTS_MAX];
 	struct err *err;
-	uint16_t *v;
+	uint8_t *v;
 
 	if (!g->ops || !g->ops->slots || !g->m)
 		return NULL;
-	err = col_fixed(w->env, 2, g->m, "places of pointers", &w->slots_col);
+	err = col_fixed(w->env, 1, g->m, "places of pointers", &w->slots_col);
 	if (err)
 		return err;
 	v = w->slots_col.base;
-	memset(v, 0xff, g->m * sizeof(*v));
+	memset(v, SLOT_UNKNOWN, g->m);
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		edge_id first = graph_row(g, it.id), end = graph_row(g, it.id + 1);
+		edge_id first = graph_row(g, it.id), n = graph_row(g, it.id + 1) - first;
 
-		if (first < end && !g->ops->slots(g->ctx, it.id, it.key, it.size, v + first))
-			memset(v + first, 0xff, (end - first) * sizeof(*v));
+		if (!n || n > SLOTS_MAX ||
+		    !g->ops->slots(g->ctx, it.id, it.key, it.size, offsets))
+			continue;
+		for (edge_id e = 0; e < n; e++)
+			if (offsets[e] % SLOT_UNIT == 0 && offsets[e] / SLOT_UNIT < SLOT_UNKNOWN)
+				v[first + e] = (uint8_t)(offsets[e] / SLOT_UNIT);
 	}
-	add(w, SECTION_SLOTS, v, g->m, 2);
+	add(w, SECTION_SLOTS, v, g->m, 1);
 	return NULL;
 }
 
@@ -210,9 +237,6 @@ static void add_facts(struct writer *w)
 	add(w, SECTION_RETAINED_RANK, r->rank, n_bit_words(g->n), 4);
 	add(w, SECTION_RETAINED, r->wide ? NULL : r->narrow, f->cols[COL_RETAINED].n, 4);
 	add(w, SECTION_RETAINED_WIDE, r->wide, f->cols[COL_RETAINED].n, 8);
-	add(w, SECTION_IN_ROW, f->in_row, (uint64_t)g->n + 1, 4);
-	add(w, SECTION_IN_BASE, f->in_row_base, (g->n >> ROW_BLOCK_SHIFT) + 1, 8);
-	add(w, SECTION_IN_SRC, f->in_src, g->m, 4);
 }
 
 static struct err *add_content(struct writer *w)

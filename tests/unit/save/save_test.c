@@ -8,6 +8,7 @@
 static void test_round_trip(void **state)
 {
 	struct saved *s = NULL;
+	struct saved_block b;
 	size_t n;
 	char *bytes = result_make(&n);
 
@@ -16,7 +17,7 @@ static void test_round_trip(void **state)
 	assert_null(saved_open(&env, "x", bytes, n, &s));
 	assert_null(saved_check(s, SAVE_ALL));
 	assert_int_equal(s->graph->n, 20);
-	assert_int_equal(s->graph->m, 16);
+	assert_int_equal(s->graph->m, 15);
 	assert_int_equal(s->graph->n_roots, 2);
 	assert_int_equal(graph_key(s->graph, 3), 0x10000 + 96);
 	assert_int_equal(EDGE_NODE(s->graph->dst[graph_row(s->graph, 9)]), 5);
@@ -25,6 +26,13 @@ static void test_round_trip(void **state)
 	assert_string_equal(s->report.suspects.v[0].rule, "lost/definite");
 	assert_string_equal(s->report.tables.v[0].rows[1].text, "x");
 	assert_string_equal(node_get(s->report.go, "pools")->first->text, "p");
+	for (node_id i = 0; i < 20; i++) {
+		saved_block(s, i, &b);
+		if (i != 17 && i != 19)
+			assert_null(b.where);
+		else
+			assert_string_equal(b.where, i == 17 ? "tcache" : "top");
+	}
 	assert_string_equal(s->input.path, "core");
 	assert_int_equal(s->input.hash, 5678);
 	saved_close(s);
