@@ -15,6 +15,7 @@
 #include "base/search.h"
 #include "base/vec.h"
 #include "heap/jemalloc_fields.h"
+#include "heap/samples.h"
 
 enum {
 	TCTX_WORDS = 32,
@@ -89,17 +90,6 @@ static void scale(const struct jemalloc *je, taddr tctx, unsigned gctx_word,
 	ret->bytes = (double)w[3] / (double)w[0];
 }
 
-/* The innermost calls are jemalloc's own, where it is a library. */
-static void skip_own(const struct jemalloc *je, const struct je_copy *copy, struct heap_sample *s)
-{
-	if (!copy->module || copy->module->is_exe)
-		return;
-	while (s->n_pcs > 1 && image_module_at(je->img, s->pcs[0]) == copy->module) {
-		s->pcs++;
-		s->n_pcs--;
-	}
-}
-
 struct err *je_samples(void *ctx, struct sample_sink *sink)
 {
 	const struct jemalloc *je = ctx;
@@ -118,7 +108,7 @@ struct err *je_samples(void *ctx, struct sample_sink *sink)
 		for (size_t k = 0; k < s.n_pcs; k++)
 			if (image_read_u64(je->img, vec + k * 8, &pcs[k]) != MEM_OK)
 				s.n_pcs = k;
-		skip_own(je, &je->copies.v[x->copy], &s);
+		sample_skip_own(je->img, je->copies.v[x->copy].module, &s);
 		scale(je, tctx, word, &s);
 		err = sink->add(sink, &s);
 	}

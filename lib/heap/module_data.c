@@ -1,7 +1,7 @@
 /* module_data.c - the segments that may hold an allocator's own variables. */
 #include "heap/module_data.h"
 
-enum { BSS_MAX = 64 << 20 };
+enum { BSS_MAX = 64 << 20 }; /* behind one module */
 
 struct module_data module_data(const struct image *img)
 {
@@ -12,24 +12,34 @@ struct module_data module_data(const struct image *img)
 	return d;
 }
 
-static bool is_data(const struct module_data *d, size_t i)
+static bool is_data(struct module_data *d, const struct segment *seg)
 {
-	const struct segment *seg = &d->img->segments[i], *prev = i ? seg - 1 : NULL;
+	bool behind = d->bss_end && d->bss_end == seg->start;
 
+	d->bss_end = 0;
 	if (!seg->bytes || !(seg->flags & SEG_W) || seg->zero_reserve)
 		return false;
-	if (seg->module >= 0)
+	if (seg->module >= 0) {
+		d->bss_end = seg->end;
+		d->bss_bytes = 0;
 		return true;
-	if (seg->file || seg->end - seg->start > BSS_MAX)
+	}
+	if (seg->file || seg->end - seg->start > BSS_MAX - d->bss_bytes)
 		return false;
-	return d->nameless ||
-	       (prev && prev->end == seg->start && prev->module >= 0 && prev->flags & SEG_W);
+	if (!behind)
+		return d->nameless;
+	d->bss_end = seg->end;
+	d->bss_bytes += seg->end - seg->start;
+	return true;
 }
 
 const struct segment *module_data_next(struct module_data *d)
 {
-	while (d->next < d->img->n_segments)
-		if (is_data(d, d->next++))
-			return &d->img->segments[d->next - 1];
+	while (d->next < d->img->n_segments) {
+		const struct segment *seg = &d->img->segments[d->next++];
+
+		if (is_data(d, seg))
+			return seg;
+	}
 	return NULL;
 }

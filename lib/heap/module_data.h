@@ -14,12 +14,14 @@ struct module_data {
 	const struct image *img;
 	size_t next;
 	bool nameless; /* the core names no module (qemu-user's): any small mapping may be data */
+	taddr bss_end; /* of the module's data so far, if the last segment was of it; 0 */
+	uint64_t bss_bytes; /* of its anonymous part */
 };
 
 struct module_data module_data(const struct image *img);
 /*
- * The next segment that is mapped from a module and writable, or the anonymous .bss right behind one;
- * its bytes are there.  NULL: no more.
+ * The next segment that is mapped from a module and writable, or the anonymous .bss right behind one, which
+ * may be in parts (madvise()); its bytes are there.  NULL: no more.
  */
 const struct segment *module_data_next(struct module_data *d);
 

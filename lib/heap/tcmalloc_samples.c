@@ -9,6 +9,7 @@
 
 #include "base/guard.h"
 #include "heap/tcmalloc_fields.h"
+#include "heap/samples.h"
 
 /* Bytes between samples, in the mean: the library exports the flag; 0: not known. */
 static double period(const struct image *img, const struct tcm_copy *c)
@@ -31,17 +32,6 @@ static double period(const struct image *img, const struct tcm_copy *c)
 	return 0;
 }
 
-/* The innermost calls are tcmalloc's own, where it is a library. */
-static void skip_own(const struct image *img, const struct tcm_copy *c, struct heap_sample *s)
-{
-	if (!c->module || c->module->is_exe)
-		return;
-	while (s->n_pcs > 1 && image_module_at(img, s->pcs[0]) == c->module) {
-		s->pcs++;
-		s->n_pcs--;
-	}
-}
-
 static struct err *add_sample(const struct tcmalloc *t, const struct tcm_span *s, double mean,
 			      struct sample_sink *sink)
 {
@@ -53,7 +43,7 @@ static struct err *add_sample(const struct tcmalloc *t, const struct tcm_span *s
 		return NULL;
 	sample.size = w[0];
 	sample.n_pcs = w[1];
-	skip_own(t->img, &t->copies[s->copy], &sample);
+	sample_skip_own(t->img, t->copies[s->copy].module, &sample);
 	if (mean > 0) {
 		sample.objects = 1 / -expm1(-(double)w[0] / mean);
 		sample.bytes = (double)w[0] * sample.objects;

@@ -14,13 +14,13 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "heap/tcmalloc_fields.h"
+#include "heap/touched.h"
 
 enum {
 	RUN_BYTES = 16 << 20, /* of one claim: they are walked in parallel */
 	MENDED_MAX = 1 << 22, /* pages looked up for spans that the map contradicts */
 	LEAVES_MAX = 1 << 20,
 };
-#define ABSENT_MAX (16ull << 30) /* bytes of spans that are not in the dump */
 #define PAGE_MAX (1ull << 48)
 
 void tcm_damage(struct tcmalloc *t, taddr at, const char *fmt, ...)
@@ -145,25 +145,6 @@ static uint64_t mended_pages(const struct reading *r, taddr span, uint64_t page)
 	return last;
 }
 
-/* Every page is the process's memory; of what was not dumped only so much is believed. */
-static bool is_mapped(struct tcmalloc *t, const struct tcm_span *s)
-{
-	for (taddr at = s->base, end = tcm_span_end(t, s); at < end;) {
-		const struct segment *seg = image_segment(t->img, at);
-		taddr to = seg && seg->end < end ? seg->end : end;
-
-		if (!seg)
-			return false;
-		if (!seg->bytes && s->location != SPAN_RETURNED) {
-			if (to - at > ABSENT_MAX - t->absent)
-				return false;
-			t->absent += to - at;
-		}
-		at = to;
-	}
-	return true;
-}
-
 /* The entry of its first page is what is damaged: all else agrees, and no other span is there. */
 static bool begins_before(const struct reading *r, const uint64_t *w, uint64_t page, taddr addr)
 {
@@ -199,7 +180,8 @@ static struct err *add_span(struct reading *r, taddr addr, uint64_t page)
 		t->passed++;
 	}
 	s.npages = (uint32_t)npages;
-	if (!npages || s.location >= N_SPAN_LOCATIONS || !is_mapped(t, &s)) {
+	if (!npages || s.location >= N_SPAN_LOCATIONS ||
+	    !is_believable(t->img, s.base, tcm_span_end(t, &s), s.location == SPAN_RETURNED ? NULL : &t->absent)) {
 		tcm_damage(t, addr, "span at 0x%" PRIx64 " of 0x%" PRIx64 ": it cannot be", addr, s.base);
 		r->bad = addr;
 		return NULL;

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 
 enum { PAGE = 4096 };
+#define ABSENT_MAX (16ull << 30)
 
 uint64_t touched_pages(const struct image *img, taddr start, taddr end)
 {
@@ -30,4 +31,22 @@ uint64_t touched_pages(const struct image *img, taddr start, taddr end)
 		at += n ? PAGE : 0; /* a page of two segments */
 	}
 	return sum;
+}
+
+bool is_believable(const struct image *img, taddr start, taddr end, uint64_t *absent)
+{
+	for (taddr at = start; at < end;) {
+		const struct segment *seg = image_segment(img, at);
+		taddr to = seg && seg->end < end ? seg->end : end;
+
+		if (!seg)
+			return false;
+		if (!seg->bytes && absent) {
+			if (to - at > ABSENT_MAX - *absent)
+				return false;
+			*absent += to - at;
+		}
+		at = to;
+	}
+	return true;
 }
