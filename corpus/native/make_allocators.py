@@ -86,6 +86,8 @@ class Recipe:
 			"build": "stripped", "link": (library, f"-Wl,-rpath,{library.parent}")}
 		if self.how == "aarch64":
 			return Case(self.program, **common, build="aarch64", preload=(library,), flags=UNLINKED)
+		if self.allocator == "google-tcmalloc":	# which unwinds by frame pointers
+			return Case(self.program, **common, **where, flags=(*UNLINKED, "-fno-omit-frame-pointer"))
 		other_language = self.program in ("churn_rust", "cgo_churn")	# built for this machine alone
 		return Case(self.program, **common, suite=None if other_language else self.suite, **where,
 			flags=UNLINKED)
@@ -163,6 +165,19 @@ CASES["jemalloc.plugin"] = Recipe("jemalloc", "bookworm", "plugin", environment=
 for _allocator, _release in (("mimalloc", "2.3.2"), ("mimalloc", "3.3.2"), ("jemalloc", "5.3.1")):
 	CASES[f"{_allocator}.{_release}.aarch64"] = Recipe(_allocator, None, "aarch64", release=f"{_release}-aarch64",
 		args=("TRUTH", "1", "3", "300"), capture="qemu", environment=SMALL_ARENA)
+# The tunable leaves rseq to it: where glibc has it, threads have caches instead.
+UNTAKEN_RSEQ = ("GLIBC_TUNABLES", "glibc.pthread.rseq=0")
+for _name, _how, _conf in (("percpu", "preload", (UNTAKEN_RSEQ,)), ("threads", "preload", ()),
+		("sharded", "preload", (UNTAKEN_RSEQ, ("BORG_EXPERIMENTS", "TEST_ONLY_TCMALLOC_SHARDED_TRANSFER_CACHE"))),
+		("static", "static", (UNTAKEN_RSEQ,)), ("static-stripped", "static-stripped", (UNTAKEN_RSEQ,))):
+	CASES[f"google-tcmalloc.{_name}"] = Recipe("google-tcmalloc", None, _how, release="2025-06", environment=_conf)
+CASES["google-tcmalloc.sparse"] = Recipe("google-tcmalloc", None, release="2025-06", program="sparse", args=("TRUTH",),
+	environment=(UNTAKEN_RSEQ,))
+CASES["google-tcmalloc.sampled"] = Recipe("google-tcmalloc", None, release="2025-06", args=("TRUTH", "2", "3", "600"),
+	environment=(UNTAKEN_RSEQ, ("SAMPLING_INTERVAL", "4096")))
+for _pages in ("32k", "256k", "small"):
+	CASES[f"google-tcmalloc.{_pages}"] = Recipe("google-tcmalloc", None, release=f"2025-06-{_pages}",
+		environment=(UNTAKEN_RSEQ,))
 CASES["musl.static"] = Recipe("musl", None, "musl-static")
 for _release in ("1.1.24", "1.2.0", "1.2.5"):
 	CASES[f"musl.{_release}"] = Recipe("musl", None, "musl", musl=_release)

@@ -259,7 +259,8 @@ def build_plugin(case, exe):
 
 def build_recorder(exe, compiler, target, flags=()):
 	preload = exe.with_name(exe.name + ".recorder.so")
-	run_tool(compiler, *target, *COMMON_FLAGS, "-O2", "-std=gnu17", "-fno-builtin", "-fPIC",
+	# Some allocators unwind by frame pointers, through it to the program.
+	run_tool(compiler, *target, *COMMON_FLAGS, "-O2", "-std=gnu17", "-fno-builtin", "-fno-omit-frame-pointer", "-fPIC",
 		*flags, "-shared", "-o", preload, SRC / "recorder.c", "-ldl")
 	return preload
 

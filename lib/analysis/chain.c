@@ -63,7 +63,8 @@ const char *slack_rule(enum slack_kind kind)
 
 bool is_thread_cache(const char *where)
 {
-	return !strcmp(where, "tcache") || !strcmp(where, "thread-cache");
+	return !strcmp(where, "tcache") || !strcmp(where, "thread-cache") ||
+	       !strcmp(where, "cpu-cache");
 }
 
 struct err *addresses_add(const struct subject *s, struct report *r, const node_id *nodes,

@@ -17,7 +17,7 @@ const char *slack_rule(enum slack_kind kind); /* "slack/capacity" */
 const char *report_text(struct report *r, const struct text *t);
 /* "blocks of 48 bytes", "blocks of 96.0 KiB" (one: "block of ...") */
 void add_blocks_of(struct text *t, uint64_t size, bool one);
-/* Thread caches, in the allocators' own words. */
+/* Caches of threads or processors, in the allocators' own words. */
 bool is_thread_cache(const char *where);
 /* The addresses of the first of `count` nodes, ascending: as many of them as a suspect shows. */
 struct err *addresses_add(const struct subject *s, struct report *r, const node_id *nodes,

@@ -174,7 +174,7 @@ def test_what_goes_back_is_what_a_twin_gave_back(name):
 
 
 CALLS = {"jemalloc": "arena.<i>.purge", "tcmalloc": "ReleaseFreeMemory()", "mimalloc": "mi_collect(true)",
-	"sparse": "malloc_trim(0)"}
+	"google-tcmalloc": "MallocExtension::ReleaseMemoryToSystem()", "sparse": "malloc_trim(0)"}
 
 
 @pytest.mark.parametrize("name", [*SPARSE, "sparse"])

@@ -12,6 +12,7 @@
  * as far as it exports any.  Nothing of the program's own lies in the heap under test.
  */
 #define _GNU_SOURCE
+#include "google_tcmalloc.h"
 #include "truth.h"
 
 #include <fcntl.h>
@@ -233,6 +234,8 @@ static NOINLINE void have_churned(void)
 		pthread_barrier_wait(&round_done);
 	}
 	pthread_barrier_wait(&all_in_place);
+	if (has_google_tcmalloc())
+		google_tcmalloc_release(2 << 20); /* so that some of it is given back, and some is not */
 	usleep(50000);		/* the last of them is on its way into pause() */
 }
 
@@ -337,6 +340,27 @@ static void tcmalloc_totals(void)
 	}
 }
 
+bool MallocExtension_Internal_GetNumericProperty(const char *, size_t, size_t *) __attribute__((weak));
+
+/* google/tcmalloc names some of them otherwise. */
+static void google_tcmalloc_totals(void)
+{
+	static const char *const names[] = {
+		"generic.current_allocated_bytes", "generic.heap_size", "tcmalloc.central_cache_free",
+		"tcmalloc.cpu_free", "tcmalloc.transfer_cache_free", "tcmalloc.sharded_transfer_cache_free",
+		"tcmalloc.thread_cache_free", "tcmalloc.page_heap_free", "tcmalloc.page_heap_unmapped",
+		"tcmalloc.per_cpu_caches_active",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		size_t value;
+
+		if (MallocExtension_Internal_GetNumericProperty &&
+		    MallocExtension_Internal_GetNumericProperty(names[i], strlen(names[i]), &value))
+			truth_total(names[i], value);
+	}
+}
+
 static struct {
 	uint64_t n, bytes;
 } visited;
@@ -403,6 +427,7 @@ int main(int argc, char **argv)
 		return 2;
 	n_slots -= n_slots % n_fillers;
 	truth_open(argv[1], MAX_SLOTS + MAX_WORKERS * DROPPED * 2);
+	google_tcmalloc_sample();
 	have_churned();
 	note_heap();
 	wipe_stack();
@@ -411,6 +436,7 @@ int main(int argc, char **argv)
 	tcmalloc_profile(argv[1]);
 	jemalloc_totals();
 	tcmalloc_totals();
+	google_tcmalloc_totals();
 	mimalloc_totals();
 	truth_total("workers", n_workers);
 	truth_close();

@@ -9,6 +9,7 @@
  * out: a forked copy of the process, which asks, and counts its own resident pages before and after.
  */
 #define _GNU_SOURCE
+#include "google_tcmalloc.h"
 #include "truth.h"
 
 #include <fcntl.h>
@@ -74,6 +75,8 @@ static void purge(void)
 		mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
 	else if (MallocExtension_ReleaseFreeMemory)
 		MallocExtension_ReleaseFreeMemory();
+	else if (has_google_tcmalloc())
+		google_tcmalloc_release((size_t)1 << 40);
 	else if (mi_collect)
 		mi_collect(true);
 	else if (malloc_trim)

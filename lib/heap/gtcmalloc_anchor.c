@@ -1,0 +1,412 @@
+/*
+ * gtcmalloc_anchor.c - find google/tcmalloc's page map by what its leaves say, and its size classes.
+ *
+ * The page map's root is an array of pointers in the data of the module.  Its leaves, like all that the
+ * allocator makes for itself, lie at addresses whose bits 42 to 44 say so (memory_tag.h), which hardly
+ * any other pointer does; an entry of a leaf that leads to a Span with the number of that very page says
+ * where the root must begin (pagemap.h, span.h).  The size classes are those that the central lists,
+ * records that count their classes up, work with (central_freelist.h).  No symbols, code or file are needed.
+ */
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "base/vec.h"
+#include "heap/gtcmalloc_fields.h"
+#include "heap/module_data.h"
+
+enum {
+	TAG_SHIFT = 42, /* kTagShift */
+	TAG_METADATA = 3,
+	TRIES_MAX = 4096, /* entries of a leaf looked at for a proof */
+	TRIES_ALL = 1 << 24, /* of all leaves that there may be */
+	RECORDS_MIN = 20, /* central lists */
+	STRIDE_MAX = 4096,
+	LEAVES_MAX = 1 << 16,
+};
+#define POINTER_MASK ((1ull << 48) - 1)
+
+/* kPageShift, and how PageMap2 or PageMap3 cut the rest of 48 bits. */
+static const struct {
+	uint8_t page_shift, root_bits, mid_bits, leaf_bits;
+} forms[] = { { 13, 20, 0, 15 }, { 15, 18, 0, 15 }, { 18, 15, 0, 15 }, { 12, 12, 12, 12 } };
+
+bool gtc_is_metadata(taddr addr)
+{
+	return addr >> TAG_SHIFT == (addr >> TAG_SHIFT & ~7ull) + TAG_METADATA && addr <= POINTER_MASK && !(addr & 7);
+}
+
+/* ---- the page map */
+
+static taddr packed_at(const struct gtc_map *m, taddr leaf)
+{
+	return leaf + ((taddr)m->class_bytes << m->leaf_bits);
+}
+
+taddr gtc_leaf_trackers(const struct gtc_map *m, taddr leaf)
+{
+	return packed_at(m, leaf) + (8ull << m->leaf_bits);
+}
+
+uint64_t gtc_leaf_bytes(const struct gtc_map *m)
+{
+	return gtc_leaf_trackers(m, 0) + (8ull << m->leaf_bits >> (GTC_HUGE_SHIFT - m->page_shift));
+}
+
+taddr gtc_leaf_of(const struct image *img, const struct gtc_map *m, uint64_t page, uint64_t *ret_index)
+{
+	unsigned below = m->mid_bits + m->leaf_bits;
+	uint64_t at;
+
+	if (page >> below >> m->root_bits || image_read_u64(img, m->root + 8 * (page >> below), &at) != MEM_OK || !at)
+		return 0;
+	if (m->mid_bits && image_read_u64(img, at + 8 * (page >> m->leaf_bits & ((1u << m->mid_bits) - 1)), &at) != MEM_OK)
+		return 0;
+	*ret_index = page & ((1u << m->leaf_bits) - 1);
+	return at;
+}
+
+bool gtc_leaf_entry(const struct image *img, const struct gtc_map *m, taddr leaf, uint64_t index, taddr *ret_span,
+		    uint32_t *ret_packed_class, uint32_t *ret_class)
+{
+	uint16_t class = 0;
+	uint64_t packed;
+
+	if (image_read_u64(img, packed_at(m, leaf) + 8 * index, &packed) != MEM_OK ||
+	    image_read(img, leaf + index * m->class_bytes, &class, m->class_bytes) != MEM_OK)
+		return false;
+	*ret_span = packed & POINTER_MASK;
+	*ret_packed_class = (uint32_t)(packed >> 48);
+	*ret_class = class;
+	return true;
+}
+
+/* The number of a Span's first page; 0 if what lies there cannot be one. */
+static uint64_t first_page(const struct image *img, const struct gtc_map *m, taddr span)
+{
+	unsigned bits = 48 - m->page_shift;
+	uint64_t word;
+
+	if (!gtc_is_metadata(span) || span & (GSPAN_SIZE - 1) || image_read_u64(img, span + GSPAN_FIRST, &word) != MEM_OK)
+		return 0;
+	return word & ((1ull << bits) - 1);
+}
+
+/*
+ * Of the first entries of a leaf that are not 0, any proves: it leads to a Span that begins with a page of
+ * this index.  The page's number, or 0.
+ */
+static uint64_t leaf_proves(const struct image *img, const struct gtc_map *m, taddr leaf, uint64_t *tries)
+{
+	uint64_t n = 1ull << m->leaf_bits, end = *tries + TRIES_MAX;
+
+	if (!gtc_is_metadata(leaf) || !image_segment(img, leaf))
+		return 0;
+	for (uint64_t i = 0; i < n;) {
+		uint64_t avail;
+		const uint8_t *bytes = image_view(img, packed_at(m, leaf) + 8 * i, &avail);
+
+		if (!bytes || avail < 8)
+			return 0;
+		for (; i < n && avail >= 8; i++, bytes += 8, avail -= 8) {
+			uint64_t word = load_u64(bytes), page;
+			uint32_t packed_class, class;
+			taddr span;
+
+			if (!word)
+				continue;
+			page = first_page(img, m, word & POINTER_MASK);
+			if (page && (page & (n - 1)) == i && gtc_leaf_entry(img, m, leaf, i, &span, &packed_class, &class) &&
+			    class < GTC_CLASSES && (class == packed_class || !class))
+				return page;
+			if (++*tries >= end || *tries >= TRIES_ALL)
+				return 0;
+		}
+	}
+	return 0;
+}
+
+/* The same of a root's entry, which is a leaf or a node of leaves. */
+static uint64_t entry_proves(const struct image *img, const struct gtc_map *m, taddr entry, uint64_t *tries)
+{
+	if (!m->mid_bits)
+		return leaf_proves(img, m, entry, tries);
+	if (!gtc_is_metadata(entry))
+		return 0;
+	for (uint64_t i = 0; i >> m->mid_bits == 0 && *tries < TRIES_ALL; i++) {
+		uint64_t leaf, page;
+
+		if (image_read_u64(img, entry + 8 * i, &leaf) != MEM_OK)
+			return 0;
+		if (!leaf)
+			continue;
+		page = leaf_proves(img, m, leaf, tries);
+		if (page && (page >> m->leaf_bits & ((1u << m->mid_bits) - 1)) == i)
+			return page;
+	}
+	return 0;
+}
+
+/* Is the word at `at`, an entry, of a page map's root? */
+static bool find_map(const struct image *img, taddr at, uint64_t entry, uint64_t *tries, struct gtc_map *ret)
+{
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(forms); i++) {
+		struct gtc_map m = {
+			.page_shift = forms[i / 2].page_shift,
+			.root_bits = forms[i / 2].root_bits,
+			.mid_bits = forms[i / 2].mid_bits,
+			.leaf_bits = forms[i / 2].leaf_bits,
+			.class_bytes = (uint8_t)(1 + i % 2),
+		};
+		uint64_t page = entry_proves(img, &m, entry, tries), index;
+		const struct segment *last;
+
+		if (!page)
+			continue;
+		m.root = at - 8 * (page >> (m.mid_bits + m.leaf_bits));
+		last = image_segment(img, m.root + (8ull << m.root_bits) - 1);
+		if (m.root > at || !last || !(last->flags & SEG_W) || !gtc_leaf_of(img, &m, page, &index))
+			continue;
+		*ret = m;
+		return true;
+	}
+	return false;
+}
+
+/* ---- size classes */
+
+/* A central list's record: objects of one size make up its spans. */
+static bool is_central(const uint64_t *w, uint64_t class, unsigned page_shift, struct gtc_class *ret)
+{
+	uint64_t pages = w[CFL_PAGES / 8], size = w[CFL_SIZE / 8], objects = w[CFL_OBJECTS / 8];
+
+	if (w[CFL_CLASS / 8] != class)
+		return false;
+	*ret = (struct gtc_class){ 0 };
+	if (!size)
+		return true;
+	if (size & 7 || !pages || pages > 255 || objects > UINT32_MAX || objects != (pages << page_shift) / size || !objects)
+		return false;
+	*ret = (struct gtc_class){ .size = size, .pages = (uint32_t)pages, .objects = (uint32_t)objects };
+	return true;
+}
+
+static bool read_central(const struct image *img, taddr at, uint64_t class, unsigned page_shift, struct gtc_class *ret)
+{
+	uint64_t w[CFL_WORDS];
+
+	return image_read(img, at, w, sizeof(w)) == MEM_OK && is_central(w, class, page_shift, ret);
+}
+
+/* The records of all classes, the second and third of which were found; some of them may be damaged. */
+static uint32_t count_records(const struct image *img, taddr at, uint32_t stride, struct gtc_copy *c)
+{
+	uint32_t n = 1, lost = 0;
+
+	for (uint32_t k = 1; k < GTC_CLASSES && lost < 3; k++) {
+		if (read_central(img, at + (taddr)k * stride, k, c->map.page_shift, &c->class[k])) {
+			lost = 0;
+			n = k + 1;
+		} else {
+			c->class[k] = (struct gtc_class){ 0 };
+			lost++;
+		}
+	}
+	return n;
+}
+
+static bool try_central(const struct image *img, taddr first, struct gtc_copy *c)
+{
+	struct gtc_class class;
+
+	for (uint32_t stride = CFL_WORDS * 8; stride <= STRIDE_MAX; stride += 8) {
+		uint32_t n;
+
+		if (!read_central(img, first + stride, 2, c->map.page_shift, &class) || class.size <= 8)
+			continue;
+		n = count_records(img, first - stride, stride, c);
+		if (n < RECORDS_MIN)
+			continue;
+		c->n_classes = n;
+		c->central = first - stride;
+		c->stride = stride;
+		return true;
+	}
+	return false;
+}
+
+/* The first class has blocks of 8 bytes, whatever the page size. */
+static bool find_central(const struct image *img, struct gtc_copy *c)
+{
+	struct module_data d = module_data(img);
+	const struct segment *seg;
+	struct gtc_class class;
+
+	while ((seg = module_data_next(&d))) {
+		uint64_t n = seg->end - seg->start, w[CFL_WORDS];
+
+		for (uint64_t i = 0; n >= sizeof(w) && i <= n - sizeof(w); i += 8) {
+			if (load_u64(seg->bytes + i) != 1 || load_u64(seg->bytes + i + CFL_SIZE) != 8)
+				continue;
+			memcpy(w, seg->bytes + i, sizeof(w));
+			if (is_central(w, 1, c->map.page_shift, &class) &&
+			    image_module_at(img, seg->start + i) == c->module && try_central(img, seg->start + i, c))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Transfer caches hold as many as they say and may: then they are there. */
+static bool is_transfer_cache(const struct image *img, const struct gtc_copy *c, uint32_t class)
+{
+	taddr at = c->central + (taddr)class * c->stride - TC_CFL;
+	uint32_t used, capacity, max;
+	uint64_t slots;
+
+	if (image_read_u32(img, at + TC_USED, &used) != MEM_OK || image_read_u32(img, at + TC_CAPACITY, &capacity) != MEM_OK ||
+	    image_read_u64(img, at + TC_SLOTS, &slots) != MEM_OK || image_read_u32(img, at + TC_MAX_CAPACITY, &max) != MEM_OK)
+		return false;
+	return used <= capacity && capacity <= max && (!slots || gtc_is_metadata(slots));
+}
+
+static bool has_slots(const struct image *img, const struct gtc_copy *c)
+{
+	uint32_t good = 0;
+
+	if (c->stride < TC_SIZE_MIN)
+		return false;
+	for (uint32_t k = 1; k < c->n_classes; k++)
+		good += is_transfer_cache(img, c, k);
+	return good >= c->n_classes - 1 - c->n_classes / 16;
+}
+
+/* ---- leaves */
+
+static bool add_leaf(const struct image *img, struct gtc_copy *c, taddr addr, uint64_t page)
+{
+	struct gtc_leaf leaf = { addr, page };
+
+	if (!addr || !gtc_is_metadata(addr) || !image_segment(img, addr) || c->leaves.n == LEAVES_MAX)
+		return true;
+	return vec_push(&c->leaves, &leaf);
+}
+
+static bool add_leaves(const struct image *img, struct gtc_copy *c)
+{
+	const struct gtc_map *m = &c->map;
+	unsigned below = m->mid_bits + m->leaf_bits;
+
+	for (uint64_t i = 0; i >> m->root_bits == 0; i++) {
+		uint64_t entry, leaf;
+
+		if (image_read_u64(img, m->root + 8 * i, &entry) != MEM_OK || !entry)
+			continue;
+		if (!m->mid_bits && !add_leaf(img, c, entry, i << below))
+			return false;
+		for (uint64_t k = 0; m->mid_bits && k >> m->mid_bits == 0; k++)
+			if (image_read_u64(img, entry + 8 * k, &leaf) == MEM_OK &&
+			    !add_leaf(img, c, leaf, (i << below) + (k << m->leaf_bits)))
+				return false;
+	}
+	return true;
+}
+
+/* ---- search */
+
+struct search {
+	const struct image *img;
+	uint64_t tries;
+	struct {
+		struct gtc_copy *v;
+		size_t n, cap;
+	} found;
+};
+
+static bool is_known(const struct search *s, taddr at, taddr *ret_end)
+{
+	for (size_t i = 0; i < s->found.n; i++) {
+		const struct gtc_map *m = &s->found.v[i].map;
+
+		*ret_end = m->root + (8ull << m->root_bits);
+		if (at >= m->root && at < *ret_end)
+			return true;
+	}
+	return false;
+}
+
+static bool symbol_agrees(const struct image *img, const struct gtc_copy *c)
+{
+	struct symbol sym;
+
+	return c->module &&
+	       image_symbol(img, c->module, "_ZN8tcmalloc17tcmalloc_internal6Static8pagemap_E", &sym) &&
+	       c->map.root - sym.addr < 64;
+}
+
+static struct err *add_copy(struct search *s, const struct gtc_map *m)
+{
+	struct gtc_copy c = { .module = image_module_at(s->img, m->root), .map = *m };
+
+	if (s->found.n == GTC_COPIES_MAX || !find_central(s->img, &c))
+		return NULL;
+	c.has_slots = has_slots(s->img, &c);
+	c.by_symbol = symbol_agrees(s->img, &c);
+	if (add_leaves(s->img, &c) && vec_push(&s->found, &c))
+		return NULL;
+	free(c.leaves.v);
+	return &err_nomem;
+}
+
+static struct err *scan_segment(struct search *s, const struct segment *seg)
+{
+	uint64_t n = (seg->end - seg->start) / 8;
+
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t word = load_u64(seg->bytes + 8 * i);
+		taddr at = seg->start + 8 * i, end;
+		struct gtc_map m;
+		struct err *err;
+
+		if (!word || !gtc_is_metadata(word))
+			continue;
+		if (is_known(s, at, &end)) {
+			i = (end - seg->start) / 8 - 1;
+			continue;
+		}
+		if (!find_map(s->img, at, word, &s->tries, &m))
+			continue;
+		err = add_copy(s, &m);
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+struct err *gtc_find_copies(const struct image *img, struct gtc_copy **ret, uint32_t *ret_n)
+{
+	struct search s = { .img = img };
+	struct module_data d = module_data(img);
+	const struct segment *seg;
+	struct err *err = NULL;
+
+	while (!err && (seg = module_data_next(&d)))
+		err = scan_segment(&s, seg);
+	if (err) {
+		gtc_copies_free(s.found.v, (uint32_t)s.found.n);
+		return err;
+	}
+	*ret = s.found.v;
+	*ret_n = (uint32_t)s.found.n;
+	return NULL;
+}
+
+void gtc_copies_free(struct gtc_copy *copies, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		free(copies[i].leaves.v);
+		free(copies[i].caches.v);
+		free(copies[i].dead.v);
+	}
+	free(copies);
+}

@@ -1,0 +1,257 @@
+/*
+ * heap/gtcmalloc_fields.h - google/tcmalloc, with caches by processor, as its walker knows it.
+ *
+ * Source of the layouts: google/tcmalloc tcmalloc/{pagemap,span,transfer_cache_internals,central_freelist,
+ * thread_cache,huge_page_filler}.h and internal/{percpu_tcmalloc,logging,sampled_allocation_recorder}.h as
+ * of June 2025 (docs/formats/google-tcmalloc.md).  Everything here is found by its own structure.
+ */
+#ifndef HEAPFX_HEAP_GTCMALLOC_FIELDS_H
+#define HEAPFX_HEAP_GTCMALLOC_FIELDS_H
+
+#include "base/col.h"
+#include "heap/damage.h"
+#include "heap/walker.h"
+
+enum {
+	GTC_CLASSES = 320, /* 46 to 258, by page size and NUMA */
+	GTC_COPIES_MAX = 8,
+	GTC_CACHES_MAX = 1 << 14,
+	GTC_CPUS_MAX = 1 << 13,
+	GTC_SLOTS_MAX = 1 << 24,
+	GTC_HUGE_SHIFT = 21, /* kHugePageShift */
+	GTC_REGION_SHIFT = 30, /* kMinMmapAlloc: what it takes from the system at once */
+	/* struct Span: links, counts, then the first page's number with flags behind it. */
+	GSPAN_EMBED = 16,
+	GSPAN_FREELIST = 18,
+	GSPAN_ALLOCATED = 20,
+	GSPAN_CACHED = 22, /* 4 bits */
+	GSPAN_FIRST = 24,
+	GSPAN_PAGES = 32, /* 6 bits of a small span, 64 of a large or sampled one */
+	GSPAN_CACHE = 40, /* 8 indices, or a bitmap of 128; SampledAllocation * of a sampled one */
+	GSPAN_SIZE = 64,
+	GSPAN_CACHE_MAX = 8,
+	GSPAN_BITMAP_BITS = 128,
+	GSPAN_LIST_END = 0xffff,
+	/* CentralFreeList, from size_class_ on; in a TransferCache it lies behind the slots. */
+	CFL_CLASS = 0,
+	CFL_SIZE = 8,
+	CFL_OBJECTS = 16,
+	CFL_PAGES = 40,
+	CFL_COUNTER = 48,
+	CFL_REQUESTED = 56,
+	CFL_RETURNED = 64,
+	CFL_WORDS = 9,
+	/* TransferCache, before and behind that */
+	TC_CFL = 48, /* where size_class_ lies in it */
+	TC_USED = 24,
+	TC_CAPACITY = 28,
+	TC_SLOTS = 32,
+	TC_MAX_CAPACITY = 472,
+	TC_SIZE_MIN = 480,
+	/* A transfer cache of a shard has no central list of its own. */
+	SHARD_TC_CLASS = 40,
+	SHARD_TC_SIZE = 128,
+	SHARD_SIZE = 16,
+	/* ThreadCache: a list a class, then size_ and what follows. */
+	GCACHE_LIST = 24,
+	GCACHE_LENGTH = 8,
+	GCACHE_MAX_LENGTH = 16,
+	GCACHE_TID = 16, /* behind the lists */
+	GCACHE_NEXT = 32,
+	GCACHE_END = 48,
+	/* PageTracker */
+	TRACKER_LOCATION = 16,
+	TRACKER_USED = 48,
+	TRACKER_SIZE = 192,
+	/* SampledAllocation: links, then a StackTrace */
+	SAMPLED_PROXY = 32,
+	SAMPLED_REQUESTED = 40,
+	SAMPLED_WEIGHT = 72,
+	SAMPLED_SPAN_START = 96,
+	SAMPLED_DEPTH = 104,
+	SAMPLED_STACK = 112,
+	SAMPLED_SIZE = 624,
+	SAMPLED_STACK_MAX = 64,
+	/* MetadataObjectAllocator: arena_, a lock, free_list_, objects in use, all objects */
+	METADATA_FREE_LIST = 16,
+	METADATA_IN_USE = 24,
+	METADATA_SIZE = 40,
+};
+
+#define GTC_MAX_PAGES (1ull << 36)
+
+/* One size class. */
+struct gtc_class {
+	uint64_t size; /* 0: it has none */
+	uint32_t pages, objects; /* of each span */
+};
+
+/* How a page's number is cut into indices of the radix tree; no mid_bits in a tree of two levels. */
+struct gtc_map {
+	taddr root;
+	uint8_t page_shift, root_bits, mid_bits, leaf_bits;
+	uint8_t class_bytes; /* of an entry of a leaf's first array */
+};
+
+struct gtc_leaf {
+	taddr addr;
+	uint64_t page; /* of its first entry */
+};
+
+enum gtc_cache_kind { GTC_CPU, GTC_THREAD, GTC_TRANSFER, GTC_SHARD, N_GTC_CACHES };
+
+/* A cache of any kind: where it lies, and whose it is. */
+struct gtc_cache {
+	taddr addr;
+	uint32_t no; /* processor, thread (0: unknown), shard */
+	uint8_t kind; /* enum gtc_cache_kind */
+};
+
+/* One google/tcmalloc in the process. */
+struct gtc_copy {
+	const struct module *module;
+	struct gtc_map map;
+	struct {
+		struct gtc_leaf *v;
+		size_t n, cap;
+	} leaves; /* by page */
+	struct gtc_class class[GTC_CLASSES];
+	uint32_t n_classes;
+	taddr central;	    /* size_class_ of class 0's central list */
+	uint32_t stride;
+	bool has_slots;	    /* central lists lie in transfer caches */
+	taddr slabs;	    /* TcmallocSlab; 0: no caches by processor */
+	uint8_t slab_shift;
+	uint16_t slab_begin[GTC_CLASSES];
+	struct {
+		struct gtc_cache *v;
+		size_t n, cap;
+	} caches;
+	struct gtc_dead {
+		uint64_t *v;
+		size_t n, cap;
+	} dead; /* addresses of its own objects that are gone, ascending */
+	bool by_symbol;
+};
+
+enum gtc_problem {
+	GSPAN_NOT_WALKED, /* none of its pages is in a claim that was taken */
+	GSPAN_FINE,
+	GSPAN_BAD_CLASS, /* no such size class, or not as many pages as its spans have: one block */
+	GSPAN_BAD_LIST,	 /* its list of free objects breaks at `bad_at` */
+	GSPAN_BAD_COUNT, /* allocated and free objects do not add up */
+};
+
+/* One Span in use. */
+struct gtc_span {
+	taddr addr, base;
+	uint64_t npages;
+	taddr bad_at;	/* of a problem */
+	uint32_t n_free;   /* objects in its own list: the walk's count */
+	uint32_t n_cached; /* objects in caches */
+	uint32_t n_proxies; /* whose place a sampled allocation took */
+	uint16_t class;
+	uint16_t allocated;
+	uint8_t copy;
+	uint8_t problem; /* enum gtc_problem; from the walk on */
+	bool sampled;
+};
+
+/* A free object that its own span does not list; sorted by `at` after settle. */
+struct gtc_listed {
+	taddr at;
+	uint32_t copy;
+	uint32_t cache; /* index in the copy's caches; GTC_PROXY: a sampled allocation's stand-in */
+};
+#define GTC_PROXY UINT32_MAX
+
+/* A claim: spans in use, one behind the other. */
+struct gtc_run {
+	uint32_t first, n;
+	bool small_grains;
+};
+
+struct gtcmalloc {
+	struct env *env;
+	const struct image *img;
+	struct gtc_copy *copies;
+	uint32_t n_copies;
+	struct gtc_span *spans; /* by base, disjoint */
+	size_t n_spans;
+	struct col spans_col;
+	struct {
+		struct gtc_run *v;
+		size_t n, cap;
+	} runs;
+	struct col listed_col;
+	struct gtc_listed *listed;
+	struct damages damage;
+	uint64_t passed, failed;
+	struct {
+		uint64_t n, bytes;
+	} in_caches[N_GTC_CACHES];
+	struct heap_info info;
+	bool have_info;
+};
+
+static inline uint64_t gtc_span_bytes(const struct gtcmalloc *t, const struct gtc_span *s)
+{
+	return s->npages << t->copies[s->copy].map.page_shift;
+}
+static inline taddr gtc_span_end(const struct gtcmalloc *t, const struct gtc_span *s)
+{
+	return s->base + gtc_span_bytes(t, s);
+}
+/* Of its objects; of a span that is one block, its bytes. */
+static inline uint64_t gtc_object_size(const struct gtcmalloc *t, const struct gtc_span *s)
+{
+	return s->class ? t->copies[s->copy].class[s->class].size : gtc_span_bytes(t, s);
+}
+static inline uint32_t gtc_span_objects(const struct gtcmalloc *t, const struct gtc_span *s)
+{
+	return s->class ? t->copies[s->copy].class[s->class].objects : 1;
+}
+
+/* One failed check: counted, diag()'ed as heap/corrupt, the first few kept in words. */
+void gtc_damage(struct gtcmalloc *t, taddr at, const char *fmt, ...) PRINTF(3, 4);
+
+/* gtcmalloc_anchor.c: every copy whose page map proves itself, with its size classes. */
+struct err *gtc_find_copies(const struct image *img, struct gtc_copy **ret, uint32_t *ret_n) MUST_CHECK;
+void gtc_copies_free(struct gtc_copy *copies, uint32_t n);
+/* Does an address say of itself that it is of what the allocator makes for itself? */
+bool gtc_is_metadata(taddr addr);
+/* The leaf of a page, and its index there; 0: it has none. */
+taddr gtc_leaf_of(const struct image *img, const struct gtc_map *m, uint64_t page, uint64_t *ret_index);
+/* What a leaf says of a page: Span and size class packed in one word, and the class once more. */
+bool gtc_leaf_entry(const struct image *img, const struct gtc_map *m, taddr leaf, uint64_t index, taddr *ret_span,
+		    uint32_t *ret_packed_class, uint32_t *ret_class);
+uint64_t gtc_leaf_bytes(const struct gtc_map *m);
+taddr gtc_leaf_trackers(const struct gtc_map *m, taddr leaf); /* its PageTracker * of each huge page */
+
+/* gtcmalloc_caches.c: where a copy's caches are, and which of its own objects are gone. */
+struct err *gtc_find_caches(struct gtcmalloc *t, struct gtc_copy *c) MUST_CHECK;
+/* Where the words of a class begin in a slab, which end at `current`. */
+uint32_t gtc_slab_begin(const struct image *img, const struct gtc_copy *c, taddr slab, uint32_t class, uint32_t current);
+bool gtc_is_dead(const struct gtc_copy *c, taddr object);
+
+/* gtcmalloc_spans.c: what the page maps lead to, and the runs that make claims. */
+struct err *gtc_read_spans(struct gtcmalloc *t) MUST_CHECK;
+struct gtc_span *gtc_span_at(const struct gtcmalloc *t, taddr addr); /* NULL outside */
+
+/* gtcmalloc_walk.c */
+struct block_sink;
+struct err *gtc_walk(void *ctx, uint32_t claim, struct block_sink *sink);
+struct err *gtc_settle(void *ctx, struct block_sink *sink);
+bool gtc_is_in_span(const struct gtcmalloc *t, const struct gtc_span *s, taddr object); /* in its own list */
+const struct gtc_listed *gtc_listed_at(const struct gtcmalloc *t, taddr at); /* NULL: in no cache */
+
+/* gtcmalloc_samples.c */
+struct err *gtc_samples(void *ctx, struct sample_sink *sink) MUST_CHECK;
+
+/* gtcmalloc_regions.c: pages without spans, and its own data. */
+struct err *gtc_regions(void *ctx, struct region_sink *sink) MUST_CHECK;
+struct err *gtc_metadata(void *ctx, struct claim_sink *sink) MUST_CHECK;
+/* Free pages that hold anything, and those that do not. */
+void gtc_count_free(const struct gtcmalloc *t, struct where_total *ret_idle, uint64_t *ret_returned);
+
+#endif

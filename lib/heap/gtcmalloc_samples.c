@@ -1,0 +1,39 @@
+/*
+ * gtcmalloc_samples.c - the allocations that google/tcmalloc sampled, with their stacks.
+ *
+ * A sampled allocation has a span of its own that leads to a SampledAllocation: the bytes asked for, up to
+ * 64 return addresses, and a weight: the bytes allocated since the sample before (internal/logging.h).
+ * It stands for weight / (requested + 1) allocations (allocation_sampling.h).
+ */
+#include "base/bits.h"
+#include "heap/gtcmalloc_fields.h"
+#include "heap/samples.h"
+
+static struct err *add_sample(const struct gtcmalloc *t, const struct gtc_span *s, struct sample_sink *sink)
+{
+	uint64_t sampled, w[SAMPLED_SIZE / 8];
+	struct heap_sample sample = { .block = s->base, .pcs = w + SAMPLED_STACK / 8 };
+
+	if (image_read_u64(t->img, s->addr + GSPAN_CACHE, &sampled) != MEM_OK ||
+	    image_read(t->img, sampled, w, sizeof(w)) != MEM_OK || w[SAMPLED_SPAN_START / 8] != s->base ||
+	    !w[SAMPLED_DEPTH / 8] || w[SAMPLED_DEPTH / 8] > SAMPLED_STACK_MAX ||
+	    w[SAMPLED_REQUESTED / 8] > gtc_span_bytes(t, s))
+		return NULL;
+	sample.size = w[SAMPLED_REQUESTED / 8];
+	sample.n_pcs = w[SAMPLED_DEPTH / 8];
+	sample_skip_own(t->img, t->copies[s->copy].module, &sample);
+	sample.objects = (double)w[SAMPLED_WEIGHT / 8] / ((double)sample.size + 1);
+	sample.bytes = sample.objects * (double)sample.size;
+	return sink->add(sink, &sample);
+}
+
+struct err *gtc_samples(void *ctx, struct sample_sink *sink)
+{
+	const struct gtcmalloc *t = ctx;
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < t->n_spans && !err; i++)
+		if (t->spans[i].sampled && t->spans[i].problem == GSPAN_FINE)
+			err = add_sample(t, &t->spans[i], sink);
+	return err;
+}

@@ -1,0 +1,435 @@
+/*
+ * gtcmalloc_walk.c - which objects of the spans are free: by their spans, and by caches of every kind.
+ *
+ * A span keeps its free objects as a bitmap, or, where they are small, as indices: eight in the Span, the
+ * others inside of free objects (span.h, span.cc); walked with the claim.  What lies in the caches of
+ * processors, threads, transfer caches and their shards counts as allocated there, and is walked once, at
+ * the end.  The object whose place a sampled one took is nobody's (allocation_sampling.h).
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "heap/blocks.h"
+#include "heap/gtcmalloc_fields.h"
+
+enum {
+	INDEX_SHIFT = 3, /* kAlignmentShift */
+	HOST_MAX = 2048, /* bytes of an object that holds indices: less than a page / GSPAN_BITMAP_BITS */
+};
+
+/* ---- a span's own objects */
+
+struct objects {
+	const struct gtcmalloc *t;
+	const struct gtc_span *s;
+	struct block_sink *sink; /* NULL: nothing is marked, only `wanted` looked for */
+	uint64_t size, n, wanted; /* wanted: offset of an object */
+	uint64_t n_free;
+	bool found, broken;
+	taddr broken_at;
+};
+
+static bool break_off(struct objects *o, uint64_t offset)
+{
+	o->broken = true;
+	o->broken_at = o->s->base + offset;
+	return false;
+}
+
+/* The object at an offset of the span, if there is one that is not yet free. */
+static bool free_object(struct objects *o, uint64_t offset)
+{
+	taddr at = o->s->base + offset;
+
+	if (offset % o->size || offset / o->size >= o->n || o->n_free == o->n ||
+	    (o->sink && !bit_get(o->sink->used, grain_of(o->sink->grains, at))))
+		return break_off(o, offset);
+	if (o->sink)
+		block_sink_free(o->sink, at);
+	o->found |= offset == o->wanted;
+	o->n_free++;
+	return true;
+}
+
+static void walk_bitmap(struct objects *o, const uint8_t *span)
+{
+	for (uint64_t i = 0; i < GSPAN_BITMAP_BITS; i++)
+		if (load_u64(span + GSPAN_CACHE + i / 64 * 8) >> i % 64 & 1 && !free_object(o, i * o->size))
+			return;
+}
+
+/* Each host holds the index of the next one, then its own; all but the first are full. */
+static void walk_hosts(struct objects *o, const uint8_t *span)
+{
+	uint16_t embedded = load_u16(span + GSPAN_EMBED), host = load_u16(span + GSPAN_FREELIST);
+	uint8_t bytes[HOST_MAX];
+
+	while (host != GSPAN_LIST_END) {
+		uint64_t offset = (uint64_t)host << INDEX_SHIFT;
+
+		if (embedded > o->size / 2 - 1 || !free_object(o, offset) ||
+		    image_read(o->t->img, o->s->base + offset, bytes, o->size) != MEM_OK) {
+			break_off(o, offset);
+			return;
+		}
+		for (uint16_t i = 1; i <= embedded; i++)
+			if (!free_object(o, (uint64_t)load_u16(bytes + 2 * i) << INDEX_SHIFT))
+				return;
+		host = load_u16(bytes);
+		embedded = (uint16_t)(o->size / 2 - 1);
+	}
+}
+
+static void walk_objects(struct objects *o)
+{
+	unsigned shift = o->t->copies[o->s->copy].map.page_shift;
+	uint8_t span[GSPAN_SIZE];
+
+	if (image_read(o->t->img, o->s->addr, span, sizeof(span)) != MEM_OK)
+		return;
+	if (o->size >= (1u << shift) / GSPAN_BITMAP_BITS) {
+		walk_bitmap(o, span);
+	} else {
+		unsigned cached = span[GSPAN_CACHED] & 15;
+
+		for (unsigned i = 0; i < cached && i < GSPAN_CACHE_MAX; i++)
+			if (!free_object(o, (uint64_t)load_u16(span + GSPAN_CACHE + 2 * i) << INDEX_SHIFT))
+				return;
+		walk_hosts(o, span);
+	}
+}
+
+static struct objects objects_of(const struct gtcmalloc *t, const struct gtc_span *s, struct block_sink *sink)
+{
+	return (struct objects){
+		.t = t,
+		.s = s,
+		.sink = sink,
+		.size = gtc_object_size(t, s),
+		.n = gtc_span_objects(t, s),
+	};
+}
+
+bool gtc_is_in_span(const struct gtcmalloc *t, const struct gtc_span *s, taddr object)
+{
+	struct objects o = objects_of(t, s, NULL);
+
+	o.wanted = object - s->base;
+	if (o.n > 1)
+		walk_objects(&o);
+	return o.found;
+}
+
+static void walk_span(struct gtcmalloc *t, struct gtc_span *s, struct block_sink *sink)
+{
+	const struct gtc_copy *c = &t->copies[s->copy];
+	uint64_t step, grain;
+	struct objects o;
+
+	s->problem = GSPAN_FINE;
+	if (s->class && (s->class >= c->n_classes || !c->class[s->class].size || c->class[s->class].pages != s->npages)) {
+		s->problem = GSPAN_BAD_CLASS;
+		s->class = 0;
+	}
+	if (!s->class) {
+		block_sink_add(sink, s->base, true);
+		return;
+	}
+	o = objects_of(t, s, sink);
+	step = o.size >> sink->grains->shift;
+	grain = grain_of(sink->grains, s->base);
+	for (uint64_t i = 0; i < o.n; i++, grain += step) {
+		grains_set_start(sink->grains, grain);
+		bit_set(sink->used, grain);
+	}
+	if (o.n * o.size < gtc_span_bytes(t, s))
+		block_sink_gap(sink, s->base + o.n * o.size);
+	if (o.n == 1)
+		return; /* it goes straight back to the page heap, and the Span keeps no count */
+	walk_objects(&o);
+	s->n_free = (uint32_t)o.n_free;
+	s->bad_at = o.broken_at;
+	if (o.broken)
+		s->problem = GSPAN_BAD_LIST;
+	else if (o.n_free + s->allocated != o.n)
+		s->problem = GSPAN_BAD_COUNT;
+}
+
+struct err *gtc_walk(void *ctx, uint32_t claim, struct block_sink *sink)
+{
+	struct gtcmalloc *t = ctx;
+	const struct gtc_run *run = &t->runs.v[claim];
+
+	for (uint32_t i = 0; i < run->n; i++)
+		walk_span(t, &t->spans[run->first + i], sink);
+	return NULL;
+}
+
+/* ---- caches */
+
+struct cache_walk {
+	struct gtcmalloc *t;
+	const struct gtc_copy *c;
+	struct block_sink *sink;
+	uint32_t copy, cache;
+	uint32_t class;
+	struct gtc_span *span; /* the one found last */
+};
+
+/* An object of this class, allocated as far as is known, becomes a free one in a cache. */
+static struct err *take_object(struct cache_walk *w, taddr at, bool *ret_taken)
+{
+	struct gtc_listed l = { .at = at, .copy = w->copy, .cache = w->cache };
+	struct gtc_span *s = w->span;
+	uint64_t grain, size;
+
+	*ret_taken = false;
+	if (!s || at < s->base || at >= gtc_span_end(w->t, s))
+		s = gtc_span_at(w->t, at);
+	if (!s || s->problem == GSPAN_NOT_WALKED || s->copy != w->copy || !s->class || (w->class && s->class != w->class))
+		return NULL;
+	w->span = s;
+	size = gtc_object_size(w->t, s);
+	grain = grain_of(w->sink->grains, at);
+	if ((at - s->base) % size || (at - s->base) / size >= gtc_span_objects(w->t, s) || grain == GRAIN_NONE ||
+	    !bit_get(w->sink->used, grain))
+		return NULL;
+	*ret_taken = true;
+	block_sink_free(w->sink, at);
+	if (w->cache == GTC_PROXY) {
+		block_sink_gap(w->sink, at);
+		s->n_proxies++;
+	} else {
+		unsigned kind = w->c->caches.v[w->cache].kind;
+
+		s->n_cached++;
+		w->t->in_caches[kind].n++;
+		w->t->in_caches[kind].bytes += size;
+	}
+	return col_append(&w->t->listed_col, &l, 1);
+}
+
+/* n pointers in a row, as caches of processors and transfer caches keep them. */
+static struct err *walk_array(struct cache_walk *w, const char *what, taddr slots, uint64_t n)
+{
+	uint64_t bad = 0;
+	taddr bad_at = 0;
+
+	for (uint64_t i = 0; i < n; i++) {
+		bool taken = false;
+		struct err *err;
+		uint64_t at;
+
+		if (image_read_u64(w->t->img, slots + 8 * i, &at) != MEM_OK)
+			at = 0;
+		err = take_object(w, at, &taken);
+		if (err)
+			return err;
+		if (!taken && !bad++)
+			bad_at = slots + 8 * i;
+	}
+	if (bad)
+		gtc_damage(w->t, bad_at,
+			   "%s at 0x%" PRIx64 ", objects of %" PRIu64 " bytes: 0x%" PRIx64 " is none of them; likely a write into it, "
+			   "or a block that was freed twice",
+			   what, w->c->caches.v[w->cache].addr, w->c->class[w->class].size, bad_at);
+	else
+		w->t->passed += n != 0;
+	return NULL;
+}
+
+static struct err *walk_cpu(struct cache_walk *w, taddr slab)
+{
+	uint32_t header, current, begin;
+
+	if (image_read_u32(w->t->img, slab + 4ull * w->class, &header) != MEM_OK || !header)
+		return NULL;
+	current = header & 0xffff;
+	begin = gtc_slab_begin(w->t->img, w->c, slab, w->class, current);
+	if (current < begin || current > header >> 16) {
+		gtc_damage(w->t, slab + 4ull * w->class, "cache of processor %u at 0x%" PRIx64 ": size class %u ends where it cannot",
+			   w->c->caches.v[w->cache].no, slab, w->class);
+		return NULL;
+	}
+	return walk_array(w, "cache of a processor", slab + 8ull * begin, current - begin);
+}
+
+static struct err *walk_slots(struct cache_walk *w, taddr transfer_cache)
+{
+	uint32_t used, capacity;
+	uint64_t slots;
+
+	if (image_read_u32(w->t->img, transfer_cache + TC_USED, &used) != MEM_OK ||
+	    image_read_u32(w->t->img, transfer_cache + TC_CAPACITY, &capacity) != MEM_OK ||
+	    image_read_u64(w->t->img, transfer_cache + TC_SLOTS, &slots) != MEM_OK || !used)
+		return NULL;
+	if (used > capacity || capacity > GTC_SLOTS_MAX) {
+		gtc_damage(w->t, transfer_cache, "transfer cache at 0x%" PRIx64 ": %u of %u slots in use", transfer_cache, used,
+			   capacity);
+		return NULL;
+	}
+	return walk_array(w, "transfer cache", slots, used);
+}
+
+/* Follows a list until it ends or breaks; each object is taken once, so that loops end. */
+static struct err *walk_list(struct cache_walk *w, taddr list)
+{
+	uint32_t length, n = 0;
+	taddr at;
+
+	if (image_read_u64(w->t->img, list, &at) != MEM_OK || image_read_u32(w->t->img, list + GCACHE_LENGTH, &length) != MEM_OK)
+		return NULL;
+	while (at) {
+		bool taken;
+		struct err *err = take_object(w, at, &taken);
+
+		if (err)
+			return err;
+		if (!taken)
+			break;
+		n++;
+		if (image_read_u64(w->t->img, at, &at) != MEM_OK)
+			break;
+	}
+	if (!at && n == length)
+		w->t->passed += n != 0;
+	else
+		gtc_damage(w->t, at ? at : list,
+			   "thread cache at 0x%" PRIx64 ", objects of %" PRIu64 " bytes: %u in its list of %u%s",
+			   w->c->caches.v[w->cache].addr, w->c->class[w->class].size, n, length,
+			   at ? "; likely a write after free" : "");
+	return NULL;
+}
+
+static struct err *walk_cache(struct cache_walk *w)
+{
+	const struct gtc_cache *cache = &w->c->caches.v[w->cache];
+	struct err *err = NULL;
+
+	for (w->class = 1; w->class < w->c->n_classes && !err; w->class++) {
+		switch ((enum gtc_cache_kind)cache->kind) {
+		case GTC_CPU:
+			err = walk_cpu(w, cache->addr);
+			break;
+		case GTC_THREAD:
+			err = walk_list(w, cache->addr + (taddr)w->class * GCACHE_LIST);
+			break;
+		case GTC_TRANSFER:
+			err = walk_slots(w, cache->addr + (taddr)w->class * w->c->stride);
+			break;
+		case GTC_SHARD:
+			err = walk_slots(w, cache->addr + (taddr)w->class * SHARD_TC_SIZE);
+			break;
+		case N_GTC_CACHES:
+			break;
+		}
+	}
+	return err;
+}
+
+/* What a sampled allocation took the place of is kept as long as that lives. */
+static struct err *walk_proxy(struct cache_walk *w, const struct gtc_span *s)
+{
+	uint64_t sampled, start, proxy = 0;
+	struct err *err = NULL;
+	bool taken = true;
+
+	if (image_read_u64(w->t->img, s->addr + GSPAN_CACHE, &sampled) != MEM_OK ||
+	    image_read_u64(w->t->img, sampled + SAMPLED_SPAN_START, &start) != MEM_OK || start != s->base ||
+	    image_read_u64(w->t->img, sampled + SAMPLED_PROXY, &proxy) != MEM_OK)
+		taken = false;
+	else if (proxy)
+		err = take_object(w, proxy, &taken);
+	if (!err && !taken)
+		gtc_damage(w->t, s->addr, "span at 0x%" PRIx64 " of a sampled block: what it says of the sample cannot be", s->addr);
+	return err;
+}
+
+static struct err *walk_proxies(struct cache_walk *w)
+{
+	struct err *err = NULL;
+
+	w->cache = GTC_PROXY;
+	w->class = 0;
+	for (size_t i = 0; i < w->t->n_spans && !err; i++)
+		if (w->t->spans[i].copy == w->copy && w->t->spans[i].sampled && w->t->spans[i].problem == GSPAN_FINE)
+			err = walk_proxy(w, &w->t->spans[i]);
+	return err;
+}
+
+static struct err *walk_caches(struct gtcmalloc *t, uint32_t copy, struct block_sink *sink)
+{
+	struct cache_walk w = { .t = t, .c = &t->copies[copy], .sink = sink, .copy = copy };
+	struct err *err = NULL;
+
+	for (w.cache = 0; w.cache < w.c->caches.n && !err; w.cache++)
+		err = walk_cache(&w);
+	return err ? err : walk_proxies(&w);
+}
+
+/* ---- what the walks of claims found, told once and in order */
+
+static void tell_span(struct gtcmalloc *t, const struct gtc_span *s)
+{
+	switch ((enum gtc_problem)s->problem) {
+	case GSPAN_NOT_WALKED:
+		break;
+	case GSPAN_FINE:
+		t->passed += s->class != 0;
+		break;
+	case GSPAN_BAD_CLASS:
+		gtc_damage(t, s->addr, "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ": no such size class; shown as one block",
+			   s->addr, s->base, gtc_span_end(t, s));
+		break;
+	case GSPAN_BAD_LIST:
+		gtc_damage(t, s->bad_at,
+			   "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ": its free objects break off at 0x%" PRIx64
+			   " behind %u; likely a write after free",
+			   s->addr, s->base, gtc_span_end(t, s), s->bad_at, s->n_free);
+		break;
+	case GSPAN_BAD_COUNT:
+		gtc_damage(t, s->addr, "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ": %u objects free, %u counted in use, of %u",
+			   s->addr, s->base, gtc_span_end(t, s), s->n_free, s->allocated, gtc_span_objects(t, s));
+		break;
+	}
+}
+
+static int by_at(const void *pa, const void *pb)
+{
+	const struct gtc_listed *a = pa, *b = pb;
+
+	return (a->at > b->at) - (a->at < b->at);
+}
+
+struct err *gtc_settle(void *ctx, struct block_sink *sink)
+{
+	struct gtcmalloc *t = ctx;
+	struct err *err = col_open(t->env, sizeof(struct gtc_listed), UINT32_MAX, "objects in caches", &t->listed_col);
+
+	for (size_t i = 0; i < t->n_spans; i++)
+		tell_span(t, &t->spans[i]);
+	for (uint32_t i = 0; i < t->n_copies && !err; i++)
+		err = walk_caches(t, i, sink);
+	if (err)
+		return err;
+	t->listed = t->listed_col.base;
+	if (t->listed_col.n)
+		qsort(t->listed, t->listed_col.n, sizeof(*t->listed), by_at);
+	return NULL;
+}
+
+const struct gtc_listed *gtc_listed_at(const struct gtcmalloc *t, taddr at)
+{
+	size_t lo = 0, hi = t->listed_col.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (t->listed[mid].at < at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < t->listed_col.n && t->listed[lo].at == at ? &t->listed[lo] : NULL;
+}

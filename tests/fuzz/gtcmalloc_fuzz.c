@@ -1,0 +1,19 @@
+/*
+ * gtcmalloc_fuzz.c - a real google/tcmalloc heap with words of its page map, spans, caches and free lists
+ * overwritten (tests/fuzz/patches.h).
+ */
+#include "patches.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	patches_open("HEAPFX_FUZZ_GTCMALLOC_CORE");
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return patches_run(data, size);
+}

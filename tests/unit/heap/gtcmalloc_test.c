@@ -1,0 +1,442 @@
+/*
+ * google/tcmalloc's heap over images built word by word: what is a block and in use is known from how the
+ * spans and caches were laid out, and every kind of damage from what was written over them (June 2025).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "heap/blocks.h"
+#include "heap/gtcmalloc_fields.h"
+
+#define META 0xc0000000000ull  /* bits 42 to 44 are 3 */
+#define HEAP 0x100000000000ull /* and 4 */
+
+enum {
+	PAGE = 8192,
+	CODE = 0x1000000,
+	DATA = 0x2000000,
+	ROOT = DATA,
+	ROOT_BYTES = 8 << 20,
+	CENTRAL = DATA + ROOT_BYTES, /* cache_[0] of the TransferCacheManager */
+	STRIDE = 576,
+	SLABS_AT = CENTRAL + 0x8000, /* slabs_and_shift_ */
+	HEAPS_AT = SLABS_AT + 0x100, /* thread_heaps_ */
+	SPANS_AT = SLABS_AT + 0x200, /* span_allocator_ */
+	DATA_SIZE = ROOT_BYTES + 0x10000,
+	LEAF = 0, /* from here on, offsets in META */
+	PACKED = LEAF + (1 << 15),
+	TRACKERS = PACKED + (8 << 15),
+	SPANS = 0x50000,
+	SLABS = 0x60000,
+	SLAB_SHIFT = 12,
+	STOPPED = 0x64000,
+	BEGINS = 0x64040,
+	CACHE = 0x66000,
+	SLOTS = 0x68000,
+	TRACKER = 0x6a000,
+	SAMPLED = 0x6b000,
+	META_SIZE = 0x70000,
+	HEAP_SIZE = 2 << 20,
+	CLASSES = 24,
+	BEGIN = CLASSES * 4 / 8 + 1, /* of the first class in a slab */
+	ROOM = 8,		     /* words of each class there */
+	MAX_OBJECTS = 512,
+};
+
+static const uint32_t sizes[CLASSES] = { 0,   8,    16,	  24,	32,   40,   48,	  56,	64,   80,    96,    112,
+					 128, 1024, 1280, 1536, 2048, 2560, 3072, 4096, 8192, 16384, 32768, 65536 };
+enum { CLASS_32 = 4, CLASS_1024 = 13, CLASS_2048 = 16, CLASS_8192 = 20 };
+
+struct world {
+	struct env env;
+	struct image img;
+	struct segment segments[4];
+	struct module module;
+	struct target target;
+	uint8_t *bytes[4];
+	taddr object[MAX_OBJECTS]; /* the n-th of the layout */
+	size_t n_objects, n_spans;
+	taddr next; /* page */
+};
+
+static uint8_t *bytes_at(struct world *w, taddr at)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(w->segments); i++)
+		if (at >= w->segments[i].start && at < w->segments[i].end)
+			return w->bytes[i] + (at - w->segments[i].start);
+	fail_msg("the test writes at 0x%lx", at);
+	return NULL;
+}
+
+static void put(struct world *w, taddr at, uint64_t value)
+{
+	memcpy(bytes_at(w, at), &value, 8);
+}
+
+static void put32(struct world *w, taddr at, uint32_t value)
+{
+	memcpy(bytes_at(w, at), &value, 4);
+}
+
+static void put16(struct world *w, taddr at, unsigned value)
+{
+	uint16_t v = (uint16_t)value;
+
+	memcpy(bytes_at(w, at), &v, 2);
+}
+
+static uint64_t get(struct world *w, taddr at)
+{
+	return load_u64(bytes_at(w, at));
+}
+
+static unsigned get16(struct world *w, taddr at)
+{
+	return load_u16(bytes_at(w, at));
+}
+
+static unsigned pages_of(unsigned class)
+{
+	return (sizes[class] + PAGE - 1) / PAGE;
+}
+
+static taddr central_of(unsigned class)
+{
+	return CENTRAL + STRIDE * class + TC_CFL;
+}
+
+/* A processor's words of a class: none yet. */
+static void make_slab(struct world *w, taddr slab)
+{
+	for (unsigned k = 1; k < CLASSES; k++) {
+		unsigned begin = BEGIN + (k - 1) * (ROOM + 1);
+
+		put32(w, slab + 4 * k, begin | begin << 16);
+		put(w, slab + 8 * (begin - 1), (slab + 8 * (begin - 1)) | 1);
+	}
+}
+
+static void make_caches(struct world *w)
+{
+	for (unsigned k = 0; k < CLASSES; k++) {
+		put(w, central_of(k) + CFL_CLASS, k);
+		put(w, central_of(k) + CFL_SIZE, sizes[k]);
+		put(w, central_of(k) + CFL_OBJECTS, k ? (uint64_t)pages_of(k) * PAGE / sizes[k] : 0);
+		put(w, central_of(k) + CFL_PAGES, pages_of(k));
+		put32(w, CENTRAL + STRIDE * k + TC_CAPACITY, 4);
+		put32(w, CENTRAL + STRIDE * k + TC_MAX_CAPACITY, 8);
+		put(w, CENTRAL + STRIDE * k + TC_SLOTS, META + SLOTS + 64 * k);
+		put32(w, META + CACHE + GCACHE_LIST * k + GCACHE_MAX_LENGTH, 1);
+		if (k)
+			put16(w, META + BEGINS + 2 * k, BEGIN + (k - 1) * (ROOM + 1));
+	}
+	make_slab(w, META + SLABS);
+	put(w, SLABS_AT, (META + SLABS) | SLAB_SHIFT);
+	put(w, SLABS_AT + 8, META + STOPPED);
+	put(w, SLABS_AT + 16, META + BEGINS);
+	put(w, HEAPS_AT, META + CACHE);
+}
+
+static struct world *world_new(void)
+{
+	static const struct {
+		taddr start;
+		uint64_t size;
+		uint8_t flags;
+	} maps[4] = { { CODE, 0x1000, SEG_R | SEG_X },
+		      { DATA, DATA_SIZE, SEG_R | SEG_W },
+		      { META, META_SIZE, SEG_R | SEG_W },
+		      { HEAP, HEAP_SIZE, SEG_R | SEG_W } };
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	env_init(&w->env);
+	w->env.threads = 2;
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+		w->bytes[i] = calloc(1, maps[i].size);
+		assert_non_null(w->bytes[i]);
+		w->segments[i] = (struct segment){ maps[i].start, maps[i].start + maps[i].size, w->bytes[i], maps[i].flags,
+						   SEG_CORE, false, (uint32_t)i, i < 2 ? 0 : -1 };
+	}
+	w->module = (struct module){ .path = "libtcmalloc.so", .start = CODE, .end = DATA + DATA_SIZE };
+	w->target = (struct target){ .id = TARGET_X86_64, .tls_below_tp = 1 };
+	w->img = (struct image){ .env = &w->env, .target = &w->target, .segments = w->segments, .n_segments = 4,
+				 .modules = &w->module, .n_modules = 1 };
+	put(w, ROOT + 8 * (HEAP >> 28), META + LEAF);
+	make_caches(w);
+	w->next = HEAP / PAGE;
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(w->bytes); i++)
+		free(w->bytes[i]);
+	env_fini(&w->env);
+	free(w);
+}
+
+/* Span::ListPush(). */
+static void push_index(struct world *w, taddr span, taddr base, unsigned class, unsigned index)
+{
+	unsigned cached = get16(w, span + GSPAN_CACHED), embedded = get16(w, span + GSPAN_EMBED);
+	taddr host = base + 8ull * get16(w, span + GSPAN_FREELIST);
+
+	if (cached < GSPAN_CACHE_MAX) {
+		put16(w, span + GSPAN_CACHE + 2 * cached, index);
+		put16(w, span + GSPAN_CACHED, cached + 1);
+	} else if (get16(w, span + GSPAN_FREELIST) != GSPAN_LIST_END && embedded != sizes[class] / 2 - 1) {
+		put16(w, host + 2 * (embedded + 1), index);
+		put16(w, span + GSPAN_EMBED, embedded + 1);
+	} else {
+		put16(w, base + 8ull * index, get16(w, span + GSPAN_FREELIST));
+		put16(w, span + GSPAN_FREELIST, index);
+		put16(w, span + GSPAN_EMBED, 0);
+	}
+}
+
+/* u: in use; f: in its span; p: in the processor's cache; c: in the thread's; t: in a transfer cache. */
+static void add_object(struct world *w, taddr span, unsigned class, taddr base, unsigned i, char state)
+{
+	taddr at = base + (taddr)i * sizes[class], slab = META + SLABS, list = META + CACHE + GCACHE_LIST * class;
+	taddr transfer = CENTRAL + STRIDE * class;
+
+	w->object[w->n_objects++] = at;
+	if (state == 'f' && sizes[class] >= PAGE / GSPAN_BITMAP_BITS) {
+		put(w, span + GSPAN_CACHE + i / 64 * 8, get(w, span + GSPAN_CACHE + i / 64 * 8) | 1ull << i % 64);
+	} else if (state == 'f') {
+		push_index(w, span, base, class, i * sizes[class] / 8);
+	} else if (state == 'p') {
+		unsigned current = get16(w, slab + 4 * class);
+
+		put(w, slab + 8 * current, at);
+		put32(w, slab + 4 * class, (current + 1) | (current + 1) << 16);
+	} else if (state == 'c') {
+		put(w, at, get(w, list));
+		put(w, list, at);
+		put32(w, list + GCACHE_LENGTH, (uint32_t)get(w, list + GCACHE_LENGTH) + 1);
+		put(w, META + CACHE + CLASSES * GCACHE_LIST, get(w, META + CACHE + CLASSES * GCACHE_LIST) + sizes[class]);
+	} else if (state == 't') {
+		unsigned used = (unsigned)get(w, transfer + TC_USED) & 0xffff;
+
+		put(w, META + SLOTS + 64 * class + 8 * used, at);
+		put32(w, transfer + TC_USED, used + 1);
+	}
+}
+
+/* A span of `pages`; class 0: one block. */
+static taddr add_span(struct world *w, unsigned pages, unsigned class, const char *states)
+{
+	taddr span = META + SPANS + GSPAN_SIZE * w->n_spans++, base = w->next * PAGE;
+	unsigned n_free = 0, n = (unsigned)strlen(states);
+
+	put16(w, span + GSPAN_FREELIST, GSPAN_LIST_END);
+	put(w, span + GSPAN_FIRST, w->next);
+	put(w, span + GSPAN_PAGES, pages);
+	for (unsigned i = 0; i < pages; i++) {
+		put(w, META + PACKED + 8 * (w->next + i - HEAP / PAGE), (i == 0 || class ? span : 0) | (uint64_t)class << 48);
+		*bytes_at(w, META + LEAF + w->next + i - HEAP / PAGE) = (uint8_t)class;
+	}
+	if (!class)
+		w->object[w->n_objects++] = base;
+	for (unsigned i = 0; class && i < n; i++) {
+		add_object(w, span, class, base, i, states[i]);
+		n_free += states[i] == 'f';
+	}
+	put16(w, span + GSPAN_ALLOCATED, class ? pages * PAGE / sizes[class] - n_free : 0);
+	if (class) {
+		put(w, central_of(class) + CFL_COUNTER, get(w, central_of(class) + CFL_COUNTER) + n_free);
+		put(w, central_of(class) + CFL_REQUESTED, get(w, central_of(class) + CFL_REQUESTED) + 1);
+	}
+	w->next += pages;
+	return span;
+}
+
+/* A Span that is gone: its page still leads to it, its allocator's list has it. */
+static void add_dead(struct world *w)
+{
+	taddr span = add_span(w, 3, 0, "");
+
+	w->n_objects--;
+	put(w, span, 0);
+	put(w, SPANS_AT, SPANS_AT);
+	put(w, SPANS_AT + METADATA_FREE_LIST, span);
+	put(w, SPANS_AT + METADATA_IN_USE, w->n_spans - 1);
+	put(w, SPANS_AT + METADATA_IN_USE + 8, w->n_spans);
+}
+
+/* A PageTracker of the one huge page: used up to here, of the rest one page was given back. */
+static void add_tracker(struct world *w)
+{
+	uint64_t used = w->next - HEAP / PAGE;
+
+	put(w, META + TRACKERS, META + TRACKER);
+	put(w, META + TRACKER + TRACKER_LOCATION, HEAP >> GTC_HUGE_SHIFT);
+	for (uint64_t i = 0; i < used; i++)
+		if (i < 8 || i >= 11) /* the dead span's */
+			put(w, META + TRACKER + TRACKER_USED + i / 64 * 8,
+			    get(w, META + TRACKER + TRACKER_USED + i / 64 * 8) | 1ull << i % 64);
+	put(w, META + TRACKER + TRACKER_USED + 4 * 8 + 8 + 3 * 8, 1ull << 63);
+}
+
+/*
+ * The layout of every test: 8 objects of 1024, a block of 2 pages, 4 of 2048, 30 of 256 objects of 32 whose
+ * free ones take two hosts, a span of one object, a sampled block with the object in whose place it is (the
+ * sixth), a dead span, a block.
+ */
+static const char objects_1024[] = "ufupctuu", objects_2048[] = "ucuf", objects_32[] = "ufffffffffffffffffffffffffffpu";
+static const char intact[] = "ufupc-uu" "u" "ucuf" "ufffffffffffffffffffffffffffpu" "u" "u" "u";
+enum { FIRST, LARGE, SECOND, SMALL, ONE, SAMPLE, DEAD, LAST };
+
+static void lay_out(struct world *w)
+{
+	taddr span;
+
+	add_span(w, 1, CLASS_1024, objects_1024);
+	add_span(w, 2, 0, "");
+	add_span(w, 1, CLASS_2048, objects_2048);
+	add_span(w, 1, CLASS_32, objects_32);
+	add_span(w, 1, CLASS_8192, "u");
+	/* The sixth object of 1024 is no longer in a transfer cache: a sampled allocation is in its place. */
+	put32(w, CENTRAL + STRIDE * CLASS_1024 + TC_USED, 0);
+	span = add_span(w, 2, 0, "");
+	put(w, span + GSPAN_FIRST, get(w, span + GSPAN_FIRST) | 1ull << 62);
+	put(w, span + GSPAN_CACHE, META + SAMPLED);
+	put(w, META + SAMPLED + SAMPLED_PROXY, HEAP + 5 * 1024);
+	put(w, META + SAMPLED + SAMPLED_REQUESTED, 1000);
+	put(w, META + SAMPLED + SAMPLED_SPAN_START, HEAP + 6 * PAGE);
+	add_dead(w);
+	add_span(w, 1, 0, "");
+	add_tracker(w);
+}
+
+/* One letter an object: as in add_object(); "-": it is no block. */
+static void expect(struct world *w, const char *states, size_t n_damage)
+{
+	static const struct {
+		const char *where;
+		char letter;
+	} wheres[] = { { "central", 'f' }, { "cpu-cache", 'p' }, { "thread-cache", 'c' }, { "transfer-cache", 't' } };
+	struct blocks b;
+
+	assert_null(blocks_build(&w->env, &w->img, &b));
+	assert_int_equal(b.n_heaps, 1);
+	for (size_t i = 0; states[i]; i++) {
+		uint32_t id = block_at(&b, w->object[i]);
+		char is = '-';
+
+		if (id != BLOCK_NONE && grains_key(&b.grains, id) == w->object[i] && !block_is_filler(&b, id)) {
+			struct block block;
+
+			block_get(&b, id, &block);
+			is = 'u';
+			for (size_t k = 0; !block.used && k < ARRAY_SIZE(wheres); k++)
+				if (!strcmp(block.where, wheres[k].where))
+					is = wheres[k].letter;
+		}
+		if (is != states[i])
+			fail_msg("object %zu at 0x%lx is '%c', not '%c'", i, w->object[i], is, states[i]);
+	}
+	assert_int_equal(b.heaps[0].info->n_damage, n_damage);
+	if (!n_damage)
+		assert_int_equal(b.heaps[0].info->checks_failed, 0);
+	blocks_fini(&b);
+}
+
+static void all_caches_say_what_is_free(void **state)
+{
+	struct world *w = world_new();
+	const struct heap_info *info;
+	struct blocks b;
+
+	(void)state;
+	lay_out(w);
+	expect(w, intact, 0);
+	assert_null(blocks_build(&w->env, &w->img, &b));
+	info = b.heaps[0].info;
+	assert_string_equal(info->allocator, "google-tcmalloc");
+	assert_int_equal(info->used, 4 * 1024 + 2 * PAGE + 2 * 2048 + (256 - 28) * 32 + PAGE + 2 * PAGE + PAGE);
+	assert_int_equal(info->free, 3 * 1024 + 2 * 2048 + 28 * 32);
+	assert_int_equal(info->overhead, 1024);
+	/* The rest of the huge page, with the dead span's pages, but for the last one. */
+	assert_int_equal(info->idle, HEAP_SIZE - 9 * PAGE - PAGE);
+	assert_int_equal(info->returned, PAGE);
+	blocks_fini(&b);
+	world_free(w);
+}
+
+/* What is written over the layout, and what can be said then. */
+static void damage_is_told_and_bounded(void **state)
+{
+	static const struct {
+		const char *what;
+		taddr at;
+		uint64_t value;
+		const char *states;
+		size_t n_damage;
+	} cases[] = {
+		{ "a span's first page", META + SPANS + GSPAN_FIRST, 7, intact, 1 },
+		{ "its pages", META + SPANS + GSPAN_SIZE * LARGE + GSPAN_PAGES, 0, "ufupc-uu", 1 },
+		{ "its bitmap", META + SPANS + GSPAN_CACHE, 3, "ffupc-uu" "u", 1 },
+		{ "its indices", META + SPANS + GSPAN_SIZE * SMALL + GSPAN_CACHE, 0x0004000400040005ull,
+		  "ufupc-uu" "u" "ucuf" "uuuuuuuuuuuuuuuuuuuuuuuuuuuupu", 1 },
+		{ "a host", HEAP + 4 * PAGE + 9 * 32, 0x4141414141414141ull,
+		  "ufupc-uu" "u" "ucuf" "ufffffffffuuuuuuuuuuuuuuufffpu", 1 },
+		{ "both of a page's classes", META + PACKED, 77ull << 48 | (META + SPANS), intact, 1 },
+		{ "an object in a processor's cache", META + SLABS + 8 * (BEGIN + (CLASS_1024 - 1) * (ROOM + 1)), HEAP + 9,
+		  "ufuuc-uu" "u" "ucuf", 1 },
+		{ "one that is free twice", META + SLABS + 8 * (BEGIN + (CLASS_1024 - 1) * (ROOM + 1)), HEAP + 1024,
+		  "ufuuc-uu" "u" "ucuf", 1 },
+		{ "a thread's list", META + CACHE + GCACHE_LIST * CLASS_1024, HEAP + 8, "ufupu-uu" "u" "ucuf", 1 },
+		{ "the words of the slabs", SLABS_AT, 0x4141414141414141ull, "ufuuc-uu" "u" "ucuf", 1 },
+		{ "where classes begin there", META + BEGINS + 2 * CLASS_1024,
+		  0xffffull | (BEGIN + 13ull * (ROOM + 1)) << 16 | (BEGIN + 14ull * (ROOM + 1)) << 32 |
+			  (BEGIN + 15ull * (ROOM + 1)) << 48,
+		  intact, 1 },
+		{ "a proxy", META + SAMPLED + SAMPLED_PROXY, HEAP + 9, "ufupcuuu" "u", 1 },
+		{ "a free object of its own", META + SPANS + GSPAN_SIZE * DEAD, 0x4141, intact, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = world_new();
+
+		lay_out(w);
+		put(w, cases[i].at, cases[i].value);
+		print_message("%s\n", cases[i].what);
+		expect(w, cases[i].states, cases[i].n_damage);
+		world_free(w);
+	}
+}
+
+static void no_page_map_is_no_heap(void **state)
+{
+	struct world *w = world_new();
+	struct blocks b;
+
+	(void)state;
+	lay_out(w);
+	put(w, ROOT + 8 * (HEAP >> 28), 0);
+	assert_null(blocks_build(&w->env, &w->img, &b));
+	assert_int_equal(b.n_heaps, 0);
+	blocks_fini(&b);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_caches_say_what_is_free),
+		cmocka_unit_test(damage_is_told_and_bounded),
+		cmocka_unit_test(no_page_map_is_no_heap),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
