@@ -52,7 +52,7 @@ struct row {
 	bool is_used;
 	struct query_block block;
 	char arena[32];
-	const char *reach, *type; /* NULL: none */
+	const char *reach, *type, *looks; /* NULL: none */
 };
 
 /* Names of allocators and their lists are literals of ours: nothing needs escaping. */
@@ -71,15 +71,22 @@ static void print_jsonl(FILE *out, const struct row *r)
 		fprintf(out, ",\"reach\":\"%s\"", r->reach);
 	if (r->type)
 		fprintf(out, ",\"type\":%s", r->type);
+	if (r->looks)
+		fprintf(out, ",\"looks\":\"%s\"", r->looks);
 	fputs("}\n", out);
 }
 
 static void print_csv(FILE *out, const struct row *r)
 {
-	fprintf(out, "0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,%s,%s,%s\n", r->address,
+	fprintf(out, "0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",%s,%s,%s,%s,%s,%s,%s\n", r->address,
 		r->size, r->block.usable, r->is_used ? "used" : "free",
 		r->block.where ? r->block.where : "", r->block.allocator, r->arena,
-		r->reach ? r->reach : "", r->type ? r->type : "");
+		r->reach ? r->reach : "", r->type ? r->type : "", r->looks ? r->looks : "");
+}
+
+static const char *looks_of(const struct graph *g, node_id id)
+{
+	return g->ops && g->ops->label ? g->ops->label(g->ctx, id) : NULL;
 }
 
 static struct err *print_blocks(struct run *run, const char *format, FILE *out)
@@ -94,7 +101,7 @@ static struct err *print_blocks(struct run *run, const char *format, FILE *out)
 	if (!names.v)
 		return &err_nomem;
 	if (csv)
-		fputs("address,size,usable,state,where,allocator,arena,reach,type\n", out);
+		fputs("address,size,usable,state,where,allocator,arena,reach,type,looks\n", out);
 	for (node_id id = 0; id < g->n && !ferror(out); id++) {
 		if (run_is_filler(run, id))
 			continue;
@@ -105,6 +112,7 @@ static struct err *print_blocks(struct run *run, const char *format, FILE *out)
 		r.is_used = graph_is_live(g, id);
 		r.reach = r.is_used ? reach_name(run->facts.reach[id]) : NULL;
 		r.type = r.is_used ? name_of(&names, id) : NULL;
+		r.looks = r.is_used && !r.type ? looks_of(g, id) : NULL;
 		*r.arena = 0;
 		if (r.block.arena)
 			snprintf(r.arena, sizeof(r.arena), "0x%" PRIx64, r.block.arena);

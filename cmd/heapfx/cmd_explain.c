@@ -20,6 +20,7 @@
 #include "image/go_sched.h"
 #include "output.h"
 #include "saved.h"
+#include "type/look.h"
 
 enum { HOLDERS_MAX = 100 };
 
@@ -277,6 +278,26 @@ static void say_site(struct explanation *x, node_id node)
 		say(x, "allocated at", "%s", subject.samples[at].stack);
 }
 
+/* The bytes themselves only where they are asked for. */
+static void say_looks(struct explanation *x, node_id node)
+{
+	struct run *run = x->run;
+	const struct graph *g = run->graph;
+	const char *looks = g->ops && g->ops->label ? g->ops->label(g->ctx, node) : NULL;
+	struct text t = TEXT_INIT;
+	struct block b;
+
+	if (!looks)
+		return;
+	if (run->env.show_contents && run->has_blocks) {
+		block_get(&run->blocks, node, &b);
+		if (look_preview(run->image, b.addr, b.usable, &t))
+			say(x, "begins with", "\"%s\"", text_str(&t));
+	}
+	say(x, "looks like", "%s", looks);
+	text_fini(&t);
+}
+
 static void say_used(struct explanation *x, node_id node)
 {
 	struct run *run = x->run;
@@ -285,6 +306,8 @@ static void say_used(struct explanation *x, node_id node)
 
 	if (type_name(run->graph, node))
 		say(x, "type", "%s", type_name(run->graph, node));
+	else
+		say_looks(x, node);
 	if (!run->saved)
 		say_site(x, node);
 	say(x, "reachability", "%s", reach_name(reach));

@@ -13,7 +13,7 @@
 
 enum { LEAST_WASTED = 64 << 10, LEAST_REST = 1 << 20, SHOWN = 8 };
 
-/* Of one content: those of its blocks that are reachable. */
+/* Of one content: those of its blocks that are reachable; of a sample, what it stands for. */
 struct group {
 	uint32_t content, n_nodes;
 	uint64_t count, wasted;
@@ -39,14 +39,16 @@ static void count_copies(const struct subject *s, struct group *groups)
 	for (uint64_t i = 0; i < g->n_copies; i++) {
 		const struct copy *copy = &g->copies[i];
 		struct group *group = &groups[copy->content];
+		const struct content *content = &g->contents[copy->content];
+		uint64_t each = content->every ? content->every : 1;
 		uint8_t reach = s->facts->reach[copy->node];
 
 		if (reach != REACH_REACHABLE && reach != REACH_POSSIBLE)
 			continue;
 		if (group->n_nodes < SUSPECT_ADDRESSES)
 			group->nodes[group->n_nodes++] = copy->node;
-		if (group->count++)
-			group->wasted += g->contents[copy->content].size;
+		group->wasted += (group->count ? each : each - 1) * content->size;
+		group->count += each;
 	}
 }
 
@@ -89,6 +91,7 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 	};
 	struct err *err;
 
+	text_add(&t, content->every > 1 ? "about " : "");
 	text_add_count(&t, group->count);
 	text_add(&t, " copies of one ");
 	add_kind(g, group->nodes[0], true, &t);
@@ -98,6 +101,10 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 	out.title = report_text(r, &t);
 	text_reset(&t);
 	err = add_addresses(s, r, group, &out);
+	if (!err && content->every > 1) {
+		text_printf(&t, "one block of %" PRIu64, content->every);
+		err = evidence_add(r, &out, "estimated from", text_str(&t));
+	}
 	if (!err && g->env->show_contents && content->sample)
 		err = evidence_add(r, &out, "contents", content->sample);
 	text_fini(&t);

@@ -115,6 +115,7 @@ struct keyed {
 struct content {
 	uint64_t length; /* bytes of them */
 	uint64_t size;	 /* of each block that holds them */
+	uint64_t every; /* each block of it that is named stands for so many; 0, 1: for itself alone */
 	const char *sample; /* how they begin, not escaped; lives as long as the graph; NULL: of little of it */
 };
 struct copy {
@@ -180,7 +181,7 @@ struct graph_ops {
 	uint64_t (*held)(void *ctx, uint64_t start);
 	/* Entries of a container with keys; 0: it is none, or empty, or nobody can tell. */
 	uint64_t (*entries)(void *ctx, node_id node);
-	/* A short word for the block when no type is known, NULL if there is none. */
+	/* What a live node's bytes look like, in a short word ("text"); NULL if there is none. A literal. */
 	const char *(*label)(void *ctx, node_id node);
 	/* How the byte at an offset of a node is called: "main.Account.mu"; false: of no known type. */
 	bool (*inside)(void *ctx, node_id node, uint64_t offset, struct text *ret);

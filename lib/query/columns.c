@@ -39,7 +39,7 @@ static double one_or_quarter(double n, bool one)
 /* ---- blocks */
 
 enum { B_ID, B_ADDRESS, B_SIZE, B_USABLE, B_STATE, B_WHERE, B_ALLOCATOR, B_ARENA, B_REACH, B_TYPE,
-       B_RETAINED, B_IDOM, B_PARENT, B_ROOT };
+       B_RETAINED, B_IDOM, B_PARENT, B_ROOT, B_LOOKS };
 
 static const struct column blocks_columns[] = {
 	[B_ID] = { "id", QUERY_INT },		[B_ADDRESS] = { "address", QUERY_ADDRESS },
@@ -49,6 +49,7 @@ static const struct column blocks_columns[] = {
 	[B_REACH] = { "reach", QUERY_TEXT },	[B_TYPE] = { "type", QUERY_TEXT },
 	[B_RETAINED] = { "retained", QUERY_INT }, [B_IDOM] = { "idom", QUERY_INT },
 	[B_PARENT] = { "parent", QUERY_INT },	[B_ROOT] = { "root", QUERY_INT },
+	[B_LOOKS] = { "looks", QUERY_TEXT },
 };
 
 static double blocks_estimate(const struct query *q, const struct table *t, int by, bool one)
@@ -258,6 +259,10 @@ static void blocks_column(struct query *q, node_id id, unsigned column, struct q
 		break;
 	case B_TYPE:
 		give_text(ret, type ? g->types->v[type].name : NULL);
+		break;
+	case B_LOOKS:
+		if (graph_is_live(g, id) && !type && g->ops && g->ops->label)
+			give_text(ret, g->ops->label(g->ctx, id));
 		break;
 	case B_RETAINED:
 		if (graph_is_live(g, id))

@@ -330,6 +330,11 @@ ROWS_TABLE("types", PART_FINDINGS, type_rows, TEXT("name"), TEXT("language"), IN
 	return NULL;
 }
 
+ROWS_TABLE("contents", PART_FINDINGS, content_rows, TEXT("class"), INT("count"), INT("bytes"), INT("looked_at"))
+{
+	return generic_rows(q, t);
+}
+
 ROWS_TABLE("suspects", PART_FINDINGS, suspect_rows, TEXT("id"), INT("rank"), TEXT("rule"), TEXT("severity"),
 	   TEXT("title"), TEXT("type"), INT("count"), INT("bytes"), INT("retained"),
 	   TEXT("confidence"), ADDRESS("address"), TEXT("chain"), TEXT("advice"))
@@ -519,7 +524,7 @@ ROWS_TABLE("problems", PART_DESCRIPTION, problem_rows, TEXT("code"), ADDRESS("pl
 const struct table *const report_tables[] = {
 	&input_rows_table,   &segment_rows_table,   &module_rows_table,	   &thread_rows_table,
 	&frame_rows_table, &pool_rows_table,   &goroutine_rows_table, &heap_rows_table,	   &arena_rows_table,
-	&type_rows_table,    &suspect_rows_table,   &chain_rows_table,	   &cycle_rows_table,
+	&type_rows_table,    &content_rows_table, &suspect_rows_table,   &chain_rows_table,	   &cycle_rows_table,
 	&member_rows_table,  &finding_rows_table,   &category_rows_table,  &breakdown_rows_table,
 	&problem_rows_table,
 	NULL,

@@ -415,6 +415,7 @@ static struct err *html_write(const struct report *r, const struct writer_option
 	html_heaps(out, r);
 	html_space(out, r);
 	html_types(out, r);
+	html_contents(out, r);
 	err = html_threads(out, r);
 	if (err)
 		return err;

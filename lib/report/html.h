@@ -37,6 +37,7 @@ void html_more(FILE *out, size_t all, size_t shown, const char *what); /* "and 1
 void html_suspects(FILE *out, const struct report *r);
 /* html_tables.c: sections, each with its heading; nothing where there is nothing to show */
 void html_types(FILE *out, const struct report *r);
+void html_contents(FILE *out, const struct report *r);
 void html_heaps(FILE *out, const struct report *r);
 void html_space(FILE *out, const struct report *r);
 void html_dominators(FILE *out, const struct report *r);

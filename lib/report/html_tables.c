@@ -41,6 +41,29 @@ void html_types(FILE *out, const struct report *r)
 	fputs("</section>\n", out);
 }
 
+/* What those without one look like. */
+void html_contents(FILE *out, const struct report *r)
+{
+	const struct rp_table *t = report_table(r, "contents");
+
+	if (!t || t->n_columns != 4)
+		return;
+	fputs("<section><h2 id=\"contents\">Blocks of no known type</h2>\n", out);
+	html_table(out, "sort", "what they look like|#bytes|#count|#looked at");
+	for (size_t i = 0; i < t->n_rows; i++) {
+		const struct rp_cell *row = &t->rows[i * t->n_columns];
+
+		fputs("<tr>", out);
+		html_code_cell(out, row[0].text);
+		html_bytes_cell(out, row[2].u);
+		html_count_cell(out, row[1].u);
+		html_count_cell(out, row[3].u);
+		fputs("</tr>\n", out);
+	}
+	html_table_end(out);
+	fputs("</section>\n", out);
+}
+
 /* ---- trees, as tables of their largest rows */
 
 static void put_tree_row(FILE *out, const struct rp_tree *t, size_t no)

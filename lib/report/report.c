@@ -53,6 +53,14 @@ void report_fini(struct report *r)
 	memset(r, 0, sizeof(*r));
 }
 
+const struct rp_table *report_table(const struct report *r, const char *name)
+{
+	for (size_t i = 0; i < r->tables.n; i++)
+		if (!strcmp(r->tables.v[i].name, name))
+			return &r->tables.v[i];
+	return NULL;
+}
+
 size_t report_breaches(const struct report *r)
 {
 	size_t n = 0;

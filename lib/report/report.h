@@ -326,6 +326,8 @@ struct report {
 };
 
 void report_fini(struct report *r);
+/* NULL: nobody made it. */
+const struct rp_table *report_table(const struct report *r, const char *name);
 size_t report_breaches(const struct report *r); /* checks that failed */
 const char *check_result_name(enum check_result result); /* "ok", "breached", "note" */
 const char *baseline_state_name(enum baseline_state state); /* "new", "unchanged"; NULL: none */

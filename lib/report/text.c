@@ -656,6 +656,30 @@ static void print_types(struct page *p)
 	}
 }
 
+enum { CLASS_WIDTH = 32 }; /* of the longest entry below */
+
+/* "UNTYPED  text 1.2 MiB, pointers 300 KiB": of the table that analysis/looks.c makes. */
+static void print_contents(struct page *p)
+{
+	const struct rp_table *t = report_table(p->r, "contents");
+
+	if (!t || t->n_columns != 4 || !p->fit->types)
+		return;
+	blank(p);
+	text_add(&p->line, "UNTYPED  ");
+	for (size_t i = 0; i < t->n_rows; i++) {
+		const struct rp_cell *row = &t->rows[i * t->n_columns];
+
+		if (columns(text_str(&p->line)) + CLASS_WIDTH > p->width)
+			break;
+		text_add(&p->line, i ? ", " : "");
+		add_name(&p->line, row[0].text);
+		text_add(&p->line, row[3].u < row[1].u ? " about " : " ");
+		text_add_bytes(&p->line, row[2].u);
+	}
+	end_line_styled(p, "1", strlen("UNTYPED"));
+}
+
 /* By kind and names; who holds the largest. */
 /* Many, or with much behind them. */
 static bool is_worth_a_line(const struct rp_goroutines *g)
@@ -899,6 +923,7 @@ static void print_page(struct page *p)
 	print_checks(p);
 	print_suspects(p);
 	print_types(p);
+	print_contents(p);
 	print_pools(p);
 	print_goroutines(p);
 	blank(p);

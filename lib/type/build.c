@@ -11,6 +11,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/vectors.h"
+#include "type/look.h"
 #include "type/noter.h"
 #include "type/pieces.h"
 #include "type/rooter.h"
@@ -432,6 +433,15 @@ static void place(void *ctx, uint32_t root, struct root_place *ret)
 	}
 }
 
+static const char *label(void *ctx, node_id node)
+{
+	const struct context *c = ctx;
+	struct block b;
+
+	block_get(c->scan.blocks, node, &b);
+	return look_at(c->img, b.addr, b.usable);
+}
+
 static uint64_t held(void *ctx, uint64_t start)
 {
 	const struct context *c = ctx;
@@ -472,7 +482,7 @@ static void close_context(void *ctx)
 
 static const struct graph_ops block_graph_ops = {
 	.edge = edge, .slot = slot, .slots = slots, .root = describe_root, .place = place, .held = held,
-	.entries = entries, .inside = inside, .close = close_context,
+	.entries = entries, .label = label, .inside = inside, .close = close_context,
 };
 
 /* ---- all together ---- */

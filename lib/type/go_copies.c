@@ -12,33 +12,17 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
-#include "base/hash.h"
 #include "base/vec.h"
+#include "type/contents.h"
 #include "type/go_block.h"
 #include "type/go_shape.h"
-#include "type/noter.h"
 
 enum {
 	LEAST_LENGTH = 16,   /* shorter ones share blocks, or cost little more than their header */
-	LEAST_SAMPLE = 4096, /* bytes that the copies of what is worth showing take */
-	SAMPLE_BYTES = 60,
-	CONTENTS_MAX = 3 << 20, /* 100 MB; more are not told apart */
 	ENDS = 32,		/* bytes at either end that the second pass looks at */
 	PLACES = 8,		/* in its table, for each block */
-	SLOTS_FIRST = 1 << 12,
 	COPY_MAX = 64 << 20, /* bytes of one block that lie in several segments */
-	PROBES = 64,	     /* a dump may be made so that all hashes fall together */
-	SAME_HASHES = 4,
 	FIFO = 32, /* lookups under way at a time, for one alone would wait for memory */
-};
-
-/* Some bytes, in the first block that holds them. */
-struct entry {
-	uint64_t hash;
-	taddr at;
-	uint32_t length, size; /* of them; of a block */
-	uint32_t count;
-	uint32_t content; /* of the sink */
 };
 
 struct copies {
@@ -52,13 +36,7 @@ struct copies {
 	struct col lengths; /* by rank: of the contents, later the entry, + 1; 0: none */
 	struct col ends;    /* 2 bits a place: one block's contents begin and end so; several blocks' */
 	uint64_t n_places;  /* a power of two */
-	struct {
-		struct entry *v;
-		size_t n, cap;
-	} entries;
-	uint32_t *slots; /* entry + 1; a power of two of them */
-	uint64_t n_slots;
-	bool is_full;
+	struct contents contents;
 	/* Of each type: the slots of strings and byte slices. */
 	struct texts {
 		const struct shape *shape;
@@ -82,8 +60,7 @@ static void fini(struct copies *c)
 	col_close(&c->lengths);
 	col_close(&c->ends);
 	free(c->rank);
-	free(c->entries.v);
-	free(c->slots);
+	contents_fini(&c->contents);
 	free(c->texts);
 	arena_fini(&c->mem);
 }
@@ -302,69 +279,6 @@ static struct err *open_places(struct copies *c)
 	return col_fixed(c->env, 8, c->n_places / 32, "contents", &c->ends);
 }
 
-static bool grow(struct copies *c)
-{
-	uint64_t n = c->n_slots ? 2 * c->n_slots : SLOTS_FIRST;
-	uint32_t *slots = calloc(n, sizeof(*slots));
-
-	if (!slots)
-		return false;
-	for (uint32_t i = 0; i < c->entries.n; i++) {
-		uint64_t at = c->entries.v[i].hash & (n - 1);
-
-		for (unsigned k = 0; slots[at] && k < PROBES; k++)
-			at = (at + 1) & (n - 1);
-		if (!slots[at])
-			slots[at] = i + 1;
-	}
-	free(c->slots);
-	c->slots = slots;
-	c->n_slots = n;
-	return true;
-}
-
-static bool is_same(struct copies *c, const struct entry *e, const uint8_t *b)
-{
-	uint64_t avail;
-	const uint8_t *first = image_view(c->img, e->at, &avail);
-
-	return first && avail >= e->length && !memcmp(first, b, e->length);
-}
-
-/* The entry of these bytes, + 1, made when it is new; 0: none, there are too many. */
-static struct err *enter(struct copies *c, const struct entry *fresh, const uint8_t *b,
-			 uint32_t *ret)
-{
-	uint64_t at;
-	unsigned same = 0;
-
-	*ret = 0;
-	if (c->entries.n >= c->n_slots / 2 && !grow(c))
-		return &err_nomem;
-	at = fresh->hash & (c->n_slots - 1);
-	for (unsigned k = 0; c->slots[at]; k++, at = (at + 1) & (c->n_slots - 1)) {
-		struct entry *e = &c->entries.v[c->slots[at] - 1];
-
-		if (k == PROBES || same == SAME_HASHES)
-			return NULL;
-		if (e->hash != fresh->hash || e->length != fresh->length || e->size != fresh->size)
-			continue;
-		same++;
-		if (is_same(c, e, b)) {
-			e->count++;
-			*ret = c->slots[at];
-			return NULL;
-		}
-	}
-	c->is_full |= c->entries.n >= CONTENTS_MAX;
-	if (c->is_full)
-		return NULL;
-	if (!vec_push(&c->entries, fresh))
-		return &err_nomem;
-	*ret = c->slots[at] = (uint32_t)c->entries.n;
-	return NULL;
-}
-
 /* All bytes of what may be contents; NULL: not all were dumped. */
 static const uint8_t *contents_of(struct copies *c, const struct grains_iter *it, uint32_t length)
 {
@@ -388,17 +302,13 @@ static struct err *count_ends(struct copies *c, const struct grains_iter *it, ui
 
 static struct err *compare_block(struct copies *c, const struct grains_iter *it, uint32_t *slot)
 {
-	struct entry fresh = {
-		.at = it->key, .length = *slot, .size = (uint32_t)it->size, .count = 1
-	};
-	const uint8_t *b = contents_of(c, it, fresh.length);
+	uint32_t length = *slot;
+	const uint8_t *b = contents_of(c, it, length);
 
 	*slot = 0;
-	if (!b || !bit_get(c->ends.base, 2 * place_of(c, b, fresh.length, it->size) + 1) ||
-	    bytes_are_zero(b, fresh.length))
+	if (!b || !bit_get(c->ends.base, 2 * place_of(c, b, length, it->size) + 1))
 		return NULL;
-	fresh.hash = hash_bytes(b, fresh.length);
-	return enter(c, &fresh, b, slot);
+	return contents_enter(&c->contents, it->key, b, length, (uint32_t)it->size, slot);
 }
 
 /* `fn` for each block that may be contents, in order of address, with its slot in `lengths`. */
@@ -431,37 +341,6 @@ static struct err *each_plain(struct copies *c,
 
 /* ---- notes */
 
-/* How they begin, for those that cost something; control characters as dots. */
-static const char *sample_of(struct copies *c, const struct entry *e, char *ret)
-{
-	uint64_t avail, n = e->length < SAMPLE_BYTES ? e->length : SAMPLE_BYTES;
-	const uint8_t *b = image_view(c->img, e->at, &avail);
-
-	if (!b || avail < n || (uint64_t)(e->count - 1) * e->size < LEAST_SAMPLE)
-		return NULL;
-	for (uint64_t i = 0; i < n; i++)
-		ret[i] = b[i] < ' ' || b[i] == 0x7f ? '.' : (char)b[i];
-	strcpy(ret + n, n < e->length ? "..." : "");
-	return ret;
-}
-
-static struct err *note_contents(struct copies *c, struct note_sink *sink)
-{
-	char sample[SAMPLE_BYTES + 4];
-	struct err *err = NULL;
-
-	for (size_t i = 0; i < c->entries.n && !err; i++) {
-		struct entry *e = &c->entries.v[i];
-		struct content content = { .length = e->length, .size = e->size };
-
-		if (e->count < 2)
-			continue;
-		content.sample = sample_of(c, e, sample);
-		err = sink->content(sink, &content, &e->content);
-	}
-	return err;
-}
-
 static struct err *note_copies(struct copies *c, struct note_sink *sink)
 {
 	const uint64_t *plain = c->plain.base;
@@ -470,7 +349,7 @@ static struct err *note_copies(struct copies *c, struct note_sink *sink)
 
 	for (uint64_t w = 0; w < bits_words(c->g->n) && !err; w++) {
 		for (uint64_t rest = plain[w]; rest && !err; rest &= rest - 1, slot++) {
-			const struct entry *e = *slot ? &c->entries.v[*slot - 1] : NULL;
+			const struct contents_entry *e = *slot ? &c->contents.entries.v[*slot - 1] : NULL;
 
 			if (e && e->count >= 2)
 				err = sink->copy(
@@ -484,7 +363,8 @@ static struct err *note_copies(struct copies *c, struct note_sink *sink)
 static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks,
 			const struct graph *g, struct note_sink *sink)
 {
-	_cleanup_(fini) struct copies c = { .env = env, .img = img, .blocks = blocks, .g = g };
+	_cleanup_(fini) struct copies c = { .env = env, .img = img, .blocks = blocks, .g = g,
+						  .contents = { .img = img } };
 	struct err *err;
 
 	if (!img->go || !g->types || !g->grains)
@@ -500,12 +380,8 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 		err = each_plain(&c, count_ends);
 	if (!err)
 		err = each_plain(&c, compare_block);
-	if (c.is_full)
-		diag(env, "go/contents", ERR_NOWHERE,
-		     "more than %u different strings: not all were compared",
-		     (unsigned)CONTENTS_MAX);
 	if (!err)
-		err = note_contents(&c, sink);
+		err = contents_note(&c.contents, env, sink);
 	return err ? err : note_copies(&c, sink);
 }
 

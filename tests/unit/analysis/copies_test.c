@@ -150,7 +150,7 @@ static void the_rest_is_one_suspect(void **state)
 
 		open_world(&w, 0);
 		for (unsigned k = 0; k < 10; k++) {
-			many[k] = (struct content){ 30, k < 8 ? 800 * KIB : cases[i].size, NULL };
+			many[k] = (struct content){ 30, k < 8 ? 800 * KIB : cases[i].size, 0, NULL };
 			rows[2 * k] = (struct copy){ 2 * k, k };
 			rows[2 * k + 1] = (struct copy){ 2 * k + 1, k };
 		}

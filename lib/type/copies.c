@@ -1,0 +1,144 @@
+/*
+ * type/copies.c - blocks of C and C++ that hold the same bytes, whatever they are.
+ *
+ * All of few blocks; of many all large ones, and of the others a sample, each of which then stands
+ * for several.  How much of a block was asked for nobody knows: a C string counts up to its end,
+ * other contents up to what malloc may have rounded up.  Zeros alone are no contents.  Go's own are
+ * go_copies.c's business.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "type/contents.h"
+#include "type/look.h"
+
+enum {
+	LEAST_LENGTH = 32,
+	LEAST_TEXT = 16,
+	TEXT_BYTES = 4096, /* of a longer text the end is not looked for */
+	ROUNDING = 24,	   /* bytes that malloc may give more than were asked for */
+	ROUNDED = 256,	   /* blocks from that size on: their last ones are not compared */
+	TAIL = 16,
+	SAMPLES = 1 << 16,
+	LARGE = 4096, /* bytes of blocks that are always in the sample */
+};
+
+struct copies {
+	const struct graph *g;
+	const struct blocks *blocks;
+	const struct image *img;
+	uint64_t every; /* one small block of so many is in the sample */
+	struct contents contents;
+	struct col found; /* struct copy: what is in the sample */
+	const struct claim *claim; /* the one used last */
+	taddr window_start, window_end; /* of the segment used last */
+	const uint8_t *window;
+};
+
+static void fini(struct copies *c)
+{
+	contents_fini(&c->contents);
+	col_close(&c->found);
+}
+
+/* What a block holds. */
+struct bytes {
+	const uint8_t *b;
+	taddr at;
+	uint32_t length, size; /* size: of the block */
+};
+
+static const uint8_t *view(struct copies *c, taddr at, uint64_t n)
+{
+	if (at - c->window_start >= c->window_end - c->window_start) {
+		const struct segment *seg = image_segment(c->img, at);
+
+		if (!seg || !seg->bytes)
+			return NULL;
+		c->window_start = seg->start;
+		c->window_end = seg->end;
+		c->window = seg->bytes;
+	}
+	return n <= c->window_end - at ? c->window + (at - c->window_start) : NULL;
+}
+
+/* Of a string, its characters; 0: it is none, or too little of the block is. */
+static uint64_t string_length(const uint8_t *b, uint64_t usable)
+{
+	uint64_t n = look_text_length(b, usable < TEXT_BYTES ? usable : TEXT_BYTES);
+
+	return n >= LEAST_TEXT && n < usable && !b[n] && (usable - n <= ROUNDING || n >= usable / 4 * 3) ? n : 0;
+}
+
+static bool contents_of(struct copies *c, taddr start, uint64_t size, struct bytes *ret)
+{
+	uint64_t usable, length;
+
+	if (!c->claim || start - c->claim->start >= c->claim->end - c->claim->start)
+		c->claim = blocks_claim_at(c->blocks, start);
+	if (!c->claim || size > UINT32_MAX || size < (uint64_t)c->claim->head + c->claim->overhead + LEAST_TEXT)
+		return false;
+	usable = size - c->claim->head - c->claim->overhead;
+	ret->at = start + c->claim->head;
+	ret->size = (uint32_t)size;
+	ret->b = view(c, ret->at, usable);
+	if (!ret->b)
+		return false;
+	length = string_length(ret->b, usable);
+	if (!length)
+		length = usable < ROUNDED ? usable : usable - TAIL;
+	ret->length = (uint32_t)length;
+	return length >= LEAST_LENGTH || length < usable;
+}
+
+static bool is_sampled(const struct copies *c, node_id id, uint64_t size)
+{
+	return size >= LARGE || c->every == 1 || (uint32_t)(id * 0x9e3779b1u) < UINT32_MAX / c->every;
+}
+
+static struct err *enter(struct copies *c, node_id id, taddr start, uint64_t size)
+{
+	struct copy copy = { .node = id };
+	struct bytes b;
+	struct err *err;
+
+	if (!is_sampled(c, id, size) || !contents_of(c, start, size, &b))
+		return NULL;
+	err = contents_enter(&c->contents, b.at, b.b, b.length, b.size, &copy.content);
+	return err || !copy.content ? err : col_append(&c->found, &copy, 1);
+}
+
+static struct err *note_all(struct copies *c, struct env *env, struct note_sink *sink)
+{
+	const struct copy *found = c->found.base;
+	struct err *err = contents_note(&c->contents, env, sink);
+
+	for (uint64_t i = 0; i < c->found.n && !err; i++) {
+		const struct contents_entry *e = &c->contents.entries.v[found[i].content - 1];
+
+		if (contents_is_told(&c->contents, e))
+			err = sink->copy(sink, found[i].node, e->content);
+	}
+	return err;
+}
+
+static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks,
+			const struct graph *g, struct note_sink *sink)
+{
+	_cleanup_(fini) struct copies c = { .g = g, .blocks = blocks, .img = img, .contents = { .img = img } };
+	struct err *err;
+
+	if (img->go || !g->grains || !g->n_live)
+		return NULL;
+	c.every = g->n_live / SAMPLES + 1;
+	c.contents.sampled_below = c.every > 1 ? LARGE : 0;
+	c.contents.every = c.every;
+	err = col_open(env, sizeof(struct copy), g->n_live, "contents", &c.found);
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it))
+		err = enter(&c, it.id, it.key, it.size);
+	return err ? err : note_all(&c, env, sink);
+}
+
+extern const struct noter_ops noter_copies;
+const struct noter_ops noter_copies = { .name = "equal contents of blocks", .find = find };
