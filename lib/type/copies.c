@@ -129,7 +129,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	_cleanup_(fini) struct copies c = { .g = g, .blocks = blocks, .img = img, .contents = { .img = img } };
 	struct err *err;
 
-	if (img->go || !g->grains || !g->n_live)
+	if (img->go || img->blanked || !g->grains || !g->n_live)
 		return NULL;
 	c.every = g->n_live / SAMPLES + 1;
 	c.contents.sampled_below = c.every > 1 ? LARGE : 0;

@@ -180,7 +180,7 @@ const char *look_at(const struct image *img, taddr at, uint64_t usable)
 {
 	struct sample s;
 
-	if (!usable || !take_sample(img, at, usable, &s))
+	if (img->blanked || !usable || !take_sample(img, at, usable, &s))
 		return NULL;
 	if (is_zero_block(img, at, usable, &s))
 		return "zero-filled";
