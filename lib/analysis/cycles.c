@@ -156,13 +156,22 @@ static struct kind *kind_of(struct kinds *ks, const struct cycle *c)
 	return vec_push(ks, &fresh) ? &ks->v[ks->n - 1] : NULL;
 }
 
+/* A ring of counted references is in it: analysis/ref_rings.c tells of that. */
+static bool is_counted(const struct facts *f, const struct cycle *c)
+{
+	for (uint64_t i = 0; i < c->nodes && f->in_ref_ring; i++)
+		if (bit_get(f->in_ref_ring, f->cycle_members[c->first_member + i]))
+			return true;
+	return false;
+}
+
 static struct err *collect(const struct facts *f, struct kinds *ks)
 {
 	for (uint64_t i = 0; i < f->n_cycles; i++) {
 		const struct cycle *c = &f->cycles[i];
 		struct kind *k;
 
-		if (f->reach[c->node] != REACH_DEFINITE)
+		if (f->reach[c->node] != REACH_DEFINITE || is_counted(f, c))
 			continue;
 		if (ks->n >= KINDS_MAX && ks->v[ks->n - 1].bytes != c->bytes)
 			/* sorted by bytes: what is left is smaller than thousands of others */
@@ -243,7 +252,6 @@ static void add_totals(const struct facts *f, struct report *r)
 		total->count += f->cycles[i].nodes;
 		total->bytes += f->cycles[i].bytes;
 	}
-	r->n_cycles = f->n_cycles;
 }
 
 static struct err *add_finding(const struct facts *f, struct report *r)
@@ -270,8 +278,13 @@ static struct err *cycles_run(struct env *env, const struct subject *s, struct r
 	add_totals(f, r);
 	if (!f->n_cycles)
 		return NULL;
-	for (uint64_t i = 0; i < f->n_cycles && i < CYCLES_SHOWN && !err; i++)
-		err = add_cycle(env, s, r, &f->cycles[i]);
+	for (uint64_t i = 0, shown = 0; i < f->n_cycles && !err; i++) {
+		if (is_counted(f, &f->cycles[i]))
+			continue;
+		r->n_cycles++;
+		if (shown++ < CYCLES_SHOWN)
+			err = add_cycle(env, s, r, &f->cycles[i]);
+	}
 	if (!err)
 		err = add_finding(f, r);
 	if (!err)
@@ -291,6 +304,6 @@ static struct err *cycles_run(struct env *env, const struct subject *s, struct r
 const struct analysis_ops cycles_analysis = {
 	.name = "cycles",
 	.summary = "rings of blocks that nothing holds",
-	.needs = FACT_REACH | FACT_CYCLES | FACT_DOM,
+	.needs = FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_REF_RINGS,
 	.run = cycles_run,
 };

@@ -105,7 +105,9 @@ static struct group *group_of(struct groups *gs, const struct lost_head *head, b
 
 static bool is_ring(const struct groups *gs, node_id node)
 {
-	return gs->ring && bit_get(gs->ring, node);
+	const uint64_t *counted = gs->s->facts->in_ref_ring;
+
+	return (gs->ring && bit_get(gs->ring, node)) || (counted && bit_get(counted, node));
 }
 
 static struct err *mark_rings(struct env *env, struct groups *gs)
@@ -301,6 +303,6 @@ static struct err *leaks_run(struct env *env, const struct subject *s, struct re
 const struct analysis_ops leaks_analysis = {
 	.name = "leaks",
 	.summary = "used blocks that no root reaches, like heads together",
-	.needs = FACT_REACH | FACT_DOM | FACT_CYCLES,
+	.needs = FACT_REACH | FACT_DOM | FACT_CYCLES | FACT_REF_RINGS,
 	.run = leaks_run,
 };

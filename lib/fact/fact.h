@@ -32,6 +32,8 @@ enum fact {
 	FACT_HELD = 1 << 10,
 	/* what the keys of one container alone keep; needs DOM; nothing without graph.keyeds */
 	FACT_BY_KEYS = 1 << 11,
+	/* rings of counted references; needs REACH; nothing without graph.counteds */
+	FACT_REF_RINGS = 1 << 12,
 };
 
 /*
@@ -120,6 +122,27 @@ struct by_keys {
 	unsigned n_worst;
 };
 
+/*
+ * Blocks that keep each other, by counted references and by pointers of blocks that nobody counts.
+ * What has a count is kept by its references alone, whatever else points at it; what has none by
+ * every pointer to it.
+ */
+struct ref_ring {
+	node_id node;	/* the lowest of those with a count */
+	uint64_t nodes, counted, bytes;
+	uint64_t held_count, held_bytes; /* besides, what nothing but this ring keeps; 0 for a held one */
+	uint64_t first_member; /* in ref_members: `nodes` of them, ascending */
+	uint64_t first_step, n_steps; /* in ref_steps: the shortest ring, from its lowest with a count */
+	bool held;   /* one has more references than the ring has: it would go with its holder */
+	bool unsure; /* some references are known by their place alone */
+};
+/* One block of the shortest ring, and how it keeps the next one. */
+struct ref_step {
+	node_id node;
+	uint64_t reference; /* index in graph.references; UINT64_MAX: by a pointer to what has no count */
+	bool breaks; /* made weak, it would let all counted ones of its ring go */
+};
+
 #define PARENT_ROOT (1u << 31) /* in parent[]: the low bits are a root index */
 
 struct facts {
@@ -203,7 +226,13 @@ struct facts {
 	const struct by_keys *by_keys;
 	uint64_t n_by_keys;
 	const uint16_t *keyed; /* NULL without by_keys */
-	struct col cols[28];
+	/* REF_RINGS: those that are not held first, then by bytes; and one bit a node of these; NULL: none */
+	const struct ref_ring *ref_rings;
+	uint64_t n_ref_rings;
+	const node_id *ref_members;
+	const struct ref_step *ref_steps;
+	const uint64_t *in_ref_ring;
+	struct col cols[32];
 };
 /* Of a node whose size is known, as in passes over all of them; live ones alone. */
 static inline uint64_t facts_retained_of(const struct facts *f, node_id i, uint64_t size)

@@ -43,6 +43,9 @@ static const struct step {
 	{ FACT_HELD, FACT_OWNER, held_compute, 1 << COL_GROUP_TOTAL, "what goroutines keep" },
 	{ FACT_BY_KEYS, FACT_DOM | FACT_REACH, by_keys_compute, 1 << COL_BY_KEYS | 1 << COL_KEYED,
 	  "what keys keep" },
+	{ FACT_REF_RINGS, FACT_REACH, ref_rings_compute,
+	  1u << COL_REF_RINGS | 1u << COL_REF_MEMBERS | 1u << COL_REF_STEPS | 1u << COL_IN_REF_RING,
+	  "rings of references" },
 	{ FACT_STUCK_RINGS, FACT_OWNER, stuck_rings_compute, 1 << COL_STUCK_RINGS,
 	  "rings of stuck goroutines" },
 };
@@ -90,6 +93,11 @@ static void drop(struct facts *f, unsigned which)
 	f->n_stuck_rings = f->stuck_rings ? f->cols[COL_STUCK_RINGS].n : 0;
 	f->n_final_rings = f->cols[COL_FINAL_RINGS].n;
 	f->in_final_ring = f->cols[COL_IN_FINAL_RING].base;
+	f->ref_rings = f->cols[COL_REF_RINGS].base;
+	f->n_ref_rings = f->cols[COL_REF_RINGS].n;
+	f->ref_members = f->cols[COL_REF_MEMBERS].base;
+	f->ref_steps = f->cols[COL_REF_STEPS].base;
+	f->in_ref_ring = f->cols[COL_IN_REF_RING].base;
 	f->n_lost = f->cols[COL_LOST].n;
 	f->n_cycles = f->cols[COL_CYCLES].n;
 }

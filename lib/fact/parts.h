@@ -36,7 +36,11 @@ enum {
 	COL_BY_KEYS,
 	COL_KEYED,
 	COL_RETAINED_SET,
-	COL_RETAINED_RANK
+	COL_RETAINED_RANK,
+	COL_REF_RINGS,
+	COL_REF_MEMBERS,
+	COL_REF_STEPS,
+	COL_IN_REF_RING
 };
 
 /* A set of nodes, numbered densely in id order: a bit a node, and a count for each 64. */
@@ -65,7 +69,7 @@ typedef struct err *compute_fn(struct env *env, const struct graph *g, const str
 			       struct facts *f);
 compute_fn reach_compute, cycles_compute, dom_compute, parent_compute, reverse_compute;
 compute_fn stuck_compute, knots_compute, stuck_rings_compute, owner_compute, final_rings_compute;
-compute_fn held_compute, by_keys_compute;
+compute_fn held_compute, by_keys_compute, ref_rings_compute;
 
 /*
  * Ancestors in logarithmic steps: a skew-binary jump pointer a node (Myers, "An applicative
@@ -124,5 +128,45 @@ struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_
 struct err *parts_of_set(struct env *env, const struct graph *g, const uint64_t *set,
 			 struct lost_parts *ret) MUST_CHECK;
 void lost_parts_close(struct lost_parts *p);
+
+/*
+ * fact/ref_edges.c: who keeps whom where references are counted.  Into a node with a count lead its
+ * references, into what such a one manages the pointer of its own, into others all pointers.
+ */
+struct ref_edges {
+	const struct graph *g;
+	struct subset counted;	/* nodes of graph.counteds, numbered as these are */
+	struct subset sources;	/* nodes with references */
+	struct subset managed;	/* `value`s */
+	uint64_t *first;	/* of each source, and one behind: in graph.references */
+	node_id *manager;	/* of each managed: the node with the count */
+	uint32_t *strong, *unsure; /* references of each counted one that were found */
+	uint64_t *rooted; /* one bit a counted one: a root points at its start */
+	struct col cols[5];
+};
+struct err *ref_edges_open(struct env *env, const struct graph *g, struct ref_edges *ret) MUST_CHECK;
+void ref_edges_close(struct ref_edges *r);
+/* As many references were found in blocks as are counted: nothing else holds it. */
+bool ref_is_explained(const struct ref_edges *r, uint32_t counted);
+/* A word that may be a weak reference, for its target has such ones. */
+bool ref_may_be_weak(const struct ref_edges *r, const struct reference *ref);
+
+struct ref_edge {
+	node_id to;
+	uint64_t reference; /* UINT64_MAX: none, a pointer */
+};
+/* All of one node's, references first. */
+struct ref_iter {
+	const struct ref_edges *r;
+	node_id from;
+	uint64_t next, end; /* in references */
+	edge_id edge, edge_end;
+};
+struct ref_iter ref_iter(const struct ref_edges *r, node_id from);
+bool ref_next(struct ref_iter *it, struct ref_edge *ret);
+
+/* fact/ref_steps.c: adds the shortest ring of one whose members are there; `ring` gets its steps. */
+struct err *ref_steps_find(struct env *env, const struct ref_edges *r, const node_id *members,
+			   struct ref_ring *ring, struct col *steps) MUST_CHECK;
 
 #endif

@@ -123,6 +123,23 @@ struct copy {
 	uint32_t content; /* index in contents */
 };
 
+/* A block with a count of the references that keep it: a control block, an Rc, what a rule describes. */
+struct counted {
+	node_id node;
+	node_id value;	 /* what it keeps, where that is a block of its own; NODE_NONE */
+	uint64_t strong; /* references that keep it, as it says itself; never 0 */
+	uint64_t weak;	 /* those that do not; 0 where nobody counts them */
+	uint64_t found_weak; /* of these, words that were found in blocks */
+	const char *kind; /* "shared_ptr", "Rc", the name of a rule; lives as long as the graph */
+};
+/* A word of a block that is such a reference. */
+struct reference {
+	node_id from;
+	uint32_t to;	 /* index in counteds */
+	uint64_t offset; /* in `from`, as the program holds it */
+	bool sure; /* a strong one, by its type; false: it may be a weak one, or nobody's any more */
+};
+
 /* Where roots of one kind lie together: a module's data, a thread's stack. Few; roots refer to it. */
 struct root_source {
 	uint8_t kind;	  /* enum root_kind */
@@ -240,7 +257,11 @@ struct graph {
 	uint32_t n_contents;
 	const struct copy *copies; /* ascending by node, each once */
 	uint64_t n_copies;
-	struct arena names; /* of owners, and samples */
+	const struct counted *counteds; /* ascending by node, each once */
+	uint32_t n_counteds;
+	const struct reference *references; /* ascending by from, then offset */
+	uint64_t n_references;
+	struct arena names; /* of owners, samples and what counts */
 
 	const struct graph_ops *ops;
 	void *ctx; /* for ops */

@@ -404,7 +404,7 @@ ROWS_TABLE("chains", PART_FINDINGS, chain_rows, TEXT("suspect"), INT("hop"), ADD
 }
 
 ROWS_TABLE("cycles", PART_FINDINGS, cycle_rows, INT("id"), TEXT("kind"), INT("nodes"), INT("bytes"),
-	   INT("retained"), INT("reachable"))
+	   INT("retained"), INT("reachable"), INT("held"), TEXT("weaken"))
 {
 	const struct report *r = q->src.report;
 
@@ -420,6 +420,8 @@ ROWS_TABLE("cycles", PART_FINDINGS, cycle_rows, INT("id"), TEXT("kind"), INT("no
 		give_int(&row[3], c->bytes);
 		give_int(&row[4], c->retained);
 		give_int(&row[5], c->reachable);
+		give_int(&row[6], c->held);
+		give_text(&row[7], c->weaken.via);
 	}
 	return NULL;
 }

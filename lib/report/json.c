@@ -351,6 +351,15 @@ static void put_suspect(struct json *j, const struct report *r, size_t i)
 	json_end_map(j);
 }
 
+static void put_member(struct json *j, const char *key, const struct rp_member *m)
+{
+	json_map(j, key);
+	json_addr(j, "address", m->address);
+	json_text(j, "type", m->type);
+	json_text(j, "via", m->via);
+	json_end_map(j);
+}
+
 static void put_cycle(struct json *j, const struct rp_cycle *c, size_t i)
 {
 	char id[24];
@@ -364,14 +373,13 @@ static void put_cycle(struct json *j, const struct rp_cycle *c, size_t i)
 	json_bool(j, "reachable", c->reachable);
 	json_text(j, "kind", c->kind);
 	json_list(j, "members");
-	for (size_t k = 0; k < c->n_members; k++) {
-		json_map(j, NULL);
-		json_addr(j, "address", c->members[k].address);
-		json_text(j, "type", c->members[k].type);
-		json_text(j, "via", c->members[k].via);
-		json_end_map(j);
-	}
+	for (size_t k = 0; k < c->n_members; k++)
+		put_member(j, NULL, &c->members[k]);
 	json_end_list(j);
+	if (c->held)
+		json_bool(j, "held", true);
+	if (c->weaken.via)
+		put_member(j, "weaken", &c->weaken);
 	json_end_map(j);
 }
 

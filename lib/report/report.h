@@ -180,12 +180,14 @@ bool suspect_counts(const struct rp_suspect *s); /* neither suppressed nor known
 struct rp_cycle {
 	uint64_t nodes, bytes, retained;
 	bool reachable;
-	const char *kind; /* "unreachable" */
+	const char *kind; /* "unreachable", "refcount" */
+	bool held; /* of "refcount": something outside has references to it; it is no leak */
 	struct rp_member {
 		uint64_t address;
 		const char *type, *via; /* via: how this one points at the next */
 	} *members; /* the shortest ring through its lowest node, at most 64 */
 	size_t n_members;
+	struct rp_member weaken; /* the reference that would break it; no `via`: not told */
 };
 
 struct rp_finding {

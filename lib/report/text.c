@@ -772,7 +772,10 @@ static void print_cycles(struct page *p)
 		text_add_count(&p->line, c->nodes);
 		text_add(&p->line, " blocks, ");
 		text_add_bytes(&p->line, c->bytes);
-		text_printf(&p->line, ", %sreachable", c->reachable ? "" : "un");
+		if (c->kind && !strcmp(c->kind, "refcount"))
+			text_add(&p->line, c->held ? ", held from outside" : ", kept by its own references");
+		else
+			text_printf(&p->line, ", %sreachable", c->reachable ? "" : "un");
 		if (c->n_members)
 			text_printf(&p->line, ", through 0x%" PRIx64, c->members[0].address);
 		if (i + 1 == p->fit->cycles && r->n_cycles > p->fit->cycles) {

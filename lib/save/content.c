@@ -29,7 +29,7 @@ HOLDS(rp_type, 48);
 HOLDS(rp_root, 88);
 HOLDS(rp_hop, 56);
 HOLDS(rp_suspect, 296);
-HOLDS(rp_cycle, 56);
+HOLDS(rp_cycle, 88);
 HOLDS(rp_finding, 24);
 HOLDS(rp_table, 48);
 HOLDS(rp_node, 48);
@@ -363,7 +363,9 @@ static void io_cycle(struct io *io, struct rp_cycle *c)
 	io_u64(io, &c->retained);
 	io_bool(io, &c->reachable);
 	io_word(io, &c->kind);
+	io_bool(io, &c->held);
 	io_array(io, &c->members, &c->n_members, 24, io_member);
+	io_member(io, &c->weaken);
 }
 
 static void io_finding(struct io *io, struct rp_finding *f)

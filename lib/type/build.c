@@ -622,7 +622,7 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 		return err;
 	typing_columns(((struct context *)g->ctx)->typing, &g->type_narrow, &g->type_wide);
 	g->types = typing_types(((struct context *)g->ctx)->typing);
-	err = noting_run(env, img, blocks, noter_registry, g);
+	err = noting_run(env, img, blocks, ((struct context *)g->ctx)->typing, noter_registry, g);
 	if (err)
 		return err;
 	*ret = take(&g);

@@ -44,12 +44,21 @@ struct native_slot {
 	uint64_t guard;
 };
 
+/* Where it has a reference that its target counts. */
+struct native_ref {
+	uint64_t offset;
+	bool is_weak, has_guard;
+	uint8_t is; /* as in native_slot */
+	uint64_t guard;
+};
+
 /* A type of DWARF's as blocks have it: dbg_type.user. */
 struct native_type {
 	struct dbg_type *dbg; /* loaded when `slots` are made */
 	const struct native_slot *slots; /* ascending, of one object */
-	uint32_t n_slots;
-	bool compiled;
+	const struct native_ref *refs;	 /* the same; after native_refs() */
+	uint32_t n_slots, n_refs;
+	bool compiled, refs_made;
 	bool is_node; /* of a container */
 	bool is_ring; /* such a one whose links may lead to the container, too */
 	struct native_shape *shapes[NATIVE_KINDS][2]; /* sure, and guessed */
@@ -110,6 +119,8 @@ struct native_type *native_type_named(struct native *n, const char *name);
 struct native_shape *native_shape_of(struct native *n, struct native_type *type, enum native_kind kind, bool is_guess);
 /* Makes the list of slots, once. */
 void native_compile(struct native *n, struct native_type *type);
+/* And that of its counted references. */
+void native_refs(struct native *n, struct native_type *type);
 /* "order *" */
 void native_type_name(const struct dbg_type *type, struct text *ret);
 /*
@@ -140,6 +151,9 @@ bool native_is_ring(const struct dbg_type *type); /* of a list that ends where i
 bool native_is_link(const struct dbg_type *type);
 /* "eu" in `["eu"]`, "..." where contents are not to be shown. */
 void native_key(const struct native *n, const struct dbg_type *key, taddr at, struct text *ret);
+
+/* native_counts.c: a struct that is a counted reference: its word that leads to the count; NULL: it is none. */
+const struct dbg_member *native_counted(const struct dbg_type *type, uint64_t *ret_offset, bool *ret_is_weak);
 
 /* native_spread.c: from blocks that are typed and from variables, along pointers, to blocks. */
 struct native_spread;

@@ -96,6 +96,10 @@ struct native_shape *native_shape_of(struct native *n, struct native_type *type,
 struct slots {
 	struct native_slot *v;
 	size_t n, cap;
+	struct refs {
+		struct native_ref *v;
+		size_t n, cap;
+	} *refs; /* wanted instead of slots; NULL: not */
 };
 
 /* Something inside a type, that a byte may say is not there. */
@@ -120,12 +124,26 @@ static void add_slot(struct native *n, struct slots *slots, const struct part *i
 		.offset = at, .op = (uint8_t)op, .has_guard = in->has_guard, .is = in->is, .guard = in->guard,
 	};
 
+	if (slots->refs)
+		return;
 	dbg_type_load((struct dbg_type *)pointer);
 	slot.to = native_type_of(n, pointer->to);
 	if (slot.to && in->nodes.part && slot.to->dbg->name && !strcmp(slot.to->dbg->name, in->nodes.part))
 		slot.to = in->nodes.node;
 	if (slot.to && slots->n < SLOTS_MAX)
 		vec_push(slots, &slot);
+}
+
+static void add_ref(const struct part *in, struct refs *refs)
+{
+	struct native_ref ref = { .has_guard = in->has_guard, .is = in->is, .guard = in->guard };
+	uint64_t offset;
+
+	if (!native_counted(in->type, &offset, &ref.is_weak))
+		return;
+	ref.offset = in->at + offset;
+	if (refs->n < SLOTS_MAX)
+		vec_push(refs, &ref);
 }
 
 static void push_part(struct parts *todo, const struct part *in, const struct dbg_type *type, uint64_t at)
@@ -221,6 +239,8 @@ static void push_members(struct native *n, const struct part *in, struct parts *
 
 	dbg_type_load((struct dbg_type *)p.type);
 	native_nodes_of(n, p.type, &p.nodes);
+	if (slots->refs)
+		add_ref(&p, slots->refs);
 	if (stored)
 		push_part(todo, &p, stored, p.at);
 	if (stored || add_vector(n, &p, slots) || add_deque(n, &p, slots) || push_alternatives(&p, todo))
@@ -237,27 +257,35 @@ static int by_offset(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-void native_compile(struct native *n, struct native_type *type)
+/* All that lies in a type. */
+static void walk_parts(struct native *n, struct native_type *type, struct slots *slots)
 {
-	struct slots slots = {};
 	struct parts todo = {};
-	struct native_slot *kept;
 	unsigned seen = 0;
 
-	if (type->compiled)
-		return;
-	type->compiled = true;
 	push_part(&todo, &(struct part){}, type->dbg, 0);
 	while (todo.n && seen++ < PARTS_MAX) {
 		struct part p = todo.v[--todo.n];
 
 		if (p.type->kind == DBG_KIND_POINTER)
-			add_slot(n, &slots, &p, p.at, p.type, NATIVE_POINTER);
+			add_slot(n, slots, &p, p.at, p.type, NATIVE_POINTER);
 		else if (p.type->kind == DBG_KIND_STRUCT)
-			push_members(n, &p, &todo, &slots);
+			push_members(n, &p, &todo, slots);
 		for (uint64_t i = 0; p.type->kind == DBG_KIND_ARRAY && i < p.type->count && i < SLOTS_MAX; i++)
 			push_part(&todo, &p, p.type->to, p.at + i * p.type->to->size);
 	}
+	free(todo.v);
+}
+
+void native_compile(struct native *n, struct native_type *type)
+{
+	struct slots slots = {};
+	struct native_slot *kept;
+
+	if (type->compiled)
+		return;
+	type->compiled = true;
+	walk_parts(n, type, &slots);
 	if (slots.n)
 		qsort(slots.v, slots.n, sizeof(*slots.v), by_offset);
 	kept = slots.n ? arena_alloc(&n->mem, slots.n * sizeof(*kept)) : NULL;
@@ -267,7 +295,33 @@ void native_compile(struct native *n, struct native_type *type)
 		type->n_slots = (uint32_t)slots.n;
 	}
 	free(slots.v);
-	free(todo.v);
+}
+
+static int by_ref_offset(const void *a, const void *b)
+{
+	const struct native_ref *x = a, *y = b;
+
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+void native_refs(struct native *n, struct native_type *type)
+{
+	struct refs refs = {};
+	struct native_ref *kept;
+
+	if (type->refs_made)
+		return;
+	type->refs_made = true;
+	walk_parts(n, type, &(struct slots){ .refs = &refs });
+	if (refs.n)
+		qsort(refs.v, refs.n, sizeof(*refs.v), by_ref_offset);
+	kept = refs.n ? arena_alloc(&n->mem, refs.n * sizeof(*kept)) : NULL;
+	if (kept) {
+		memcpy(kept, refs.v, refs.n * sizeof(*kept));
+		type->refs = kept;
+		type->n_refs = (uint32_t)refs.n;
+	}
+	free(refs.v);
 }
 
 /* ---- how bytes are called */

@@ -3,7 +3,8 @@
  * for what, how much of a container is in use.
  *
  * Noters run once, last: the graph has its nodes, edges, roots and types.  What they note becomes
- * columns of the graph (owners, gates, waits, slacks, keys, copies), which facts and analyses read.
+ * columns of the graph (owners, gates, waits, slacks, keys, copies, counts), which facts and analyses
+ * read.
  */
 #ifndef HEAPFX_TYPE_NOTER_H
 #define HEAPFX_TYPE_NOTER_H
@@ -11,6 +12,7 @@
 #include "graph/graph.h"
 #include "heap/blocks.h"
 #include "image/image.h"
+#include "type/typing.h"
 
 struct note_sink {
 	/* `name` is copied; *ret is what gates and roots refer to: 1 and up. */
@@ -35,6 +37,10 @@ struct note_sink {
 	struct err *(*content)(struct note_sink *sink, const struct content *content, uint32_t *ret);
 	/* Nodes ascend, from one noter alone. */
 	struct err *(*copy)(struct note_sink *sink, node_id node, uint32_t content);
+	/* `kind` is copied; nodes ascend, each once, from one noter alone. */
+	struct err *(*counted)(struct note_sink *sink, const struct counted *counted);
+	struct err *(*reference)(struct note_sink *sink, const struct reference *reference);
+	const struct typing *typing; /* for noters that know more by their language's types; NULL */
 };
 
 struct noter_ops {
@@ -46,6 +52,7 @@ extern const struct noter_ops *const noter_registry[]; /* type/registry.c; NULL-
 
 /* type/noting.c: runs the noters, gives `g` what they note; the columns are the graph's. */
 struct err *noting_run(struct env *env, const struct image *img, const struct blocks *blocks,
-		       const struct noter_ops *const *noters, struct graph *g) MUST_CHECK;
+		       const struct typing *typing, const struct noter_ops *const *noters,
+		       struct graph *g) MUST_CHECK;
 
 #endif

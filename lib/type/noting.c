@@ -54,6 +54,14 @@ struct noting {
 		struct copy *v;
 		size_t n, cap;
 	} copies;
+	struct {
+		struct counted *v;
+		size_t n, cap;
+	} counteds;
+	struct {
+		struct reference *v;
+		size_t n, cap;
+	} references;
 };
 
 static void noting_fini(struct noting *n)
@@ -69,6 +77,8 @@ static void noting_fini(struct noting *n)
 	free(n->key_edges.v);
 	free(n->contents.v);
 	free(n->copies.v);
+	free(n->counteds.v);
+	free(n->references.v);
 }
 
 static struct err *on_owner(struct note_sink *sink, const struct owner *owner, uint32_t *ret)
@@ -174,6 +184,29 @@ static struct err *on_copy(struct note_sink *sink, node_id node, uint32_t conten
 	return vec_push(&n->copies, &copy) ? NULL : &err_nomem;
 }
 
+static struct err *on_counted(struct note_sink *sink, const struct counted *counted)
+{
+	struct noting *n = (struct noting *)sink;
+	struct counted *last = n->counteds.n ? &n->counteds.v[n->counteds.n - 1] : NULL;
+	struct counted copy = *counted;
+
+	if (n->counteds.n >= UINT32_MAX)
+		return err_new(ERR_LIMIT, "more than 2^32 counted objects");
+	/* Millions have the same few names. */
+	if (last && !strcmp(last->kind, copy.kind))
+		copy.kind = last->kind;
+	else
+		copy.kind = arena_strdup(&n->g->names, copy.kind);
+	return copy.kind && vec_push(&n->counteds, &copy) ? NULL : &err_nomem;
+}
+
+static struct err *on_reference(struct note_sink *sink, const struct reference *reference)
+{
+	struct noting *n = (struct noting *)sink;
+
+	return vec_push(&n->references, reference) ? NULL : &err_nomem;
+}
+
 /* ---- sorted, each once ---- */
 
 static int by_gate(const void *pa, const void *pb)
@@ -212,6 +245,15 @@ static int by_keyed(const void *pa, const void *pb)
 	const struct keyed *a = pa, *b = pb;
 
 	return a->node < b->node ? -1 : a->node > b->node;
+}
+
+static int by_from(const void *pa, const void *pb)
+{
+	const struct reference *a = pa, *b = pb;
+
+	if (a->from != b->from)
+		return a->from < b->from ? -1 : 1;
+	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
 static int by_thread(const void *pa, const void *pb)
@@ -317,7 +359,7 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 {
 	const void *owners = NULL, *gates = NULL, *waits = NULL, *slacks = NULL;
 	const void *contents = NULL, *copies = NULL, *finalizable = NULL, *queued = NULL;
-	const void *keyeds = NULL, *key_edges = NULL;
+	const void *keyeds = NULL, *key_edges = NULL, *counteds = NULL, *references = NULL;
 	struct err *err;
 
 	sort(n->gates.v, n->gates.n, sizeof(struct gate), by_gate);
@@ -332,6 +374,7 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 	slacks_once(n);
 	sort(n->keyeds.v, n->keyeds.n, sizeof(struct keyed), by_keyed);
 	keyeds_once(n);
+	sort(n->references.v, n->references.n, sizeof(struct reference), by_from);
 	err = own(env, g, n->owners.v, n->owners.n, sizeof(struct owner), &owners);
 	if (!err)
 		err = own(env, g, n->gates.v, n->gates.n, sizeof(struct gate), &gates);
@@ -352,8 +395,16 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 		err = own(env, g, n->key_edges.v, n->key_edges.n, sizeof(edge_id), &key_edges);
 	if (!err)
 		err = own(env, g, n->queued.v, n->queued.n, sizeof(node_id), &queued);
+	if (!err)
+		err = own(env, g, n->counteds.v, n->counteds.n, sizeof(struct counted), &counteds);
+	if (!err)
+		err = own(env, g, n->references.v, n->references.n, sizeof(struct reference), &references);
 	if (err)
 		return err;
+	g->counteds = counteds;
+	g->n_counteds = (uint32_t)n->counteds.n;
+	g->references = references;
+	g->n_references = n->references.n;
 	g->contents = contents;
 	g->n_contents = (uint32_t)n->contents.n;
 	g->copies = copies;
@@ -378,11 +429,11 @@ static struct err *give(struct env *env, struct noting *n, struct graph *g)
 }
 
 struct err *noting_run(struct env *env, const struct image *img, const struct blocks *blocks,
-		       const struct noter_ops *const *noters, struct graph *g)
+		       const struct typing *typing, const struct noter_ops *const *noters, struct graph *g)
 {
 	_cleanup_(noting_fini) struct noting n = {
 		.sink = { on_owner, on_gate, on_roots, on_finalizable, on_queued, on_wait, on_slack,
-			  on_keyed, on_content, on_copy },
+			  on_keyed, on_content, on_copy, on_counted, on_reference, typing },
 		.g = g,
 	};
 	struct err *err = NULL;

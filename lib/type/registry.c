@@ -25,9 +25,10 @@ const struct pool_ops *const pool_registry[] = {
 };
 
 extern const struct noter_ops noter_go_copies, noter_go_finalizers, noter_go_maps, noter_go_pools,
-	noter_go_slack, noter_go_sync_maps, noter_go_waits, noter_copies;
+	noter_go_slack, noter_go_sync_maps, noter_go_waits, noter_copies, noter_native_counts;
 
 const struct noter_ops *const noter_registry[] = {
 	&noter_go_copies, &noter_go_finalizers, &noter_go_maps,	 &noter_go_pools,
-	&noter_go_slack,  &noter_go_sync_maps, &noter_go_waits, &noter_copies, NULL,
+	&noter_go_slack,  &noter_go_sync_maps, &noter_go_waits,	 &noter_copies,
+	&noter_native_counts, NULL,
 };

@@ -158,6 +158,14 @@ const struct types *typing_types(const struct typing *t)
 	return t ? &t->types : NULL;
 }
 
+void *typing_context(const struct typing *t, const struct typer_ops *ops)
+{
+	for (unsigned i = 0; t && i < TYPERS_MAX; i++)
+		if (t->typers[i].ops == ops)
+			return t->typers[i].ctx;
+	return NULL;
+}
+
 static type_id type_at(const struct typing *t, uint32_t id)
 {
 	if (!t)

@@ -15,6 +15,8 @@ void typing_free(struct typing *t);
 
 /* One type an id of blocks: in the narrow column if all fit, else in the other; the rest is NULL. */
 void typing_columns(const struct typing *t, const uint16_t **ret_narrow, const type_id **ret_wide);
+/* The context of one typer, for noters that know its language; NULL: it is not at home. */
+void *typing_context(const struct typing *t, const struct typer_ops *ops);
 const struct types *typing_types(const struct typing *t);
 
 /*

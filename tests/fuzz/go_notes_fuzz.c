@@ -213,7 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w = &worlds[cursor_u8(&c) % n_worlds];
 	forget_notes(w->g, w->n_cols);
 	n = patch_all(w, &c, undo);
-	err = noting_run(&w->env, w->img, &w->blocks, noter_registry, w->g);
+	err = noting_run(&w->env, w->img, &w->blocks, NULL, noter_registry, w->g);
 	if (!err)
 		err = facts_compute(&w->env, w->g,
 				    FACT_OWNER | FACT_KNOTS | FACT_FINAL_RINGS | FACT_STUCK_RINGS |

@@ -1,0 +1,527 @@
+/*
+ * type/native_counts.c - blocks with a count of the references to them, and which words are such
+ * references: shared_ptr and weak_ptr, Rc and Arc.
+ *
+ * Source of truth: libstdc++ of GCC 5 to 14 (bits/shared_ptr_base.h: _Sp_counted_base has its
+ * vtable pointer, then _M_use_count and _M_weak_count, of which all strong ones together have one),
+ * libc++ of LLVM 8 to 19 (__memory/shared_ptr.h: __shared_owners_ and __shared_weak_owners_, both
+ * less one), Rust 1.2 to 1.95 (alloc/src/rc.rs, sync.rs: strong, weak, then the value; all strong ones
+ * together have one weak).
+ *
+ * Control blocks of C++ say themselves what they are.  A reference is one for sure where DWARF says
+ * so, in what of a block is in use; elsewhere the address of a control block counts behind one into
+ * what it manages, as perhaps a reference: weak ones look the same.
+ */
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "base/search.h"
+#include "base/vec.h"
+#include "type/native.h"
+#include "type/noter.h"
+
+enum {
+	WORD = 8,
+	COUNT_MAX = 1 << 30,	/* references of one that are believed */
+	MANAGED_WORDS = 8,	/* of a control block that may lead to what it manages */
+	STEPS_MAX = 8,		/* structs inside each other on the way to a word */
+	SHAPES_MAX = 1 << 20,
+};
+
+/* ---- references, by their types */
+
+static const struct holder {
+	const char *name, *member; /* member NULL: the first */
+	bool is_weak;
+} holders[] = {
+	{ "std::__shared_count<", "_M_pi", false },
+	{ "std::__weak_count<", "_M_pi", true },
+	{ "std::__1::shared_ptr<", "__cntrl_", false },
+	{ "std::__1::weak_ptr<", "__cntrl_", true },
+	{ "alloc::rc::Rc<", "ptr", false },
+	{ "alloc::rc::Weak<", "ptr", true },
+	{ "alloc::sync::Arc<", "ptr", false },
+	{ "alloc::sync::Weak<", "ptr", true },
+};
+
+static bool begins(const char *name, const char *with)
+{
+	return name && !strncmp(name, with, strlen(with));
+}
+
+const struct dbg_member *native_counted(const struct dbg_type *type, uint64_t *ret_offset, bool *ret_is_weak)
+{
+	const struct dbg_member *m = NULL;
+	uint64_t offset = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(holders) && !m; i++) {
+		if (!begins(type->name, holders[i].name))
+			continue;
+		m = native_member(type, holders[i].member);
+		*ret_is_weak = holders[i].is_weak;
+		if (!m)
+			return NULL;
+	}
+	for (unsigned i = 0; m && i < STEPS_MAX; i++) {
+		offset += m->offset;
+		*ret_offset = offset;
+		if (m->type->kind == DBG_KIND_POINTER)
+			return m;
+		dbg_type_load((struct dbg_type *)m->type);
+		m = m->type->kind == DBG_KIND_STRUCT && m->type->n_members ? &m->type->members[0] : NULL;
+	}
+	return NULL;
+}
+
+/* ---- what has a count */
+
+enum family { FAMILY_NONE, FAMILY_LIBSTDCXX, FAMILY_LIBCXX, FAMILY_RUST };
+
+static const struct counter {
+	const char *name; /* what its type's name begins with */
+	const char *kind;
+	enum family family;
+	bool is_apart; /* what it manages is a block of its own, which the third word leads to */
+} counters[] = {
+	{ "std::_Sp_counted_ptr_inplace<", "shared_ptr", FAMILY_LIBSTDCXX, false },
+	{ "std::_Sp_counted_ptr<", "shared_ptr", FAMILY_LIBSTDCXX, true },
+	{ "std::_Sp_counted_deleter<", "shared_ptr", FAMILY_LIBSTDCXX, true },
+	{ "std::__1::__shared_ptr_emplace<", "shared_ptr", FAMILY_LIBCXX, false },
+	{ "std::__1::__shared_ptr_pointer<", "shared_ptr", FAMILY_LIBCXX, true },
+	{ "alloc::rc::RcInner<", "Rc", FAMILY_RUST, false },
+	{ "alloc::rc::RcBox<", "Rc", FAMILY_RUST, false },
+	{ "alloc::sync::ArcInner<", "Arc", FAMILY_RUST, false },
+};
+
+/* What of a block holds values: the rest of its room is not used, or not any more. */
+struct live {
+	uint32_t id;
+	uint64_t from, to;
+};
+
+struct counts {
+	struct env *env;
+	struct native *n;
+	const struct graph *g;
+	struct note_sink *sink;
+	struct {
+		const struct counter **v; /* by type_id; NULL: it has no count */
+		size_t n, cap;
+	} counters;
+	struct {
+		struct counted_at {
+			taddr at;
+			uint64_t usable;
+			struct counted is;
+			const struct counter *counter;
+		} *v; /* by address */
+		size_t n, cap;
+	} found;
+	struct {
+		struct live *v; /* by id, once sorted */
+		size_t n, cap;
+	} live;
+	struct col set; /* one bit a node: it has a count */
+};
+
+static void counts_fini(struct counts *c)
+{
+	free(c->counters.v);
+	free(c->found.v);
+	free(c->live.v);
+	col_close(&c->set);
+}
+
+/* NULL: of no type, of another typer, or a guess. */
+static struct native_shape *shape_of(const struct counts *c, node_id node)
+{
+	type_id type = graph_type(c->g, node);
+	struct native_shape *shape = type < c->n->by_id.n ? c->n->by_id.v[type] : NULL;
+
+	return shape && !shape->is_guess ? shape : NULL;
+}
+
+static struct err *find_counters(struct counts *c, bool *ret)
+{
+	for (size_t i = 0; i < c->n->by_id.n && i < SHAPES_MAX; i++) {
+		const struct native_shape *shape = c->n->by_id.v[i];
+		const struct counter *is = NULL;
+
+		for (size_t k = 0; shape && !shape->is_guess && shape->kind == NATIVE_VALUE && !is &&
+				   k < ARRAY_SIZE(counters); k++)
+			if (begins(shape->name, counters[k].name))
+				is = &counters[k];
+		*ret = *ret || is;
+		if (!vec_push(&c->counters, &is))
+			return &err_nomem;
+	}
+	return NULL;
+}
+
+/* The counts themselves; false: nothing that could be some, or no strong reference is left. */
+static bool read_counts(const struct counter *is, const uint8_t *b, struct counted *ret)
+{
+	switch (is->family) {
+	case FAMILY_LIBSTDCXX:
+		ret->strong = load_u32(b + WORD);
+		ret->weak = load_u32(b + WORD + 4);
+		break;
+	case FAMILY_LIBCXX:
+		ret->strong = load_u64(b + WORD) + 1;
+		ret->weak = load_u64(b + 2 * WORD) + 1;
+		break;
+	case FAMILY_RUST:
+		ret->strong = load_u64(b);
+		ret->weak = load_u64(b + WORD);
+		break;
+	default:
+		return false;
+	}
+	/* As long as there is a strong one, all of them have a weak one. */
+	if (!ret->strong || !ret->weak || ret->strong > COUNT_MAX || ret->weak > COUNT_MAX)
+		return false;
+	ret->weak--;
+	return true;
+}
+
+static node_id managed(const struct counts *c, const struct counter *is, const uint8_t *b, uint64_t usable)
+{
+	uint64_t at = (is->family == FAMILY_LIBCXX ? 3 : 2) * WORD;
+	uint64_t value = is->is_apart && at + WORD <= usable ? load_u64(b + at) : 0;
+	uint32_t id = value ? block_at(c->n->blocks, value) : BLOCK_NONE;
+	struct block block;
+
+	if (id == BLOCK_NONE || !block_is_used(c->n->blocks, id))
+		return NODE_NONE;
+	block_get(c->n->blocks, id, &block);
+	return block.addr == value ? id : NODE_NONE;
+}
+
+static struct err *on_block(void *arg, const struct native_block *b)
+{
+	struct counts *c = arg;
+	type_id type = graph_type(c->g, b->id);
+	const struct counter *is = type < c->counters.n ? c->counters.v[type] : NULL;
+	struct counted_at found = { .at = b->at, .usable = b->usable, .counter = is };
+	uint64_t avail = 0;
+	const uint8_t *bytes;
+
+	if (!is || b->usable < 3 * WORD)
+		return NULL;
+	bytes = native_view(c->n, b->at, &avail);
+	found.is = (struct counted){ .node = b->id, .kind = is->kind };
+	if (!bytes || avail < b->usable || !read_counts(is, bytes, &found.is))
+		return NULL;
+	found.is.value = managed(c, is, bytes, b->usable);
+	if (found.is.value == b->id || c->found.n >= UINT32_MAX)
+		return NULL;
+	bit_set(c->set.base, b->id);
+	return vec_push(&c->found, &found) ? NULL : &err_nomem;
+}
+
+/* ---- what of a block is in use */
+
+static struct err *add_live(struct counts *c, taddr at, uint64_t from, uint64_t to)
+{
+	uint32_t id = block_at(c->n->blocks, at);
+	struct live live = { id, from, to };
+
+	if (id == BLOCK_NONE)
+		return NULL;
+	return vec_push(&c->live, &live) ? NULL : &err_nomem;
+}
+
+/* `w`: start, end. */
+static struct err *on_vector(struct counts *c, const uint8_t *w)
+{
+	uint64_t start = load_u64(w), end = load_u64(w + WORD);
+
+	return start && end >= start ? add_live(c, start, 0, end - start) : NULL;
+}
+
+/* `w`: map, its length, then cur, first, last, node of the first value and of the one behind the last. */
+static struct err *on_deque(struct counts *c, const uint8_t *w)
+{
+	uint64_t first = load_u64(w + 40), last = load_u64(w + 72), avail = 0;
+	const uint8_t *nodes = native_view(c->n, first, &avail);
+	uint64_t room = load_u64(w + 32) - load_u64(w + 24);
+	struct err *err = NULL;
+
+	if (!nodes || last < first || (last - first) % WORD || (last - first) / WORD >= load_u64(w + 8))
+		return NULL;
+	for (uint64_t at = first; at <= last && at - first + WORD <= avail && !err; at += WORD) {
+		uint64_t from = at == first ? load_u64(w + 16) - load_u64(w + 24) : 0;
+		uint64_t to = at == last ? load_u64(w + 48) - load_u64(w + 56) : room;
+
+		err = add_live(c, load_u64(nodes + (at - first)), from, to > from ? to : from);
+	}
+	return err;
+}
+
+/* Whether arrays of it have references in them. */
+static bool has_refs(struct counts *c, const struct native_slot *slot)
+{
+	struct native_type *type = slot->to;
+
+	if (slot->op == NATIVE_DEQUE) {
+		dbg_type_load(type->dbg);
+		type = native_type_of(c->n, type->dbg->to);
+	}
+	if (type)
+		native_refs(c->n, type);
+	return type && type->n_refs;
+}
+
+/* What counts only while a byte says so, in a value of `size` bytes. */
+static bool is_there(const uint8_t *value, uint64_t size, bool has_guard, uint64_t guard, uint8_t is)
+{
+	return !has_guard || (guard < size && value[guard] == is);
+}
+
+/* Where values of a type lie in a block. */
+struct values {
+	uint64_t at, n; /* of the first; how many */
+};
+
+static struct values values_of(const struct native_shape *shape, const uint8_t *bytes, uint64_t size)
+{
+	struct values v = { 0, 0 };
+	uint64_t one = shape->type->dbg->size;
+
+	if (shape->kind == NATIVE_VALUE)
+		v.n = size >= one;
+	else if (shape->kind == NATIVE_ARRAY)
+		v.n = size / one;
+	else if (size >= WORD && load_u64(bytes) <= (size - WORD) / one)
+		v = (struct values){ WORD, load_u64(bytes) };
+	return v;
+}
+
+static struct err *find_live(void *arg, const struct native_block *b)
+{
+	struct counts *c = arg;
+	struct native_shape *shape = shape_of(c, b->id);
+	uint64_t avail = 0, size;
+	struct values v;
+	const uint8_t *bytes;
+	struct err *err = NULL;
+
+	if (!shape || !shape->type || !shape->type->n_slots)
+		return NULL;
+	size = shape->type->dbg->size;
+	bytes = native_view(c->n, b->at, &avail);
+	if (!bytes || avail < b->usable)
+		return NULL;
+	v = values_of(shape, bytes, b->usable);
+	for (uint64_t i = 0; i < v.n && !err; i++) {
+		const uint8_t *value = bytes + v.at + i * size;
+
+		for (uint32_t k = 0; k < shape->type->n_slots && !err; k++) {
+			const struct native_slot *slot = &shape->type->slots[k];
+			uint64_t left = size > slot->offset ? size - slot->offset : 0;
+
+			if (slot->op == NATIVE_POINTER || !has_refs(c, slot) ||
+			    !is_there(value, size, slot->has_guard, slot->guard, slot->is))
+				continue;
+			if (slot->op == NATIVE_VECTOR && left >= 3 * WORD)
+				err = on_vector(c, value + slot->offset);
+			else if (slot->op == NATIVE_DEQUE && left >= 10 * WORD)
+				err = on_deque(c, value + slot->offset);
+		}
+	}
+	return err;
+}
+
+static int by_id(const void *pa, const void *pb)
+{
+	const struct live *a = pa, *b = pb;
+
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	return a->to < b->to ? 1 : a->to > b->to ? -1 : 0;
+}
+
+/* The values of a block that are in use, as far as its container says. */
+static void cut_values(const struct counts *c, uint32_t id, uint64_t one, struct values *v)
+{
+	size_t i = partition_point(c->live.n, k, c->live.v[k].id < id);
+	const struct live *live = i < c->live.n && c->live.v[i].id == id ? &c->live.v[i] : NULL;
+	uint64_t end = v->at + v->n * one;
+
+	if (!live || live->from > end)
+		return;
+	end = live->to < end ? live->to : end;
+	v->at = live->from;
+	v->n = end > v->at ? (end - v->at) / one : 0;
+}
+
+/* ---- references */
+
+/* Index in `found` of what begins at an address; UINT32_MAX. */
+static uint32_t found_at(const struct counts *c, uint64_t word)
+{
+	const struct grains *g = &c->n->blocks->grains;
+	uint64_t grain = grain_of(g, word);
+	size_t i;
+
+	if (grain == GRAIN_NONE || !bit_get(c->set.base, grain_block(g, grain)))
+		return UINT32_MAX;
+	i = partition_point(c->found.n, k, c->found.v[k].at < word);
+	return i < c->found.n && c->found.v[i].at == word ? (uint32_t)i : UINT32_MAX;
+}
+
+/* Of a block that is looked at. */
+struct scanned {
+	const struct native_block *b;
+	const uint8_t *bytes;
+	const struct native_type *type; /* NULL: not known */
+};
+
+static struct err *add(struct counts *c, const struct scanned *s, uint64_t offset, uint32_t to, bool sure)
+{
+	struct reference ref = { .from = s->b->id, .to = to, .offset = offset, .sure = sure };
+
+	return c->sink->reference(c->sink, &ref);
+}
+
+/* The word before a control block's address leads into what that manages. */
+static bool is_pair(const struct counts *c, const struct scanned *s, uint64_t offset, uint32_t to)
+{
+	const struct counted_at *found = &c->found.v[to];
+	uint64_t before = offset >= WORD ? load_u64(s->bytes + offset - WORD) : 0, avail = 0;
+	const uint8_t *control = native_view(c->n, found->at, &avail);
+
+	if (before > found->at + WORD && before < found->at + found->usable)
+		return true;
+	if (found->is.value != NODE_NONE && before && block_at(c->n->blocks, before) == found->is.value)
+		return true;
+	for (uint64_t i = 2; before && i < MANAGED_WORDS && (i + 1) * WORD <= found->usable && control; i++)
+		if (load_u64(control + i * WORD) == before)
+			return true;
+	return false;
+}
+
+/* References of one value, by its type. */
+static struct err *add_typed(struct counts *c, const struct scanned *s, uint64_t at)
+{
+	uint64_t size = s->type->dbg->size;
+	struct err *err = NULL;
+
+	for (uint32_t i = 0; i < s->type->n_refs && !err; i++) {
+		const struct native_ref *ref = &s->type->refs[i];
+		uint32_t to;
+
+		if (size < WORD || ref->offset > size - WORD ||
+		    !is_there(s->bytes + at, size, ref->has_guard, ref->guard, ref->is))
+			continue;
+		to = found_at(c, load_u64(s->bytes + at + ref->offset));
+		if (to == UINT32_MAX)
+			continue;
+		if (ref->is_weak)
+			c->found.v[to].is.found_weak++;
+		else
+			err = add(c, s, at + ref->offset, to, true);
+	}
+	return err;
+}
+
+static bool is_typed(const struct scanned *s, uint64_t offset)
+{
+	uint32_t i;
+
+	if (!s->type)
+		return false;
+	i = (uint32_t)partition_point(s->type->n_refs, k, s->type->refs[k].offset < offset);
+	return i < s->type->n_refs && s->type->refs[i].offset == offset;
+}
+
+/* What looks like a reference where no type says so: [from, to) of the block, of a value at `from`. */
+static struct err *add_untyped(struct counts *c, const struct scanned *s, uint64_t from, uint64_t to)
+{
+	struct err *err = NULL;
+
+	for (uint64_t at = align_up(from, WORD); to - at >= WORD && at < to && !err; at += WORD) {
+		uint32_t found = found_at(c, load_u64(s->bytes + at));
+
+		if (found == UINT32_MAX || is_typed(s, at - from))
+			continue;
+		if (c->found.v[found].counter->family == FAMILY_RUST ? !s->type : is_pair(c, s, at, found))
+			err = add(c, s, at, found, false);
+	}
+	return err;
+}
+
+static bool leads_to_counted(const struct counts *c, node_id node)
+{
+	const uint64_t *set = c->set.base;
+
+	if (bit_get(set, node))
+		return true; /* one to itself is no edge */
+	for (edge_id e = graph_row(c->g, node); e < graph_row(c->g, node + 1); e++)
+		if (bit_get(set, EDGE_NODE(c->g->dst[e])))
+			return true;
+	return false;
+}
+
+static struct err *find_references(void *arg, const struct native_block *b)
+{
+	struct counts *c = arg;
+	struct native_shape *shape;
+	struct scanned s = { .b = b };
+	uint64_t avail = 0, size;
+	struct values v;
+	struct err *err = NULL;
+
+	if (!leads_to_counted(c, b->id))
+		return NULL;
+	s.bytes = native_view(c->n, b->at, &avail);
+	if (!s.bytes || avail < b->usable)
+		return NULL;
+	shape = shape_of(c, b->id);
+	if (!shape || !shape->type)
+		return add_untyped(c, &s, 0, b->usable);
+	s.type = shape->type;
+	native_refs(c->n, shape->type);
+	size = shape->type->dbg->size;
+	v = values_of(shape, s.bytes, b->usable);
+	cut_values(c, b->id, size, &v);
+	for (uint64_t i = 0; i < v.n && !err; i++) {
+		err = add_typed(c, &s, v.at + i * size);
+		if (!err)
+			err = add_untyped(c, &s, v.at + i * size, v.at + (i + 1) * size);
+	}
+	return err;
+}
+
+static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks, const struct graph *g,
+			struct note_sink *sink)
+{
+	extern const struct typer_ops typer_native;
+	_cleanup_(counts_fini) struct counts c = { .env = env, .g = g, .sink = sink };
+	bool any = false;
+	struct err *err;
+
+	(void)img;
+	c.n = typing_context(sink->typing, &typer_native);
+	if (!c.n || !blocks->grains.n)
+		return NULL;
+	err = find_counters(&c, &any);
+	if (err || !any)
+		return err;
+	err = col_fixed(env, 8, bits_words(g->n) + 1, "references", &c.set);
+	if (!err)
+		err = native_each(c.n, on_block, &c);
+	if (!err && c.found.n && c.n->has_dwarf)
+		err = native_each(c.n, find_live, &c);
+	if (!err && c.live.n)
+		qsort(c.live.v, c.live.n, sizeof(*c.live.v), by_id);
+	if (!err && c.found.n)
+		err = native_each(c.n, find_references, &c);
+	for (size_t i = 0; i < c.found.n && !err; i++)
+		err = sink->counted(sink, &c.found.v[i].is);
+	return err;
+}
+
+extern const struct noter_ops noter_native_counts;
+const struct noter_ops noter_native_counts = { .name = "counted references", .find = find };

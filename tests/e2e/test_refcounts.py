@@ -1,0 +1,89 @@
+"""Rings of counted references: all that a program leaked, none that it or another ring holds, no healthy one."""
+import collections
+import functools
+import json
+
+import pytest
+
+from common import CORPUS, heapfx_ok
+import make_cores
+import make_types
+
+TYPED = ["refcounts.gcc.O2.g", "refcounts.clang.O0.g4"]
+STRIPPED = ["refcounts.gcc.O0.stripped", "refcounts.clang.O2.stripped"]
+
+
+@functools.lru_cache(maxsize=None)
+def case_of(name):
+	"""(arguments that name the dump, {address: (what is to be said of it, ring)})"""
+	try:
+		made = make_types.make_case(name, CORPUS / "types")
+	except make_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	rows = make_types.read_types(made.types)
+	return (made.core, "--exe", made.exe), {a: (what, ring) for a, _s, _f, what, _p, ring in rows}
+
+
+@functools.lru_cache(maxsize=None)
+def report_of(name):
+	return json.loads(heapfx_ok("analyze", *case_of(name)[0], "--format", "json", "--top", "100").out)
+
+
+def suspects_of(name):
+	return [s for s in report_of(name)["suspects"] if s["rule"] == "cycle/refcount"]
+
+
+def evidence(suspect, what):
+	return [row["value"] for row in suspect.get("evidence", []) if row["what"] == what]
+
+
+@pytest.mark.parametrize("name", TYPED + STRIPPED)
+def test_all_leaked_rings_are_found_and_nothing_else(name):
+	truth = case_of(name)[1]
+	found = [truth[int(a, 16)] for s in suspects_of(name) for a in s["addresses"]]
+	# What weak references make of one of these only types can tell.
+	leaked = {row for row in truth.values() if row[0] == "leaked" or (name in TYPED and row[0] == "typed")}
+	assert len(leaked) == (42 if name in TYPED else 40)
+	assert set(found) == leaked
+	assert len(found) == len(leaked) == sum(s["count"] for s in suspects_of(name))
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_rings_of_others_are_shown_as_held(name):
+	truth = case_of(name)[1]
+	seen = collections.Counter()
+	for cycle in report_of(name)["cycles"]:
+		if cycle["kind"] != "refcount":
+			continue
+		rows = {truth[int(m["address"], 16)] for m in cycle["members"] if int(m["address"], 16) in truth}
+		assert len(rows) == 1
+		held = cycle.get("held", False)
+		assert held == (rows.pop()[0] == "held")
+		assert ("weaken" in cycle) != held
+		seen[held] += 1
+	assert seen[True] > 3 and seen[False] > 10
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_rings_are_spelled_by_fields_with_the_one_to_make_weak(name):
+	truth = case_of(name)[1]
+	said = {}
+	for suspect in suspects_of(name):
+		for address in suspect["addresses"]:
+			said[truth[int(address, 16)][1]] = (evidence(suspect, "ring"), evidence(suspect, "make weak"))
+	assert said["pair#0"] == (["shop::Parent->children[0], shop::Child->parent"], ["shop::Child->parent"])
+	assert said["ring#2"] == ([", ".join(["shop::Node->next"] * 3)], ["shop::Node->next"])
+	assert said["apart#1"] == ([", ".join(["shop::Node->next"] * 2)], ["shop::Node->next"])
+	assert said["registry#0"][0] == ["shop::Registry->items[...], shop::Item->registry"]
+	stale = next(s for s in suspects_of(name) if truth[int(s["addresses"][0], 16)][1] == "observed#0")
+	assert evidence(stale, "only looks reachable")
+
+
+@pytest.mark.parametrize("name", STRIPPED[:1])
+def test_a_ring_is_told_once(name):
+	"""Neither as a ring of blocks nor as a lost block besides."""
+	truth = case_of(name)[1]
+	for suspect in report_of(name)["suspects"]:
+		if suspect["rule"] in ("cycle/unreachable", "lost/definite"):
+			for address in suspect["addresses"]:
+				assert truth.get(int(address, 16), ("", ""))[0] != "leaked", suspect["title"]
