@@ -18,7 +18,8 @@ enum { RINGS_SHOWN = 20, HELD_SHOWN = 5, MEMBERS_MAX = 64, TYPES_SHOWN = 3, STEP
 
 /* Fields that point back to what holds the object: those are meant to be weak. */
 static const char *const back_names[] = {
-	"parent", "owner", "back", "prev", "delegate", "observer", "listener", "container", "outer", "up",
+	"parent",   "owner",	"back",	     "prev",  "delegate",
+	"observer", "listener", "container", "outer", "up",
 };
 
 /* "std::_Sp_counted_ptr_inplace<shop::Order, ...>" -> "shop::Order" */
@@ -31,8 +32,10 @@ static void add_type(const struct graph *g, node_id node, struct text *t)
 		text_add(t, "a block");
 		return;
 	}
-	if (!at || (strncmp(type, "std::_Sp_counted_", 17) && strncmp(type, "std::__1::__shared_ptr_", 23) &&
-		    strncmp(type, "alloc::rc::Rc", 13) && strncmp(type, "alloc::sync::ArcInner", 21))) {
+	if (!at ||
+	    (strncmp(type, "std::_Sp_counted_", 17) &&
+	     strncmp(type, "std::__1::__shared_ptr_", 23) && strncmp(type, "alloc::rc::Rc", 13) &&
+	     strncmp(type, "alloc::sync::ArcInner", 21))) {
 		text_add(t, type);
 		return;
 	}
@@ -44,7 +47,8 @@ static void add_type(const struct graph *g, node_id node, struct text *t)
 }
 
 /* How a step leads on: "->parent", "[3].next", "+0x18". */
-static void add_via(const struct graph *g, const struct ref_step *step, node_id next, struct text *t)
+static void add_via(const struct graph *g, const struct ref_step *step, node_id next,
+		    struct text *t)
 {
 	struct edge_label label = {};
 	const char *type = node_type(g, step->node);
@@ -62,8 +66,8 @@ static void add_via(const struct graph *g, const struct ref_step *step, node_id 
 		offset = label.offset;
 	} else {
 		offset = g->references[step->reference].offset;
-		if (g->ops && g->ops->inside && g->ops->inside(g->ctx, step->node, offset, &inside) &&
-		    inside.n > skip)
+		if (g->ops && g->ops->inside &&
+		    g->ops->inside(g->ctx, step->node, offset, &inside) && inside.n > skip)
 			text_add(t, text_str(&inside) + skip);
 	}
 	text_fini(&inside);
@@ -87,8 +91,8 @@ static node_id next_of(const struct ref_step *steps, uint64_t n, uint64_t i)
 }
 
 /*
- * Of those that would let the whole ring go one that is called like a way back; else the last, which
- * leads to the block that was met first.
+ * Of those that would let the whole ring go one that is called like a way back; else the last,
+ * which leads to the block that was met first.
  */
 static uint64_t find_weakest(const struct graph *g, const struct ref_step *steps, uint64_t n)
 {
@@ -114,8 +118,8 @@ static uint64_t find_weakest(const struct graph *g, const struct ref_step *steps
 	return best;
 }
 
-static struct err *put_member(const struct subject *s, struct report *r, const struct ref_step *step, node_id next,
-			      struct rp_member *ret)
+static struct err *put_member(const struct subject *s, struct report *r,
+			      const struct ref_step *step, node_id next, struct rp_member *ret)
 {
 	struct text via = TEXT_INIT;
 
@@ -153,9 +157,11 @@ static struct err *add_cycle(const struct subject *s, struct report *r, const st
 	if (!out.members)
 		return &err_nomem;
 	for (uint64_t i = 0; i < out.n_members && !err; i++)
-		err = put_member(s, r, &steps[i], next_of(steps, ring->n_steps, i), &out.members[i]);
+		err = put_member(s, r, &steps[i], next_of(steps, ring->n_steps, i),
+				 &out.members[i]);
 	if (!err && weakest != UINT64_MAX && !ring->held)
-		err = put_member(s, r, &steps[weakest], next_of(steps, ring->n_steps, weakest), &out.weaken);
+		err = put_member(s, r, &steps[weakest], next_of(steps, ring->n_steps, weakest),
+				 &out.weaken);
 	if (err)
 		return err;
 	return vec_push(&r->cycles, &out) ? NULL : &err_nomem;
@@ -180,8 +186,10 @@ static struct err *put_chain(const struct subject *s, struct report *r, const st
 		struct err *err = NULL;
 
 		*hop = (struct rp_hop){
-			.address = graph_key(s->graph, node), .size = graph_size(s->graph, node),
-			.type = node_type(s->graph, node), .repeat = 1,
+			.address = graph_key(s->graph, node),
+			.size = graph_size(s->graph, node),
+			.type = node_type(s->graph, node),
+			.repeat = 1,
 		};
 		if (i)
 			err = put_member(s, r, &steps[i - 1], node, &from);
@@ -207,10 +215,11 @@ static bool manages(const struct graph *g, node_id node, node_id value)
 }
 
 /*
- * "shop::Parent->children[0]": a reference, and before it the blocks that nobody counts from the one
- * with a count on.
+ * "shop::Parent->children[0]": a reference, and before it the blocks that nobody counts, from the
+ * one with a count on.
  */
-static void add_reference(const struct subject *s, const struct ref_ring *ring, uint64_t last, struct text *t)
+static void add_reference(const struct subject *s, const struct ref_ring *ring, uint64_t last,
+			  struct text *t)
 {
 	const struct ref_step *steps = s->facts->ref_steps + ring->first_step;
 	const struct graph *g = s->graph;
@@ -242,8 +251,8 @@ static void add_ring(const struct subject *s, const struct ref_ring *ring, struc
 	}
 }
 
-static struct err *add_evidence(const struct subject *s, struct report *r, const struct ref_ring *ring,
-				struct rp_suspect *out)
+static struct err *add_evidence(const struct subject *s, struct report *r,
+				const struct ref_ring *ring, struct rp_suspect *out)
 {
 	const struct ref_step *steps = s->facts->ref_steps + ring->first_step;
 	uint64_t weakest = find_weakest(s->graph, steps, ring->n_steps);
@@ -263,7 +272,8 @@ static struct err *add_evidence(const struct subject *s, struct report *r, const
 	}
 	text_fini(&t);
 	if (!err && looks_reachable(s->facts, ring))
-		err = evidence_add(r, out, "only looks reachable", "what points at it is not among the references counted");
+		err = evidence_add(r, out, "only looks reachable",
+				   "what points at it is not among the references counted");
 	return err;
 }
 
@@ -276,7 +286,8 @@ static void add_types(const struct subject *s, const struct ref_ring *ring, stru
 	unsigned n = 0;
 
 	for (uint64_t i = 0; i < ring->n_steps; i++) {
-		bool known = i && steps[i - 1].reference == UINT64_MAX; /* a block that one with a count keeps */
+		bool known = i && steps[i - 1].reference ==
+					  UINT64_MAX; /* a block that one with a count keeps */
 
 		for (unsigned k = 0; k < n; k++)
 			known |= seen[k] == graph_type(g, steps[i].node);
@@ -293,7 +304,8 @@ static void add_types(const struct subject *s, const struct ref_ring *ring, stru
 }
 
 /* "40 rings of 2 blocks that keep each other, of shop::Parent, shop::Child" */
-static void add_title(const struct subject *s, const struct ref_ring *ring, uint64_t n, struct text *t)
+static void add_title(const struct subject *s, const struct ref_ring *ring, uint64_t n,
+		      struct text *t)
 {
 	if (n > 1) {
 		text_add_count(t, n);
@@ -305,7 +317,8 @@ static void add_title(const struct subject *s, const struct ref_ring *ring, uint
 	text_add(t, n > 1 ? ", each kept by its own references" : ", kept by its own references");
 }
 
-static struct err *add_suspect(const struct subject *s, struct report *r, const struct ref_ring *rings, uint64_t n)
+static struct err *add_suspect(const struct subject *s, struct report *r,
+			       const struct ref_ring *rings, uint64_t n)
 {
 	struct text title = TEXT_INIT;
 	struct rp_suspect out = {
@@ -341,8 +354,8 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 
 static bool are_alike(const struct graph *g, const struct ref_ring *a, const struct ref_ring *b)
 {
-	return a->bytes == b->bytes && a->nodes == b->nodes && a->counted == b->counted && a->unsure == b->unsure &&
-	       graph_type(g, a->node) == graph_type(g, b->node);
+	return a->bytes == b->bytes && a->nodes == b->nodes && a->counted == b->counted &&
+	       a->unsure == b->unsure && graph_type(g, a->node) == graph_type(g, b->node);
 }
 
 /* Lost ones are among the rings of blocks (analysis/cycles.c) already. */

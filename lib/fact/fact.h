@@ -130,16 +130,19 @@ struct by_keys {
 struct ref_ring {
 	node_id node;	/* the lowest of those with a count */
 	uint64_t nodes, counted, bytes;
-	uint64_t held_count, held_bytes; /* besides, what nothing but this ring keeps; 0 for a held one */
+	/* besides, what nothing but this ring keeps; 0 for a held one */
+	uint64_t held_count, held_bytes;
 	uint64_t first_member; /* in ref_members: `nodes` of them, ascending */
-	uint64_t first_step, n_steps; /* in ref_steps: the shortest ring, from its lowest with a count */
-	bool held;   /* one has more references than the ring has: it would go with its holder */
+	/* in ref_steps: the shortest ring, from one with a count on */
+	uint64_t first_step, n_steps;
+	bool held;   /* one has more references than the ring has */
 	bool unsure; /* some references are known by their place alone */
 };
 /* One block of the shortest ring, and how it keeps the next one. */
 struct ref_step {
 	node_id node;
-	uint64_t reference; /* index in graph.references; UINT64_MAX: by a pointer to what has no count */
+	/* index in graph.references; UINT64_MAX: by a pointer to what has no count */
+	uint64_t reference;
 	bool breaks; /* made weak, it would let all counted ones of its ring go */
 };
 
@@ -226,7 +229,7 @@ struct facts {
 	const struct by_keys *by_keys;
 	uint64_t n_by_keys;
 	const uint16_t *keyed; /* NULL without by_keys */
-	/* REF_RINGS: those that are not held first, then by bytes; and one bit a node of these; NULL: none */
+	/* REF_RINGS: those that are not held first, then by bytes; one bit a node of these */
 	const struct ref_ring *ref_rings;
 	uint64_t n_ref_rings;
 	const node_id *ref_members;

@@ -131,7 +131,7 @@ void lost_parts_close(struct lost_parts *p);
 
 /*
  * fact/ref_edges.c: who keeps whom where references are counted.  Into a node with a count lead its
- * references, into what such a one manages the pointer of its own, into others all pointers.
+ * references, into what such a one manages its own pointer, into others all pointers.
  */
 struct ref_edges {
 	const struct graph *g;
@@ -144,7 +144,8 @@ struct ref_edges {
 	uint64_t *rooted; /* one bit a counted one: a root points at its start */
 	struct col cols[5];
 };
-struct err *ref_edges_open(struct env *env, const struct graph *g, struct ref_edges *ret) MUST_CHECK;
+struct err *ref_edges_open(struct env *env, const struct graph *g,
+			   struct ref_edges *ret) MUST_CHECK;
 void ref_edges_close(struct ref_edges *r);
 /* As many references were found in blocks as are counted: nothing else holds it. */
 bool ref_is_explained(const struct ref_edges *r, uint32_t counted);
@@ -165,7 +166,7 @@ struct ref_iter {
 struct ref_iter ref_iter(const struct ref_edges *r, node_id from);
 bool ref_next(struct ref_iter *it, struct ref_edge *ret);
 
-/* fact/ref_steps.c: adds the shortest ring of one whose members are there; `ring` gets its steps. */
+/* fact/ref_steps.c: adds the shortest ring among the members; `ring` gets its steps. */
 struct err *ref_steps_find(struct env *env, const struct ref_edges *r, const node_id *members,
 			   struct ref_ring *ring, struct col *steps) MUST_CHECK;
 

@@ -40,7 +40,8 @@ static void fill(struct ref_edges *r)
 
 	for (uint32_t i = 0; i < g->n_counteds; i++)
 		if (g->counteds[i].value != NODE_NONE)
-			r->manager[subset_no(&r->managed, g->counteds[i].value)] = g->counteds[i].node;
+			r->manager[subset_no(&r->managed, g->counteds[i].value)] =
+				g->counteds[i].node;
 	for (uint64_t i = 0; i < g->n_references; i++) {
 		const struct reference *ref = &g->references[i];
 
@@ -143,7 +144,8 @@ bool ref_next(struct ref_iter *it, struct ref_edge *ret)
 		node_id to = EDGE_NODE(r->g->dst[it->edge++]);
 
 		if (bit_get(r->counted.set, to) ||
-		    (bit_get(r->managed.set, to) && r->manager[subset_no(&r->managed, to)] != it->from))
+		    (bit_get(r->managed.set, to) &&
+		     r->manager[subset_no(&r->managed, to)] != it->from))
 			continue;
 		ret->to = to;
 		return true;

@@ -32,7 +32,7 @@ struct rings {
 	struct ref_edges refs;
 	struct subset behind; /* what can be reached from what has a count */
 	struct col held_col, stack, part_col, member_col, label_col;
-	uint64_t *held; /* one bit a node; NULL before it is known */
+	uint64_t *held;	      /* one bit a node; NULL before it is known */
 	struct graph *sub;    /* `behind`, by its numbers */
 	struct lost_parts of; /* of `sub` */
 	struct part *parts;
@@ -180,7 +180,8 @@ static struct err *build(struct rings *r)
 		err = graph_add_node(b, i, 1);
 	for (uint64_t w = 0; w < bits_words(r->g->n) && !err; w++)
 		for (uint64_t bits = r->behind.set[w]; bits && !err; bits &= bits - 1)
-			err = add_edges(r, b, (node_id)(w << 6 | (uint64_t)__builtin_ctzll(bits)), no++);
+			err = add_edges(r, b, (node_id)(w << 6 | (uint64_t)__builtin_ctzll(bits)),
+					no++);
 	if (!err)
 		err = graph_build_finish(b, &r->sub);
 	graph_builder_free(b);
@@ -247,9 +248,11 @@ static struct err *find_parts(struct rings *r)
 	}
 	col_close(&all);
 	if (!err)
-		err = col_fixed(r->env, sizeof(struct part), (uint64_t)r->of.n_parts + 1, "rings", &r->part_col);
+		err = col_fixed(r->env, sizeof(struct part), (uint64_t)r->of.n_parts + 1, "rings",
+				&r->part_col);
 	if (!err)
-		err = col_fixed(r->env, sizeof(node_id), (uint64_t)r->behind.n + 1, "rings", &r->member_col);
+		err = col_fixed(r->env, sizeof(node_id), (uint64_t)r->behind.n + 1, "rings",
+				&r->member_col);
 	if (err)
 		return err;
 	r->parts = r->part_col.base;
@@ -275,7 +278,10 @@ static bool is_outside(const struct rings *r, node_id from, const struct part *p
 	return !bit_get(r->behind.set, from) || part_of(r, from) != p;
 }
 
-/* References from elsewhere hold a ring; a pointer from elsewhere to what has no count makes it none. */
+/*
+ * References from elsewhere hold a ring; a pointer from elsewhere to what has no count makes it
+ * none.
+ */
 static void judge_entries(struct rings *r)
 {
 	const struct graph *g = r->g;
@@ -286,7 +292,8 @@ static void judge_entries(struct rings *r)
 		const struct reference *ref = &g->references[i];
 		struct part *p = part_of(r, g->counteds[ref->to].node);
 
-		if (is_outside(r, ref->from, p) && (ref->sure || r->refs.strong[ref->to] < g->counteds[ref->to].strong))
+		if (is_outside(r, ref->from, p) &&
+		    (ref->sure || r->refs.strong[ref->to] < g->counteds[ref->to].strong))
 			p->held = true;
 		p->unsure |= !ref->sure;
 		p->vague |= ref_may_be_weak(&r->refs, ref);
@@ -294,7 +301,8 @@ static void judge_entries(struct rings *r)
 	for (uint32_t i = 0; i < g->n_roots; i++) {
 		node_id node = EDGE_NODE(g->root_node[i]);
 
-		if (bit_get(r->behind.set, node) && !is_counted(r, node) && !bit_get(r->refs.managed.set, node))
+		if (bit_get(r->behind.set, node) && !is_counted(r, node) &&
+		    !bit_get(r->refs.managed.set, node))
 			part_of(r, node)->is_shown = false;
 	}
 	for (node_id i = 0; i < g->n; i++) {
@@ -327,8 +335,13 @@ static struct err *list(struct rings *r, struct col *rings)
 	for (uint32_t i = 0; i < r->of.n_parts && !err; i++) {
 		struct part *p = &r->parts[i];
 		struct ref_ring ring = {
-			.node = p->node, .nodes = p->nodes, .counted = p->counted, .bytes = p->bytes,
-			.first_member = p->first, .held = p->held, .unsure = p->unsure,
+			.node = p->node,
+			.nodes = p->nodes,
+			.counted = p->counted,
+			.bytes = p->bytes,
+			.first_member = p->first,
+			.held = p->held,
+			.unsure = p->unsure,
 		};
 
 		if (is_told(p))
@@ -396,7 +409,8 @@ static struct err *find_kept(struct rings *r, struct ref_ring *rings, uint64_t n
 				err = label_behind(r);
 		}
 	for (node_id i = 0; i < r->g->n && !err; i++) {
-		uint32_t group = bit_get(r->behind.set, i) ? labels[subset_no(&r->behind, i)] : GROUP_NONE;
+		uint32_t group =
+			bit_get(r->behind.set, i) ? labels[subset_no(&r->behind, i)] : GROUP_NONE;
 
 		if (group == GROUP_NONE || group == GROUP_SEVERAL || part_of(r, i)->group)
 			continue;
@@ -466,11 +480,13 @@ struct err *ref_rings_compute(struct env *env, const struct graph *g, const stru
 	if (!err)
 		err = col_open(env, sizeof(node_id), 3 * (uint64_t)g->n, "rings", &r.stack);
 	if (!err)
-		err = col_open(env, sizeof(struct ref_ring), g->n_counteds, "rings", &f->cols[COL_REF_RINGS]);
+		err = col_open(env, sizeof(struct ref_ring), g->n_counteds, "rings",
+			       &f->cols[COL_REF_RINGS]);
 	if (!err)
 		err = col_open(env, sizeof(node_id), g->n, "rings", &f->cols[COL_REF_MEMBERS]);
 	if (!err)
-		err = col_open(env, sizeof(struct ref_step), g->n, "rings", &f->cols[COL_REF_STEPS]);
+		err = col_open(env, sizeof(struct ref_step), g->n, "rings",
+			       &f->cols[COL_REF_STEPS]);
 	if (!err)
 		err = col_fixed(env, 8, bits_words(g->n) + 1, "rings", &f->cols[COL_IN_REF_RING]);
 	if (!err)

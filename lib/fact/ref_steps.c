@@ -19,8 +19,8 @@ struct search {
 	const node_id *members;
 	uint32_t n;
 	struct col from_col, by_col, queue_col;
-	uint32_t *from;	 /* by member: who reached it; UINT32_MAX: nobody */
-	uint64_t *by;	 /* and by which reference */
+	uint32_t *from; /* by member: who reached it; UINT32_MAX: nobody */
+	uint64_t *by;	/* and by which reference */
 	uint32_t *queue;
 };
 
@@ -86,7 +86,8 @@ static struct err *build_without(struct search *s, uint64_t without, struct grap
 		while (!err && ref_next(&it, &e)) {
 			uint32_t to = member_of(s, e.to);
 
-			if (to != UINT32_MAX && (e.reference == UINT64_MAX || e.reference != without))
+			if (to != UINT32_MAX &&
+			    (e.reference == UINT64_MAX || e.reference != without))
 				err = graph_add_edge(b, i, to);
 		}
 	}
@@ -94,7 +95,8 @@ static struct err *build_without(struct search *s, uint64_t without, struct grap
 }
 
 /* Something with a count still leads to itself. */
-static bool has_ring(const struct search *s, const struct lost_parts *parts, const uint32_t *sizes, uint64_t without)
+static bool has_ring(const struct search *s, const struct lost_parts *parts, const uint32_t *sizes,
+		     uint64_t without)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct ref_iter it = ref_iter(s->r, s->members[i]);

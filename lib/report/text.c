@@ -773,7 +773,8 @@ static void print_cycles(struct page *p)
 		text_add(&p->line, " blocks, ");
 		text_add_bytes(&p->line, c->bytes);
 		if (c->kind && !strcmp(c->kind, "refcount"))
-			text_add(&p->line, c->held ? ", held from outside" : ", kept by its own references");
+			text_add(&p->line, c->held ? ", held from outside" :
+						     ", kept by its own references");
 		else
 			text_printf(&p->line, ", %sreachable", c->reachable ? "" : "un");
 		if (c->n_members)
