@@ -12,6 +12,7 @@
 
 #include "base/guard.h"
 #include "capture/caps.h"
+#include "capture/confine.h"
 #include "capture/outfile.h"
 #include "capture/proc.h"
 #include "capture_meta.h"
@@ -98,6 +99,16 @@ static struct err *write_meta(struct dying *d)
 	return err ? err : outfile_write(d->meta_path, text, n);
 }
 
+static void give_up_rights(const struct dying *d)
+{
+	const char *slash = d->path ? strrchr(d->path, '/') : NULL;
+	_free_ char *dir = slash ? strndup(d->path, (size_t)(slash - d->path) + 1) : strdup(".");
+	const struct confine c = { .writable = { dir }, .n_writable = dir != NULL };
+
+	caps_keep(CAPS_FILES);
+	confine(&c);
+}
+
 static struct err *capture(struct dying *d)
 {
 	struct err *err;
@@ -106,7 +117,7 @@ static struct err *capture(struct dying *d)
 		return err_new(ERR_USAGE, "--pid is no process number");
 	look_at(d);
 	err = open_output(d);
-	caps_keep(CAPS_FILES);
+	give_up_rights(d);
 	if (!err)
 		err = store(d);
 	return err ? err : write_meta(d);

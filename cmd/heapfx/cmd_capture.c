@@ -11,6 +11,7 @@
 #include "base/guard.h"
 #include "capture/bundle.h"
 #include "capture/caps.h"
+#include "capture/confine.h"
 #include "capture/outfile.h"
 #include "capture_meta.h"
 #include "capture_name.h"
@@ -288,6 +289,24 @@ static struct err *write_meta(struct job *job)
 	return err ? err : outfile_write(job->meta_path, meta, strlen(meta));
 }
 
+/*
+ * All that another user owns is open now, but for the directory of the result.  The rest of this
+ * reads hostile bytes and needs nobody else; a sender that is started inherits it.
+ */
+static void give_up_rights(const struct job *job)
+{
+	const struct options *opt = job->run.opt;
+	_free_ char *dir = has_file(job) ? folder_of(job->path) : NULL;
+	struct confine c = { .network = opt->to, .programs = opt->to };
+
+	if (dir)
+		c.writable[c.n_writable++] = dir;
+	if (job->to_store)
+		c.writable[c.n_writable++] = opt->tmp;
+	caps_keep(CAPS_FILES);
+	confine(&c);
+}
+
 /* ---- what is said of it */
 
 static void say_bytes(FILE *out, uint64_t n)
@@ -399,8 +418,7 @@ static struct err *capture_all(struct job *job)
 		err = capture_take(job->capture);
 	if (!err && job->bundled)
 		err = make_bundle(job);
-	/* all that another user owns is open now, but for the directory of the result */
-	caps_keep(CAPS_FILES);
+	give_up_rights(job);
 	if (!err)
 		err = job->to_store ? send_it(job) : store_it(job);
 	if (!err && !job->to_store)

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "capture/caps.h"
+#include "capture/confine.h"
 #include "capture_name.h"
 #include "commands.h"
 #include "pipeline.h"
@@ -325,6 +326,22 @@ static struct err *check(const struct options *opt, const char *url)
 	return NULL;
 }
 
+/* It writes to spools, and to the directory that is the place; a user's command where it likes. */
+static void give_up_rights(const struct sender *s)
+{
+	const struct options *opt = s->run.opt;
+	struct confine c = { .network = s->ship.kind != SHIP_FILE };
+
+	caps_keep(CAPS_FILES);
+	if (opt->exec)
+		return;
+	for (unsigned i = 0; i < opt->n_args; i++)
+		c.writable[c.n_writable++] = opt->args[i];
+	if (!c.network)
+		c.writable[c.n_writable++] = ship_directory(&s->ship);
+	confine(&c);
+}
+
 static struct err *ship_all(struct sender *s, const struct options *opt)
 {
 	_free_ char *url = NULL;
@@ -338,11 +355,12 @@ static struct err *ship_all(struct sender *s, const struct options *opt)
 	c.stop = &asked_to_end;
 	signal(SIGTERM, on_end);
 	signal(SIGINT, on_end);
-	caps_keep(CAPS_FILES);
 	if (!opt->exec) {
 		err = ship_open(&c, &s->ship);
 		s->has_ship = !err;
 	}
+	if (!err)
+		give_up_rights(s);
 	for (unsigned i = 0; !err && i < opt->n_args && !asked_to_end; i++)
 		err = ship_one(s, opt->args[i]);
 	if (!err && asked_to_end)

@@ -8,17 +8,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "base/guard.h"
 #include "base/text.h"
+#include "capture/caps.h"
 #include "capture/capture.h"
 #include "capture/watch.h"
 #include "capture_name.h"
@@ -122,14 +126,20 @@ static struct err *save_state(const struct watcher *w)
 
 /* ---- looking */
 
-/* The limit of the cgroup; without one, of the machine. */
-static uint64_t limit_of(const struct memcg_state *m)
+/* 0: none but the machine's */
+static uint64_t own_limit_of(const struct memcg_state *m)
 {
 	if (m->max != MEMCG_UNLIMITED)
 		return m->max;
-	if (m->high != MEMCG_UNLIMITED && !m->v1) /* v1's soft limit stops nobody */
-		return m->high;
-	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	/* v1's soft limit stops nobody */
+	return m->high != MEMCG_UNLIMITED && !m->v1 ? m->high : 0;
+}
+
+static uint64_t limit_of(const struct memcg_state *m)
+{
+	uint64_t own = own_limit_of(m);
+
+	return own ? own : (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static struct err *look(struct watcher *w, bool pressure, struct watch_sample *ret)
@@ -146,16 +156,29 @@ static struct err *look(struct watcher *w, bool pressure, struct watch_sample *r
 	return NULL;
 }
 
-/* Both files wake a poll() for POLLPRI in a real cgroup, and never as plain files. */
-static void open_wakers(struct watcher *w)
+/* Only what is of a cgroup: a plain file never wakes a poll(), and is not ours to write to. */
+static int open_waker(const struct watcher *w, const char *name, int flags)
 {
-	_free_ char *events = text_format("%s/memory.events", w->dir);
-	_free_ char *pressure = text_format("%s/memory.pressure", w->dir);
+	struct statfs st;
+	int fd = memcg_open(w->dir, name, flags);
 
-	if (events)
-		w->events = open(events, O_RDONLY | O_CLOEXEC);
-	if (pressure)
-		w->pressure = open(pressure, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0 && (fstatfs(fd, &st) || st.f_type != CGROUP2_SUPER_MAGIC)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/*
+ * All of them wake a poll() for POLLPRI.  Who has no limit of its own stands still when the machine
+ * does.
+ */
+static void open_wakers(struct watcher *w, const struct memcg_state *m)
+{
+	w->events = open_waker(w, "memory.events", O_RDONLY);
+	w->pressure = open_waker(w, "memory.pressure", O_RDWR);
+	if (w->pressure < 0 && !own_limit_of(m))
+		w->pressure = open("/proc/pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (w->pressure >= 0 &&
 	    write(w->pressure, PSI_TRIGGER, sizeof(PSI_TRIGGER)) != sizeof(PSI_TRIGGER)) {
 		close(w->pressure); /* a kernel without triggers for us: the clock must do */
@@ -182,7 +205,7 @@ static bool wait_a_while(struct watcher *w)
 /* ---- capturing */
 
 /* Runs a program to its end; answers its status, or -1. Its words are no events of ours. */
-static int run_program(const char *path, const char *const *argv)
+static int run_program(const char *path, const char *const *argv, uint32_t caps)
 {
 	int status;
 	pid_t child;
@@ -190,6 +213,7 @@ static int run_program(const char *path, const char *const *argv)
 	fflush(stdout);
 	child = fork();
 	if (!child) {
+		caps_keep(caps);
 		dup2(STDERR_FILENO, STDOUT_FILENO);
 		execv(path, (char *const *)argv);
 		_exit(127);
@@ -202,9 +226,9 @@ static int run_program(const char *path, const char *const *argv)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static int run_self(const char *const *argv)
+static int run_self(const char *const *argv, uint32_t caps)
 {
-	return run_program("/proc/self/exe", argv);
+	return run_program("/proc/self/exe", argv, caps);
 }
 
 /* --exec: the shell gets the file as $1, never as part of the command. */
@@ -212,7 +236,7 @@ static int run_command(const char *command, const char *file)
 {
 	const char *const argv[] = { "sh", "-c", command, "heapfx", file, NULL };
 
-	return run_program("/bin/sh", argv);
+	return run_program("/bin/sh", argv, CAPS_FILES);
 }
 
 /* What all cores in the directory take, bytes. */
@@ -260,7 +284,9 @@ static void after_capture(struct watcher *w, const char *file, unsigned percent)
 		_free_ char *report = text_format("json=%.*s.report.json", (int)n, file);
 		const char *const argv[] = { "heapfx", "analyze", file, "-o", report, NULL };
 
-		tell(w, report && !run_self(argv) ? "analyzed" : "not analyzed", percent, file);
+		bool done = report && !run_self(argv, CAPS_FILES);
+
+		tell(w, done ? "analyzed" : "not analyzed", percent, file);
 	}
 	if (opt->exec)
 		tell(w, run_command(opt->exec, file) ? "not shipped" : "shipped", percent, file);
@@ -342,7 +368,7 @@ static bool capture_one(struct watcher *w, pid_t pid, unsigned percent)
 		argv[n++] = "--only";
 		argv[n++] = opt->only;
 	}
-	if (run_self(argv)) {
+	if (run_self(argv, CAPS_TRACE | CAPS_FILES)) {
 		tell(w, "not captured", percent, file);
 		return false;
 	}
@@ -378,8 +404,12 @@ static struct err *fire(struct watcher *w, unsigned percent)
 
 static bool target_is_gone(const struct watcher *w)
 {
-	return (w->pid && kill(w->pid, 0) && errno == ESRCH) ||
-	       (access(w->dir, F_OK) && errno == ENOENT);
+	_close_ int dir = -1;
+
+	if (w->pid && kill(w->pid, 0) && errno == ESRCH)
+		return true;
+	dir = proc_open_dir(w->dir);
+	return dir < 0 && errno == ENOENT;
 }
 
 static struct err *step(struct watcher *w, bool pressure)
@@ -477,9 +507,10 @@ static struct err *watch(struct watcher *w)
 		err = look(w, false, &s); /* events of before are no news */
 	if (err)
 		return err;
+	caps_keep(CAPS_TRACE | CAPS_FILES); /* what captures need, which are made by children */
 	load_state(w);
 	w->unsent = w->run.opt->to && shipping_has_spooled(w->to);
-	open_wakers(w);
+	open_wakers(w, &s.memcg);
 	signal(SIGTERM, on_end);
 	signal(SIGINT, on_end);
 	print_problems(&w->run);

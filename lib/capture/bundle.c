@@ -3,11 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -174,17 +172,6 @@ static struct err *add_proc(struct capture *c, struct bundle *b, pid_t pid)
 	return NULL;
 }
 
-/* Through the root that the process has, never out of it, and never blocking on what is no file. */
-static int open_in_root(int root, const char *path)
-{
-	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-
-	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-}
-
 static bool is_the_file(int fd, const struct map *m, struct stat *ret)
 {
 	return !fstat(fd, ret) && S_ISREG(ret->st_mode) && ret->st_ino == m->inode &&
@@ -201,7 +188,7 @@ static int open_mapped(pid_t pid, int root, const struct map *m, struct stat *re
 		 (unsigned long long)m->end);
 	fd = proc_open(pid, name, O_RDONLY | O_NONBLOCK);
 	if (fd < 0 && root >= 0 && !map_is_deleted(m))
-		fd = open_in_root(root, m->path);
+		fd = proc_open_in_root(root, m->path, O_RDONLY);
 	if (fd >= 0 && !is_the_file(fd, m, ret)) {
 		close(fd);
 		errno = ESTALE;

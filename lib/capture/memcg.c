@@ -17,18 +17,17 @@ enum { NUMBER_MAX = 64 };
 /* "max" and v1's largest page-aligned number both mean: no limit. */
 #define V1_UNLIMITED (UINT64_C(1) << 62)
 
-/* The directory may be the target's own (/proc/PID/root/...): whatever is there, it does not block. */
-static int open_file(const char *dir, const char *name)
+int memcg_open(const char *dir, const char *name, int flags)
 {
-	_free_ char *path = text_format("%s/%s", dir, name);
+	_close_ int fd = proc_open_dir(dir);
 
-	return path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY) : -1;
+	return fd < 0 ? -1 : openat(fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 }
 
 /* false: no such file */
 static bool read_number(const char *dir, const char *name, uint64_t *ret)
 {
-	_close_ int fd = open_file(dir, name);
+	_close_ int fd = memcg_open(dir, name, O_RDONLY);
 	char text[NUMBER_MAX + 1];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, NUMBER_MAX);
 
@@ -51,7 +50,7 @@ static uint64_t limit_or_none(const char *dir, const char *name, bool v1)
 /* A row "name number" of a file; 0 when it is not there. */
 static uint64_t row_of(const char *dir, const char *file, const char *name)
 {
-	int fd = open_file(dir, file);
+	int fd = memcg_open(dir, file, O_RDONLY);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	unsigned long long n, found = 0;
 	char word[64];

@@ -26,6 +26,11 @@ struct memcg_state {
  */
 struct err *memcg_read(const char *dir, struct memcg_state *ret) MUST_CHECK;
 /*
+ * One of its files; the directory may be the target's own (/proc/PID/root/...), so neither does the
+ * name lead out of its root, nor is the file a link, nor does it block.  -1 and errno.
+ */
+int memcg_open(const char *dir, const char *name, int flags);
+/*
  * The directory of the memory cgroup of a process under `root` ("/sys/fs/cgroup"); malloc'd; NULL
  * when there is none.
  */

@@ -10,9 +10,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/guard.h"
 #include "base/vec.h"
@@ -42,6 +45,29 @@ int proc_open(pid_t pid, const char *name, int flags)
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	return open(path, flags | O_CLOEXEC | O_NOCTTY);
+}
+
+int proc_open_in_root(int root, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+}
+
+int proc_open_dir(const char *path)
+{
+	int pid, end = 0;
+	_close_ int root = -1;
+
+	if (sscanf(path, "/proc/%d/root%n", &pid, &end) != 1 || !end ||
+	    (path[end] && path[end] != '/'))
+		return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	root = proc_open((pid_t)pid, "root", O_PATH | O_DIRECTORY);
+	return root < 0 ? -1 : proc_open_in_root(root, path[end] ? path + end : "/",
+						 O_RDONLY | O_DIRECTORY);
 }
 
 struct err *proc_read(pid_t pid, const char *name, struct bytes *ret)

@@ -26,6 +26,16 @@ bool bytes_add(struct bytes *b, const void *v, size_t n); /* false: out of memor
 /* All of /proc/PID/NAME, terminated (the NUL is not counted); at most 256 MiB. */
 struct err *proc_read(pid_t pid, const char *name, struct bytes *ret) MUST_CHECK;
 int proc_open(pid_t pid, const char *name, int flags); /* -1 and errno */
+/*
+ * Below the directory `root` as if that were "/": no link leads out of it, and nothing that is no
+ * file makes it wait.  -1 and errno.
+ */
+int proc_open_in_root(int root, const char *path, int flags);
+/*
+ * A directory.  Below /proc/PID/root, where what a name leads to is that process's choice, in its
+ * root alone.  -1 and errno.
+ */
+int proc_open_dir(const char *path);
 
 enum vma_flag {
 	VMA_R = 1,

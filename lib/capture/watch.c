@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,8 +126,8 @@ static void consider(struct choice *c, pid_t pid)
 
 static void consider_all(struct choice *c, const char *dir)
 {
-	_free_ char *path = text_format("%s/cgroup.procs", dir);
-	FILE *f = path ? fopen(path, "re") : NULL;
+	int fd = memcg_open(dir, "cgroup.procs", O_RDONLY);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	long pid;
 
 	while (f && fscanf(f, "%ld", &pid) == 1)
@@ -134,19 +135,19 @@ static void consider_all(struct choice *c, const char *dir)
 			consider(c, (pid_t)pid);
 	if (f)
 		fclose(f);
+	else
+		guard_close(&fd);
 }
 
-static bool is_child_dir(const char *dir, const struct dirent *e, char **ret)
+static bool is_child_dir(const char *dir, DIR *d, const struct dirent *e, char **ret)
 {
 	struct stat st;
 
-	if (*e->d_name == '.')
+	if (*e->d_name == '.' || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+	    !S_ISDIR(st.st_mode))
 		return false;
 	*ret = text_format("%s/%s", dir, e->d_name);
-	if (*ret && !lstat(*ret, &st) && S_ISDIR(st.st_mode))
-		return true;
-	free(*ret);
-	return false;
+	return *ret;
 }
 
 /* A list of directories still to be read, instead of a recursion. */
@@ -160,13 +161,14 @@ static struct err *walk(struct choice *c, const char *top)
 	struct err *err = first && vec_push(&dirs, &first) ? NULL : &err_nomem;
 
 	for (size_t i = 0; !err && i < dirs.n && i < DIRS_MAX; i++) {
-		DIR *d = opendir(dirs.v[i]);
+		int fd = proc_open_dir(dirs.v[i]);
+		DIR *d = fd < 0 ? NULL : fdopendir(fd);
 		struct dirent *e;
 		char *child;
 
 		consider_all(c, dirs.v[i]);
 		while (d && !err && (e = readdir(d)))
-			if (is_child_dir(dirs.v[i], e, &child) && !vec_push(&dirs, &child))
+			if (is_child_dir(dirs.v[i], d, e, &child) && !vec_push(&dirs, &child))
 				err = &err_nomem;
 		if (d)
 			closedir(d);

@@ -89,9 +89,14 @@ static bool is_same(int a, const char *path, uint64_t *ret_n)
 	return true;
 }
 
+const char *ship_directory(const struct ship *s)
+{
+	return s->c.to + strlen(file_scheme);
+}
+
 static struct err *put_file(struct ship *s, struct s3_object *o)
 {
-	_free_ char *path = text_format("%s/%s", s->c.to + strlen(file_scheme), o->name);
+	_free_ char *path = text_format("%s/%s", ship_directory(s), o->name);
 	_cleanup_(outfile_close) struct outfile f = { .dir = -1, .fd = -1 };
 	struct err *err = path ? outfile_open(path, &f) : &err_nomem;
 

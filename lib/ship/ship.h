@@ -39,6 +39,7 @@ void ship_close(struct ship *s);
  * its length.
  */
 struct err *ship_put(struct ship *s, struct s3_object *o) MUST_CHECK;
+const char *ship_directory(const struct ship *s); /* of SHIP_FILE */
 /* For messages: what the place is called, without what is secret; malloc'd, NULL: out of memory */
 char *ship_place(const struct ship *s, const char *name);
 

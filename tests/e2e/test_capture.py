@@ -445,6 +445,59 @@ def test_no_such_process(tmp_path, argument, status):
 	assert run.status == status and run.err and not list(tmp_path.iterdir())
 
 
+# --- what it may, while it packs -------------------------------------------------------------------
+
+TRACE, FILES = 1 << 19, 1 << 1
+
+
+def rights(pid):
+	"""(capabilities, cannot gain any, seccomp's mode)"""
+	rows = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+	assert int(rows["CapPrm"], 16) == int(rows["CapEff"], 16)
+	return int(rows["CapEff"], 16), int(rows["NoNewPrivs"]), int(rows["Seccomp"])
+
+
+@pytest.mark.parametrize("mode", ["fork", "stop"])
+def test_rights_are_given_up(program, mode):
+	target = Target(program, mib=24)
+	child = subprocess.Popen([HEAPFX, "capture", str(target.pid), "--mode", mode, "-o", "-"],
+		stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(None))
+	child.stdout.read(1)		# it packs, and then waits for us
+	root = os.geteuid() == 0
+	assert rights(child.pid) == (FILES if root else 0, 1, 2)
+	if mode == "fork":
+		keeper, = set(keepers_of(target.pid)) - {child.pid}
+		assert rights(keeper)[:2] == (TRACE | FILES if root else 0, 1)
+	child.stdout.read()
+	assert child.wait(60) == 0
+	target.is_well()
+	target.process.kill()
+	target.process.communicate()
+
+
+def test_the_kernels_handler_gives_up_rights(tmp_path):
+	child = subprocess.Popen([HEAPFX, "capture", "-", "-o", tmp_path], stdin=subprocess.PIPE,
+		stderr=subprocess.DEVNULL, env=environment(None))
+	child.stdin.write(b"x" * (9 * MIB))
+	assert rights(child.pid) == (FILES if os.geteuid() == 0 else 0, 1, 2)
+	child.stdin.close()
+	assert child.wait(60) == 0
+
+
+def test_walls(tmp_path):
+	"""What confine() leaves to a process: lib/capture/confine.c, asked from within."""
+	(tmp_path / "mine").mkdir()
+	subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-I", ROOT / "lib", "-o", tmp_path / "walls",
+		ROOT / "tests/live/walls.c", ROOT / "lib/capture/confine.c"], check=True)
+	run = subprocess.run([tmp_path / "walls", tmp_path / "mine", tmp_path], capture_output=True, text=True)
+	told = dict(line.split() for line in run.stdout.splitlines())
+	if told.pop("landlock") == "0":
+		pytest.skip("the kernel has no Landlock")
+	assert told == {"write-mine": "ok", "rename-mine": "ok", "write-other": "EACCES", "unlink-other": "EACCES",
+		"read-other": "ok", "exec": "EPERM", "socket": "EPERM", "ptrace": "EPERM", "peek": "EPERM",
+		"setns": "EPERM", "bpf": "EPERM", "detach": "ESRCH"}
+
+
 # --- a core that the kernel pipes to us ----------------------------------------------------------
 
 def piped(tmp_path, target, *options):

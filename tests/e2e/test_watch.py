@@ -9,7 +9,7 @@ import time
 import pytest
 
 from common import HEAPFX, SANITIZED, environment, heapfx
-from test_capture import Target, program, wait_until	# noqa: F401
+from test_capture import FILES, TRACE, Target, program, rights, wait_until	# noqa: F401
 
 MIB = 1 << 20
 
@@ -219,6 +219,106 @@ def test_cgroup_as_the_process_sees_it(target, tmp_path):
 	group.use(95)
 	watcher.expect("threshold", "captured")
 	assert watcher.process.wait(60) == 0 and len(watcher.cores()) == 1
+
+
+@pytest.fixture
+def jailed(tmp_path):
+	"""A process whose root is a directory of ours."""
+	if os.geteuid():
+		pytest.skip("chroot() is root's")
+	(tmp_path / "jail/sys/fs").mkdir(parents=True)
+	pid = os.fork()
+	if not pid:
+		os.chroot(tmp_path / "jail")
+		signal.pause()
+	wait_until(lambda: os.readlink(f"/proc/{pid}/root") == str(tmp_path / "jail"))
+	yield pid
+	os.kill(pid, signal.SIGKILL)
+	os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize("how", ["directory", "file"])
+def test_no_link_of_the_target_is_followed(jailed, tmp_path, how):
+	"""What the process has under its root does not lead the watcher out of it."""
+	group = Cgroup(tmp_path / "outside", [])
+	group.use(95)
+	there = tmp_path / "jail/sys/fs/cgroup"
+	if how == "directory":
+		there.symlink_to(group.path)
+	else:
+		there.mkdir()
+		for name in ("memory.current", "memory.max", "memory.events"):
+			(there / name).symlink_to(group.path / name)
+	run = heapfx("watch", "-o", tmp_path, "--pid", jailed, "--cgroup", f"/proc/{jailed}/root/sys/fs/cgroup")
+	assert run.status == 5 and "memory.current" in run.err
+
+
+def test_link_within_the_targets_root(jailed, tmp_path):
+	group = Cgroup(tmp_path / "jail/inside", [])
+	(tmp_path / "jail/sys/fs/cgroup").symlink_to("/inside")
+	watcher = Watcher(tmp_path / "out", "--pid", jailed, "--cgroup", f"/proc/{jailed}/root/sys/fs/cgroup", "--once")
+	group.use(95)
+	watcher.expect("threshold", "captured")
+	assert rights(watcher.process.pid)[:2] == (TRACE | FILES, 1)
+	assert watcher.process.wait(60) == 0
+
+
+def test_a_plain_file_is_not_written_to(target, tmp_path):
+	"""memory.pressure gets its trigger in a cgroup, not wherever a file is called so."""
+	group = Cgroup(tmp_path / "g", [target.pid])
+	group.put("memory.pressure", "as it was")
+	Watcher(tmp_path / "out", "--cgroup", group.path).end()
+	assert (group.path / "memory.pressure").read_text() == "as it was\n"
+
+
+# --- a limit of the kernel's -----------------------------------------------------------------------
+
+@pytest.fixture
+def limited():
+	"""A real memory cgroup of 96 MiB; as root, where one can be made."""
+	v1, v2 = pathlib.Path("/sys/fs/cgroup/memory"), pathlib.Path("/sys/fs/cgroup")
+	home, name = (v1, "memory.limit_in_bytes") if v1.is_dir() else (v2, "memory.max")
+	group = home / f"heapfx-test-{os.getpid()}"
+	try:
+		group.mkdir()
+		(group / name).write_text(str(96 * MIB))
+	except OSError as why:
+		if group.is_dir():
+			group.rmdir()
+		pytest.skip(f"no memory cgroup can be made here: {why}")
+	yield group
+	wait_until(lambda: not (group / "cgroup.procs").read_text().split())
+	group.rmdir()
+
+
+def test_before_a_real_killer(limited, tmp_path):
+	"""A process grows until the kernel kills it: its core was taken before, and is whole."""
+	watcher = Watcher(tmp_path / "out", "--cgroup", limited, "--threshold", 70, "--max-dumps", 1)
+	grower = subprocess.Popen(["python3", "-c", GROWS, limited / "cgroup.procs"], stdin=subprocess.PIPE,
+		stdout=subprocess.PIPE)
+	watcher.expect("threshold", "captured")
+	watcher.process.send_signal(signal.SIGSTOP)
+	grower.stdin.close()
+	assert grower.wait(60) == -signal.SIGKILL
+	watcher.process.send_signal(signal.SIGCONT)
+	watcher.end()
+	core, = watcher.cores()
+	subprocess.run(["zstd", "-tq", core], check=True)
+	meta = json.loads(pathlib.Path(str(core).replace(".core.zst", ".json")).read_text())
+	assert meta["pid"] == grower.pid and meta["cgroup"]["max"] == 96 * MIB
+	info = json.loads(heapfx("info", core, "--format", "json").out)["input"]
+	assert info["pid"] == grower.pid and info["complete"]
+
+
+# To four fifths of the limit; beyond it when it is told.
+GROWS = """
+import os, sys
+open(sys.argv[1], "w").write(str(os.getpid()))
+kept = [os.urandom(1 << 20) for _ in range(72)]
+sys.stdin.read()
+while True:
+	kept.append(os.urandom(1 << 20))
+"""
 
 
 def test_cgroup_goes(target, tmp_path):
