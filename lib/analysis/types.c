@@ -76,29 +76,31 @@ static struct err *note_pair(struct census *c, type_id up, type_id down)
 	return NULL;
 }
 
+/*
+ * As if no type came back below itself but at once: what is_top() says then needs one look at the
+ * dominator, and is summed up along the way.
+ */
 static struct err *count_all(struct census *c)
 {
 	const node_id *idom = c->f->idom;
-	struct pair last = { UINT32_MAX, 0 };
+	struct err *err = NULL;
 
-	for (struct graph_iter it = graph_iter(c->g, 0); it.id < c->g->n; graph_next(&it)) {
-		type_id down = graph_type(c->g, it.id);
-		struct err *err;
+	for (struct graph_iter it = graph_iter(c->g, 0); it.id < c->g->n && !err; graph_next(&it)) {
+		type_id down = graph_type(c->g, it.id), up;
+		struct kind *k = &c->kinds[down];
 
-		c->kinds[down].count++;
-		c->kinds[down].bytes += it.size;
-		if (!idom || !down || idom[it.id] == NODE_NONE)
+		k->count++;
+		k->bytes += it.size;
+		if (!idom || !down)
 			continue;
-		struct pair p = { graph_type(c->g, idom[it.id]), down };
-
-		if (p.up == p.down || (p.up == last.up && p.down == last.down))
+		up = idom[it.id] == NODE_NONE ? 0 : graph_type(c->g, idom[it.id]);
+		if (up == down)
 			continue;
-		last = p;
-		err = note_pair(c, p.up, p.down);
-		if (err)
-			return err;
+		k->retained += facts_retained_of(c->f, it.id, it.size);
+		if (idom[it.id] != NODE_NONE)
+			err = note_pair(c, up, down);
 	}
-	return NULL;
+	return err;
 }
 
 static int by_up(const void *pa, const void *pb)
@@ -156,7 +158,7 @@ static struct err *find_nesting(struct census *c)
 	return err;
 }
 
-/* No dominator of the node is of its type; `*ret_sure`: whether that is known. */
+/* No dominator of a node whose type may nest is of its type; `*ret_sure`: that is known. */
 static bool is_top(struct census *c, node_id node, bool *ret_sure)
 {
 	const node_id *idom = c->f->idom;
@@ -168,8 +170,6 @@ static bool is_top(struct census *c, node_id node, bool *ret_sure)
 		return true;
 	if (graph_type(c->g, up) == type)
 		return false;
-	if (!c->kinds[type].nests && !c->too_many)
-		return true;
 	for (unsigned n = 0; n < STEPS_EACH && c->steps < steps_max; n++, c->steps++) {
 		up = idom[up];
 		if (up == NODE_NONE)
@@ -181,13 +181,29 @@ static bool is_top(struct census *c, node_id node, bool *ret_sure)
 	return true;
 }
 
-static void sum_retained(struct census *c)
+static bool may_nest(const struct census *c, type_id type)
 {
+	return type && (c->kinds[type].nests || c->too_many);
+}
+
+/* Of the types for which count_all() could not. */
+static void sum_nesting(struct census *c)
+{
+	bool any = false;
+
+	for (type_id t = 1; t < c->g->types->n; t++)
+		if (may_nest(c, t)) {
+			c->kinds[t].retained = 0;
+			any |= c->kinds[t].count != 0;
+		}
+	if (!any)
+		return;
 	for (struct graph_iter it = graph_iter(c->g, 0); it.id < c->g->n; graph_next(&it)) {
-		struct kind *k = &c->kinds[graph_type(c->g, it.id)];
+		type_id type = graph_type(c->g, it.id);
+		struct kind *k = &c->kinds[type];
 		bool sure;
 
-		if (!graph_type(c->g, it.id) || !is_top(c, it.id, &sure))
+		if (!may_nest(c, type) || !is_top(c, it.id, &sure))
 			continue;
 		k->retained += facts_retained_of(c->f, it.id, it.size);
 		k->is_unsure |= !sure;
@@ -276,7 +292,7 @@ static struct err *types_run(struct env *env, const struct subject *s, struct re
 	if (!err && c.pairs.n && !c.too_many)
 		err = find_nesting(&c);
 	if (!err && s->facts->idom)
-		sum_retained(&c);
+		sum_nesting(&c);
 	return err ? err : add_rows(&c, r);
 }
 

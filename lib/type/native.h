@@ -87,6 +87,7 @@ struct native {
 		struct native_local *v; /* by address */
 		size_t n, cap;
 	} locals;
+	struct col objects; /* ids of blocks where native_vtables() found objects, ascending */
 	struct arena mem;
 	taddr window_start, window_end; /* of the segment used last */
 	const uint8_t *window;
@@ -111,6 +112,9 @@ struct native_block {
 };
 /* Until fn fails, in order; blocks of collected heaps are not among them. */
 struct err *native_each(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b), void *arg) MUST_CHECK;
+/* The same of those in n->objects. */
+struct err *native_each_object(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b),
+			       void *arg) MUST_CHECK;
 
 /* native_dwarf.c: what a type of DWARF's is to blocks.  NULL when out of memory, or for a type of no size. */
 struct native_type *native_type_of(struct native *n, const struct dbg_type *type);

@@ -15,12 +15,14 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "image/shadow.h"
 #include "type/native.h"
 
 enum {
 	STACK_MAX = 1 << 16,
 	COMING = 16, /* blocks whose bytes are on their way */
+	DEEPER = 8, /* in the stack: whose type is on its way */
 	PENDING = 32, /* pointers on their way; halfway there their block is known */
 	ROUNDING = 24,	/* bytes that malloc may give more than were asked for */
 	PAGE = 4096,	/* and what has a mapping of its own */
@@ -48,14 +50,21 @@ struct pending {
 	uint8_t most; /* enum type_confidence that it may give */
 };
 
+/* What each block of a claim asks of it. */
+struct bounds {
+	uint32_t head, around; /* bytes before the program's, and before and behind them */
+	uint32_t more;	       /* bytes that a block may have more than were asked for; 0: a quarter */
+};
+
 struct native_spread {
 	struct native *n;
 	uint64_t low, span; /* all blocks lie in [low, low + span) */
+	struct bounds *bounds; /* by claim */
+	uint32_t *unit_claim;  /* by unit of the block index, + 1; 0: to be searched for */
 	struct to_follow *stack; /* the last first: near in memory to what was followed before */
 	uint32_t count;		 /* of STACK_MAX */
 	struct col later;	 /* one bit an id: typed, not followed, not on the stack */
 	uint64_t n_later;
-	const struct claim *claim; /* the one used last */
 	struct coming coming[COMING];
 	uint32_t come, gone; /* in coming, which is a ring */
 	struct pending pending[PENDING];
@@ -70,41 +79,44 @@ struct place {
 	uint32_t id;
 	taddr at;
 	uint64_t usable, offset;
-	const struct claim *claim;
+	const struct bounds *in;
 };
 
-static const struct claim *claim_of(struct native_spread *s, taddr at)
+/* NULL: of no claim. */
+static const struct bounds *bounds_of(const struct native_spread *s, uint64_t grain, taddr at)
 {
-	const struct claim *c = s->claim;
+	const struct blocks *b = s->n->blocks;
+	uint32_t no = s->unit_claim[grain >> b->grains.unit_shift];
+	const struct claim *c;
 
-	if (!c || at - (c->start + c->bias) >= c->end - c->start)
-		s->claim = c = blocks_claim_at(s->n->blocks, at);
-	return c;
+	if (no)
+		return &s->bounds[no - 1];
+	c = blocks_claim_at(b, at);
+	return c ? &s->bounds[c - b->claims] : NULL;
 }
 
 static bool place_of(struct native_spread *s, uint64_t value, uint64_t grain, struct place *p)
 {
 	const struct grains *g = &s->n->blocks->grains;
 	struct grains_iter it;
-	uint64_t around;
 
 	p->id = grain_block(g, grain);
 	if (!block_is_used(s->n->blocks, p->id))
 		return false;
 	if (grain_is_start(g, grain, value)) {
 		it.key = value;
+		it.grain = grain;
 		it.size = (grain_next_start(g, grain) - grain) << g->shift;
 	} else {
 		it = grains_iter(g, p->id);
 	}
-	p->claim = claim_of(s, it.key);
-	if (!p->claim)
+	p->in = bounds_of(s, it.grain, it.key);
+	if (!p->in)
 		return false;
-	around = (uint64_t)p->claim->head + p->claim->overhead;
-	p->at = it.key + p->claim->head;
-	if (value < p->at || it.size <= around)
+	p->at = it.key + p->in->head;
+	if (value < p->at || it.size <= p->in->around)
 		return false;
-	p->usable = it.size - around;
+	p->usable = it.size - p->in->around;
 	p->offset = value - p->at;
 	return true;
 }
@@ -117,14 +129,9 @@ static bool find_place(struct native_spread *s, uint64_t value, struct place *p)
 }
 
 /* How much larger a block may be than what was asked for. */
-static uint64_t slack(const struct native_spread *s, const struct place *p, uint64_t size)
+static uint64_t slack(const struct place *p, uint64_t size)
 {
-	const struct blocks *b = s->n->blocks;
-	const struct heap *heap = &b->heaps[b->claim_heap[p->claim - b->claims]];
-
-	if (strcmp(heap->ops->name, "glibc") != 0)
-		return size / 4 + ROUNDING;
-	return p->claim->arena == UINT32_MAX ? PAGE + ROUNDING : ROUNDING;
+	return p->in->more ? p->in->more : size / 4 + ROUNDING;
 }
 
 /* ---- what a block is */
@@ -215,7 +222,7 @@ static uint8_t judge_one(struct native_spread *s, const struct place *p, struct 
 		return TYPE_UNKNOWN; /* it would say so itself */
 	if (is_open_ended(dbg))
 		return TYPE_SPREAD;
-	if (more <= slack(s, p, dbg->size) && more < dbg->size)
+	if (more <= slack(p, dbg->size) && more < dbg->size)
 		return dbg->outer && dbg->outer <= p->usable ? TYPE_GUESSED : TYPE_SPREAD;
 	if (type->is_node)
 		return TYPE_UNKNOWN; /* what holds the container */
@@ -224,9 +231,9 @@ static uint8_t judge_one(struct native_spread *s, const struct place *p, struct 
 		if (dbg->is_text)
 			return TYPE_SPREAD;
 		/* As much as malloc gives for one. */
-		return more <= slack(s, p, dbg->size) ? TYPE_GUESSED : TYPE_SPREAD;
+		return more <= slack(p, dbg->size) ? TYPE_GUESSED : TYPE_SPREAD;
 	}
-	if (more <= slack(s, p, dbg->size)) {
+	if (more <= slack(p, dbg->size)) {
 		*ret_kind = NATIVE_VALUE;
 		return TYPE_GUESSED;
 	}
@@ -329,7 +336,7 @@ static bool is_counted(struct native_spread *s, const struct place *p, uint64_t 
 		return false;
 	n = load_u64(b);
 	if (!n || !checked_mul(n, size, &bytes) || bytes > p->usable - 8 ||
-	    p->usable - 8 - bytes > slack(s, p, bytes))
+	    p->usable - 8 - bytes > slack(p, bytes))
 		return false;
 	image_keep_bytes(s->n->img, b, 8);
 	return true;
@@ -358,13 +365,17 @@ static void decide_next(struct native_spread *s)
 	decide(s, &s->pending[s->done++ % PENDING]);
 }
 
+static void fetch_type(const struct native_spread *s, uint32_t id)
+{
+	__builtin_prefetch(&s->n->cols->type[id]);
+	__builtin_prefetch(&s->n->cols->confidence[id]);
+}
+
 static void look_at_next(struct native_spread *s)
 {
 	const struct pending *c = &s->pending[s->seen++ % PENDING];
-	uint32_t id = grain_block(&s->n->blocks->grains, c->grain);
 
-	__builtin_prefetch(&s->n->cols->type[id]);
-	__builtin_prefetch(&s->n->cols->confidence[id]);
+	fetch_type(s, grain_block(&s->n->blocks->grains, c->grain));
 }
 
 /* `s->most` is what it may give. */
@@ -399,7 +410,7 @@ static void on_vector(struct native_spread *s, const uint8_t *words, struct nati
 
 	if (end < start || room < end || room == start || (room - start) % size || (end - start) % size ||
 	    !find_place(s, start, &p) || p.offset || room - start > p.usable ||
-	    p.usable - (room - start) > slack(s, &p, room - start))
+	    p.usable - (room - start) > slack(&p, room - start))
 		return;
 	image_keep_bytes(s->n->img, words, 24);
 	settle(s, &p, type, NATIVE_ARRAY, TYPE_SPREAD, end - start);
@@ -438,7 +449,7 @@ static void on_deque(struct native_spread *s, const uint8_t *words, struct nativ
 		uint64_t from = at == start[NODE] ? start[CUR] - start[FIRST] : 0;
 		uint64_t to = at == finish[NODE] ? finish[CUR] - finish[FIRST] : room;
 
-		if (!find_place(s, buffer, &p) || p.offset || room > p.usable || p.usable - room > slack(s, &p, room))
+		if (!find_place(s, buffer, &p) || p.offset || room > p.usable || p.usable - room > slack(&p, room))
 			continue;
 		p.at += from; /* values before the first are no more */
 		settle(s, &p, value, NATIVE_ARRAY, TYPE_SPREAD, to > from ? to - from : 0);
@@ -530,8 +541,11 @@ static void follow_block(struct native_spread *s, const struct to_follow *f)
 static void follow_all(struct native_spread *s)
 {
 	do {
-		while (s->count && !s->err)
+		while (s->count && !s->err) {
+			if (s->count > DEEPER)
+				fetch_type(s, s->stack[s->count - 1 - DEEPER].id);
 			follow_block(s, &s->stack[--s->count]);
+		}
 		while (s->gone != s->come && !s->err)
 			follow_next(s);
 		decide_all(s);
@@ -603,11 +617,50 @@ static struct err *on_known(void *arg, const struct native_block *b)
 	return s->err;
 }
 
+/* ---- claims */
+
+static struct bounds bounds_for(const struct blocks *b, size_t no)
+{
+	const struct claim *c = &b->claims[no];
+	struct bounds bounds = { .head = c->head, .around = c->head + c->overhead };
+
+	if (!strcmp(b->heaps[b->claim_heap[no]].ops->name, "glibc"))
+		bounds.more = c->arena == UINT32_MAX ? PAGE + ROUNDING : ROUNDING;
+	return bounds;
+}
+
+static struct err *open_claims(struct native_spread *s)
+{
+	const struct blocks *b = s->n->blocks;
+	const struct grains *g = &b->grains;
+
+	s->bounds = calloc(b->n_claims + 1, sizeof(*s->bounds));
+	s->unit_claim = calloc(g->n_units, sizeof(*s->unit_claim));
+	if (!s->bounds || !s->unit_claim)
+		return &err_nomem;
+	for (size_t i = 0; i < b->n_claims; i++) {
+		taddr start = b->claims[i].start + b->claims[i].bias, end = b->claims[i].end + b->claims[i].bias;
+		uint64_t unit = partition_point(g->n_units, k, g->unit_base[k] < start);
+
+		s->bounds[i] = bounds_for(b, i);
+		for (; unit < g->n_units && g->unit_base[unit] < end && end - g->unit_base[unit] >= 1 << UNIT_SHIFT; unit++)
+			s->unit_claim[unit] = (uint32_t)i + 1;
+	}
+	return NULL;
+}
+
+static void close_spread(struct native_spread *s)
+{
+	free(s->bounds);
+	free(s->unit_claim);
+	free(s->stack);
+	col_close(&s->later);
+}
+
 struct err *native_spread(struct native *n)
 {
 	const struct grains *g = &n->blocks->grains;
-	struct native_spread s = { .n = n, .changes_left = 4 * (uint64_t)g->n };
-	bool has_objects = n->by_id.n; /* native_vtables() has been there */
+	_cleanup_(close_spread) struct native_spread s = { .n = n, .changes_left = 4 * (uint64_t)g->n };
 	struct err *err;
 
 	if (!g->n_units)
@@ -615,14 +668,12 @@ struct err *native_spread(struct native *n)
 	s.low = g->unit_base[0];
 	s.span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s.low;
 	s.stack = malloc(STACK_MAX * sizeof(*s.stack));
-	err = s.stack ? col_fixed(n->env, 8, bits_words(g->n) + 1, "types", &s.later) : &err_nomem;
+	err = s.stack ? open_claims(&s) : &err_nomem;
+	if (!err)
+		err = col_fixed(n->env, 8, bits_words(g->n) + 1, "types", &s.later);
 	if (!err)
 		err = native_roots(n, &s);
-	if (!err && has_objects)
-		err = native_each(n, on_known, &s);
 	if (!err)
-		err = run(&s);
-	free(s.stack);
-	col_close(&s.later);
-	return err;
+		err = native_each_object(n, on_known, &s);
+	return err ? err : run(&s);
 }

@@ -118,6 +118,41 @@ struct err *native_each(struct native *n, struct err *(*fn)(void *arg, const str
 	return err;
 }
 
+enum { COMING = 8 }; /* objects whose first bytes are on their way */
+
+struct err *native_each_object(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b), void *arg)
+{
+	const struct grains *g = &n->blocks->grains;
+	const uint32_t *ids = n->objects.base;
+	struct native_block ring[COMING];
+	uint64_t near = 0, given = 0, done = 0;
+	size_t claim = 0;
+	struct err *err = NULL;
+
+	while (done < n->objects.n && !err) {
+		while (given < n->objects.n && given - done < COMING) {
+			uint64_t grain = grains_select_near(g, ids[given], &near), avail;
+			const struct claim *c;
+			const uint8_t *bytes;
+			taddr at = grain_key(g, grain);
+
+			while (n->blocks->claims[claim].end + n->blocks->claims[claim].bias <= at)
+				claim++;
+			c = &n->blocks->claims[claim];
+			ring[given % COMING] = (struct native_block){
+				ids[given], at + c->head,
+				((grain_next_start(g, grain) - grain) << g->shift) - c->head - c->overhead,
+			};
+			bytes = native_view(n, at + c->head, &avail);
+			if (bytes)
+				__builtin_prefetch(bytes);
+			given++;
+		}
+		err = fn(arg, &ring[done++ % COMING]);
+	}
+	return err;
+}
+
 /* ---- the typer */
 
 static void close_typer(void *p)
@@ -186,6 +221,7 @@ static struct err *assign(void *p, struct type_columns *cols)
 	if (!err && n->has_dwarf)
 		err = native_spread(n);
 	n->cols = NULL;
+	col_close(&n->objects);
 	return err;
 }
 

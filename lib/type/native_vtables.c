@@ -171,6 +171,13 @@ static bool is_counted(const struct cxx_point *p, const uint8_t *bytes, uint64_t
 
 /* ---- all blocks: which are there, then what each is */
 
+static struct err *found(struct native *n, uint32_t id, struct cxx_class *of, enum native_kind kind, bool is_guess)
+{
+	struct err *err = assign(n, id, of, kind, is_guess);
+
+	return err ? err : col_append(&n->objects, &id, 1);
+}
+
 static struct err *on_object(void *arg, const struct native_block *b)
 {
 	struct native *n = arg;
@@ -190,7 +197,7 @@ static struct err *on_object(void *arg, const struct native_block *b)
 		if (seen->type && b->usable < seen->type->dbg->size)
 			return NULL;
 		count_size(seen, b->usable);
-		return assign(n, b->id, p->of, NATIVE_VALUE, true);
+		return found(n, b->id, p->of, NATIVE_VALUE, true);
 	}
 	if (!first || first > size / WORD || size < 2 * WORD)
 		return NULL;
@@ -199,7 +206,7 @@ static struct err *on_object(void *arg, const struct native_block *b)
 		return NULL;
 	image_keep_exact(n->img, bytes, WORD);
 	/* One object behind a 1 may be any struct. */
-	return assign(n, b->id, p->of, NATIVE_COUNTED, first == 1);
+	return found(n, b->id, p->of, NATIVE_COUNTED, first == 1);
 }
 
 static struct err *on_typed(void *arg, const struct native_block *b)
@@ -226,7 +233,9 @@ static struct err *on_typed(void *arg, const struct native_block *b)
 
 struct err *native_vtables(struct native *n)
 {
-	struct err *err = native_each(n, on_object, n);
+	struct err *err = col_open(n->env, sizeof(uint32_t), n->blocks->grains.n, "types", &n->objects);
 
-	return err || !n->by_id.n ? err : native_each(n, on_typed, n); /* most programs have none */
+	if (!err)
+		err = native_each(n, on_object, n);
+	return err ? err : native_each_object(n, on_typed, n);
 }
