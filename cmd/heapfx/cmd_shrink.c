@@ -138,6 +138,7 @@ static struct err *check(struct job *job, size_t core)
 	struct err *err;
 
 	run_start(&again, job->run.opt);
+	again.env.show_contents = false;
 	again.input = job->run.input;
 	m->map = job->shadow.to;
 	err = run_open_started(&again, STAGE_GRAPH);
@@ -221,6 +222,7 @@ enum exit_status cmd_shrink(const struct options *opt)
 
 	run_start(&job.run, opt);
 	job.run.shadow = &job.shadow;
+	job.run.env.show_contents = false;
 	err = shrink(&job);
 	outfile_close(&job.file);
 	free(job.report);

@@ -100,6 +100,9 @@ static inline bool go_span_allocated(const struct go_span *s, const uint8_t *bit
 	return element < s->freeindex || !bits || bits[element / 8] >> (element & 7) & 1;
 }
 
+/* ---- go_keep.c: walker_ops.keep */
+struct err *go_keep(void *ctx, const struct blocks *b) MUST_CHECK;
+
 /* ---- go_slots.c: walker_ops.slots */
 void go_slots(void *ctx, uint32_t claim, taddr at, unsigned n, uint64_t *mask);
 /* Where the pointers of a large object end by the scan bits of 1.19; UINT64_MAX if nothing says it. */

@@ -351,6 +351,7 @@ const struct walker_ops go_walker = {
 	.metadata = go_metadata,
 	.regions = go_regions,
 	.precise = true,
+	.keep = go_keep,
 	.slots = go_slots,
 	.close = go_close_heap,
 };

@@ -12,6 +12,7 @@
 #include "base/cursor.h"
 #include "image/elf.h"
 #include "image/go_build.h"
+#include "image/shadow.h"
 
 enum {
 	BLOB_ALIGN = 16,
@@ -103,6 +104,7 @@ static void read_mod(struct go *go, const char *text, size_t n)
 	while (n) {
 		const char *nl = memchr(text, '\n', n);
 		size_t len = nl ? (size_t)(nl - text) : n, value;
+		bool used = true;
 
 		if (len > 5 && !memcmp(text, "path\t", 5)) {
 			copy_text(go->path, sizeof(go->path), text + 5, len - 5);
@@ -113,7 +115,10 @@ static void read_mod(struct go *go, const char *text, size_t n)
 			copy_text(go->main_module, sizeof(go->main_module), text + 4, value);
 		} else if (len > 19 && !memcmp(text, "build\tGOEXPERIMENT=", 19)) {
 			add_experiments(go, text + 19, len - 19);
+		} else {
+			used = false; /* what the linker was told to set may be anything */
 		}
+		image_keep_exact(go->img, used ? text : text + len, (used ? len : 0) + (nl != NULL));
 		text += len;
 		n -= len;
 		if (n) {
@@ -139,8 +144,11 @@ static bool blob_read(struct go *go, const uint8_t *bytes, uint64_t n)
 	if (!version || !go_build_version(go, (const char *)version, n_version))
 		return false;
 	n_mod = cursor_uleb(&c);
-	if (c.bad || n_mod > MOD_MAX || n_mod < 2 * SENTINEL)
+	if (c.bad || n_mod > MOD_MAX || n_mod < 2 * SENTINEL) {
+		image_keep_exact(go->img, bytes, n - cursor_left(&c));
 		return true;
+	}
+	image_keep_exact(go->img, bytes, n - cursor_left(&c));
 	mod = cursor_bytes(&c, n_mod);
 	if (mod)
 		read_mod(go, (const char *)mod + SENTINEL, n_mod - 2 * SENTINEL);
@@ -148,6 +156,7 @@ static bool blob_read(struct go *go, const uint8_t *bytes, uint64_t n)
 }
 
 /* ---- where it is */
+
 
 static bool blob_in_segment(struct go *go, const struct segment *s)
 {
@@ -181,11 +190,13 @@ static bool blob_in_memory(struct go *go, const struct module *m)
 static bool version_in_data(struct go *go)
 {
 	char text[VERSION_MAX];
+	enum shadow_mode mode;
 	struct symbol sym;
 
 	if (image_symbol(go->img, go->module, "runtime.buildVersion", &sym) &&
 	    go_string(go, sym.addr, text, sizeof(text)) && go_build_version(go, text, strlen(text)))
 		return true;
+	mode = image_keep_pause(go->img);
 	for (size_t k = 0; k < go->n_modules; k++) {
 		const struct go_module *m = &go->modules[k];
 
@@ -199,10 +210,15 @@ static bool version_in_data(struct go *go)
 			if (image_read(go->img, w[0], text, w[1]) != MEM_OK ||
 			    (memcmp(text, "go1.", 4) && memcmp(text, "devel", 5)))
 				continue;
-			if (go_build_version(go, text, w[1]))
+			if (go_build_version(go, text, w[1])) {
+				image_keep_resume(go->img, mode);
+				image_keep(go->img, at, sizeof(w));
+				image_keep(go->img, w[0], w[1]);
 				return true;
+			}
 		}
 	}
+	image_keep_resume(go->img, mode);
 	return false;
 }
 

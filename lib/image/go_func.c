@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "base/guard.h"
 #include "image/go_build.h"
+#include "image/shadow.h"
 
 enum {
 	NAME_MAX_BYTES = 64 << 10,
@@ -74,6 +75,7 @@ static bool name_at(const struct go *go, const struct go_module *m, uint32_t off
 			return false;
 		if (!nul)
 			continue;
+		image_keep(go->img, m->funcnametab + off, seen + (uint64_t)(nul - p) + 1);
 		*ret = m->funcnametab + off;
 		*ret_length = (uint32_t)(seen + (uint64_t)(nul - p));
 		return true;
@@ -203,11 +205,13 @@ bool go_pcvalue(const struct go *go, const struct go_func *f, uint32_t table, ta
 	uint8_t buf[PC_TABLE_BYTES];
 	uint32_t value = UINT32_MAX;
 	taddr at = f->entry;
+	const uint8_t *start;
 	struct steps s;
 
 	if (!table || table >= f->module->n_pctab || pc < f->entry)
 		return false;
 	s = steps_of(go, f->module, table, buf);
+	start = s.pos;
 	for (unsigned i = 0; s.pos && i < STEPS_MAX; i++) {
 		uint32_t delta = varint(&s);
 
@@ -218,6 +222,7 @@ bool go_pcvalue(const struct go *go, const struct go_func *f, uint32_t table, ta
 		if (s.bad || at > f->end)
 			return false;
 		if (pc < at) {
+			image_keep_bytes(go->img, start, (uint64_t)(s.pos - start));
 			*ret = (int32_t)value;
 			return true;
 		}

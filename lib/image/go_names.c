@@ -6,6 +6,7 @@
  * pass over their names costs is waiting for memory: so what will be read is asked for ahead.
  */
 #include "image/go_func.h"
+#include "image/shadow.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -89,6 +90,7 @@ static struct piece piece_of(const struct go *go, taddr at, uint64_t n)
 	uint64_t avail;
 	struct piece ret = { .p = image_view(go->img, at, &avail) };
 
+	image_keep(go->img, at, n);
 	if (!ret.p || avail >= n)
 		return ret;
 	for (uint64_t have = avail; ret.p && have < n; have += avail)

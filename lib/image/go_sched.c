@@ -16,6 +16,7 @@
 #include "base/vec.h"
 #include "image/go_func.h"
 #include "image/go_unwind.h"
+#include "image/shadow.h"
 
 enum {
 	G_BYTES = 1024, /* more than any version's runtime.g that is read */
@@ -199,6 +200,7 @@ static bool find_signal_frame(const struct reader *r, struct goroutine *g, taddr
 	for (uint64_t at = 0; at < avail && avail - at >= need; at += 8) {
 		if (!is_sigcontext(r, g, bytes + at, n))
 			continue;
+		image_keep_bytes(r->go->img, bytes + at, need);
 		g->signal_regs = align_up(sp, 8) + at;
 		g->sp = load_u64(bytes + at + 8 * (n - 1));
 		g->pc = load_u64(bytes + at + 8 * n);

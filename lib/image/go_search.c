@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "image/go_check.h"
+#include "image/shadow.h"
 
 enum {
 	ALLSPANS_CAP = 8192,   /* mheap.go, recordspan: the first capacity is 64 KiB of pointers */
@@ -93,12 +94,14 @@ static void data_word(void *arg, taddr at, const uint8_t *p, uint64_t avail)
 void go_search(const struct go *go, struct go_found *ret)
 {
 	struct bss_pass pass = { .go = go, .ret = ret };
+	enum shadow_mode mode = image_keep_pause(go->img);
 
 	memset(ret, 0, sizeof(*ret));
 	for (size_t i = 0; i < go->n_modules; i++) {
 		each_word(go, go->modules[i].bss, go->modules[i].ebss, bss_word, &pass);
 		each_word(go, go->modules[i].data, go->modules[i].edata, data_word, &pass);
 	}
+	image_keep_resume(go->img, mode);
 	if (pass.n_allspans != 1)
 		ret->allspans = 0;
 }

@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "image/go_check.h"
 #include "image/go_search.h"
+#include "image/shadow.h"
 
 enum {
 	BUDGET = 1 << 26,
@@ -333,14 +334,17 @@ static void search_all(struct pass *pass, void (*look_at)(struct pass *pass, tad
 void go_search_more(const struct go *go, struct go_found *ret)
 {
 	struct pass pass = { .go = go, .ret = ret, .budget = BUDGET };
+	enum shadow_mode mode;
 
 	if (!go->at.mheap || !go->at.allgs)
 		return;
+	mode = image_keep_pause(go->img);
 	count_goroutines(&pass);
 	pass.in_use = go_word(go, go->at.mheap + go->layout.mheap.pagesInUse) * PAGE;
 	search_all(&pass, look_at_pointer);
 	search_all(&pass, look_at_number);
 	ret->memstats = memstats_of(go);
+	image_keep_resume(go->img, mode);
 	if (pass.n_sched != 1)
 		ret->sched = 0;
 	if (pass.n_controllers != 1)

@@ -7,6 +7,7 @@
  * read, and is called by what it is made of.
  */
 #include "image/go_type.h"
+#include "image/shadow.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -465,7 +466,11 @@ static bool may_be_type(const struct go *go, taddr addr)
 	if (module_of(go, addr))
 		return true;
 	b = image_view(go->img, addr, &avail);
-	return b && avail >= TYPE_SIZE && (b[23] & KIND_MASK) >= GO_ARRAY && b[43] & 0x80;
+	if (!b || avail < TYPE_SIZE || (b[23] & KIND_MASK) < GO_ARRAY || !(b[43] & 0x80))
+		return false;
+	image_keep(go->img, addr + 23, 1);
+	image_keep(go->img, addr + 43, 1);
+	return true;
 }
 
 const struct go_type *go_type_at(const struct go *go, taddr addr)

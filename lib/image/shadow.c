@@ -99,11 +99,15 @@ bool shadow_word_is_plain(const struct image *img, uint64_t word)
 	       image_segment(img, word);
 }
 
-/* Of [at, at + n) of the file, what lies in plain words. */
+/* Of [at, at + n) of the file, what lies in plain words; four bytes are plain by themselves. */
 static void copy_words(const struct image *img, uint64_t at, uint64_t n)
 {
 	const struct shadow *s = img->shadow;
 
+	if (n <= 4) {
+		memcpy(s->to + at, s->from + at, n);
+		return;
+	}
 	for (uint64_t end = at + n, next; at < end; at = next) {
 		uint64_t word_at = align_down(at, 8);
 
@@ -147,6 +151,15 @@ void shadow_keep(const struct image *img, taddr addr, uint64_t n)
 		addr += step;
 		n -= step;
 	}
+}
+
+void shadow_keep_as(const struct image *img, taddr addr, uint64_t value)
+{
+	uint64_t avail;
+	uint8_t *to = shadow_at(img, addr, &avail);
+
+	if (to && avail >= 8 && img->shadow->mode != SHADOW_OFF)
+		memcpy(to, &value, 8);
 }
 
 void shadow_keep_no_pointer(const struct image *img, taddr addr)

@@ -53,7 +53,27 @@ static inline bool shadow_is_constant(const struct segment *seg)
 void shadow_keep(const struct image *img, taddr addr, uint64_t n);
 void shadow_keep_bytes(const struct image *img, const uint8_t *p, uint64_t n);
 void shadow_keep_exact(const struct image *img, const uint8_t *p, uint64_t n);
+void shadow_keep_as(const struct image *img, taddr addr, uint64_t value);
 void shadow_keep_no_pointer(const struct image *img, taddr addr);
+
+/*
+ * Around what looks for something in all of a program's data: what comes of it is read again, or
+ * said to be kept.  While one thread runs.
+ */
+static inline enum shadow_mode image_keep_pause(const struct image *img)
+{
+	enum shadow_mode mode = img->shadow ? img->shadow->mode : SHADOW_OFF;
+
+	if (img->shadow)
+		img->shadow->mode = SHADOW_OFF;
+	return mode;
+}
+
+static inline void image_keep_resume(const struct image *img, enum shadow_mode mode)
+{
+	if (img->shadow)
+		img->shadow->mode = mode;
+}
 
 /* [addr, addr + n) was read and matters. Nothing but for `shrink`. Any thread. */
 static inline void image_keep(const struct image *img, taddr addr, uint64_t n)
@@ -67,6 +87,13 @@ static inline void image_keep_bytes(const struct image *img, const void *p, uint
 {
 	if (__builtin_expect(img->shadow != NULL, 0))
 		shadow_keep_bytes(img, p, n);
+}
+
+/* The word at `addr` as if it were `value`: less than is there, and enough. */
+static inline void image_keep_as(const struct image *img, taddr addr, uint64_t value)
+{
+	if (__builtin_expect(img->shadow != NULL, 0))
+		shadow_keep_as(img, addr, value);
 }
 
 /* At `addr` is a word that is neither zero nor a pointer; which one does not matter. */

@@ -42,6 +42,8 @@ static struct err *on_region(struct region_sink *sink, const struct heap_region 
 {
 	struct owned *o = (struct owned *)((char *)sink - offsetof(struct owned, regions));
 
+	if (!strncmp(r->category, "go/stacks", 9)) /* the program's */
+		return NULL;
 	return add_range(o, r->start, r->end);
 }
 
@@ -64,7 +66,8 @@ static struct err *owned_find(const struct blocks *b, struct owned *ret)
 	for (size_t i = 0; i < b->n_heaps && !err; i++) {
 		const struct heap *h = &b->heaps[i];
 
-		if (h->ops->metadata)
+		/* a collector's are its arenas, with all that is in them */
+		if (h->ops->metadata && !h->ops->precise)
 			err = h->ops->metadata(h->ctx, &ret->claims);
 		if (!err && h->ops->regions)
 			err = h->ops->regions(h->ctx, &ret->regions);
@@ -202,17 +205,18 @@ struct err *shrink_blocks(const struct image *img, const struct blocks *b)
 	struct shadow *s = img->shadow;
 	struct err *err = s->no_room ? &err_nomem : owned_find(b, &owned);
 
-	for (size_t i = 0; i < b->n_heaps && !err; i++)
-		if (b->heaps[i].ops->keep)
-			err = b->heaps[i].ops->keep(b->heaps[i].ctx, b);
 	if (err)
 		return err;
 	for (size_t i = 0; i < img->n_segments; i++)
 		if (img->segments[i].origin == SEG_CORE && !shadow_is_constant(&img->segments[i]))
 			filter_segment(img, &img->segments[i], &places);
 	keep_first(img, &places);
+	s->mode = SHADOW_ALL;
+	for (size_t i = 0; i < b->n_heaps && !err; i++)
+		if (b->heaps[i].ops->keep)
+			err = b->heaps[i].ops->keep(b->heaps[i].ctx, b);
 	s->mode = SHADOW_WORDS;
-	return NULL;
+	return err;
 }
 
 /* ---- pointers */
@@ -243,6 +247,34 @@ static struct err *on_word(void *arg, taddr at, uint32_t target)
 	if (to && load_u64(to) != load_u64(s->from + (to - s->to)))
 		put_u64(to, shrink_pointer(p->scan, load_u64(s->from + (to - s->to)), target));
 	return NULL;
+}
+
+/* Slots of a collector's blocks hold pointers for sure, and where inside one points matters. */
+static struct err *on_slot(void *arg, taddr at, uint32_t target)
+{
+	const struct pointers *p = arg;
+	uint64_t avail;
+	uint8_t *to = shadow_at(p->img, at, &avail);
+
+	(void)target;
+	if (to)
+		put_u64(to, load_u64(p->img->shadow->from + (to - p->img->shadow->to)));
+	return NULL;
+}
+
+static struct err *scan_claim(const struct pointers *p, const struct claim *c)
+{
+	const struct blocks *b = p->scan->blocks;
+	uint32_t first = block_at(b, c->start + c->bias);
+	struct err *err = NULL;
+
+	if (first == BLOCK_NONE)
+		return NULL;
+	for (struct grains_iter it = grains_iter(&b->grains, first);
+	     !err && it.id < b->grains.n && it.key < c->end + c->bias; grains_next(&it))
+		if (block_is_used(b, it.id))
+			err = scan_block(p->scan, it.key, it.key + it.size, on_slot, (void *)p);
+	return err;
 }
 
 /* Pointers to vtables: they are what objects of C++ are known by. */
@@ -293,6 +325,9 @@ struct err *shrink_pointers(const struct image *img, const struct blocks *b)
 		err = scan_range(&scan, seg->start, seg->end, on_word, &p);
 		mark_pages(img, seg, &places);
 	}
-	img->shadow->mode = SHADOW_OFF;
+	img->shadow->mode = SHADOW_OFF; /* scan_block() reads what it passes over, too */
+	for (size_t i = 0; i < b->n_claims && !err; i++)
+		if (blocks_is_precise(b, i) && !b->claims[i].no_pointers)
+			err = scan_claim(&p, &b->claims[i]);
 	return err;
 }

@@ -10,6 +10,7 @@
 
 #include "base/guard.h"
 #include "base/vec.h"
+#include "image/shadow.h"
 #include "image/vectors.h"
 #include "type/look.h"
 #include "type/noter.h"
@@ -119,6 +120,7 @@ static struct err *on_pointer(struct root_sink *sink, const struct root_source *
 
 	if (p.target == NODE_NONE)
 		return NULL;
+	image_keep(r->scan->img, where, 8);
 	err = add_source(r, source, &p.source);
 	if (err)
 		return err;

@@ -367,7 +367,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 						  .contents = { .img = img } };
 	struct err *err;
 
-	if (!img->go || !g->types || !g->grains)
+	if (!img->go || !g->types || !g->grains || img->blanked)
 		return NULL;
 	err = find_plain(&c);
 	if (!err)

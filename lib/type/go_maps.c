@@ -13,6 +13,7 @@
 
 #include "base/bits.h"
 #include "base/vec.h"
+#include "image/shadow.h"
 #include "type/go_block.h"
 #include "type/go_shape.h"
 
@@ -58,6 +59,8 @@ static uint64_t word(struct reader *r, taddr at)
 		r->window_end = at + avail;
 		r->window = b;
 	}
+	if (!r->is_trial)
+		image_keep(r->maps->img, at, 8);
 	return load_u64(r->window + (at - r->window_start));
 }
 
@@ -104,8 +107,14 @@ static bool goes_on(const struct reader *r)
 /* ---- to 1.23 */
 
 /* The filled and deleted slots of a bucket, by its first eight bytes. */
-static void count_bucket(struct reader *r, uint64_t top)
+static void count_bucket(struct reader *r, taddr at, uint64_t top)
 {
+	uint64_t kept = 0;
+
+	for (unsigned i = 0; i < SLOTS; i++) /* a filled slot's is part of a key's hash */
+		kept |= ((top >> 8 * i & 0xff) < FILLED_FIRST ? top >> 8 * i & 0xff : FILLED_FIRST) << 8 * i;
+	if (!r->is_trial)
+		image_keep_as(r->maps->img, at, kept);
 	for (unsigned i = 0; i < SLOTS; i++, top >>= 8) {
 		r->seen += (top & 0xff) >= FILLED_FIRST;
 		r->map->deleted += (top & 0xff) == EMPTY_ONE;
@@ -127,7 +136,7 @@ static void walk_chain(struct reader *r, taddr bucket, const struct go_block *ar
 		else if (!own_array(r, bucket, 1, &b))
 			return;
 		r->map->overflow++;
-		count_bucket(r, word(r, bucket));
+		count_bucket(r, bucket, word(r, bucket));
 	}
 }
 
@@ -147,7 +156,7 @@ static void walk_buckets(struct reader *r, taddr at, unsigned bits)
 		return;
 	spare = array.usable / r->group - (1ull << bits);
 	for (uint64_t i = 0; i < 1ull << bits && goes_on(r); i++) {
-		count_bucket(r, word(r, at + i * r->group));
+		count_bucket(r, at + i * r->group, word(r, at + i * r->group));
 		walk_chain(r, at + i * r->group, &array, &spare);
 		r->maps->work++;
 	}
@@ -203,6 +212,8 @@ static void read_old(struct reader *r, taddr h)
 	unsigned bits = flags >> 8 & 0xff;
 	taddr buckets = word(r, h + HMAP_BUCKETS), old = word(r, h + HMAP_OLDBUCKETS);
 
+	if (!r->is_trial) /* without the seed behind them */
+		image_keep_as(r->maps->img, h + HMAP_FLAGS, flags & UINT32_MAX);
 	r->map->used = word(r, h + HMAP_COUNT);
 	r->map->growing = old;
 	if (buckets && bits <= LOG_BUCKETS_MAX)
@@ -223,6 +234,8 @@ static void count_groups(struct reader *r, taddr at, uint64_t n)
 		uint64_t ctrl = word(r, at + i * r->group);
 		uint64_t unused = ctrl >> 7 & ones, deleted = unused & ctrl >> 1;
 
+		if (!r->is_trial) /* a filled slot's is part of a key's hash */
+			image_keep_as(r->maps->img, at + i * r->group, ctrl & 0xff * unused);
 		r->seen += SLOTS - (unsigned)__builtin_popcountll(unused);
 		/* 0x80: empty, 0xfe: deleted; nothing else is there */
 		r->map->deleted += (unsigned)__builtin_popcountll(deleted);
@@ -235,7 +248,7 @@ static void count_groups(struct reader *r, taddr at, uint64_t n)
 static void read_table(struct reader *r, taddr at, uint64_t i)
 {
 	struct go_block b;
-	uint64_t capacity;
+	uint64_t capacity, counts;
 	taddr data;
 
 	if (!room_at(r, at, TABLE_BYTES, &b)) {
@@ -244,7 +257,10 @@ static void read_table(struct reader *r, taddr at, uint64_t i)
 	}
 	if (word(r, at + TABLE_INDEX) != i || !own_block(r, at, TABLE_BYTES, &b))
 		return;
-	capacity = word(r, at) >> 8 * TABLE_CAPACITY & 0xffff;
+	counts = word(r, at); /* used, capacity, growthLeft, localDepth */
+	if (!r->is_trial)
+		image_keep_as(r->maps->img, at, counts);
+	capacity = counts >> 8 * TABLE_CAPACITY & 0xffff;
 	data = word(r, at + TABLE_GROUPS);
 	r->map->capacity += capacity;
 	if (capacity < SLOTS || capacity > TABLE_MOST ||

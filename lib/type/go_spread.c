@@ -15,10 +15,13 @@
 
 #include "base/guard.h"
 #include "base/vec.h"
+#include "image/shadow.h"
 
 enum {
 	TILE_WORDS = 64, /* of a block, compared with a mask */
 	MAP_BLOCK = 48,
+	MAP_BYTES = 64, /* of any version's header */
+	CHAN_BYTES = 96,
 	COPY_MAX = 64 << 20, /* bytes of one block that lie in several segments */
 };
 
@@ -88,6 +91,7 @@ static bool word_at(struct spread *s, taddr at, uint64_t *ret)
 
 	if (!b || avail < 8)
 		return false;
+	image_keep_bytes(s->img, b, 8);
 	*ret = load_u64(b);
 	return true;
 }
@@ -533,6 +537,17 @@ bool spread_boxed(struct spread *s, uint64_t word, uint64_t data, bool is_itab,
 
 /* ---- following */
 
+/* Of a value in a slot, the words that say what it leads to and how much of that is its own. */
+static void keep_slot(const struct spread *s, const uint8_t *b, uint64_t at, uint64_t left,
+		      enum slot_op op)
+{
+	uint64_t n = op == SLOT_SLICE ? 24 : op == SLOT_STRING || op == SLOT_POOL ? 16 : 8;
+
+	image_keep_bytes(s->img, b + at, n < left - at ? n : left - at);
+	if ((op == SLOT_EFACE || op == SLOT_IFACE) && at >= 8)
+		image_keep_bytes(s->img, b + at - 8, 8);
+}
+
 /* One slot at b[at]; `left`: bytes from `b` on. */
 static inline void follow_slot(struct spread *s, const uint8_t *b, uint64_t at, uint64_t left,
 			       const struct slot *slot)
@@ -541,6 +556,7 @@ static inline void follow_slot(struct spread *s, const uint8_t *b, uint64_t at, 
 
 	if (!value)
 		return;
+	keep_slot(s, b, at, left, slot->op);
 	switch ((enum slot_op)slot->op) {
 	case SLOT_POINTER:
 	case SLOT_NODE:
@@ -624,6 +640,9 @@ static void follow_map(struct spread *s, const uint8_t *b, uint64_t n, const str
 
 	if (!slots || n < MAP_BLOCK)
 		return;
+	image_keep_bytes(s->img, b, n < MAP_BYTES ? n : MAP_BYTES);
+	if (!s->go->swissmap)
+		image_keep_exact(s->img, b + HMAP_B, 1);
 	if (!s->go->swissmap) {
 		uint8_t bits = b[HMAP_B];
 
@@ -652,6 +671,7 @@ static void follow_table(struct spread *s, const uint8_t *b, uint64_t n, const s
 
 	if (n < TABLE_MASK + 8 || !table->type->bucket)
 		return;
+	image_keep_bytes(s->img, b + TABLE_GROUPS, TABLE_MASK + 8 - TABLE_GROUPS);
 	mask = load_u64(b + TABLE_MASK);
 	if (mask < UINT64_MAX)
 		emit(s, load_u64(b + TABLE_GROUPS), shape_array(s->shapes, table->type->bucket),
@@ -666,6 +686,8 @@ static void follow_extra(struct spread *s, const uint8_t *b, uint64_t n, const s
 	for (unsigned i = 0; i < 2 && n >= 16 && arrays; i++) {
 		uint64_t header = load_u64(b + 8 * i), value;
 
+		image_keep_bytes(s->img, b + 8 * i, 8);
+		image_keep(s->img, header, 8);
 		if (header && word_at(s, header, &value))
 			emit(s, value, arrays, 1, SLOT_POINTER, TYPE_SPREAD);
 	}
@@ -678,6 +700,7 @@ static void follow_chan(struct spread *s, const uint8_t *b, uint64_t n, const st
 	if (l->hchan.recvq >= n || n - l->hchan.recvq < 16 || l->hchan.sendq >= n ||
 	    n - l->hchan.sendq < 16 || n < 24)
 		return;
+	image_keep_bytes(s->img, b, n < CHAN_BYTES ? n : CHAN_BYTES);
 	if (chan->type->elem && chan->type->elem->ptr_bytes)
 		emit(s, load_u64(b + l->hchan.buf), shape_array(s->shapes, chan->type->elem),
 		     load_u64(b + l->hchan.dataqsiz), SLOT_SLICE, TYPE_SPREAD);

@@ -11,6 +11,7 @@
 
 #include "base/guard.h"
 #include "image/go_sched.h"
+#include "image/shadow.h"
 #include "type/go_maps.h"
 #include "type/go_names.h"
 #include "type/go_shape.h"
@@ -370,6 +371,13 @@ static void take_sync_map(struct ctx *c, struct spread *s, taddr slot)
 		spread_memory(s, at, shape_value(&c->shapes, c->sync.l.type));
 }
 
+/* What may be the type before the value of an interface. */
+static void keep_type_word(const struct ctx *c, const uint8_t *b)
+{
+	if (image_segment(c->img, load_u64(b)))
+		image_keep_bytes(c->img, b, 8);
+}
+
 static void search_block(struct ctx *c, struct spread *s, const struct grains_iter *it,
 			 const struct claim *claim, const struct heap *heap, uint32_t claim_no)
 {
@@ -392,13 +400,17 @@ static void search_block(struct ctx *c, struct spread *s, const struct grains_it
 			    go_sync_may_be(&c->sync, b, n, i))
 				take_sync_map(c, s, at + 8 * i);
 			if (i && i < n && load_u64(b + 8 * i) - s->low < s->span)
+				keep_type_word(c, b + 8 * i - 8);
+			if (i && i < n && load_u64(b + 8 * i) - s->low < s->span)
 				try_pair(s, load_u64(b + 8 * i - 8), load_u64(b + 8 * i),
 					 TYPE_SPREAD);
 		}
 	}
 	/* A function's code comes first, and is no pointer to the collector. */
-	if (!(mask[0] & 1) && shape_closure_at(&c->shapes, load_u64(b)))
+	if (!(mask[0] & 1) && shape_closure_at(&c->shapes, load_u64(b))) {
+		image_keep_bytes(c->img, b, 8);
 		spread_func(s, at, TYPE_GUESSED);
+	}
 }
 
 static void search_claim(struct ctx *c, struct spread *s, size_t no)

@@ -14,6 +14,7 @@
 #include "base/search.h"
 #include "base/vec.h"
 #include "image/go_sched.h"
+#include "image/shadow.h"
 #include "type/roots_go.h"
 
 enum {
@@ -81,6 +82,8 @@ static struct err *take_value(struct stacks *s, taddr value, taddr where)
 	if (value < 4096)
 		return NULL;
 	if (value >= s->g->stack_low && value < s->g->stack_high)
+		image_keep(s->r->img, where, 8);
+	if (value >= s->g->stack_low && value < s->g->stack_high)
 		return vec_push(&s->queue, &value) ? NULL : &err_nomem;
 	return go_root(s->r, &s->source, value, where);
 }
@@ -147,6 +150,7 @@ static bool stack_map(const struct stacks *s, taddr at, int32_t index, const uin
 	bits = (int32_t)load_u32(p + 4);
 	if (n <= 0 || bits < 0)
 		return false;
+	image_keep_exact(s->r->img, p, 8);
 	if (!bits) {
 		*ret_n = 0;
 		return true;
@@ -155,6 +159,7 @@ static bool stack_map(const struct stacks *s, taddr at, int32_t index, const uin
 	if (index < 0 || index >= n || stride * ((uint64_t)index + 1) > avail - 8)
 		return false;
 	*ret = p + 8 + stride * (uint64_t)index;
+	image_keep_exact(s->r->img, *ret, stride);
 	*ret_n = (uint32_t)bits;
 	return true;
 }
@@ -236,6 +241,8 @@ static struct err *add_object(struct stacks *s, const struct go_frame *f, const 
 		o.ptr_bytes = o.size;
 	if (o.mask && o.avail < ((uint64_t)o.ptr_bytes / 8 + 7) / 8)
 		o.mask = NULL;
+	if (o.mask)
+		image_keep_exact(img, o.mask, ((uint64_t)o.ptr_bytes / 8 + 7) / 8);
 	s->sorted &= !s->objects.n || s->objects.v[s->objects.n - 1].at <= o.at;
 	return vec_push(&s->objects, &o) ? NULL : &err_nomem;
 }
@@ -246,10 +253,14 @@ static struct err *add_objects(struct stacks *s, const struct go_frame *f, const
 
 	for (uint32_t i = 0; i < p->n_objects && !err && s->budget; i++) {
 		uint8_t record[16];
+		const uint8_t *at;
+		uint64_t avail;
 
 		s->budget--;
 		if (image_read(s->r->img, p->objects + 16ull * i, record, sizeof(record)) != MEM_OK)
 			break;
+		at = image_view(s->r->img, p->objects + 16ull * i, &avail);
+		image_keep_exact(s->r->img, at, at && avail >= sizeof(record) ? sizeof(record) : 0);
 		err = add_object(s, f, record, p->func.module);
 	}
 	return err;
@@ -286,9 +297,13 @@ static struct err *take_reflect(struct stacks *s, const struct go_frame *f)
 	    image_read_u32(img, vector, &n) || image_read_u64(img, vector + 8, &bits) ||
 	    !word_at(s, arg0 + 32, &valid))
 		return take_frame_words(s, f, NULL);
+	image_keep(img, arg0, 8);
+	image_keep(img, arg0 + 32, 1);
 	if (!(valid & 0xff) && length / 8 < n)
 		n = (uint32_t)(length / 8);
 	mask = n ? image_view(img, bits, &avail) : NULL;
+	if (mask && avail >= ((uint64_t)n + 7) / 8)
+		image_keep_exact(img, mask, ((uint64_t)n + 7) / 8);
 	if (mask && avail >= ((uint64_t)n + 7) / 8)
 		err = take_mask(s, go_frame_args(img, f), mask, n);
 	if (err || regs.at < f->sp || regs.at >= s->g->stack_high)
@@ -396,6 +411,7 @@ static struct err *take_defers(struct stacks *s)
 		if (!word_at(s, slot, &at) || !at ||
 		    image_read(s->r->img, at + heap, &is_heap, 1) != MEM_OK)
 			break;
+		image_keep(s->r->img, slot, 8);
 		if (n)
 			err = take_slot(s, slot); /* the link of the one before */
 		if (!err && is_heap)
@@ -429,7 +445,7 @@ static struct err *take_rest(struct stacks *s)
 {
 	const struct go_layout *l = &s->r->go->layout;
 	struct err *err = NULL;
-	taddr panic;
+	taddr panic = 0;
 
 	if (l->g.sched_sp != GO_ABSENT)
 		err = take_slot(s, s->g->g + l->g.sched_sp + GOBUF_CTXT);
@@ -439,6 +455,8 @@ static struct err *take_rest(struct stacks *s)
 		err = take_vectors(s);
 	if (!err && l->g.panic != GO_ABSENT && word_at(s, s->g->g + l->g.panic, &panic) &&
 	    panic >= s->g->stack_low && panic < s->g->stack_high)
+		image_keep(s->r->img, s->g->g + l->g.panic, 8);
+	if (!err && panic >= s->g->stack_low && panic < s->g->stack_high)
 		err = vec_push(&s->queue, &panic) ? NULL : &err_nomem;
 	return err;
 }

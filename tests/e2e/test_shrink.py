@@ -16,7 +16,10 @@ import subprocess
 import pytest
 
 from common import COMMITTED, ROOT, dump_of, heapfx, heapfx_ok
+from go_corpus import CASES, go_dump
 
+GO = ("zoo.1.19", "zoo.1.21.pie-stripped", "zoo.1.25.noswissmap", "zoo.1.26.kernel", "zoo.1.26.arm64-stripped",
+	"zoo.1.27.stripped", "slack.1.22", "keys.1.27.stripped", "waits.1.25.stripped", "parked.1.23.stripped", "cgo.1.26")
 SECRETS = 10000
 WINDOW = 8
 
@@ -43,6 +46,9 @@ def comparable(told):
 		if key not in ("path", "bytes", "command", "args")}
 	for thread in told.get("threads", []):
 		thread.pop("name", None)
+	told["categories"].pop("duplicate", None)
+	for key in ("suspects", "findings"):
+		told[key] = [row for row in told[key] if row["rule"] != "duplicate/content"]
 	modules = {module["path"] for module in told["modules"]}
 	for row in told.get("space", []):
 		if row["kind"] == "module" and row.get("name", "").startswith("/") and row["name"] not in modules:
@@ -57,6 +63,16 @@ def test_the_analysis_stays(name, tmp_path):
 	shrunk(core, tmp_path / "core.zst")
 	assert comparable(report(tmp_path / "core.zst")) == comparable(report(core))
 	assert heapfx_ok("blocks", tmp_path / "core.zst").out == heapfx_ok("blocks", core).out
+
+
+@pytest.mark.parametrize("name", [name for name in GO if name in CASES])
+def test_the_analysis_of_go_stays(name, tmp_path):
+	dump = go_dump(name)
+	options = dump.arguments[1:]
+	shrunk(dump.core, tmp_path / "core.zst", *options)
+	assert comparable(report(tmp_path / "core.zst", *options)) == comparable(report(dump.core, *options))
+	blocks = [heapfx_ok("blocks", core, *options).out for core in (tmp_path / "core.zst", dump.core)]
+	assert blocks[0] == blocks[1]
 
 
 # ---- secrets
@@ -149,6 +165,40 @@ def test_no_secret_is_left(planted, tmp_path):
 	assert comparable(told) == comparable(report(core))
 	found = told["reachability"]["definitely-lost"]["count"]
 	assert lost * 0.99 <= found <= lost * 1.01
+
+
+@pytest.fixture(scope="module")
+def planted_go(tmp_path_factory):
+	"""(core, windows that must not be in any output, goroutines that wait forever)"""
+	if not shutil.which("go"):
+		pytest.skip("no Go toolchain is installed")
+	home = tmp_path_factory.mktemp("planted-go")
+	secrets = make_secrets(random.Random(21), SECRETS)
+	(home / "in").write_text("\n".join(secrets) + "\n")
+	subprocess.run(["go", "build", "-o", home / "secrets", ROOT / "tests/live/secrets.go"], check=True,
+		env={**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "GO111MODULE": "off"})
+	core = home / "core.zst"
+	with running([home / "secrets", home / "in", *secrets[:50]], {"GOMAXPROCS": "2"}) as (pid, words):
+		heapfx_ok("capture", pid, "--mode", "stop", "-o", core)
+	wanted = set()
+	for secret in secrets:
+		wanted |= windows(secret.encode())
+	yield core, wanted, int(words[0])
+	shutil.rmtree(home)
+
+
+def test_no_secret_is_left_of_go(planted_go, tmp_path):
+	core, wanted, stuck = planted_go
+	assert len(search(plain(core), wanted)) > len(wanted) * 0.85, "they were there"
+	for name in ("core.zst", "core"):
+		out = tmp_path / name
+		shrunk(core, out)
+		assert not search(plain(out), wanted)
+		assert not search(out.read_bytes(), wanted)
+	told, before = report(tmp_path / "core"), report(core)
+	assert comparable(told) == comparable(before)
+	assert any(group["count"] == stuck and "main.waits" in json.dumps(group) for group in
+		told["go"]["goroutines"]["groups"])
 
 
 def test_it_is_small(planted, tmp_path):
