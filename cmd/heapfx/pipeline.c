@@ -190,93 +190,6 @@ void run_close(struct run *run)
 	env_fini(&run->env);
 }
 
-enum { STALE_HEADS_MAX = 4096, STALE_PER_HEAD = 4 };
-
-/* The largest lost groups: where a stale pointer is worth looking for. */
-static int by_loss(const void *a, const void *b)
-{
-	const struct lost_head *const *x = a, *const *y = b;
-	uint64_t lx = (*x)->bytes + (*x)->held_bytes, ly = (*y)->bytes + (*y)->held_bytes;
-
-	if (lx != ly)
-		return lx < ly ? 1 : -1;
-	return (*x)->node < (*y)->node ? -1 : 1;
-}
-
-static int by_id(const void *a, const void *b)
-{
-	node_id x = *(const node_id *)a, y = *(const node_id *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* The nodes of the at most STALE_HEADS_MAX largest lost groups, ascending. malloc'd. */
-static struct err *largest_heads(const struct facts *facts, node_id **ret, size_t *ret_n)
-{
-	_free_ const struct lost_head **heads = calloc(facts->n_lost + 1, sizeof(*heads));
-	size_t n = facts->n_lost < STALE_HEADS_MAX ? facts->n_lost : STALE_HEADS_MAX;
-	node_id *nodes = calloc(n + 1, sizeof(*nodes));
-
-	if (!heads || !nodes) {
-		free(nodes);
-		return &err_nomem;
-	}
-	for (uint64_t i = 0; i < facts->n_lost; i++)
-		heads[i] = &facts->lost[i];
-	if (facts->n_lost > n)
-		qsort(heads, facts->n_lost, sizeof(*heads), by_loss);
-	for (size_t i = 0; i < n; i++)
-		nodes[i] = heads[i]->node;
-	qsort(nodes, n, sizeof(*nodes), by_id);
-	*ret = nodes;
-	*ret_n = n;
-	return NULL;
-}
-
-const char *stale_text(struct run *run, const struct stale *s)
-{
-	struct arena *mem = &run->report.mem;
-	struct block b;
-	uint32_t id;
-
-	if (s->kind == STALE_DEAD_STACK) {
-		const struct thread *t = &run->image->threads[s->thread];
-
-		return arena_printf(
-			mem, "dead stack of thread %u, %" PRIu64 " bytes below its stack pointer",
-			t->tid, t->sp > s->at ? t->sp - s->at : 0);
-	}
-	id = block_at(&run->blocks, s->at);
-	if (id == BLOCK_NONE)
-		return arena_printf(mem, "freed memory at 0x%" PRIx64, s->at);
-	block_get(&run->blocks, id, &b);
-	return arena_printf(mem, "freed block 0x%" PRIx64 " of %" PRIu64 " bytes, +0x%" PRIx64,
-			    b.addr, b.size, s->at - b.addr);
-}
-
-static struct err *find_stale_places(struct run *run, struct subject *subject)
-{
-	_free_ node_id *nodes = NULL;
-	_free_ struct stale *stale = NULL;
-	struct stale_place *places;
-	size_t n, n_stale;
-	struct err *err = largest_heads(&run->facts, &nodes, &n);
-
-	if (!err && n)
-		err = find_stale(&run->env, run->image, &run->blocks, nodes, n, STALE_PER_HEAD,
-				 &stale, &n_stale);
-	if (err || !n)
-		return err;
-	places = arena_alloc(&run->report.mem, (n_stale + 1) * sizeof(*places));
-	if (!places)
-		return &err_nomem;
-	for (size_t i = 0; i < n_stale; i++)
-		places[i] = (struct stale_place){ stale[i].node, stale_text(run, &stale[i]) };
-	subject->stale = places;
-	subject->n_stale = n_stale;
-	return NULL;
-}
-
 struct err *analyze_run(struct run *run)
 {
 	struct subject subject = { .graph = run->graph,
@@ -293,7 +206,7 @@ struct err *analyze_run(struct run *run)
 	progress(&run->env, "marking", 0, 0);
 	err = facts_compute(&run->env, run->graph, later, &run->facts);
 	if (!err)
-		err = find_stale_places(run, &subject);
+		err = find_lost_evidence(run, &subject);
 	if (!err)
 		err = find_extents(run, &subject);
 	if (!err)

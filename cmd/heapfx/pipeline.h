@@ -99,6 +99,8 @@ void print_escaped(FILE *out, const char *s); /* a line */
 /* extents.c: subject.extents and where, from the claims of heaps; in the report's memory. */
 struct err *find_extents(struct run *run, struct subject *subject) MUST_CHECK;
 
+/* lost_evidence.c: who had, or allocated, the largest lost blocks; subject->stale. */
+struct err *find_lost_evidence(struct run *run, struct subject *subject) MUST_CHECK;
 /* "dead stack of thread 12, ...", "freed block 0x..": in the report's memory. */
 const char *stale_text(struct run *run, const struct stale *s);
 

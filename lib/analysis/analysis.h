@@ -21,12 +21,13 @@ struct subject {
 	bool wants_trees; /* its dominators */
 	bool wants_types; /* and by_type */
 	/*
-	 * Freed or dead places that still point at lost heads, any order; NULL if nobody looked.
-	 * `what` is for people: "freed block at 0x7f10 +0x50", "dead stack of thread 12".
+	 * Who had or allocated lost heads; in the order to show; NULL if nobody looked.  `how`
+	 * and `what` are for people: "still pointed at by" "freed block at 0x7f10 +0x50", "dead
+	 * stack of thread 12"; "allocated by" "probably thread 12: ..".
 	 */
 	const struct stale_place {
 		node_id node;
-		const char *what;
+		const char *how, *what;
 	} *stale;
 	size_t n_stale;
 	/*

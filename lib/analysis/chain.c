@@ -115,6 +115,15 @@ struct err *evidence_held(struct report *r, struct rp_suspect *suspect, const ch
 	return err;
 }
 
+/* Of many blocks the same may be said. */
+static bool is_shown(const struct rp_suspect *suspect, const char *value)
+{
+	for (size_t i = 0; i < suspect->n_evidence; i++)
+		if (!strcmp(suspect->evidence[i].value, value))
+			return true;
+	return false;
+}
+
 struct err *evidence_stale(const struct subject *s, struct report *r, struct rp_suspect *suspect,
 			   bool (*is_ours)(const void *ctx, node_id node), const void *ctx)
 {
@@ -123,9 +132,9 @@ struct err *evidence_stale(const struct subject *s, struct report *r, struct rp_
 	for (size_t i = 0; i < s->n_stale && rows < STALE_ROWS; i++) {
 		struct err *err;
 
-		if (!is_ours(ctx, s->stale[i].node))
+		if (!is_ours(ctx, s->stale[i].node) || is_shown(suspect, s->stale[i].what))
 			continue;
-		err = evidence_add(r, suspect, "still pointed at by", s->stale[i].what);
+		err = evidence_add(r, suspect, s->stale[i].how, s->stale[i].what);
 		if (err)
 			return err;
 		rows++;

@@ -1,0 +1,28 @@
+"""Who lost a block: functions by the frames that they left on dead stacks, threads by their arenas."""
+import json
+
+import pytest
+
+from common import CORPUS, heapfx_ok
+import make_cores
+import make_types
+
+
+@pytest.mark.parametrize("name", ["losers.gcc.O0", "losers.clang.O2.nopie"])
+def test_the_function_and_the_thread_are_named(name):
+	try:
+		made = make_types.make_case(name, CORPUS / "types")
+	except make_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	report = json.loads(heapfx_ok("analyze", made.core, "--exe", made.exe, "--format", "json").out)
+	of = {int(a, 16): s for s in report["suspects"] if s["rule"] == "lost/definite" for a in s["addresses"]}
+	truth = make_types.read_types(made.types)
+	functions = {function for _a, _s, _f, function, _p, _tid in truth}
+	for address, _size, _form, function, _p, tid in truth:
+		rows = of[address]["evidence"]
+		by = [row["value"] for row in rows if row["what"] == "allocated by"]
+		assert len(by) == 1 and by[0].startswith(f"probably thread {tid}:")
+		left = [row["value"] for row in rows if row["what"] == "still pointed at by"]
+		assert left and all(f"dead stack of thread {tid}," in value for value in left)
+		assert all(function in value for value in left)
+		assert not any(other in value for other in functions - {function} for value in left)
