@@ -8,6 +8,7 @@
  */
 #include <stddef.h>
 
+#include "base/fetch.h"
 #include "fact/parts.h"
 
 /*
@@ -167,7 +168,7 @@ struct walk {
 	struct col stack; /* places of records with targets left */
 };
 
-static void fetch_targets(const uint32_t *rec, const uint32_t *target)
+static FETCHES void fetch_targets(const uint32_t *rec, const uint32_t *target)
 {
 	for (unsigned i = 0; i < 4; i++) {
 		if (target[i] != NO_TARGET)
@@ -551,7 +552,7 @@ static inline void sum_add(struct sums *s, uint32_t v, uint64_t units)
 		s->narrow[v] += (uint32_t)units;
 }
 
-static inline void sum_fetch(const struct sums *s, uint32_t v)
+static FETCHES void sum_fetch(const struct sums *s, uint32_t v)
 {
 	if (s->wide)
 		__builtin_prefetch(&s->wide[v], 1);

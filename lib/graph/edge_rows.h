@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/col.h"
+#include "base/fetch.h"
 
 typedef uint32_t node_id; /* dense, < 2^31 */
 typedef uint64_t edge_id;
@@ -38,7 +39,7 @@ static inline edge_id edge_rows_start(const struct edge_rows *r, node_id i)
 				      (i & (ROW_GROUP - 1))];
 	return base + group + r->off[i];
 }
-static inline void edge_rows_fetch(const struct edge_rows *r, node_id i)
+static FETCHES void edge_rows_fetch(const struct edge_rows *r, node_id i)
 {
 	__builtin_prefetch(&r->group[i >> ROW_GROUP_SHIFT]);
 	__builtin_prefetch(&r->off[i]);

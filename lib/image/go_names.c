@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/fetch.h"
 #include "base/guard.h"
 
 enum {
@@ -154,7 +155,7 @@ static const char *name_of(const struct tables *t, uint64_t i, uint64_t *ret_max
 	return (const char *)t->names.p + name;
 }
 
-static void ask_ahead(const struct tables *t, uint64_t i)
+static FETCHES void ask_ahead(const struct tables *t, uint64_t i)
 {
 	const uint8_t *record = i + 2 * AHEAD < t->n ? record_of(t, i + 2 * AHEAD) : NULL;
 	const char *name;
