@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fetch.h"
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/shadow.h"
@@ -114,7 +115,7 @@ static uint64_t head_of(struct spread *s, taddr at, uint64_t size)
 /* ---- blocks that are typed, and not yet followed */
 
 /* What will be read of a block, into the cache: a dump's pages begin anywhere in a file's. */
-static void fetch(const struct spread *s, taddr at)
+static FETCHES void fetch(const struct spread *s, taddr at)
 {
 	if (at - s->window_start >= s->window_end - s->window_start)
 		return;
@@ -126,7 +127,6 @@ static void push(struct spread *s, taddr at, uint32_t id)
 {
 	if (s->count < SPREAD_STACK) {
 		s->stack[s->count++] = (struct to_follow){ at, id };
-		fetch(s, at);
 	} else if (!bit_get(s->later.base, id)) {
 		bit_set(s->later.base, id);
 		s->n_later++;
@@ -347,11 +347,26 @@ static bool begins_with(const struct go_type *t, const struct go_type *inner)
 	return false;
 }
 
+/* A channel is made for both directions, and given away for one. */
+static bool is_one_way(const struct go_type *chan)
+{
+	return !strncmp(chan->name, "<-chan ", 7) || !strncmp(chan->name, "chan<- ", 7);
+}
+
+static bool is_better_chan(const struct go_type *a, const struct go_type *b)
+{
+	if (is_one_way(a) != is_one_way(b))
+		return is_one_way(b);
+	return strcmp(a->name, b->name) < 0;
+}
+
 /* Of two shapes as sure as each other; neither may be: the first stays. */
 static bool is_better(struct spread *s, const struct shape *a, const struct shape *b)
 {
 	uint64_t wa = weight(a), wb = weight(b);
 
+	if (a->kind == SHAPE_CHAN && b->kind == SHAPE_CHAN && a->type->elem == b->type->elem)
+		return is_better_chan(a->type, b->type);
 	if (wa == UINT64_MAX || wb == UINT64_MAX) {
 		s->contradictions += wa == wb;
 		return wa > wb;
@@ -838,20 +853,40 @@ static void follow_later(struct spread *s)
 	}
 }
 
+/* The next block to follow: those off the stack wait in a short queue until they have come. */
+static bool next_block(struct spread *s, struct to_follow *ret)
+{
+	while (s->count) {
+		struct to_follow *slot = &s->queue[s->turn++ % SPREAD_QUEUE];
+
+		*ret = *slot;
+		*slot = s->stack[--s->count];
+		fetch(s, slot->at);
+		if (s->queued == SPREAD_QUEUE)
+			return true;
+		s->queued++;
+	}
+	if (!s->queued)
+		return false;
+	*ret = s->queue[(s->turn - s->queued--) % SPREAD_QUEUE];
+	return true;
+}
+
 struct err *spread_run(struct spread *s)
 {
 	while (!s->err) {
-		if (!s->count)
-			flush(s);
-		if (!s->count && !s->n_later)
-			break;
-		if (!s->count) {
-			follow_later(s);
+		struct to_follow next;
+
+		if (next_block(s, &next)) {
+			follow_block(s, next.at, next.id);
 			continue;
 		}
-		struct to_follow next = s->stack[--s->count];
-
-		follow_block(s, next.at, next.id);
+		flush(s);
+		if (s->count)
+			continue;
+		if (!s->n_later)
+			break;
+		follow_later(s);
 	}
 	return take(&s->err);
 }

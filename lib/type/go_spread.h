@@ -11,7 +11,7 @@
 #include "type/go_shape.h"
 #include "type/typer.h"
 
-enum { SPREAD_STACK = 1 << 16, SPREAD_PENDING = 64 };
+enum { SPREAD_STACK = 1 << 16, SPREAD_PENDING = 64, SPREAD_QUEUE = 16 };
 
 /* A pointer, and what it says of the block it points at. */
 struct candidate {
@@ -43,6 +43,8 @@ struct spread {
 	} by_id;
 	struct to_follow *stack; /* the last first: near in memory to what was followed before */
 	uint32_t count;		 /* of SPREAD_STACK */
+	struct to_follow queue[SPREAD_QUEUE]; /* off the stack, their bytes on the way */
+	uint32_t turn, queued;	 /* queue[turn - queued .. turn - 1] */
 	struct col later;	 /* one bit an id: typed, not followed, not on the stack */
 	uint64_t n_later;
 	struct candidate pending[SPREAD_PENDING];
