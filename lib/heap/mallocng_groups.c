@@ -25,6 +25,9 @@ enum {
 	META_BITS = 32, /* last_idx:5, freeable:1, sizeclass:6, maplen:52 */
 	GROUP_ACTIVE = 8,
 	AREAS_MAX = 1 << 24,
+	QSORT_MAX = 1 << 12, /* fewer groups are sorted by comparing them */
+	RADIX_BITS = 11,
+	RADIX_MASK = (1 << RADIX_BITS) - 1,
 	IN_ONE_MAX = 1 << 16, /* groups inside of one */
 	NESTING_MAX =
 		16, /* each level is less than half the one around it; 4 is the most that malloc makes */
@@ -217,18 +220,18 @@ static bool decode(const uint8_t *meta, struct ng_group *g)
 
 static void read_header(struct ng_heap *h, struct ng_group *g)
 {
-	uint64_t back = 0;
-	uint32_t active = 0;
-	enum mem_status status = image_read_u64(h->img, g->mem, &back);
+	uint64_t back, active, avail;
+	const uint8_t *bytes = image_view(h->img, g->mem, &avail);
 
 	g->active_idx = g->n_slots - 1;
-	if (status == MEM_NOT_DUMPED) {
+	if (!bytes || avail < NG_UNIT) { /* a mapping that ends within it has pages of its own */
 		diag(h->env, "heap/not-dumped", g->mem,
 		     "the group at 0x%" PRIx64
 		     " is not in the dump: its blocks are where slots begin",
 		     g->mem);
 		return;
 	}
+	back = load_u64(bytes);
 	if (back != g->meta) {
 		ng_damage(h, g->mem,
 			  "group at 0x%" PRIx64 ": its header names meta 0x%" PRIx64
@@ -238,9 +241,9 @@ static void read_header(struct ng_heap *h, struct ng_group *g)
 		return;
 	}
 	h->passed++;
-	if (image_read_u32(h->img, g->mem + GROUP_ACTIVE, &active) == MEM_OK &&
-	    (active & 31) < g->n_slots)
-		g->active_idx = active & 31;
+	active = bytes[GROUP_ACTIVE] & 31;
+	if (active < g->n_slots)
+		g->active_idx = (uint8_t)active;
 }
 
 static struct err *read_meta(struct ng_heap *h, taddr at, const uint8_t *bytes)
@@ -297,6 +300,58 @@ static int by_place(const void *a, const void *b)
 	return (x->meta > y->meta) - (x->meta < y->meta);
 }
 
+/* One pass of a radix sort by RADIX_BITS of an address, those of equal ones in the order they had. */
+static void radix_pass(const struct ng_group *from, struct ng_group *to, size_t n, unsigned shift)
+{
+	size_t first[1 << RADIX_BITS] = {}, sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		first[from[i].mem >> shift & RADIX_MASK]++;
+	for (size_t k = 0; k <= RADIX_MASK; k++) {
+		size_t count = first[k];
+
+		first[k] = sum;
+		sum += count;
+	}
+	for (size_t i = 0; i < n; i++)
+		to[first[from[i].mem >> shift & RADIX_MASK]++] = from[i];
+}
+
+/* By by_place(): the upper bits that all have in common need no pass; those at one place are few. */
+static struct err *sort_groups(struct ng_heap *h)
+{
+	size_t n = h->groups.n;
+	struct ng_group *v = h->groups.v, *to;
+	uint64_t differ = 0;
+
+	if (n < QSORT_MAX) {
+		if (n)
+			qsort(v, n, sizeof(*v), by_place);
+		return NULL;
+	}
+	to = malloc(h->groups.cap * sizeof(*to));
+	if (!to)
+		return &err_nomem;
+	for (size_t i = 1; i < n; i++)
+		differ |= v[i].mem ^ v[0].mem;
+	for (unsigned shift = 4; differ >> shift; shift += RADIX_BITS) {
+		struct ng_group *from = h->groups.v;
+
+		radix_pass(from, to, n, shift);
+		h->groups.v = to;
+		to = from;
+	}
+	free(to);
+	v = h->groups.v;
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && v[end].mem == v[i].mem;)
+			end++;
+		if (end - i > 1)
+			qsort(&v[i], end - i, sizeof(*v), by_place);
+	}
+	return NULL;
+}
+
 /* Is it all in one slot of the other, and that slot not free? */
 static bool is_in_slot(const struct ng_group *in, const struct ng_group *of)
 {
@@ -307,13 +362,15 @@ static bool is_in_slot(const struct ng_group *in, const struct ng_group *of)
 }
 
 /* Groups by place; those that lie across each other cannot both be: the first stays. */
-static void nest_groups(struct ng_heap *h)
+static struct err *nest_groups(struct ng_heap *h)
 {
-	struct ng_group *v = h->groups.v, around[NESTING_MAX];
+	struct ng_group *v, around[NESTING_MAX];
 	size_t kept = 0, depth = 0;
+	struct err *err = sort_groups(h);
 
-	if (h->groups.n)
-		qsort(v, h->groups.n, sizeof(*v), by_place);
+	if (err)
+		return err;
+	v = h->groups.v;
 	for (size_t i = 0; i < h->groups.n; i++) {
 		struct ng_group g = v[i];
 
@@ -339,6 +396,7 @@ static void nest_groups(struct ng_heap *h)
 		v[kept++] = g;
 	}
 	h->groups.n = kept;
+	return NULL;
 }
 
 static struct err *make_pieces(struct ng_heap *h)
@@ -385,7 +443,9 @@ struct err *ng_open_groups(struct ng_heap *h)
 		err = read_metas(h);
 	if (err)
 		return err;
-	nest_groups(h);
+	err = nest_groups(h);
+	if (err)
+		return err;
 	check_usage(h);
 	return make_pieces(h);
 }

@@ -194,17 +194,22 @@ static bool list_group(const struct ng_heap *h, taddr start, taddr end, struct n
 	return true;
 }
 
-static void list_free(const struct ng_group *g, unsigned i, struct ng_piece *p,
-		      struct block_sink *sink)
+static inline void count_free(const struct ng_group *g, unsigned i, struct ng_piece *p)
 {
 	uint64_t bytes = ng_slot_end(g, i) - ng_slot(g, i);
 	enum ng_where where = ng_where_of(g, i);
 
-	block_sink_add(sink, ng_slot(g, i), false);
 	p->n_free++;
 	p->free += bytes;
 	p->n_in[where]++;
 	p->bytes_in[where] += bytes;
+}
+
+static void list_free(const struct ng_group *g, unsigned i, struct ng_piece *p,
+		      struct block_sink *sink)
+{
+	block_sink_add(sink, ng_slot(g, i), false);
+	count_free(g, i, p);
 }
 
 static void list_block(const struct ng_used *slot, taddr start, taddr end, struct ng_piece *p,
@@ -223,37 +228,13 @@ static void list_block(const struct ng_used *slot, taddr start, taddr end, struc
 	p->used += rest - slot->mem;
 }
 
-/* Most slots: in one stretch of the dump, the block at the start, all its header says in order. */
-static inline bool read_plain(const struct view *v, const struct ng_group *g, unsigned i,
-			      struct ng_used *ret)
-{
-	taddr start = ng_slot(g, i), end = ng_slot_end(g, i) - NG_HEADER;
-	uint32_t header, reserved;
-
-	if (end + NG_HEADER - v->start > v->n)
-		return false;
-	header = load_u32(v->bytes + (start - v->start) - NG_HEADER);
-	reserved = header >> 13 & 7;
-	if (header & 0xff || (header >> 8 & 31) != i || reserved > RESERVED_FAR ||
-	    (header >> 16) * NG_UNIT != start - g->mem - NG_UNIT)
-		return false;
-	if (reserved == RESERVED_FAR) {
-		reserved = load_u32(v->bytes + (end - v->start) - NG_HEADER);
-		if (reserved < RESERVED_FAR || reserved > end - start)
-			return false;
-	}
-	*ret = (struct ng_used){ NG_SLOT_USED, start, end - start - reserved };
-	return true;
-}
-
 static void list_used(const struct ng_heap *h, const struct view *v, const struct ng_group *g,
 		      unsigned i, struct ng_piece *p, struct block_sink *sink)
 {
 	taddr start = ng_slot(g, i), end = ng_slot_end(g, i);
 	struct ng_used slot;
 
-	if (!read_plain(v, g, i, &slot))
-		read_slot(v, g, i, &slot);
+	read_slot(v, g, i, &slot);
 	if (slot.state == NG_SLOT_USED) {
 		p->passed++;
 		list_block(&slot, start, end, p, sink);
@@ -288,16 +269,74 @@ static void list_denied(const struct ng_group *g, unsigned i, const struct ng_us
 	list_block(slot, ng_slot(g, i), ng_slot_end(g, i), p, sink);
 }
 
+/* Bytes of a block with its header, up to the next unit; 0: what is reserved behind it cannot be. */
+static inline uint32_t plain_size(const uint8_t *slot, uint32_t stride, uint32_t reserved)
+{
+	if (reserved == RESERVED_FAR) {
+		reserved = load_u32(slot + stride - 2 * NG_HEADER);
+		if (reserved < RESERVED_FAR || reserved > stride - NG_HEADER)
+			return 0;
+	}
+	return (stride - reserved + NG_UNIT - 1) & ~(NG_UNIT - 1u);
+}
+
+/*
+ * Most slots: the group is in one stretch of the dump, and the block at the slot's start, with all that its
+ * header says in order; or free, with the header that free() left.  They are listed by the place of the
+ * group's grains alone.  Which they were.
+ */
+static uint32_t list_plain(const struct view *v, const struct ng_group *g, struct ng_piece *p,
+			   struct block_sink *sink)
+{
+	struct grains *grains = sink->grains;
+	uint64_t grain = grain_of(grains, g->mem + NG_UNIT), n_used = 0, used = 0;
+	uint32_t is_free = g->avail | g->freed, done = 0, stride = g->stride;
+	const uint8_t *slot = v->bytes + NG_UNIT;
+
+	if (!stride || g->end - g->mem > v->n)
+		return 0;
+	for (uint32_t i = 0; i < g->n_slots; i++, slot += stride, grain += stride >> grains->shift) {
+		uint32_t header = load_u32(slot - NG_HEADER), reserved = header >> 13 & 7, size;
+
+		if (is_free >> i & 1) {
+			if (i && (header >> 8 & 255) != FREE_HEADER)
+				continue;
+			count_free(g, i, p);
+		} else {
+			if ((header & 0xffff1fff) != ((uint64_t)stride / NG_UNIT * i << 16 | i << 8) ||
+			    reserved > RESERVED_FAR)
+				continue;
+			size = plain_size(slot, stride, reserved);
+			if (!size)
+				continue;
+			bit_set(sink->used, grain);
+			if (size < stride)
+				block_sink_gap(sink, g->mem + NG_UNIT + (uint64_t)stride * i + size);
+			n_used++;
+			used += size;
+		}
+		grains_set_start(grains, grain);
+		done |= 1u << i;
+	}
+	p->passed += n_used;
+	p->n_used += n_used;
+	p->used += used;
+	return done;
+}
+
 static void walk_group(const struct ng_heap *h, const struct ng_group *g, struct ng_piece *p,
 		       struct block_sink *sink)
 {
-	uint32_t is_free = g->avail | g->freed;
+	uint32_t is_free = g->avail | g->freed, done;
 	struct view v = view_of(h, g);
 
 	block_sink_gap(sink, g->mem);
+	done = list_plain(&v, g, p, sink);
 	for (unsigned i = 0; i < g->n_slots; i++) {
 		struct ng_used slot;
 
+		if (done >> i & 1)
+			continue;
 		if (!(is_free >> i & 1))
 			list_used(h, &v, g, i, p, sink);
 		else if (denies_free(&v, g, i, &slot))
