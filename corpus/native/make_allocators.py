@@ -191,6 +191,7 @@ for _release in ("1.2.0", "1.2.5"):
 for _name, _recipe in {
 		"jemalloc": {"suite": "bookworm"}, "tcmalloc": {"suite": "bookworm"}, "mimalloc": {"suite": "bookworm"},
 		"mimalloc3": {"allocator": "mimalloc", "suite": None, "release": "3.4.3", "environment": SMALL_ARENA},
+		"google-tcmalloc": {"suite": None, "release": "2025-06", "environment": (UNTAKEN_RSEQ,)},
 		"musl": {"suite": None, "how": "musl"}, "oldmalloc": {"allocator": "musl", "suite": None, "how": "musl", "musl": "1.2.0"},
 	}.items():
 	CASES[f"{_name}.hundred"] = Recipe(**{"allocator": _name, **_recipe}, program="hundred", args=("TRUTH",),

@@ -20,6 +20,7 @@ enum {
 	TAG_METADATA = 3,
 	TRIES_MAX = 4096, /* entries of a leaf looked at for a proof */
 	TRIES_ALL = 1 << 24, /* of all leaves that there may be */
+	DAMAGED_MAX = 8, /* entries of a leaf */
 	RECORDS_MIN = 20, /* central lists */
 	STRIDE_MAX = 4096,
 	LEAVES_MAX = 1 << 16,
@@ -81,24 +82,28 @@ bool gtc_leaf_entry(const struct image *img, const struct gtc_map *m, taddr leaf
 	return true;
 }
 
+/* May a leaf's entry lead to a Span? */
+static bool is_entry(uint64_t word)
+{
+	return gtc_is_metadata(word & POINTER_MASK) && !(word & (GSPAN_SIZE - 1)) && word >> 48 < GTC_CLASSES;
+}
+
 /* The number of a Span's first page; 0 if what lies there cannot be one. */
 static uint64_t first_page(const struct image *img, const struct gtc_map *m, taddr span)
 {
 	unsigned bits = 48 - m->page_shift;
 	uint64_t word;
 
-	if (!gtc_is_metadata(span) || span & (GSPAN_SIZE - 1) || image_read_u64(img, span + GSPAN_FIRST, &word) != MEM_OK)
-		return 0;
-	return word & ((1ull << bits) - 1);
+	return image_read_u64(img, span + GSPAN_FIRST, &word) == MEM_OK ? word & ((1ull << bits) - 1) : 0;
 }
 
 /*
  * Of the first entries of a leaf that are not 0, any proves: it leads to a Span that begins with a page of
- * this index.  The page's number, or 0.
+ * this index.  The page's number, or 0.  Where more than a few can lead to none, there is no leaf.
  */
 static uint64_t leaf_proves(const struct image *img, const struct gtc_map *m, taddr leaf, uint64_t *tries)
 {
-	uint64_t n = 1ull << m->leaf_bits, end = *tries + TRIES_MAX;
+	uint64_t n = 1ull << m->leaf_bits, end = *tries + TRIES_MAX, bad = 0;
 
 	if (!gtc_is_metadata(leaf) || !image_segment(img, leaf))
 		return 0;
@@ -115,6 +120,11 @@ static uint64_t leaf_proves(const struct image *img, const struct gtc_map *m, ta
 
 			if (!word)
 				continue;
+			if (!is_entry(word)) {
+				if (++bad > DAMAGED_MAX)
+					return 0;
+				continue;
+			}
 			page = first_page(img, m, word & POINTER_MASK);
 			if (page && (page & (n - 1)) == i && gtc_leaf_entry(img, m, leaf, i, &span, &packed_class, &class) &&
 			    class < GTC_CLASSES && (class == packed_class || !class))
@@ -133,10 +143,12 @@ static uint64_t entry_proves(const struct image *img, const struct gtc_map *m, t
 		return leaf_proves(img, m, entry, tries);
 	if (!gtc_is_metadata(entry))
 		return 0;
-	for (uint64_t i = 0; i >> m->mid_bits == 0 && *tries < TRIES_ALL; i++) {
+	for (uint64_t i = 0, bad = 0; i >> m->mid_bits == 0 && *tries < TRIES_ALL; i++) {
 		uint64_t leaf, page;
 
 		if (image_read_u64(img, entry + 8 * i, &leaf) != MEM_OK)
+			return 0;
+		if (leaf && !gtc_is_metadata(leaf) && ++bad > DAMAGED_MAX)
 			return 0;
 		if (!leaf)
 			continue;

@@ -138,12 +138,15 @@ static bool is_used(const struct old_heap *h, taddr at, taddr next, enum old_ste
 	return step == OLD_MENDED || c.csize & OLD_IN_USE;
 }
 
-/* Sound chunks that lie in one stretch of the dump, nearly all there are: returns where they end. */
-static taddr walk_sound(const struct old_heap *h, struct old_run *r, taddr at,
-			struct block_sink *sink)
+/*
+ * Sound chunks that lie in one stretch of the dump, nearly all there are: listed by the place of their
+ * grains alone.  Returns where they end.
+ */
+static taddr walk_sound(struct old_heap *h, struct old_run *r, taddr at, struct block_sink *sink)
 {
-	uint64_t avail;
+	uint64_t avail, grain = grain_of(sink->grains, at + OLD_HEADER), n_used = 0, used = 0, n = 0;
 	const uint8_t *bytes = image_view(h->img, at, &avail), *start = bytes;
+	unsigned shift = sink->grains->shift;
 
 	if (bytes && avail > r->end - at + OLD_HEADER)
 		avail = r->end - at + OLD_HEADER;
@@ -153,11 +156,24 @@ static taddr walk_sound(const struct old_heap *h, struct old_run *r, taddr at,
 		if (size < OLD_ALIGN || size & (OLD_ALIGN - 1) || size > avail - OLD_HEADER ||
 		    load_u64(bytes + size) != csize)
 			break;
-		list_chunk(r, at + (uint64_t)(bytes - start), size, csize & OLD_IN_USE, sink);
-		r->passed++;
+		grains_set_start(sink->grains, grain);
+		if (csize & OLD_IN_USE) {
+			bit_set(sink->used, grain);
+			n_used++;
+			used += size;
+		} else if (size > r->largest_free) {
+			r->largest_free = size;
+		}
+		n++;
+		grain += size >> shift;
 		bytes += size;
 		avail -= size;
 	}
+	r->passed += n;
+	r->n_used += n_used;
+	r->used += used;
+	r->n_free += n - n_used;
+	r->free += (uint64_t)(bytes - start) - used;
 	return at + (uint64_t)(bytes - start);
 }
 

@@ -188,10 +188,13 @@ static bool read_list(struct old_heap *h, unsigned i, uint64_t *ret_n)
 	if (image_read_u64(h->img, self + CHUNK_NEXT, &at) != MEM_OK)
 		return false;
 	for (; at && at != self; n++) {
-		struct old_chunk c;
+		struct {
+			struct old_chunk head;
+			uint64_t next, prev;
+		} c; /* struct chunk, of a free one */
 
-		if (at == mark || !links_to(h->img, at, CHUNK_PREV, before) ||
-		    !old_read_chunk(h->img, at, &c)) {
+		if (at == mark || (at + OLD_HEADER) & (OLD_ALIGN - 1) ||
+		    image_read(h->img, at, &c, sizeof(c)) != MEM_OK || c.prev != before) {
 			h->failed++;
 			damage_add(&h->damage, h->env, at,
 				   "bin %u: its list breaks at chunk 0x%" PRIx64
@@ -199,11 +202,12 @@ static bool read_list(struct old_heap *h, unsigned i, uint64_t *ret_n)
 				   i, at, before);
 			break;
 		}
-		if (old_bin_index(old_size(c.csize)) != i || c.csize & OLD_IN_USE) {
+		if (old_bin_index(old_size(c.head.csize)) != i || c.head.csize & OLD_IN_USE) {
 			h->failed++;
 			damage_add(&h->damage, h->env, at,
 				   "bin %u: chunk 0x%" PRIx64 " in it says size 0x%" PRIx64 "%s", i,
-				   at, old_size(c.csize), c.csize & OLD_IN_USE ? ", in use" : "");
+				   at, old_size(c.head.csize),
+				   c.head.csize & OLD_IN_USE ? ", in use" : "");
 		} else {
 			h->passed++;
 		}
@@ -212,8 +216,7 @@ static bool read_list(struct old_heap *h, unsigned i, uint64_t *ret_n)
 			next_mark *= 2;
 		}
 		before = at;
-		if (image_read_u64(h->img, at + CHUNK_NEXT, &at) != MEM_OK)
-			break;
+		at = c.next;
 	}
 	*ret_n += n;
 	return at == self || !at;
