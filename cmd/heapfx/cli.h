@@ -33,7 +33,7 @@ struct options {
 	char *put_url; /* owned: what stood in argv is wiped */
 	uint64_t pid, threshold, rearm, cool_down, most, keep, interval, timeout, retry;
 	uint64_t top, chains, snapshot_nodes, threads, memory, disk;
-	bool strict, no_progress, no_host_files, help, bundle, analyze, once, force;
+	bool strict, no_progress, no_host_files, no_cache, help, bundle, analyze, once, force;
 	const char *args[16]; /* positional */
 	unsigned n_args;
 };

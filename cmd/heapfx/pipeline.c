@@ -108,14 +108,28 @@ static struct err *open_layouts(struct run *run)
 	return err;
 }
 
+/* Where indexes of debug info are kept; NULL: nowhere. */
+static char *cache_dir(const struct options *opt)
+{
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+
+	if (opt->no_cache)
+		return NULL;
+	if (cache && *cache == '/') /* others are to be ignored: XDG Base Directory Specification */
+		return text_format("%s/heapfx", cache);
+	return home && *home == '/' ? text_format("%s/.cache/heapfx", home) : NULL;
+}
+
 static struct err *open_stages(struct run *run, enum stage last)
 {
 	const struct options *opt = run->opt;
 	static const char *const none[] = { NULL };
+	_free_ char *cache = cache_dir(opt);
 	struct image_options io = {
 		.exe = opt->exe,
 		.sysroots = opt->sysroots.v ? opt->sysroots.v : none,
 		.debug_dirs = opt->debug_dirs.v ? opt->debug_dirs.v : none,
+		.cache_dir = cache,
 		.no_host_files = opt->no_host_files,
 		.shadow = run->shadow,
 	};

@@ -447,6 +447,9 @@ struct err *dbg_index_finish(struct dbg_types *t)
 {
 	if (t->named.n >= UINT32_MAX)
 		return err_new(ERR_LIMIT, "more than 2^32 types");
+	if (t->named.n)
+		qsort(t->named.v, t->named.n, sizeof(*t->named.v), by_die);
+	t->by_hash.n = 0;
 	for (uint32_t i = 0; i < t->named.n; i++)
 		if (!t->named.v[i].is_declaration && !vec_push(&t->by_hash, &i))
 			return &err_nomem;

@@ -17,6 +17,7 @@
 #include "base/search.h"
 #include "base/vec.h"
 #include "image/dbg.h"
+#include "image/dbg_cache.h"
 
 enum {
 	TYPES_MAX = 1 << 20,
@@ -58,6 +59,43 @@ static void guard_types(struct dbg_types **t)
 	dbg_types_close(*t);
 }
 
+/* All units are looked at: libdw finds the unit of an address among those alone that it has met. */
+static bool base_of(Dwarf *dwarf, unsigned half, struct dbg_cache_base *ret)
+{
+	Dwarf_Off at = 0, next_at;
+	size_t header;
+	Dwarf_Die die;
+
+	while (!dwarf_next_unit(dwarf, at, &next_at, &header, NULL, NULL, NULL, NULL, NULL, NULL)) {
+		if (!dwarf_offdie(dwarf, at + header, &die))
+			return false;
+		ret->at[half] = (uintptr_t)die.addr - dwarf_dieoffset(&die);
+		at = next_at;
+	}
+	ret->size[half] = at;
+	return at;
+}
+
+static struct err *index_or_cache(struct dbg_types *t, struct Dwarf *dwarf, struct Dwarf *alt)
+{
+	struct dbg_cache_base base = {};
+	bool known = false, keep = t->img->cache_dir && base_of(dwarf, 0, &base) &&
+				   (!alt || base_of(alt, 1, &base));
+	struct err *err = keep ? dbg_cache_read(t, &base, &known) : NULL;
+
+	if (err || (known && !alt))
+		return err;
+	if (!known && alt)
+		err = dbg_index(t, alt, true);
+	if (!err && !known)
+		err = dbg_index(t, dwarf, false);
+	if (!err)
+		err = dbg_index_finish(t); /* the halves lie elsewhere each time: their order, too */
+	if (!err && !known && keep)
+		dbg_cache_write(t, &base);
+	return err;
+}
+
 struct err *dbg_types_open(struct env *env, const struct image *img, const struct module *m, struct dbg_types **ret)
 {
 	_cleanup_(guard_types) struct dbg_types *t = NULL;
@@ -75,12 +113,7 @@ struct err *dbg_types_open(struct env *env, const struct image *img, const struc
 	dwarf = dbg_dwarf(img, m->dbg);
 	if (!dwarf)
 		return NULL;
-	if (m->dbg->rest.dwarf)
-		err = dbg_index(t, m->dbg->rest.dwarf, true);
-	if (!err)
-		err = dbg_index(t, dwarf, false);
-	if (!err)
-		err = dbg_index_finish(t);
+	err = index_or_cache(t, dwarf, m->dbg->rest.dwarf);
 	if (!err)
 		*ret = take(&t);
 	return err;

@@ -106,6 +106,8 @@ static struct err *fill(struct image *img, const struct image_options *opt)
 	if (err)
 		return err;
 	img->kind = ops->name;
+	if (opt->cache_dir)
+		img->cache_dir = arena_strdup(&img->names, opt->cache_dir);
 	err = ops->read(img->env, img->core, img, &dump);
 	if (!err && opt->shadow)
 		err = shadow_open(img->env, img->core, opt->shadow);

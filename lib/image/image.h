@@ -127,6 +127,7 @@ struct image {
 	size_t n_auxv;
 	taddr brk_start, brk_end; /* the mapping that looks like the brk heap; 0, 0 if unknown */
 	struct go *go;		  /* image/go.h; NULL without a Go runtime */
+	const char *cache_dir;	  /* of the options; NULL: nothing is kept */
 	bool blanked;		  /* contents are gone (`heapfx shrink`): equal bytes mean nothing */
 	struct shadow *shadow;	  /* image/shadow.h: what is read is kept there; NULL but for `shrink` */
 	struct arena names;	  /* owns every string above, and vector_words */
@@ -136,6 +137,7 @@ struct image_options {
 	const char *exe;		  /* --exe, NULL if none */
 	const char *const *sysroots;	  /* --sysroot, NULL-terminated */
 	const char *const *debug_dirs;	  /* --debug-dir; /usr/lib/debug is always tried last */
+	const char *cache_dir;		  /* where indexes of debug info are kept; NULL: nowhere */
 	bool no_host_files;		  /* read modules from the bundle and sysroots alone */
 	struct shadow *shadow;		  /* zeroed: is opened, and outlives the image; NULL: not wanted */
 };

@@ -92,6 +92,9 @@ class Run:
 	rss: int	# bytes, at its highest; pages of mapped files too
 
 
+CACHE = tempfile.TemporaryDirectory(prefix="heapfx-cache-")	# not that of who runs the tests
+
+
 def heapfx(*args, stdin=subprocess.DEVNULL, env=None, timeout=60, cwd=None):
 	"""Runs it. Its memory is rss: columns reserve more address space than they use."""
 	argv = [HEAPFX, *map(str, args)]
@@ -128,6 +131,7 @@ def watch(child, deadline):
 def environment(extra):
 	env = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TERM")}
 	env["TERM"] = "xterm-256color"
+	env["XDG_CACHE_HOME"] = CACHE.name
 	env.setdefault("ASAN_OPTIONS", "detect_leaks=1:allocator_may_return_null=1")
 	env.update(extra or {})
 	return env

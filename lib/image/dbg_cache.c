@@ -1,0 +1,440 @@
+/*
+ * image/dbg_cache.c - the index of a module's DWARF as a file: a header with a hash, rows, names.
+ *
+ * FORMAT counts up whenever dbg_index() finds something else, or rows change.
+ */
+#include "image/dbg_cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "base/hash.h"
+#include "base/vec.h"
+#include "image/dbg.h"
+#include "image/elf.h"
+
+enum {
+	FORMAT = 1,
+	WORTH = 256, /* rows: to find fewer takes no time worth a file */
+	FILE_MAX = 1 << 30,
+	PATH_BYTES = 4096,
+	IN_ALT = 1, IS_DECLARATION = 2, IS_TLS = 2, LANGUAGE_SHIFT = 8,
+};
+
+struct header {
+	char magic[8];
+	uint64_t format, hash; /* of all behind the header */
+	uint64_t size, alt_size;
+	uint64_t n_vars, n_funcs, n_named, n_by_hash, names;
+};
+
+struct var_row {
+	uint64_t addr, die;
+	uint32_t name, flags;
+};
+
+struct func_row {
+	uint64_t low, high, die;
+	uint64_t flags;
+};
+
+struct named_row {
+	uint64_t die, hash, size, outer;
+	uint32_t line, name, flags, unused;
+};
+
+static const char magic[8] = "heapfxDI";
+
+/* ---- rows to bytes */
+
+struct out {
+	const struct dbg_cache_base *base;
+	struct {
+		uint8_t *v;
+		size_t n, cap;
+	} bytes;
+	struct text names; /* each with its NUL */
+	bool bad;
+};
+
+static void put(struct out *o, const void *bytes, size_t n)
+{
+	if (o->bad || !n)
+		return;
+	if (!vec_grow((void **)&o->bytes.v, &o->bytes.cap, o->bytes.n + n, 1)) {
+		o->bad = true;
+		return;
+	}
+	memcpy(o->bytes.v + o->bytes.n, bytes, n);
+	o->bytes.n += n;
+}
+
+static uint64_t put_die(struct out *o, const void *die, bool in_alt)
+{
+	uint64_t offset = (uintptr_t)die - o->base->at[in_alt];
+
+	o->bad |= offset >= o->base->size[in_alt];
+	return offset;
+}
+
+static uint32_t put_name(struct out *o, const char *name)
+{
+	size_t at = o->names.n;
+
+	text_add_n(&o->names, name, strlen(name) + 1);
+	o->bad |= o->names.bad || o->names.n >= UINT32_MAX;
+	return (uint32_t)at;
+}
+
+static void put_rows(struct out *o, const struct dbg_types *t)
+{
+	for (size_t i = 0; i < t->vars.n; i++) {
+		const struct dbg_var *v = &t->vars.v[i];
+		struct var_row row = {
+			.addr = v->addr, .die = put_die(o, v->die, v->in_alt), .name = put_name(o, v->name),
+			.flags = v->in_alt * IN_ALT | v->is_tls * IS_TLS | (uint32_t)v->language << LANGUAGE_SHIFT,
+		};
+
+		put(o, &row, sizeof(row));
+	}
+	for (size_t i = 0; i < t->funcs.n; i++) {
+		const struct dbg_func *f = &t->funcs.v[i];
+		struct func_row row = {
+			.low = f->low, .high = f->high, .die = put_die(o, f->die, f->in_alt),
+			.flags = f->in_alt * IN_ALT | (uint32_t)f->language << LANGUAGE_SHIFT,
+		};
+
+		put(o, &row, sizeof(row));
+	}
+	for (size_t i = 0; i < t->named.n; i++) {
+		const struct dbg_named *n = &t->named.v[i];
+		struct named_row row = {
+			.die = put_die(o, n->die, n->in_alt), .hash = n->hash, .size = n->size, .outer = n->outer,
+			.line = n->line, .name = put_name(o, n->name),
+			.flags = n->in_alt * IN_ALT | n->is_declaration * IS_DECLARATION |
+				 (uint32_t)n->language << LANGUAGE_SHIFT,
+		};
+
+		put(o, &row, sizeof(row));
+	}
+	put(o, t->by_hash.v, t->by_hash.n * sizeof(*t->by_hash.v));
+}
+
+uint8_t *dbg_cache_bytes(const struct dbg_types *t, const struct dbg_cache_key *key, const struct dbg_cache_base *base,
+			 uint64_t *ret_n)
+{
+	struct out o = { .base = base, .names = { .max = FILE_MAX } };
+	struct header h = {
+		.format = FORMAT, .size = key->size, .alt_size = key->alt_size, .n_vars = t->vars.n,
+		.n_funcs = t->funcs.n, .n_named = t->named.n, .n_by_hash = t->by_hash.n,
+	};
+
+	put(&o, &h, sizeof(h));
+	put_rows(&o, t);
+	put(&o, o.names.s, o.names.n);
+	if (!o.bad) {
+		memcpy(h.magic, magic, sizeof(magic));
+		h.names = o.names.n;
+		h.hash = hash_bytes(o.bytes.v + sizeof(h), o.bytes.n - sizeof(h));
+		memcpy(o.bytes.v, &h, sizeof(h));
+	}
+	text_fini(&o.names);
+	if (o.bad) {
+		free(o.bytes.v);
+		return NULL;
+	}
+	*ret_n = o.bytes.n;
+	return o.bytes.v;
+}
+
+/* ---- bytes to rows */
+
+struct in {
+	const uint8_t *at;
+	const struct dbg_cache_base *base;
+	const char *names; /* kept, and terminated */
+	uint64_t n_names;
+	bool bad;
+};
+
+static const void *next(struct in *in, size_t n)
+{
+	const uint8_t *at = in->at;
+
+	in->at += n;
+	return at;
+}
+
+static void *die_of(struct in *in, uint64_t offset, uint64_t flags)
+{
+	unsigned half = flags & IN_ALT ? 1 : 0;
+
+	in->bad |= offset >= in->base->size[half];
+	return (void *)(uintptr_t)(in->base->at[half] + offset);
+}
+
+static const char *name_at(struct in *in, uint32_t at)
+{
+	in->bad |= at >= in->n_names;
+	return at < in->n_names ? in->names + at : "";
+}
+
+static uint8_t language_of(struct in *in, uint64_t flags)
+{
+	in->bad |= flags >> LANGUAGE_SHIFT > DBG_LANG_OTHER;
+	return (uint8_t)(flags >> LANGUAGE_SHIFT);
+}
+
+static void read_vars(struct in *in, struct dbg_types *t, uint64_t n)
+{
+	for (; t->vars.n < n; t->vars.n++) {
+		struct var_row row;
+
+		memcpy(&row, next(in, sizeof(row)), sizeof(row));
+		t->vars.v[t->vars.n] = (struct dbg_var){
+			.addr = row.addr, .die = die_of(in, row.die, row.flags), .name = name_at(in, row.name),
+			.is_tls = row.flags & IS_TLS, .in_alt = row.flags & IN_ALT,
+			.language = language_of(in, row.flags),
+		};
+	}
+}
+
+static void read_funcs(struct in *in, struct dbg_types *t, uint64_t n)
+{
+	for (; t->funcs.n < n; t->funcs.n++) {
+		struct func_row row;
+
+		memcpy(&row, next(in, sizeof(row)), sizeof(row));
+		t->funcs.v[t->funcs.n] = (struct dbg_func){
+			.low = row.low, .high = row.high, .die = die_of(in, row.die, row.flags),
+			.in_alt = row.flags & IN_ALT, .language = language_of(in, row.flags),
+		};
+	}
+}
+
+static void read_named(struct in *in, struct dbg_types *t, uint64_t n)
+{
+	for (; t->named.n < n; t->named.n++) {
+		struct named_row row;
+
+		memcpy(&row, next(in, sizeof(row)), sizeof(row));
+		t->named.v[t->named.n] = (struct dbg_named){
+			.die = die_of(in, row.die, row.flags), .name = name_at(in, row.name), .hash = row.hash,
+			.size = row.size, .outer = row.outer, .line = row.line,
+			.is_declaration = row.flags & IS_DECLARATION, .in_alt = row.flags & IN_ALT,
+			.language = language_of(in, row.flags),
+		};
+	}
+}
+
+static void read_by_hash(struct in *in, struct dbg_types *t, uint64_t n)
+{
+	for (; t->by_hash.n < n; t->by_hash.n++) {
+		uint32_t no = load_u32(next(in, sizeof(no)));
+
+		in->bad |= no >= t->named.n;
+		t->by_hash.v[t->by_hash.n] = no;
+	}
+}
+
+static bool header_fits(const struct header *h, const uint8_t *bytes, uint64_t n, const struct dbg_cache_key *key)
+{
+	uint64_t left = n - sizeof(*h);
+	const struct {
+		uint64_t n, each;
+	} parts[] = {
+		{ h->n_vars, sizeof(struct var_row) }, { h->n_funcs, sizeof(struct func_row) },
+		{ h->n_named, sizeof(struct named_row) }, { h->n_by_hash, sizeof(uint32_t) }, { h->names, 1 },
+	};
+
+	if (memcmp(h->magic, magic, sizeof(magic)) != 0 || h->format != FORMAT || h->size != key->size ||
+	    h->alt_size != key->alt_size)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (parts[i].n > left / parts[i].each)
+			return false;
+		left -= parts[i].n * parts[i].each;
+	}
+	return !left && h->names && !bytes[n - 1] && h->hash == hash_bytes(bytes + sizeof(*h), n - sizeof(*h));
+}
+
+static void forget(struct dbg_types *t)
+{
+	t->vars.n = t->funcs.n = t->named.n = t->by_hash.n = 0;
+}
+
+struct err *dbg_cache_parse(struct dbg_types *t, const uint8_t *bytes, uint64_t n, const struct dbg_cache_key *key,
+			    const struct dbg_cache_base *base, bool *ret)
+{
+	struct in in = { .at = bytes, .base = base };
+	struct header h;
+	char *names;
+
+	*ret = false;
+	if (n <= sizeof(h))
+		return NULL;
+	memcpy(&h, next(&in, sizeof(h)), sizeof(h));
+	if (!header_fits(&h, bytes, n, key))
+		return NULL;
+	names = arena_alloc(&t->mem, h.names);
+	if (!names ||
+	    !vec_grow((void **)&t->vars.v, &t->vars.cap, h.n_vars, sizeof(*t->vars.v)) ||
+	    !vec_grow((void **)&t->funcs.v, &t->funcs.cap, h.n_funcs, sizeof(*t->funcs.v)) ||
+	    !vec_grow((void **)&t->named.v, &t->named.cap, h.n_named, sizeof(*t->named.v)) ||
+	    !vec_grow((void **)&t->by_hash.v, &t->by_hash.cap, h.n_by_hash, sizeof(*t->by_hash.v)))
+		return &err_nomem;
+	memcpy(names, bytes + n - h.names, h.names);
+	in.names = names;
+	in.n_names = h.names;
+	read_vars(&in, t, h.n_vars);
+	read_funcs(&in, t, h.n_funcs);
+	read_named(&in, t, h.n_named);
+	read_by_hash(&in, t, h.n_by_hash);
+	if (in.bad)
+		forget(t);
+	*ret = !in.bad;
+	return NULL;
+}
+
+/* ---- files */
+
+/* "DIR/dwarf-0123.."; false: without a build id nobody knows whose it would be. */
+static bool path_of(const struct dbg_types *t, char ret[static PATH_BYTES])
+{
+	const struct module *m = t->module;
+	struct build_id id = { .n = m->n_build_id };
+	char hex[2 * BUILD_ID_MAX + 1];
+	int n;
+
+	if (!t->img->cache_dir || !m->n_build_id || m->n_build_id > sizeof(id.bytes))
+		return false;
+	memcpy(id.bytes, m->build_id, m->n_build_id);
+	build_id_hex(&id, hex);
+	n = snprintf(ret, PATH_BYTES, "%s/dwarf-%s", t->img->cache_dir, hex);
+	return n > 0 && n < PATH_BYTES;
+}
+
+static struct dbg_cache_key key_of(const struct dbg_types *t)
+{
+	const struct dbg *d = t->module->dbg;
+
+	return (struct dbg_cache_key){ d->file->size, d->alt ? d->alt->size : 0 };
+}
+
+/* Ours alone, and nobody else may have written it. */
+static bool is_ours(int fd, uint64_t *ret_size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022 ||
+	    st.st_size <= 0 || st.st_size > FILE_MAX)
+		return false;
+	*ret_size = (uint64_t)st.st_size;
+	return true;
+}
+
+static uint8_t *read_all(int fd, uint64_t n)
+{
+	uint8_t *bytes = malloc(n);
+	uint64_t at = 0;
+
+	while (bytes && at < n) {
+		ssize_t got = read(fd, bytes + at, n - at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			free(bytes);
+			return NULL;
+		}
+		at += (uint64_t)got;
+	}
+	return bytes;
+}
+
+struct err *dbg_cache_read(struct dbg_types *t, const struct dbg_cache_base *base, bool *ret)
+{
+	struct dbg_cache_key key = key_of(t);
+	_free_ uint8_t *bytes = NULL;
+	char path[PATH_BYTES];
+	uint64_t n;
+	int fd;
+
+	*ret = false;
+	if (!path_of(t, path))
+		return NULL;
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return NULL; /* none yet */
+	bytes = is_ours(fd, &n) ? read_all(fd, n) : NULL;
+	close(fd);
+	return bytes ? dbg_cache_parse(t, bytes, n, &key, base, ret) : NULL;
+}
+
+/* The folder, and the one that it is in, for their owner alone; a home that is not there is not made. */
+static void make_folder(const char *dir)
+{
+	char parent[PATH_BYTES];
+	const char *slash = strrchr(dir, '/');
+
+	if (!mkdir(dir, 0700) || errno != ENOENT || !slash)
+		return; /* it is there, or the file cannot be made either */
+	snprintf(parent, sizeof(parent), "%.*s", (int)(slash - dir), dir);
+	if (!mkdir(parent, 0700))
+		(void)mkdir(dir, 0700);
+}
+
+static bool write_all(int fd, const uint8_t *bytes, uint64_t n)
+{
+	while (n) {
+		ssize_t done = write(fd, bytes, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return false;
+		bytes += done;
+		n -= (uint64_t)done;
+	}
+	return true;
+}
+
+/* Under another name first: who reads sees all of it or the one before. */
+static void write_file(const char *path, const uint8_t *bytes, uint64_t n)
+{
+	char fresh[PATH_BYTES + 16];
+	bool ok;
+	int fd;
+
+	snprintf(fresh, sizeof(fresh), "%s.XXXXXX", path);
+	fd = mkostemp(fresh, O_CLOEXEC);
+	if (fd < 0)
+		return;
+	ok = write_all(fd, bytes, n);
+	ok &= !close(fd);
+	if (!ok || rename(fresh, path))
+		unlink(fresh);
+}
+
+void dbg_cache_write(const struct dbg_types *t, const struct dbg_cache_base *base)
+{
+	struct dbg_cache_key key = key_of(t);
+	_free_ uint8_t *bytes = NULL;
+	char path[PATH_BYTES];
+	uint64_t n;
+
+	if (t->vars.n + t->funcs.n + t->named.n < WORTH || !path_of(t, path))
+		return;
+	bytes = dbg_cache_bytes(t, &key, base, &n);
+	if (!bytes || n > FILE_MAX)
+		return;
+	make_folder(t->img->cache_dir);
+	write_file(path, bytes, n);
+}

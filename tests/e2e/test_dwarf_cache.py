@@ -1,0 +1,74 @@
+"""The index of debug info that one run keeps for the next: used, believed only when whole, and ours alone."""
+import os
+import stat
+
+import pytest
+
+from common import CORPUS, heapfx_ok
+import make_cores
+import make_types
+
+
+@pytest.fixture(scope="module")
+def command():
+	try:
+		made = make_types.make_case("containers.gcc.O2.g", CORPUS / "types")
+	except make_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	return ("analyze", made.core, "--exe", made.exe, "--format", "json")
+
+
+def kept(tmp_path):
+	return {p.name: (p.stat().st_ino, p.read_bytes()) for p in (tmp_path / "heapfx").glob("*")}
+
+
+def test_kept_and_used(command, tmp_path):
+	env = {"XDG_CACHE_HOME": str(tmp_path)}
+	first = heapfx_ok(*command, env=env).out
+	files = kept(tmp_path)
+	assert files
+	assert stat.S_IMODE((tmp_path / "heapfx").stat().st_mode) == 0o700
+	for path in (tmp_path / "heapfx").iterdir():
+		assert path.name.startswith("dwarf-") and stat.S_IMODE(path.stat().st_mode) == 0o600
+	assert heapfx_ok(*command, env=env).out == first == heapfx_ok(*command, "--no-cache", env=env).out
+	assert kept(tmp_path) == files	# read, not written again
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "writable by others", "a link", "a folder"])
+def test_what_is_not_whole_or_not_ours_is_not_believed(command, damage, tmp_path):
+	env = {"XDG_CACHE_HOME": str(tmp_path)}
+	first = heapfx_ok(*command, env=env).out
+	whole = {name: content for name, (_inode, content) in kept(tmp_path).items()}
+	for path in list((tmp_path / "heapfx").iterdir()):
+		if damage == "cut":
+			os.truncate(path, path.stat().st_size - 1)
+		elif damage == "flipped":
+			path.write_bytes(whole[path.name][:-9] + b"\xff" + whole[path.name][-8:])
+		elif damage == "empty":
+			os.truncate(path, 0)
+		elif damage == "writable by others":
+			path.chmod(0o622)
+		else:
+			path.unlink()
+			if damage == "a link":
+				path.symlink_to(tmp_path / "elsewhere")
+			else:
+				path.mkdir()
+	assert heapfx_ok(*command, env=env).out == first
+	assert not (tmp_path / "elsewhere").exists()
+	if damage != "a folder":	# made anew
+		assert {name: content for name, (_inode, content) in kept(tmp_path).items()} == whole
+
+
+def test_no_cache_leaves_nothing(command, tmp_path):
+	env = {"XDG_CACHE_HOME": str(tmp_path)}
+	heapfx_ok(*command, "--no-cache", env=env)
+	assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_no_problem(command, tmp_path):
+	(tmp_path / "file").write_text("")
+	first = heapfx_ok(*command, "--no-cache").out
+	assert heapfx_ok(*command, env={"XDG_CACHE_HOME": str(tmp_path / "file")}).out == first
+	assert heapfx_ok(*command, env={"XDG_CACHE_HOME": str(tmp_path / "no/such/folder")}).out == first
+	assert not (tmp_path / "no").exists()

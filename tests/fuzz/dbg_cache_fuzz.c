@@ -1,0 +1,45 @@
+/* A file of the DWARF cache whose hash is right: rows, names and numbers are whatever they are. */
+#include "base/hash.h"
+#include "fuzz.h"
+#include "image/dbg_cache.h"
+
+enum { HASH_AT = 16, SIZE_AT = 24, HEADER = 80 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct dbg_cache_base base = { { 0x10000, 0x90000 }, { 0x1000, 0x1000 } };
+	struct dbg_cache_key key = {};
+	struct dbg_types t = {};
+	uint8_t *bytes = malloc(size + 1);
+	uint64_t hash;
+	struct err *err;
+	bool ok;
+
+	if (!bytes)
+		abort();
+	memcpy(bytes, data, size);
+	if (size > HEADER) {
+		hash = hash_bytes(bytes + HEADER, size - HEADER);
+		memcpy(bytes + HASH_AT, &hash, sizeof(hash));
+		memcpy(&key.size, bytes + SIZE_AT, 8);
+		memcpy(&key.alt_size, bytes + SIZE_AT + 8, 8);
+	}
+	err = dbg_cache_parse(&t, bytes, size, &key, &base, &ok);
+	if (!err && ok) {
+		for (size_t i = 0; i < t.vars.n; i++)
+			(void)!strlen(t.vars.v[i].name);
+		for (size_t i = 0; i < t.named.n; i++)
+			(void)!strlen(t.named.v[i].name);
+		for (size_t i = 0; i < t.by_hash.n; i++)
+			if (t.by_hash.v[i] >= t.named.n)
+				abort();
+	}
+	err_free(err);
+	free(t.vars.v);
+	free(t.funcs.v);
+	free(t.named.v);
+	free(t.by_hash.v);
+	arena_fini(&t.mem);
+	free(bytes);
+	return 0;
+}
