@@ -82,6 +82,11 @@ static const struct option_spec specs[] = {
 	  "capture ship" },
 	{ "cgroup-root", 0, OPT_STRING, "DIR", AT(cgroup_root),
 	  "where cgroups are mounted (default /sys/fs/cgroup)", "watch" },
+	{ "prekill", 0, OPT_STRING, "SOCKET", AT(prekill),
+	  "listen here for systemd-oomd, which tells before it kills a cgroup and waits for the "
+	  "capture (in /run/systemd/oomd.prekill.hook; a socket that systemd passes is taken "
+	  "instead)",
+	  "watch" },
 	{ "process", 0, OPT_STRING, "WHICH", AT(process),
 	  "largest (default), init (process 1 of its namespace), or a command's name", "watch" },
 	{ "threshold", 0, OPT_COUNT, "PERCENT", AT(threshold),

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -24,6 +25,7 @@
 #include "base/text.h"
 #include "capture/caps.h"
 #include "capture/capture.h"
+#include "capture/varlink.h"
 #include "capture/watch.h"
 #include "capture_name.h"
 #include "commands.h"
@@ -31,21 +33,23 @@
 #include "shipping.h"
 
 enum { INTERVAL_MS = 500, DUMPS_MOST = 3, COOL_DOWN_S = 300, THRESHOLD = 90, BAND = 10 };
-enum { SHIP_PAUSE_S = 60, SHIP_PAUSE_MAX_S = 900 };
+enum { SHIP_PAUSE_S = 60, SHIP_PAUSE_MAX_S = 900, PEER_SILENT_MS = 1000 };
 #define PSI_TRIGGER "some 150000 2000000"
 
 struct watcher {
 	struct run run;
 	struct watch_rule rule;
 	struct watch_state state;
-	char *dir; /* of the cgroup */
+	char *dir; /* of the cgroup; NULL: only --prekill */
 	pid_t pid; /* --pid: it alone; else 0 */
 	enum watch_pick pick;
 	const char *name, *to;
 	char *state_path;
-	int events, pressure; /* for poll(); -1 without */
+	int events, pressure, prekill; /* for poll(); -1 without */
+	char *prekill_path; /* a socket of our own making */
 	uint64_t hits;	      /* of memory.events, last seen */
 	enum watch_verdict said;
+	bool is_called; /* somebody is at the socket */
 	/* --to: the directory is a spool, which one sender at a time empties */
 	pid_t sender;	  /* 0: none */
 	bool unsent;	  /* something came since the last one began, or it failed */
@@ -189,16 +193,19 @@ static void open_wakers(struct watcher *w, const struct memcg_state *m)
 /* Until something stirs or the interval is over; answers whether tasks stood still meanwhile. */
 static bool wait_a_while(struct watcher *w)
 {
-	struct pollfd fds[] = { { w->events, POLLPRI, 0 }, { w->pressure, POLLPRI, 0 } };
+	struct pollfd fds[] = { { w->events, POLLPRI, 0 },
+				{ w->pressure, POLLPRI, 0 },
+				{ w->prekill, POLLIN, 0 } };
 	uint64_t ms = w->run.opt->interval ? w->run.opt->interval : INTERVAL_MS;
 
-	if (poll(fds, 2, ms > INT32_MAX ? INT32_MAX : (int)ms) <= 0)
+	if (poll(fds, 3, ms > INT32_MAX ? INT32_MAX : (int)ms) <= 0)
 		return false;
 	for (unsigned i = 0; i < 2; i++)
 		if (fds[i].revents & (POLLERR | POLLNVAL)) { /* the cgroup is gone */
 			nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
 			return false;
 		}
+	w->is_called = fds[2].revents & POLLIN;
 	return fds[1].revents & POLLPRI;
 }
 
@@ -378,9 +385,9 @@ static bool capture_one(struct watcher *w, pid_t pid, unsigned percent)
 	return true;
 }
 
-static struct err *fire(struct watcher *w, unsigned percent)
+/* `pid`, or one of the cgroup `dir` when it is 0. */
+static struct err *fire(struct watcher *w, pid_t pid, const char *dir, unsigned percent)
 {
-	pid_t pid = w->pid;
 	struct err *err, *why;
 	bool done = false;
 
@@ -388,7 +395,7 @@ static struct err *fire(struct watcher *w, unsigned percent)
 	err = save_state(w);
 	if (err)
 		return err;
-	why = pid ? NULL : watch_choose(w->dir, w->pick, w->name, &pid);
+	why = pid ? NULL : watch_choose(dir, w->pick, w->name, &pid);
 	if (why)
 		tell(w, "nothing to capture", percent, why->message);
 	else if (!fits(w, pid))
@@ -402,10 +409,81 @@ static struct err *fire(struct watcher *w, unsigned percent)
 	return save_state(w);
 }
 
+/* ---- the killer's own word */
+
+static const char *cgroup_root(const struct options *opt)
+{
+	return opt->cgroup_root ? opt->cgroup_root : "/sys/fs/cgroup";
+}
+
+/*
+ * It is too late for thresholds, and a cool-down would leave the next one without a core: only the
+ * number of captures and the disk's budget hold.
+ */
+static void on_prekill(void *arg, const char *cgroup)
+{
+	struct watcher *w = arg;
+	_free_ char *dir = text_format("%s%s", cgroup_root(w->run.opt), cgroup);
+	struct watch_sample s = {};
+	unsigned percent;
+	struct err *err;
+
+	if (!dir)
+		return;
+	err = memcg_read(dir, &s.memcg);
+	s.limit = err ? 0 : limit_of(&s.memcg);
+	percent = err ? 0 : watch_percent(&s);
+	err_free(err); /* then nobody knows how full it is */
+	tell(w, "prekill", percent, cgroup);
+	if (w->state.captures >= w->rule.most) {
+		tell(w, watch_verdict_name(WATCH_SPENT), percent, "");
+		return;
+	}
+	err = fire(w, 0, dir, percent);
+	if (err)
+		diag_err(&w->run.env, "watch/state", err);
+}
+
+/* As sd_listen_fds(3): what systemd listens at for us. */
+static bool is_passed(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+
+	return pid && n && strtol(pid, NULL, 10) == getpid() && strtol(n, NULL, 10) >= 1;
+}
+
+static struct err *open_prekill(struct watcher *w)
+{
+	const char *path = w->run.opt->prekill;
+	struct err *err;
+
+	if (!path)
+		return NULL;
+	if (is_passed()) {
+		w->prekill = VARLINK_FIRST_FD;
+		fcntl(w->prekill, F_SETFD, FD_CLOEXEC);
+		return NULL;
+	}
+	err = varlink_listen(path, &w->prekill);
+	if (!err)
+		w->prekill_path = strdup(path);
+	return err;
+}
+
+static void answer_prekill(struct watcher *w)
+{
+	_close_ int peer = accept4(w->prekill, NULL, NULL, SOCK_CLOEXEC);
+
+	if (peer >= 0)
+		varlink_serve(peer, PEER_SILENT_MS, on_prekill, w);
+}
+
 static bool target_is_gone(const struct watcher *w)
 {
 	_close_ int dir = -1;
 
+	if (!w->dir)
+		return false;
 	if (w->pid && kill(w->pid, 0) && errno == ESRCH)
 		return true;
 	dir = proc_open_dir(w->dir);
@@ -427,7 +505,7 @@ static struct err *step(struct watcher *w, bool pressure)
 		tell(w, watch_verdict_name(v), watch_percent(&s), "");
 	w->said = v;
 	if (v == WATCH_ABOVE || v == WATCH_EVENTS || v == WATCH_PRESSURE) {
-		err = fire(w, watch_percent(&s));
+		err = fire(w, w->pid, w->dir, watch_percent(&s));
 		w->said = WATCH_COOLING;
 		return err;
 	}
@@ -453,10 +531,12 @@ static void drop_pages(void)
 static struct err *find_cgroup(struct watcher *w)
 {
 	const struct options *opt = w->run.opt;
-	const char *root = opt->cgroup_root ? opt->cgroup_root : "/sys/fs/cgroup";
+	const char *root = cgroup_root(opt);
 
+	if (!opt->cgroup && !opt->pid && opt->prekill)
+		return NULL;
 	if (!opt->cgroup && !opt->pid)
-		return err_new(ERR_USAGE, "--cgroup or --pid says what is watched");
+		return err_new(ERR_USAGE, "--cgroup, --pid or --prekill says what is watched");
 	if (opt->pid > INT32_MAX)
 		return err_new(ERR_USAGE, "--pid is no process number");
 	w->pid = (pid_t)opt->pid;
@@ -498,41 +578,54 @@ static struct err *set_up(struct watcher *w)
 	return w->state_path ? NULL : &err_nomem;
 }
 
+/* false: there is nothing more to watch */
+static bool look_once(struct watcher *w, bool pressure, struct err **ret)
+{
+	if (w->is_called)
+		answer_prekill(w);
+	w->is_called = false;
+	if (!w->dir)
+		tend_sender(w, 0);
+	else if (!target_is_gone(w))
+		*ret = step(w, pressure);
+	if (target_is_gone(w)) { /* perhaps while it was looked at */
+		err_free(*ret);
+		*ret = NULL;
+		tell(w, "ended", 0, "");
+		return false;
+	}
+	return !*ret && !(w->run.opt->once && w->state.captures);
+}
+
 static struct err *watch(struct watcher *w)
 {
-	struct watch_sample s;
+	struct watch_sample s = {};
 	struct err *err = set_up(w);
 
-	if (!err)
+	if (!err && w->dir)
 		err = look(w, false, &s); /* events of before are no news */
+	if (!err)
+		err = open_prekill(w);
 	if (err)
 		return err;
 	caps_keep(CAPS_TRACE | CAPS_FILES); /* what captures need, which are made by children */
 	load_state(w);
 	w->unsent = w->run.opt->to && shipping_has_spooled(w->to);
-	open_wakers(w, &s.memcg);
+	if (w->dir)
+		open_wakers(w, &s.memcg);
 	signal(SIGTERM, on_end);
 	signal(SIGINT, on_end);
 	print_problems(&w->run);
-	tell(w, "watching", watch_percent(&s), w->dir);
+	tell(w, "watching", w->dir ? watch_percent(&s) : 0, w->dir ? w->dir : w->run.opt->prekill);
 	drop_pages();
-	for (bool pressure = false; !err && !asked_to_end; pressure = wait_a_while(w)) {
-		if (!target_is_gone(w))
-			err = step(w, pressure);
-		if (target_is_gone(w)) { /* perhaps while it was looked at */
-			err_free(err);
-			tell(w, "ended", 0, "");
-			return NULL;
-		}
-		if (w->run.opt->once && w->state.captures)
-			break;
-	}
+	for (bool pressure = false; !asked_to_end && look_once(w, pressure, &err);)
+		pressure = wait_a_while(w);
 	return err;
 }
 
 enum exit_status cmd_watch(const struct options *opt)
 {
-	struct watcher w = { .events = -1, .pressure = -1 };
+	struct watcher w = { .events = -1, .pressure = -1, .prekill = -1 };
 	struct err *err;
 
 	run_start(&w.run, opt);
@@ -540,6 +633,10 @@ enum exit_status cmd_watch(const struct options *opt)
 	finish_sender(&w);
 	guard_close(&w.events);
 	guard_close(&w.pressure);
+	guard_close(&w.prekill);
+	if (w.prekill_path)
+		unlink(w.prekill_path);
+	free(w.prekill_path);
 	free(w.dir);
 	free(w.state_path);
 	return run_end_capture(&w.run, err);

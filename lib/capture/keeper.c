@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -17,7 +18,7 @@
 #include "capture/caps.h"
 #include "capture/inject.h"
 
-enum { REAP_TRIES = 20, REAP_NAP_US = 50000 };
+enum { REAP_TRIES = 20, REAP_NAP_US = 50000, KILL_NAP_US = 200 };
 
 /* What the keeper answers: twice, at the copy and at the end. */
 struct answer {
@@ -104,24 +105,44 @@ static struct err *make_copy(pid_t target, struct held_copy *c, struct maps *map
 	return err;
 }
 
+/*
+ * kill() is not for a process of another user; its tracer may with PTRACE_KILL, on older kernels
+ * only while it stands, which it will, at the end of its one call.
+ */
+static void kill_copy(pid_t child)
+{
+	int status = 0;
+	pid_t got;
+
+	do {
+		kill(child, SIGKILL);
+		ptrace(PTRACE_KILL, child, NULL, NULL);
+		got = waitpid(child, &status, __WALL | WNOHANG);
+		if (!got)
+			usleep(KILL_NAP_US);
+	} while (got == 0 || (got == child && WIFSTOPPED(status)));
+}
+
+/* Of any user. */
+static bool is_gone(pid_t pid)
+{
+	return kill(pid, 0) && errno == ESRCH;
+}
+
 /* The copy ends now; the target, if it lives, takes it away. */
 static struct err *end_copy(pid_t target, pid_t child)
 {
 	struct err *err = NULL;
-	int status;
 
-	kill(child, SIGKILL);
-	while (waitpid(child, &status, __WALL) == child && !WIFEXITED(status) &&
-	       !WIFSIGNALED(status))
-		continue;
+	kill_copy(child);
 	for (unsigned i = 0; i < REAP_TRIES; i++) {
 		err_free(err);
 		err = inject_reap(target, child);
-		if (!err || kill(target, 0)) /* its orphans are init's */
+		if (!err || is_gone(target)) /* its orphans are init's */
 			break;
 		usleep(REAP_NAP_US);
 	}
-	if (err && kill(target, 0)) {
+	if (err && is_gone(target)) {
 		err_free(err);
 		err = NULL;
 	}

@@ -9,6 +9,7 @@ import (
 	apps "k8s.io/api/apps/v1"
 	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
+	rbac "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -18,11 +19,17 @@ func check(doc []byte) error {
 		return err
 	}
 	kinds := map[string]any{
-		"apps/v1/Deployment":       &apps.Deployment{},
-		"apps/v1/DaemonSet":        &apps.DaemonSet{},
-		"batch/v1/Job":             &batch.Job{},
-		"v1/Pod":                   &core.Pod{},
-		"v1/PersistentVolumeClaim": &core.PersistentVolumeClaim{},
+		"apps/v1/Deployment": &apps.Deployment{},
+		"apps/v1/DaemonSet":  &apps.DaemonSet{},
+		"batch/v1/Job":       &batch.Job{},
+		"v1/Pod":             &core.Pod{},
+		"v1/ServiceAccount":  &core.ServiceAccount{},
+		"v1/ConfigMap":       &core.ConfigMap{},
+		"/":                  &core.Container{}, // of kubectl debug --custom
+
+		"rbac.authorization.k8s.io/v1/ClusterRole":        &rbac.ClusterRole{},
+		"rbac.authorization.k8s.io/v1/ClusterRoleBinding": &rbac.ClusterRoleBinding{},
+		"v1/PersistentVolumeClaim":                        &core.PersistentVolumeClaim{},
 	}
 	into, ok := kinds[head.APIVersion+"/"+head.Kind]
 	if !ok {

@@ -34,8 +34,8 @@ def program(tmp_path_factory):
 
 
 class Target:
-	def __init__(self, program, mib=2, threads=8):
-		self.process = subprocess.Popen([program, str(mib), str(threads)], text=True,
+	def __init__(self, program, mib=2, threads=8, user=None):
+		self.process = subprocess.Popen([program, str(mib), str(threads)], text=True, user=user,
 			stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 		words = self.process.stdout.readline().split()
 		assert words and words[0] == "ready", "may this user run threads?"
@@ -482,6 +482,33 @@ def test_the_kernels_handler_gives_up_rights(tmp_path):
 	assert rights(child.pid) == (FILES if os.geteuid() == 0 else 0, 1, 2)
 	child.stdin.close()
 	assert child.wait(60) == 0
+
+
+@pytest.mark.parametrize("who, caps, works", [("root", "+sys_ptrace", True), ("root", "", False),
+	("nobody", None, True), ("nobody", "+sys_ptrace,+dac_override", True), ("nobody", "+sys_ptrace", False), ("nobody", "", False)])
+def test_rights_that_it_takes(program, tmp_path, who, caps, works):
+	"""What docs/pipeline.md and the manifests say: as root with these capabilities, or as the same user."""
+	if os.geteuid() or not shutil.which("setpriv"):
+		pytest.skip("setpriv, as root")
+	os.chmod(tmp_path, 0o755)
+	for folder in program.parents[:3]:
+		folder.chmod(0o755)
+	target = Target(program, mib=1, threads=2, user=None if who == "root" else who)
+	bounds = "-all" + (f",{caps}" if caps else "")
+	way = ["setpriv", "--bounding-set", bounds, "--inh-caps", bounds] if caps is not None else []
+	(tmp_path / "out").mkdir()
+	shutil.chown(tmp_path / "out", who if caps is None else "root")
+	run = subprocess.run([*way, HEAPFX, "capture", str(target.pid), "-o", tmp_path / "out/x.core.zst"],
+		capture_output=True, text=True, env=environment(None), user=who if caps is None else None)
+	yama = pathlib.Path("/proc/sys/kernel/yama/ptrace_scope")
+	if caps is None and yama.exists() and yama.read_text().strip() != "0":
+		works = False
+	assert (run.returncode == 0) == works, run.stderr
+	if works:
+		assert heap_sum(Core(unpacked(tmp_path / "out/x.core.zst")), target) == target.ask("sum")
+		target.is_well()
+	target.process.kill()
+	target.process.communicate()
 
 
 def test_walls(tmp_path):
