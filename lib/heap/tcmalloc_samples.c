@@ -59,8 +59,15 @@ struct err *tcm_samples(void *ctx, struct sample_sink *sink)
 
 	for (uint32_t i = 0; i < t->n_copies; i++)
 		mean[i] = period(t->img, &t->copies[i]);
-	for (size_t i = 0; i < t->n_spans && !err; i++)
-		if (t->spans[i].sampled && t->spans[i].problem == SPAN_FINE && !t->spans[i].sizeclass)
-			err = add_sample(t, &t->spans[i], mean[t->spans[i].copy], sink);
+	for (size_t i = 0; i < t->n_spans && !err; i++) {
+		const struct tcm_span *s = &t->spans[i];
+
+		if (!s->sampled || s->problem != SPAN_FINE || s->sizeclass)
+			continue;
+		if (!mean[s->copy])
+			diag(t->env, "tcmalloc/samples", s->base,
+			     "how far samples are apart is not known without the library's file: each stands for itself");
+		err = add_sample(t, s, mean[s->copy], sink);
+	}
 	return err;
 }

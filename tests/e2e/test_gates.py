@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from common import ROOT, dump_of, heapfx, heapfx_ok, report_of
 
-CORE = "leakzoo.bookworm"
+CORE = "leakzoo"
 EPOCH = {"SOURCE_DATE_EPOCH": "1790000000"}	# 2026-09-21
 
 
