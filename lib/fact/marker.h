@@ -17,11 +17,23 @@ struct marker {
 	const struct graph *g;
 	const uint64_t *inner; /* nodes that marker_next() gives; leaves need no visit */
 	uint64_t *set;	       /* marked nodes */
-	uint32_t *stack;       /* room for `inner`, for what else is pushed, and for one more */
-	uint64_t n;
+	uint32_t *stack;
+	uint64_t n, room; /* in it; how many there may be, and then `extra` ones */
+	uint64_t extra;
 	node_id queue[AHEAD];
 	unsigned at, queued; /* queue[at - queued .. at - 1] */
+	struct err *err;     /* then there is no next one */
+	struct col col;	     /* of the stack */
 };
+
+/*
+ * `extra`: how many nodes are marked or pushed at most between two calls of marker_next(), besides
+ * those that the row of its node leads to.
+ */
+struct err *marker_open(struct env *env, const struct graph *g, const uint64_t *inner,
+			uint64_t *set, uint64_t extra, struct marker *ret) MUST_CHECK;
+void marker_close(struct marker *m);
+void marker_grow(struct marker *m, uint64_t n);
 
 static inline void marker_mark(struct marker *m, node_id node)
 {
@@ -30,6 +42,16 @@ static inline void marker_mark(struct marker *m, node_id node)
 	bit_set(m->set, node);
 	m->stack[m->n] = node;
 	m->n += bit_get(m->inner, node); /* nobody can foretell it: no branch */
+}
+
+/* All that its row leads to can be pushed. */
+static inline bool marker_gives(struct marker *m, node_id node)
+{
+	uint64_t n = graph_row(m->g, node + 1) - graph_row(m->g, node);
+
+	if (m->n + n > m->room)
+		marker_grow(m, n);
+	return !m->err;
 }
 
 /* The next node to visit; false: there is none. */
@@ -45,13 +67,13 @@ static inline bool marker_next(struct marker *m, node_id *ret)
 		*ret = m->queue[m->at % AHEAD];
 		m->queue[m->at++ % AHEAD] = node;
 		if (m->queued == AHEAD)
-			return true;
+			return marker_gives(m, *ret);
 		m->queued++;
 	}
 	if (!m->queued)
 		return false;
 	*ret = m->queue[(m->at - m->queued--) % AHEAD];
-	return true;
+	return marker_gives(m, *ret);
 }
 
 /* By edges of all kinds. */

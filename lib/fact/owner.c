@@ -158,6 +158,7 @@ static struct err *from_all(struct spread *s, bool goroutines)
 		else
 			marker_follow(&s->all, node);
 	}
+	err = err ? err : take(&s->all.err);
 	label_all(s);
 	return err ? err : spread_all(s);
 }
@@ -241,12 +242,11 @@ static struct err *mark_hidden(struct env *env, struct spread *s, struct col *hi
 }
 
 struct cols {
-	struct col gates, hidden, queued, visited, set, stack;
+	struct col gates, hidden, queued, visited, set;
 };
 
 static void cols_close(struct cols *c)
 {
-	col_close(&c->stack);
 	col_close(&c->set);
 	col_close(&c->visited);
 	col_close(&c->queued);
@@ -271,7 +271,7 @@ static struct err *mark_gates(struct env *env, struct spread *s, struct cols *c)
 }
 
 /* A stuck goroutine's own blocks are everybody's, and keep nothing. */
-static struct err *open_marker(struct env *env, struct spread *s, uint64_t n_inner, struct cols *c)
+static struct err *open_marker(struct env *env, struct spread *s, struct cols *c)
 {
 	const struct graph *g = s->g;
 	uint64_t *visited, words = bits_words(g->n) + 1;
@@ -279,17 +279,12 @@ static struct err *open_marker(struct env *env, struct spread *s, uint64_t n_inn
 
 	if (!err)
 		err = col_fixed(env, 8, words, "nodes to visit", &c->set);
-	if (!err)
-		err = col_fixed(env, 4, n_inner + g->n_gates + 1, "nodes to visit", &c->stack);
 	if (err)
 		return err;
 	visited = c->visited.base;
 	for (uint64_t w = 0; w < bits_words(g->n); w++)
 		visited[w] = (s->inner[w] & ~s->hidden[w]) | s->is_gate[w];
-	s->all = (struct marker){
-		.g = g, .inner = visited, .set = c->set.base, .stack = c->stack.base
-	};
-	return NULL;
+	return marker_open(env, g, visited, c->set.base, g->n_roots, &s->all);
 }
 
 struct err *owner_compute(struct env *env, const struct graph *g, const struct subset *inner,
@@ -310,13 +305,14 @@ struct err *owner_compute(struct env *env, const struct graph *g, const struct s
 	if (!err)
 		err = mark_gates(env, &s, &cols);
 	if (!err)
-		err = open_marker(env, &s, inner->n, &cols);
+		err = open_marker(env, &s, &cols);
 	if (!err)
 		err = col_open(env, 4, inner->n, "nodes to visit", &s.stack);
 	if (!err)
 		err = from_roots(env, &s, f);
 	if (!err)
 		err = sum_up(env, g, f);
+	marker_close(&s.all);
 	col_close(&s.stack);
 	if (err)
 		return err;

@@ -5,28 +5,27 @@
  * interior one lies on each way.  The rest is lost: lost/definite is the lowest node of each
  * component that no other lost node points at.
  */
+#include "base/guard.h"
 #include "fact/marker.h"
 #include "fact/parts.h"
 
 /* `late`: where interior edges lead, which are not followed; NULL: they are. */
-static void mark_all(struct marker *marker, uint64_t *late)
+static void mark_all(struct marker *m, uint64_t *late)
 {
-	struct marker m = *marker; /* in registers */
 	node_id node;
 
-	while (marker_next(&m, &node)) {
-		edge_id e = graph_row(m.g, node), end = graph_row(m.g, node + 1);
+	while (marker_next(m, &node)) {
+		edge_id e = graph_row(m->g, node), end = graph_row(m->g, node + 1);
 
 		for (; e < end; e++) {
-			node_id to = EDGE_NODE(m.g->dst[e]);
+			node_id to = EDGE_NODE(m->g->dst[e]);
 
-			if (late && m.g->dst[e] & EDGE_INTERIOR)
+			if (late && m->g->dst[e] & EDGE_INTERIOR)
 				bit_set(late, to);
 			else
-				marker_mark(&m, to);
+				marker_mark(m, to);
 		}
 	}
-	*marker = m;
 }
 
 /* Notes where interior roots and the interior edges of what is reachable lead. */
@@ -46,10 +45,13 @@ static void mark_reachable(struct marker *m, uint64_t *late)
 /* From there on by any edges: what is marked besides the reachable is possibly lost. */
 static void mark_possible(struct marker *m, const uint64_t *late)
 {
-	for (uint64_t w = 0; w < bits_words(m->g->n); w++)
+	for (uint64_t w = 0; w < bits_words(m->g->n); w++) {
+		if (!late[w])
+			continue;
 		for (uint64_t rest = late[w]; rest; rest &= rest - 1)
 			marker_mark(m, (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest)));
-	mark_all(m, NULL);
+		mark_all(m, NULL);
+	}
 }
 
 static void fill_reach(const struct graph *g, const uint64_t *reachable, const uint64_t *marked,
@@ -79,7 +81,8 @@ static void fill_reach(const struct graph *g, const uint64_t *reachable, const u
 static struct err *mark_from_roots(struct env *env, const struct graph *g,
 				   const struct subset *inner, uint8_t *reach)
 {
-	struct col marked = {}, reachable = {}, late = {}, stack = {};
+	struct col marked = {}, reachable = {}, late = {};
+	struct marker m = {};
 	uint64_t words = bits_words(g->n) + 1;
 	struct err *err = col_fixed(env, 8, words, "reachable nodes", &marked);
 
@@ -88,21 +91,15 @@ static struct err *mark_from_roots(struct env *env, const struct graph *g,
 	if (!err)
 		err = col_fixed(env, 8, words, "possibly lost nodes", &late);
 	if (!err)
-		err = col_fixed(env, 4, (uint64_t)inner->n + 1, "nodes to visit", &stack);
+		err = marker_open(env, g, inner->set, marked.base, g->n_roots + 64ull, &m);
 	if (!err) {
-		struct marker m = {
-			.g = g,
-			.inner = inner->set,
-			.set = marked.base,
-			.stack = stack.base,
-		};
-
 		mark_reachable(&m, late.base);
 		memcpy(reachable.base, marked.base, 8 * words);
 		mark_possible(&m, late.base);
+		err = take(&m.err);
 		fill_reach(g, reachable.base, marked.base, reach);
 	}
-	col_close(&stack);
+	marker_close(&m);
 	col_close(&late);
 	col_close(&reachable);
 	col_close(&marked);

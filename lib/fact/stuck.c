@@ -6,6 +6,7 @@
  * those that are left at the end wait forever (Saioc et al., "Dynamic partial deadlock detection
  * and recovery via garbage collection", ASPLOS 2025).
  */
+#include "base/guard.h"
 #include "base/search.h"
 #include "fact/marker.h"
 #include "fact/parts.h"
@@ -104,7 +105,7 @@ static struct err *mark_reached(struct search *s)
 		if (leads_on && !err)
 			marker_follow(&s->m, node);
 	}
-	return err;
+	return err ? err : take(&s->m.err);
 }
 
 static struct err *mark_all(struct search *s)
@@ -220,7 +221,7 @@ struct err *stuck_compute(struct env *env, const struct graph *g, const struct s
 			  struct facts *f)
 {
 	struct search s = { .g = g, .inner = inner->set };
-	struct col special = {}, visited = {}, waiters = {}, stack = {};
+	struct col special = {}, visited = {}, waiters = {};
 	struct err *err;
 
 	if (!g->n_waits)
@@ -236,23 +237,19 @@ struct err *stuck_compute(struct env *env, const struct graph *g, const struct s
 	if (!err)
 		err = col_fixed(env, sizeof(struct waiter), s.n_waiters, "stuck goroutines",
 				&waiters);
-	if (!err) /* what waits name may be a leaf, and come again when it is unhidden */
-		err = col_fixed(env, 4, 2 * (uint64_t)g->n_waits + inner->n + 1, "nodes to visit",
-				&stack);
+	if (!err) /* of one goroutine's roots and blocks */
+		err = marker_open(env, g, visited.base, f->cols[COL_AWAKE].base,
+				  (uint64_t)g->n_roots + g->n_waits, &s.m);
 	if (!err)
 		err = col_open(env, 4, s.n_waiters, "stuck goroutines", &s.woken);
 	if (!err) {
 		s.special = special.base;
 		s.waiters = waiters.base;
 		name_waits(&s, visited.base);
-		s.m = (struct marker){ .g = g,
-				       .inner = visited.base,
-				       .set = f->cols[COL_AWAKE].base,
-				       .stack = stack.base };
 		err = run(env, &s, f);
 	}
 	col_close(&s.woken);
-	col_close(&stack);
+	marker_close(&s.m);
 	col_close(&waiters);
 	col_close(&visited);
 	col_close(&special);
