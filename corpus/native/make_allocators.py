@@ -162,7 +162,8 @@ for _allocator in LIBRARIES:
 CASES["jemalloc.plugin"] = Recipe("jemalloc", "bookworm", "plugin", environment=(
 	("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=16384"),),
 	about="a library opened at run time with a jemalloc of its own, beside glibc's malloc")
-for _allocator, _release in (("mimalloc", "2.3.2"), ("mimalloc", "3.3.2"), ("jemalloc", "5.3.1")):
+# jemalloc 5.3.0 and tcmalloc 2.10 are bookworm's packages for arm64, unpacked where a release is looked for.
+for _allocator, _release in (("mimalloc", "2.3.2"), ("mimalloc", "3.3.2"), ("jemalloc", "5.3.0"), ("tcmalloc", "2.10")):
 	CASES[f"{_allocator}.{_release}.aarch64"] = Recipe(_allocator, None, "aarch64", release=f"{_release}-aarch64",
 		args=("TRUTH", "1", "3", "300"), capture="qemu", environment=SMALL_ARENA)
 # The tunable leaves rseq to it: where glibc has it, threads have caches instead.

@@ -29,7 +29,9 @@ enum {
 	CACHES_MAX = 1 << 20,
 	CACHED_MAX =
 		1 << 15, /* items of one bin: its stack is below 64 KiB (5.3), 5.2's have no more */
+	ARENA_MAX = 128 << 10, /* of an arena_t: 80 KiB with statistics */
 	LARGE_BINS_MAX = 64, /* of a cache: up to 8-MiB classes */
+	MAPPING_MAX = 64 << 20, /* looked through for TLS that no thread pointer leads to */
 };
 
 static struct err *push_addr(struct jemalloc *je, taddr addr, bool own)
@@ -258,8 +260,28 @@ static bool is_knot(const struct jemalloc *je, const struct je_copy *copy, taddr
 	return (apart < TSD_MAX || -apart < TSD_MAX) && found_by_slow(je, at, ret);
 }
 
+/*
+ * The ring that the arena of a cache leads to (cache_bin_array_descriptor_ql): the cache is in it, unless
+ * its thread has gone and what was found is what was left in its stack's mapping.
+ */
+static struct err *read_arena_ring(struct jemalloc *je, const struct je_copy *copy, taddr arena)
+{
+	uint64_t avail;
+	const uint8_t *bytes = image_view(je->img, arena, &avail);
+
+	for (uint64_t at = 0; bytes && at + 8 <= avail && at < ARENA_MAX; at += 8) {
+		uint64_t word = load_u64(bytes + at);
+		struct found found;
+
+		if (word && !(word & 7) && found_by_descriptor(je, copy, word, &found) &&
+		    found.arena == arena)
+			return read_ring(je, copy, found);
+	}
+	return NULL;
+}
+
 static struct err *search_tls(struct jemalloc *je, const struct je_copy *copy, taddr low,
-			      taddr high)
+			      taddr high, bool any_thread)
 {
 	uint64_t avail = 0;
 	const uint8_t *bytes = image_view(je->img, low, &avail);
@@ -270,7 +292,8 @@ static struct err *search_tls(struct jemalloc *je, const struct je_copy *copy, t
 
 		if (!is_knot(je, copy, low + at, load_u64(bytes + at), &found))
 			continue;
-		err = read_ring(je, copy, found);
+		err = any_thread ? read_arena_ring(je, copy, found.arena) :
+				   read_ring(je, copy, found);
 		if (err)
 			return err;
 	}
@@ -303,7 +326,31 @@ static struct err *search_thread(struct jemalloc *je, const struct thread *t)
 	else
 		high = seg->end - t->tp > TLS_REACH ? t->tp + TLS_REACH : seg->end;
 	for (size_t i = 0; i < je->copies.n && !err; i++)
-		err = search_tls(je, &je->copies.v[i], align_up(low, 8), high);
+		err = search_tls(je, &je->copies.v[i], align_up(low, 8), high, false);
+	return err;
+}
+
+/*
+ * Threads whose pointer the core does not have (qemu-user's): their TLS is in one of the smaller anonymous
+ * mappings, with their stacks.  The heap's own have no tsd_t.
+ */
+static struct err *search_mappings(struct jemalloc *je, uint64_t n_threads)
+{
+	size_t before = je->caches.n;
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < je->img->n_segments && !err; i++) {
+		const struct segment *seg = &je->img->segments[i];
+
+		if (!seg->bytes || !(seg->flags & SEG_W) || seg->file || seg->end - seg->start > MAPPING_MAX ||
+		    je_extent_at(je, seg->start))
+			continue;
+		for (size_t k = 0; k < je->copies.n && !err; k++)
+			err = search_tls(je, &je->copies.v[k], align_up(seg->start, 8), seg->end,
+					 true);
+	}
+	if (je->caches.n - before < n_threads)
+		je->n_caches_lost += n_threads - (je->caches.n - before);
 	return err;
 }
 
@@ -346,13 +393,16 @@ static void sort_cached(struct jemalloc *je)
 
 struct err *je_read_tcaches(struct jemalloc *je)
 {
+	uint64_t n_elsewhere = 0;
 	struct err *err = NULL;
 
 	for (size_t i = 0; i < je->img->n_threads && !err; i++)
 		if (je->img->threads[i].tp)
 			err = search_thread(je, &je->img->threads[i]);
 		else
-			je->n_caches_lost++;
+			n_elsewhere++;
+	if (!err && n_elsewhere)
+		err = search_mappings(je, n_elsewhere);
 	if (err)
 		return err;
 	if (je->n_caches_lost)

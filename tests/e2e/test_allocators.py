@@ -120,11 +120,16 @@ def holders_of(name, address):
 	return asked, elsewhere
 
 
+def is_in_a_register(name, address):
+	return re.search(r"^ *root +register ", heapfx_ok("explain", dump_of(name).core, hex(address)).out, re.M)
+
+
 @pytest.mark.parametrize("name", ALLOCATORS)
 def test_dropped_blocks_are_lost(name):
 	"""
 	What no slot holds is lost, and what a slot holds is not: but for a few that a word holds which nobody
-	wrote, an old link in front of an aligned block or behind the size asked for, and what these hold.
+	wrote, an old link in front of an aligned block or behind the size asked for, a register that a parked
+	thread has no use for (aarch64 has many), and what these hold.
 	"""
 	truth, _totals = truth_by_block(name)
 	reach = {b["address"]: b.get("reach") for b in blocks_of(name) if b["state"] == "used"}
@@ -134,7 +139,7 @@ def test_dropped_blocks_are_lost(name):
 	for address in wrong:
 		asked, elsewhere = holders_of(name, address)
 		held_by = {max((a for a in noted if a <= word), default=0) for word in asked}
-		assert (elsewhere or held_by & wrong.keys()) and not any(
+		assert (elsewhere or held_by & wrong.keys() or is_in_a_register(name, address)) and not any(
 			noted[a][2] == "reachable" for a in held_by if a), hex(address)
 	assert len(wrong) <= 0.05 * sum(state != "reachable" for *_row, state in noted.values()), len(wrong)
 
@@ -217,6 +222,10 @@ JEMALLOC = [name for name in ALLOCATORS
 ALL_ARENAS = "stats.arenas.4096."
 
 
+def page_of(name):
+	return 65536 if name.endswith(".aarch64") else 4096	# as Debian builds it there
+
+
 @pytest.mark.parametrize("name", JEMALLOC)
 def test_jemalloc_totals_are_mallctls(name):
 	"""stats.allocated counts what is cached and what jemalloc took from itself."""
@@ -227,7 +236,7 @@ def test_jemalloc_totals_are_mallctls(name):
 	assert (heap["used"]["bytes"] + where["tcache"] + totals[ALL_ARENAS + "internal"] ==
 		totals["stats.allocated"])
 	assert heap["used"]["bytes"] + heap["free"]["bytes"] + heap["overhead"] == totals["stats.active"]
-	assert heap["idle"] == 4096 * (totals[ALL_ARENAS + "pdirty"] + totals[ALL_ARENAS + "pmuzzy"])
+	assert heap["idle"] == page_of(name) * (totals[ALL_ARENAS + "pdirty"] + totals[ALL_ARENAS + "pmuzzy"])
 	assert heap["returned"] == totals["stats.retained"]
 	if ".bullseye" not in name:	# 5.2.1 counts the larger cached ones as of another size
 		assert where["tcache"] == totals[ALL_ARENAS + "tcache_bytes"]
@@ -295,5 +304,5 @@ def test_no_samples_is_said(tmp_path):
 def test_jemalloc_pages_are_in_the_breakdown(name):
 	_truth, totals = truth_of(name)
 	lines = {line["category"]: line["bytes"] for line in report_of(name)["memory"]["breakdown"]}
-	assert lines["jemalloc/dirty"] == 4096 * totals[ALL_ARENAS + "pdirty"]
+	assert lines["jemalloc/dirty"] == page_of(name) * totals[ALL_ARENAS + "pdirty"]
 	assert lines["jemalloc/metadata"] >= totals[ALL_ARENAS + "base"]
