@@ -196,8 +196,8 @@ uint32_t path_step(struct path_tree *t, uint32_t from, const char *name, const c
 		return PATH_NONE;
 	back = earlier(t, from, frame);
 	if (back != PATH_NONE) {
-		if (back != from)
-			t->rows.v[back].in_loop = true;
+		for (uint32_t at = from; at != back; at = t->rows.v[at].parent)
+			t->rows.v[at].in_loop = t->rows.v[back].in_loop = true;
 		return back;
 	}
 	if (end && !pair_get(&t->children, (uint64_t)from << 32, frame)) {
@@ -209,12 +209,4 @@ uint32_t path_step(struct path_tree *t, uint32_t from, const char *name, const c
 			return from;
 	}
 	return row_of(t, from, frame, 0);
-}
-
-/* A row is younger than the one above it. */
-void path_tree_settle(struct path_tree *t)
-{
-	for (size_t i = 0; i < t->rows.n; i++)
-		if (t->rows.v[i].parent != PATH_NONE && t->rows.v[t->rows.v[i].parent].in_loop)
-			t->rows.v[i].in_loop = true;
 }

@@ -17,8 +17,7 @@ struct path_row {
 	uint32_t frame;
 	uint32_t label;	 /* of its root: 0, or the caller's own */
 	uint16_t depth;
-	/* One way may come here again after it was elsewhere; settled by path_tree_settle(). */
-	bool in_loop;
+	bool in_loop; /* one way may come here again after it was elsewhere */
 };
 
 struct path_frame {
@@ -55,6 +54,5 @@ uint32_t path_root(struct path_tree *t, const char *name, uint32_t label);
 /* `bare`: the name without how it was reached, for what comes again and again in other ways. */
 uint32_t path_step(struct path_tree *t, uint32_t from, const char *name, const char *bare,
 		   const char *type);
-void path_tree_settle(struct path_tree *t); /* when all rows are there */
 
 #endif

@@ -22,6 +22,7 @@ enum {
 	UNTYPED_SMALL = 256,
 	HOLDERS_MAX = 4096,    /* threads and goroutines told apart */
 	AHEAD = 24,	       /* how far random accesses are prefetched */
+	CLIMB_MAX = 16,	       /* dominators looked at for a node on average, before all are walked */
 };
 
 enum { V_OBJECTS, V_BYTES, V_RETAINED, V_FREE };
@@ -359,7 +360,6 @@ static struct err *place_all(struct sampling *x)
 	}
 	col_close(&x->stack);
 	col_close(&x->way_col);
-	path_tree_settle(&x->tree);
 	return err;
 }
 
@@ -540,40 +540,55 @@ static void tree_links_close(struct tree_links *t)
 	col_close(&t->open_col);
 }
 
-static bool is_in_loop(const struct sampling *x, node_id node)
+/* Below it in the dominator tree there may be more of its sample, with others between. */
+static bool may_come_again(const struct sum *sum, const struct path_row *rows)
 {
-	const struct sum *sum = &x->sums.v[x->path[node]];
-
-	return !sum->kept || sum->path == PATH_NONE || x->tree.rows.v[sum->path].in_loop;
+	return !sum->kept || sum->path == PATH_NONE || rows[sum->path].in_loop;
 }
 
-/* A node whose dominator is in its sample brings nothing: it is a part of that one's. */
-static bool retain_simply(struct sampling *x, struct rp_sample *out)
+/*
+ * Does a dominator of node belong to its sample? Only a row of a loop has more of its own above it
+ * and another between. Every step takes from `left`.
+ */
+static bool is_inside(const struct sampling *x, node_id node, uint64_t *left)
 {
-	bool any_loop = false;
+	const struct sum *sums = x->sums.v, *own = &sums[x->path[node]];
+	const struct path_row *rows = x->tree.rows.v;
+	node_id up = x->f->idom[node];
+
+	while (up != NODE_NONE && *left) {
+		const struct sum *sum = &sums[x->path[up]];
+
+		if (sum->kept == own->kept)
+			return true;
+		if (!may_come_again(own, rows) || (own->kept && !may_come_again(sum, rows)))
+			return false;
+		up = x->f->idom[up];
+		--*left;
+	}
+	return false;
+}
+
+/* What a dominator of its sample retains brings nothing. False: that took too many steps. */
+static bool retain_by_climbing(struct sampling *x, struct rp_sample *out)
+{
+	uint64_t left = CLIMB_MAX * (uint64_t)x->g->n;
 
 	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
-		node_id up = x->f->idom[it.id];
-		uint32_t kept = x->sums.v[x->path[it.id]].kept;
-
 		if (it.id + AHEAD < x->g->n && x->f->idom[it.id + AHEAD] != NODE_NONE)
 			__builtin_prefetch(&x->path[x->f->idom[it.id + AHEAD]]);
-		if (is_in_loop(x, it.id)) {
-			any_loop = true;
-			continue;
-		}
-		if (up == NODE_NONE || x->sums.v[x->path[up]].kept != kept)
-			out[kept].values[V_RETAINED] +=
+		if (!is_inside(x, it.id, &left))
+			out[x->sums.v[x->path[it.id]].kept].values[V_RETAINED] +=
 				(int64_t)facts_retained_of(x->f, it.id, it.size);
 	}
-	return any_loop;
+	return left;
 }
 
 static void enter(struct sampling *x, struct tree_links *t, node_id node)
 {
 	uint32_t kept = x->sums.v[x->path[node]].kept;
 
-	if (!t->open[kept]++ && is_in_loop(x, node))
+	if (!t->open[kept]++)
 		t->out[kept].values[V_RETAINED] += (int64_t)facts_retained(x->f, node);
 }
 
@@ -606,7 +621,7 @@ static void walk_tree(struct sampling *x, struct tree_links *t, node_id top)
 	}
 }
 
-static struct err *retain_in_loops(struct sampling *x, struct rp_sample *out, size_t n)
+static struct err *retain_by_walking(struct sampling *x, struct rp_sample *out, size_t n)
 {
 	_cleanup_(tree_links_close) struct tree_links t = { .out = out };
 	const struct graph *g = x->g;
@@ -621,6 +636,8 @@ static struct err *retain_in_loops(struct sampling *x, struct rp_sample *out, si
 	t.first = t.first_col.base;
 	t.next = t.next_col.base;
 	t.open = t.open_col.base;
+	for (size_t i = 0; i <= n; i++)
+		out[i].values[V_RETAINED] = 0;
 	memset(t.first, 0xff, 4 * (size_t)g->n);
 	memset(t.next, 0xff, 4 * (size_t)g->n);
 	for (node_id i = g->n; i--;) {
@@ -802,8 +819,8 @@ static struct err *sample(struct sampling *x)
 	if (!out)
 		return &err_nomem;
 	err = fill_samples(x, out);
-	if (!err && retain_simply(x, out))
-		err = retain_in_loops(x, out, n_kept);
+	if (!err && !retain_by_climbing(x, out))
+		err = retain_by_walking(x, out, n_kept);
 	return err ? err : finish(x, out, n_kept);
 }
 
