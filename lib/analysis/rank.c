@@ -176,15 +176,36 @@ static void worst_verdict(const struct report *r, struct text *t)
 	text_add(t, ".");
 }
 
+/* Where types of suspects are declared, for those who stand at a line of the program. */
+static struct err *find_types(const struct graph *g, struct report *r)
+{
+	for (size_t i = 0; i < r->suspects.n && g->ops && g->ops->type_file; i++) {
+		struct rp_suspect *s = &r->suspects.v[i];
+		const char *file;
+		type_id type = 1;
+
+		while (s->type && type < g->types->n && strcmp(g->types->v[type].name, s->type))
+			type++;
+		if (!s->type || type >= g->types->n)
+			continue;
+		file = g->ops->type_file(g->ctx, type, &s->type_line);
+		s->type_file = file ? arena_strdup(&r->mem, file) : NULL;
+		if (file && !s->type_file)
+			return &err_nomem;
+	}
+	return NULL;
+}
+
 static struct err *rank_run(struct env *env, const struct subject *s, struct report *r)
 {
 	struct text verdict = TEXT_INIT;
 	struct err *err = sort_suspects(r);
 
 	(void)env; /* a report of a few rows */
-	(void)s;
 	if (!err)
 		err = add_findings(r);
+	if (!err && s->graph && s->graph->types)
+		err = find_types(s->graph, r);
 	if (err)
 		return err;
 	if (r->suspects.n)

@@ -22,7 +22,7 @@ enum {
 	UNTYPED_SMALL = 256,
 	HOLDERS_MAX = 4096,    /* threads and goroutines told apart */
 	AHEAD = 24,	       /* how far random accesses are prefetched */
-	CLIMB_MAX = 16,	       /* dominators looked at for a node on average, before all are walked */
+	CLIMB_MAX = 16,	       /* dominators a node may look at on average */
 };
 
 enum { V_OBJECTS, V_BYTES, V_RETAINED, V_FREE };

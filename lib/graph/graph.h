@@ -198,6 +198,8 @@ struct graph_ops {
 	uint64_t (*held)(void *ctx, uint64_t start);
 	/* Entries of a container with keys; 0: it is none, or empty, or nobody can tell. */
 	uint64_t (*entries)(void *ctx, node_id node);
+	/* Where a type is declared in the source; NULL: unknown. */
+	const char *(*type_file)(void *ctx, type_id type, unsigned *ret_line);
 	/* What a live node's bytes look like, in a short word ("text"); NULL if there is none. A literal. */
 	const char *(*label)(void *ctx, node_id node);
 	/* How the byte at an offset of a node is called: "main.Account.mu"; false: of no known type. */

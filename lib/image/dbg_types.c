@@ -246,6 +246,21 @@ static bool is_text(Dwarf_Die *die)
 	}
 }
 
+const char *dbg_type_file(const struct dbg_type *type, unsigned *ret_line)
+{
+	const char *file = NULL;
+	Dwarf_Die die;
+	int line;
+
+	for (unsigned i = 0; type && type->of && !file && i < STEPS_MAX; i++, type = type->to)
+		if (type->die && die_at(type->of, type->die, type->in_alt, &die) &&
+		    !dwarf_decl_line(&die, &line) && line > 0) {
+			file = dwarf_decl_file(&die);
+			*ret_line = (unsigned)line;
+		}
+	return file;
+}
+
 static struct dbg_type *base_new(struct dbg_types *t, Dwarf_Die *die)
 {
 	struct dbg_type *ret = type_new(t, die, DBG_KIND_BASE);

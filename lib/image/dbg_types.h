@@ -117,6 +117,8 @@ void dbg_types_close(struct dbg_types *t); /* NULL is fine */
 uint64_t dbg_name_hash(const char *name);
 /* The definition of a struct, class or union; NULL: there is none, or several that differ. */
 struct dbg_type *dbg_types_named(struct dbg_types *t, uint64_t hash);
+/* Where it is declared, of a pointer or an array what it is of; NULL: that is nowhere told. */
+const char *dbg_type_file(const struct dbg_type *type, unsigned *ret_line);
 /* Reads what a type is made of, once. */
 void dbg_type_load(struct dbg_type *type);
 /* The static variable at or before an address (as in the file), or at an offset in the TLS block. */

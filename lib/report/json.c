@@ -317,6 +317,9 @@ static void put_suspect(struct json *j, const struct report *r, size_t i)
 	json_text(j, "severity", severity_name(rule_get(s->rule)->severity));
 	json_text(j, "title", s->title);
 	json_text(j, "type", s->type);
+	json_text(j, "type_file", s->type_file);
+	if (s->type_file)
+		json_uint(j, "type_line", s->type_line);
 	json_uint(j, "count", s->count);
 	json_uint(j, "bytes", s->bytes);
 	json_uint(j, "retained", s->retained);

@@ -157,6 +157,8 @@ struct rp_suspect {
 	const char *line;  /* what a page of text says instead of the chain; NULL: nothing */
 	const char *more;  /* and below that, of a few lines; NULL: nothing */
 	const char *type;  /* NULL = unknown */
+	const char *type_file; /* where its type is declared in the source; NULL = unknown */
+	unsigned type_line;
 	uint64_t count, bytes, retained;
 	enum confidence confidence;
 	uint64_t *addresses; /* some of them, ascending */

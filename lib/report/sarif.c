@@ -115,6 +115,32 @@ static void put_place(struct json *j, const struct report *r, const struct rp_ro
 		put_artifact(j, r);
 }
 
+/* A leak of no root that has a place stands where its type is declared. */
+static void put_result_place(struct json *j, const struct report *r, const struct rp_suspect *s)
+{
+	if (s->type_file && !(s->has_chain && s->chain.root.file))
+		put_source(j, s->type_file, s->type_line);
+	else
+		put_place(j, r, s->has_chain ? &s->chain.root : NULL);
+}
+
+static void put_type_place(struct json *j, const struct rp_suspect *s)
+{
+	struct text t = TEXT_INIT;
+
+	if (!s->type_file)
+		return;
+	text_add(&t, "declares ");
+	add_name(&t, s->type);
+	json_list(j, "relatedLocations");
+	json_map(j, NULL);
+	put_source(j, s->type_file, s->type_line);
+	put_message(j, "message", text_str(&t));
+	json_end_map(j);
+	json_end_list(j);
+	text_fini(&t);
+}
+
 static void put_logical(struct json *j, const struct rp_root *root)
 {
 	const char *name = root->symbol ? root->symbol :
@@ -216,11 +242,12 @@ static void put_result(struct json *j, const struct report *r, const struct rp_s
 	put_message(j, "message", text_str(&t));
 	json_list(j, "locations");
 	json_map(j, NULL);
-	put_place(j, r, s->has_chain ? &s->chain.root : NULL);
+	put_result_place(j, r, s);
 	if (s->has_chain)
 		put_logical(j, &s->chain.root);
 	json_end_map(j);
 	json_end_list(j);
+	put_type_place(j, s);
 	json_text(j, "baselineState", baseline_state_name(s->baseline));
 	put_suppression(j, s);
 	snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, suspect_fingerprint(s));

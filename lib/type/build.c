@@ -459,6 +459,11 @@ static uint64_t entries(void *ctx, node_id node)
 	return typing_entries(c->typing, node, graph_key(c->graph, node));
 }
 
+static const char *type_file(void *ctx, type_id type, unsigned *ret_line)
+{
+	return typing_file(((const struct context *)ctx)->typing, type, ret_line);
+}
+
 static bool inside(void *ctx, node_id node, uint64_t offset, struct text *ret)
 {
 	const struct context *c = ctx;
@@ -484,7 +489,8 @@ static void close_context(void *ctx)
 
 static const struct graph_ops block_graph_ops = {
 	.edge = edge, .slot = slot, .slots = slots, .root = describe_root, .place = place, .held = held,
-	.entries = entries, .label = label, .inside = inside, .close = close_context,
+	.entries = entries, .type_file = type_file, .label = label, .inside = inside,
+	.close = close_context,
 };
 
 /* ---- all together ---- */

@@ -241,6 +241,14 @@ static bool global(void *p, taddr addr, struct text *ret)
 	return native_global(p, addr, ret);
 }
 
+static const char *file(void *p, const struct type_row *row, unsigned *ret_line)
+{
+	const struct native_shape *shape = (const struct native_shape *)(uintptr_t)row->handle;
+
+	(void)p;
+	return shape->type ? dbg_type_file(shape->type->dbg, ret_line) : NULL;
+}
+
 extern const struct typer_ops typer_native;
 const struct typer_ops typer_native = {
 	.name = "c and c++",
@@ -248,5 +256,6 @@ const struct typer_ops typer_native = {
 	.assign = assign,
 	.path = path,
 	.global = global,
+	.file = file,
 	.close = close_typer,
 };

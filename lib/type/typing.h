@@ -26,6 +26,8 @@ const struct types *typing_types(const struct typing *t);
 const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t size, uint64_t offset);
 /* Entries of the map that a block at `start` is; 0: none, or it is no map. */
 uint64_t typing_entries(const struct typing *t, uint32_t id, taddr start);
+/* Where a type is declared in the source; NULL: unknown. */
+const char *typing_file(const struct typing *t, type_id type, unsigned *ret_line);
 /* How a static address is called; false: no typer can tell, `ret` is untouched. */
 bool typing_global(const struct typing *t, taddr addr, struct text *ret);
 

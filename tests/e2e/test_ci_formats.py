@@ -46,7 +46,7 @@ def test_sarif(name):
 		for location in result["locations"]:
 			place = location["physicalLocation"]
 			assert re.fullmatch(r"(file:///)?[\w./%-]+", place["artifactLocation"]["uri"])
-			assert ("startLine" in place["region"]) == ("file" in root)
+			assert ("startLine" in place["region"]) == ("file" in root or "type_file" in suspect)
 		hops = suspect.get("chain", {}).get("hops", [])
 		if "codeFlows" in result:
 			steps = result["codeFlows"][0]["threadFlows"][0]["locations"]
@@ -66,6 +66,17 @@ def test_sarif_names_the_source():
 	places = [r["locations"][0]["physicalLocation"] for r in results if r["ruleId"] == "growth/accumulation"]
 	assert places and places[0]["artifactLocation"]["uri"].endswith("/demo.c")
 	assert places[0]["region"] == {"startLine": declared}
+
+
+def test_sarif_names_the_source_of_types():
+	"""Beside it the struct that leaks, where it is declared."""
+	source = (ROOT / "corpus/native/src/longchain.c").read_text().splitlines()
+	results = json.loads(written("longchain", "sarif"))["runs"][0]["results"]
+	related = [r["relatedLocations"][0] for r in results if "relatedLocations" in r]
+	assert [place["message"]["text"] for place in related] == ["declares struct link"]
+	at = related[0]["physicalLocation"]
+	assert at["artifactLocation"]["uri"].endswith("/longchain.c")
+	assert source[at["region"]["startLine"] - 1].startswith("struct link {")
 
 
 def test_every_rule_has_its_page():
