@@ -37,12 +37,22 @@ class Made:
 
 
 def source_of(program):
-	return next(p for p in (make_cores.SRC / f"{program}{end}" for end in (".c", ".cpp")) if p.exists())
+	return next(p for p in (make_cores.SRC / f"{program}{end}" for end in (".c", ".cpp", ".rs")) if p.exists())
+
+
+def build_rust(parts, source, exe):
+	make_cores.need("rustc")
+	levels = {"O0": ("-Copt-level=0",), "O2": ("-Copt-level=3",), "g": ("-g",), "stripped": ("-Cstrip=symbols",)}
+	make_cores.run_tool("rustc", "--edition=2021", "-Dwarnings", f"--remap-path-prefix={make_cores.SRC}=.",
+		*(flag for part in parts for flag in levels[part]), "-o", exe, source)
 
 
 def build(name, exe):
 	program, compiler, *parts = name.split(".")
 	source = source_of(program)
+	if compiler == "rustc":
+		build_rust(parts, source, exe)
+		return
 	tool = COMPILERS[compiler][source.suffix == ".cpp"]
 	make_cores.need(tool, "strip")
 	standard = "-std=c++17" if source.suffix == ".cpp" else "-std=gnu17"

@@ -304,7 +304,9 @@ static bool visit(struct index *x, Dwarf_Die *die, struct level *level)
 		return enter(x, die, NULL, NULL, false);
 	case DW_TAG_member:
 	case DW_TAG_inheritance:
-		if (level->in_struct && !level->has_first && !dwarf_hasattr(die, DW_AT_external))
+		/* A pointer of Rust's to a T is to no struct that only begins with one. */
+		if (level->in_struct && !level->has_first && x->language != DBG_LANG_RUST &&
+		    !dwarf_hasattr(die, DW_AT_external))
 			return add_first(x, level, die);
 		return true;
 	default:

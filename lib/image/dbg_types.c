@@ -157,11 +157,16 @@ static const char *escaped(struct dbg_types *t, const char *before, const char *
 static struct dbg_type *type_new(struct dbg_types *t, Dwarf_Die *die, enum dbg_kind kind)
 {
 	struct dbg_type *ret = t->n_types < TYPES_MAX ? arena_alloc(&t->mem, sizeof(*ret)) : NULL;
+	enum dbg_language language = DBG_LANG_C;
+	Dwarf_Die unit;
 
 	if (!ret)
 		return NULL;
 	t->n_types++;
+	if (dwarf_diecu(die, &unit, NULL, NULL) && dwarf_srclang(&unit) == DW_LANG_Rust)
+		language = DBG_LANG_RUST;
 	*ret = (struct dbg_type){
+		.language = (uint8_t)language,
 		.of = t, .die = die->addr, .in_alt = is_in_alt(t, die), .kind = (uint8_t)kind, .size = number(die, DW_AT_byte_size),
 	};
 	return ret;
@@ -333,6 +338,8 @@ static struct dbg_type *simple_shell(struct dbg_types *t, Dwarf_Die *die, const 
 		ret = type_new(t, die, DBG_KIND_POINTER);
 		if (ret)
 			ret->size = POINTER;
+		if (ret && dwarf_diename(die))
+			ret->name = escaped(t, "", dwarf_diename(die)); /* Rust's: "alloc::boxed::Box<T>", "&T" */
 		return ret;
 	default:
 		return NULL;
@@ -444,6 +451,104 @@ static void add_member(struct dbg_types *t, Dwarf_Die *child, bool in_union, str
 		t->n_members++;
 }
 
+/* ---- variants of Rust's enums */
+
+struct variants {
+	struct dbg_types *t;
+	struct members *members;
+	struct dbg_variant tag;
+	uint64_t low, high, n; /* of the tags that variants name; how many do */
+	size_t others;	       /* index of the members of the variant that names none, + 1 */
+};
+
+static uint64_t tag_value(Dwarf_Attribute *attr, unsigned size)
+{
+	Dwarf_Sword s;
+	Dwarf_Word u = 0;
+
+	if (dwarf_formudata(attr, &u) && !dwarf_formsdata(attr, &s))
+		u = (uint64_t)s;
+	return size < 8 ? u & ((1ull << 8 * size) - 1) : u;
+}
+
+/* Members of one variant; `tag` NULL: it is always there. */
+static void add_variant(struct variants *v, Dwarf_Die *of, const struct dbg_variant *tag)
+{
+	unsigned seen = 0;
+	Dwarf_Die child;
+
+	for (bool more = !dwarf_child(of, &child); more && seen < CHILDREN_MAX;
+	     more = !dwarf_siblingof(&child, &child), seen++) {
+		size_t n = v->members->n;
+
+		if (dwarf_tag(&child) != DW_TAG_member)
+			continue;
+		add_member(v->t, &child, false, v->members);
+		if (v->members->n > n)
+			v->members->v[n].variant = tag;
+	}
+}
+
+static void on_variant(struct variants *v, Dwarf_Die *die)
+{
+	struct dbg_variant *tag = arena_alloc(&v->t->mem, sizeof(*tag));
+	Dwarf_Attribute attr;
+
+	if (!tag)
+		return;
+	*tag = v->tag;
+	if (!v->tag.size) {
+		add_variant(v, die, NULL); /* the only one */
+		return;
+	}
+	if (!dwarf_attr(die, DW_AT_discr_value, &attr)) {
+		v->others = v->members->n + 1;
+		tag->is_other = true;
+		add_variant(v, die, tag);
+		return;
+	}
+	tag->low = tag->high = tag_value(&attr, tag->size);
+	v->low = !v->n || tag->low < v->low ? tag->low : v->low;
+	v->high = !v->n || tag->low > v->high ? tag->low : v->high;
+	v->n++;
+	add_variant(v, die, tag);
+}
+
+static void add_variants(struct dbg_types *t, Dwarf_Die *part, struct members *members)
+{
+	struct variants v = { .t = t, .members = members };
+	Dwarf_Attribute attr;
+	Dwarf_Die tag, child;
+	unsigned seen = 0;
+
+	if (dwarf_attr(part, DW_AT_discr, &attr) && dwarf_formref_die(&attr, &tag)) {
+		const struct dbg_type *type = type_of(t, &tag);
+
+		v.tag.offset = number(&tag, DW_AT_data_member_location);
+		v.tag.size = type->size <= 8 ? (uint8_t)type->size : 0;
+		if (!v.tag.size)
+			return;
+	}
+	for (bool more = !dwarf_child(part, &child); more && seen < CHILDREN_MAX;
+	     more = !dwarf_siblingof(&child, &child), seen++)
+		if (dwarf_tag(&child) == DW_TAG_variant)
+			on_variant(&v, &child);
+	/*
+	 * What the others leave: told only where those are a range, whole but for the number of this
+	 * one, which is never there (the compiler counts it all the same).
+	 */
+	for (size_t i = v.others ? v.others - 1 : members->n; i < members->n; i++) {
+		struct dbg_variant *other = (struct dbg_variant *)members->v[i].variant;
+
+		if (!other || !other->is_other)
+			continue;
+		other->low = v.low;
+		other->high = v.high;
+		if (v.high - v.low > v.n)
+			members->v[i].type = &t->nothing;
+	}
+}
+
 static void add_param(struct dbg_types *t, Dwarf_Die *child, struct members *params)
 {
 	struct dbg_member m = {};
@@ -489,6 +594,8 @@ static void load_struct(struct dbg_types *t, struct dbg_type *type, Dwarf_Die *d
 			add_member(t, &child, type->kind == DBG_KIND_UNION, &members);
 		else if (tag == DW_TAG_template_type_parameter)
 			add_param(t, &child, &params);
+		else if (tag == DW_TAG_variant_part)
+			add_variants(t, &child, &members);
 	}
 	if (members.n)
 		qsort(members.v, members.n, sizeof(*members.v), by_offset);
@@ -531,6 +638,21 @@ const struct dbg_type *dbg_var_type(struct dbg_types *t, const struct dbg_var *v
 	Dwarf_Die die;
 
 	return die_at(t, v->die, v->in_alt, &die) ? type_of(t, &die) : &t->nothing;
+}
+
+const struct dbg_type *dbg_vtable_type(struct dbg_types *t, uint64_t addr)
+{
+	const struct dbg_var *v = dbg_var_at(t, false, addr);
+	const char *alias = NULL;
+	Dwarf_Attribute attr;
+	Dwarf_Die die, type;
+
+	if (!v || v->addr != addr || v->language != DBG_LANG_RUST || !die_at(t, v->die, v->in_alt, &die) ||
+	    !dwarf_attr_integrate(&die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &type) ||
+	    !dwarf_attr(&type, DW_AT_containing_type, &attr) || !dwarf_formref_die(&attr, &die) ||
+	    !plain_type(&die, &alias))
+		return NULL;
+	return known_or_new(t, &die, alias);
 }
 
 /* What register a frame's function names its variables from, at this pc. */

@@ -24,10 +24,17 @@ enum dbg_kind {
 enum dbg_language { DBG_LANG_C, DBG_LANG_CXX, DBG_LANG_RUST, DBG_LANG_OTHER };
 
 struct dbg_type;
+/* When a variant is the one there: its tag, a number in the same struct, lies in [low, high], or does not. */
+struct dbg_variant {
+	uint64_t offset, low, high;
+	uint8_t size; /* bytes of the tag */
+	bool is_other;
+};
 struct dbg_member {
 	const char *name; /* NULL: unnamed */
 	uint64_t offset;
 	const struct dbg_type *type; /* never NULL */
+	const struct dbg_variant *variant; /* NULL: it is always there */
 	bool is_base; /* the part of a base class */
 };
 
@@ -124,6 +131,8 @@ void dbg_type_load(struct dbg_type *type);
 /* The static variable at or before an address (as in the file), or at an offset in the TLS block. */
 const struct dbg_var *dbg_var_at(const struct dbg_types *t, bool is_tls, uint64_t addr);
 const struct dbg_type *dbg_var_type(struct dbg_types *t, const struct dbg_var *v);
+/* Rust: what the vtable of a trait at an address (as in the file) is for; NULL: it is none. */
+const struct dbg_type *dbg_vtable_type(struct dbg_types *t, uint64_t addr);
 
 /* A frame, for what lies in it: canonical frame address, and what is known of two registers. */
 struct dbg_frame {

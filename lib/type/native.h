@@ -14,6 +14,7 @@ enum native_kind {
 	NATIVE_VALUE,  /* one object */
 	NATIVE_ARRAY,  /* objects one after another: of a vector, of malloc(n * size) */
 	NATIVE_COUNTED, /* the same behind the count that new[] keeps */
+	NATIVE_TABLE,	/* pairs of keys and values of Rust's HashMap, not all of them there */
 	NATIVE_KINDS
 };
 
@@ -32,6 +33,16 @@ enum native_op {
 	NATIVE_POINTER, /* to one object, or to the first of some */
 	NATIVE_VECTOR,	/* to the first of those up to the next word; the one behind that ends their room */
 	NATIVE_DEQUE,	/* to pointers to buffers; behind it their number, and where the first and the last value are */
+	NATIVE_DYN,	/* to what a trait's vtable is for, which another word points at (native_room.length) */
+	NATIVE_RUST,	/* a container of Rust's: `offset` is where its word is that leads to the block (native_room) */
+};
+
+/* What counts only while a number in the same value lies in [low, high], or does not. */
+struct native_guard {
+	uint64_t offset, low, high;
+	uint8_t size; /* bytes of it */
+	bool is_other;
+	const struct native_guard *outer; /* and only while that holds; NULL */
 };
 
 /* Where a type has a pointer. */
@@ -39,17 +50,15 @@ struct native_slot {
 	uint64_t offset;
 	struct native_type *to;
 	uint8_t op; /* enum native_op */
-	bool has_guard; /* what counts only while the byte at `guard` is `is` */
-	uint8_t is;
-	uint64_t guard;
+	const struct native_guard *guard; /* NULL: it always counts */
+	const struct native_room *room;	  /* of Rust's containers */
 };
 
 /* Where it has a reference that its target counts. */
 struct native_ref {
 	uint64_t offset;
-	bool is_weak, has_guard;
-	uint8_t is; /* as in native_slot */
-	uint64_t guard;
+	bool is_weak;
+	const struct native_guard *guard;
 };
 
 /* A type of DWARF's as blocks have it: dbg_type.user. */
@@ -61,6 +70,7 @@ struct native_type {
 	bool compiled, refs_made;
 	bool is_node; /* of a container */
 	bool is_ring; /* such a one whose links may lead to the container, too */
+	struct native_type *larger; /* begins with this one, and is what a large enough block has; NULL */
 	struct native_shape *shapes[NATIVE_KINDS][2]; /* sure, and guessed */
 };
 
@@ -134,6 +144,9 @@ void native_type_name(const struct dbg_type *type, struct text *ret);
  */
 bool native_path(const struct native *n, const struct dbg_type *type, bool is_array, taddr addr, uint64_t offset,
 		 const char *first, struct text *ret);
+/* The same in a table of pairs: `["eu"].items`. */
+bool native_table_path(const struct native *n, const struct dbg_type *pair, taddr addr, uint64_t offset,
+		       struct text *ret);
 /* A name of C++ as people write it: std::string, no default allocators. */
 void native_pretty(const char *name, struct text *ret);
 
@@ -155,6 +168,37 @@ bool native_is_ring(const struct dbg_type *type); /* of a list that ends where i
 bool native_is_link(const struct dbg_type *type);
 /* "eu" in `["eu"]`, "..." where contents are not to be shown. */
 void native_key(const struct native *n, const struct dbg_type *key, taddr at, struct text *ret);
+
+/* What a guard asks of a value; `size`: bytes of the value at hand. */
+bool native_holds(const struct native_guard *guard, const uint8_t *value, uint64_t size);
+
+/* native_rust.c: containers of Rust's std, as far as DWARF does not say where their values are. */
+
+/* Where the words of one are, from the value that has it on. */
+struct native_room {
+	uint8_t kind; /* enum room_kind, its own */
+	uint64_t first, capacity, length, head;
+	const char *wrapper; /* what a pointer to a trait points at besides: the name of an Rc's block; NULL */
+};
+/* A container: its values' type, what their block is found by. False: it is none. */
+bool native_rust_room(struct native *n, const struct dbg_type *type, uint64_t at, struct native_slot *ret);
+/* A part of a container's block that holds values. */
+struct native_run {
+	taddr start;   /* of the block */
+	uint8_t kind;  /* enum native_kind */
+	uint64_t room; /* bytes of it for values, from `skip` on */
+	uint64_t skip, from, to; /* from `start` on */
+};
+/* Until fn answers false; at least once where there is a block. `value`: the one that has the slot. */
+void native_rust_runs(struct native *n, const uint8_t *value, uint64_t size, const struct native_slot *slot,
+		      bool (*fn)(void *arg, const struct native_run *run), void *arg);
+/* The concrete type behind a NATIVE_DYN, by its other word; NULL: unknown. */
+struct native_type *native_rust_dyn(struct native *n, const struct native_slot *slot, uint64_t vtable);
+/* Where the bytes of a String or &str at an address are. */
+bool native_rust_text(const struct native *n, const struct dbg_type *type, taddr at, uint64_t *ret_at,
+		      uint64_t *ret_length);
+/* Fields of these are their library's business. */
+bool native_is_rust_std(const struct dbg_type *type);
 
 /* native_counts.c: a struct that is a counted reference: its word that leads to the count; NULL: it is none. */
 const struct dbg_member *native_counted(const struct dbg_type *type, uint64_t *ret_offset, bool *ret_is_weak);

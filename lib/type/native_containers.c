@@ -164,6 +164,8 @@ void native_key(const struct native *n, const struct dbg_type *key, taddr at, st
 	} else if (begins(key->name, "std::__cxx11::basic_string<char,") && key->size == 32 &&
 		   !image_read(n->img, at, words, sizeof(words))) {
 		add_quoted(n, words[0], words[1], ret);
+	} else if (native_rust_text(n, key, at, &words[0], &words[1])) {
+		add_quoted(n, words[0], words[1], ret);
 	} else {
 		text_add(ret, "...");
 	}
@@ -174,6 +176,7 @@ void native_key(const struct native *n, const struct dbg_type *key, taddr at, st
 /* Arguments that a template has by itself. */
 static const char *const defaults[] = {
 	"std::allocator<", "std::char_traits<", "std::less<", "std::hash<", "std::equal_to<", "std::default_delete<",
+	"alloc::alloc::Global", "std::hash::random::RandomState",
 };
 
 /* Bytes of ", std::allocator<...>"; 0: something else is there. */
@@ -190,6 +193,8 @@ static size_t default_argument(const char *s)
 
 		if (strncmp(at, defaults[i], n) != 0)
 			continue;
+		if (defaults[i][n - 1] != '<')
+			return at[n] == '>' || at[n] == ',' ? (size_t)(at + n - s) : 0;
 		for (at += n, depth = 1; *at && depth; at++)
 			depth += (*at == '<') - (*at == '>');
 		return depth ? 0 : (size_t)(at - s);

@@ -259,6 +259,27 @@ static struct err *on_deque(struct counts *c, const uint8_t *w)
 	return err;
 }
 
+struct rust_live {
+	struct counts *c;
+	struct err *err;
+};
+
+static bool on_run(void *arg, const struct native_run *run)
+{
+	struct rust_live *r = arg;
+
+	r->err = add_live(r->c, run->start, run->from, run->to);
+	return !r->err;
+}
+
+static struct err *on_rust(struct counts *c, const uint8_t *value, uint64_t size, const struct native_slot *slot)
+{
+	struct rust_live r = { .c = c };
+
+	native_rust_runs(c->n, value, size, slot, on_run, &r);
+	return r.err;
+}
+
 /* Whether arrays of it have references in them. */
 static bool has_refs(struct counts *c, const struct native_slot *slot)
 {
@@ -273,12 +294,6 @@ static bool has_refs(struct counts *c, const struct native_slot *slot)
 	return type && type->n_refs;
 }
 
-/* What counts only while a byte says so, in a value of `size` bytes. */
-static bool is_there(const uint8_t *value, uint64_t size, bool has_guard, uint64_t guard, uint8_t is)
-{
-	return !has_guard || (guard < size && value[guard] == is);
-}
-
 /* Where values of a type lie in a block. */
 struct values {
 	uint64_t at, n; /* of the first; how many */
@@ -291,7 +306,7 @@ static struct values values_of(const struct native_shape *shape, const uint8_t *
 
 	if (shape->kind == NATIVE_VALUE)
 		v.n = size >= one;
-	else if (shape->kind == NATIVE_ARRAY)
+	else if (shape->kind == NATIVE_ARRAY || shape->kind == NATIVE_TABLE)
 		v.n = size / one;
 	else if (size >= WORD && load_u64(bytes) <= (size - WORD) / one)
 		v = (struct values){ WORD, load_u64(bytes) };
@@ -321,13 +336,15 @@ static struct err *find_live(void *arg, const struct native_block *b)
 			const struct native_slot *slot = &shape->type->slots[k];
 			uint64_t left = size > slot->offset ? size - slot->offset : 0;
 
-			if (slot->op == NATIVE_POINTER || !has_refs(c, slot) ||
-			    !is_there(value, size, slot->has_guard, slot->guard, slot->is))
+			if (slot->op == NATIVE_POINTER || slot->op == NATIVE_DYN || !has_refs(c, slot) ||
+			    !native_holds(slot->guard, value, size))
 				continue;
 			if (slot->op == NATIVE_VECTOR && left >= 3 * WORD)
 				err = on_vector(c, value + slot->offset);
 			else if (slot->op == NATIVE_DEQUE && left >= 10 * WORD)
 				err = on_deque(c, value + slot->offset);
+			else if (slot->op == NATIVE_RUST)
+				err = on_rust(c, value, size, slot);
 		}
 	}
 	return err;
@@ -339,21 +356,28 @@ static int by_id(const void *pa, const void *pb)
 
 	if (a->id != b->id)
 		return a->id < b->id ? -1 : 1;
+	if (a->from != b->from)
+		return a->from < b->from ? -1 : 1;
 	return a->to < b->to ? 1 : a->to > b->to ? -1 : 0;
 }
 
-/* The values of a block that are in use, as far as its container says. */
-static void cut_values(const struct counts *c, uint32_t id, uint64_t one, struct values *v)
+/* The first of those of a block; c->live.n: its values are all of it. */
+static size_t live_of(const struct counts *c, uint32_t id)
 {
 	size_t i = partition_point(c->live.n, k, c->live.v[k].id < id);
-	const struct live *live = i < c->live.n && c->live.v[i].id == id ? &c->live.v[i] : NULL;
-	uint64_t end = v->at + v->n * one;
 
-	if (!live || live->from > end)
-		return;
-	end = live->to < end ? live->to : end;
-	v->at = live->from;
-	v->n = end > v->at ? (end - v->at) / one : 0;
+	return i < c->live.n && c->live.v[i].id == id ? i : c->live.n;
+}
+
+/* Values in what is in use. */
+static struct values cut_values(const struct live *live, uint64_t one, const struct values *all)
+{
+	uint64_t end = all->at + all->n * one < live->to ? all->at + all->n * one : live->to;
+	struct values v = { live->from, 0 };
+
+	if (live->from < end)
+		v.n = (end - live->from) / one;
+	return v;
 }
 
 /* ---- references */
@@ -413,7 +437,7 @@ static struct err *add_typed(struct counts *c, const struct scanned *s, uint64_t
 		uint32_t to;
 
 		if (size < WORD || ref->offset > size - WORD ||
-		    !is_there(s->bytes + at, size, ref->has_guard, ref->guard, ref->is))
+		    !native_holds(ref->guard, s->bytes + at, size))
 			continue;
 		to = found_at(c, load_u64(s->bytes + at + ref->offset));
 		if (to == UINT32_MAX)
@@ -464,6 +488,18 @@ static bool leads_to_counted(const struct counts *c, node_id node)
 	return false;
 }
 
+static struct err *add_values(struct counts *c, const struct scanned *s, uint64_t size, const struct values *v)
+{
+	struct err *err = NULL;
+
+	for (uint64_t i = 0; i < v->n && !err; i++) {
+		err = add_typed(c, s, v->at + i * size);
+		if (!err)
+			err = add_untyped(c, s, v->at + i * size, v->at + (i + 1) * size);
+	}
+	return err;
+}
+
 static struct err *find_references(void *arg, const struct native_block *b)
 {
 	struct counts *c = arg;
@@ -471,6 +507,7 @@ static struct err *find_references(void *arg, const struct native_block *b)
 	struct scanned s = { .b = b };
 	uint64_t avail = 0, size;
 	struct values v;
+	size_t live;
 	struct err *err = NULL;
 
 	if (!leads_to_counted(c, b->id))
@@ -485,11 +522,16 @@ static struct err *find_references(void *arg, const struct native_block *b)
 	native_refs(c->n, shape->type);
 	size = shape->type->dbg->size;
 	v = values_of(shape, s.bytes, b->usable);
-	cut_values(c, b->id, size, &v);
-	for (uint64_t i = 0; i < v.n && !err; i++) {
-		err = add_typed(c, &s, v.at + i * size);
-		if (!err)
-			err = add_untyped(c, &s, v.at + i * size, v.at + (i + 1) * size);
+	live = live_of(c, b->id);
+	if (live == c->live.n)
+		return add_values(c, &s, size, &v);
+	for (uint64_t end = 0; live < c->live.n && c->live.v[live].id == b->id && !err; live++) {
+		struct values part = cut_values(&c->live.v[live], size, &v);
+
+		if (c->live.v[live].from < end)
+			continue; /* two say the same of it */
+		end = c->live.v[live].to;
+		err = add_values(c, &s, size, &part);
 	}
 	return err;
 }

@@ -17,7 +17,25 @@ enum {
 	PARTS_MAX = 1 << 16, /* looked at for them */
 	DEPTH_MAX = 64,
 	ALTERNATIVES_MAX = 64, /* of one variant */
+	GUARDS_MAX = 4, /* inside each other */
+	BTREE_KEYS = 11, /* of one node */
 };
+
+/* Links of a BTreeMap lead to its leaves' type, whatever node is there. */
+static struct native_type *larger_of(struct native *n, const struct dbg_type *type)
+{
+	static const char leaf[] = "alloc::collections::btree::node::LeafNode<";
+	struct text name = TEXT_INIT;
+	struct native_type *ret = NULL;
+
+	if (type->language != DBG_LANG_RUST || !type->name || strncmp(type->name, leaf, strlen(leaf)) != 0)
+		return NULL;
+	text_printf(&name, "alloc::collections::btree::node::InternalNode<%s", type->name + strlen(leaf));
+	if (!name.bad)
+		ret = native_type_named(n, text_str(&name));
+	text_fini(&name);
+	return ret;
+}
 
 struct native_type *native_type_of(struct native *n, const struct dbg_type *type)
 {
@@ -32,6 +50,7 @@ struct native_type *native_type_of(struct native *n, const struct dbg_type *type
 			t->dbg = dbg;
 			t->is_node = native_is_node(dbg);
 			t->is_ring = native_is_ring(dbg);
+			t->larger = larger_of(n, dbg);
 		}
 		dbg->user = t;
 	}
@@ -55,7 +74,7 @@ void native_type_name(const struct dbg_type *type, struct text *ret)
 {
 	unsigned stars = 0;
 
-	while (type && type->kind == DBG_KIND_POINTER && stars < DEPTH_MAX) {
+	while (type && type->kind == DBG_KIND_POINTER && !type->name && stars < DEPTH_MAX) {
 		dbg_type_load((struct dbg_type *)type);
 		type = type->to;
 		stars++;
@@ -107,9 +126,8 @@ struct part {
 	const struct dbg_type *type;
 	uint64_t at;
 	struct native_nodes nodes; /* of the container that it is in */
-	bool has_guard;
-	uint8_t is;
-	uint64_t guard;
+	const struct native_guard *guard;
+	unsigned n_guards;
 };
 
 struct parts {
@@ -120,9 +138,7 @@ struct parts {
 static void add_slot(struct native *n, struct slots *slots, const struct part *in, uint64_t at,
 		     const struct dbg_type *pointer, enum native_op op)
 {
-	struct native_slot slot = {
-		.offset = at, .op = (uint8_t)op, .has_guard = in->has_guard, .is = in->is, .guard = in->guard,
-	};
+	struct native_slot slot = { .offset = at, .op = (uint8_t)op, .guard = in->guard };
 
 	if (slots->refs)
 		return;
@@ -136,7 +152,7 @@ static void add_slot(struct native *n, struct slots *slots, const struct part *i
 
 static void add_ref(const struct part *in, struct refs *refs)
 {
-	struct native_ref ref = { .has_guard = in->has_guard, .is = in->is, .guard = in->guard };
+	struct native_ref ref = { .guard = in->guard };
 	uint64_t offset;
 
 	if (!native_counted(in->type, &offset, &ref.is_weak))
@@ -156,18 +172,34 @@ static void push_part(struct parts *todo, const struct part *in, const struct db
 		vec_push(todo, &part);
 }
 
-/* What is there only while a byte says so; inside of such a thing nothing is said of another. */
-static void push_guarded(struct parts *todo, const struct part *in, const struct dbg_type *type, uint64_t at,
-			 uint64_t guard, uint8_t is)
+/* What is there only while something in the value says so; past a few inside each other nothing is said. */
+static void push_guarded(struct native *n, struct parts *todo, const struct part *in, const struct dbg_type *type,
+			 uint64_t at, const struct native_guard *guard)
 {
+	struct native_guard *kept = in->n_guards < GUARDS_MAX ? arena_alloc(&n->mem, sizeof(*kept)) : NULL;
 	struct part part = *in;
 
-	if (in->has_guard)
+	if (!kept)
 		return;
-	part.has_guard = true;
-	part.guard = guard;
-	part.is = is;
+	*kept = *guard;
+	kept->outer = in->guard;
+	part.guard = kept;
+	part.n_guards++;
 	push_part(todo, &part, type, at);
+}
+
+bool native_holds(const struct native_guard *guard, const uint8_t *value, uint64_t size)
+{
+	for (; guard; guard = guard->outer) {
+		uint64_t v = 0;
+
+		if (guard->size > sizeof(v) || size < guard->size || guard->offset > size - guard->size)
+			return false;
+		memcpy(&v, value + guard->offset, guard->size); /* little-endian, as all targets are */
+		if ((v - guard->low <= guard->high - guard->low) == guard->is_other)
+			return false;
+	}
+	return true;
 }
 
 /* Three pointers: the first element, the end of those there are, the end of the room. */
@@ -204,13 +236,15 @@ static bool add_deque(struct native *n, const struct part *p, struct slots *slot
 }
 
 /* std::optional and std::variant, by the parts of theirs that hold the value. */
-static bool push_alternatives(const struct part *p, struct parts *todo)
+static bool push_alternatives(struct native *n, const struct part *p, struct parts *todo)
 {
+	struct native_guard guard = { .size = 1, .low = 1, .high = 1 };
 	const struct dbg_member *at = native_member(p->type, "_M_payload"), *is = native_member(p->type, "_M_engaged"),
 				*value = at && is ? native_member(at->type, "_M_value") : NULL;
 
 	if (value) {
-		push_guarded(todo, p, value->type, p->at + at->offset, p->at + is->offset, 1);
+		guard.offset = p->at + is->offset;
+		push_guarded(n, todo, p, value->type, p->at + at->offset, &guard);
 		return true;
 	}
 	at = native_member(p->type, "_M_u");
@@ -219,8 +253,9 @@ static bool push_alternatives(const struct part *p, struct parts *todo)
 		return false;
 	for (unsigned i = 0; at && i < ALTERNATIVES_MAX; i++) {
 		value = native_member(at->type, "_M_first");
+		guard = (struct native_guard){ .offset = p->at + is->offset, .low = i, .high = i, .size = 1 };
 		if (value)
-			push_guarded(todo, p, value->type, p->at, p->at + is->offset, (uint8_t)i);
+			push_guarded(n, todo, p, value->type, p->at, &guard);
 		at = native_member(at->type, "_M_rest");
 	}
 	return true;
@@ -230,6 +265,84 @@ static bool push_alternatives(const struct part *p, struct parts *todo)
 static bool is_end(const char *name)
 {
 	return name && (!strcmp(name, "_M_finish") || !strcmp(name, "_M_end_of_storage") || !strcmp(name, "_M_last"));
+}
+
+static void push_member(struct native *n, const struct part *p, const struct dbg_member *m, struct parts *todo)
+{
+	const struct dbg_variant *v = m->variant;
+	struct native_guard guard;
+
+	if (is_end(m->name))
+		return;
+	if (!v) {
+		push_part(todo, p, m->type, p->at + m->offset);
+		return;
+	}
+	guard = (struct native_guard){
+		.offset = p->at + v->offset, .low = v->low, .high = v->high, .size = v->size, .is_other = v->is_other,
+	};
+	push_guarded(n, todo, p, m->type, p->at + m->offset, &guard);
+}
+
+static bool add_room(struct native *n, const struct part *p, struct slots *slots)
+{
+	struct native_slot slot = { .op = NATIVE_RUST, .guard = p->guard };
+
+	if (p->type->language != DBG_LANG_RUST || !native_rust_room(n, p->type, p->at, &slot))
+		return false;
+	if (!slots->refs && (slot.to || slot.op == NATIVE_DYN) && slots->n < SLOTS_MAX)
+		vec_push(slots, &slot);
+	return true;
+}
+
+/* Rust's MaybeUninit<T>: a union of nothing and the value. */
+static const struct dbg_type *uninit_of(const struct dbg_type *type)
+{
+	const struct dbg_member *value = type->kind == DBG_KIND_UNION ? native_member(type, "value") : NULL;
+
+	return value ? value->type : NULL;
+}
+
+/* Each of an array of what may not be there, as long as the node has more than so many. */
+static void push_filled(struct native *n, const struct part *p, const struct dbg_member *m, uint64_t length,
+			uint64_t more, struct parts *todo)
+{
+	const struct dbg_type *value = m && m->type->kind == DBG_KIND_ARRAY ? uninit_of(m->type->to) : NULL;
+
+	for (uint64_t i = 0; value && i < m->type->count && i <= BTREE_KEYS; i++) {
+		struct native_guard guard = { .offset = length, .low = i + more, .high = BTREE_KEYS, .size = 2 };
+
+		push_guarded(n, todo, p, value, p->at + m->offset + i * m->type->to->size, &guard);
+	}
+}
+
+/* Rust's BTreeMap (alloc/src/collections/btree/node.rs): how many keys and values a node has, `len` says. */
+static bool push_node(struct native *n, const struct part *p, struct parts *todo)
+{
+	const struct dbg_member *length, *data, *parent;
+
+	if (p->type->language != DBG_LANG_RUST || !p->type->name)
+		return false;
+	if (!strncmp(p->type->name, "alloc::collections::btree::node::LeafNode<", 42)) {
+		length = native_member(p->type, "len");
+		parent = native_member(p->type, "parent");
+		if (parent)
+			push_part(todo, p, parent->type, p->at + parent->offset);
+		if (length) {
+			push_filled(n, p, native_member(p->type, "keys"), p->at + length->offset, 1, todo);
+			push_filled(n, p, native_member(p->type, "vals"), p->at + length->offset, 1, todo);
+		}
+		return true;
+	}
+	if (strncmp(p->type->name, "alloc::collections::btree::node::InternalNode<", 46) != 0)
+		return false;
+	data = native_member(p->type, "data");
+	length = data ? native_member(data->type, "len") : NULL;
+	if (!length)
+		return false;
+	push_part(todo, p, data->type, p->at + data->offset);
+	push_filled(n, p, native_member(p->type, "edges"), p->at + data->offset + length->offset, 0, todo);
+	return true;
 }
 
 static void push_members(struct native *n, const struct part *in, struct parts *todo, struct slots *slots)
@@ -243,11 +356,12 @@ static void push_members(struct native *n, const struct part *in, struct parts *
 		add_ref(&p, slots->refs);
 	if (stored)
 		push_part(todo, &p, stored, p.at);
-	if (stored || add_vector(n, &p, slots) || add_deque(n, &p, slots) || push_alternatives(&p, todo))
+	if (stored || add_vector(n, &p, slots) || add_deque(n, &p, slots) || push_alternatives(n, &p, todo))
+		return;
+	if (add_room(n, &p, slots) || push_node(n, &p, todo))
 		return;
 	for (uint32_t i = 0; i < p.type->n_members; i++)
-		if (!is_end(p.type->members[i].name))
-			push_part(todo, &p, p.type->members[i].type, p.at + p.type->members[i].offset);
+		push_member(n, &p, &p.type->members[i], todo);
 }
 
 static int by_offset(const void *a, const void *b)
@@ -326,8 +440,20 @@ void native_refs(struct native *n, struct native_type *type)
 
 /* ---- how bytes are called */
 
-/* The member that a byte is in; NULL: none. */
-static const struct dbg_member *member_at(const struct dbg_type *type, uint64_t offset)
+/* Not one of a variant that is not there. */
+static bool is_active(const struct native *n, const struct dbg_member *m, taddr addr)
+{
+	const struct dbg_variant *v = m->variant;
+	uint64_t tag = 0;
+
+	if (!v || !addr || image_read(n->img, addr + v->offset, &tag, v->size))
+		return true;
+	return (tag - v->low <= v->high - v->low) != v->is_other;
+}
+
+/* The member that a byte of a value at `addr` is in; NULL: none. */
+static const struct dbg_member *member_at(const struct native *n, const struct dbg_type *type, taddr addr,
+					  uint64_t offset)
 {
 	uint32_t i;
 
@@ -336,7 +462,7 @@ static const struct dbg_member *member_at(const struct dbg_type *type, uint64_t 
 	while (i--) {
 		const struct dbg_member *m = &type->members[i];
 
-		if (offset - m->offset < m->type->size)
+		if (offset - m->offset < m->type->size && is_active(n, m, addr))
 			return m;
 	}
 	return NULL;
@@ -395,12 +521,61 @@ static void step_stored(const struct native *n, struct step *s, const struct dbg
 	}
 }
 
+/* Rust calls the fields of tuples by their number: ".0"; of its own enums nobody does. */
+static void add_number(struct step *s, const struct dbg_member *m, struct text *ret)
+{
+	if (s->type->language != DBG_LANG_RUST || native_is_rust_std(s->type) || strncmp(m->name, "__", 2) != 0)
+		return;
+	text_add(ret, ".");
+	text_add(ret, m->name + 2);
+	s->before = ".";
+}
+
+/* A value of a map's table or node of Rust: `["eu"]`, and into the value. */
+static void step_pair(const struct native *n, struct step *s, const struct dbg_type *key, taddr key_at, struct text *ret)
+{
+	text_add(ret, "[");
+	if (key_at)
+		native_key(n, key, key_at, ret);
+	else
+		text_add(ret, "...");
+	text_add(ret, "]");
+	s->before = ".";
+}
+
+/* BTreeMap's: which key belongs to it. False: it is no key or value of a node. */
+static bool step_node(const struct native *n, struct step *s, struct text *ret)
+{
+	const struct dbg_member *m, *keys;
+	const struct dbg_type *key, *to;
+	uint64_t i;
+
+	if (s->type->language != DBG_LANG_RUST || !s->type->name ||
+	    strncmp(s->type->name, "alloc::collections::btree::node::LeafNode<", 42) != 0)
+		return false;
+	m = member_at(n, s->type, s->addr, s->offset);
+	keys = native_member(s->type, "keys");
+	if (!m || !m->name || !keys || m->type->kind != DBG_KIND_ARRAY || keys->type->kind != DBG_KIND_ARRAY ||
+	    !m->type->to->size)
+		return false;
+	to = uninit_of(m->type->to);
+	key = uninit_of(keys->type->to);
+	if (!to || !key)
+		return false;
+	i = (s->offset - m->offset) / m->type->to->size;
+	step_pair(n, s, key, s->addr ? s->addr + keys->offset + i * keys->type->to->size : 0, ret);
+	if (m == keys)
+		text_add(ret, " key");
+	step_into(s, to, m->offset + i * m->type->to->size);
+	return true;
+}
+
 bool native_path(const struct native *n, const struct dbg_type *type, bool is_array, taddr addr, uint64_t offset,
 		 const char *first, struct text *ret)
 {
 	struct step s = { type, addr, offset, first };
 	size_t before = ret->n;
-	bool in_library = false, in_node = false;
+	bool in_library = false, in_node = false, in_edges = false;
 
 	if (is_array && native_is_link(type)) {
 		text_add(ret, "*"); /* the buckets of a table: what they lead to stands for them */
@@ -413,11 +588,16 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 		const struct dbg_member *m;
 
 		if (s.type->kind == DBG_KIND_ARRAY && s.type->to->size) {
-			step_element(&s, s.type->to, ret);
+			if (in_edges) /* which child of a node of BTreeMap's says nothing */
+				step_into(&s, s.type->to, s.offset - s.offset % s.type->to->size);
+			else
+				step_element(&s, s.type->to, ret);
 			continue;
 		}
 		if (s.type->kind != DBG_KIND_STRUCT)
 			break;
+		if (step_node(n, &s, ret))
+			continue;
 		in_node = in_node || native_is_node(s.type);
 		stored = native_stored(s.type);
 		if (stored && in_node) {
@@ -429,11 +609,13 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 			step_into(&s, stored, 0);
 			continue;
 		}
-		m = member_at(s.type, s.offset);
+		m = member_at(n, s.type, s.addr, s.offset);
 		if (!m)
 			break;
-		if (m->name && is_reserved(m->name)) {
+		if (m->name && (is_reserved(m->name) || native_is_rust_std(s.type))) {
 			in_library = true;
+			in_edges = !strcmp(m->name, "edges");
+			add_number(&s, m, ret);
 		} else if (m->name) {
 			text_add(ret, s.before);
 			text_add(ret, m->name);
@@ -442,4 +624,30 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 		step_into(&s, m->type, m->offset);
 	}
 	return ret->n > before || in_library || in_node;
+}
+
+bool native_table_path(const struct native *n, const struct dbg_type *pair, taddr addr, uint64_t offset,
+		       struct text *ret)
+{
+	const struct dbg_member *key = native_member(pair, "__0"), *value = native_member(pair, "__1");
+	struct step s = { pair, addr, offset % pair->size, "." };
+
+	s.addr = addr + (offset - s.offset);
+	if (!key || !value)
+		return native_path(n, pair, true, addr, offset, ".", ret);
+	if (!value->type->size) { /* a set: the key is what it holds */
+		text_add(ret, "[]");
+		step_into(&s, key->type, key->offset);
+	} else {
+		step_pair(n, &s, key->type, s.addr + key->offset, ret);
+		if (s.offset >= key->offset && s.offset - key->offset < key->type->size) {
+			text_add(ret, " key");
+			step_into(&s, key->type, key->offset);
+		} else if (s.offset >= value->offset) {
+			step_into(&s, value->type, value->offset);
+		}
+	}
+	if (s.type != pair)
+		native_path(n, s.type, false, s.addr, s.offset, ".", ret);
+	return true;
 }

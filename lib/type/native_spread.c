@@ -354,6 +354,8 @@ static void decide(struct native_spread *s, const struct pending *c)
 	s->most = c->most;
 	if (p.offset == 8 && is_counted(s, &p, type->dbg->size))
 		settle(s, &p, type, NATIVE_COUNTED, TYPE_SPREAD, p.usable);
+	if (type->larger && p.usable >= type->larger->dbg->size)
+		type = type->larger;
 	if (p.offset || p.usable < type->dbg->size)
 		return;
 	confidence = judge_one(s, &p, type, &kind);
@@ -456,20 +458,79 @@ static void on_deque(struct native_spread *s, const uint8_t *words, struct nativ
 	}
 }
 
+struct rust_runs {
+	struct native_spread *s;
+	const struct native_slot *slot;
+	bool is_new; /* nobody has followed them before */
+};
+
+static bool on_run(void *arg, const struct native_run *run)
+{
+	struct rust_runs *r = arg;
+	struct native_spread *s = r->s;
+	struct native_shape *now;
+	struct place p;
+
+	if (!find_place(s, run->start, &p) || p.offset || run->skip > p.usable || run->room > p.usable - run->skip ||
+	    run->to < run->from || run->to > run->skip + run->room)
+		return false;
+	if (!r->is_new) {
+		if (p.usable - run->skip - run->room > slack(&p, run->skip + run->room))
+			return false;
+		now = native_shape_now(s->n, p.id);
+		if (now && now->type == r->slot->to && s->n->cols->confidence[p.id] >= s->most)
+			return false;
+		settle(s, &p, r->slot->to, run->kind, TYPE_SPREAD, 0);
+		now = native_shape_now(s->n, p.id);
+		r->is_new = now && now->type == r->slot->to;
+	}
+	p.at += run->from;
+	if (r->is_new && r->slot->to->n_slots && run->to > run->from)
+		push(s, &p, run->to - run->from);
+	return r->is_new;
+}
+
+static void on_rust(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
+{
+	struct rust_runs r = { .s = s, .slot = slot };
+
+	native_rust_runs(s->n, value, left, slot, on_run, &r);
+}
+
+static void on_dyn(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
+{
+	uint64_t word = load_u64(value + slot->offset), at = slot->room->length;
+	struct native_type *type;
+
+	if (word - s->low >= s->span || at >= left || left - at < 8)
+		return;
+	image_keep_exact(s->n->img, value + at, 8);
+	type = native_rust_dyn(s->n, slot, load_u64(value + at));
+	if (type)
+		on_pointer(s, word, type);
+}
+
 /* ---- values, and what they point at */
 
 /* `value`: a value of the type that has the slot, of which `left` bytes are at hand. */
 static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
 {
-	static const uint8_t bytes[] = { [NATIVE_POINTER] = 8, [NATIVE_VECTOR] = 24, [NATIVE_DEQUE] = 80 };
+	static const uint8_t bytes[] = { [NATIVE_POINTER] = 8, [NATIVE_VECTOR] = 24, [NATIVE_DEQUE] = 80, [NATIVE_DYN] = 8, [NATIVE_RUST] = 8 };
 	uint64_t word;
 
 	if (slot->offset > left || left - slot->offset < bytes[slot->op])
 		return;
-	if (slot->has_guard) {
-		if (slot->guard >= left || value[slot->guard] != slot->is)
-			return;
-		image_keep_exact(s->n->img, value + slot->guard, 1);
+	if (!native_holds(slot->guard, value, left))
+		return;
+	for (const struct native_guard *g = slot->guard; g; g = g->outer)
+		image_keep_exact(s->n->img, value + g->offset, g->size);
+	if (slot->op == NATIVE_RUST) {
+		on_rust(s, value, left, slot);
+		return;
+	}
+	if (slot->op == NATIVE_DYN) {
+		on_dyn(s, value, left, slot);
+		return;
 	}
 	word = load_u64(value + slot->offset);
 	if (word - s->low >= s->span)
@@ -561,11 +622,13 @@ static void follow_later(struct native_spread *s)
 	for (uint64_t w = 0; w < bits_words(g->n) && !s->err; w++) {
 		while (set[w] && !s->err) {
 			uint32_t id = (uint32_t)(w << 6 | (unsigned)__builtin_ctzll(set[w]));
+			struct native_shape *shape = native_shape_now(s->n, id);
 			struct place p;
 
 			bit_clear(set, id);
 			s->n_later--;
-			if (find_place(s, grains_key(g, id), &p))
+			/* Which of a table's values are there, the block alone does not tell. */
+			if ((!shape || shape->kind != NATIVE_TABLE) && find_place(s, grains_key(g, id), &p))
 				follow_block(s, &(struct to_follow){ p.at, p.usable, id });
 			follow_all(s);
 		}

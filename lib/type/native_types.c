@@ -233,6 +233,8 @@ static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size,
 	(void)size;
 	if (!shape->type || offset < skip)
 		return false;
+	if (shape->kind == NATIVE_TABLE)
+		return native_table_path(p, shape->type->dbg, addr, offset, ret);
 	return native_path(p, shape->type->dbg, shape->kind != NATIVE_VALUE, addr + skip, offset - skip, "->", ret);
 }
 
