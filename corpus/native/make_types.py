@@ -23,7 +23,8 @@ TYPES_CORPUS = HERE.parent / "types"
 COMPILERS = {"gcc": ("gcc", "g++"), "clang": ("clang", "clang++")}
 # What the parts of a name after the compiler stand for.
 FLAGS = {
-	"O0": ("-O0",), "O2": ("-O2",), "g": ("-g",), "g4": ("-g", "-gdwarf-4"), "stripped": (),
+	"O0": ("-O0",), "O2": ("-O2",), "g": ("-g",), "g4": ("-g", "-gdwarf-4"),
+	"split": ("-g", "-gsplit-dwarf"), "split4": ("-g", "-gdwarf-4", "-gsplit-dwarf"), "stripped": (),
 	"static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",),
 }
 
@@ -58,7 +59,9 @@ def build(name, exe):
 	standard = "-std=c++17" if source.suffix == ".cpp" else "-std=gnu17"
 	# Paths of the machine stay out of it.
 	common = ["-pthread", "-Wall", "-Wextra", "-Werror", standard, f"-ffile-prefix-map={make_cores.SRC}=.",
-		"-fdebug-prefix-map=/=.", *(flag for part in parts for flag in FLAGS[part])]
+		*(flag for part in parts for flag in FLAGS[part])]
+	if not {"split", "split4"} & set(parts):	# there they lead to the other file
+		common.append("-fdebug-prefix-map=/=.")
 	make_cores.run_tool(tool, *common, "-o", exe, source)
 	if "stripped" in parts:
 		make_cores.run_tool("strip", "-s", exe)

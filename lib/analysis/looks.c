@@ -77,7 +77,7 @@ static struct err *looks_run(struct env *env, const struct subject *s, struct re
 	(void)env;
 	if (!g->ops || !g->ops->label || !g->n_live)
 		return NULL;
-	look(g, g->n_live <= LOOKS ? 1 : g->live_bytes / LOOKS, classes, &table.n_rows);
+	look(g, g->n_live <= 4 * LOOKS ? 1 : g->live_bytes / LOOKS, classes, &table.n_rows);
 	if (!table.n_rows)
 		return NULL;
 	qsort(classes, table.n_rows, sizeof(*classes), by_bytes);

@@ -143,6 +143,7 @@ static struct err *module_dbg(struct image *img, struct module *m, const struct 
 	d->own = own;
 	d->alt = alt;
 	d->file = own ? own : m->elf;
+	d->may_look = !opt->no_host_files;
 	m->dbg = d;
 	m->symbols = SYMBOLS_DWARF;
 	return NULL;

@@ -31,6 +31,7 @@ struct dbg {
 	struct elf_file *own; /* `file`, when the module's own file has no DWARF */
 	struct elf_file *alt; /* what dwz moved out of `file`; NULL if it is whole */
 	bool opened;
+	bool may_look; /* libdw may open the files that split units name, and checks their ids */
 	struct dbg_reader {
 		struct elf_copy copy; /* what libelf reads */
 		struct Elf *elf;

@@ -13,6 +13,7 @@
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
+#include "image/dbg.h"
 #include "image/dbg_types.h"
 #include "image/demangle.h"
 
@@ -41,7 +42,7 @@ struct index {
 	Dwarf *dwarf;
 	bool is_alt;
 	uint8_t language;
-	uint64_t seen;
+	uint64_t seen, missing; /* missing: units whose file is not there */
 	struct text name;
 	struct {
 		struct first *v;
@@ -194,16 +195,27 @@ static const char *linkage_name(struct index *x, Dwarf_Die *die)
 	return ret;
 }
 
-/* An address that the expression names by its number in .debug_addr. */
+/* An address, or offset, that the expression names by its number in .debug_addr. */
 static bool indexed(Dwarf_Attribute *attr, const Dwarf_Op *op, uint64_t *ret)
 {
 	Dwarf_Attribute to;
 	Dwarf_Addr addr;
+	Dwarf_Word offset;
 
-	if (dwarf_getlocation_attr(attr, op, &to) || dwarf_formaddr(&to, &addr))
+	if (dwarf_getlocation_attr(attr, op, &to))
 		return false;
-	*ret = addr;
+	if (!dwarf_formaddr(&to, &addr))
+		*ret = addr;
+	else if (!dwarf_formudata(&to, &offset))
+		*ret = offset;
+	else
+		return false;
 	return true;
+}
+
+static bool is_tls_push(uint8_t atom)
+{
+	return atom == DW_OP_form_tls_address || atom == DW_OP_GNU_push_tls_address;
 }
 
 /* Where a static variable is: DW_OP_addr, or an offset in the TLS block. */
@@ -216,11 +228,30 @@ static bool static_place(Dwarf_Die *die, struct dbg_var *v)
 	if (!dwarf_attr(die, DW_AT_location, &attr) || dwarf_getlocation(&attr, &ops, &n) || !n)
 		return false;
 	v->addr = ops[0].number;
-	if (n == 1)
-		return ops[0].atom == DW_OP_addr || (ops[0].atom == DW_OP_addrx && indexed(&attr, ops, &v->addr));
-	v->is_tls = true;
-	return n == 2 && (ops[0].atom == DW_OP_const8u || ops[0].atom == DW_OP_const4u || ops[0].atom == DW_OP_addr) &&
-	       (ops[1].atom == DW_OP_form_tls_address || ops[1].atom == DW_OP_GNU_push_tls_address);
+	v->is_tls = n == 2 && is_tls_push(ops[1].atom);
+	switch (ops[0].atom) {
+	case DW_OP_addr:
+		return n == 1 || v->is_tls;
+	case DW_OP_addrx:
+	case DW_OP_GNU_addr_index:
+		return n == 1 && indexed(&attr, ops, &v->addr);
+	case DW_OP_constx:
+	case DW_OP_GNU_const_index:
+		return v->is_tls && indexed(&attr, ops, &v->addr);
+	case DW_OP_const8u:
+	case DW_OP_const4u:
+		return v->is_tls;
+	default:
+		return false;
+	}
+}
+
+/* GCC's .debug_addr has the address in the file's TLS segment (binutils resolve it so), not the offset. */
+static uint64_t tls_offset(const struct module *m, uint64_t at)
+{
+	uint64_t segment = m->tls_image - m->bias;
+
+	return at >= m->tls_size && at - segment < m->tls_size ? at - segment : at;
 }
 
 static bool add_variable(struct index *x, Dwarf_Die *die)
@@ -230,6 +261,8 @@ static bool add_variable(struct index *x, Dwarf_Die *die)
 
 	if (!dwarf_hasattr(die, DW_AT_location) || !static_place(die, &v))
 		return true;
+	if (v.is_tls)
+		v.addr = tls_offset(x->t->module, v.addr);
 	/* A definition outside its namespace or class has the whole name in its mangled one alone. */
 	if (dwarf_hasattr(die, DW_AT_specification))
 		v.name = linkage_name(x, die);
@@ -389,6 +422,21 @@ struct dbg_named *dbg_named_of(struct dbg_types *t, const void *die)
 	return i < t->named.n && t->named.v[i].die == die ? &t->named.v[i] : NULL;
 }
 
+/* Of a unit that was split off (-gsplit-dwarf) its file has the entries: the .dwo, as the unit names it. */
+static bool next_unit(struct index *x, Dwarf_CU **cu, Dwarf_Die *ret)
+{
+	Dwarf_Die split = {};
+	uint8_t kind;
+
+	if (dwarf_get_units(x->dwarf, *cu, cu, NULL, &kind, ret, x->t->module->dbg->may_look ? &split : NULL))
+		return false;
+	if (split.addr)
+		*ret = split;
+	else
+		x->missing += kind == DW_UT_skeleton;
+	return true;
+}
+
 struct err *dbg_index(struct dbg_types *t, struct Dwarf *dwarf, bool is_alt)
 {
 	struct index *x = calloc(1, sizeof(*x));
@@ -400,7 +448,7 @@ struct err *dbg_index(struct dbg_types *t, struct Dwarf *dwarf, bool is_alt)
 	if (!x)
 		return &err_nomem;
 	*x = (struct index){ .t = t, .dwarf = dwarf, .is_alt = is_alt, .name = { .max = 4 * NAME_BYTES } };
-	while (ok && x->seen < ENTRIES_MAX && !dwarf_get_units(dwarf, cu, &cu, NULL, NULL, &unit, NULL)) {
+	while (ok && x->seen < ENTRIES_MAX && next_unit(x, &cu, &unit)) {
 		x->language = language_of(&unit);
 		if (x->language != DBG_LANG_OTHER)
 			ok = walk_unit(x, &unit);
@@ -409,6 +457,11 @@ struct err *dbg_index(struct dbg_types *t, struct Dwarf *dwarf, bool is_alt)
 		diag(t->env, "module/debug-info", t->module->start,
 		     "%s: more than %u entries of debug info: the rest is not used", module_base_name(t->module),
 		     (unsigned)ENTRIES_MAX);
+	t->incomplete |= x->missing;
+	if (x->missing)
+		diag(t->env, "module/debug-info", t->module->start,
+		     "%s: the debug info of %llu units is in files of their own, which are not there",
+		     module_base_name(t->module), (unsigned long long)x->missing);
 	if (t->named.n)
 		qsort(t->named.v, t->named.n, sizeof(*t->named.v), by_die);
 	err = ok ? firsts_settle(x) : &err_nomem;

@@ -110,6 +110,7 @@ struct dbg_types {
 	struct addrmap types; /* struct dbg_type by DIE */
 	struct addrmap same;  /* and by what makes two one */
 	uint64_t n_types, n_members;
+	bool incomplete; /* units whose entries are in other files had none */
 	struct dbg_type nothing; /* stands for what has no type */
 	struct dbg_type *string; /* std::string, where it is only declared; NULL before it is met */
 	struct arena mem;
