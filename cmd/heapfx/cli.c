@@ -155,9 +155,11 @@ static const struct option_spec specs[] = {
 	{ "threads", 0, OPT_COUNT, "N", AT(threads),
 	  "processors to use (default all; results never differ)", NULL, true },
 	{ "memory", 0, OPT_SIZE, "SIZE", AT(memory),
-	  "limit of the memory taken for the analysis (512M, 4G)", NULL },
+	  "limit of the memory taken for the analysis (512M, 4G); what is past it lies in "
+	  "temporary files, as far as --disk goes", NULL },
 	{ "disk", 0, OPT_SIZE, "SIZE", AT(disk),
-	  "limit of the temporary files that packed dumps unpack to (default 128G)", NULL },
+	  "limit of the temporary files: what packed dumps unpack to, and what is past --memory "
+	  "(default 128G)", NULL },
 	{ "tmp", 0, OPT_STRING, "DIR", AT(tmp),
 	  "directory for temporary files (default $TMPDIR or /tmp)", NULL },
 	{ "strict", 0, OPT_FLAG, NULL, AT(strict),

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/guard.h"
+#include "base/temp_file.h"
 #include "capture/bundle.h"
 #include "capture/caps.h"
 #include "capture/confine.h"
@@ -172,25 +173,6 @@ static struct err *store_it(struct job *job)
 
 /* ---- into a store */
 
-/* Without a name from the start, or nearly. */
-static struct err *open_unnamed(const char *dir, int *ret)
-{
-	_free_ char *path = text_format("%s/heapfx-XXXXXX", dir);
-	int fd = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-
-	if (!path)
-		return &err_nomem;
-	if (fd < 0) { /* a file system that cannot */
-		fd = mkostemp(path, O_CLOEXEC);
-		if (fd >= 0)
-			unlink(path);
-	}
-	if (fd < 0)
-		return err_os(errno, "a temporary file in %s", dir);
-	*ret = fd;
-	return NULL;
-}
-
 static struct err *send_from(struct job *job, int fd, const char *name)
 {
 	pid_t sender;
@@ -206,7 +188,7 @@ static struct err *send_from(struct job *job, int fd, const char *name)
 static struct err *store_then_send(struct job *job)
 {
 	_close_ int fd = -1;
-	struct err *err = open_unnamed(job->run.opt->tmp, &fd);
+	struct err *err = temp_file_open(job->run.opt->tmp, &fd);
 	struct stat st;
 
 	if (!err)

@@ -1,12 +1,14 @@
-/* base/col.c - columns in private reservations that grow in place. */
+/* base/col.c - columns in private reservations that grow in place; past the budget, in a file. */
 #include "base/col.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/bits.h"
+#include "base/temp_file.h"
 
 enum { COL_STEP = 1 << 20 }; /* bytes committed at a time: one budget call a MiB */
 
@@ -36,41 +38,111 @@ struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const ch
 	return NULL;
 }
 
+/* ---- past the budget */
+
+static const char *tmp_dir(const struct col *col)
+{
+	return col->env->tmp_dir ? col->env->tmp_dir : "/tmp";
+}
+
+static struct err *past_both(const struct col *col, struct err *disk)
+{
+	err_free(disk);
+	return err_new(ERR_LIMIT,
+		       "%s: more needed than the %llu MiB of --memory and the %llu MiB of --disk, "
+		       "where the rest would lie",
+		       col->what, (unsigned long long)(col->env->mem_budget >> 20),
+		       (unsigned long long)(col->env->disk_budget >> 20));
+}
+
+static struct err *map_file(struct col *col, uint64_t more)
+{
+	uint64_t at = col->committed - col->anon;
+	struct err *err = temp_file_room(col->spill - 1, at, more, tmp_dir(col), col->what);
+	void *p;
+
+	if (err)
+		return err;
+	p = mmap((char *)col->base + col->committed, more, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, col->spill - 1, (off_t)at);
+	return p == MAP_FAILED ? err_os(errno, "%s: mapping a temporary file", col->what) : NULL;
+}
+
+static void close_file(struct col *col)
+{
+	close(col->spill - 1);
+	col->spill = 0;
+}
+
+/* The file behind the column has its bytes up to `want`. */
+static struct err *spill(struct col *col, uint64_t want)
+{
+	uint64_t more = want - col->committed;
+	struct err *err = env_disk_take(col->env, more, col->what);
+	int fd;
+
+	if (err)
+		return past_both(col, err);
+	if (!col->spill) {
+		err = temp_file_open(tmp_dir(col), &fd);
+		col->spill = err ? 0 : fd + 1;
+	}
+	if (!err)
+		err = map_file(col, more);
+	if (!err) {
+		col->committed = want;
+		return NULL;
+	}
+	env_disk_give(col->env, more);
+	if (col->spill && col->committed == col->anon)
+		close_file(col);
+	return err;
+}
+
+/* ---- growing */
+
+static void set_cap(struct col *col)
+{
+	col->cap = col->committed / col->elem_size;
+	if (col->cap > col->max)
+		col->cap = col->max;
+}
+
 /* Counts `n` elements in all as ours. */
 static struct err *commit(struct col *col, uint64_t n)
 {
 	uint64_t want = align_up(n * col->elem_size, COL_STEP), had = col->committed;
-	struct err *err;
+	struct err *err = NULL;
 
 	if (want > col->reserved)
 		want = col->reserved;
 	if (want <= had)
 		return NULL;
-	err = env_mem_take(col->env, want - had, col->what);
-	if (err)
-		return err;
-	spare_drop(&col->env->spare, want - had);
-	if (want > COL_STEP) /* of a short column few pages are ever touched */
-		pages_populate((char *)col->base + had, want - had);
-	col->committed = want;
-	col->cap = want / col->elem_size < col->max ? want / col->elem_size : col->max;
-	return NULL;
+	if (col->spill || !env_mem_take_some(col->env, want - had)) {
+		err = spill(col, want);
+	} else {
+		spare_drop(&col->env->spare, want - had);
+		if (want > COL_STEP) /* of a short column few pages are ever touched */
+			pages_populate((char *)col->base + had, want - had);
+		col->committed = col->anon = want;
+	}
+	if (!err)
+		set_cap(col);
+	return err;
 }
 
-/* A column of n elements in pages that others left; `ret` stays as it is if there are none. */
-static struct err *take_spare(struct env *env, uint32_t elem_size, uint64_t n, const char *what,
-			      struct col *ret)
+/* A column of n elements in pages that others left; false: there are none. */
+static bool take_spare(struct env *env, uint32_t elem_size, uint64_t n, const char *what,
+		       struct col *ret)
 {
 	uint64_t bytes;
-	struct err *err;
 	void *base;
 
 	if (!checked_mul(n, elem_size, &bytes) || bytes < SPARE_MIN_BYTES || bytes > UINT64_MAX / 2)
-		return NULL;
+		return false;
 	bytes = round_page(bytes);
-	err = env_mem_take(env, bytes, what);
-	if (err)
-		return err;
+	if (!env_mem_take_some(env, bytes))
+		return false;
 	base = spare_take(&env->spare, bytes);
 	if (base)
 		*ret = (struct col){ .base = base,
@@ -78,27 +150,25 @@ static struct err *take_spare(struct env *env, uint32_t elem_size, uint64_t n, c
 				     .cap = n,
 				     .max = n,
 				     .elem_size = elem_size,
+				     .anon = bytes,
 				     .committed = bytes,
 				     .reserved = bytes,
 				     .env = env,
 				     .what = what };
 	else
 		env_mem_give(env, bytes);
-	return NULL;
+	return base;
 }
 
 struct err *col_fixed(struct env *env, uint32_t elem_size, uint64_t n, const char *what,
 		      struct col *ret)
 {
 	struct col col = {};
-	struct err *err = take_spare(env, elem_size, n, what, &col);
+	struct err *err;
 
-	if (!err && col.base) {
-		*ret = col;
+	if (take_spare(env, elem_size, n, what, ret))
 		return NULL;
-	}
-	if (!err)
-		err = col_open(env, elem_size, n, what, &col);
+	err = col_open(env, elem_size, n, what, &col);
 	if (err)
 		return err;
 	err = commit(&col, n);
@@ -117,15 +187,19 @@ struct err *col_sparse(struct env *env, uint32_t elem_size, uint64_t n, const ch
 	struct col col = {};
 	struct err *err = col_open(env, elem_size, n, what, &col);
 
-	if (!err)
-		err = env_mem_take(env, col.reserved, what);
+	if (err)
+		return err;
+	if (env_mem_take_some(env, col.reserved)) {
+		spare_drop(&env->spare, col.reserved);
+		col.committed = col.anon = col.reserved;
+	} else {
+		err = spill(&col, col.reserved);
+	}
 	if (err) {
 		col_close(&col);
 		return err;
 	}
-	spare_drop(&env->spare, col.reserved);
 	col.sparse = true;
-	col.committed = col.reserved;
 	col.cap = col.n = n;
 	*ret = col;
 	return NULL;
@@ -161,15 +235,47 @@ struct err *col_append(struct col *col, const void *elems, uint64_t n)
 	return NULL;
 }
 
+/* ---- giving back */
+
+/* What the file has from byte `keep` on. */
+static void leave_file(struct col *col, uint64_t keep)
+{
+	uint64_t n;
+	int failed = 0;
+
+	if (!col->spill)
+		return;
+	keep = keep > col->anon ? keep : col->anon;
+	n = col->committed - keep;
+	munmap((char *)col->base + keep, n);
+	env_disk_give(col->env, n);
+	col->committed = keep;
+	if (keep == col->anon)
+		close_file(col);
+	else
+		failed = ftruncate(col->spill - 1, (off_t)(keep - col->anon));
+	(void)failed; /* then its room stays taken until the file is closed, no more than that */
+}
+
 /* To the next column, or to the system, what lies from byte `keep` on. */
 static void leave(struct col *col, uint64_t keep)
 {
-	char *from = (char *)col->base + keep;
+	char *base = col->base;
+	uint64_t end = keep > col->committed ? keep : col->committed;
 
+	if (end < col->reserved)
+		munmap(base + end, col->reserved - end);
+	col->reserved = keep < col->reserved ? keep : col->reserved;
+	if (col->committed > keep)
+		leave_file(col, keep);
+	if (col->committed <= keep)
+		return;
 	if (col->sparse)
-		munmap(from, col->committed - keep);
+		munmap(base + keep, col->committed - keep);
 	else
-		spare_give(&col->env->spare, from, col->committed - keep);
+		spare_give(&col->env->spare, base + keep, col->committed - keep);
+	env_mem_give(col->env, col->committed - keep);
+	col->committed = col->anon = keep;
 }
 
 struct err *col_recast(struct col *col, uint32_t elem_size, uint64_t n)
@@ -183,30 +289,16 @@ struct err *col_recast(struct col *col, uint32_t elem_size, uint64_t n)
 	keep = round_page(bytes);
 	col->elem_size = elem_size;
 	col->n = n;
-	if (col->committed > keep) { /* what is given up may serve the next column */
+	if (col->committed > keep)
 		leave(col, keep);
-		if (col->reserved > col->committed)
-			munmap((char *)col->base + col->committed, col->reserved - col->committed);
-		env_mem_give(col->env, col->committed - keep);
-		col->committed = col->reserved = keep;
-	}
 	col->max = col->reserved / elem_size;
-	col->cap = col->committed / elem_size;
+	set_cap(col);
 	return commit(col, n);
 }
 
 void col_seal(struct col *col)
 {
-	uint64_t keep = round_page((col->n ? col->n : 1) * col->elem_size);
-
-	if (keep < col->reserved) {
-		munmap((char *)col->base + keep, col->reserved - keep);
-		col->reserved = keep;
-	}
-	if (keep < col->committed) {
-		env_mem_give(col->env, col->committed - keep);
-		col->committed = keep;
-	}
+	leave(col, round_page((col->n ? col->n : 1) * col->elem_size));
 	col->max = col->n ? col->n : 1;
 	col->cap = col->n;
 	col->sealed = true;
@@ -214,12 +306,7 @@ void col_seal(struct col *col)
 
 void col_close(struct col *col)
 {
-	if (col->base) {
-		if (col->committed < col->reserved)
-			munmap((char *)col->base + col->committed, col->reserved - col->committed);
-		env_mem_give(col->env, col->committed);
-		if (col->committed)
-			leave(col, 0);
-	}
+	if (col->base)
+		leave(col, 0);
 	*col = (struct col){};
 }

@@ -3,9 +3,11 @@
  *
  * Life: open -> append -> seal -> read through `base`.  The memory is a private
  * reservation that grows in place (no copy on growth, no malloc), taken from
- * env->mem_budget as it is touched.  Random writes are not offered before the
- * seal; col_fixed() is for columns whose length is known and that are filled in
- * any order.
+ * env->mem_budget as it is touched.  What is past the budget lies in a file
+ * without a name in env->tmp_dir, mapped behind the rest: nobody else sees a
+ * difference.  ERR_LIMIT when that is past env->disk_budget, or the disk is full.
+ * Random writes are not offered before the seal; col_fixed() is for columns
+ * whose length is known and that are filled in any order.
  */
 #ifndef HEAPFX_BASE_COL_H
 #define HEAPFX_BASE_COL_H
@@ -24,7 +26,9 @@ struct col {
 	uint32_t elem_size;
 	bool sealed;
 	bool sparse; /* its pages may never have been touched: none are left for others */
-	uint64_t committed, reserved; /* bytes: counted against the budget; of the address space */
+	int spill;	/* the file, + 1; 0: none */
+	uint64_t anon;	/* bytes of `committed` before the file's, of the memory budget */
+	uint64_t committed, reserved; /* bytes: in memory and in the file; of the address space */
 	struct env *env;
 	const char *what; /* for the ERR_LIMIT message; a literal */
 };

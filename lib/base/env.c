@@ -138,26 +138,39 @@ void progress(const struct env *env, const char *phase, uint64_t done, uint64_t 
 		env->progress(env->progress_arg, phase, done, total);
 }
 
-static struct err *take(_Atomic uint64_t *used, uint64_t budget, uint64_t n, const char *what,
-			const char *option)
+/* False: `n` more are past the budget; `*ret_had` are taken. */
+static bool take(_Atomic uint64_t *used, uint64_t budget, uint64_t n, uint64_t *ret_had)
 {
-	uint64_t had = atomic_load(used);
-
+	*ret_had = atomic_load(used);
 	do {
-		if (had > budget || n > budget - had)
-			return err_new(
-				ERR_LIMIT,
-				"%s: %llu MiB more needed than the limit of %llu MiB; raise %s",
-				what,
-				(unsigned long long)((had + n - budget + (1 << 20) - 1) >> 20),
-				(unsigned long long)(budget >> 20), option);
-	} while (!atomic_compare_exchange_weak(used, &had, had + n));
-	return NULL;
+		if (*ret_had > budget || n > budget - *ret_had)
+			return false;
+	} while (!atomic_compare_exchange_weak(used, ret_had, *ret_had + n));
+	return true;
+}
+
+static struct err *take_all(_Atomic uint64_t *used, uint64_t budget, uint64_t n, const char *what,
+			    const char *option)
+{
+	uint64_t had;
+
+	if (take(used, budget, n, &had))
+		return NULL;
+	return err_new(ERR_LIMIT, "%s: %llu MiB more needed than the limit of %llu MiB; raise %s",
+		       what, (unsigned long long)((had + n - budget + (1 << 20) - 1) >> 20),
+		       (unsigned long long)(budget >> 20), option);
 }
 
 struct err *env_mem_take(struct env *env, uint64_t n, const char *what)
 {
-	return take(&env->mem_used, env->mem_budget, n, what, "--memory");
+	return take_all(&env->mem_used, env->mem_budget, n, what, "--memory");
+}
+
+bool env_mem_take_some(struct env *env, uint64_t n)
+{
+	uint64_t had;
+
+	return take(&env->mem_used, env->mem_budget - env->mem_budget / 8, n, &had);
 }
 
 void env_mem_give(struct env *env, uint64_t n)
@@ -167,7 +180,7 @@ void env_mem_give(struct env *env, uint64_t n)
 
 struct err *env_disk_take(struct env *env, uint64_t n, const char *what)
 {
-	return take(&env->disk_used, env->disk_budget, n, what, "--disk");
+	return take_all(&env->disk_used, env->disk_budget, n, what, "--disk");
 }
 
 void env_disk_give(struct env *env, uint64_t n)

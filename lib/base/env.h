@@ -42,7 +42,7 @@ struct diags {
 };
 
 struct env {
-	uint64_t mem_budget;	/* bytes of anonymous memory that columns may take */
+	uint64_t mem_budget;	/* bytes of anonymous memory; columns past it are on disk */
 	uint64_t disk_budget;	/* bytes of temporary files */
 	_Atomic uint64_t mem_used, disk_used;
 	const char *tmp_dir;	/* unlinked spill files live here */
@@ -77,6 +77,11 @@ void progress(const struct env *env, const char *phase, uint64_t done, uint64_t 
 
 /* Take `n` bytes out of the memory (disk) budget: NULL, or ERR_LIMIT naming --memory (--disk). */
 struct err *env_mem_take(struct env *env, uint64_t n, const char *what) MUST_CHECK;
+/*
+ * The same for what could as well lie on disk: false when it has to.  An eighth of the budget is
+ * left to those who have no such choice.
+ */
+bool env_mem_take_some(struct env *env, uint64_t n);
 void env_mem_give(struct env *env, uint64_t n);
 struct err *env_disk_take(struct env *env, uint64_t n, const char *what) MUST_CHECK;
 void env_disk_give(struct env *env, uint64_t n);

@@ -348,31 +348,24 @@ static struct err *copy_mapped(const struct elf_file *e, struct elf_copy *ret)
 struct err *elf_copy_open(struct env *env, const struct elf_file *e, struct elf_copy *ret)
 {
 	struct err *err;
-	void *map;
 
-	*ret = (struct elf_copy){ .env = env };
+	*ret = (struct elf_copy){};
 	if (e->mapped)
 		return copy_mapped(e, ret);
-	err = env_mem_take(env, e->size, "a copy of a program file");
+	err = col_fixed(env, 1, e->size, "a copy of a program file", &ret->own);
 	if (err)
 		return err;
-	map = mmap(NULL, e->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (map == MAP_FAILED) {
-		env_mem_give(env, e->size);
-		return &err_nomem;
-	}
-	memcpy(map, e->map, e->size);
-	*ret = (struct elf_copy){ .map = map, .size = e->size, .env = env, .taken = e->size };
+	memcpy(ret->own.base, e->map, e->size);
+	ret->map = ret->own.base;
+	ret->size = e->size;
 	return NULL;
 }
 
 void elf_copy_close(struct elf_copy *c)
 {
-	if (!c->map)
-		return;
-	munmap(c->map, c->size);
-	if (c->taken)
-		env_mem_give(c->env, c->taken);
+	if (c->map && !c->own.base)
+		munmap(c->map, c->size);
+	col_close(&c->own);
 	c->map = NULL;
 }
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
+#include "base/col.h"
 #include "image/image.h"
 
 enum { BUILD_ID_MAX = 32 };
@@ -74,8 +74,7 @@ bool elf_file_section(const struct elf_file *e, const char *name, const uint8_t 
 struct elf_copy {
 	uint8_t *map;
 	uint64_t size;
-	struct env *env;
-	uint64_t taken; /* of the memory budget */
+	struct col own; /* where it lies, unless it is a mapping of the file */
 };
 struct err *elf_copy_open(struct env *env, const struct elf_file *e, struct elf_copy *ret) MUST_CHECK;
 void elf_copy_close(struct elf_copy *c); /* zeroed is fine */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/temp_file.h"
 #include "base/vec.h"
 #include "input/spill.h"
 
@@ -24,18 +25,13 @@ static struct err *take_room(const struct member *core, int fd, const char *dir)
 {
 	for (uint64_t at = 0; at < core->size; at += CHUNK) {
 		uint64_t n = core->size - at < CHUNK ? core->size - at : CHUNK;
-		int failed;
+		struct err *err;
 
 		if (bytes_are_zero(core->map + at, n))
 			continue;
-		failed = posix_fallocate(fd, (off_t)at, (off_t)n);
-		if (failed == ENOSPC || failed == EDQUOT)
-			return err_new(ERR_LIMIT,
-				       "%s is full: what is kept of the dump takes up to its size "
-				       "there; --tmp names another directory",
-				       dir);
-		if (failed)
-			return err_os(failed, "%s: making a temporary file", dir);
+		err = temp_file_room(fd, at, n, dir, "what is kept of the dump");
+		if (err)
+			return err;
 	}
 	return NULL;
 }

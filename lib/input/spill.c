@@ -1,8 +1,7 @@
 /*
  * input/spill.c - unpacked bytes in an unlinked temporary file, then mapped.
  *
- * The file has no name (O_TMPFILE) or loses it at once, so nothing is left behind however heapfx
- * ends.
+ * The file has no name (base/temp_file.h), so nothing is left behind however heapfx ends.
  */
 #include "input/spill.h"
 
@@ -17,29 +16,10 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
-#include "base/text.h"
+#include "base/temp_file.h"
 #include "input/holes.h"
 
 enum { PAGE = 4096, STEP = 16 << 20, CHUNK = 1 << 20 };
-
-static struct err *open_unlinked(const char *dir, int *ret)
-{
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd < 0) {
-		_free_ char *path = text_format("%s/heapfx-XXXXXX", dir);
-		if (!path)
-			return &err_nomem;
-		fd = mkostemp(path, O_CLOEXEC);
-		if (fd < 0)
-			return err_os(errno,
-				      "%s: making a temporary file (--tmp names another directory)",
-				      dir);
-		unlink(path);
-	}
-	*ret = fd;
-	return NULL;
-}
 
 static const char *tmp_dir(const struct env *env)
 {
@@ -49,7 +29,7 @@ static const char *tmp_dir(const struct env *env)
 struct err *spill_open(struct env *env, const char *object, struct spill *ret)
 {
 	struct spill s = { .env = env, .object = object, .fd = -1, .room = UINT64_MAX };
-	struct err *err = open_unlinked(tmp_dir(env), &s.fd);
+	struct err *err = temp_file_open(tmp_dir(env), &s.fd);
 	struct statvfs fs;
 
 	if (err)

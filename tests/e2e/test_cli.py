@@ -123,11 +123,6 @@ def test_output_that_cannot_be_written(leakzoo, tmp_path):
 	assert full.status != 0 and "space" in full.err.lower()
 
 
-def test_memory_limit_is_named():
-	run = heapfx("analyze", dump_of("arenas64").core, "--memory", "1M")
-	assert run.status == 4 and "--memory" in run.err and run.out == ""
-
-
 def test_disk_limit_is_named(leakzoo, tmp_path):
 	packed = tmp_path / "core.gz"
 	with open(packed, "wb") as out:

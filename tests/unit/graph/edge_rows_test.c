@@ -125,6 +125,7 @@ static void test_no_memory(void **state)
 	env_init(&env);
 	assert_null(edge_rows_open(&env, 100, &cols));
 	env.mem_budget = env.mem_used;
+	env.disk_budget = 0;
 	assert_null(edge_rows_begin(&cols, 0, 0));
 	err = edge_rows_begin(&cols, 1, 1 << 20); /* no room for wide starts */
 	assert_non_null(err);
