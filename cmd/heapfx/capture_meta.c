@@ -98,42 +98,32 @@ static bool is_consistent(const struct capture *c)
 	return c->mode != CAPTURE_FORK || !c->plan.shared;
 }
 
-struct err *capture_meta_write(FILE *out, const struct capture *c, const struct stored *s)
+static void put_process(struct json *j, pid_t pid, const char *comm, const char *exe)
 {
-	struct json *j;
-	struct err *err = json_open(out, JSON_INDENTED, &j);
+	if (pid)
+		json_uint(j, "pid", (uint64_t)pid);
+	json_text(j, "command", comm);
+	json_text(j, "exe", exe && *exe ? exe : NULL);
+}
 
-	if (err)
-		return err;
-	json_map(j, NULL);
-	json_text(j, "schema", "heapfx-capture/1");
-	json_text(j, "captured_at", s->when);
-	json_text(j, "mode", capture_mode_name(c->mode));
-	json_text(j, "why_not_fork", c->why);
-	if (s->done)
-		json_uint(j, "stop_ns", c->stop_ns);
-	json_bool(j, "consistent", is_consistent(c));
-	json_bool(j, "was_stopped", c->was_stopped);
-	json_uint(j, "pid", (uint64_t)c->request.pid);
-	json_text(j, "command", c->stat.comm);
-	json_text(j, "exe", *c->exe ? c->exe : NULL);
-	if (c->threads)
-		json_uint(j, "threads", c->threads);
-	put_memory(j, c);
+static void put_stored(struct json *j, const struct stored *s)
+{
 	json_text(j, "file", s->path);
 	json_text(j, "pack", s->pack);
 	json_uint(j, "raw_bytes", s->raw);
 	if (s->done && s->stored) /* of a stream nobody has the length */
 		json_uint(j, "stored_bytes", s->stored);
-	put_cgroup(j, c);
-	put_host(j);
-	put_kubernetes(j);
-	put_modules(j, &c->plan);
-	json_end_map(j);
-	return json_close(j, "the metadata");
 }
 
-struct err *capture_meta_kernel(FILE *out, const struct kernel_core *k, const struct stored *s)
+static void put_pause(struct json *j, const struct capture *c, bool done)
+{
+	json_text(j, "why_not_fork", c->why);
+	if (done)
+		json_uint(j, "stop_ns", c->stop_ns);
+}
+
+struct err *capture_meta_write(FILE *out, const struct capture *c, const struct kernel_core *k,
+			       const struct stored *s)
 {
 	struct json *j;
 	struct err *err = json_open(out, JSON_INDENTED, &j);
@@ -143,29 +133,38 @@ struct err *capture_meta_kernel(FILE *out, const struct kernel_core *k, const st
 	json_map(j, NULL);
 	json_text(j, "schema", "heapfx-capture/1");
 	json_text(j, "captured_at", s->when);
-	json_text(j, "mode", "kernel");
-	json_bool(j, "consistent", true);
-	if (k->pid)
-		json_uint(j, "pid", (uint64_t)k->pid);
-	json_text(j, "command", k->comm);
-	json_text(j, "exe", k->exe);
-	json_text(j, "file", s->path);
-	json_text(j, "pack", s->pack);
-	json_uint(j, "raw_bytes", s->raw);
-	json_uint(j, "stored_bytes", s->stored);
-	json_bool(j, "truncated", s->raw < k->expected);
+	json_text(j, "mode", c ? capture_mode_name(c->mode) : "kernel");
+	if (c)
+		put_pause(j, c, s->done);
+	json_bool(j, "consistent", !c || is_consistent(c));
+	if (c) {
+		json_bool(j, "was_stopped", c->was_stopped);
+		put_process(j, c->request.pid, c->stat.comm, c->exe);
+		if (c->threads)
+			json_uint(j, "threads", c->threads);
+		put_memory(j, c);
+	} else {
+		put_process(j, k->pid, k->comm, k->exe);
+		json_bool(j, "truncated", s->raw < k->expected);
+	}
+	put_stored(j, s);
+	if (c)
+		put_cgroup(j, c);
 	put_host(j);
 	put_kubernetes(j);
+	if (c)
+		put_modules(j, &c->plan);
 	json_end_map(j);
 	return json_close(j, "the metadata");
 }
 
-struct err *capture_meta_text(const struct capture *c, const struct stored *s, char **ret)
+struct err *capture_meta_text(const struct capture *c, const struct kernel_core *k,
+			      const struct stored *s, char **ret)
 {
 	char *text = NULL;
 	size_t n;
 	FILE *out = open_memstream(&text, &n);
-	struct err *err = out ? capture_meta_write(out, c, s) : &err_nomem;
+	struct err *err = out ? capture_meta_write(out, c, k, s) : &err_nomem;
 
 	if (out && fclose(out) && !err)
 		err = &err_nomem;

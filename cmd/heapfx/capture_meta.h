@@ -14,11 +14,6 @@ struct stored {
 	bool done; /* written, and the process is free: before, times and sizes are not known */
 };
 
-struct err *capture_meta_write(FILE *out, const struct capture *c,
-			       const struct stored *s) MUST_CHECK;
-struct err *capture_meta_text(const struct capture *c, const struct stored *s,
-			      char **ret) MUST_CHECK; /* malloc'd */
-
 /* A core that the kernel made and handed over. */
 struct kernel_core {
 	pid_t pid;		  /* 0: unknown; likewise NULL */
@@ -26,7 +21,10 @@ struct kernel_core {
 	uint64_t expected; /* bytes, by its own headers; 0 when they do not say */
 };
 
-struct err *capture_meta_kernel(FILE *out, const struct kernel_core *k,
-				const struct stored *s) MUST_CHECK;
+/* One of `c` and `k` is NULL. */
+struct err *capture_meta_write(FILE *out, const struct capture *c, const struct kernel_core *k,
+			       const struct stored *s) MUST_CHECK;
+struct err *capture_meta_text(const struct capture *c, const struct kernel_core *k,
+			      const struct stored *s, char **ret) MUST_CHECK; /* malloc'd */
 
 #endif

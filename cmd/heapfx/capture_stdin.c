@@ -90,13 +90,11 @@ static struct err *store(struct dying *d)
 static struct err *write_meta(struct dying *d)
 {
 	_free_ char *text = NULL;
-	size_t n;
-	FILE *out = open_memstream(&text, &n);
-	struct err *err = out ? capture_meta_kernel(out, &d->core, &d->stored) : &err_nomem;
+	struct err *err;
 
-	if (out && fclose(out) && !err)
-		err = &err_nomem;
-	return err ? err : outfile_write(d->meta_path, text, n);
+	d->stored.done = true;
+	err = capture_meta_text(NULL, &d->core, &d->stored, &text);
+	return err ? err : outfile_write(d->meta_path, text, strlen(text));
 }
 
 static void give_up_rights(const struct dying *d)

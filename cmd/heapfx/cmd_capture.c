@@ -118,7 +118,7 @@ static struct err *look_at(struct job *job)
 static struct err *make_bundle(struct job *job)
 {
 	_free_ char *meta = NULL;
-	struct err *err = capture_meta_text(job->capture, &job->stored, &meta);
+	struct err *err = capture_meta_text(job->capture, NULL, &job->stored, &meta);
 
 	return err ? err : bundle_make(job->capture, meta, &job->bundle);
 }
@@ -225,7 +225,7 @@ static struct err *send_meta(struct job *job)
 {
 	_close_ int fd = memfd_create("meta", MFD_CLOEXEC);
 	_free_ char *meta = NULL;
-	struct err *err = capture_meta_text(job->capture, &job->stored, &meta);
+	struct err *err = capture_meta_text(job->capture, NULL, &job->stored, &meta);
 
 	if (err)
 		return err;
@@ -267,7 +267,7 @@ static struct err *write_meta(struct job *job)
 	job->stored.done = true;
 	if (job->to_stdout)
 		return NULL;
-	err = capture_meta_text(job->capture, &job->stored, &meta);
+	err = capture_meta_text(job->capture, NULL, &job->stored, &meta);
 	return err ? err : outfile_write(job->meta_path, meta, strlen(meta));
 }
 
@@ -383,7 +383,7 @@ static struct err *say_all(struct job *job)
 	end_progress(&job->run);
 	print_problems(&job->run);
 	if (job->run.opt->format && !strcmp(job->run.opt->format, "json"))
-		return capture_meta_write(out, job->capture, &job->stored);
+		return capture_meta_write(out, job->capture, NULL, &job->stored);
 	say(job, out);
 	return fflush(out) ? err_os(errno, "standard output") : NULL;
 }

@@ -1,6 +1,11 @@
-/* capture/bundle.c - a tar archive laid out around a core that is not written yet. */
+/*
+ * capture/bundle.c - a tar archive laid out around a core that is not written yet; headers by
+ * libarchive.
+ */
 #include "capture/bundle.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,15 +18,7 @@
 #include "base/text.h"
 #include "base/vec.h"
 
-enum { RECORD = 512, NAME_MAX_TAR = 100, PREFIX_MAX = 155 };
-
-/* POSIX.1-1988 ustar. */
-struct tar_header {
-	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100],
-		magic[6], version[2], uname[32], gname[32], major[8], minor[8], prefix[155],
-		fill[12];
-};
-_Static_assert(sizeof(struct tar_header) == RECORD, "a record");
+enum { RECORD = 512 };
 
 void bundle_fini(struct bundle *b)
 {
@@ -37,48 +34,39 @@ void bundle_fini(struct bundle *b)
 
 /* ---- archive */
 
-/* Octal as far as it goes, else GNU's form: the first bit set and the number in binary. */
-static void put_size(char *at, uint64_t n)
+static la_ssize_t take_bytes(struct archive *a, void *arg, const void *v, size_t n)
 {
-	if (n < UINT64_C(1) << 33) {
-		snprintf(at, 12, "%011llo", (unsigned long long)n);
-		return;
-	}
-	memset(at, 0, 12);
-	*at = (char)0x80;
-	for (unsigned i = 0; i < 8; i++)
-		at[11 - i] = (char)(n >> 8 * i);
+	(void)a;
+	return bytes_add(arg, v, n) ? (la_ssize_t)n : -1;
 }
 
-/* false: the name fits in no header, not even cut in two at a slash */
-static bool put_name(struct tar_header *h, const char *name)
+/*
+ * What libarchive writes before a member: a record, and more where a name or a size does not fit.
+ * Its writer would want the bytes behind it one after the other; they are read by several threads,
+ * each a part, so the header alone is taken from it.
+ */
+static struct err *header_of(const char *name, uint64_t size, uint64_t mtime, struct bytes *ret)
 {
-	size_t n = strlen(name);
-	const char *cut;
+	struct archive *a = archive_write_new();
+	struct archive_entry *e = archive_entry_new();
+	struct err *err = a && e ? NULL : &err_nomem;
 
-	if (n <= NAME_MAX_TAR) {
-		memcpy(h->name, name, n);
-		return true;
+	if (!err) {
+		archive_entry_set_pathname(e, name);
+		archive_entry_set_filetype(e, AE_IFREG);
+		archive_entry_set_perm(e, 0600);
+		archive_entry_set_size(e, (la_int64_t)size);
+		archive_entry_set_mtime(e, (time_t)mtime, 0);
+		archive_write_set_format_pax_restricted(a);
+		archive_write_set_bytes_per_block(a, 0);
+		if (archive_write_open(a, ret, NULL, take_bytes, NULL) != ARCHIVE_OK ||
+		    archive_write_header(a, e) < ARCHIVE_WARN)
+			err = err_new(ERR_UNSUPPORTED, "%s", archive_error_string(a));
+		archive_write_fail(a); /* the member has no bytes here */
 	}
-	cut = strchr(name + n - NAME_MAX_TAR - 1, '/');
-	if (!cut || !cut[1] || cut - name > PREFIX_MAX)
-		return false;
-	memcpy(h->prefix, name, (size_t)(cut - name));
-	memcpy(h->name, cut + 1, strlen(cut + 1));
-	return true;
-}
-
-static void put_sum(struct tar_header *h)
-{
-	const uint8_t *v = (const uint8_t *)h;
-	unsigned sum = 0;
-	char text[16];
-
-	memset(h->sum, ' ', sizeof(h->sum));
-	for (size_t i = 0; i < RECORD; i++)
-		sum += v[i];
-	snprintf(text, sizeof(text), "%06o", sum);
-	memcpy(h->sum, text, 7); /* with its terminator; the blank behind it stays */
+	archive_entry_free(e);
+	archive_write_free(a);
+	return err;
 }
 
 /* Owned by the bundle from here on; a copy. */
@@ -98,25 +86,16 @@ static const uint8_t *keep_text(struct bundle *b, const void *v, size_t n)
 /* Its bytes start where the stream then ends. */
 static struct err *add_header(struct bundle *b, const char *name, uint64_t size, uint64_t mtime)
 {
-	struct tar_header h = {
-		.mode = "0000600",
-		.uid = "0000000",
-		.gid = "0000000",
-		.type = '0',
-		.magic = "ustar",
-		.version = { '0', '0' },
-	};
+	_cleanup_(bytes_fini) struct bytes header = {};
+	struct err *err = header_of(name, size, mtime, &header);
 	struct piece p = {
 		.offset = (b->stream.size + RECORD - 1) / RECORD * RECORD,
-		.n = RECORD,
+		.n = header.n,
 	};
 
-	if (!put_name(&h, name))
-		return err_new(ERR_UNSUPPORTED, "the name is too long for an archive");
-	put_size(h.size, size);
-	snprintf(h.mtime, sizeof(h.mtime), "%011llo", (unsigned long long)mtime & 077777777777);
-	put_sum(&h);
-	p.bytes = keep_text(b, &h, RECORD);
+	if (err)
+		return err;
+	p.bytes = keep_text(b, header.v, header.n);
 	return p.bytes ? stream_add(&b->stream, &p) : &err_nomem;
 }
 

@@ -5,7 +5,7 @@
  *	proc/smaps, ...		what /proc said of the process
  *	files/usr/bin/x		the executable and every library that is mapped
  *
- * POSIX ustar with GNU's binary sizes for members of 8 GiB and more.  heapfx opens it, packed or
+ * POSIX ustar, with pax headers where a name or a size does not fit (8 GiB and more).  heapfx opens it, packed or
  * not, and takes modules from it by name and build id.
  */
 #ifndef HEAPFX_CAPTURE_BUNDLE_H

@@ -592,3 +592,12 @@ def test_kernel_calls_it(tmp_path):
 	assert metadata(core)["truncated"] is False
 	info = json.loads(heapfx_ok("info", core, "--format", "json").out)["input"]
 	assert info["made_by"] == "kernel" and info["pid"] == victim.pid and info["complete"]
+
+
+def test_it_compiles_for_aarch64(tmp_path):
+	"""All that is there of that processor's registers and calls. It is not run: qemu-user has no ptrace()."""
+	if not shutil.which("aarch64-linux-gnu-gcc"):
+		pytest.skip("aarch64-linux-gnu-gcc is not there")
+	subprocess.run(["aarch64-linux-gnu-gcc", "-std=gnu17", "-O1", "-Wall", "-Wextra", "-Werror",
+		"-Wno-missing-field-initializers", "-D_GNU_SOURCE", f"-I{ROOT}/lib", "-idirafter", "/usr/include",
+		"-c", *ROOT.glob("lib/capture/*.c")], check=True, cwd=tmp_path)
