@@ -17,6 +17,7 @@ enum {
 	SECTION_FILLER,
 	SECTION_WHERE, /* by node that is not live: 0, or index in names of free lists, + 1 */
 	SECTION_WHERE_RANK, /* by word of LIVE: how many are not live before it */
+	SECTION_LOOKS, /* by node: 0, or index in the same names of what its bytes look like, + 1 */
 	SECTION_TYPE_NARROW,
 	SECTION_TYPE_WIDE,
 	SECTION_ROW_BASE,

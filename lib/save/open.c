@@ -27,6 +27,7 @@ struct saved_file {
 	/* columns that are not the graph's */
 	const uint8_t *where;
 	const uint32_t *where_rank;
+	const uint8_t *looks;
 	const uint64_t *filler;
 	const uint8_t *slots;
 	const uint64_t *root_words;
@@ -70,7 +71,7 @@ static const uint8_t elem_sizes[N_SECTIONS] = {
 	[SECTION_BASES] = 8,	[SECTION_SELECT] = 4,	    [SECTION_KEYS] = 8,
 	[SECTION_SIZES] = 8,	[SECTION_LIVE] = 8,	    [SECTION_COLLECTED] = 8,
 	[SECTION_FILLER] = 8,	[SECTION_WHERE] = 1,	    [SECTION_WHERE_RANK] = 4,
-	[SECTION_TYPE_NARROW] = 2,
+	[SECTION_LOOKS] = 1,	[SECTION_TYPE_NARROW] = 2,
 	[SECTION_TYPE_WIDE] = 4, [SECTION_ROW_BASE] = 8,    [SECTION_ROW_GROUP] = 4,
 	[SECTION_ROW_OFF] = 1,	[SECTION_ROW_WIDE] = 8,	    [SECTION_DST] = 4,
 	[SECTION_SLOTS] = 1,	[SECTION_ROOT_NODE] = 4,    [SECTION_ROOT_SOURCE] = 4,
@@ -137,7 +138,7 @@ static bool counts_are_sound(const struct saved_file *f)
 		{ SECTION_FILLER, (c->n + 63) / 64, true },
 		{ SECTION_WHERE, c->n - c->n_live, true },
 		{ SECTION_WHERE_RANK, (c->n + 63) / 64, true },
-		{ SECTION_TYPE_NARROW, c->n, true },
+		{ SECTION_LOOKS, c->n, true },	  { SECTION_TYPE_NARROW, c->n, true },
 		{ SECTION_TYPE_WIDE, c->n, true },
 		{ SECTION_ROW_BASE, (c->n >> ROW_BLOCK_SHIFT) + 1, false },
 		{ SECTION_ROW_GROUP, (c->n >> ROW_GROUP_SHIFT) + 1, false },
@@ -269,9 +270,16 @@ static uint64_t saved_held(void *ctx, uint64_t start)
 	return start + (p ? p->head : 0);
 }
 
+static const char *saved_label(void *ctx, node_id node)
+{
+	const struct saved_file *f = ((struct saved *)ctx)->file;
+
+	return f->looks && f->looks[node] ? f->content.wheres[f->looks[node] - 1] : NULL;
+}
+
 static const struct graph_ops saved_ops = {
 	.edge = saved_edge, .slot = saved_slot, .root = saved_root, .place = saved_place,
-	.held = saved_held,
+	.held = saved_held, .label = saved_label,
 };
 
 /* ---- columns where they lie */
@@ -305,6 +313,7 @@ static struct err *make_graph(struct saved *s)
 	};
 	f->where = section(f, SECTION_WHERE);
 	f->where_rank = section(f, SECTION_WHERE_RANK);
+	f->looks = section(f, SECTION_LOOKS);
 	f->filler = section(f, SECTION_FILLER);
 	f->slots = section(f, SECTION_SLOTS);
 	f->root_words = section(f, SECTION_ROOT_WORDS);
@@ -443,6 +452,7 @@ static bool nodes_are_sound(const struct saved *s)
 	const struct saved_file *f = s->file;
 	const struct graph *g = s->graph;
 	uint32_t most_type = 0;
+	uint8_t most_look = 0;
 
 	if (g->grains && !grains_check(g->grains, g->n))
 		return false;
@@ -457,7 +467,9 @@ static bool nodes_are_sound(const struct saved *s)
 		return false;
 	if (g->type_wide && !all_below_u32(g->type_wide, g->n, UINT32_MAX, f->content.n_types))
 		return false;
-	return !f->where || wheres_are_sound(f, g);
+	for (uint64_t i = 0; i < g->n && f->looks; i++)
+		most_look = f->looks[i] > most_look ? f->looks[i] : most_look;
+	return most_look <= f->content.n_wheres && (!f->where || wheres_are_sound(f, g));
 }
 
 static bool edges_are_sound(const struct saved *s)

@@ -29,7 +29,7 @@ struct writer {
 	struct saved_content content;
 	struct io io;
 	const char *wheres[WHERES_MAX];
-	struct col where_col, rank_col, slots_col, words_col, text_col;
+	struct col where_col, rank_col, looks_col, slots_col, words_col, text_col;
 };
 
 static void writer_fini(struct writer *w)
@@ -37,6 +37,7 @@ static void writer_fini(struct writer *w)
 	free(w->io.out.v);
 	col_close(&w->where_col);
 	col_close(&w->rank_col);
+	col_close(&w->looks_col);
 	col_close(&w->slots_col);
 	col_close(&w->words_col);
 	col_close(&w->text_col);
@@ -102,6 +103,25 @@ static struct err *make_wheres(struct writer *w)
 	}
 	add(w, SECTION_WHERE, v, n_dead, 1);
 	add(w, SECTION_WHERE_RANK, rank, bits_words(g->n), 4);
+	return NULL;
+}
+
+static struct err *make_looks(struct writer *w)
+{
+	const struct graph *g = w->src->graph;
+	struct err *err;
+	uint8_t *v;
+
+	if (!g->ops || !g->ops->label)
+		return NULL;
+	err = col_fixed(w->env, 1, g->n, "what blocks look like", &w->looks_col);
+	if (err)
+		return err;
+	v = w->looks_col.base;
+	for (node_id i = 0; i < g->n; i++)
+		if (graph_is_live(g, i) && !graph_type(g, i))
+			v[i] = where_no(w, g->ops->label(g->ctx, i));
+	add(w, SECTION_LOOKS, v, g->n, 1);
 	return NULL;
 }
 
@@ -311,6 +331,8 @@ struct err *save_write(struct env *env, const struct save_source *source, FILE *
 	_cleanup_(writer_fini) struct writer w = { .env = env, .src = source };
 	struct err *err = make_wheres(&w);
 
+	if (!err)
+		err = make_looks(&w);
 	if (!err)
 		err = make_slots(&w);
 	if (!err)
