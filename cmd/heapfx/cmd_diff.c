@@ -105,6 +105,7 @@ static struct err *add_dump(struct comparison *c, const struct options *opt)
 {
 	struct run *run = &c->run;
 	struct err *err = run_open(run, opt, STAGE_GRAPH);
+	struct diff_time time = {};
 	const struct go *go;
 
 	run->profiles = 1u << PROFILE_PATHS;
@@ -116,11 +117,15 @@ static struct err *add_dump(struct comparison *c, const struct options *opt)
 		err = add_sizes(run);
 	if (err)
 		return err;
-	if (run->saved)
-		return diff_add(&c->diff, &run->report,
-				run->saved->input.has_clock ? &run->saved->input.clock : NULL);
-	go = run->image->go;
-	return diff_add(&c->diff, &run->report, go && go->clock ? &go->clock : NULL);
+	if (run->saved) {
+		time.file = run->saved->input.file_time;
+		time.clock = run->saved->input.has_clock ? run->saved->input.clock : 0;
+	} else {
+		go = run->image->go;
+		time.file = file_time(run->input->path);
+		time.clock = go ? go->clock : 0;
+	}
+	return diff_add(&c->diff, &run->report, time);
 }
 
 static struct err *write_diff(struct run *run, const char *format, FILE *out)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/guard.h"
 #include "base/vec.h"
@@ -91,6 +92,15 @@ static struct err *query_tables(struct run *run, size_t *ret_first)
 	return err ? err : sql_add_pools(run);
 }
 
+int64_t file_time(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	return st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+}
+
 struct err *save_run(struct run *run, const char *format, FILE *out)
 {
 	struct save_source s = { .graph = run->graph, .facts = &run->facts, .report = &run->report,
@@ -110,8 +120,8 @@ struct err *save_run(struct run *run, const char *format, FILE *out)
 		s.input.has_clock = true;
 		s.input.clock = run->image->go->clock;
 	}
-	err = facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM,
-			    &run->facts);
+	s.input.file_time = file_time(run->input->path);
+	err = facts_compute(&run->env, run->graph, FACT_REACH | FACT_DOM, &run->facts);
 	if (!err)
 		err = add_places(&run->blocks, &s, &places);
 	if (!err)

@@ -10,6 +10,8 @@
 struct err *save_run(struct run *run, const char *format, FILE *out) MUST_CHECK;
 /* run->input is one: graph, facts and report are the file's. */
 struct err *open_saved(struct run *run) MUST_CHECK;
+/* When a file was last written, for struct save_input; 0: it is no file. */
+int64_t file_time(const char *path);
 /* Parts of a saved run are about to be read (enum save_part); nothing for one of a dump. */
 struct err *run_need(struct run *run, unsigned parts) MUST_CHECK;
 /* One block in the words of its heap; the address that the program holds of it. */

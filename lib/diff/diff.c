@@ -155,7 +155,7 @@ static struct err *add_chains(struct diff *d, const struct rp_profile *p)
 	return err;
 }
 
-struct err *diff_add(struct diff *d, const struct report *r, const int64_t *clock)
+struct err *diff_add(struct diff *d, const struct report *r, struct diff_time time)
 {
 	struct diff_input *in = &d->inputs[d->n];
 	struct err *err = NULL;
@@ -165,8 +165,7 @@ struct err *diff_add(struct diff *d, const struct report *r, const int64_t *cloc
 	in->path = arena_strdup(&d->mem, r->input.path ? r->input.path : "-");
 	in->command = arena_strdup(&d->mem, r->input.command);
 	in->pid = r->input.pid;
-	in->has_clock = clock != NULL;
-	in->clock = clock ? *clock : 0;
+	in->time = time;
 	if (!in->path)
 		return &err_nomem;
 	for (size_t i = 0; i < r->heaps.n; i++)
@@ -247,9 +246,26 @@ static void measure(struct diff_row *row, unsigned n)
 		row->is_monotone = row->is_monotone && row->at[i].bytes > row->at[i - 1].bytes;
 }
 
-struct err *diff_finish(struct diff *d)
+enum { FILES_APART_S = 60 }; /* less than this between two files says nothing */
+
+/* A clock of one process is one clock; a file's time is worth a guess where it is far off. */
+static void find_hours(struct diff *d)
 {
 	const struct diff_input *first = &d->inputs[0], *last = &d->inputs[d->n - 1];
+	const struct diff_time *from = &first->time, *to = &last->time;
+	bool have_clocks = from->clock > 0 && to->clock > 0 && first->pid && first->pid == last->pid;
+
+	if (have_clocks && to->clock > from->clock) {
+		d->hours = (double)(to->clock - from->clock) / 3600e9;
+	} else if (!have_clocks && from->file > 0 && to->file > from->file &&
+		   to->file - from->file >= FILES_APART_S * INT64_C(1000000000)) {
+		d->hours = (double)(to->file - from->file) / 3600e9;
+		d->by_files = true;
+	}
+}
+
+struct err *diff_finish(struct diff *d)
+{
 	size_t kept = 0;
 
 	if (d->n < 2)
@@ -267,11 +283,13 @@ struct err *diff_finish(struct diff *d)
 		measure(&d->rows.v[i], d->n);
 	if (kept)
 		qsort(d->rows.v, kept, sizeof(*d->rows.v), by_growth);
-	/* A clock of one process is one clock. */
-	if (first->has_clock && last->has_clock && first->pid && first->pid == last->pid &&
-	    last->clock > first->clock)
-		d->hours = (double)(last->clock - first->clock) / 3600e9;
+	find_hours(d);
 	return NULL;
+}
+
+const char *diff_clock_words(const struct diff *d)
+{
+	return d->by_files ? " by the times of the files" : "";
 }
 
 void diff_fini(struct diff *d)

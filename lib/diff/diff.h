@@ -40,13 +40,18 @@ struct diff_row {
 	bool is_monotone;  /* more bytes each time; needs three dumps */
 };
 
+/* When it was: nanoseconds by either clock; 0: unknown. */
+struct diff_time {
+	int64_t clock; /* of a runtime: of one process the same clock */
+	int64_t file;  /* when the file was last written: late, if it was copied; a hint, no more */
+};
+
 struct diff_input {
 	const char *path, *command;
 	uint32_t pid;
 	uint64_t memory; /* bytes of memory that the breakdown adds up to, without what was never touched */
 	uint64_t heap;	 /* used bytes of all heaps */
-	bool has_clock;	 /* of a runtime: nanoseconds, of one process the same clock */
-	int64_t clock;
+	struct diff_time time;
 };
 
 struct diff {
@@ -55,10 +60,13 @@ struct diff {
 	unsigned n; /* dumps */
 	RP_LIST(struct diff_row, rows); /* by section, then what grew most; made by diff_finish() */
 	double hours; /* from the first to the last; 0: unknown */
+	bool by_files; /* hours are those between the files' times */
 };
 
-/* Adds the next dump; nothing of `r` is needed afterwards. `clock`: NULL if unknown. */
-struct err *diff_add(struct diff *d, const struct report *r, const int64_t *clock) MUST_CHECK;
+/* " by the times of the files", where that is all there is. */
+const char *diff_clock_words(const struct diff *d);
+/* Adds the next dump; nothing of `r` is needed afterwards. */
+struct err *diff_add(struct diff *d, const struct report *r, struct diff_time time) MUST_CHECK;
 struct err *diff_finish(struct diff *d) MUST_CHECK;
 void diff_fini(struct diff *d);
 /* The rows of a section: [*ret_first, *ret_end). */

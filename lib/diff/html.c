@@ -19,6 +19,9 @@ static const char head[] =
 	"white-space:nowrap;vertical-align:top}"
 	"td:first-child,th:first-child{text-align:left;white-space:normal;"
 	"overflow-wrap:anywhere;width:50%}"
+	"td.bars{width:14em;min-width:8em;vertical-align:middle}td.bars i{display:block;height:.7em;"
+	"min-width:1px;border-radius:1px;background:light-dark(#c8443a,#cf584d)}"
+	"td.bars i.less{background:light-dark(#3a8a4d,#5aa56b)}"
 	".up{color:light-dark(#b3261e,#ff8a80)}.down{color:light-dark(#1b6e2d,#81c784)}"
 	"h2{margin:1.6em 0 .4em;font-size:1.15em}</style></head><body>\n";
 
@@ -38,7 +41,13 @@ static const char *state(const struct diff_row *row, unsigned n)
 					  "";
 }
 
-static void put_row(FILE *out, const struct diff *d, const struct diff_row *row)
+static uint64_t change(const struct diff_row *row)
+{
+	return row->grown < 0 ? 0 - (uint64_t)row->grown : (uint64_t)row->grown;
+}
+
+/* `most`: the largest change of the section. */
+static void put_row(FILE *out, const struct diff *d, const struct diff_row *row, uint64_t most)
 {
 	fputs("<tr><td>", out);
 	put_markup(out, row->label);
@@ -52,7 +61,9 @@ static void put_row(FILE *out, const struct diff *d, const struct diff_row *row)
 	put_growth(out, row->grown);
 	if (d->hours > 0)
 		put_growth(out, (int64_t)((double)row->grown / d->hours));
-	fprintf(out, "<td>%s</td></tr>\n", state(row, d->n));
+	fprintf(out, "<td>%s</td><td class=\"bars\"><i%s style=\"width:%.1f%%\"></i></td></tr>\n",
+		state(row, d->n), row->grown < 0 ? " class=\"less\"" : "",
+		100.0 * (double)change(row) / (double)most);
 }
 
 static struct err *put_section(FILE *out, const struct diff *d, enum diff_section section,
@@ -70,10 +81,10 @@ static struct err *put_section(FILE *out, const struct diff *d, enum diff_sectio
 	fprintf(out, "<h2>%s</h2>\n<table><thead><tr><th></th>", title);
 	for (unsigned i = 0; i < d->n; i++)
 		fprintf(out, "<th>%s</th>", !i ? "old" : i + 1 == d->n ? "new" : "");
-	fprintf(out, "<th>growth</th>%s<th></th></tr></thead><tbody>\n",
+	fprintf(out, "<th>growth</th>%s<th></th><th></th></tr></thead><tbody>\n",
 		d->hours > 0 ? "<th>an hour</th>" : "");
 	for (size_t i = 0; i < n && i < top; i++)
-		put_row(out, d, rows[i]);
+		put_row(out, d, rows[i], change(rows[0]));
 	fputs("</tbody></table>\n", out);
 	if (!n)
 		fputs("<p>nothing changed</p>\n", out);
@@ -103,6 +114,9 @@ struct err *diff_write_html(const struct diff *d, unsigned top, FILE *out)
 		fputs(" used in heaps</li>", out);
 	}
 	fputs("</ol>\n", out);
+	if (d->hours > 0)
+		fprintf(out, "<p>%.2f hours between the first and the last%s</p>\n", d->hours,
+			diff_clock_words(d));
 	for (unsigned s = 0; s < DIFF_SECTIONS && !err; s++)
 		err = put_section(out, d, s, titles[s], top < 50 ? 50 : top);
 	fputs("</body></html>\n", out);

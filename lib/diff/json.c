@@ -98,6 +98,8 @@ struct err *diff_write_json(const struct diff *d, FILE *out)
 	put_inputs(j, d);
 	if (d->hours > 0)
 		json_ratio(j, "hours", d->hours);
+	if (d->hours > 0)
+		json_text(j, "clock", d->by_files ? "files" : "runtime");
 	for (unsigned s = 0; s < DIFF_SECTIONS; s++) {
 		size_t first, end;
 

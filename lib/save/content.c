@@ -725,6 +725,7 @@ void io_content(struct io *io, struct saved_content *c)
 	io_u64(io, &c->input.hash);
 	io_bool(io, &c->input.has_clock);
 	io_num(io, &c->input.clock);
+	io_num(io, &c->input.file_time);
 	io_u64(io, &c->n);
 	io_u64(io, &c->m);
 	io_u64(io, &c->n_live);

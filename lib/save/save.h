@@ -24,6 +24,7 @@ struct save_input {
 	uint64_t hash;	  /* of its beginning: headers and notes */
 	bool has_clock;	  /* of a runtime: nanoseconds, of one process the same clock */
 	int64_t clock;
+	int64_t file_time; /* when it was last written, nanoseconds since 1970; 0: unknown */
 };
 enum { SAVE_HASHED_BYTES = 1 << 20 };
 uint64_t save_hash(const void *bytes, uint64_t n); /* of at most so many */

@@ -1,6 +1,7 @@
 """Dumps of one process as it grows: what its own counts say has grown, and nothing by address."""
 import json
 import os
+import re
 import subprocess
 import types
 
@@ -101,11 +102,32 @@ def test_chains_as_a_profile(series, tmp_path):
 	assert "growth from the first dump" in go_tool_pprof("-comments", path)
 
 
+def test_growth_an_hour_by_files(series, tmp_path):
+	"""Dumps of no runtime with a clock: two hours between their files, which the result says; also from results."""
+	cores = [series[0][0], series[2][0]]
+	for core, hours in zip(cores, (0, 2)):
+		os.utime(core, (1700000000 + 3600 * hours,) * 2)
+	found = diff(*cores)
+	assert (found["hours"], found["clock"]) == (2, "files")
+	grown = [row for row in found["types"] if row["growth"]]
+	assert grown and all(abs(row["growth_per_hour"] - row["growth"] / 2) < 1 for row in grown)
+	out = heapfx_ok("diff", *cores).out
+	assert "an hour by the times of the files" in " ".join(out.split())
+	heapfx_ok("analyze", cores[0], "-o", f"result={tmp_path / 'old'}")
+	assert diff(tmp_path / "old", cores[1])["hours"] == 2
+	os.utime(cores[1], (1700000000,) * 2)
+	assert "hours" not in diff(*cores)
+
+
 def test_page(series):
 	page = heapfx_ok("diff", *[core for core, _counts in series], "--format", "html").out
 	assert "<script" not in page and "http" not in page.replace("http-equiv", "")
 	assert page.count("<table>") == page.count("</table>") >= 4
 	assert "1008-byte blocks" in page and "each time" in page
+	# bars: of each section's rows the first is the longest
+	for section in page.split("<tbody>")[1:]:
+		widths = [float(w) for w in re.findall(r"style=\"width:([\d.]+)%", section.partition("</tbody>")[0])]
+		assert widths == sorted(widths, reverse=True) and widths[:1] in ([100.0], [])
 
 
 def test_screen(series):

@@ -13,7 +13,7 @@ struct dump {
 	uint64_t retained; /* of the suspect; 0: not there */
 	const char *symbol;
 	uint32_t pid;
-	int64_t clock;	   /* 0: unknown */
+	int64_t clock, file; /* 0: unknown */
 };
 
 static struct rp_hop hops[] = { { .type = "T", .via_name = ".m[\"key\"]", .repeat = 1 } };
@@ -38,7 +38,7 @@ static void add_dump(struct diff *d, const struct dump *dump)
 	if (dump->retained)
 		assert_true(vec_push(&r.suspects, &suspect));
 	r.categories[CAT_LOST] = (struct rp_total){ true, 1, 7 };
-	assert_null(diff_add(d, &r, dump->clock ? &dump->clock : NULL));
+	assert_null(diff_add(d, &r, (struct diff_time){ dump->clock, dump->file }));
 	report_fini(&r);
 }
 
@@ -68,6 +68,11 @@ static void test_growth(void **state)
 		{ { { 10, 1, "a", 5, 1 }, { 20, 1, "a", 5, 1 + 7200000000000 } }, 2, 10, 1, 0, false, 2 },
 		{ { { 10, 1, "a", 5, 1 }, { 20, 1, "a", 6, 1 + 7200000000000 } }, 2, 10, 1, 0, false, 0 },
 		{ { { 10, 1, "a", 5, 9 }, { 20, 1, "a", 5, 8 } }, 2, 10, 1, 0, false, 0 },
+		/* files an hour apart, of whatever process; but not against the process's own clock */
+		{ { { 10, 1, "a", 5, 0, 1 }, { 20, 1, "a", 6, 0, 1 + 3600000000000 } }, 2, 10, 1, 0, false, 1 },
+		{ { { 10, 1, "a", 5, 9, 1 }, { 20, 1, "a", 5, 8, 1 + 3600000000000 } }, 2, 10, 1, 0, false, 0 },
+		{ { { 10, 1, "a", 5, 0, 1 }, { 20, 1, "a", 5, 0, 2 } }, 2, 10, 1, 0, false, 0 },
+		{ { { 10, 1, "a", 5, INT64_MIN, INT64_MIN }, { 20, 1, "a", 5, 8, INT64_MAX } }, 2, 10, 1, 0, false, 0 },
 	};
 
 	(void)state;
@@ -133,7 +138,7 @@ static void test_limits(void **state)
 	err_free(err);
 	for (unsigned i = 1; i < DIFF_MAX; i++)
 		add_dump(&d, &dump);
-	err = diff_add(&d, &r, NULL);
+	err = diff_add(&d, &r, (struct diff_time){});
 	assert_non_null(err);
 	err_free(err);
 	assert_null(diff_finish(&d));
@@ -168,7 +173,7 @@ static void test_anonymous_types(void **state)
 							       cases[i].old_size) };
 
 			assert_true(vec_push(&r.types, &t));
-			assert_null(diff_add(&d, &r, NULL));
+			assert_null(diff_add(&d, &r, (struct diff_time){}));
 			report_fini(&r);
 		}
 		assert_null(diff_finish(&d));
