@@ -24,6 +24,7 @@
 enum {
 	WORD = 8,
 	COUNT_MAX = 1 << 30,	/* references of one that are believed */
+	UNKNOWN_MAX = 1 << 16,	/* and where no type says that these are some */
 	MANAGED_WORDS = 8,	/* of a control block that may lead to what it manages */
 	STEPS_MAX = 8,		/* structs inside each other on the way to a word */
 	SHAPES_MAX = 1 << 20,
@@ -94,6 +95,12 @@ static const struct counter {
 	{ "alloc::sync::ArcInner<", "Arc", FAMILY_RUST, false },
 };
 
+/*
+ * What nothing typed leads to, as every ring that is lost, has no type.  In a program of Rust's such a
+ * block counts when it begins with two small numbers that are exactly what leads to its start.
+ */
+static const struct counter unknown_rc = { NULL, "Rc or Arc", FAMILY_RUST, false };
+
 /* What of a block holds values: the rest of its room is not used, or not any more. */
 struct live {
 	uint32_t id;
@@ -122,7 +129,12 @@ struct counts {
 		struct live *v; /* by id, once sorted */
 		size_t n, cap;
 	} live;
-	struct col set; /* one bit a node: it has a count */
+	struct {
+		struct reference *v;
+		size_t n, cap;
+	} refs; /* `to`: index in found */
+	struct col set; /* one bit a node: it has a count, or may have one */
+	bool is_rust;	/* blocks of no known type may be Rust's: see unknown_rc */
 };
 
 static void counts_fini(struct counts *c)
@@ -130,6 +142,7 @@ static void counts_fini(struct counts *c)
 	free(c->counters.v);
 	free(c->found.v);
 	free(c->live.v);
+	free(c->refs.v);
 	col_close(&c->set);
 }
 
@@ -198,16 +211,13 @@ static node_id managed(const struct counts *c, const struct counter *is, const u
 	return block.addr == value ? id : NODE_NONE;
 }
 
-static struct err *on_block(void *arg, const struct native_block *b)
+static struct err *add_found(struct counts *c, const struct native_block *b, const struct counter *is)
 {
-	struct counts *c = arg;
-	type_id type = graph_type(c->g, b->id);
-	const struct counter *is = type < c->counters.n ? c->counters.v[type] : NULL;
 	struct counted_at found = { .at = b->at, .usable = b->usable, .counter = is };
 	uint64_t avail = 0;
 	const uint8_t *bytes;
 
-	if (!is || b->usable < 3 * WORD)
+	if (b->usable < 3 * WORD)
 		return NULL;
 	bytes = native_view(c->n, b->at, &avail);
 	found.is = (struct counted){ .node = b->id, .kind = is->kind };
@@ -218,6 +228,35 @@ static struct err *on_block(void *arg, const struct native_block *b)
 		return NULL;
 	bit_set(c->set.base, b->id);
 	return vec_push(&c->found, &found) ? NULL : &err_nomem;
+}
+
+/* Of no known type, and it leads somewhere: to itself, or on. */
+static bool may_be_rc(struct counts *c, const struct native_block *b, type_id type)
+{
+	const struct native_shape *shape = type < c->n->by_id.n ? c->n->by_id.v[type] : NULL;
+	uint64_t avail = 0;
+	const uint8_t *bytes;
+
+	if (!c->is_rust || (type && !(shape && shape->is_guess)) || b->usable < 3 * WORD)
+		return false;
+	bytes = native_view(c->n, b->at, &avail);
+	if (!bytes || avail < b->usable || load_u64(bytes) - 1 >= UNKNOWN_MAX || load_u64(bytes + WORD) - 1 >= UNKNOWN_MAX)
+		return false;
+	for (uint64_t at = 2 * WORD; at + WORD <= b->usable; at += WORD)
+		if (load_u64(bytes + at) == b->at)
+			return true;
+	return graph_row(c->g, b->id) < graph_row(c->g, b->id + 1);
+}
+
+static struct err *on_block(void *arg, const struct native_block *b)
+{
+	struct counts *c = arg;
+	type_id type = graph_type(c->g, b->id);
+	const struct counter *is = type < c->counters.n ? c->counters.v[type] : NULL;
+
+	if (!is && may_be_rc(c, b, type))
+		is = &unknown_rc;
+	return is ? add_found(c, b, is) : NULL;
 }
 
 /* ---- what of a block is in use */
@@ -406,7 +445,7 @@ static struct err *add(struct counts *c, const struct scanned *s, uint64_t offse
 {
 	struct reference ref = { .from = s->b->id, .to = to, .offset = offset, .sure = sure };
 
-	return c->sink->reference(c->sink, &ref);
+	return vec_push(&c->refs, &ref) ? NULL : &err_nomem;
 }
 
 /* The word before a control block's address leads into what that manages. */
@@ -536,20 +575,53 @@ static struct err *find_references(void *arg, const struct native_block *b)
 	return err;
 }
 
+/* What may have a count is left out unless all that it counts was found, and is nothing else. */
+static struct err *give(struct counts *c)
+{
+	_free_ uint32_t *total = calloc(c->found.n + 1, sizeof(*total));
+	uint32_t n = 0;
+	struct err *err = NULL;
+
+	if (!total)
+		return &err_nomem;
+	for (size_t i = 0; i < c->refs.n; i++)
+		total[c->refs.v[i].to]++;
+	for (size_t i = 0; i < c->found.n && !err; i++) {
+		const struct counted_at *found = &c->found.v[i];
+		uint64_t known = total[i] + found->is.found_weak;
+
+		if (found->counter == &unknown_rc && (!total[i] || known != found->is.strong + found->is.weak)) {
+			total[i] = UINT32_MAX;
+			continue;
+		}
+		total[i] = n++;
+		err = c->sink->counted(c->sink, &found->is);
+	}
+	for (size_t i = 0; i < c->refs.n && !err; i++) {
+		struct reference *ref = &c->refs.v[i];
+
+		ref->to = total[ref->to];
+		if (ref->to != UINT32_MAX)
+			err = c->sink->reference(c->sink, ref);
+	}
+	return err;
+}
+
 static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks, const struct graph *g,
 			struct note_sink *sink)
 {
 	extern const struct typer_ops typer_native;
 	_cleanup_(counts_fini) struct counts c = { .env = env, .g = g, .sink = sink };
+	struct symbol rust;
 	bool any = false;
 	struct err *err;
 
-	(void)img;
 	c.n = typing_context(sink->typing, &typer_native);
 	if (!c.n || !blocks->grains.n)
 		return NULL;
+	c.is_rust = image_symbol(img, NULL, "rust_eh_personality", &rust);
 	err = find_counters(&c, &any);
-	if (err || !any)
+	if (err || !(any || c.is_rust))
 		return err;
 	err = col_fixed(env, 8, bits_words(g->n) + 1, "references", &c.set);
 	if (!err)
@@ -560,9 +632,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 		qsort(c.live.v, c.live.n, sizeof(*c.live.v), by_id);
 	if (!err && c.found.n)
 		err = native_each(c.n, find_references, &c);
-	for (size_t i = 0; i < c.found.n && !err; i++)
-		err = sink->counted(sink, &c.found.v[i].is);
-	return err;
+	return err ? err : give(&c);
 }
 
 extern const struct noter_ops noter_native_counts;
