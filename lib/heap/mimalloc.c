@@ -5,6 +5,7 @@
  * A page is the same in both: blocks of one size, and the lists of those that are free.
  */
 #include "heap/mimalloc.h"
+#include "image/shadow.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -531,6 +532,30 @@ static bool mi_unit(void *ctx, taddr block, taddr *ret_start, taddr *ret_end)
 	return true;
 }
 
+/* Its own data, what links free blocks, and blocks of its own. */
+static struct err *mi_keep(void *ctx, const struct blocks *b)
+{
+	const struct mi_heap *h = ctx;
+
+	(void)b;
+	for (size_t i = 0; i < h->areas.n; i++)
+		image_keep(h->img, h->areas.v[i].start, h->areas.v[i].info_end - h->areas.v[i].start);
+	for (size_t i = 0; i < h->pages.n; i++) {
+		const struct mi_page *p = &h->pages.v[i];
+
+		for (uint32_t k = 0; k < p->capacity; k++)
+			if (mi_mark(h, p, k) != MI_USED && mi_mark(h, p, k) != MI_OWN)
+				image_keep(h->img, p->start + k * p->block_size, 8);
+	}
+	for (size_t i = 0; i < h->own.n; i++) {
+		const struct mi_page *p = mi_page_at(h, h->own.v[i]);
+
+		if (p)
+			image_keep(h->img, h->own.v[i], p->block_size);
+	}
+	return NULL;
+}
+
 extern const struct walker_ops mimalloc_walker;
 const struct walker_ops mimalloc_walker = {
 	.name = "mimalloc",
@@ -541,6 +566,7 @@ const struct walker_ops mimalloc_walker = {
 	.info = mi_info,
 	.explain = mi_explain,
 	.metadata = mi_metadata,
+	.keep = mi_keep,
 	.regions = mi_regions,
 	.unit = mi_unit,
 	.unit_name = "page",

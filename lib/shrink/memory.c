@@ -5,46 +5,35 @@
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
+#include "heap/module_data.h"
 #include "image/cxx.h"
 #include "shrink/shrink.h"
 #include "type/scan.h"
 
 enum { PAGE = 4096 };
 
-/* ---- ranges that are an allocator's, outside its claims */
+/* ---- whose a range is */
 
-struct range {
-	taddr start, end;
+struct ranges {
+	struct range {
+		taddr start, end;
+	} * v; /* by start; each ends no earlier than those before it */
+	size_t n, cap;
 };
 
 struct owned {
 	struct claim_sink claims; /* first: the ops cast back */
 	struct region_sink regions;
-	struct {
-		struct range *v;
-		size_t n, cap;
-	} ranges;
+	struct ranges theirs; /* blocks, and free memory that has what a program left there */
+	struct ranges own;    /* an allocator's alone */
+	struct ranges all;    /* that, and what lies between blocks */
 };
 
-static struct err *add_range(struct owned *o, taddr start, taddr end)
+static struct err *add_range(struct ranges *to, taddr start, taddr end)
 {
 	struct range r = { align_down(start, 8), end };
 
-	return start >= end || vec_push(&o->ranges, &r) ? NULL : &err_nomem;
-}
-
-static struct err *on_claim(struct claim_sink *sink, const struct claim *c)
-{
-	return add_range((struct owned *)sink, c->start, c->end);
-}
-
-static struct err *on_region(struct region_sink *sink, const struct heap_region *r)
-{
-	struct owned *o = (struct owned *)((char *)sink - offsetof(struct owned, regions));
-
-	if (!strncmp(r->category, "go/stacks", 9)) /* the program's */
-		return NULL;
-	return add_range(o, r->start, r->end);
+	return start >= end || vec_push(to, &r) ? NULL : &err_nomem;
 }
 
 static int by_start(const void *a, const void *b)
@@ -54,40 +43,112 @@ static int by_start(const void *a, const void *b)
 	return (x->start > y->start) - (x->start < y->start);
 }
 
+static void sort_ranges(struct ranges *r)
+{
+	if (r->n)
+		qsort(r->v, r->n, sizeof(*r->v), by_start);
+	for (size_t i = 1; i < r->n; i++) /* one that reaches over others covers them */
+		if (r->v[i].end < r->v[i - 1].end)
+			r->v[i].end = r->v[i - 1].end;
+}
+
+static bool ranges_meet(const struct ranges *r, taddr start, taddr end)
+{
+	size_t after = partition_point(r->n, i, r->v[i].start < end);
+
+	return after && start < r->v[after - 1].end;
+}
+
+/* What an allocator names as no roots are its variables, and free memory with all that is in it. */
+static struct err *on_claim(struct claim_sink *sink, const struct claim *c)
+{
+	struct owned *o = (struct owned *)sink;
+
+	return ranges_meet(&o->theirs, c->start, c->end) ? NULL :
+							   add_range(&o->own, c->start, c->end);
+}
+
+static struct err *on_region(struct region_sink *sink, const struct heap_region *r)
+{
+	struct owned *o = (struct owned *)((char *)sink - offsetof(struct owned, regions));
+	const char *kind = strchr(r->category, '/');
+
+	return add_range(kind && !strcmp(kind, "/metadata") ? &o->own : &o->theirs, r->start,
+			 r->end);
+}
+
 static void owned_fini(struct owned *o)
 {
-	free(o->ranges.v);
+	free(o->theirs.v);
+	free(o->own.v);
+	free(o->all.v);
 }
 
 static struct err *owned_find(const struct blocks *b, struct owned *ret)
 {
 	struct err *err = NULL;
 
+	ret->claims.add = on_claim;
+	ret->regions.add = on_region;
+	for (size_t i = 0; i < b->n_heaps && !err; i++)
+		if (b->heaps[i].ops->regions)
+			err = b->heaps[i].ops->regions(b->heaps[i].ctx, &ret->regions);
+	for (size_t i = 0; i < b->n_claims && !err; i++) {
+		err = add_range(&ret->theirs, b->claims[i].start, b->claims[i].end);
+		if (!err)
+			err = add_range(&ret->all, b->claims[i].start, b->claims[i].end);
+	}
+	sort_ranges(&ret->theirs);
+	for (size_t i = 0; i < b->n_heaps && !err; i++) /* a collector names all of its arenas */
+		if (b->heaps[i].ops->metadata && !b->heaps[i].ops->precise)
+			err = b->heaps[i].ops->metadata(b->heaps[i].ctx, &ret->claims);
+	for (size_t i = 0; i < ret->own.n && !err; i++)
+		err = add_range(&ret->all, ret->own.v[i].start, ret->own.v[i].end);
+	sort_ranges(&ret->all);
+	return err;
+}
+
+/* A library that has the allocator's name holds nothing else: libjemalloc.so.2. */
+static bool is_library_of(const struct image *img, const struct segment *seg, const char *allocator)
+{
+	const struct module *m = seg->module < 0 ? NULL : &img->modules[seg->module];
+
+	return m && !m->is_exe && strstr(module_base_name(m), allocator);
+}
+
+static void keep_library(const struct image *img, const char *allocator)
+{
+	struct module_data d = module_data(img);
+	const struct segment *seg;
+	bool behind = false; /* .bss: behind the data that is mapped of the file */
+
+	while ((seg = module_data_next(&d))) {
+		behind = seg->module < 0 ? behind : is_library_of(img, seg, allocator);
+		if (behind)
+			image_keep(img, seg->start, seg->end - seg->start);
+	}
+}
+
+static struct err *keep_own(const struct image *img, const struct blocks *b, const struct owned *o)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < o->own.n; i++)
+		image_keep(img, o->own.v[i].start, o->own.v[i].end - o->own.v[i].start);
 	for (size_t i = 0; i < b->n_heaps && !err; i++) {
 		const struct heap *h = &b->heaps[i];
 
-		/* a collector's are its arenas, with all that is in them */
-		if (h->ops->metadata && !h->ops->precise)
-			err = h->ops->metadata(h->ctx, &ret->claims);
-		if (!err && h->ops->regions)
-			err = h->ops->regions(h->ctx, &ret->regions);
+		if (!h->ops->precise)
+			keep_library(img, h->ops->name);
+		if (h->ops->keep)
+			err = h->ops->keep(h->ctx, b);
 	}
-	for (size_t i = 0; i < b->n_claims && !err; i++)
-		err = add_range(ret, b->claims[i].start, b->claims[i].end);
-	if (ret->ranges.n)
-		qsort(ret->ranges.v, ret->ranges.n, sizeof(*ret->ranges.v), by_start);
-	/* one that reaches over others covers them */
-	for (size_t i = 1; i < ret->ranges.n; i++)
-		if (ret->ranges.v[i].end < ret->ranges.v[i - 1].end)
-			ret->ranges.v[i].end = ret->ranges.v[i - 1].end;
 	return err;
 }
 
 static bool owned_has(const struct owned *o, taddr at)
 {
-	size_t after = partition_point(o->ranges.n, i, o->ranges.v[i].start <= at);
-
-	return after && at < o->ranges.v[after - 1].end;
+	return ranges_meet(&o->all, at, at + 1);
 }
 
 /* ---- what was kept by the time the blocks were known */
@@ -199,8 +260,7 @@ static void keep_first(const struct image *img, struct places *p)
 
 struct err *shrink_blocks(const struct image *img, const struct blocks *b)
 {
-	_cleanup_(owned_fini) struct owned owned = { .claims = { .add = on_claim },
-						     .regions = { .add = on_region } };
+	_cleanup_(owned_fini) struct owned owned = {};
 	struct places places = { .blocks = b, .owned = &owned };
 	struct shadow *s = img->shadow;
 	struct err *err = s->no_room ? &err_nomem : owned_find(b, &owned);
@@ -212,9 +272,7 @@ struct err *shrink_blocks(const struct image *img, const struct blocks *b)
 			filter_segment(img, &img->segments[i], &places);
 	keep_first(img, &places);
 	s->mode = SHADOW_ALL;
-	for (size_t i = 0; i < b->n_heaps && !err; i++)
-		if (b->heaps[i].ops->keep)
-			err = b->heaps[i].ops->keep(b->heaps[i].ctx, b);
+	err = keep_own(img, b, &owned);
 	s->mode = SHADOW_WORDS;
 	return err;
 }
@@ -291,19 +349,33 @@ static void keep_types(const struct pointers *p, const struct segment *seg)
 	}
 }
 
-/* A page of which nothing is left, in memory that no used block has: it was written to once. */
+static void mark(const struct segment *seg, uint8_t *to, uint64_t off, struct places *p)
+{
+	if (!to[off] && place_of(p, align_down(seg->start + off, 8)) != PLACE_USED)
+		to[off] = 1;
+}
+
+/*
+ * Of memory outside used blocks, which pages were ever written to: the first and the last byte of each
+ * that is not zero stays so.
+ */
 static void mark_pages(const struct image *img, const struct segment *seg, struct places *p)
 {
 	uint64_t avail, n = seg->end - seg->start;
 	uint8_t *to = seg->bytes ? shadow_at(img, seg->start, &avail) : NULL;
 
 	for (uint64_t off = -seg->start % PAGE; to && off < n && n - off >= PAGE; off += PAGE) {
-		taddr at = seg->start + off;
+		uint64_t first = off, last = off + PAGE - 1;
 
-		if (bytes_are_zero(seg->bytes + off, PAGE) || !bytes_are_zero(to + off, PAGE) ||
-		    (place_of(p, at) == PLACE_USED && at + PAGE <= p->end))
+		if (bytes_are_zero(seg->bytes + off, PAGE) ||
+		    (place_of(p, seg->start + off) == PLACE_USED && seg->start + last < p->end))
 			continue;
-		to[off + PAGE - 1] = 1;
+		while (!seg->bytes[first])
+			first++;
+		while (!seg->bytes[last])
+			last--;
+		mark(seg, to, first, p);
+		mark(seg, to, last, p);
 	}
 }
 

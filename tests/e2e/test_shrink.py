@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from common import COMMITTED, ROOT, dump_of, heapfx, heapfx_ok
+from common import ALLOCATORS, COMMITTED, ROOT, dump_of, heapfx, heapfx_ok
 from go_corpus import CASES, go_dump
 
 GO = ("zoo.1.19", "zoo.1.21.pie-stripped", "zoo.1.25.noswissmap", "zoo.1.26.arm64-stripped", "zoo.1.27.stripped", "slack.1.22")
@@ -68,9 +68,9 @@ def test_of_same_blocks():
 	assert not same_blocks(dump_of("leakzoo.sid").core, dump_of("leakzoo.bookworm").core)
 
 
-@pytest.mark.parametrize("name", [name for name in COMMITTED if name in ("leakzoo.2.28", "leakzoo.sid",
+@pytest.mark.parametrize("name", [name for name in COMMITTED + ALLOCATORS if name in ("leakzoo.2.28", "leakzoo.sid",
 	"leakzoo.aarch64", "leakzoo.static-small", "leakzoo.sid.gcore", "leakzoo.systemd", "vectors.kernel", "heapshapes.sid",
-	"heapshapes.bullseye.foreign")])
+	"heapshapes.bullseye.foreign", "jemalloc.bookworm", "tcmalloc.bookworm", "mimalloc.bookworm")])
 def test_the_analysis_stays(name, tmp_path):
 	core = dump_of(name).core
 	shrunk(core, tmp_path / "core.zst")
@@ -144,9 +144,15 @@ def search(contents, wanted):
 	return found
 
 
-@pytest.fixture(scope="module")
-def planted(program, tmp_path_factory):
-	"""(core, windows that must not be in any output, blocks dropped)"""
+PRELOADED = ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2")
+
+
+@pytest.fixture(scope="module", params=("", *PRELOADED))
+def planted(program, tmp_path_factory, request):
+	"""(core, windows that must not be in any output, those of made-up pointers, blocks dropped), by allocator"""
+	library = pathlib.Path("/usr/lib/x86_64-linux-gnu", request.param)
+	if not library.exists():
+		pytest.skip(f"{request.param} is not installed")
 	home = tmp_path_factory.mktemp("planted")
 	rng = random.Random(20)
 	secrets = make_secrets(rng, SECRETS)
@@ -154,6 +160,8 @@ def planted(program, tmp_path_factory):
 	(home / "in").write_text("\n".join(secrets) + "\n")
 	(home / "data").write_bytes(b"\n".join(s.encode() for s in secrets).ljust(1 << 20, b"\0"))
 	env = {f"SECRET_{s[:3]}{i}": s for i, s in enumerate(in_environment)}
+	if request.param:
+		env["LD_PRELOAD"] = str(library)
 	core = home / "core.zst"
 	with running([program, home / "in", home / "made", home / "data", *in_arguments], env) as (pid, words):
 		heapfx_ok("capture", pid, "--mode", "stop", "-o", core)
@@ -179,8 +187,9 @@ def test_no_secret_is_left(planted, tmp_path):
 		assert not search(out.read_bytes(), wanted)
 	told = report(tmp_path / "core")
 	assert comparable(told) == comparable(report(core))
-	found = told["reachability"]["definitely-lost"]["count"]
-	assert lost * 0.99 <= found <= lost * 1.01
+	if "glibc" in [heap["allocator"] for heap in told["heaps"]]:	# others hold a few by what lies in their caches
+		found = told["reachability"]["definitely-lost"]["count"]
+		assert lost * 0.99 <= found <= lost * 1.01
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +226,7 @@ def test_no_secret_is_left_of_go(planted_go, tmp_path):
 		told["go"]["goroutines"]["groups"])
 
 
+@pytest.mark.parametrize("planted", [""], indirect=True)
 def test_it_is_small(planted, tmp_path):
 	core, *_ = planted
 	shrunk(core, tmp_path / "core.zst")
@@ -224,6 +234,7 @@ def test_it_is_small(planted, tmp_path):
 	assert size * 10 <= len(plain(core)) and size * 8 <= core.stat().st_size
 
 
+@pytest.mark.parametrize("planted", [""], indirect=True)
 def test_gdb_and_readelf_take_it(planted, tmp_path):
 	core, *_ = planted
 	shrunk(core, tmp_path / "core")
