@@ -208,6 +208,13 @@ bench:
 	$(PYTHON) tests/bench/run $(B)/heapfx $(B)/tests/bench/floor $(B)/tests/bench/touch $(BENCH)
 	$(PYTHON) tests/bench/capture $(B)/heapfx $(B)/tests/live/pulse
 
+# Instructions on small cores: they repeat where times do not. `make callgrind COUNT=--write` keeps those of now.
+CORPUS ?= $(or $(HEAPFX_CORPUS),build/corpus)
+
+.PHONY: callgrind
+callgrind: $(B)/heapfx
+	$(PYTHON) tests/bench/instructions $(B)/heapfx $(CORPUS) $(COUNT)
+
 $(B)/tests/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $<
