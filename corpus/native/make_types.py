@@ -25,7 +25,7 @@ COMPILERS = {"gcc": ("gcc", "g++"), "clang": ("clang", "clang++")}
 FLAGS = {
 	"O0": ("-O0",), "O2": ("-O2",), "g": ("-g",), "g4": ("-g", "-gdwarf-4"),
 	"split": ("-g", "-gsplit-dwarf"), "split4": ("-g", "-gdwarf-4", "-gsplit-dwarf"), "stripped": (),
-	"static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",),
+	"static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",), "libcxx": ("-stdlib=libc++",),
 }
 
 
@@ -56,6 +56,8 @@ def build(name, exe):
 		return
 	tool = COMPILERS[compiler][source.suffix == ".cpp"]
 	make_cores.need(tool, "strip")
+	if "libcxx" in parts and not any(pathlib.Path("/usr/lib").glob("llvm-*/include/c++/v1/list")):
+		raise make_cores.CannotMake("libc++ (libc++-dev) is not installed")
 	standard = "-std=c++17" if source.suffix == ".cpp" else "-std=gnu17"
 	# Paths of the machine stay out of it.
 	common = ["-pthread", "-Wall", "-Wextra", "-Werror", standard, f"-ffile-prefix-map={make_cores.SRC}=.",

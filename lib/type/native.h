@@ -154,9 +154,10 @@ void native_pretty(const char *name, struct text *ret);
 
 /* What a node of a container is, where its pointers are to a part of it only. */
 struct native_nodes {
-	const char *part;	  /* the type of the pointers */
+	const char *part;	  /* the type of the pointers: native_is_part() */
 	struct native_type *node; /* what is there; NULL: nothing is known */
 };
+bool native_is_part(const char *name, const char *part);
 /* A struct that is a container or a node of one: false for others, `ret` is left as it is. */
 bool native_nodes_of(struct native *n, const struct dbg_type *type, struct native_nodes *ret);
 /* The value in a node's, or a buffer's, bytes that have no type of their own. */

@@ -4,6 +4,7 @@
  * Source of truth: libstdc++ of GCC 5 to 14 (bits/stl_tree.h, stl_list.h, forward_list.h,
  * hashtable_policy.h, ext/aligned_buffer.h, basic_string.h).  Its nodes point at each other's first
  * part, which has no value; the node's own type is in the DWARF under a name made of the container's.
+ * libc++ of LLVM 14 (__tree, list, forward_list, __hash_table) does the same with templates.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -17,9 +18,12 @@ struct container {
 	const char *name; /* what its name begins with */
 	unsigned value;	  /* which of its template's arguments a node is made for */
 	const char *node; /* what the node's name begins with */
-	const char *part; /* the type of pointers to nodes */
+	const char *part; /* the type of pointers to nodes; of a template, how it begins */
 	bool is_hash;	  /* whose nodes may keep the hash: so say the container's traits */
 };
+
+/* libc++'s nodes are templates of two arguments, whose second is void * with every allocator of C++. */
+#define LIBCXX "std::__1::"
 
 static const struct container containers[] = {
 	{ "std::_Rb_tree<", 1, "std::_Rb_tree_node<", "std::_Rb_tree_node_base", false },
@@ -27,6 +31,10 @@ static const struct container containers[] = {
 	{ "std::_List_base<", 0, "std::_List_node<", "std::__detail::_List_node_base", false },
 	{ "std::_Fwd_list_base<", 0, "std::_Fwd_list_node<", "std::_Fwd_list_node_base", false },
 	{ "std::_Hashtable<", 1, "std::__detail::_Hash_node<", "std::__detail::_Hash_node_base", true },
+	{ LIBCXX "__tree<", 0, LIBCXX "__tree_node<", LIBCXX "__tree_", false },
+	{ LIBCXX "__list_imp<", 0, LIBCXX "__list_node<", LIBCXX "__list_node_base<", false },
+	{ LIBCXX "__forward_list_base<", 0, LIBCXX "__forward_list_node<", LIBCXX "__forward_begin_node<", false },
+	{ LIBCXX "__hash_table<", 0, LIBCXX "__hash_node<", LIBCXX "__hash_node_base<", false },
 };
 
 static bool begins(const char *name, const char *with)
@@ -73,11 +81,16 @@ static struct native_type *node_of(struct native *n, const struct container *c, 
 	text_add_n(&node, value, size);
 	if (c->is_hash)
 		text_add(&node, strstr(name, "_Hashtable_traits<true") ? ", true" : ", false");
-	text_add(&node, ">");
+	text_add(&node, begins(c->node, LIBCXX) ? ", void *>" : ">");
 	if (!node.bad)
 		ret = native_type_named(n, text_str(&node));
 	text_fini(&node);
 	return ret;
+}
+
+bool native_is_part(const char *name, const char *part)
+{
+	return begins(part, LIBCXX) ? begins(name, part) : name && !strcmp(name, part);
 }
 
 bool native_nodes_of(struct native *n, const struct dbg_type *type, struct native_nodes *ret)
@@ -106,7 +119,7 @@ bool native_is_node(const struct dbg_type *type)
 
 bool native_is_ring(const struct dbg_type *type)
 {
-	return begins(type->name, "std::_List_node<");
+	return begins(type->name, "std::_List_node<") || begins(type->name, LIBCXX "__list_node<");
 }
 
 bool native_is_link(const struct dbg_type *type)
@@ -115,7 +128,7 @@ bool native_is_link(const struct dbg_type *type)
 		return false;
 	dbg_type_load((struct dbg_type *)type);
 	for (size_t i = 0; type->to && type->to->name && i < ARRAY_SIZE(containers); i++)
-		if (!strcmp(type->to->name, containers[i].part))
+		if (native_is_part(type->to->name, containers[i].part))
 			return true;
 	return false;
 }
@@ -205,6 +218,7 @@ static size_t default_argument(const char *s)
 void native_pretty(const char *name, struct text *ret)
 {
 	static const char strings[] = "std::basic_string<char>", inner[] = "__cxx11::";
+	static const char theirs[] = "std::__1::"; /* libc++ */
 	size_t start = ret->n, n;
 
 	while (*name) {
@@ -213,6 +227,9 @@ void native_pretty(const char *name, struct text *ret)
 			name += n;
 		} else if (begins(name, inner)) {
 			name += strlen(inner);
+		} else if (begins(name, theirs)) {
+			text_add(ret, "std::");
+			name += strlen(theirs);
 		} else if (*name == ' ' && name[1] == '>') {
 			name++;
 		} else {

@@ -144,7 +144,7 @@ static void add_slot(struct native *n, struct slots *slots, const struct part *i
 		return;
 	dbg_type_load((struct dbg_type *)pointer);
 	slot.to = native_type_of(n, pointer->to);
-	if (slot.to && in->nodes.part && slot.to->dbg->name && !strcmp(slot.to->dbg->name, in->nodes.part))
+	if (slot.to && in->nodes.part && native_is_part(slot.to->dbg->name, in->nodes.part))
 		slot.to = in->nodes.node;
 	if (slot.to && slots->n < SLOTS_MAX)
 		vec_push(slots, &slot);
@@ -221,6 +221,24 @@ static bool add_vector(struct native *n, const struct part *p, struct slots *slo
 		return true;
 	}
 	return false;
+}
+
+/*
+ * libc++'s string (its <string>, the layout that is not alternate): short ones lie in its 24 bytes,
+ * of others the last word points at the characters.  Characters are no address of a block.
+ */
+static bool add_string(struct native *n, const struct part *p, struct slots *slots)
+{
+	static const char name[] = "std::__1::basic_string<";
+	struct native_slot slot = { .offset = p->at + 16, .op = NATIVE_POINTER, .guard = p->guard };
+
+	if (!p->type->name || strncmp(p->type->name, name, strlen(name)) != 0 || p->type->size != 24 ||
+	    !p->type->n_params)
+		return false;
+	slot.to = native_type_of(n, p->type->params[0].type);
+	if (slot.to && slots->n < SLOTS_MAX && !slots->refs)
+		vec_push(slots, &slot);
+	return true;
 }
 
 static bool add_deque(struct native *n, const struct part *p, struct slots *slots)
@@ -358,7 +376,7 @@ static void push_members(struct native *n, const struct part *in, struct parts *
 		push_part(todo, &p, stored, p.at);
 	if (stored || add_vector(n, &p, slots) || add_deque(n, &p, slots) || push_alternatives(n, &p, todo))
 		return;
-	if (add_room(n, &p, slots) || push_node(n, &p, todo))
+	if (add_string(n, &p, slots) || add_room(n, &p, slots) || push_node(n, &p, todo))
 		return;
 	for (uint32_t i = 0; i < p.type->n_members; i++)
 		push_member(n, &p, &p.type->members[i], todo);

@@ -15,7 +15,7 @@ COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/types").glob("*/
 FRESH = ["classes.gcc.O2.stripped", "classes.gcc.O0.g", "classes.clang.O2.nopie.stripped"]
 CLASSES = [name for name in COMMITTED + FRESH if name.startswith("classes")]
 WITH_DWARF = ["records.gcc.O0.g", "records.clang.O0.g", "records.gcc.O0.split", "records.clang.O0.split4",
-	"containers.gcc.O2.g", "containers.clang.O0.g4"]
+	"containers.gcc.O2.g", "containers.clang.O0.g4", "libcxx.clang.O0.g.libcxx"]
 
 
 @functools.lru_cache(maxsize=None)
@@ -61,7 +61,7 @@ def without_defaults(name):
 
 def plain(name):
 	"""Compilers, demanglers and DWARF put their blanks and qualifiers in other places, and cut other names."""
-	name = without_defaults(name.lstrip("*").replace("::__cxx11::", "::")).replace(" ", "")
+	name = without_defaults(name.lstrip("*").replace("::__cxx11::", "::").replace("std::__1::", "std::")).replace(" ", "")
 	for theirs, ours in (("std::basic_string<char>", "std::string"), ("longint", "long"),
 			("(__gnu_cxx::_Lock_policy)2", "__gnu_cxx::_S_atomic")):
 		name = name.replace(theirs, ours)

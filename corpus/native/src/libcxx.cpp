@@ -1,0 +1,175 @@
+/*
+ * libcxx.cpp - containers of libc++ and what they hold, by variables and by objects.
+ *
+ *	libcxx TRUTH		writes the truth, prints "ready PID", waits to be dumped
+ */
+#include "types.h"
+
+#include <deque>
+#include <forward_list>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <typeinfo>
+#include <unordered_map>
+#include <vector>
+
+namespace shop {
+
+struct Line {
+	int article = 0;
+	std::string text;
+};
+
+struct Order {
+	long id = 0;
+	std::string customer;
+	std::vector<Line> lines;
+	std::unique_ptr<Line> special;
+	Order *next = nullptr;
+};
+
+struct Shop {
+	std::map<int, Line> by_number;
+	std::map<long, Order *> orders;
+	std::set<long> ids;
+	std::list<Order> queue;
+	std::forward_list<Line> returned;
+	std::unordered_map<long, Order> index;
+	std::deque<Line> recent;
+	Order *first = nullptr;
+};
+
+} // namespace shop
+
+using namespace shop;
+
+static Shop store;
+Shop *apart;
+
+enum { N = 60, LINKS = 16, TREE_LINKS = 32 };
+
+static void note_string(const std::string &s)
+{
+	if (s.capacity() > 22)
+		types_note(s.data(), s.capacity() + 1, ARRAY, "char", 0, nullptr);
+}
+
+/* A node begins `links` bytes before its value. */
+template <typename NODE> static void note_node(const void *value, size_t links)
+{
+	types_note((const char *)value - links, sizeof(NODE), VALUE, typeid(NODE).name(), 0, nullptr);
+}
+
+static Line line(int i)
+{
+	Line l;
+
+	l.article = i;
+	l.text = i % 3 ? std::string(20 + i % 40, 'x') + std::to_string(i) : "short";
+	return l;
+}
+
+static Order order(int i)
+{
+	Order o;
+
+	o.id = i;
+	o.customer = line(i + 1).text;
+	o.lines.reserve(4);
+	o.lines.push_back(line(i + 2));
+	o.special = std::make_unique<Line>(line(i + 4));
+	return o;
+}
+
+static void note_order(const Order &o)
+{
+	note_string(o.customer);
+	types_note(o.lines.data(), 4 * sizeof(Line), ARRAY, typeid(Line).name(), 0, nullptr);
+	note_string(o.lines[0].text);
+	types_note(o.special.get(), sizeof(Line), VALUE, typeid(Line).name(), 0, nullptr);
+	note_string(o.special->text);
+}
+
+static void fill(Shop &s)
+{
+	for (int i = 0; i < N; i++) {
+		Order *o = new Order(order(i));
+
+		o->next = s.first;
+		s.first = o;
+		s.by_number[i] = line(i);
+		s.orders[i] = o;
+		s.ids.insert(i);
+		s.queue.push_back(order(i + 5));
+		s.returned.push_front(line(i + 6));
+		s.index[i] = order(i + 7);
+		s.recent.push_back(line(i + 8));
+	}
+}
+
+static void note_all(const Shop &s)
+{
+	for (const Order *o = s.first; o; o = o->next) {
+		types_note(o, sizeof(*o), VALUE, typeid(Order).name(), 0, nullptr);
+		note_order(*o);
+	}
+	for (const auto &entry : s.by_number) {
+		note_node<std::__tree_node<std::__value_type<int, Line>, void *>>(&entry, TREE_LINKS);
+		note_string(entry.second.text);
+	}
+	for (const auto &entry : s.orders)
+		note_node<std::__tree_node<std::__value_type<long, Order *>, void *>>(&entry, TREE_LINKS);
+	for (const long &id : s.ids)
+		types_note((const char *)&id - TREE_LINKS, 40, VALUE,
+			   typeid(std::__tree_node<long, void *>).name(), 0, nullptr);
+	for (const Order &o : s.queue) {
+		note_node<std::__list_node<Order, void *>>(&o, LINKS);
+		note_order(o);
+	}
+	for (const Line &l : s.returned) {
+		note_node<std::__forward_list_node<Line, void *>>(&l, 8);
+		note_string(l.text);
+	}
+	for (const auto &entry : s.index) {
+		note_node<std::__hash_node<std::__hash_value_type<long, Order>, void *>>(&entry, LINKS);
+		note_order(entry.second);
+	}
+	for (const Line &l : s.recent)
+		note_string(l.text);
+}
+
+/* What leads there, as the source has it. */
+static void note_paths(void)
+{
+	const Order *o = store.first, *next = o->next;
+
+	types_note(o, sizeof(*o), VALUE, typeid(*o).name(), 0, "store.first");
+	types_note(next, sizeof(*o), VALUE, typeid(*o).name(), 0, "store.first->next");
+	types_note(o->lines.data(), 4 * sizeof(Line), ARRAY, typeid(Line).name(), 0, "store.first->lines");
+	types_note(o->lines[0].text.data(), o->lines[0].text.capacity() + 1, ARRAY, "char", 0,
+		   "store.first->lines[0].text");
+	types_note(o->special.get(), sizeof(Line), VALUE, typeid(Line).name(), 0, "store.first->special");
+	types_note(next->customer.data(), next->customer.capacity() + 1, ARRAY, "char", 0,
+		   "store.first->next->customer");
+	types_note(next->special->text.data(), next->special->text.capacity() + 1, ARRAY, "char", 0,
+		   "store.first->next->special->text");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2)
+		return 2;
+	types_open();
+	fill(store);
+	apart = new Shop;
+	types_note(apart, sizeof(*apart), VALUE, typeid(*apart).name(), 0, "apart");
+	fill(*apart);
+	note_all(store);
+	note_all(*apart);
+	note_paths();
+	types_close(argv[1]);
+	types_ready();
+}
