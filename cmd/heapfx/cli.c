@@ -287,6 +287,14 @@ static bool usage(const struct command *cmd, const char *what, const char *arg)
 	return false;
 }
 
+static bool bad_value(const struct command *cmd, const struct option_spec *spec, const char *value)
+{
+	_cleanup_(text_fini) struct text t = TEXT_INIT;
+
+	text_printf(&t, "no value for --%s:", spec->name);
+	return usage(cmd, text_str(&t), value);
+}
+
 static bool add_arg(const struct command *cmd, struct options *opt, const char *arg)
 {
 	if (opt->n_args == cmd->max_args)
@@ -317,8 +325,7 @@ static bool parse_all(const struct command *cmd, int argc, char **argv, struct o
 		if (!spec)
 			return usage(cmd, "no such option:", argv[optind - 1]);
 		if (!set_value(spec, optarg, opt))
-			return usage(cmd, "this is no value for the option before it:",
-				     optarg ? optarg : "");
+			return bad_value(cmd, spec, optarg ? optarg : "");
 	}
 	for (; optind < argc; optind++)
 		if (!add_arg(cmd, opt, argv[optind]))

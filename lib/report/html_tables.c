@@ -82,23 +82,27 @@ static void put_tree_row(FILE *out, const struct rp_tree *t, size_t no)
 	fputs("</tr>\n", out);
 }
 
-static void put_tree_table(FILE *out, const struct rp_tree *t)
+/* The chart of a tree, drawn in `place`, and its largest rows. */
+static void put_tree(FILE *out, const char *place, const struct rp_tree *t)
 {
 	uint64_t least;
 	size_t n = 0;
 
-	if (tree_least(t->rows, t->n, TREE_TABLE, &least)) {
-		return; /* no memory for it: the chart has the same */
+	fprintf(out, "</p>\n<div class=\"picture\" id=\"%s\"></div>\n", place);
+	if (!tree_least(t->rows, t->n, TREE_TABLE, &least)) { /* no memory: the chart has it */
+		fputs("<details class=\"astable\">"
+		      "<summary>The largest as a table</summary>\n",
+		      out);
+		html_table(out, "sort", "what|#retained|#count|address|held by");
+		for (size_t i = 0; i < t->n && n < TREE_TABLE; i++)
+			if (t->rows[i].total >= least) {
+				put_tree_row(out, t, i);
+				n++;
+			}
+		html_table_end(out);
+		fputs("</details>\n", out);
 	}
-	fputs("<details class=\"astable\"><summary>The largest as a table</summary>\n", out);
-	html_table(out, "sort", "what|#retained|#count|address|held by");
-	for (size_t i = 0; i < t->n && n < TREE_TABLE; i++)
-		if (t->rows[i].total >= least) {
-			put_tree_row(out, t, i);
-			n++;
-		}
-	html_table_end(out);
-	fputs("</details>\n", out);
+	fputs("</section>\n", out);
 }
 
 void html_by_type(FILE *out, const struct report *r)
@@ -114,9 +118,7 @@ void html_by_type(FILE *out, const struct report *r)
 	if (t->told < t->nodes)
 		fprintf(out, " Of %" PRIu64 " boxes the largest %" PRIu64 " are here.", t->nodes,
 			t->told);
-	fputs("</p>\n<div class=\"picture\" id=\"type-tree\"></div>\n", out);
-	put_tree_table(out, t);
-	fputs("</section>\n", out);
+	put_tree(out, "type-tree", t);
 }
 
 void html_dominators(FILE *out, const struct report *r)
@@ -132,11 +134,9 @@ void html_dominators(FILE *out, const struct report *r)
 	fputs(" of ", out);
 	put_count(out, t->nodes);
 	fputs(" blocks have boxes of their own, or as a list one box; smaller ones are together by "
-	      "type, and what is blank is smaller still.</p>\n"
-	      "<div class=\"picture\" id=\"dominator-tree\"></div>\n",
+	      "type, and what is blank is smaller still.",
 	      out);
-	put_tree_table(out, t);
-	fputs("</section>\n", out);
+	put_tree(out, "dominator-tree", t);
 }
 
 /* ---- heaps */
