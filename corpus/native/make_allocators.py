@@ -62,7 +62,7 @@ class Recipe:
 			"about": self.about or self.sentence()}
 		if self.how == "rust":
 			return Case("churn_rust", **{**common, "args": ("TRUTH",), "record": False}, build="rust", features=(self.allocator,),
-				notes_all=True)
+				musl=self.musl, notes_all=True)
 		if self.how == "plugin":
 			archive = glibc_root.package_file(self.suite, f"lib{self.allocator}_pic.a", f"lib{self.allocator}-dev")
 			return Case("plugins", **{**common, "foreign_malloc": False, "args": ("TRUTH", "PLUGIN")},
@@ -94,6 +94,8 @@ class Recipe:
 
 	def sentence(self):
 		if self.how == "rust":
+			if self.musl:
+				return "a Rust program for the target x86_64-unknown-linux-musl, on the musl that Rust brings along"
 			crate = {"jemalloc": "tikv-jemallocator", "mimalloc": "the crate mimalloc"}[self.allocator]
 			return f"{self.allocator} of {crate} in a Rust program, beside glibc's malloc"
 		if self.allocator == "musl":
@@ -148,6 +150,7 @@ for _suite in ("bookworm", "trixie", "sid"):
 		environment=(("TCMALLOC_SAMPLE_PARAMETER", "4096"),))
 for _allocator in ("jemalloc", "mimalloc"):
 	CASES[f"{_allocator}.rust"] = Recipe(_allocator, None, "rust", environment=SMALL_ARENA)
+CASES["musl.rust"] = Recipe("musl", None, "rust", musl="Rust's own")
 CASES["tcmalloc.rust"] = Recipe("tcmalloc", "bookworm", program="churn_rust", args=("TRUTH",),
 	about="a Rust program with tcmalloc preloaded")
 for _allocator in LIBRARIES:

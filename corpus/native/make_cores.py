@@ -234,10 +234,17 @@ def build(case, exe):
 def build_rust(case, exe):
 	"""By cargo, which fetches what rust/Cargo.lock names; the program logs what it allocates itself."""
 	need("cargo")
-	target = exe.with_name(exe.name + ".target")
-	run_tool("cargo", "build", "--release", "--locked", "--manifest-path", HERE / "rust/Cargo.toml",
-		"--features", ",".join(case.features), "--target-dir", target)
-	shutil.copyfile(target / "release" / case.program, exe)
+	folder = exe.with_name(exe.name + ".target")
+	command = ["cargo", "build", "--release", "--locked", "--manifest-path", HERE / "rust/Cargo.toml", "--target-dir", folder]
+	if case.musl:	# on the musl that Rust brings along
+		target = "x86_64-unknown-linux-musl"
+		if not pathlib.Path(run_tool("rustc", "--print", "target-libdir", "--target", target).strip()).is_dir():
+			raise CannotMake(f"no Rust for musl (rustup target add {target})")
+		run_tool(*command, "--target", target)
+		folder /= target
+	else:
+		run_tool(*command, "--features", ",".join(case.features))
+	shutil.copyfile(folder / "release" / case.program, exe)
 	exe.chmod(0o755)
 
 
@@ -582,7 +589,7 @@ def pack(name, outdir, case=None, corpus=ELF_CORPUS, maker="make_cores.py"):
 		shutil.copyfile(profile, home / "truth.profile")
 	if case.wrong_build:
 		run_tool("zstd", "-q", "-f", "-19", made.exe, "-o", home / "wrong-executable.zst")
-	musl = case.build.startswith("musl")
+	musl = case.build.startswith("musl") or case.musl
 	glibc = glibc_root.version_of(case.suite) if case.suite and not musl else None
 	if case.build == "aarch64":
 		glibc = "the cross package's, 2.36"
