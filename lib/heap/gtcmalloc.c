@@ -35,6 +35,7 @@ static void close_heap(void *ctx)
 	free(t->info.arenas);
 	gtc_copies_free(t->copies, t->n_copies);
 	col_close(&t->spans_col);
+	col_close(&t->bits_col);
 	col_close(&t->listed_col);
 	free(t);
 }

@@ -150,6 +150,7 @@ struct gtc_span {
 	uint32_t n_free;   /* objects in its own list: the walk's count */
 	uint32_t n_cached; /* objects in caches */
 	uint32_t n_proxies; /* whose place a sampled allocation took */
+	uint64_t bits;	/* of one whose objects have indices: where they begin in free_bits, in words */
 	uint16_t class;
 	uint16_t allocated;
 	uint8_t copy;
@@ -183,6 +184,8 @@ struct gtcmalloc {
 		struct gtc_run *v;
 		size_t n, cap;
 	} runs;
+	struct col bits_col;
+	uint64_t *free_bits; /* one an object of spans with indices: set by the walk, of those in their span's list */
 	struct col listed_col;
 	struct gtc_listed *listed;
 	struct damages damage;
@@ -210,6 +213,12 @@ static inline uint64_t gtc_object_size(const struct gtcmalloc *t, const struct g
 static inline uint32_t gtc_span_objects(const struct gtcmalloc *t, const struct gtc_span *s)
 {
 	return s->class ? t->copies[s->copy].class[s->class].objects : 1;
+}
+
+/* Are its free objects listed by index?  Larger ones have a bitmap in their Span (UseBitmapForSize()). */
+static inline bool gtc_has_indices(const struct gtcmalloc *t, const struct gtc_span *s)
+{
+	return s->class && gtc_object_size(t, s) < (1u << t->copies[s->copy].map.page_shift) / GSPAN_BITMAP_BITS;
 }
 
 /* One failed check: counted, diag()'ed as heap/corrupt, the first few kept in words. */

@@ -219,6 +219,28 @@ static struct err *join_runs(struct gtcmalloc *t)
 	return NULL;
 }
 
+/*
+ * Room for a bit an object, each span's in words of their own: spans are walked in parallel.  Not of one
+ * that has not its class's pages: it will be one block.
+ */
+static struct err *open_bits(struct gtcmalloc *t)
+{
+	uint64_t words = 0;
+	struct err *err;
+
+	for (size_t i = 0; i < t->n_spans; i++) {
+		struct gtc_span *s = &t->spans[i];
+
+		if (!gtc_has_indices(t, s) || t->copies[s->copy].class[s->class].pages != s->npages)
+			continue;
+		s->bits = words;
+		words += bits_words(gtc_span_objects(t, s));
+	}
+	err = col_fixed(t->env, 8, words, "free objects of spans", &t->bits_col);
+	t->free_bits = t->bits_col.base;
+	return err;
+}
+
 struct err *gtc_read_spans(struct gtcmalloc *t)
 {
 	struct err *err = col_open(t->env, sizeof(struct gtc_span), UINT32_MAX, "tcmalloc spans", &t->spans_col);
@@ -232,7 +254,8 @@ struct err *gtc_read_spans(struct gtcmalloc *t)
 	if (t->n_copies > 1 && t->n_spans)
 		qsort(t->spans, t->n_spans, sizeof(*t->spans), by_base);
 	drop_overlaps(t);
-	return join_runs(t);
+	err = open_bits(t);
+	return err ? err : join_runs(t);
 }
 
 struct gtc_span *gtc_span_at(const struct gtcmalloc *t, taddr addr)

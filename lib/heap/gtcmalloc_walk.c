@@ -23,10 +23,11 @@ enum {
 struct objects {
 	const struct gtcmalloc *t;
 	const struct gtc_span *s;
-	struct block_sink *sink; /* NULL: nothing is marked, only `wanted` looked for */
-	uint64_t size, n, wanted; /* wanted: offset of an object */
+	struct block_sink *sink;
+	uint64_t *free; /* a bit an object, of one that keeps indices: t->free_bits from s->bits on */
+	uint64_t size, n;
 	uint64_t n_free;
-	bool found, broken;
+	bool broken;
 	taddr broken_at;
 };
 
@@ -40,14 +41,16 @@ static bool break_off(struct objects *o, uint64_t offset)
 /* The object at an offset of the span, if there is one that is not yet free. */
 static bool free_object(struct objects *o, uint64_t offset)
 {
-	taddr at = o->s->base + offset;
+	uint64_t i = offset / o->size, grain;
 
-	if (offset % o->size || offset / o->size >= o->n || o->n_free == o->n ||
-	    (o->sink && !bit_get(o->sink->used, grain_of(o->sink->grains, at))))
+	if (offset % o->size || i >= o->n)
 		return break_off(o, offset);
-	if (o->sink)
-		block_sink_free(o->sink, at);
-	o->found |= offset == o->wanted;
+	grain = grain_of(o->sink->grains, o->s->base + offset);
+	if (!bit_get(o->sink->used, grain))
+		return break_off(o, offset);
+	bit_clear(o->sink->used, grain);
+	if (o->free)
+		bit_set(o->free, i);
 	o->n_free++;
 	return true;
 }
@@ -83,42 +86,31 @@ static void walk_hosts(struct objects *o, const uint8_t *span)
 
 static void walk_objects(struct objects *o)
 {
-	unsigned shift = o->t->copies[o->s->copy].map.page_shift;
 	uint8_t span[GSPAN_SIZE];
+	unsigned cached;
 
 	if (image_read(o->t->img, o->s->addr, span, sizeof(span)) != MEM_OK)
 		return;
-	if (o->size >= (1u << shift) / GSPAN_BITMAP_BITS) {
+	if (!o->free) {
 		walk_bitmap(o, span);
-	} else {
-		unsigned cached = span[GSPAN_CACHED] & 15;
-
-		for (unsigned i = 0; i < cached && i < GSPAN_CACHE_MAX; i++)
-			if (!free_object(o, (uint64_t)load_u16(span + GSPAN_CACHE + 2 * i) << INDEX_SHIFT))
-				return;
-		walk_hosts(o, span);
+		return;
 	}
-}
-
-static struct objects objects_of(const struct gtcmalloc *t, const struct gtc_span *s, struct block_sink *sink)
-{
-	return (struct objects){
-		.t = t,
-		.s = s,
-		.sink = sink,
-		.size = gtc_object_size(t, s),
-		.n = gtc_span_objects(t, s),
-	};
+	cached = span[GSPAN_CACHED] & 15;
+	for (unsigned i = 0; i < cached && i < GSPAN_CACHE_MAX; i++)
+		if (!free_object(o, (uint64_t)load_u16(span + GSPAN_CACHE + 2 * i) << INDEX_SHIFT))
+			return;
+	walk_hosts(o, span);
 }
 
 bool gtc_is_in_span(const struct gtcmalloc *t, const struct gtc_span *s, taddr object)
 {
-	struct objects o = objects_of(t, s, NULL);
+	uint64_t i = (object - s->base) / gtc_object_size(t, s), word;
 
-	o.wanted = object - s->base;
-	if (o.n > 1)
-		walk_objects(&o);
-	return o.found;
+	if (!s->n_free || i >= gtc_span_objects(t, s))
+		return false;
+	if (gtc_has_indices(t, s))
+		return bit_get(t->free_bits + s->bits, i);
+	return image_read_u64(t->img, s->addr + GSPAN_CACHE + i / 64 * 8, &word) == MEM_OK && word >> i % 64 & 1;
 }
 
 static void walk_span(struct gtcmalloc *t, struct gtc_span *s, struct block_sink *sink)
@@ -136,7 +128,14 @@ static void walk_span(struct gtcmalloc *t, struct gtc_span *s, struct block_sink
 		block_sink_add(sink, s->base, true);
 		return;
 	}
-	o = objects_of(t, s, sink);
+	o = (struct objects){
+		.t = t,
+		.s = s,
+		.sink = sink,
+		.free = gtc_has_indices(t, s) ? t->free_bits + s->bits : NULL,
+		.size = gtc_object_size(t, s),
+		.n = gtc_span_objects(t, s),
+	};
 	step = o.size >> sink->grains->shift;
 	grain = grain_of(sink->grains, s->base);
 	for (uint64_t i = 0; i < o.n; i++, grain += step) {
