@@ -255,11 +255,11 @@ static struct err *own_regions(const struct gtcmalloc *t, struct region_sink *si
 struct err *gtc_regions(void *ctx, struct region_sink *sink)
 {
 	const struct gtcmalloc *t = ctx;
-	struct err *err = NULL;
+	struct err *err = own_regions(t, sink);
 
 	for (uint32_t i = 0; i < t->n_copies && !err; i++)
 		err = each_free(t, i, show_free, sink);
-	return err ? err : own_regions(t, sink);
+	return err;
 }
 
 /* Regions as ranges that are never roots. */
@@ -281,7 +281,7 @@ struct err *gtc_metadata(void *ctx, struct claim_sink *sink)
 {
 	const struct gtcmalloc *t = ctx;
 	struct region_claims own = { .sink = { as_claim }, .claims = sink };
-	struct err *err = gtc_regions(ctx, &own.sink);
+	struct err *err = NULL;
 
 	for (uint32_t i = 0; i < t->n_copies && !err; i++) {
 		const struct gtc_copy *c = &t->copies[i];
@@ -293,5 +293,5 @@ struct err *gtc_metadata(void *ctx, struct claim_sink *sink)
 		if (!err)
 			err = sink->add(sink, &lists);
 	}
-	return err;
+	return err ? err : gtc_regions(ctx, &own.sink);
 }
