@@ -18,6 +18,7 @@
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
+#include "image/shadow.h"
 #include "type/native.h"
 #include "type/noter.h"
 
@@ -223,6 +224,7 @@ static struct err *add_found(struct counts *c, const struct native_block *b, con
 	found.is = (struct counted){ .node = b->id, .kind = is->kind };
 	if (!bytes || avail < b->usable || !read_counts(is, bytes, &found.is))
 		return NULL;
+	image_keep_exact(c->n->img, bytes, 3 * WORD);
 	found.is.value = managed(c, is, bytes, b->usable);
 	if (found.is.value == b->id || c->found.n >= UINT32_MAX)
 		return NULL;
@@ -444,7 +446,9 @@ struct scanned {
 static struct err *add(struct counts *c, const struct scanned *s, uint64_t offset, uint32_t to, bool sure)
 {
 	struct reference ref = { .from = s->b->id, .to = to, .offset = offset, .sure = sure };
+	uint64_t before = !sure && offset >= WORD ? WORD : 0; /* what is_pair() looked at */
 
+	image_keep_exact(c->n->img, s->bytes + offset - before, before + WORD);
 	return vec_push(&c->refs, &ref) ? NULL : &err_nomem;
 }
 

@@ -90,3 +90,9 @@ def test_a_ring_is_told_once(name):
 		if suspect["rule"] in ("cycle/unreachable", "lost/definite"):
 			for address in suspect["addresses"]:
 				assert truth.get(int(address, 16), ("", ""))[0] != "leaked", suspect["title"]
+
+
+@pytest.mark.parametrize("name", [TYPED[0], STRIPPED[0]])
+def test_a_blanked_dump_has_the_same_rings(name, tmp_path):
+	"""`heapfx shrink` itself refuses a dump whose report would change."""
+	heapfx_ok("shrink", *case_of(name)[0], "-o", tmp_path / "small.core")
