@@ -289,7 +289,7 @@ struct err *diff_finish(struct diff *d)
 
 const char *diff_clock_words(const struct diff *d)
 {
-	return d->by_files ? " by the times of the files" : "";
+	return d->by_files ? ", by the times of the files" : "";
 }
 
 void diff_fini(struct diff *d)

@@ -63,7 +63,7 @@ struct diff {
 	bool by_files; /* hours are those between the files' times */
 };
 
-/* " by the times of the files", where that is all there is. */
+/* ", by the times of the files", where that is all there is. */
 const char *diff_clock_words(const struct diff *d);
 /* Adds the next dump; nothing of `r` is needed afterwards. */
 struct err *diff_add(struct diff *d, const struct report *r, struct diff_time time) MUST_CHECK;

@@ -112,7 +112,7 @@ def test_growth_an_hour_by_files(series, tmp_path):
 	grown = [row for row in found["types"] if row["growth"]]
 	assert grown and all(abs(row["growth_per_hour"] - row["growth"] / 2) < 1 for row in grown)
 	out = heapfx_ok("diff", *cores).out
-	assert "an hour by the times of the files" in " ".join(out.split())
+	assert "an hour, by the times of the files" in " ".join(out.split())
 	heapfx_ok("analyze", cores[0], "-o", f"result={tmp_path / 'old'}")
 	assert diff(tmp_path / "old", cores[1])["hours"] == 2
 	os.utime(cores[1], (1700000000,) * 2)
