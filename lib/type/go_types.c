@@ -374,7 +374,7 @@ static void take_sync_map(struct ctx *c, struct spread *s, taddr slot)
 /* What may be the type before the value of an interface. */
 static void keep_type_word(const struct ctx *c, const uint8_t *b)
 {
-	if (image_segment(c->img, load_u64(b)))
+	if (c->img->shadow && image_segment(c->img, load_u64(b)))
 		image_keep_bytes(c->img, b, 8);
 }
 
