@@ -118,6 +118,24 @@ static uint32_t rank_of(const struct search *x, node_id i)
 	return x->rank[i >> 6] + (uint32_t)__builtin_popcountll(below);
 }
 
+/* A leaf keeps itself alone: most are ruled out by how far sixty-four of them reach. */
+static void mark_big_word(struct search *x, uint64_t w)
+{
+	const struct graph *g = x->g;
+	uint64_t inner = x->f->retained.set[w], bits = g->live[w];
+
+	if (graph_size_most(g, w) < x->threshold)
+		bits &= inner;
+	for (; bits; bits &= bits - 1) {
+		node_id i = (node_id)(64 * w + (unsigned)__builtin_ctzll(bits));
+		bool is_leaf = !bit_get(x->f->retained.set, i);
+		uint64_t size = is_leaf ? graph_size_near(g, i, &x->near) : 0;
+
+		if (facts_retained_of(x->f, i, size) >= x->threshold && is_held(x, i))
+			bit_set(x->big, i);
+	}
+}
+
 static struct err *mark_big(struct search *x)
 {
 	uint64_t words = bits_words(x->g->n);
@@ -129,9 +147,8 @@ static struct err *mark_big(struct search *x)
 		return err;
 	x->big = x->big_col.base;
 	x->rank = x->rank_col.base;
-	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it))
-		if (facts_retained_of(x->f, it.id, it.size) >= x->threshold && is_held(x, it.id))
-			bit_set(x->big, it.id);
+	for (uint64_t w = 0; w < words; w++)
+		mark_big_word(x, w);
 	for (uint64_t w = 0; w < words; w++) {
 		x->rank[w] = x->n_big;
 		x->n_big += (uint32_t)__builtin_popcountll(x->big[w]);

@@ -159,20 +159,26 @@ static struct err *find_heads(struct env *env, const struct graph *g, uint8_t *r
 	return err;
 }
 
-/* Nodes of a collector's among the reachable. */
-static void sum_up_collected(const struct graph *g, const uint8_t *reach, struct total *ret)
+/* Nodes of a collector's. */
+static struct total sum_up_collected(const struct graph *g)
 {
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it))
-		if (reach[it.id] == REACH_REACHABLE && bit_get(g->collected, it.id)) {
-			ret->count++;
-			ret->bytes += it.size;
-		}
+	struct total total = {};
+	uint64_t near = 0;
+
+	for (uint64_t w = 0; g->collected && w < bits_words(g->n); w++) {
+		uint64_t bits = g->live[w] & g->collected[w];
+
+		total.count += (uint64_t)__builtin_popcountll(bits);
+		total.bytes += graph_sizes_near(g, w, bits, &near);
+	}
+	return total;
 }
 
 /* Most nodes are reachable: the others are counted, and they are the rest. */
 static struct err *sum_up(const struct graph *g, const uint8_t *reach, struct facts *f)
 {
 	struct total total[REACH_KINDS] = { [REACH_REACHABLE] = { g->n_live, g->live_bytes } };
+	struct total collected = sum_up_collected(g);
 	uint64_t near = 0;
 
 	for (node_id i = 0; i < g->n; i++) {
@@ -187,12 +193,15 @@ static struct err *sum_up(const struct graph *g, const uint8_t *reach, struct fa
 		t->bytes += head.bytes;
 		total[REACH_REACHABLE].count--;
 		total[REACH_REACHABLE].bytes -= head.bytes;
+		if (g->collected && bit_get(g->collected, i)) {
+			collected.count--;
+			collected.bytes -= head.bytes;
+		}
 		err = reach[i] == REACH_DEFINITE ? col_append(&f->cols[COL_LOST], &head, 1) : NULL;
 		if (err)
 			return err;
 	}
-	if (g->collected)
-		sum_up_collected(g, reach, &f->collected);
+	f->collected = collected;
 	memcpy(f->reach_total, total, sizeof(total));
 	return NULL;
 }

@@ -296,6 +296,31 @@ static inline uint64_t graph_size_near(const struct graph *g, node_id i, uint64_
 	grain = grains_select_near(g->grains, i, near);
 	return (grain_next_start(g->grains, grain) - grain) << g->grains->shift;
 }
+/* No node of [64 * word, 64 * word + 64) is larger. */
+static inline uint64_t graph_size_most(const struct graph *g, uint64_t word)
+{
+	const uint32_t *select = g->grains ? g->grains->select : NULL;
+
+	if (!select)
+		return UINT64_MAX;
+	return ((uint64_t)select[word + 1] - select[word] + 1) << (6 + g->grains->shift);
+}
+/* Of the nodes 64 * word + i whose bit i is set, all bytes; *near as above. */
+static inline uint64_t graph_sizes_near(const struct graph *g, uint64_t word, uint64_t bits,
+					uint64_t *near)
+{
+	uint64_t bytes = 0, first = 64 * word;
+
+	if (bits == UINT64_MAX && g->grains && first + 64 < g->n) {
+		uint64_t from = grains_select_near(g->grains, (node_id)first, near);
+
+		return (grains_select_near(g->grains, (node_id)first + 64, near) - from)
+		       << g->grains->shift;
+	}
+	for (; bits; bits &= bits - 1)
+		bytes += graph_size_near(g, (node_id)(first | (uint64_t)__builtin_ctzll(bits)), near);
+	return bytes;
+}
 node_id graph_node_at(const struct graph *g, uint64_t key); /* containing; NODE_NONE; live or not */
 
 /* In id order, for passes over all nodes; skips what is not live. */
