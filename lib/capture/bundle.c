@@ -34,10 +34,17 @@ void bundle_fini(struct bundle *b)
 
 /* ---- archive */
 
+struct header {
+	struct bytes *to;
+	bool done; /* what comes then are zeros for a member's bytes, and the end */
+};
+
 static la_ssize_t take_bytes(struct archive *a, void *arg, const void *v, size_t n)
 {
+	struct header *h = arg;
+
 	(void)a;
-	return bytes_add(arg, v, n) ? (la_ssize_t)n : -1;
+	return !h->done && bytes_add(h->to, v, n) ? (la_ssize_t)n : -1;
 }
 
 /*
@@ -49,6 +56,7 @@ static struct err *header_of(const char *name, uint64_t size, uint64_t mtime, st
 {
 	struct archive *a = archive_write_new();
 	struct archive_entry *e = archive_entry_new();
+	struct header h = { .to = ret };
 	struct err *err = a && e ? NULL : &err_nomem;
 
 	if (!err) {
@@ -59,10 +67,10 @@ static struct err *header_of(const char *name, uint64_t size, uint64_t mtime, st
 		archive_entry_set_mtime(e, (time_t)mtime, 0);
 		archive_write_set_format_pax_restricted(a);
 		archive_write_set_bytes_per_block(a, 0);
-		if (archive_write_open(a, ret, NULL, take_bytes, NULL) != ARCHIVE_OK ||
+		if (archive_write_open(a, &h, NULL, take_bytes, NULL) != ARCHIVE_OK ||
 		    archive_write_header(a, e) < ARCHIVE_WARN)
 			err = err_new(ERR_UNSUPPORTED, "%s", archive_error_string(a));
-		archive_write_fail(a); /* the member has no bytes here */
+		h.done = true;
 	}
 	archive_entry_free(e);
 	archive_write_free(a);

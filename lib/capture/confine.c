@@ -113,6 +113,19 @@ static void load(struct filter *f, size_t at)
 	add(f, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)at));
 }
 
+/* ptrace() lets go, and nothing else. */
+static void refuse_tracing(struct filter *f)
+{
+#ifndef __SANITIZE_ADDRESS__ /* at its end LeakSanitizer stops the program's own threads by it */
+	add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ptrace, 0, 3));
+	load(f, offsetof(struct seccomp_data, args));
+	add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PTRACE_DETACH, 1, 0));
+	refuse(f);
+#else
+	(void)f;
+#endif
+}
+
 static void filter_calls(const struct confine *c)
 {
 #ifdef OUR_ARCH
@@ -133,11 +146,7 @@ static void filter_calls(const struct confine *c)
 		refuse_all(&f, network, ARRAY_SIZE(network));
 	if (!c->programs)
 		refuse_all(&f, programs, ARRAY_SIZE(programs));
-	/* ptrace() lets go, and nothing else */
-	add(&f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ptrace, 0, 3));
-	load(&f, offsetof(struct seccomp_data, args));
-	add(&f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PTRACE_DETACH, 1, 0));
-	refuse(&f);
+	refuse_tracing(&f);
 	add(&f, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 	program.len = f.n;
 	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
