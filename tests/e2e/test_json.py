@@ -86,7 +86,7 @@ def test_suspects_are_ranked_and_have_a_place(name):
 	suspects = report_of(name)["suspects"]
 	assert [s["rank"] for s in suspects] == list(range(1, len(suspects) + 1))
 	for s in suspects:
-		assert s["retained"] >= s["bytes"] or s["rule"].startswith(("free-held", "cycle"))
+		assert s["retained"] >= s["bytes"] or s["rule"].startswith(("free-held", "cycle", "duplicate"))
 		assert s["severity"] in ("error", "warning", "note") and s["advice"] and s["title"]
 
 
