@@ -13,7 +13,7 @@
 #include "base/version.h"
 #include "export/heapsnapshot.h"
 
-enum option_kind { OPT_FLAG, OPT_STRING, OPT_LIST, OPT_SIZE, OPT_COUNT, OPT_SECRET };
+enum option_kind { OPT_FLAG, OPT_STRING, OPT_LIST, OPT_SIZE, OPT_COUNT, OPT_LIMIT, OPT_SECRET };
 
 struct option_spec {
 	const char *name;
@@ -128,9 +128,9 @@ static const struct option_spec specs[] = {
 	{ "top", 0, OPT_COUNT, "N", AT(top),
 	  "suspects to print in full (default 3); of diff, rows of each table (default 8)",
 	  "analyze diff" },
-	{ "snapshot-nodes", 0, OPT_COUNT, "N", AT(snapshot_nodes),
-	  "blocks that a heapsnapshot has for themselves, the largest (default 1000000); the "
-	  "others are together by holder and type",
+	{ "snapshot-nodes", 0, OPT_LIMIT, "N", AT(snapshot_nodes),
+	  "blocks that a heapsnapshot has for themselves, the largest (default 1000000, 0 no "
+	  "limit); the others are together by holder and type",
 	  "analyze" },
 	{ "chains", 0, OPT_COUNT, "N", AT(chains),
 	  "chains from roots to show (default 3, at most 64)", "explain" },
@@ -241,6 +241,8 @@ static bool set_value(const struct option_spec *spec, const char *arg, struct op
 		return text_parse_size(arg, field) && *(uint64_t *)field;
 	case OPT_COUNT:
 		return parse_count(arg, field) && *(uint64_t *)field;
+	case OPT_LIMIT: /* 0: none */
+		return parse_count(arg, field);
 	}
 	return false;
 }

@@ -255,6 +255,14 @@ static void say_stale(struct explanation *x, node_id node)
 	free(stale);
 }
 
+static void say_allocator(struct explanation *x, node_id node)
+{
+	const char *who = NULL;
+
+	if (went_well(x, find_allocating_thread(x->run, node, &who)) && who)
+		say(x, "allocated by", "%s", who);
+}
+
 static void say_retained(struct explanation *x, uint64_t n)
 {
 	struct text t = TEXT_INIT;
@@ -315,8 +323,10 @@ static void say_used(struct explanation *x, node_id node)
 	say_chains(x, node, &subject);
 	say_retained(x, facts_retained(&run->facts, node));
 	say_holders(x, node);
-	if (!run->saved && (reach == REACH_DEFINITE || reach == REACH_INDIRECT))
+	if (!run->saved && (reach == REACH_DEFINITE || reach == REACH_INDIRECT)) {
+		say_allocator(x, node);
 		say_stale(x, node);
+	}
 }
 
 static void say_pool(struct explanation *x)

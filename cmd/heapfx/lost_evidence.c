@@ -187,6 +187,16 @@ static const char *allocator_text(struct run *run, const struct users *users, no
 			    run->image->threads[users->v[i].thread].tid, b.arena);
 }
 
+struct err *find_allocating_thread(struct run *run, node_id node, const char **ret)
+{
+	_cleanup_(free_users) struct users users = {};
+	struct err *err = run->image->n_threads > 1 ? find_users(run, &users) : NULL;
+
+	if (!err)
+		*ret = allocator_text(run, &users, node);
+	return err;
+}
+
 /* ---- all together */
 
 struct err *find_lost_evidence(struct run *run, struct subject *subject)

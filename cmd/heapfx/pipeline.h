@@ -103,6 +103,8 @@ struct err *find_extents(struct run *run, struct subject *subject) MUST_CHECK;
 struct err *find_lost_evidence(struct run *run, struct subject *subject) MUST_CHECK;
 /* "dead stack of thread 12, ...", "freed block 0x..": in the report's memory. */
 const char *stale_text(struct run *run, const struct stale *s);
+/* "probably thread 12: no other uses ..", in the report's memory; NULL: nobody knows. */
+struct err *find_allocating_thread(struct run *run, node_id node, const char **ret) MUST_CHECK;
 
 /* The diags on standard error, for commands whose result has no place for them. */
 void print_problems(const struct run *run);

@@ -81,7 +81,8 @@ def table(snapshot):
 	return rows
 
 
-@pytest.mark.parametrize("name, nodes", [("leakzoo.bookworm", None), (GO, None), (GO, 500), ("leakzoo.bookworm", 1)])
+@pytest.mark.parametrize("name, nodes", [("leakzoo.bookworm", None), (GO, None), (GO, 500), ("leakzoo.bookworm", 1),
+	("leakzoo.bookworm", 0)])
 def test_form(written, name, nodes):
 	snapshot = json.loads(written(name, nodes)[0].read_text("utf-8"))
 	head = snapshot["snapshot"]
@@ -107,6 +108,8 @@ def test_form(written, name, nodes):
 		assert sum(kind == kinds.index("object") for kind, *_rest in rows) < head["heapfx"]["nodes_together"]
 		together = [text for _kind, text, *_rest in rows if text.endswith("smaller ones together")]
 		assert together
+	else:	# the default is more than these have; 0: no limit
+		assert head["heapfx"]["nodes_together"] == 0
 
 
 def test_lost_blocks_stand_under_lost(written):

@@ -26,3 +26,6 @@ def test_the_function_and_the_thread_are_named(name):
 		assert left and all(f"dead stack of thread {tid}," in value for value in left)
 		assert all(function in value for value in left)
 		assert not any(other in value for other in functions - {function} for value in left)
+		explained = heapfx_ok("explain", made.core, hex(address), "--exe", made.exe).out
+		assert f"probably thread {tid}: no other" in " ".join(explained.split())
+		assert function in explained
