@@ -38,7 +38,7 @@ static void look(const struct graph *g, uint64_t each, struct class *classes, si
 		uint64_t chance = it.id * 0x9e3779b97f4a7c15ull >> 32;
 		struct class *class;
 
-		if (graph_type(g, it.id) || (it.size < each && chance * each >> 32 >= it.size))
+		if ((it.size < each && chance * each >> 32 >= it.size) || graph_type(g, it.id))
 			continue;
 		class = class_of(classes, n, g->ops->label(g->ctx, it.id));
 		class->looked_at++;
