@@ -121,6 +121,10 @@ static const struct option_spec specs[] = {
 	{ "retry", 0, OPT_COUNT, "SECONDS", AT(retry),
 	  "how long a request that failed is tried again (default 60)", "ship capture watch" },
 	{ "once", 0, OPT_FLAG, NULL, AT(once), "end after the first capture", "watch" },
+	{ "salt", 0, OPT_STRING, "FILE", AT(salt),
+	  "equal contents become equal digests, keyed by what is in FILE (16 bytes to 4096, a "
+	  "secret): duplicate/content is told as before",
+	  "shrink" },
 	{ "force", 0, OPT_FLAG, NULL, AT(force),
 	  "write the result even though less, or something else, is told of it; what is blanked "
 	  "is the same",

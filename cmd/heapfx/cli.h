@@ -29,7 +29,7 @@ struct options {
 	const char *exe, *format, *tmp, *fail_on, *smaps, *strings;
 	const char *budget, *baseline, *suppressions, *dump, *mode, *pack, *only;
 	struct string_list sysroots, debug_dirs, outputs, pool_layouts;
-	const char *cgroup, *cgroup_root, *process, *state, *exec, *to, *name, *prekill;
+	const char *cgroup, *cgroup_root, *process, *state, *exec, *to, *name, *prekill, *salt;
 	char *put_url; /* owned: what stood in argv is wiped */
 	uint64_t pid, threshold, rearm, cool_down, most, keep, interval, timeout, retry;
 	uint64_t top, chains, snapshot_nodes, threads, memory, disk;

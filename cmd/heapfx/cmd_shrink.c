@@ -5,10 +5,12 @@
  * copy is analysed in its turn.  It gets its name only if both reports are the same, byte for byte.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/guard.h"
 #include "capture/outfile.h"
@@ -25,8 +27,32 @@ struct job {
 	struct shadow shadow;
 	char *report; /* of the dump, as JSON */
 	struct outfile file;
+	struct salt salt;
 	uint64_t before, after; /* bytes */
 };
+
+/* ---- the salt */
+
+static struct err *read_salt(const char *path, struct salt *ret)
+{
+	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t more;
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	while (n > 0 && ret->n < SALT_MOST) {
+		n = TEMP_FAILURE_RETRY(read(fd, ret->bytes + ret->n, SALT_MOST - ret->n));
+		ret->n += n > 0 ? (size_t)n : 0;
+	}
+	if (n > 0)
+		n = TEMP_FAILURE_RETRY(read(fd, &more, 1));
+	if (n < 0)
+		return err_os(errno, "%s", path);
+	if (n || ret->n < SALT_LEAST)
+		return err_at(ERR_USAGE, path, ERR_NOWHERE,
+			      "a salt has %d bytes at least, and %d at most", SALT_LEAST,
+			      SALT_MOST);
+	return NULL;
+}
 
 /* ---- reports */
 
@@ -125,6 +151,8 @@ static struct err *blank(struct job *job)
 		err = report_text(run, &job->report);
 	if (!err)
 		err = shrink_pointers(run->image, &run->blocks);
+	if (!err && job->shadow.salted)
+		err = shrink_digests(run->image, &job->salt);
 	return err ? err : shrink_notes(run->image, &run->blocks);
 }
 
@@ -198,7 +226,9 @@ static struct err *shrink(struct job *job)
 
 	if (run->opt->outputs.n != 1 || !strcmp(run->opt->outputs.v[0], "-"))
 		return err_new(ERR_USAGE, "shrink needs -o OUT, a file that is not there yet");
-	err = outfile_open(run->opt->outputs.v[0], &job->file);
+	err = run->opt->salt ? read_salt(run->opt->salt, &job->salt) : NULL;
+	if (!err)
+		err = outfile_open(run->opt->outputs.v[0], &job->file);
 	if (!err)
 		err = blank(job);
 	if (err)
@@ -222,10 +252,12 @@ enum exit_status cmd_shrink(const struct options *opt)
 
 	run_start(&job.run, opt);
 	job.run.shadow = &job.shadow;
+	job.shadow.salted = opt->salt;
 	job.run.env.show_contents = false;
 	err = shrink(&job);
 	outfile_close(&job.file);
 	free(job.report);
+	explicit_bzero(&job.salt, sizeof(job.salt));
 	if (!err)
 		printf("%s: %" PRIu64 " bytes of %" PRIu64 "\n", opt->outputs.v[0], job.after,
 		       job.before);

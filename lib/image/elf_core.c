@@ -384,7 +384,8 @@ static struct err *note_prpsinfo(struct reader *r, struct cursor desc)
 	img->pid = pid;
 	img->command = take_name(r, fname, FNAME_MAX);
 	img->args = take_name(r, args, ARGS_MAX);
-	img->blanked = img->args && !strcmp(img->args, BLANKED_ARGS);
+	img->hashed = img->args && !strcmp(img->args, HASHED_ARGS);
+	img->blanked = img->hashed || (img->args && !strcmp(img->args, BLANKED_ARGS));
 	return NULL;
 }
 

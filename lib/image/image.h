@@ -101,6 +101,7 @@ struct thread {
 
 /* What `heapfx shrink` puts into NT_PRPSINFO instead of the arguments. */
 #define BLANKED_ARGS "[contents blanked by heapfx shrink]"
+#define HASHED_ARGS "[contents blanked by heapfx shrink --salt]"
 
 struct image {
 	struct env *env;
@@ -129,6 +130,7 @@ struct image {
 	struct go *go;		  /* image/go.h; NULL without a Go runtime */
 	const char *cache_dir;	  /* of the options; NULL: nothing is kept */
 	bool blanked;		  /* contents are gone (`heapfx shrink`): equal bytes mean nothing */
+	bool hashed;		  /* they do where shrink left digests of them: image/shadow.h */
 	struct shadow *shadow;	  /* image/shadow.h: what is read is kept there; NULL but for `shrink` */
 	struct arena names;	  /* owns every string above, and vector_words */
 };

@@ -39,7 +39,8 @@ static struct err *take_room(const struct member *core, int fd, const char *dir)
 struct err *shadow_open(struct env *env, const struct member *core, struct shadow *ret)
 {
 	struct shadow s = {
-		.env = env, .from = core->map, .size = core->size, .mode = SHADOW_FIRST
+		.env = env, .from = core->map, .size = core->size, .mode = SHADOW_FIRST,
+		.salted = ret->salted,
 	};
 	struct spill file;
 	struct err *err = spill_open(env, core->name, &file);
@@ -77,6 +78,7 @@ void shadow_close(struct shadow *s)
 	if (s->env)
 		env_disk_give(s->env, s->taken);
 	free(s->first.v);
+	free(s->compared.v);
 	*s = (struct shadow){};
 }
 
@@ -163,8 +165,22 @@ void shadow_keep_no_pointer(const struct image *img, taddr addr)
 	uint64_t avail;
 	uint8_t *to = shadow_at(img, addr, &avail);
 
-	if (to && avail >= 8 && !load_u64(to) && img->shadow->mode != SHADOW_OFF)
-		*to = 1;
+	const struct shadow *s = img->shadow;
+
+	if (to && avail >= 8 && !load_u64(to) && load_u64(s->from + (to - s->to)) &&
+	    s->mode != SHADOW_OFF)
+		*to = SHADOW_NO_POINTER;
+}
+
+void shadow_compare(const struct image *img, taddr addr, uint64_t n)
+{
+	struct shadow *s = img->shadow;
+	uint64_t avail;
+	uint8_t *to = s->salted ? shadow_at(img, addr, &avail) : NULL;
+
+	if (to && n <= avail &&
+	    !vec_push(&s->compared, &((struct shadow_range){ (uint64_t)(to - s->to), n })))
+		s->no_room = true;
 }
 
 void shadow_keep_exact(const struct image *img, const uint8_t *p, uint64_t n)

@@ -18,6 +18,8 @@ enum shadow_mode {
 	SHADOW_WORDS, /* words that can be no text; all of a module's memory that nobody may write */
 };
 
+enum { SHADOW_NO_POINTER = 1 }; /* a word that is neither zero nor a pointer */
+
 struct shadow_range {
 	uint64_t offset, n; /* in the file */
 };
@@ -33,9 +35,27 @@ struct shadow {
 		size_t n, cap;
 	} first;      /* by one thread, in its order */
 	bool no_room; /* for one more of them: the copy is of no use */
+	bool salted;  /* what is compared becomes digests */
+	struct {
+		struct shadow_range *v;
+		size_t n, cap;
+	} compared; /* likewise by one thread, and under no_room */
 };
 
-/* The room is there: nothing that is kept later finds a full disk. ERR_LIMIT names --tmp. */
+/*
+ * What is left, with a salt, of contents that were compared with others: words that are no address
+ * and, for their last two bytes, no UTF-8.  The first one of all, if that was not kept, has how many
+ * bytes they were, where that is less than 64 KiB: of a string nothing else would tell.
+ */
+enum {
+	DIGEST_FIRST = 0xf5a5, /* bits 48 to 63; 32 to 47 are the length */
+	DIGEST_WORD = 0xf6a6,
+};
+
+/*
+ * `ret` is zero but for .salted.  The room is there: nothing that is kept later finds a full disk.
+ * ERR_LIMIT names --tmp.
+ */
 struct err *shadow_open(struct env *env, const struct member *core, struct shadow *ret) MUST_CHECK;
 void shadow_close(struct shadow *s); /* zeroed is fine */
 
@@ -55,6 +75,7 @@ void shadow_keep_bytes(const struct image *img, const uint8_t *p, uint64_t n);
 void shadow_keep_exact(const struct image *img, const uint8_t *p, uint64_t n);
 void shadow_keep_as(const struct image *img, taddr addr, uint64_t value);
 void shadow_keep_no_pointer(const struct image *img, taddr addr);
+void shadow_compare(const struct image *img, taddr addr, uint64_t n);
 
 /*
  * Around what looks for something in all of a program's data: what comes of it is read again, or
@@ -96,11 +117,30 @@ static inline void image_keep_as(const struct image *img, taddr addr, uint64_t v
 		shadow_keep_as(img, addr, value);
 }
 
-/* At `addr` is a word that is neither zero nor a pointer; which one does not matter. */
+/* The word at `addr` is no pointer; which one it is does not matter, unless it is zero. */
 static inline void image_keep_no_pointer(const struct image *img, taddr addr)
 {
 	if (__builtin_expect(img->shadow != NULL, 0))
 		shadow_keep_no_pointer(img, addr);
+}
+
+/* Whether equal bytes say that there were equal contents. */
+static inline bool image_is_comparable(const struct image *img)
+{
+	return !img->blanked || img->hashed || (img->shadow && img->shadow->salted);
+}
+
+/* [addr, addr + n), in one segment, is told from other contents or is the same; one thread. */
+static inline void image_compare(const struct image *img, taddr addr, uint64_t n)
+{
+	if (__builtin_expect(img->shadow != NULL, 0))
+		shadow_compare(img, addr, n);
+}
+
+/* Of contents that begin with this word, how many bytes they were; 0: it does not say. */
+static inline uint64_t digest_length(const struct image *img, uint64_t first)
+{
+	return img->hashed && first >> 48 == DIGEST_FIRST ? first >> 32 & 0xffff : 0;
 }
 
 /* Bytes in a view that are known to be what they are whatever the mode: one of few values. */

@@ -8,7 +8,7 @@
 
 #include "base/guard.h"
 #include "base/vec.h"
-#include "ship/digest.h"
+#include "base/digest.h"
 #include "ship/retry.h"
 #include "ship/s3_auth.h"
 #include "ship/sigv4.h"

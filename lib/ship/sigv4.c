@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ship/digest.h"
+#include "base/digest.h"
 
 enum { DAY = 8 }; /* characters of "20130524" */
 

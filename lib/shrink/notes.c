@@ -115,12 +115,19 @@ static void write_prstatus(const struct writer *w, const struct part *p)
 	keep(p, end, 8); /* pr_fpvalid */
 }
 
+_Static_assert(PRPSINFO_ARGS_AT + sizeof(HASHED_ARGS) <= PRPSINFO_SIZE, "there is room for it");
+
+static const char *blanked_args(const struct image *img)
+{
+	return img->shadow->salted ? HASHED_ARGS : BLANKED_ARGS;
+}
+
 static void write_prpsinfo(struct writer *w, const struct part *p)
 {
 	if (p->n < PRPSINFO_SIZE)
 		return;
 	keep(p, 0, PRPSINFO_FNAME_AT);
-	memcpy(p->to + PRPSINFO_ARGS_AT, BLANKED_ARGS, sizeof(BLANKED_ARGS));
+	strcpy((char *)p->to + PRPSINFO_ARGS_AT, blanked_args(w->img));
 	w->marked = true;
 }
 
@@ -143,7 +150,8 @@ struct err *shrink_names(struct image *img)
 {
 	img->blanked = true;
 	img->command = NULL;
-	img->args = BLANKED_ARGS;
+	img->hashed &= img->shadow->salted;
+	img->args = blanked_args(img);
 	for (size_t i = 0; i < img->n_threads; i++)
 		img->threads[i].name = NULL;
 	for (size_t i = 0; i < img->n_segments; i++) {

@@ -33,6 +33,16 @@ struct err *shrink_pointers(const struct image *img, const struct blocks *b) MUS
  */
 struct err *shrink_notes(const struct image *img, const struct blocks *b) MUST_CHECK;
 /*
+ * After that: equal contents become equal digests, as far as they were compared.  Who does not know
+ * the salt cannot find out what they were, not even by trying.
+ */
+enum { SALT_LEAST = 16, SALT_MOST = 4096 };
+struct salt {
+	uint8_t bytes[SALT_MOST];
+	size_t n;
+};
+struct err *shrink_digests(const struct image *img, const struct salt *salt) MUST_CHECK;
+/*
  * What a word that points at a block becomes.  A pointer into the middle tells the block alone: which
  * byte of it would be room for something that only looks like a pointer.
  */

@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "base/hash.h"
 #include "base/vec.h"
+#include "image/shadow.h"
 
 enum {
 	LEAST_SAMPLE = 4096, /* bytes that the copies of what is worth showing take */
@@ -80,6 +81,7 @@ struct err *contents_enter(struct contents *c, taddr at, const uint8_t *b, uint3
 	*ret = 0;
 	if (bytes_are_zero(b, length))
 		return NULL;
+	image_compare(c->img, at, length);
 	fresh.hash = hash_of(b, length);
 	if (c->entries.n >= c->n_slots / 2 && !grow(c))
 		return &err_nomem;
@@ -118,7 +120,7 @@ static const char *sample_of(struct contents *c, const struct contents_entry *e,
 	uint64_t avail, n = e->length < SAMPLE_BYTES ? e->length : SAMPLE_BYTES;
 	const uint8_t *b = image_view(c->img, e->at, &avail);
 
-	if (!b || avail < n || (uint64_t)(e->count - 1) * e->size < LEAST_SAMPLE)
+	if (c->img->blanked || !b || avail < n || (uint64_t)(e->count - 1) * e->size < LEAST_SAMPLE)
 		return NULL;
 	for (uint64_t i = 0; i < n; i++)
 		ret[i] = b[i] < ' ' || b[i] == 0x7f ? '.' : (char)b[i];

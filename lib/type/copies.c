@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/guard.h"
+#include "image/shadow.h"
 #include "type/contents.h"
 #include "type/look.h"
 
@@ -85,7 +87,9 @@ static bool contents_of(struct copies *c, taddr start, uint64_t size, struct byt
 	ret->b = view(c, ret->at, usable);
 	if (!ret->b)
 		return false;
-	length = string_length(ret->b, usable);
+	length = digest_length(c->img, load_u64(ret->b));
+	if (!length || length > usable)
+		length = string_length(ret->b, usable);
 	if (!length)
 		length = usable < ROUNDED ? usable : usable - TAIL;
 	ret->length = (uint32_t)length;
@@ -129,7 +133,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	_cleanup_(fini) struct copies c = { .g = g, .blocks = blocks, .img = img, .contents = { .img = img } };
 	struct err *err;
 
-	if (img->go || img->blanked || !g->grains || !g->n_live)
+	if (img->go || !image_is_comparable(img) || !g->grains || !g->n_live)
 		return NULL;
 	c.every = g->n_live / SAMPLES + 1;
 	c.contents.sampled_below = c.every > 1 ? LARGE : 0;

@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "base/guard.h"
 #include "base/vec.h"
+#include "image/shadow.h"
 #include "type/contents.h"
 #include "type/go_block.h"
 #include "type/go_shape.h"
@@ -367,7 +368,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 						  .contents = { .img = img } };
 	struct err *err;
 
-	if (!img->go || !g->types || !g->grains || img->blanked)
+	if (!img->go || !g->types || !g->grains || !image_is_comparable(img))
 		return NULL;
 	err = find_plain(&c);
 	if (!err)

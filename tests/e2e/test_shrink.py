@@ -15,8 +15,10 @@ import subprocess
 
 import pytest
 
-from common import ALLOCATORS, COMMITTED, ROOT, dump_of, heapfx, heapfx_ok
+from common import ALLOCATORS, COMMITTED, CORPUS, ROOT, dump_of, heapfx, heapfx_ok
 from go_corpus import CASES, go_dump
+import make_cores
+import make_types
 
 GO = ("zoo.1.19", "zoo.1.21.pie-stripped", "zoo.1.25.noswissmap", "zoo.1.26.arm64-stripped", "zoo.1.27.stripped", "slack.1.22")
 SECRETS = 10000
@@ -39,17 +41,18 @@ def report(core, *options):
 	return json.loads(heapfx_ok("analyze", core, "-f", "json", *options, timeout=120).out)
 
 
-def comparable(told):
+def comparable(told, duplicates=False):
 	"""Without what docs/shrink.md says is gone: names of the process and its threads, the file's own size."""
 	told["input"] = {key: value for key, value in told["input"].items()
 		if key not in ("path", "bytes", "command", "args")}
 	for thread in told.get("threads", []):
 		thread.pop("name", None)
-	told["categories"].pop("duplicate", None)
+	if not duplicates:
+		told["categories"].pop("duplicate", None)
 	told.get("tables", {}).pop("contents", None)
 	for key in ("suspects", "findings"):
 		told[key] = [{name: value for name, value in row.items() if name not in ("id", "rank", "suspect")}
-			for row in told[key] if row["rule"] != "duplicate/content"]
+			for row in told[key] if duplicates or row["rule"] != "duplicate/content"]
 	modules = {module["path"] for module in told["modules"]}
 	for row in told.get("space", []):
 		if row["kind"] == "module" and row.get("name", "").startswith("/") and row["name"] not in modules:
@@ -89,6 +92,74 @@ def test_the_analysis_of_go_stays(name, tmp_path):
 			del told["suspects"], told["findings"], told["verdict"]
 	assert after == before
 	assert same_blocks(tmp_path / "core.zst", dump.core, *options)
+
+
+# ---- equal contents
+
+DIGESTS = (0xf5a5, 0xf6a6)
+
+
+@pytest.fixture
+def salt(tmp_path):
+	(tmp_path / "salt").write_bytes(random.Random(23).randbytes(32))
+	return tmp_path / "salt"
+
+
+def digests(contents):
+	"""How many words of it are digests, by docs/shrink.md."""
+	tops = memoryview(contents[:len(contents) // 8 * 8]).cast("H")[3::4]
+	return sum(top in DIGESTS for top in tops if top)
+
+
+def case_with_copies(name):
+	if name.startswith("slack"):
+		if name not in CASES:
+			pytest.skip(f"{name} is no case of this corpus")
+		dump = go_dump(name)
+		return dump.core, dump.arguments[1:], 3000
+	if name.startswith("contents"):
+		try:
+			made = make_types.make_case(name, CORPUS / "types")
+		except make_cores.CannotMake as reason:
+			pytest.skip(str(reason))
+		return made.core, ("--exe", made.exe), 600
+	return dump_of(name).core, (), 400
+
+
+@pytest.mark.parametrize("name", ("contents.gcc.O2", "heapshapes.sid", "slack.1.22"))
+def test_with_a_salt_duplicates_are_told_the_same(name, salt, tmp_path):
+	core, options, copies = case_with_copies(name)
+	shrunk(core, tmp_path / "core", *options, "--salt", salt)
+	after, before = (comparable(report(which, *options), duplicates=True) for which in (tmp_path / "core", core))
+	assert after == before
+	assert max(row["count"] for row in before["suspects"] if row["rule"] == "duplicate/content") >= copies
+	assert digests(plain(tmp_path / "core")) > copies
+	assert "--salt" in heapfx_ok("info", tmp_path / "core").out
+
+
+def test_digests_are_the_salts(salt, tmp_path):
+	core = dump_of("heapshapes.sid").core
+	other = tmp_path / "other-salt"
+	other.write_bytes(random.Random(24).randbytes(32))
+	for name, options in (("one", ("--salt", salt)), ("again", ("--salt", salt)), ("two", ("--salt", other)), ("none", ())):
+		shrunk(core, tmp_path / name, *options)
+	one, again, two, none = ((tmp_path / name).read_bytes() for name in ("one", "again", "two", "none"))
+	assert one == again and one != two
+	assert digests(one) == digests(two) > 1000 and not digests(none)
+	# blanked a second time, with another salt: what was the same still is
+	shrunk(tmp_path / "one", tmp_path / "twice", "--salt", other)
+	assert comparable(report(tmp_path / "twice"), duplicates=True) == comparable(report(core), duplicates=True)
+	shrunk(tmp_path / "one", tmp_path / "gone")
+	assert not digests((tmp_path / "gone").read_bytes())
+
+
+@pytest.mark.parametrize("n, status", ((0, 2), (15, 2), (4097, 2), (None, 3)))
+def test_a_salt_has_to_be_one(n, status, tmp_path):
+	if n is not None:
+		(tmp_path / "salt").write_bytes(b"s" * n)
+	run = heapfx("shrink", dump_of("leakzoo.sid").core, "-o", tmp_path / "out", "--salt", tmp_path / "salt")
+	assert run.status == status and "salt" in run.err
+	assert not (tmp_path / "out").exists()
 
 
 # ---- secrets
@@ -190,6 +261,16 @@ def test_no_secret_is_left(planted, tmp_path):
 	if "glibc" in [heap["allocator"] for heap in told["heaps"]]:	# others hold a few by what lies in their caches
 		found = told["reachability"]["definitely-lost"]["count"]
 		assert lost * 0.99 <= found <= lost * 1.01
+
+
+@pytest.mark.parametrize("planted", [""], indirect=True)
+def test_no_secret_is_left_in_digests(planted, salt, tmp_path):
+	core, wanted, like_pointers, _lost = planted
+	shrunk(core, tmp_path / "core", "--salt", salt)
+	contents = plain(tmp_path / "core")
+	assert not search(contents, wanted | like_pointers)
+	assert digests(contents) > 1000 and salt.read_bytes()[:WINDOW] not in contents
+	assert comparable(report(tmp_path / "core"), duplicates=True) == comparable(report(core), duplicates=True)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/guard.h"
-#include "ship/digest.h"
+#include "base/digest.h"
 #include "ship/s3.h"
 #include "ship/sigv4.h"
 

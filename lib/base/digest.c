@@ -1,5 +1,5 @@
-/* ship/digest.c - by nettle, which libarchive has brought along already. */
-#include "ship/digest.h"
+/* base/digest.c - by nettle, which libarchive has brought along already. */
+#include "base/digest.h"
 
 #include <nettle/base16.h>
 #include <nettle/base64.h>

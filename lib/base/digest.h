@@ -1,6 +1,6 @@
-/* ship/digest.h - SHA-256 and its HMAC (FIPS 180-4, RFC 2104), as stores write them. */
-#ifndef HEAPFX_SHIP_DIGEST_H
-#define HEAPFX_SHIP_DIGEST_H
+/* base/digest.h - SHA-256 and its HMAC (FIPS 180-4, RFC 2104). */
+#ifndef HEAPFX_BASE_DIGEST_H
+#define HEAPFX_BASE_DIGEST_H
 
 #include <stddef.h>
 #include <stdint.h>
