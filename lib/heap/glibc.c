@@ -11,6 +11,7 @@
 
 #include "base/guard.h"
 #include "base/search.h"
+#include "base/sort.h"
 #include "base/vec.h"
 #include "heap/blocks.h"
 #include "heap/glibc_fields.h"
@@ -64,7 +65,7 @@ void glibc_listed_unique(struct glibc *g, size_t first)
 
 	if (g->listed.n - first < 2)
 		return;
-	qsort(v + first, g->listed.n - first, sizeof(*v), by_mem);
+	sort_by_key(v + first, g->listed.n - first, sizeof(*v), by_mem);
 	for (size_t i = first; i < g->listed.n; i++)
 		if (kept == first || v[kept - 1].mem != v[i].mem)
 			v[kept++] = v[i];
@@ -118,8 +119,7 @@ static void drop_doubles(struct glibc *g)
 
 	if (!g->listed.n)
 		return;
-	if (g->listed.n)
-		qsort(g->listed.v, g->listed.n, sizeof(*g->listed.v), by_mem);
+	sort_by_key(g->listed.v, g->listed.n, sizeof(*g->listed.v), by_mem);
 	for (size_t i = 0; i < g->listed.n; i++) {
 		if (kept && g->listed.v[kept - 1].mem == g->listed.v[i].mem) {
 			g->failed++;

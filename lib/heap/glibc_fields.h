@@ -86,6 +86,13 @@ static inline bool window_u64(struct window *w, taddr at, uint64_t *ret)
 	return true;
 }
 
+/* A word that is likely to be asked for soon. */
+static inline void window_prefetch(const struct window *w, taddr at)
+{
+	if (at - w->start < w->n)
+		__builtin_prefetch(w->bytes + (at - w->start));
+}
+
 static inline uint64_t chunk_size(uint64_t header)
 {
 	return header & ~(uint64_t)7;
@@ -190,6 +197,7 @@ struct glibc_listed {
 	taddr mem; /* what the program had */
 	uint8_t where;
 	bool is_struct; /* the struct of a tcache itself */
+	uint16_t size;	/* of its chunk, as the header says; 0: the header has to be asked */
 	uint32_t arena;
 };
 
@@ -231,6 +239,7 @@ struct glibc {
 		struct glibc_listed *v;
 		size_t n, cap;
 	} listed;
+	size_t n_in_bins; /* the first of `listed`, until it is sorted */
 	struct {
 		struct glibc_mended *v;
 		size_t n, cap;

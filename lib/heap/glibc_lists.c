@@ -10,7 +10,11 @@
 #include "heap/glibc_fields.h"
 #include "heap/touched.h"
 
-enum { SMALL_LIMIT = 0x400, UNSORTED_KEPT = 1 << 20 };
+enum {
+	SMALL_LIMIT = 0x400,
+	UNSORTED_KEPT = 1 << 20,
+	FASTBIN_AHEAD = 16, /* members */
+};
 
 static struct err *keep(struct glibc *g, taddr chunk, uint8_t where, uint32_t arena)
 {
@@ -177,29 +181,46 @@ static struct err *read_bin(struct glibc *g, uint32_t a, unsigned i, uint64_t ma
 	return err;
 }
 
-/* One fast bin, with links as they are or mangled by their own address. */
-static bool fastbin_holds(struct glibc *g, taddr at, unsigned i, bool safe, uint64_t max)
-{
-	struct window w = { .img = g->img };
-	struct loop_guard loop = {};
-
-	for (uint64_t n = 0; at; n++) {
-		uint64_t header, fd;
-
-		if (n >= max || loop_closes(&loop, at) || at & 15 ||
-		    !window_u64(&w, at + 8, &header) ||
-		    chunk_size(header) != CHUNK_MIN + 16 * i || !window_u64(&w, at + 16, &fd))
-			return false;
-		at = safe ? fd ^ (at + 16) >> 12 : fd;
-	}
-	return true;
-}
-
 static bool fits_fastbin(struct window *w, taddr at, unsigned i)
 {
 	uint64_t header;
 
 	return !(at & 15) && window_u64(w, at + 8, &header) && chunk_size(header) == CHUNK_MIN + 16 * i;
+}
+
+/*
+ * The members of one fast bin, with links as they are or mangled by their own address: all of them,
+ * or none if any of them or its end is wrong.  What is freed in a row lies evenly, so where the link
+ * that is yet to be read leads is mostly known.
+ */
+static struct err *take_fastbin(struct glibc *g, uint32_t a, taddr at, unsigned i, bool safe, uint64_t max,
+				bool *ret_whole)
+{
+	struct window w = { .img = g->img };
+	struct loop_guard loop = {};
+	size_t first = g->listed.n;
+
+	for (uint64_t n = 0; at; n++) {
+		struct glibc_listed l = {
+			.mem = at + CHUNK_HEADER, .where = WHERE_FASTBIN, .size = (uint16_t)(CHUNK_MIN + 16 * i), .arena = a,
+		};
+		taddr next;
+		uint64_t fd;
+
+		if (n >= max || loop_closes(&loop, at) || !fits_fastbin(&w, at, i) ||
+		    !window_u64(&w, at + 16, &fd)) {
+			g->listed.n = first;
+			*ret_whole = false;
+			return NULL;
+		}
+		next = safe ? fd ^ (at + 16) >> 12 : fd;
+		window_prefetch(&w, at + FASTBIN_AHEAD * (next - at));
+		if (!vec_push(&g->listed, &l))
+			return &err_nomem;
+		at = next;
+	}
+	*ret_whole = true;
+	return NULL;
 }
 
 /* A member whose size alone is wrong: its mangled link leads on all the same. */
@@ -214,28 +235,15 @@ static bool is_mendable(struct glibc *g, taddr at, unsigned i)
 	return !fd || fits_fastbin(&w, fd, i);
 }
 
-static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_t max)
+/* What can be had of a fast bin whose members do not all fit. */
+static struct err *take_broken_fastbin(struct glibc *g, uint32_t a, taddr at, unsigned i, bool safe, uint64_t max)
 {
 	struct glibc_arena *arena = &g->arenas.v[a];
-	struct glibc_copy *copy = &g->copies.v[arena->copy];
 	struct window w = { .img = g->img };
-	bool safe = copy->facts.safe_linking != 0;
 	struct loop_guard loop = {};
 	size_t first = g->listed.n;
-	taddr at, last = 0;
+	taddr last = 0;
 
-	if (image_read_u64(g->img, arena->addr + copy->form->fastbins_at + 8 * i, &at) != MEM_OK ||
-	    !at)
-		return NULL;
-	if (fastbin_holds(g, at, i, true, max)) {
-		safe = true;
-		g->passed++;
-	} else if (fastbin_holds(g, at, i, false, max)) {
-		safe = false;
-		g->passed++;
-	}
-	if (copy->facts.safe_linking < 0)
-		copy->facts.safe_linking = safe;
 	for (uint64_t n = 0; at && n < max && !loop_closes(&loop, at); n++) {
 		bool fits = fits_fastbin(&w, at, i);
 		struct err *err;
@@ -259,9 +267,39 @@ static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_
 			     i, arena->addr, last ? last : arena->addr, at);
 		glibc_listed_unique(g, first);
 	}
+	return NULL;
+}
+
+static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_t max)
+{
+	struct glibc_arena *arena = &g->arenas.v[a];
+	struct glibc_copy *copy = &g->copies.v[arena->copy];
+	bool safe = copy->facts.safe_linking != 0, whole;
+	size_t first = g->listed.n;
+	struct err *err;
+	taddr at;
+
+	if (image_read_u64(g->img, arena->addr + copy->form->fastbins_at + 8 * i, &at) != MEM_OK ||
+	    !at)
+		return NULL;
+	err = take_fastbin(g, a, at, i, true, max, &whole);
+	if (err)
+		return err;
+	if (whole) {
+		safe = true;
+	} else {
+		err = take_fastbin(g, a, at, i, false, max, &whole);
+		safe = safe && !whole;
+	}
+	if (copy->facts.safe_linking < 0)
+		copy->facts.safe_linking = safe;
+	if (whole)
+		g->passed++;
+	else if (!err)
+		err = take_broken_fastbin(g, a, at, i, safe, max);
 	arena->n_in[WHERE_FASTBIN] += g->listed.n - first;
 	arena->bytes_in[WHERE_FASTBIN] += (g->listed.n - first) * (CHUNK_MIN + 16 * i);
-	return NULL;
+	return err;
 }
 
 struct err *glibc_read_lists(struct glibc *g)

@@ -193,7 +193,7 @@ static bool tcache_read(struct glibc *g, taddr mem, bool is_likely, struct tcach
 
 static bool have_struct(const struct glibc *g, taddr mem)
 {
-	for (size_t i = 0; i < g->listed.n; i++)
+	for (size_t i = g->n_in_bins; i < g->listed.n; i++)
 		if (g->listed.v[i].is_struct && g->listed.v[i].mem == mem)
 			return true;
 	return false;
@@ -367,6 +367,7 @@ struct err *glibc_read_tcaches(struct glibc *g)
 {
 	bool blind = !g->img->n_threads;
 
+	g->n_in_bins = g->listed.n;
 	for (size_t i = 0; i < g->img->n_threads; i++) {
 		const struct thread *thread = &g->img->threads[i];
 		struct err *err;

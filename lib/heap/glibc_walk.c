@@ -565,6 +565,8 @@ static void listed_in_use(struct glibc *g, struct glibc_piece *p, const struct g
 /* What the lists say is free after all, and the caches' own structs. */
 static void apply_lists(struct glibc *g, struct glibc_piece *p, struct block_sink *sink)
 {
+	struct window w = { .img = g->img };
+
 	for (size_t i = glibc_listed_from(g, p->start + CHUNK_HEADER);
 	     i < g->listed.n && g->listed.v[i].mem < p->end; i++) {
 		const struct glibc_listed *l = &g->listed.v[i];
@@ -576,7 +578,8 @@ static void apply_lists(struct glibc *g, struct glibc_piece *p, struct block_sin
 		}
 		if (!bit_get(sink->used, grain))
 			continue;
-		if (image_read_u64(g->img, l->mem - 8, &header) != MEM_OK)
+		header = l->size;
+		if (!header && !window_u64(&w, l->mem - 8, &header))
 			continue;
 		if (!l->is_struct && l->where != WHERE_TCACHE && l->where != WHERE_FASTBIN)
 			listed_in_use(g, p, l, header);

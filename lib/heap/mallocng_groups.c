@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/search.h"
+#include "base/sort.h"
 #include "base/vec.h"
 #include "heap/mallocng.h"
 
@@ -25,9 +26,6 @@ enum {
 	META_BITS = 32, /* last_idx:5, freeable:1, sizeclass:6, maplen:52 */
 	GROUP_ACTIVE = 8,
 	AREAS_MAX = 1 << 24,
-	QSORT_MAX = 1 << 12, /* fewer groups are sorted by comparing them */
-	RADIX_BITS = 11,
-	RADIX_MASK = (1 << RADIX_BITS) - 1,
 	IN_ONE_MAX = 1 << 16, /* groups inside of one */
 	NESTING_MAX =
 		16, /* each level is less than half the one around it; 4 is the most that malloc makes */
@@ -300,58 +298,6 @@ static int by_place(const void *a, const void *b)
 	return (x->meta > y->meta) - (x->meta < y->meta);
 }
 
-/* One pass of a radix sort by RADIX_BITS of an address, those of equal ones in the order they had. */
-static void radix_pass(const struct ng_group *from, struct ng_group *to, size_t n, unsigned shift)
-{
-	size_t first[1 << RADIX_BITS] = {}, sum = 0;
-
-	for (size_t i = 0; i < n; i++)
-		first[from[i].mem >> shift & RADIX_MASK]++;
-	for (size_t k = 0; k <= RADIX_MASK; k++) {
-		size_t count = first[k];
-
-		first[k] = sum;
-		sum += count;
-	}
-	for (size_t i = 0; i < n; i++)
-		to[first[from[i].mem >> shift & RADIX_MASK]++] = from[i];
-}
-
-/* By by_place(): the upper bits that all have in common need no pass; those at one place are few. */
-static struct err *sort_groups(struct ng_heap *h)
-{
-	size_t n = h->groups.n;
-	struct ng_group *v = h->groups.v, *to;
-	uint64_t differ = 0;
-
-	if (n < QSORT_MAX) {
-		if (n)
-			qsort(v, n, sizeof(*v), by_place);
-		return NULL;
-	}
-	to = malloc(h->groups.cap * sizeof(*to));
-	if (!to)
-		return &err_nomem;
-	for (size_t i = 1; i < n; i++)
-		differ |= v[i].mem ^ v[0].mem;
-	for (unsigned shift = 4; differ >> shift; shift += RADIX_BITS) {
-		struct ng_group *from = h->groups.v;
-
-		radix_pass(from, to, n, shift);
-		h->groups.v = to;
-		to = from;
-	}
-	free(to);
-	v = h->groups.v;
-	for (size_t i = 0, end; i < n; i = end) {
-		for (end = i + 1; end < n && v[end].mem == v[i].mem;)
-			end++;
-		if (end - i > 1)
-			qsort(&v[i], end - i, sizeof(*v), by_place);
-	}
-	return NULL;
-}
-
 /* Is it all in one slot of the other, and that slot not free? */
 static bool is_in_slot(const struct ng_group *in, const struct ng_group *of)
 {
@@ -366,10 +312,8 @@ static struct err *nest_groups(struct ng_heap *h)
 {
 	struct ng_group *v, around[NESTING_MAX];
 	size_t kept = 0, depth = 0;
-	struct err *err = sort_groups(h);
 
-	if (err)
-		return err;
+	sort_by_key(h->groups.v, h->groups.n, sizeof(*v), by_place);
 	v = h->groups.v;
 	for (size_t i = 0; i < h->groups.n; i++) {
 		struct ng_group g = v[i];
