@@ -523,6 +523,7 @@ static struct err *make_facts(struct run *run)
 struct err *explain_on(struct run *run, const char *address, enum explain_part part, FILE *out)
 {
 	size_t first = run->report.tables.n;
+	bool is_said = false;
 	taddr addr;
 	struct err *err = parse_address(address, &addr);
 
@@ -537,9 +538,13 @@ struct err *explain_on(struct run *run, const char *address, enum explain_part p
 	for (size_t i = 0; i < run->report.tables.v[first].n_rows; i++) {
 		const struct rp_cell *row = &run->report.tables.v[first].rows[2 * i];
 
-		if (part == EXPLAIN_ALL || strstr(row[0].text, "chain"))
+		if (part == EXPLAIN_ALL || strstr(row[0].text, "chain")) {
 			print_fact(row, out);
+			is_said = true;
+		}
 	}
+	if (!is_said)
+		fprintf(out, "no chain from a root leads to 0x%" PRIx64 "\n", addr);
 	for (size_t i = 0; part == EXPLAIN_ALL && i < run->report.tables.v[first + 1].n_rows; i++)
 		print_holder(&run->report.tables.v[first + 1]
 				      .rows[run->report.tables.v[first + 1].n_columns * i], out);

@@ -545,6 +545,11 @@ bool query_is_complete(const char *sql)
 	return sqlite3_complete(sql) != 0;
 }
 
+void query_interrupt(struct query *q)
+{
+	sqlite3_interrupt(q->db);
+}
+
 /* ---- saving */
 
 static struct err *save_table(struct query *q, const struct table *t)

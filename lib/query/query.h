@@ -76,8 +76,19 @@ struct err *query_save(struct query *q, const char *path) MUST_CHECK;
 /* Whether `sql` ends with a whole statement: a shell reads on when it does not. */
 bool query_is_complete(const char *sql);
 
-/* For completion and help: tables by their order, then columns; NULL past the last. */
+/* Ends the statement that runs, which is then "interrupted".  For signal handlers too. */
+void query_interrupt(struct query *q);
+
+/* For help: tables by their order, then columns; NULL past the last. */
 const char *query_table_name(const struct query *q, size_t table);
 const char *query_column_name(const struct query *q, size_t table, size_t column);
+/*
+ * completion.c: the tables and columns that begin with what is typed between `start` and `end` of
+ * `statement`, sorted, each once.  Tables alone after FROM and JOIN; columns of the tables that the
+ * statement names, or of all while it names none; after `table.` its columns.  malloc'd, of
+ * borrowed names; NULL: out of memory.
+ */
+const char **query_complete(const struct query *q, const char *statement, size_t start, size_t end,
+			    size_t *ret_n) MUST_CHECK;
 
 #endif

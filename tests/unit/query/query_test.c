@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fake_graph.h"
@@ -257,6 +258,57 @@ static void test_names(void **state)
 	close_world(&w);
 }
 
+/* `|` is where the word ends that is completed. */
+static void test_completion(void **state)
+{
+	static const struct {
+		const char *statement, *names;
+	} cases[] = {
+		{ "select blo|", "block blocks " },
+		{ "select * from blo|", "blocks " },
+		{ "select * from heaps, BLO|", "blocks " },
+		{ "select * from heaps join cycle|", "cycle_members cycles " },
+		{ "select 'from ' || blo|", "block blocks " },
+		{ "select ti|", "tid title " },
+		{ "select ti| from threads", "tid " },
+		{ "select ti|, 'x from suspects' from threads", "tid " },
+		{ "select * from threads where ti|", "tid " },
+		{ "select * from threads t join suspects s on t.ti|", "tid title " },
+		{ "select threads.ti|", "tid " },
+		{ "select threads.blo|", "" },
+		{ "select blocks.reta| from threads", "retained " },
+		{ "select * from threads where (select 1 from goro|", "goroutines " },
+		{ "select * from nowhere where ti|", "tid title " },
+		{ "select * from blocks where where_|", "" },
+		{ "select 'ti|", "tid title " },
+		{ "goro|", "goroutine goroutines " },
+	};
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char statement[200], out[200] = "";
+		size_t end = (size_t)(strrchr(cases[i].statement, '|') - cases[i].statement);
+		size_t start = end, n;
+		const char **names;
+
+		snprintf(statement, sizeof(statement), "%.*s%s", (int)end, cases[i].statement,
+			 cases[i].statement + end + 1);
+		while (start && strchr(" .'", statement[start - 1]) == NULL)
+			start--;
+		names = query_complete(w.query, statement, start, end, &n);
+		assert_non_null(names);
+		for (size_t k = 0; k < n; k++) {
+			strcat(out, names[k]);
+			strcat(out, " ");
+		}
+		assert_string_equal(out, cases[i].names);
+		free(names);
+	}
+	close_world(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +316,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_asks_only_for_what_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_completion, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
