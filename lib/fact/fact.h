@@ -236,6 +236,11 @@ struct facts {
 	const struct ref_step *ref_steps;
 	const uint64_t *in_ref_ring;
 	struct col cols[32];
+	/* Within facts_compute(): fact/common.c. */
+	struct common {
+		uint64_t *set, *late;
+		struct col set_col, late_col;
+	} common;
 };
 /* Of a node whose size is known, as in passes over all of them; live ones alone. */
 static inline uint64_t facts_retained_of(const struct facts *f, node_id i, uint64_t size)

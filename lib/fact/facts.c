@@ -135,6 +135,7 @@ struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs
 	if (err)
 		return err;
 	err = run_steps(env, g, &inner, needs, f);
+	common_close(f);
 	subset_close(&inner);
 	return err;
 }

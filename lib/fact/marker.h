@@ -76,6 +76,32 @@ static inline bool marker_next(struct marker *m, node_id *ret)
 	return marker_gives(m, *ret);
 }
 
+/* By plain edges; `late` gets a bit for each node that an interior one leads to. */
+static inline void marker_follow_plain(struct marker *m, node_id node, uint64_t *late)
+{
+	edge_id e = graph_row(m->g, node), end = graph_row(m->g, node + 1);
+
+	for (; e < end; e++) {
+		if (m->g->dst[e] & EDGE_INTERIOR)
+			bit_set(late, EDGE_NODE(m->g->dst[e]));
+		else
+			marker_mark(m, m->g->dst[e]);
+	}
+}
+
+/* Marks up to 64 nodes of `late`, from its word *at on; false: there are none.  extra >= 64. */
+static inline bool marker_mark_late(struct marker *m, const uint64_t *late, uint64_t *at)
+{
+	uint64_t rest = 0, w = *at, words = bits_words(m->g->n);
+
+	while (w < words && !(rest = late[w] & ~m->set[w]))
+		w++;
+	*at = w;
+	for (; rest; rest &= rest - 1)
+		marker_mark(m, (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest)));
+	return w < words;
+}
+
 /* By edges of all kinds. */
 static inline void marker_follow(struct marker *m, node_id node)
 {

@@ -142,23 +142,33 @@ static void label_all(struct spread *s)
 	}
 }
 
-/* From the roots that are nobody's in particular. */
-static struct err *from_all(struct spread *s, bool goroutines)
+static struct err *follow_all(struct spread *s)
 {
-	const struct graph *g = s->g;
 	struct err *err = NULL;
 	node_id node;
 
-	for (uint32_t i = 0; i < g->n_roots; i++)
-		if (is_of(g, i, goroutines) && !root_owner(g, s->f, i))
-			marker_mark(&s->all, EDGE_NODE(g->root_node[i]));
 	while (!err && marker_next(&s->all, &node)) {
 		if (bit_get(s->is_gate, node))
 			err = reach_by(s, node, OWNER_OTHERS);
 		else
 			marker_follow(&s->all, node);
 	}
-	err = err ? err : take(&s->all.err);
+	return err ? err : take(&s->all.err);
+}
+
+/* From the roots that are nobody's in particular. */
+static struct err *from_all(struct spread *s, bool goroutines)
+{
+	const struct graph *g = s->g;
+	struct err *err;
+	uint64_t late = 0;
+
+	for (uint32_t i = 0; i < g->n_roots; i++)
+		if (is_of(g, i, goroutines) && !root_owner(g, s->f, i))
+			marker_mark(&s->all, EDGE_NODE(g->root_node[i]));
+	err = follow_all(s);
+	while (!err && !goroutines && marker_mark_late(&s->all, s->f->common.late, &late))
+		err = follow_all(s);
 	label_all(s);
 	return err ? err : spread_all(s);
 }
@@ -284,7 +294,11 @@ static struct err *open_marker(struct env *env, struct spread *s, struct cols *c
 	visited = c->visited.base;
 	for (uint64_t w = 0; w < bits_words(g->n); w++)
 		visited[w] = (s->inner[w] & ~s->hidden[w]) | s->is_gate[w];
-	return marker_open(env, g, visited, c->set.base, g->n_roots, &s->all);
+	err = marker_open(env, g, visited, c->set.base, common_pushes(g) + g->n_roots + 64,
+			  &s->all);
+	if (!err)
+		common_begin(s->f, &s->all);
+	return err;
 }
 
 struct err *owner_compute(struct env *env, const struct graph *g, const struct subset *inner,
@@ -301,7 +315,9 @@ struct err *owner_compute(struct env *env, const struct graph *g, const struct s
 		return err;
 	s.owner = f->cols[COL_OWNER].base;
 	memset(s.owner, 0xff, 2 * (uint64_t)g->n);
-	err = mark_hidden(env, &s, &cols.hidden);
+	err = common_open(env, g, inner, f);
+	if (!err)
+		err = mark_hidden(env, &s, &cols.hidden);
 	if (!err)
 		err = mark_gates(env, &s, &cols);
 	if (!err)

@@ -72,6 +72,22 @@ compute_fn stuck_compute, knots_compute, stuck_rings_compute, owner_compute, fin
 compute_fn held_compute, by_keys_compute, ref_rings_compute;
 
 /*
+ * fact/common.c: what reach, stuck and owner all mark, made once for the first of them.  Each goes
+ * on from there: common_begin() copies the set and pushes what it stopped at; then come the roots,
+ * and marker_mark_late() of f->common.late.
+ */
+struct marker;
+struct err *common_open(struct env *env, const struct graph *g, const struct subset *inner,
+			struct facts *f) MUST_CHECK;
+void common_begin(const struct facts *f, struct marker *m);
+/* How many nodes common_begin() pushes at most. */
+static inline uint64_t common_pushes(const struct graph *g)
+{
+	return (uint64_t)g->n_gates + g->n_waits;
+}
+void common_close(struct facts *f);
+
+/*
  * Ancestors in logarithmic steps: a skew-binary jump pointer a node (Myers, "An applicative
  * random-access stack", 1983).  A node is added after its parent; the root is its own parent.
  */

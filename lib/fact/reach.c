@@ -9,29 +9,11 @@
 #include "fact/marker.h"
 #include "fact/parts.h"
 
-/* `late`: where interior edges lead, which are not followed; NULL: they are. */
-static void mark_all(struct marker *m, uint64_t *late)
-{
-	node_id node;
-
-	while (marker_next(m, &node)) {
-		edge_id e = graph_row(m->g, node), end = graph_row(m->g, node + 1);
-
-		for (; e < end; e++) {
-			node_id to = EDGE_NODE(m->g->dst[e]);
-
-			if (late && m->g->dst[e] & EDGE_INTERIOR)
-				bit_set(late, to);
-			else
-				marker_mark(m, to);
-		}
-	}
-}
-
 /* Notes where interior roots and the interior edges of what is reachable lead. */
 static void mark_reachable(struct marker *m, uint64_t *late)
 {
 	const struct graph *g = m->g;
+	node_id node;
 
 	for (uint32_t i = 0; i < g->n_roots; i++) {
 		if (g->root_node[i] & EDGE_INTERIOR)
@@ -39,19 +21,19 @@ static void mark_reachable(struct marker *m, uint64_t *late)
 		else
 			marker_mark(m, EDGE_NODE(g->root_node[i]));
 	}
-	mark_all(m, late);
+	while (marker_next(m, &node))
+		marker_follow_plain(m, node, late);
 }
 
 /* From there on by any edges: what is marked besides the reachable is possibly lost. */
 static void mark_possible(struct marker *m, const uint64_t *late)
 {
-	for (uint64_t w = 0; w < bits_words(m->g->n); w++) {
-		if (!late[w])
-			continue;
-		for (uint64_t rest = late[w]; rest; rest &= rest - 1)
-			marker_mark(m, (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest)));
-		mark_all(m, NULL);
-	}
+	uint64_t at = 0;
+	node_id node;
+
+	while (marker_mark_late(m, late, &at))
+		while (marker_next(m, &node))
+			marker_follow(m, node);
 }
 
 static void fill_reach(const struct graph *g, const uint64_t *reachable, const uint64_t *marked,
@@ -79,7 +61,7 @@ static void fill_reach(const struct graph *g, const uint64_t *reachable, const u
 }
 
 static struct err *mark_from_roots(struct env *env, const struct graph *g,
-				   const struct subset *inner, uint8_t *reach)
+				   const struct subset *inner, struct facts *f, uint8_t *reach)
 {
 	struct col marked = {}, reachable = {}, late = {};
 	struct marker m = {};
@@ -87,12 +69,18 @@ static struct err *mark_from_roots(struct env *env, const struct graph *g,
 	struct err *err = col_fixed(env, 8, words, "reachable nodes", &marked);
 
 	if (!err)
+		err = common_open(env, g, inner, f);
+	if (!err)
 		err = col_fixed(env, 8, words, "reachable nodes", &reachable);
 	if (!err)
 		err = col_fixed(env, 8, words, "possibly lost nodes", &late);
 	if (!err)
-		err = marker_open(env, g, inner->set, marked.base, g->n_roots + 64ull, &m);
+		err = marker_open(env, g, inner->set, marked.base,
+				  common_pushes(g) + g->n_roots + 64, &m);
 	if (!err) {
+		common_begin(f, &m);
+		if (f->common.set)
+			memcpy(late.base, f->common.late, 8 * words);
 		mark_reachable(&m, late.base);
 		memcpy(reachable.base, marked.base, 8 * words);
 		mark_possible(&m, late.base);
@@ -215,7 +203,7 @@ struct err *reach_compute(struct env *env, const struct graph *g, const struct s
 	if (err)
 		return err;
 	reach = f->cols[COL_REACH].base;
-	err = mark_from_roots(env, g, inner, reach);
+	err = mark_from_roots(env, g, inner, f, reach);
 	if (!err)
 		err = find_heads(env, g, reach);
 	if (!err)

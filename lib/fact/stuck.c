@@ -168,12 +168,19 @@ static void by_thread_close(struct by_thread *b)
 	col_close(&b->v_col);
 }
 
-static struct err *from_roots(struct search *s)
+static struct err *from_roots(struct search *s, const struct facts *f)
 {
+	struct err *err;
+	uint64_t late = 0;
+
+	common_begin(f, &s->m);
 	for (uint32_t i = 0; i < s->g->n_roots; i++)
 		if (thread_of_root(s, i) == NOBODY)
 			marker_mark(&s->m, EDGE_NODE(s->g->root_node[i]));
-	return mark_all(s);
+	err = mark_all(s);
+	while (!err && marker_mark_late(&s->m, f->common.late, &late))
+		err = mark_all(s);
+	return err;
 }
 
 static struct err *run(struct env *env, struct search *s, struct facts *f)
@@ -184,7 +191,7 @@ static struct err *run(struct env *env, struct search *s, struct facts *f)
 	if (!err)
 		err = sort_by_thread(env, s, s->g->n_waits, thread_of_hidden, &s->hidden);
 	if (!err)
-		err = from_roots(s);
+		err = from_roots(s, f);
 	by_thread_close(&s->roots);
 	by_thread_close(&s->hidden);
 	if (!err)
@@ -229,7 +236,10 @@ struct err *stuck_compute(struct env *env, const struct graph *g, const struct s
 	for (uint32_t i = 0; i < g->n_waits; i++)
 		s.n_waiters =
 			g->waits[i].thread >= s.n_waiters ? g->waits[i].thread + 1 : s.n_waiters;
-	err = col_fixed(env, 8, bits_words(g->n) + 1, "reachable nodes", &f->cols[COL_AWAKE]);
+	err = common_open(env, g, inner, f);
+	if (!err)
+		err = col_fixed(env, 8, bits_words(g->n) + 1, "reachable nodes",
+				&f->cols[COL_AWAKE]);
 	if (!err)
 		err = col_fixed(env, 8, bits_words(g->n) + 1, "what goroutines wait for", &special);
 	if (!err)
@@ -239,7 +249,7 @@ struct err *stuck_compute(struct env *env, const struct graph *g, const struct s
 				&waiters);
 	if (!err) /* of one goroutine's roots and blocks */
 		err = marker_open(env, g, visited.base, f->cols[COL_AWAKE].base,
-				  (uint64_t)g->n_roots + g->n_waits, &s.m);
+				  common_pushes(g) + g->n_roots + 64, &s.m);
 	if (!err)
 		err = col_open(env, 4, s.n_waiters, "stuck goroutines", &s.woken);
 	if (!err) {

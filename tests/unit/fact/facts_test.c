@@ -15,6 +15,7 @@
 enum { ALL = FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, MAX = 24 };
 
 static const struct root_source global = { .kind = ROOT_GLOBAL, .thread = UINT32_MAX };
+static const struct root_source goroutine = { .kind = ROOT_GOROUTINE, .thread = 1 };
 
 /* ---- by table: r reachable, p possibly, d definitely, i indirectly lost ---- */
 
@@ -130,7 +131,7 @@ static struct graph *build(const struct plain *p)
 		}
 	for (unsigned i = 0; i < p->n; i++) {
 		if (p->root[i])
-			assert_null(graph_add_root(b, &global, i, 8 * i));
+			assert_null(graph_add_root(b, i % 3 ? &global : &goroutine, i, 8 * i));
 		if (p->iroot[i])
 			assert_null(graph_add_root(b, &global, i | EDGE_INTERIOR, 8 * i));
 	}
@@ -286,6 +287,8 @@ static void test_random(void **state)
 
 	(void)state;
 	for (unsigned round = 0; round < 4000; round++) {
+		struct wait waits[2] = { { .thread = 1, .kind = WAIT_FOR }, { .thread = 1, .kind = WAIT_HIDDEN } };
+		struct gate gate = { .owner = 1 };
 		uint64_t collected = 0;
 		char kinds[MAX];
 		struct plain p;
@@ -299,6 +302,14 @@ static void test_random(void **state)
 		for (unsigned i = 0; i < p.n; i++)
 			collected |= (uint64_t)p.collected[i] << i;
 		g->collected = round % 2 ? &collected : NULL;
+		if (round % 3) { /* what marks of goroutines and owners stop at is no end of this one */
+			waits[0].node = (node_id)(round / 6 % p.n);
+			waits[1].node = gate.node = p.n - 1;
+			g->waits = waits;
+			g->n_waits = 2;
+			g->gates = &gate;
+			g->n_gates = 1;
+		}
 		assert_null(facts_compute(&env, g, ALL, &f));
 		reach_plainly(&p, kinds);
 		for (unsigned i = 0; i < p.n; i++)

@@ -58,14 +58,14 @@ static struct graph *build(const struct plain *p, struct gate *gates)
 	for (unsigned i = 0; i < p->n; i++)
 		for (unsigned j = 0; j < p->n; j++)
 			if (p->edge[i][j])
-				assert_null(graph_add_edge(b, i, j));
+				assert_null(graph_add_edge(b, i, j | ((i + j) % 3 ? 0 : EDGE_INTERIOR)));
 	for (uint32_t o = 0; o <= OWNERS; o++)
 		for (unsigned i = 0; i < p->n; i++) {
 			struct root_source source = { .kind = o < 3 ? ROOT_GLOBAL : ROOT_GOROUTINE,
 						      .thread = o, .owner = o };
 
 			if (p->root[i][o])
-				assert_null(graph_add_root(b, &source, i, 8 * i));
+				assert_null(graph_add_root(b, &source, i | (i % 3 ? 0 : EDGE_INTERIOR), 8 * i));
 		}
 	assert_null(graph_build_finish(b, &g));
 	graph_builder_free(b);
