@@ -121,6 +121,10 @@ static const struct option_spec specs[] = {
 	{ "retry", 0, OPT_COUNT, "SECONDS", AT(retry),
 	  "how long a request that failed is tried again (default 60)", "ship capture watch" },
 	{ "once", 0, OPT_FLAG, NULL, AT(once), "end after the first capture", "watch" },
+	{ "keep", 0, OPT_LIST, "TYPE", AT(keep_types),
+	  "leave the contents of blocks of this type, named as in reports, as they are, whatever "
+	  "secrets are in them; repeatable",
+	  "shrink" },
 	{ "salt", 0, OPT_STRING, "FILE", AT(salt),
 	  "equal contents become equal digests, keyed by what is in FILE (16 bytes to 4096, a "
 	  "secret): duplicate/content is told as before",
@@ -195,6 +199,7 @@ void options_fini(struct options *opt)
 	free(opt->debug_dirs.v);
 	free(opt->outputs.v);
 	free(opt->pool_layouts.v);
+	free(opt->keep_types.v);
 	free(opt->put_url);
 }
 

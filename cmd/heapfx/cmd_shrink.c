@@ -151,6 +151,9 @@ static struct err *blank(struct job *job)
 		err = report_text(run, &job->report);
 	if (!err)
 		err = shrink_pointers(run->image, &run->blocks);
+	if (!err)
+		err = shrink_keep(run->image, &run->blocks, run->graph, run->opt->keep_types.v,
+				  run->opt->keep_types.n);
 	if (!err && job->shadow.salted)
 		err = shrink_digests(run->image, &job->salt);
 	return err ? err : shrink_notes(run->image, &run->blocks);

@@ -33,6 +33,11 @@ struct err *shrink_pointers(const struct image *img, const struct blocks *b) MUS
  */
 struct err *shrink_notes(const struct image *img, const struct blocks *b) MUST_CHECK;
 /*
+ * After that: used blocks of these types are as they were.  ERR_USAGE for a name that no type has.
+ */
+struct err *shrink_keep(const struct image *img, const struct blocks *b, const struct graph *g,
+			const char *const *names, size_t n) MUST_CHECK;
+/*
  * After that: equal contents become equal digests, as far as they were compared.  Who does not know
  * the salt cannot find out what they were, not even by trying.
  */

@@ -11,6 +11,7 @@ import re
 import shutil
 import stat
 import string
+import struct
 import subprocess
 
 import pytest
@@ -111,6 +112,13 @@ def digests(contents):
 	return sum(top in DIGESTS for top in tops if top)
 
 
+def made_types(name):
+	try:
+		return make_types.make_case(name, CORPUS / "types")
+	except make_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+
+
 def case_with_copies(name):
 	if name.startswith("slack"):
 		if name not in CASES:
@@ -118,10 +126,7 @@ def case_with_copies(name):
 		dump = go_dump(name)
 		return dump.core, dump.arguments[1:], 3000
 	if name.startswith("contents"):
-		try:
-			made = make_types.make_case(name, CORPUS / "types")
-		except make_cores.CannotMake as reason:
-			pytest.skip(str(reason))
+		made = made_types(name)
 		return made.core, ("--exe", made.exe), 600
 	return dump_of(name).core, (), 400
 
@@ -160,6 +165,48 @@ def test_a_salt_has_to_be_one(n, status, tmp_path):
 	run = heapfx("shrink", dump_of("leakzoo.sid").core, "-o", tmp_path / "out", "--salt", tmp_path / "salt")
 	assert run.status == status and "salt" in run.err
 	assert not (tmp_path / "out").exists()
+
+
+# ---- contents that are wanted
+
+class Memory:
+	def __init__(self, contents):
+		self.contents = contents
+		table, count = struct.unpack_from("<Q", contents, 32)[0], struct.unpack_from("<H", contents, 56)[0]
+		headers = [struct.unpack_from("<IIQQQQ", contents, table + 56 * i) for i in range(count)]
+		self.loads = [(start, offset, size) for kind, _flags, offset, start, _paddr, size in headers if kind == 1]
+
+	def __getitem__(self, place):
+		at, n = place
+		offset = next(offset + at - start for start, offset, size in self.loads if start <= at < start + size)
+		return self.contents[offset:offset + n]
+
+
+@pytest.mark.parametrize("salted", (False, True))
+def test_types_that_are_kept_and_no_others(salted, salt, tmp_path):
+	made = made_types("records.clang.O0.g")
+	options = ("--exe", made.exe, *(("--salt", salt) if salted else ()))
+	shrunk(made.core, tmp_path / "core", "--keep", "int[]", "--keep", "struct account", *options)
+	before, after = Memory(plain(made.core)), Memory(plain(tmp_path / "core"))
+	kept = gone = 0
+	for address, size, form, kind, *_rest in make_types.read_types(made.types):
+		contents = before[address, size]
+		if (form, kind) in (("array", "int"), ("value", "struct account")):
+			assert after[address, size] == contents
+			kept += len(contents.strip(b"\0")) > WINDOW
+		elif (form, kind) == ("array", "char"):
+			assert not search(after[address, size], windows(contents.rstrip(b"\0")) - {bytes(WINDOW)})
+			gone += len(contents.strip(b"\0")) > WINDOW
+	assert kept > 400 and gone > 400
+	assert comparable(report(tmp_path / "core", *options[:2]), duplicates=salted) == comparable(
+		report(made.core, *options[:2]), duplicates=salted)
+
+
+def test_a_type_that_is_none(tmp_path):
+	made = made_types("records.clang.O0.g")
+	run = heapfx("shrink", made.core, "--exe", made.exe, "-o", tmp_path / "out", "--keep", "struct acount")
+	assert run.status == 2 and "struct acount" in run.err
+	assert not os.listdir(tmp_path)
 
 
 # ---- secrets
