@@ -248,6 +248,13 @@ static struct err *shrink(struct job *job)
 	return err ? err : write_file(job);
 }
 
+static struct err *tell(const struct job *job)
+{
+	printf("%s: %" PRIu64 " bytes of %" PRIu64 "\n", job->run.opt->outputs.v[0], job->after,
+	       job->before);
+	return fflush(stdout) ? err_os(errno, "standard output") : NULL;
+}
+
 enum exit_status cmd_shrink(const struct options *opt)
 {
 	struct job job = { .file = { .dir = -1, .fd = -1 } };
@@ -262,8 +269,7 @@ enum exit_status cmd_shrink(const struct options *opt)
 	free(job.report);
 	explicit_bzero(&job.salt, sizeof(job.salt));
 	if (!err)
-		printf("%s: %" PRIu64 " bytes of %" PRIu64 "\n", opt->outputs.v[0], job.after,
-		       job.before);
+		err = tell(&job);
 	enum exit_status status = run_end(&job.run, err, EXIT_DONE);
 
 	shadow_close(&job.shadow);

@@ -16,7 +16,7 @@ import subprocess
 
 import pytest
 
-from common import ALLOCATORS, COMMITTED, CORPUS, ROOT, dump_of, heapfx, heapfx_ok
+from common import ALLOCATORS, COMMITTED, CORPUS, HEAPFX, ROOT, dump_of, heapfx, heapfx_ok
 from go_corpus import CASES, go_dump
 import make_cores
 import make_types
@@ -397,3 +397,33 @@ def test_what_is_no_core_leaves_nothing(tmp_path):
 	(tmp_path / "in").write_bytes(b"\x7fELF" + bytes(100))
 	assert heapfx("shrink", tmp_path / "in", "-o", tmp_path / "out").status == 3
 	assert sorted(os.listdir(tmp_path)) == ["in"]
+
+
+@pytest.mark.parametrize("full, status", (("out", 3), ("tmp", 4)))
+@pytest.mark.parametrize("end", ("", ".zst"))
+def test_a_full_disk_leaves_nothing(full, status, end, tmp_path):
+	for name in ("out", "tmp"):
+		(tmp_path / name).mkdir()
+	mount = f"mount -t tmpfs -o size={'32k' if full == 'out' else '256k'} none {tmp_path / full}"
+	if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True).returncode:
+		pytest.skip("mounting a small disk is not allowed here")
+	run = subprocess.run(["unshare", "-m", "sh", "-c", mount + ' && { "$@"; echo $?; ls -A out tmp; }', "-",
+		HEAPFX, "shrink", dump_of("leakzoo.sid").core, "--tmp", "tmp", "-o", f"out/core{end}"],
+		cwd=tmp_path, capture_output=True, text=True)
+	assert run.stdout.split() == [str(status), "out:", "tmp:"]
+	assert ("No space left" if full == "out" else "--tmp") in run.stderr and len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("gone", (False, True))
+def test_nobody_who_listens(gone, tmp_path):
+	"""What is told last cannot be; the result is whole, and analysed as any."""
+	core, out = dump_of("leakzoo.sid").core, tmp_path / "core"
+	read, write = os.pipe()
+	os.close(read)
+	with open("/dev/full", "w") as full:
+		run = subprocess.run([HEAPFX, "shrink", core, "-o", out], stdout=write if gone else full,
+			stderr=subprocess.PIPE, text=True)
+	os.close(write)
+	assert run.returncode in (3, -13) if gone else run.returncode == 3
+	assert run.returncode == -13 or ("Broken pipe" if gone else "No space left") in run.stderr
+	assert comparable(report(out)) == comparable(report(core))
