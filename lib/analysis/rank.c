@@ -152,6 +152,12 @@ static void worst_verdict(const struct report *r, struct text *t)
 
 	if (is_lost) {
 		add_lost(r, t);
+		if (worst->retained == r->categories[CAT_LOST].bytes) { /* there is no other part */
+			text_add(t, ": ");
+			text_add(t, worst->title);
+			text_add(t, ".");
+			return;
+		}
 		text_add(t, "; the largest part: ");
 		text_add(t, worst->title);
 		if (worst->count > 1) {

@@ -67,8 +67,9 @@ static void put_facts(FILE *out, const struct rp_suspect *s)
 {
 	fprintf(out, "<p class=\"facts\"><code class=\"rule %s\">%s</code> ",
 		severity_name(rule_get(s->rule)->severity), s->rule);
+	fputs("count ", out); /* of what: the title says */
 	put_count(out, s->count);
-	fputs(s->count == 1 ? " block, " : " blocks, ", out);
+	fputs(", ", out);
 	put_bytes(out, s->bytes);
 	fputs(" of their own, ", out);
 	put_bytes(out, s->retained);

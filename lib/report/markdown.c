@@ -80,9 +80,9 @@ static void put_suspect(FILE *out, const struct rp_suspect *s, size_t rank)
 	put(out, s->title);
 	fputs("\n\n", out);
 	put_bytes(out, s->retained);
-	fputs(" retained, ", out);
+	fputs(" retained, count ", out); /* of what: the title says */
 	put_count(out, s->count);
-	fprintf(out, " blocks; rule `%s` (%s%s%s)\n", s->rule,
+	fprintf(out, "; rule `%s` (%s%s%s)\n", s->rule,
 		severity_name(rule_get(s->rule)->severity), s->baseline ? ", " : "",
 		!s->baseline ? "" : s->baseline == BASELINE_NEW ? "new" : "known");
 	if (s->has_chain) {

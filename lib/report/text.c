@@ -524,11 +524,13 @@ static void print_chain(struct page *p, const struct rp_suspect *s)
 	end_line(p);
 }
 
-/* Words with names of the dump, in three lines at most, indented. */
-static void print_name_lines(struct page *p, const char *name)
+/* Words with names of the dump, in three lines at most, indented; `what`: "" or what they are. */
+static void print_name_lines(struct page *p, const char *what, const char *name)
 {
 	struct text whole = TEXT_INIT;
 
+	add_name(&whole, what);
+	text_add(&whole, *what ? ": " : "");
 	add_name(&whole, name);
 	print_sentence(p, "", "", CHAIN_INDENT, text_str(&whole), 3);
 	text_fini(&whole);
@@ -557,18 +559,11 @@ static void print_suspect(struct page *p, size_t i)
 		print_chain(p, s);
 	}
 	if (s->more)
-		print_name_lines(p, s->more);
+		print_name_lines(p, "", s->more);
 	/* what has a root explains itself */
-	if (s->n_evidence && !s->line && !s->more && !(s->has_chain && s->chain.root.kind)) {
-		text_add(&p->line, "      ");
-		add_name(&p->line, s->evidence[0].what);
-		text_add(&p->line, ": ");
-		add_name(&p->line, s->evidence[0].value);
-		end_line(p);
-	}
-	text_add(&p->line, "      ");
-	add_name(&p->line, s->advice ? s->advice : rule->advice);
-	end_line(p);
+	if (s->n_evidence && !s->line && !s->more && !(s->has_chain && s->chain.root.kind))
+		print_name_lines(p, s->evidence[0].what, s->evidence[0].value);
+	print_name_lines(p, "", s->advice ? s->advice : rule->advice);
 }
 
 static void print_suspects(struct page *p)
