@@ -18,7 +18,7 @@ test="g++ binutils elfutils libcmocka-dev python3 python3-pytest python3-jsonsch
 	python3-prometheus-client python3-pip chromium valgrind
 	zstd xz-utils gzip bzip2 lz4 zip dwz clang libclang-rt-14-dev libc++-dev
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static redis-tools
-	postgresql libtalloc-dev"
+	postgresql libtalloc-dev musl-tools"
 bench="time"
 
 usage() {

@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "base/search.h"
 #include "heap/mallocng.h"
+#include "image/shadow.h"
 
 enum { CONTEXT_BYTES = 936, ARENA_GROUPS = 0, ARENA_MAPPED = 1 };
 
@@ -53,7 +54,7 @@ static struct err *ng_open(struct env *env, const struct image *img, void **ret_
 static void say_why(const struct ng_context *c, char *ret, size_t n)
 {
 	snprintf(ret, n, "__malloc_context at 0x%" PRIx64 " by %slayout, mallocng%s", c->at,
-		 c->by_symbol ? "symbols+" : "", c->by_random ? "; its secret is AT_RANDOM's" : "");
+		 c->by_symbol ? "symbols+" : "", c->random ? "; its secret is AT_RANDOM's" : "");
 }
 
 static void ng_bid(struct env *env, const struct image *img, struct walker_bid *ret)
@@ -62,7 +63,7 @@ static void ng_bid(struct env *env, const struct image *img, struct walker_bid *
 
 	if (!ng_find_context(env, img, &c))
 		return;
-	ret->score = 70 + 10 * c.by_symbol + 10 * c.by_random;
+	ret->score = 70 + 10 * c.by_symbol + 10 * !!c.random;
 	say_why(&c, ret->why, sizeof(ret->why));
 }
 
@@ -334,6 +335,45 @@ static struct err *ng_regions(void *ctx, struct region_sink *sink)
 	return err;
 }
 
+/* In front of what malloc gave out; of an offset of 32 bits, all eight bytes. */
+static void keep_header(const struct ng_heap *h, taddr at)
+{
+	uint64_t avail;
+	const uint8_t *far = image_view(h->img, at - NG_HEADER, &avail);
+	uint64_t n = far && *far ? 2 * NG_HEADER : NG_HEADER;
+
+	image_keep(h->img, at - n, n);
+}
+
+/* Headers are read in views; what a slot has reserved may stand in its last four bytes. */
+static struct err *ng_keep(void *ctx, const struct blocks *b)
+{
+	const struct ng_heap *h = ctx;
+
+	(void)b;
+	if (h->ctx.random)
+		image_keep(h->img, h->ctx.random, sizeof(h->ctx.secret));
+	for (size_t k = 0; k < h->groups.n; k++) {
+		const struct ng_group *g = &h->groups.v[k];
+
+		image_keep(h->img, g->mem, NG_UNIT);
+		for (unsigned i = 0; i < g->n_slots; i++) {
+			taddr end = ng_slot_end(g, i) - NG_HEADER;
+			struct ng_used slot;
+
+			keep_header(h, ng_slot(g, i));
+			if (ng_slot_is_free(h, g, i))
+				continue;
+			ng_read_slot(h, g, i, &slot);
+			if (slot.mem != ng_slot(g, i))
+				keep_header(h, slot.mem);
+			if (slot.state == NG_SLOT_USED && end - slot.mem - slot.nominal > NG_HEADER)
+				image_keep(h->img, end - NG_HEADER, NG_HEADER);
+		}
+	}
+	return NULL;
+}
+
 extern const struct walker_ops mallocng_walker;
 const struct walker_ops mallocng_walker = {
 	.name = "musl",
@@ -344,6 +384,7 @@ const struct walker_ops mallocng_walker = {
 	.info = ng_info,
 	.explain = ng_explain,
 	.metadata = ng_metadata,
+	.keep = ng_keep,
 	.regions = ng_regions,
 	.unit = ng_unit,
 	.unit_name = "group",

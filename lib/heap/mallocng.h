@@ -33,7 +33,8 @@ struct ng_context {
 	taddr at; /* 0: none */
 	uint64_t secret;
 	bool has_page_size;
-	bool by_symbol, by_random; /* beside its shape: its name; its secret is that of AT_RANDOM */
+	bool by_symbol; /* beside its shape: its name */
+	taddr random;	/* where its secret is, too: half of AT_RANDOM; 0: it is not */
 	taddr head, tail;	   /* meta areas */
 	taddr active[NG_CLASSES];
 	uint64_t usage[NG_CLASSES]; /* slots of each class, as the allocator counts them */

@@ -89,12 +89,12 @@ static bool search_data(const struct image *img, struct ng_context *ret)
 	return false;
 }
 
-static bool is_random(const struct image *img, uint64_t secret)
+static taddr find_random(const struct image *img, uint64_t secret)
 {
 	taddr at = image_auxv(img, AUXV_RANDOM, 0);
 	uint64_t word;
 
-	return at && image_read_u64(img, at + 8, &word) == MEM_OK && word == secret;
+	return at && image_read_u64(img, at + 8, &word) == MEM_OK && word == secret ? at + 8 : 0;
 }
 
 bool ng_find_context(struct env *env, const struct image *img, struct ng_context *ret)
@@ -107,6 +107,6 @@ bool ng_find_context(struct env *env, const struct image *img, struct ng_context
 		ret->by_symbol = true;
 	else if (!search_data(img, ret))
 		return false;
-	ret->by_random = is_random(img, ret->secret);
+	ret->random = find_random(img, ret->secret);
 	return true;
 }

@@ -74,7 +74,8 @@ def test_of_same_blocks():
 
 @pytest.mark.parametrize("name", [name for name in COMMITTED + ALLOCATORS if name in ("leakzoo.2.28", "leakzoo.sid",
 	"leakzoo.aarch64", "leakzoo.static-small", "leakzoo.sid.gcore", "leakzoo.systemd", "vectors.kernel", "heapshapes.sid",
-	"heapshapes.bullseye.foreign", "jemalloc.bookworm", "tcmalloc.bookworm", "mimalloc.bookworm")])
+	"heapshapes.bullseye.foreign", "jemalloc.bookworm", "tcmalloc.bookworm", "mimalloc.bookworm", "musl.bookworm", "musl.1.2.5.aarch64",
+	"musl.rust")])
 def test_the_analysis_stays(name, tmp_path):
 	core = dump_of(name).core
 	shrunk(core, tmp_path / "core.zst")
@@ -211,12 +212,16 @@ def test_a_type_that_is_none(tmp_path):
 
 # ---- secrets
 
-@pytest.fixture(scope="session")
-def program(tmp_path_factory):
-	path = tmp_path_factory.mktemp("secrets") / "secrets"
-	subprocess.run(["gcc", "-std=gnu17", "-O1", "-g", "-pthread", "-o", path,
+def build_program(compiler, home):
+	path = home / "secrets"
+	subprocess.run([compiler, "-std=gnu17", "-O1", "-g", "-pthread", "-o", path,
 		ROOT / "tests/live/secrets.c"], check=True)
 	return path
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+	return build_program("gcc", tmp_path_factory.mktemp("secrets"))
 
 
 def make_secrets(rng, n):
@@ -265,20 +270,24 @@ def search(contents, wanted):
 PRELOADED = ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2")
 
 
-@pytest.fixture(scope="module", params=("", *PRELOADED))
+@pytest.fixture(scope="module", params=("", "musl", *PRELOADED))
 def planted(program, tmp_path_factory, request):
 	"""(core, windows that must not be in any output, those of made-up pointers, blocks dropped), by allocator"""
 	library = pathlib.Path("/usr/lib/x86_64-linux-gnu", request.param)
-	if not library.exists():
-		pytest.skip(f"{request.param} is not installed")
 	home = tmp_path_factory.mktemp("planted")
+	if request.param == "musl":
+		if not shutil.which("musl-gcc"):
+			pytest.skip("musl-gcc is not installed")
+		program = build_program("musl-gcc", home)
+	elif not library.exists():
+		pytest.skip(f"{request.param} is not installed")
 	rng = random.Random(20)
 	secrets = make_secrets(rng, SECRETS)
 	in_arguments, in_environment = secrets[-400:-200], secrets[-200:]
 	(home / "in").write_text("\n".join(secrets) + "\n")
 	(home / "data").write_bytes(b"\n".join(s.encode() for s in secrets).ljust(1 << 20, b"\0"))
 	env = {f"SECRET_{s[:3]}{i}": s for i, s in enumerate(in_environment)}
-	if request.param:
+	if request.param in PRELOADED:
 		env["LD_PRELOAD"] = str(library)
 	core = home / "core.zst"
 	with running([program, home / "in", home / "made", home / "data", *in_arguments], env) as (pid, words):
