@@ -93,6 +93,8 @@ static void place_of(struct place *p, const char *line)
 
 	depth = depth < DEPTH ? depth : DEPTH - 1;
 	line += depth;
+	if (!*line || *line == '\n') /* an array of nothing: still inside of it */
+		return;
 	n = *line == '"' ? strcspn(line + 1, "\"\n") : 0;
 	for (size_t i = depth; i < DEPTH; i++)
 		p->n[i] = 0;
