@@ -41,8 +41,15 @@ def source_of(program):
 	return next(p for p in (make_cores.SRC / f"{program}{end}" for end in (".c", ".cpp", ".rs")) if p.exists())
 
 
+OLDEST_RUST = 1, 82	# &raw const
+
+
 def build_rust(parts, source, exe):
-	make_cores.need("rustc")
+	if not shutil.which("rustc"):
+		raise make_cores.CannotMake("rustc is not installed")
+	version = make_cores.run_tool("rustc", "--version").split()[1]
+	if tuple(map(int, version.split(".")[:2])) < OLDEST_RUST:
+		raise make_cores.CannotMake(f"rustc is {version}: the program is of 1.{OLDEST_RUST[1]} or later")
 	levels = {"O0": ("-Copt-level=0",), "O2": ("-Copt-level=3",), "g": ("-g",), "stripped": ("-Cstrip=symbols",)}
 	make_cores.run_tool("rustc", "--edition=2021", "-Dwarnings", f"--remap-path-prefix={make_cores.SRC}=.",
 		*(flag for part in parts for flag in levels[part]), "-o", exe, source)
