@@ -322,11 +322,11 @@ static void say_used(struct explanation *x, node_id node)
 	say_roots(x, node);
 	say_chains(x, node, &subject);
 	say_retained(x, facts_retained(&run->facts, node));
-	say_holders(x, node);
 	if (!run->saved && (reach == REACH_DEFINITE || reach == REACH_INDIRECT)) {
 		say_allocator(x, node);
 		say_stale(x, node);
 	}
+	say_holders(x, node); /* last: the list of them follows */
 }
 
 static void say_pool(struct explanation *x)
