@@ -43,10 +43,10 @@ static void on_interrupt(int sig)
 	}
 }
 
-/* Without SA_RESTART: reading a line ends too. */
-static void take_interrupts(void (*handler)(int))
+/* Flags: SA_RESTART, or 0 while a line is read, which ends too; rows are written to their end. */
+static void take_interrupts(void (*handler)(int), int flags)
 {
-	struct sigaction action = { .sa_handler = handler };
+	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
 
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
@@ -126,9 +126,9 @@ static void close_sheet(struct sheet *s)
 		fflush(s->out);
 		return;
 	}
-	take_interrupts(SIG_IGN); /* the reader's Ctrl-C is the pager's */
+	take_interrupts(SIG_IGN, 0); /* the reader's Ctrl-C is the pager's */
 	pclose(s->out);
-	take_interrupts(on_interrupt);
+	take_interrupts(on_interrupt, SA_RESTART);
 }
 
 /* ---- dot commands */
@@ -357,9 +357,13 @@ static char *read_input(struct shell *sh)
 	size_t cap = 0;
 	ssize_t n;
 
-	n_interrupts = 0;
-	if (sh->is_tty)
-		return readline(sh->pending.n ? "   ...> " : "heapfx> ");
+	if (sh->is_tty) {
+		n_interrupts = 0;
+		take_interrupts(on_interrupt, 0);
+		line = readline(sh->pending.n ? "   ...> " : "heapfx> ");
+		take_interrupts(on_interrupt, SA_RESTART);
+		return line;
+	}
 	n = getline(&line, &cap, stdin);
 	if (n < 0) {
 		free(line);
@@ -457,7 +461,7 @@ static void start_terminal(struct shell *sh)
 {
 	signal(SIGPIPE, SIG_IGN); /* a pager may be left early */
 	current = sh;
-	take_interrupts(on_interrupt);
+	take_interrupts(on_interrupt, SA_RESTART);
 	rl_readline_name = "heapfx";
 	rl_basic_word_break_characters = " \t\n\"'`()[]<>=!+-*/%,;|&~.";
 	rl_attempted_completion_function = complete;
@@ -471,7 +475,7 @@ static void start_terminal(struct shell *sh)
 
 static void end_terminal(struct shell *sh)
 {
-	take_interrupts(SIG_DFL);
+	take_interrupts(SIG_DFL, 0);
 	free(offered);
 	offered = NULL;
 	free(sh->history);

@@ -143,6 +143,20 @@ def test_a_command_within_a_statement_is_told(shell):
 	assert s.end() == 0
 
 
+def test_control_c_gives_up_what_is_typed_and_what_runs(shell):
+	s = shell()
+	s.ask("select 1 as a", end=MORE)
+	s.wait_for_editing()
+	s.type("+ 5" + CTRL_C)
+	s.until(rf"\n{PROMPT}$")
+	assert s.ask("select 2 as b;") == '{"b":2}\n'
+	s.type("with recursive c(x) as (select 1 union all select x + 1 from c) select x from c;\n")
+	s.until('{"x":1000}')
+	s.type(CTRL_C)
+	assert "interrupted" in s.until(rf"\n{PROMPT}$")
+	assert s.ask("select 3 as c;") == '{"c":3}\n'
+
+
 def test_an_address_is_explained_in_a_pager(shell):
 	address = heapfx_ok("sql", dump_of(CORE).core, "select hex_address(address) from blocks "
 		"where parent is not null limit 1", "--format", "csv").out.split()[1].strip('"')
