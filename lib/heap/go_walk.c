@@ -11,6 +11,7 @@
 
 #include "base/guard.h"
 #include "heap/go_spans.h"
+#include "heap/region_claims.h"
 #include "image/go_type.h"
 
 static void go_bid(struct env *env, const struct image *img, struct walker_bid *ret)
@@ -296,25 +297,11 @@ static const char *go_explain(void *ctx, taddr block, struct text *ret)
 	return h->stats.class_names[s->spanclass >> 1];
 }
 
-/* Regions as ranges that are never roots. */
-struct region_claims {
-	struct region_sink sink; /* first: as_claim() casts back */
-	struct claim_sink *claims;
-};
-
-static struct err *as_claim(struct region_sink *sink, const struct heap_region *region)
-{
-	struct claim claim = { .start = region->start, .end = region->end };
-	struct claim_sink *claims = ((struct region_claims *)sink)->claims;
-
-	return claims->add(claims, &claim);
-}
-
 /* Arenas are never roots: what is in them and no block is a stack, idle, or the heap's own. */
 static struct err *go_metadata(void *ctx, struct claim_sink *sink)
 {
 	const struct go_heap *h = ctx;
-	struct region_claims own = { .sink = { as_claim }, .claims = sink };
+	struct region_claims own = region_claims_to(sink);
 	struct err *err = go_own_regions(h, &own.sink);
 	taddr done = 0;
 

@@ -12,6 +12,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "heap/gtcmalloc_fields.h"
+#include "heap/region_claims.h"
 #include "heap/touched.h"
 
 enum {
@@ -262,25 +263,11 @@ struct err *gtc_regions(void *ctx, struct region_sink *sink)
 	return err;
 }
 
-/* Regions as ranges that are never roots. */
-struct region_claims {
-	struct region_sink sink; /* first: as_claim() casts back */
-	struct claim_sink *claims;
-};
-
-static struct err *as_claim(struct region_sink *sink, const struct heap_region *region)
-{
-	struct claim claim = { .start = region->start, .end = region->end };
-	struct claim_sink *claims = ((struct region_claims *)sink)->claims;
-
-	return claims->add(claims, &claim);
-}
-
 /* Besides: the page map's root and the central lists, with the transfer caches around them. */
 struct err *gtc_metadata(void *ctx, struct claim_sink *sink)
 {
 	const struct gtcmalloc *t = ctx;
-	struct region_claims own = { .sink = { as_claim }, .claims = sink };
+	struct region_claims own = region_claims_to(sink);
 	struct err *err = NULL;
 
 	for (uint32_t i = 0; i < t->n_copies && !err; i++) {

@@ -13,6 +13,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "heap/blocks.h"
+#include "heap/region_claims.h"
 #include "heap/tcmalloc_fields.h"
 #include "heap/touched.h"
 
@@ -534,25 +535,11 @@ static struct err *regions(void *ctx, struct region_sink *sink)
 	return err ? err : own_regions(ctx, sink);
 }
 
-/* Regions as ranges that are never roots. */
-struct region_claims {
-	struct region_sink sink; /* first: as_claim() casts back */
-	struct claim_sink *claims;
-};
-
-static struct err *as_claim(struct region_sink *sink, const struct heap_region *region)
-{
-	struct claim claim = { .start = region->start, .end = region->end };
-	struct claim_sink *claims = ((struct region_claims *)sink)->claims;
-
-	return claims->add(claims, &claim);
-}
-
 /* Besides: its variables, from the page map's root to the page heap's statistics, and the central lists. */
 static struct err *metadata(void *ctx, struct claim_sink *sink)
 {
 	const struct tcmalloc *t = ctx;
-	struct region_claims own = { .sink = { as_claim }, .claims = sink };
+	struct region_claims own = region_claims_to(sink);
 	struct err *err = regions(ctx, &own.sink);
 
 	for (uint32_t i = 0; i < t->n_copies && !err; i++) {
