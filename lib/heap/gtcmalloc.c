@@ -30,13 +30,10 @@ static void close_heap(void *ctx)
 
 	if (!t)
 		return;
-	damages_free(&t->damage);
-	free(t->runs.v);
+	tc_spans_close(&t->spans);
 	free(t->info.arenas);
 	gtc_copies_free(t->copies, t->n_copies);
-	col_close(&t->spans_col);
 	col_close(&t->bits_col);
-	col_close(&t->listed_col);
 	free(t);
 }
 
@@ -52,9 +49,10 @@ static struct err *open_heap(struct env *env, const struct image *img, void **re
 
 	if (!t)
 		return &err_nomem;
-	t->env = env;
 	t->img = img;
-	err = gtc_find_copies(img, &t->copies, &t->n_copies);
+	err = tc_spans_open(env, &t->spans);
+	if (!err)
+		err = gtc_find_copies(img, &t->copies, &t->n_copies);
 	for (uint32_t i = 0; i < t->n_copies && !err; i++)
 		err = gtc_find_caches(t, &t->copies[i]);
 	if (!err)
@@ -91,50 +89,7 @@ static void bid(struct env *env, const struct image *img, struct walker_bid *ret
 	gtc_copies_free(copies, n);
 }
 
-static struct err *claim_runs(void *ctx, struct claim_sink *sink)
-{
-	const struct gtcmalloc *t = ctx;
-	struct err *err = NULL;
-
-	for (size_t i = 0; i < t->runs.n && !err; i++) {
-		const struct gtc_run *run = &t->runs.v[i];
-		const struct gtc_span *s = &t->spans[run->first];
-		struct claim claim = {
-			.start = s->base,
-			.end = gtc_span_end(t, s + run->n - 1),
-			.arena = s->copy,
-			.small_grains = run->small_grains,
-		};
-
-		err = sink->add(sink, &claim);
-	}
-	return err;
-}
-
 /* ---- totals */
-
-static void count_span(struct gtcmalloc *t, const struct gtc_span *s)
-{
-	struct heap_info *info = &t->info;
-	struct heap_arena *a = &info->arenas[s->copy];
-	uint64_t size = gtc_object_size(t, s), n_free = s->n_free + s->n_cached;
-	uint64_t n_used = gtc_span_objects(t, s) - n_free - s->n_proxies;
-	uint64_t overhead = gtc_span_bytes(t, s) - (n_used + n_free) * size;
-
-	info->n_used += n_used;
-	info->used += n_used * size;
-	info->n_free += n_free;
-	info->free += n_free * size;
-	info->overhead += overhead;
-	a->bytes += gtc_span_bytes(t, s);
-	a->n_used += n_used;
-	a->used += n_used * size;
-	a->n_free += n_free;
-	a->free += n_free * size;
-	a->overhead += overhead;
-	if (n_free && size > a->largest_free)
-		a->largest_free = size;
-}
 
 /* What each central list counts: free objects, spans taken less spans given back; not of one object a span. */
 static struct err *check_central(struct gtcmalloc *t, uint32_t copy)
@@ -144,8 +99,8 @@ static struct err *check_central(struct gtcmalloc *t, uint32_t copy)
 
 	if (!n)
 		return &err_nomem;
-	for (size_t i = 0; i < t->n_spans; i++) {
-		const struct gtc_span *s = &t->spans[i];
+	for (size_t i = 0; i < t->spans.n; i++) {
+		const struct tc_span *s = &t->spans.v[i];
 
 		if (s->copy != copy || !s->class)
 			continue;
@@ -159,18 +114,11 @@ static struct err *check_central(struct gtcmalloc *t, uint32_t copy)
 		    image_read(t->img, c->central + (taddr)k * c->stride + CFL_COUNTER, said, sizeof(said)) != MEM_OK)
 			continue;
 		if (said[0] == n[2 * k] && said[1] - said[2] == n[2 * k + 1])
-			t->passed++;
+			t->spans.passed++;
 		else
-			t->failed++;
+			t->spans.failed++;
 	}
 	return NULL;
-}
-
-/* Not to be returned: what a cache gives up goes to spans first. */
-static void add_where(struct heap_info *info, const char *where, uint64_t count, uint64_t bytes)
-{
-	if (count)
-		info->wheres[info->n_wheres++] = (struct where_total){ where, count, bytes, 0 };
 }
 
 static void add_wheres(struct gtcmalloc *t)
@@ -178,11 +126,11 @@ static void add_wheres(struct gtcmalloc *t)
 	uint64_t n = t->info.n_free, bytes = t->info.free;
 
 	for (unsigned i = 0; i < N_GTC_CACHES; i++) {
-		add_where(&t->info, cache_names[i], t->in_caches[i].n, t->in_caches[i].bytes);
+		tc_add_where(&t->info, cache_names[i], t->in_caches[i].n, t->in_caches[i].bytes);
 		n -= t->in_caches[i].n;
 		bytes -= t->in_caches[i].bytes;
 	}
-	add_where(&t->info, where_central, n, bytes);
+	tc_add_where(&t->info, where_central, n, bytes);
 }
 
 static void add_idle(struct gtcmalloc *t)
@@ -209,9 +157,12 @@ static const struct heap_info *info(void *ctx)
 	if (!info->arenas)
 		return info;
 	info->n_arenas = t->n_copies;
-	for (size_t i = 0; i < t->n_spans; i++)
-		if (t->spans[i].problem != GSPAN_NOT_WALKED)
-			count_span(t, &t->spans[i]);
+	for (size_t i = 0; i < t->spans.n; i++) {
+		const struct tc_span *s = &t->spans.v[i];
+
+		if (s->problem != SPAN_NOT_WALKED)
+			tc_count(info, s, gtc_object_size(t, s), gtc_span_objects(t, s));
+	}
 	add_wheres(t);
 	add_idle(t);
 	for (uint32_t i = 0; i < t->n_copies; i++) {
@@ -220,12 +171,12 @@ static const struct heap_info *info(void *ctx)
 		info->arenas[i].addr = t->copies[i].map.root;
 		info->arenas[i].kind = ARENA_MAIN;
 		if (err)
-			diag_err(t->env, "heap/unchecked", err);
+			diag_err(t->spans.env, "heap/unchecked", err);
 	}
-	info->checks_passed = t->passed;
-	info->checks_failed = t->failed;
-	info->damage = t->damage.v;
-	info->n_damage = t->damage.n;
+	info->checks_passed = t->spans.passed;
+	info->checks_failed = t->spans.failed;
+	info->damage = t->spans.damage.v;
+	info->n_damage = t->spans.damage.n;
 	if (t->n_copies) {
 		snprintf(info->how, sizeof(info->how), "%s", copy_how(&t->copies[0]));
 		copy_why(&t->copies[0], info->why, sizeof(info->why));
@@ -235,7 +186,7 @@ static const struct heap_info *info(void *ctx)
 
 /* ---- one block in words */
 
-static const char *explain_cached(const struct gtcmalloc *t, const struct gtc_listed *l, struct text *ret)
+static const char *explain_cached(const struct gtcmalloc *t, const struct tc_listed *l, struct text *ret)
 {
 	const struct gtc_cache *cache;
 
@@ -264,7 +215,7 @@ static const char *explain_cached(const struct gtcmalloc *t, const struct gtc_li
 	return cache_names[cache->kind];
 }
 
-static void explain_sampled(const struct gtcmalloc *t, const struct gtc_span *s, struct text *ret)
+static void explain_sampled(const struct gtcmalloc *t, const struct tc_span *s, struct text *ret)
 {
 	uint64_t sampled, asked;
 
@@ -276,15 +227,15 @@ static void explain_sampled(const struct gtcmalloc *t, const struct gtc_span *s,
 static const char *explain(void *ctx, taddr block, struct text *ret)
 {
 	const struct gtcmalloc *t = ctx;
-	const struct gtc_span *s = gtc_span_at(t, block);
-	const struct gtc_listed *l = gtc_listed_at(t, block);
+	const struct tc_span *s = tc_span_at(&t->spans, block);
+	const struct tc_listed *l = tc_listed_at(&t->spans, block);
 	uint64_t size, i;
 
-	if (!s || s->problem == GSPAN_NOT_WALKED)
+	if (!s || s->problem == SPAN_NOT_WALKED)
 		return NULL;
 	size = gtc_object_size(t, s);
 	i = (block - s->base) / size;
-	text_printf(ret, "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64, s->addr, s->base, gtc_span_end(t, s));
+	text_printf(ret, "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64, s->addr, s->base, s->end);
 	if (!s->class) {
 		text_add(ret, ", a block of its own");
 		if (s->sampled)
@@ -301,25 +252,12 @@ static const char *explain(void *ctx, taddr block, struct text *ret)
 	return where_central;
 }
 
-/* A span goes back to the page heap when its last object has come back to it. */
-static bool unit(void *ctx, taddr block, taddr *ret_start, taddr *ret_end)
-{
-	const struct gtcmalloc *t = ctx;
-	const struct gtc_span *s = gtc_span_at(t, block);
-
-	if (!s || !s->class)
-		return false;
-	*ret_start = s->base;
-	*ret_end = gtc_span_end(t, s);
-	return true;
-}
-
 extern const struct walker_ops google_tcmalloc_walker;
 const struct walker_ops google_tcmalloc_walker = {
 	.name = "google-tcmalloc",
 	.bid = bid,
 	.open = open_heap,
-	.claim = claim_runs,
+	.claim = tc_claim,
 	.walk = gtc_walk,
 	.settle = gtc_settle,
 	.info = info,
@@ -327,7 +265,7 @@ const struct walker_ops google_tcmalloc_walker = {
 	.metadata = gtc_metadata,
 	.regions = gtc_regions,
 	.samples = gtc_samples,
-	.unit = unit,
+	.unit = tc_unit,
 	.unit_name = "span",
 	.close = close_heap,
 };

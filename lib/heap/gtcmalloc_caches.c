@@ -164,11 +164,11 @@ static bool try_slabs(struct gtcmalloc *t, struct gtc_copy *c, taddr at, const u
 	if (good < want - want / 16)
 		return false;
 	if (!has_slabs) {
-		gtc_damage(t, at, "caches of processors: 0x%lx leads to none; what they hold counts as used", at);
+		tc_damage(&t->spans, at, "caches of processors: 0x%lx leads to none; what they hold counts as used", at);
 		return true;
 	}
 	if (good < want || !has_cpus)
-		gtc_damage(t, has_cpus ? begins : at, "caches of processors at 0x%lx: what is said of them at 0x%lx is overwritten",
+		tc_damage(&t->spans, has_cpus ? begins : at, "caches of processors at 0x%lx: what is said of them at 0x%lx is overwritten",
 			   slabs, has_cpus ? begins : at);
 	c->slabs = slabs;
 	c->slab_shift = (uint8_t)shift;

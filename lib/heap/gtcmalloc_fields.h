@@ -8,9 +8,7 @@
 #ifndef HEAPFX_HEAP_GTCMALLOC_FIELDS_H
 #define HEAPFX_HEAP_GTCMALLOC_FIELDS_H
 
-#include "base/col.h"
-#include "heap/damage.h"
-#include "heap/walker.h"
+#include "heap/tc_spans.h"
 
 enum {
 	GTC_CLASSES = 320, /* 46 to 258, by page size and NUMA */
@@ -134,62 +132,15 @@ struct gtc_copy {
 	bool by_symbol;
 };
 
-enum gtc_problem {
-	GSPAN_NOT_WALKED, /* none of its pages is in a claim that was taken */
-	GSPAN_FINE,
-	GSPAN_BAD_CLASS, /* no such size class, or not as many pages as its spans have: one block */
-	GSPAN_BAD_LIST,	 /* its list of free objects breaks at `bad_at` */
-	GSPAN_BAD_COUNT, /* allocated and free objects do not add up */
-};
-
-/* One Span in use. */
-struct gtc_span {
-	taddr addr, base;
-	uint64_t npages;
-	taddr bad_at;	/* of a problem */
-	uint32_t n_free;   /* objects in its own list: the walk's count */
-	uint32_t n_cached; /* objects in caches */
-	uint32_t n_proxies; /* whose place a sampled allocation took */
-	uint64_t bits;	/* of one whose objects have indices: where they begin in free_bits, in words */
-	uint16_t class;
-	uint16_t allocated;
-	uint8_t copy;
-	uint8_t problem; /* enum gtc_problem; from the walk on */
-	bool sampled;
-};
-
-/* A free object that its own span does not list; sorted by `at` after settle. */
-struct gtc_listed {
-	taddr at;
-	uint32_t copy;
-	uint32_t cache; /* index in the copy's caches; GTC_PROXY: a sampled allocation's stand-in */
-};
-#define GTC_PROXY UINT32_MAX
-
-/* A claim: spans in use, one behind the other. */
-struct gtc_run {
-	uint32_t first, n;
-	bool small_grains;
-};
+#define GTC_PROXY TC_NO_CACHE /* of what is listed: a sampled allocation's stand-in */
 
 struct gtcmalloc {
-	struct env *env;
+	struct tc_spans spans; /* first */
 	const struct image *img;
 	struct gtc_copy *copies;
 	uint32_t n_copies;
-	struct gtc_span *spans; /* by base, disjoint */
-	size_t n_spans;
-	struct col spans_col;
-	struct {
-		struct gtc_run *v;
-		size_t n, cap;
-	} runs;
 	struct col bits_col;
 	uint64_t *free_bits; /* one an object of spans with indices: set by the walk, of those in their span's list */
-	struct col listed_col;
-	struct gtc_listed *listed;
-	struct damages damage;
-	uint64_t passed, failed;
 	struct {
 		uint64_t n, bytes;
 	} in_caches[N_GTC_CACHES];
@@ -197,32 +148,25 @@ struct gtcmalloc {
 	bool have_info;
 };
 
-static inline uint64_t gtc_span_bytes(const struct gtcmalloc *t, const struct gtc_span *s)
+static inline uint64_t gtc_span_pages(const struct gtcmalloc *t, const struct tc_span *s)
 {
-	return s->npages << t->copies[s->copy].map.page_shift;
-}
-static inline taddr gtc_span_end(const struct gtcmalloc *t, const struct gtc_span *s)
-{
-	return s->base + gtc_span_bytes(t, s);
+	return tc_span_bytes(s) >> t->copies[s->copy].map.page_shift;
 }
 /* Of its objects; of a span that is one block, its bytes. */
-static inline uint64_t gtc_object_size(const struct gtcmalloc *t, const struct gtc_span *s)
+static inline uint64_t gtc_object_size(const struct gtcmalloc *t, const struct tc_span *s)
 {
-	return s->class ? t->copies[s->copy].class[s->class].size : gtc_span_bytes(t, s);
+	return s->class ? t->copies[s->copy].class[s->class].size : tc_span_bytes(s);
 }
-static inline uint32_t gtc_span_objects(const struct gtcmalloc *t, const struct gtc_span *s)
+static inline uint32_t gtc_span_objects(const struct gtcmalloc *t, const struct tc_span *s)
 {
 	return s->class ? t->copies[s->copy].class[s->class].objects : 1;
 }
 
 /* Are its free objects listed by index?  Larger ones have a bitmap in their Span (UseBitmapForSize()). */
-static inline bool gtc_has_indices(const struct gtcmalloc *t, const struct gtc_span *s)
+static inline bool gtc_has_indices(const struct gtcmalloc *t, const struct tc_span *s)
 {
 	return s->class && gtc_object_size(t, s) < (1u << t->copies[s->copy].map.page_shift) / GSPAN_BITMAP_BITS;
 }
-
-/* One failed check: counted, diag()'ed as heap/corrupt, the first few kept in words. */
-void gtc_damage(struct gtcmalloc *t, taddr at, const char *fmt, ...) PRINTF(3, 4);
 
 /* gtcmalloc_anchor.c: every copy whose page map proves itself, with its size classes. */
 struct err *gtc_find_copies(const struct image *img, struct gtc_copy **ret, uint32_t *ret_n) MUST_CHECK;
@@ -243,16 +187,14 @@ struct err *gtc_find_caches(struct gtcmalloc *t, struct gtc_copy *c) MUST_CHECK;
 uint32_t gtc_slab_begin(const struct image *img, const struct gtc_copy *c, taddr slab, uint32_t class, uint32_t current);
 bool gtc_is_dead(const struct gtc_copy *c, taddr object);
 
-/* gtcmalloc_spans.c: what the page maps lead to, and the runs that make claims. */
+/* gtcmalloc_spans.c: what the page maps lead to, sorted and joined. */
 struct err *gtc_read_spans(struct gtcmalloc *t) MUST_CHECK;
-struct gtc_span *gtc_span_at(const struct gtcmalloc *t, taddr addr); /* NULL outside */
 
 /* gtcmalloc_walk.c */
 struct block_sink;
 struct err *gtc_walk(void *ctx, uint32_t claim, struct block_sink *sink);
 struct err *gtc_settle(void *ctx, struct block_sink *sink);
-bool gtc_is_in_span(const struct gtcmalloc *t, const struct gtc_span *s, taddr object); /* in its own list */
-const struct gtc_listed *gtc_listed_at(const struct gtcmalloc *t, taddr at); /* NULL: in no cache */
+bool gtc_is_in_span(const struct gtcmalloc *t, const struct tc_span *s, taddr object); /* in its own list */
 
 /* gtcmalloc_samples.c */
 struct err *gtc_samples(void *ctx, struct sample_sink *sink) MUST_CHECK;

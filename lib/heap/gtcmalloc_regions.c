@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "heap/gtcmalloc_fields.h"
 #include "heap/region_claims.h"
@@ -88,23 +89,16 @@ static struct err *gap(const struct frees *f, taddr start, taddr end)
 /* What of [start, end) no span has. */
 static struct err *gaps(const struct frees *f, taddr start, taddr end)
 {
-	size_t lo = 0, hi = f->t->n_spans;
+	const struct tc_spans *spans = &f->t->spans;
+	size_t i = partition_point(spans->n, k, spans->v[k].end <= start);
 	struct err *err = NULL;
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (gtc_span_end(f->t, &f->t->spans[mid]) <= start)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; start < end && !err; lo++) {
-		const struct gtc_span *s = lo < f->t->n_spans && f->t->spans[lo].base < end ? &f->t->spans[lo] : NULL;
+	for (; start < end && !err; i++) {
+		const struct tc_span *s = i < spans->n && spans->v[i].base < end ? &spans->v[i] : NULL;
 
 		if (!s || s->base > start)
 			err = gap(f, start, s ? s->base : end);
-		start = s ? gtc_span_end(f->t, s) : end;
+		start = s ? s->end : end;
 	}
 	return err;
 }
@@ -218,8 +212,8 @@ static bool own_gibs(const struct gtcmalloc *t, struct gibs *g)
 			if (gtc_is_metadata(c->caches.v[k].addr) && !add_gib(g, c->caches.v[k].addr))
 				return false;
 	}
-	for (size_t i = 0; i < t->n_spans; i++)
-		if (!add_gib(g, t->spans[i].addr))
+	for (size_t i = 0; i < t->spans.n; i++)
+		if (!add_gib(g, t->spans.v[i].addr))
 			return false;
 	if (g->n)
 		qsort(g->v, g->n, sizeof(*g->v), by_value);

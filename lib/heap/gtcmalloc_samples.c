@@ -9,7 +9,7 @@
 #include "heap/gtcmalloc_fields.h"
 #include "heap/samples.h"
 
-static struct err *add_sample(const struct gtcmalloc *t, const struct gtc_span *s, struct sample_sink *sink)
+static struct err *add_sample(const struct gtcmalloc *t, const struct tc_span *s, struct sample_sink *sink)
 {
 	uint64_t sampled, w[SAMPLED_SIZE / 8];
 	struct heap_sample sample = { .block = s->base, .pcs = w + SAMPLED_STACK / 8 };
@@ -17,7 +17,7 @@ static struct err *add_sample(const struct gtcmalloc *t, const struct gtc_span *
 	if (image_read_u64(t->img, s->addr + GSPAN_CACHE, &sampled) != MEM_OK ||
 	    image_read(t->img, sampled, w, sizeof(w)) != MEM_OK || w[SAMPLED_SPAN_START / 8] != s->base ||
 	    !w[SAMPLED_DEPTH / 8] || w[SAMPLED_DEPTH / 8] > SAMPLED_STACK_MAX ||
-	    w[SAMPLED_REQUESTED / 8] > gtc_span_bytes(t, s))
+	    w[SAMPLED_REQUESTED / 8] > tc_span_bytes(s))
 		return NULL;
 	sample.size = w[SAMPLED_REQUESTED / 8];
 	sample.n_pcs = w[SAMPLED_DEPTH / 8];
@@ -32,8 +32,8 @@ struct err *gtc_samples(void *ctx, struct sample_sink *sink)
 	const struct gtcmalloc *t = ctx;
 	struct err *err = NULL;
 
-	for (size_t i = 0; i < t->n_spans && !err; i++)
-		if (t->spans[i].sampled && t->spans[i].problem == GSPAN_FINE)
-			err = add_sample(t, &t->spans[i], sink);
+	for (size_t i = 0; i < t->spans.n && !err; i++)
+		if (t->spans.v[i].sampled && t->spans.v[i].problem == SPAN_FINE)
+			err = add_sample(t, &t->spans.v[i], sink);
 	return err;
 }

@@ -1,5 +1,5 @@
 /*
- * gtcmalloc_spans.c - every span in use that the page map leads to, checked, sorted, joined into claims.
+ * gtcmalloc_spans.c - every span in use that the page map leads to, checked.
  *
  * The first page of a span leads to it; all of its pages do if it has small objects, with their size class
  * (pagemap.cc).  Entries of spans that are gone stay as they were, but for the size class in the leaf's
@@ -7,29 +7,13 @@
  * (metadata_object_allocator.h): what is in no list and says the page that leads to it is in use.
  */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
 #include "base/bits.h"
-#include "base/guard.h"
-#include "base/vec.h"
 #include "heap/gtcmalloc_fields.h"
 #include "heap/touched.h"
 
-enum {
-	RUN_BYTES = 16 << 20, /* of one claim: they are walked in parallel */
-	RESERVED_BITS = 26,   /* kReservedBits, between a Span's first page and its flags */
-};
-
-void gtc_damage(struct gtcmalloc *t, taddr at, const char *fmt, ...)
-{
-	va_list ap;
-
-	t->failed++;
-	va_start(ap, fmt);
-	damage_vadd(&t->damage, t->env, at, fmt, ap);
-	va_end(ap);
-}
+enum { RESERVED_BITS = 26 }; /* kReservedBits, between a Span's first page and its flags */
 
 /* ---- one span */
 
@@ -47,7 +31,8 @@ struct entry {
 };
 
 /* What a Span says of itself. */
-static bool decode(const struct image *img, const struct gtc_map *m, taddr addr, struct gtc_span *s, uint64_t *ret_page)
+static bool decode(const struct image *img, const struct gtc_map *m, taddr addr, struct tc_span *s,
+		   uint64_t *ret_page, uint64_t *ret_npages)
 {
 	unsigned bits = 48 - m->page_shift, flags = (bits % 32 + RESERVED_BITS > 32 ? 32 : bits) + RESERVED_BITS;
 	uint64_t w[GSPAN_SIZE / 8], first;
@@ -57,9 +42,9 @@ static bool decode(const struct image *img, const struct gtc_map *m, taddr addr,
 	first = w[GSPAN_FIRST / 8];
 	*ret_page = first & ((1ull << bits) - 1);
 	s->addr = addr;
-	s->allocated = (uint16_t)(w[GSPAN_EMBED / 8] >> 8 * (GSPAN_ALLOCATED - GSPAN_EMBED));
+	s->counted = (uint16_t)(w[GSPAN_EMBED / 8] >> 8 * (GSPAN_ALLOCATED - GSPAN_EMBED));
 	s->sampled = first >> (flags + 1) & 1;
-	s->npages = first >> flags & 3 ? w[GSPAN_PAGES / 8] : w[GSPAN_PAGES / 8] & 63;
+	*ret_npages = first >> flags & 3 ? w[GSPAN_PAGES / 8] : w[GSPAN_PAGES / 8] & 63;
 	return true;
 }
 
@@ -90,44 +75,47 @@ static uint64_t pages_of(const struct reading *r, const struct entry *e)
 	return n;
 }
 
-static struct err *keep(struct reading *r, struct gtc_span *s, const struct entry *e)
+static struct err *keep(struct reading *r, struct tc_span *s, const struct entry *e, uint64_t npages)
 {
 	unsigned shift = r->c->map.page_shift;
 
 	s->base = e->page << shift;
+	s->end = s->base + (npages << shift);
 	s->copy = (uint8_t)(r->c - r->t->copies);
-	if (!s->npages || s->npages > GTC_MAX_PAGES - e->page || s->npages > 1ull << 48 >> shift ||
-	    !is_believable(r->t->img, s->base, s->base + (s->npages << shift), &r->absent)) {
-		gtc_damage(r->t, s->addr, "span at 0x%" PRIx64 " of 0x%" PRIx64 ": it cannot have 0x%" PRIx64 " pages", s->addr,
-			   s->base, s->npages);
+	if (!npages || npages > GTC_MAX_PAGES - e->page || npages > 1ull << 48 >> shift ||
+	    !is_believable(r->t->img, s->base, s->end, &r->absent)) {
+		tc_damage(&r->t->spans, s->addr,
+			  "span at 0x%" PRIx64 " of 0x%" PRIx64 ": it cannot have 0x%" PRIx64 " pages",
+			  s->addr, s->base, npages);
 		return NULL;
 	}
-	r->next = e->page + s->npages;
-	return col_append(&r->t->spans_col, s, 1);
+	s->small_grains = gtc_object_size(r->t, s) % 16 != 0;
+	r->next = e->page + npages;
+	return tc_spans_add(&r->t->spans, s);
 }
 
 static struct err *add_span(struct reading *r, const struct entry *e)
 {
-	struct gtc_span s = { .addr = e->span };
-	uint64_t page = 0;
-	bool is_one = decode(r->t->img, &r->c->map, e->span, &s, &page);
+	struct tc_span s = { .addr = e->span };
+	uint64_t page = 0, npages = 0;
+	bool is_one = decode(r->t->img, &r->c->map, e->span, &s, &page, &npages);
 
 	if (!e->class && (e->packed_class || !is_one || page != e->page || gtc_is_dead(r->c, e->span)))
 		return NULL; /* it is gone */
-	s.class = (uint16_t)mended_class(r->c, e, s.npages);
+	s.class = (uint16_t)mended_class(r->c, e, npages);
 	if (!is_one || page != e->page) {
-		gtc_damage(r->t, e->span,
+		tc_damage(&r->t->spans, e->span,
 			   "span at 0x%" PRIx64 ": it says page 0x%" PRIx64 ", the page map has it at 0x%" PRIx64, e->span, page,
 			   e->page);
 		s.class = (uint16_t)(e->class < GTC_CLASSES ? e->class : 0);
-		s.npages = pages_of(r, e);
+		npages = pages_of(r, e);
 	} else if (e->class != e->packed_class || (s.class && s.sampled)) {
-		gtc_damage(r->t, e->span, "page map: the page 0x%" PRIx64 " is of size class %u and of %u", e->page, e->class,
+		tc_damage(&r->t->spans, e->span, "page map: the page 0x%" PRIx64 " is of size class %u and of %u", e->page, e->class,
 			   e->packed_class);
 	} else {
-		r->t->passed++;
+		r->t->spans.passed++;
 	}
-	return keep(r, &s, e);
+	return keep(r, &s, e, npages);
 }
 
 static struct err *read_leaf(struct reading *r, const struct gtc_leaf *leaf)
@@ -144,7 +132,7 @@ static struct err *read_leaf(struct reading *r, const struct gtc_leaf *leaf)
 
 		have = bytes ? avail / 8 : 0;
 		if (!have) {
-			gtc_damage(r->t, words + 8 * i, "page map: its leaf at 0x%" PRIx64 " ends in what the dump has not", leaf->addr);
+			tc_damage(&r->t->spans, words + 8 * i, "page map: its leaf at 0x%" PRIx64 " ends in what the dump has not", leaf->addr);
 			break;
 		}
 		if (have > n - i)
@@ -174,51 +162,6 @@ static struct err *read_map(struct gtcmalloc *t, struct gtc_copy *c)
 
 /* ---- all of them */
 
-static int by_base(const void *pa, const void *pb)
-{
-	const struct gtc_span *a = pa, *b = pb;
-
-	if (a->base != b->base)
-		return a->base < b->base ? -1 : 1;
-	return a->addr < b->addr ? -1 : a->addr > b->addr;
-}
-
-static void drop_overlaps(struct gtcmalloc *t)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < t->n_spans; i++) {
-		const struct gtc_span *s = &t->spans[i], *last = kept ? &t->spans[kept - 1] : NULL;
-
-		if (last && s->base < gtc_span_end(t, last))
-			gtc_damage(t, s->addr, "span at 0x%" PRIx64 ": its pages are those of the one at 0x%" PRIx64, s->addr,
-				   last->addr);
-		else
-			t->spans[kept++] = *s;
-	}
-	t->n_spans = kept;
-}
-
-static struct err *join_runs(struct gtcmalloc *t)
-{
-	struct gtc_run *run = NULL;
-
-	for (size_t i = 0; i < t->n_spans; i++) {
-		struct gtc_span *s = &t->spans[i];
-		struct gtc_run fresh = { .first = (uint32_t)i };
-
-		if (!run || gtc_span_end(t, s - 1) != s->base || s->copy != s[-1].copy ||
-		    s->base - t->spans[run->first].base >= RUN_BYTES) {
-			if (!vec_push(&t->runs, &fresh))
-				return &err_nomem;
-			run = &t->runs.v[t->runs.n - 1];
-		}
-		run->n++;
-		run->small_grains |= gtc_object_size(t, s) % 16 != 0;
-	}
-	return NULL;
-}
-
 /*
  * Room for a bit an object, each span's in words of their own: spans are walked in parallel.  Not of one
  * that has not its class's pages: it will be one block.
@@ -228,47 +171,26 @@ static struct err *open_bits(struct gtcmalloc *t)
 	uint64_t words = 0;
 	struct err *err;
 
-	for (size_t i = 0; i < t->n_spans; i++) {
-		struct gtc_span *s = &t->spans[i];
+	for (size_t i = 0; i < t->spans.n; i++) {
+		struct tc_span *s = &t->spans.v[i];
 
-		if (!gtc_has_indices(t, s) || t->copies[s->copy].class[s->class].pages != s->npages)
+		if (!gtc_has_indices(t, s) || t->copies[s->copy].class[s->class].pages != gtc_span_pages(t, s))
 			continue;
 		s->bits = words;
 		words += bits_words(gtc_span_objects(t, s));
 	}
-	err = col_fixed(t->env, 8, words, "free objects of spans", &t->bits_col);
+	err = col_fixed(t->spans.env, 8, words, "free objects of spans", &t->bits_col);
 	t->free_bits = t->bits_col.base;
 	return err;
 }
 
 struct err *gtc_read_spans(struct gtcmalloc *t)
 {
-	struct err *err = col_open(t->env, sizeof(struct gtc_span), UINT32_MAX, "tcmalloc spans", &t->spans_col);
+	struct err *err = NULL;
 
 	for (uint32_t i = 0; i < t->n_copies && !err; i++)
 		err = read_map(t, &t->copies[i]);
-	if (err)
-		return err;
-	t->spans = t->spans_col.base;
-	t->n_spans = t->spans_col.n;
-	if (t->n_copies > 1 && t->n_spans)
-		qsort(t->spans, t->n_spans, sizeof(*t->spans), by_base);
-	drop_overlaps(t);
-	err = open_bits(t);
-	return err ? err : join_runs(t);
-}
-
-struct gtc_span *gtc_span_at(const struct gtcmalloc *t, taddr addr)
-{
-	size_t lo = 0, hi = t->n_spans;
-
-	while (lo < hi) { /* spans below lo start at or before addr */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (t->spans[mid].base <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo && addr < gtc_span_end(t, &t->spans[lo - 1]) ? &t->spans[lo - 1] : NULL;
+	if (!err)
+		err = tc_spans_join(&t->spans);
+	return err ? err : open_bits(t);
 }

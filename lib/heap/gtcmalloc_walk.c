@@ -22,7 +22,7 @@ enum {
 
 struct objects {
 	const struct gtcmalloc *t;
-	const struct gtc_span *s;
+	const struct tc_span *s;
 	struct block_sink *sink;
 	uint64_t *free; /* a bit an object, of one that keeps indices: t->free_bits from s->bits on */
 	uint64_t size, n;
@@ -102,7 +102,7 @@ static void walk_objects(struct objects *o)
 	walk_hosts(o, span);
 }
 
-bool gtc_is_in_span(const struct gtcmalloc *t, const struct gtc_span *s, taddr object)
+bool gtc_is_in_span(const struct gtcmalloc *t, const struct tc_span *s, taddr object)
 {
 	uint64_t i = (object - s->base) / gtc_object_size(t, s), word;
 
@@ -113,15 +113,15 @@ bool gtc_is_in_span(const struct gtcmalloc *t, const struct gtc_span *s, taddr o
 	return image_read_u64(t->img, s->addr + GSPAN_CACHE + i / 64 * 8, &word) == MEM_OK && word >> i % 64 & 1;
 }
 
-static void walk_span(struct gtcmalloc *t, struct gtc_span *s, struct block_sink *sink)
+static void walk_span(struct gtcmalloc *t, struct tc_span *s, struct block_sink *sink)
 {
 	const struct gtc_copy *c = &t->copies[s->copy];
 	uint64_t step, grain;
 	struct objects o;
 
-	s->problem = GSPAN_FINE;
-	if (s->class && (s->class >= c->n_classes || !c->class[s->class].size || c->class[s->class].pages != s->npages)) {
-		s->problem = GSPAN_BAD_CLASS;
+	s->problem = SPAN_FINE;
+	if (s->class && (s->class >= c->n_classes || !c->class[s->class].size || c->class[s->class].pages != gtc_span_pages(t, s))) {
+		s->problem = SPAN_BAD_CLASS;
 		s->class = 0;
 	}
 	if (!s->class) {
@@ -142,7 +142,7 @@ static void walk_span(struct gtcmalloc *t, struct gtc_span *s, struct block_sink
 		grains_set_start(sink->grains, grain);
 		bit_set(sink->used, grain);
 	}
-	if (o.n * o.size < gtc_span_bytes(t, s))
+	if (o.n * o.size < tc_span_bytes(s))
 		block_sink_gap(sink, s->base + o.n * o.size);
 	if (o.n == 1)
 		return; /* it goes straight back to the page heap, and the Span keeps no count */
@@ -150,18 +150,18 @@ static void walk_span(struct gtcmalloc *t, struct gtc_span *s, struct block_sink
 	s->n_free = (uint32_t)o.n_free;
 	s->bad_at = o.broken_at;
 	if (o.broken)
-		s->problem = GSPAN_BAD_LIST;
-	else if (o.n_free + s->allocated != o.n)
-		s->problem = GSPAN_BAD_COUNT;
+		s->problem = SPAN_BAD_LIST;
+	else if (o.n_free + s->counted != o.n)
+		s->problem = SPAN_BAD_COUNT;
 }
 
 struct err *gtc_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 {
 	struct gtcmalloc *t = ctx;
-	const struct gtc_run *run = &t->runs.v[claim];
+	const struct tc_run *run = &t->spans.runs.v[claim];
 
 	for (uint32_t i = 0; i < run->n; i++)
-		walk_span(t, &t->spans[run->first + i], sink);
+		walk_span(t, &t->spans.v[run->first + i], sink);
 	return NULL;
 }
 
@@ -173,20 +173,20 @@ struct cache_walk {
 	struct block_sink *sink;
 	uint32_t copy, cache;
 	uint32_t class;
-	struct gtc_span *span; /* the one found last */
+	struct tc_span *span; /* the one found last */
 };
 
 /* An object of this class, allocated as far as is known, becomes a free one in a cache. */
 static struct err *take_object(struct cache_walk *w, taddr at, bool *ret_taken)
 {
-	struct gtc_listed l = { .at = at, .copy = w->copy, .cache = w->cache };
-	struct gtc_span *s = w->span;
+	struct tc_listed l = { .at = at, .copy = w->copy, .cache = w->cache };
+	struct tc_span *s = w->span;
 	uint64_t grain, size;
 
 	*ret_taken = false;
-	if (!s || at < s->base || at >= gtc_span_end(w->t, s))
-		s = gtc_span_at(w->t, at);
-	if (!s || s->problem == GSPAN_NOT_WALKED || s->copy != w->copy || !s->class || (w->class && s->class != w->class))
+	if (!s || at < s->base || at >= s->end)
+		s = tc_span_at(&w->t->spans, at);
+	if (!s || s->problem == SPAN_NOT_WALKED || s->copy != w->copy || !s->class || (w->class && s->class != w->class))
 		return NULL;
 	w->span = s;
 	size = gtc_object_size(w->t, s);
@@ -206,7 +206,7 @@ static struct err *take_object(struct cache_walk *w, taddr at, bool *ret_taken)
 		w->t->in_caches[kind].n++;
 		w->t->in_caches[kind].bytes += size;
 	}
-	return col_append(&w->t->listed_col, &l, 1);
+	return tc_list(&w->t->spans, &l);
 }
 
 /* n pointers in a row, as caches of processors and transfer caches keep them. */
@@ -229,12 +229,12 @@ static struct err *walk_array(struct cache_walk *w, const char *what, taddr slot
 			bad_at = slots + 8 * i;
 	}
 	if (bad)
-		gtc_damage(w->t, bad_at,
+		tc_damage(&w->t->spans, bad_at,
 			   "%s at 0x%" PRIx64 ", objects of %" PRIu64 " bytes: 0x%" PRIx64 " is none of them; likely a write into it, "
 			   "or a block that was freed twice",
 			   what, w->c->caches.v[w->cache].addr, w->c->class[w->class].size, bad_at);
 	else
-		w->t->passed += n != 0;
+		w->t->spans.passed += n != 0;
 	return NULL;
 }
 
@@ -247,7 +247,7 @@ static struct err *walk_cpu(struct cache_walk *w, taddr slab)
 	current = header & 0xffff;
 	begin = gtc_slab_begin(w->t->img, w->c, slab, w->class, current);
 	if (current < begin || current > header >> 16) {
-		gtc_damage(w->t, slab + 4ull * w->class, "cache of processor %u at 0x%" PRIx64 ": size class %u ends where it cannot",
+		tc_damage(&w->t->spans, slab + 4ull * w->class, "cache of processor %u at 0x%" PRIx64 ": size class %u ends where it cannot",
 			   w->c->caches.v[w->cache].no, slab, w->class);
 		return NULL;
 	}
@@ -264,7 +264,7 @@ static struct err *walk_slots(struct cache_walk *w, taddr transfer_cache)
 	    image_read_u64(w->t->img, transfer_cache + TC_SLOTS, &slots) != MEM_OK || !used)
 		return NULL;
 	if (used > capacity || capacity > GTC_SLOTS_MAX) {
-		gtc_damage(w->t, transfer_cache, "transfer cache at 0x%" PRIx64 ": %u of %u slots in use", transfer_cache, used,
+		tc_damage(&w->t->spans, transfer_cache, "transfer cache at 0x%" PRIx64 ": %u of %u slots in use", transfer_cache, used,
 			   capacity);
 		return NULL;
 	}
@@ -292,9 +292,9 @@ static struct err *walk_list(struct cache_walk *w, taddr list)
 			break;
 	}
 	if (!at && n == length)
-		w->t->passed += n != 0;
+		w->t->spans.passed += n != 0;
 	else
-		gtc_damage(w->t, at ? at : list,
+		tc_damage(&w->t->spans, at ? at : list,
 			   "thread cache at 0x%" PRIx64 ", objects of %" PRIu64 " bytes: %u in its list of %u%s",
 			   w->c->caches.v[w->cache].addr, w->c->class[w->class].size, n, length,
 			   at ? "; likely a write after free" : "");
@@ -328,7 +328,7 @@ static struct err *walk_cache(struct cache_walk *w)
 }
 
 /* What a sampled allocation took the place of is kept as long as that lives. */
-static struct err *walk_proxy(struct cache_walk *w, const struct gtc_span *s)
+static struct err *walk_proxy(struct cache_walk *w, const struct tc_span *s)
 {
 	uint64_t sampled, start, proxy = 0;
 	struct err *err = NULL;
@@ -341,7 +341,7 @@ static struct err *walk_proxy(struct cache_walk *w, const struct gtc_span *s)
 	else if (proxy)
 		err = take_object(w, proxy, &taken);
 	if (!err && !taken)
-		gtc_damage(w->t, s->addr, "span at 0x%" PRIx64 " of a sampled block: what it says of the sample cannot be", s->addr);
+		tc_damage(&w->t->spans, s->addr, "span at 0x%" PRIx64 " of a sampled block: what it says of the sample cannot be", s->addr);
 	return err;
 }
 
@@ -351,9 +351,9 @@ static struct err *walk_proxies(struct cache_walk *w)
 
 	w->cache = GTC_PROXY;
 	w->class = 0;
-	for (size_t i = 0; i < w->t->n_spans && !err; i++)
-		if (w->t->spans[i].copy == w->copy && w->t->spans[i].sampled && w->t->spans[i].problem == GSPAN_FINE)
-			err = walk_proxy(w, &w->t->spans[i]);
+	for (size_t i = 0; i < w->t->spans.n && !err; i++)
+		if (w->t->spans.v[i].copy == w->copy && w->t->spans.v[i].sampled && w->t->spans.v[i].problem == SPAN_FINE)
+			err = walk_proxy(w, &w->t->spans.v[i]);
 	return err;
 }
 
@@ -367,68 +367,17 @@ static struct err *walk_caches(struct gtcmalloc *t, uint32_t copy, struct block_
 	return err ? err : walk_proxies(&w);
 }
 
-/* ---- what the walks of claims found, told once and in order */
-
-static void tell_span(struct gtcmalloc *t, const struct gtc_span *s)
-{
-	switch ((enum gtc_problem)s->problem) {
-	case GSPAN_NOT_WALKED:
-		break;
-	case GSPAN_FINE:
-		t->passed += s->class != 0;
-		break;
-	case GSPAN_BAD_CLASS:
-		gtc_damage(t, s->addr, "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ": no such size class; shown as one block",
-			   s->addr, s->base, gtc_span_end(t, s));
-		break;
-	case GSPAN_BAD_LIST:
-		gtc_damage(t, s->bad_at,
-			   "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ": its free objects break off at 0x%" PRIx64
-			   " behind %u; likely a write after free",
-			   s->addr, s->base, gtc_span_end(t, s), s->bad_at, s->n_free);
-		break;
-	case GSPAN_BAD_COUNT:
-		gtc_damage(t, s->addr, "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ": %u objects free, %u counted in use, of %u",
-			   s->addr, s->base, gtc_span_end(t, s), s->n_free, s->allocated, gtc_span_objects(t, s));
-		break;
-	}
-}
-
-static int by_at(const void *pa, const void *pb)
-{
-	const struct gtc_listed *a = pa, *b = pb;
-
-	return (a->at > b->at) - (a->at < b->at);
-}
-
 struct err *gtc_settle(void *ctx, struct block_sink *sink)
 {
 	struct gtcmalloc *t = ctx;
-	struct err *err = col_open(t->env, sizeof(struct gtc_listed), UINT32_MAX, "objects in caches", &t->listed_col);
+	struct err *err = NULL;
 
-	for (size_t i = 0; i < t->n_spans; i++)
-		tell_span(t, &t->spans[i]);
+	for (size_t i = 0; i < t->spans.n; i++)
+		if (t->spans.v[i].problem != SPAN_NOT_WALKED)
+			tc_tell(&t->spans, &t->spans.v[i], gtc_span_objects(t, &t->spans.v[i]));
 	for (uint32_t i = 0; i < t->n_copies && !err; i++)
 		err = walk_caches(t, i, sink);
-	if (err)
-		return err;
-	t->listed = t->listed_col.base;
-	if (t->listed_col.n)
-		qsort(t->listed, t->listed_col.n, sizeof(*t->listed), by_at);
-	return NULL;
-}
-
-const struct gtc_listed *gtc_listed_at(const struct gtcmalloc *t, taddr at)
-{
-	size_t lo = 0, hi = t->listed_col.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (t->listed[mid].at < at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < t->listed_col.n && t->listed[lo].at == at ? &t->listed[lo] : NULL;
+	if (!err)
+		tc_sort_listed(&t->spans);
+	return err;
 }

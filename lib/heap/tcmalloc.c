@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "heap/blocks.h"
 #include "heap/region_claims.h"
@@ -33,12 +34,9 @@ static void close_heap(void *ctx)
 
 	if (!t)
 		return;
-	damages_free(&t->damage);
-	free(t->runs.v);
+	tc_spans_close(&t->spans);
 	free(t->info.arenas);
 	tcm_copies_fini(t);
-	col_close(&t->spans_col);
-	col_close(&t->listed_col);
 	free(t);
 }
 
@@ -54,9 +52,10 @@ static struct err *open_heap(struct env *env, const struct image *img, void **re
 
 	if (!t)
 		return &err_nomem;
-	t->env = env;
 	t->img = img;
-	err = tcm_find_copies(t);
+	err = tc_spans_open(env, &t->spans);
+	if (!err)
+		err = tcm_find_copies(t);
 	for (uint32_t i = 0; i < t->n_copies && !err; i++)
 		err = tcm_find_lists(t, &t->copies[i]);
 	if (!err)
@@ -82,7 +81,7 @@ static void copy_why(const struct tcm_copy *c, char *ret, size_t n)
 
 static void bid(struct env *env, const struct image *img, struct walker_bid *ret)
 {
-	struct tcmalloc t = { .env = env, .img = img };
+	struct tcmalloc t = { .spans.env = env, .img = img };
 	struct err *err = tcm_find_copies(&t);
 
 	if (err) {
@@ -94,49 +93,7 @@ static void bid(struct env *env, const struct image *img, struct walker_bid *ret
 	tcm_copies_fini(&t);
 }
 
-static struct err *claim_runs(void *ctx, struct claim_sink *sink)
-{
-	const struct tcmalloc *t = ctx;
-	struct err *err = NULL;
-
-	for (size_t i = 0; i < t->runs.n && !err; i++) {
-		const struct tcm_run *run = &t->runs.v[i];
-		const struct tcm_span *s = &t->spans[run->first];
-		struct claim claim = {
-			.start = s->base,
-			.end = tcm_span_end(t, s + run->n - 1),
-			.arena = s->copy,
-			.small_grains = run->small_grains,
-		};
-
-		err = sink->add(sink, &claim);
-	}
-	return err;
-}
-
 /* ---- totals */
-
-static void count_span(struct tcmalloc *t, const struct tcm_span *s)
-{
-	struct heap_info *info = &t->info;
-	struct heap_arena *a = &info->arenas[s->copy];
-	uint64_t size = tcm_object_size(t, s), n = tcm_span_objects(t, s), n_free = s->n_free + s->n_cached;
-	uint64_t overhead = tcm_span_bytes(t, s) - n * size;
-
-	info->n_used += n - n_free;
-	info->used += (n - n_free) * size;
-	info->n_free += n_free;
-	info->free += n_free * size;
-	info->overhead += overhead;
-	a->bytes += tcm_span_bytes(t, s);
-	a->n_used += n - n_free;
-	a->used += (n - n_free) * size;
-	a->n_free += n_free;
-	a->free += n_free * size;
-	a->overhead += overhead;
-	if (n_free && size > a->largest_free)
-		a->largest_free = size;
-}
 
 /* PageHeap::stats_: bytes from the system, on normal lists, on returned ones. */
 static void check_pages(struct tcmalloc *t, const struct tcm_copy *c)
@@ -149,9 +106,9 @@ static void check_pages(struct tcmalloc *t, const struct tcm_copy *c)
 		return;
 	for (unsigned i = 0; i < 3; i++)
 		if (stats[i] == want[i])
-			t->passed++;
+			t->spans.passed++;
 		else
-			t->failed++;
+			t->spans.failed++;
 }
 
 /* CentralFreeList::num_spans_ and counter_. */
@@ -162,13 +119,13 @@ static struct err *check_central(struct tcmalloc *t, uint32_t copy)
 
 	if (!n)
 		return &err_nomem;
-	for (size_t i = 0; i < t->n_spans; i++) {
-		const struct tcm_span *s = &t->spans[i];
+	for (size_t i = 0; i < t->spans.n; i++) {
+		const struct tc_span *s = &t->spans.v[i];
 
-		if (s->copy != copy || s->location != SPAN_IN_USE || s->sizeclass >= c->n_classes)
+		if (s->copy != copy || s->location != SPAN_IN_USE || s->class >= c->n_classes)
 			continue;
-		n[2 * s->sizeclass]++;
-		n[2 * s->sizeclass + 1] += s->n_free;
+		n[2 * s->class]++;
+		n[2 * s->class + 1] += s->n_free;
 	}
 	for (uint32_t k = 1; k < c->n_classes && c->central; k++) {
 		uint64_t said[2];
@@ -177,18 +134,11 @@ static struct err *check_central(struct tcmalloc *t, uint32_t copy)
 			continue;
 		for (unsigned i = 0; i < 2; i++)
 			if (said[i] == n[2 * k + i])
-				t->passed++;
+				t->spans.passed++;
 			else
-				t->failed++;
+				t->spans.failed++;
 	}
 	return NULL;
-}
-
-/* Not to be returned: what a thread cache gives up goes to transfer caches and spans. */
-static void add_where(struct heap_info *info, const char *where, uint64_t count, uint64_t bytes)
-{
-	if (count)
-		info->wheres[info->n_wheres++] = (struct where_total){ where, count, bytes, 0 };
 }
 
 /* Spans with no block: ReleaseFreeMemory() returns them. */
@@ -196,14 +146,14 @@ static void add_normal(struct tcmalloc *t)
 {
 	struct where_total normal = { .where = "page-heap" };
 
-	for (size_t i = 0; i < t->n_spans; i++) {
-		const struct tcm_span *s = &t->spans[i];
+	for (size_t i = 0; i < t->spans.n; i++) {
+		const struct tc_span *s = &t->spans.v[i];
 
 		if (s->location != SPAN_NORMAL)
 			continue;
 		normal.count++;
-		normal.bytes += tcm_span_bytes(t, s);
-		normal.returnable += touched_pages(t->img, s->base, tcm_span_end(t, s));
+		normal.bytes += tc_span_bytes(s);
+		normal.returnable += touched_pages(t->img, s->base, s->end);
 	}
 	if (normal.count)
 		t->info.idles[t->info.n_idles++] = normal;
@@ -233,12 +183,15 @@ static const struct heap_info *info(void *ctx)
 	if (!info->arenas)
 		return info;
 	info->n_arenas = t->n_copies;
-	for (size_t i = 0; i < t->n_spans; i++)
-		if (t->spans[i].problem != SPAN_NOT_WALKED)
-			count_span(t, &t->spans[i]);
-	add_where(info, where_thread, t->n_in_caches, t->bytes_in_caches);
-	add_where(info, where_transfer, t->n_in_transfer, t->bytes_in_transfer);
-	add_where(info, where_central, info->n_free - t->n_in_caches - t->n_in_transfer,
+	for (size_t i = 0; i < t->spans.n; i++) {
+		const struct tc_span *s = &t->spans.v[i];
+
+		if (s->problem != SPAN_NOT_WALKED)
+			tc_count(info, s, tcm_object_size(t, s), tcm_span_objects(t, s));
+	}
+	tc_add_where(info, where_thread, t->n_in_caches, t->bytes_in_caches);
+	tc_add_where(info, where_transfer, t->n_in_transfer, t->bytes_in_transfer);
+	tc_add_where(info, where_central, info->n_free - t->n_in_caches - t->n_in_transfer,
 		  info->free - t->bytes_in_caches - t->bytes_in_transfer);
 	add_normal(t);
 	info->knows_returnable = true;
@@ -253,12 +206,12 @@ static const struct heap_info *info(void *ctx)
 		check_pages(t, c);
 		err = check_central(t, i);
 		if (err)
-			diag_err(t->env, "heap/unchecked", err);
+			diag_err(t->spans.env, "heap/unchecked", err);
 	}
-	info->checks_passed = t->passed;
-	info->checks_failed = t->failed;
-	info->damage = t->damage.v;
-	info->n_damage = t->damage.n;
+	info->checks_passed = t->spans.passed;
+	info->checks_failed = t->spans.failed;
+	info->damage = t->spans.damage.v;
+	info->n_damage = t->spans.damage.n;
 	if (t->n_copies) {
 		copy_how(&t->copies[0], info->how, sizeof(info->how));
 		copy_why(&t->copies[0], info->why, sizeof(info->why));
@@ -269,7 +222,7 @@ static const struct heap_info *info(void *ctx)
 
 /* ---- one block in words */
 
-static const char *explain_free(const struct tcmalloc *t, const struct tcm_listed *l, struct text *ret)
+static const char *explain_free(const struct tcmalloc *t, const struct tc_listed *l, struct text *ret)
 {
 	const struct tcm_cache *cache;
 
@@ -277,7 +230,7 @@ static const char *explain_free(const struct tcmalloc *t, const struct tcm_liste
 		text_add(ret, ", free: in the list of its span");
 		return where_central;
 	}
-	if (l->cache == UINT32_MAX) {
+	if (l->cache == TCM_TRANSFER) {
 		text_add(ret, ", free: in a transfer cache");
 		return where_transfer;
 	}
@@ -289,7 +242,7 @@ static const char *explain_free(const struct tcmalloc *t, const struct tcm_liste
 }
 
 /* Is it in its span's own list? */
-static bool in_span_list(const struct tcmalloc *t, const struct tcm_span *s, taddr block)
+static bool in_span_list(const struct tcmalloc *t, const struct tc_span *s, taddr block)
 {
 	taddr at = s->objects;
 
@@ -305,21 +258,21 @@ static bool in_span_list(const struct tcmalloc *t, const struct tcm_span *s, tad
 static const char *explain(void *ctx, taddr block, struct text *ret)
 {
 	const struct tcmalloc *t = ctx;
-	const struct tcm_span *s = tcm_span_at(t, block);
-	const struct tcm_listed *l = tcm_listed_at(t, block);
+	const struct tc_span *s = tc_span_at(&t->spans, block);
+	const struct tc_listed *l = tc_listed_at(&t->spans, block);
 	uint64_t size, asked;
 
 	if (!s || s->problem == SPAN_NOT_WALKED)
 		return NULL;
 	size = tcm_object_size(t, s);
-	text_printf(ret, "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64, s->addr, s->base, tcm_span_end(t, s));
-	if (!s->sizeclass) {
+	text_printf(ret, "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64, s->addr, s->base, s->end);
+	if (!s->class) {
 		text_add(ret, ", a block of its own");
 		if (s->sampled && image_read_u64(t->img, s->objects, &asked) == MEM_OK)
 			text_printf(ret, ", sampled: %" PRIu64 " bytes were asked for", asked);
 		return NULL;
 	}
-	text_printf(ret, ", size class %u (%" PRIu64 " bytes), object %" PRIu64 " of %u, %u of them in use", s->sizeclass, size,
+	text_printf(ret, ", size class %u (%" PRIu64 " bytes), object %" PRIu64 " of %u, %u of them in use", s->class, size,
 		    (block - s->base) / size, tcm_span_objects(t, s), tcm_span_objects(t, s) - s->n_free - s->n_cached);
 	return l || in_span_list(t, s, block) ? explain_free(t, l, ret) : NULL;
 }
@@ -330,11 +283,11 @@ static struct err *free_spans(const struct tcmalloc *t, struct region_sink *sink
 {
 	struct err *err = NULL;
 
-	for (size_t i = 0; i < t->n_spans && !err; i++) {
-		const struct tcm_span *s = &t->spans[i];
+	for (size_t i = 0; i < t->spans.n && !err; i++) {
+		const struct tc_span *s = &t->spans.v[i];
 		struct heap_region region = {
 			.start = s->base,
-			.end = tcm_span_end(t, s),
+			.end = s->end,
 			.category = s->location == SPAN_NORMAL ? "tcmalloc/idle" : "tcmalloc/returned",
 			.label = s->location == SPAN_NORMAL ? "tcmalloc: free spans, not given back" :
 							      "tcmalloc: free spans, given back to the system",
@@ -400,8 +353,8 @@ static bool own_ranges(const struct tcmalloc *t, struct ranges *r)
 			if (!add_range(r, c->caches.v[k].addr, CACHE_LINKS_END))
 				return false;
 	}
-	for (size_t i = 0; i < t->n_spans; i++) {
-		const struct tcm_span *s = &t->spans[i];
+	for (size_t i = 0; i < t->spans.n; i++) {
+		const struct tc_span *s = &t->spans.v[i];
 
 		if (!add_range(r, s->addr, SPAN_SIZE) || (s->sampled && !add_range(r, s->objects, STACK_TRACE)))
 			return false;
@@ -413,25 +366,17 @@ static bool own_ranges(const struct tcmalloc *t, struct ranges *r)
 static bool no_pages(const struct tcmalloc *t, taddr start, taddr end)
 {
 	for (taddr at = start; at < end; at += 1 << 12)
-		if (tcm_span_at(t, at))
+		if (tc_span_at(&t->spans, at))
 			return false;
-	return !tcm_span_at(t, end - 1);
+	return !tc_span_at(&t->spans, end - 1);
 }
 
 /* One of the n sorted ranges begins in [start, end), or ends where it begins. */
 static bool is_known(const struct ranges *r, size_t n, taddr start, taddr end)
 {
-	size_t lo = 0, hi = n;
+	size_t first = partition_point(n, i, r->v[i].start < start);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (r->v[mid].start < start)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return (lo < n && r->v[lo].start < end) || (lo && r->v[lo - 1].end == start);
+	return (first < n && r->v[first].start < end) || (first && r->v[first - 1].end == start);
 }
 
 /*
@@ -555,25 +500,12 @@ static struct err *metadata(void *ctx, struct claim_sink *sink)
 	return err;
 }
 
-/* A span goes back to the page heap when its last object has come back to its list. */
-static bool unit(void *ctx, taddr block, taddr *ret_start, taddr *ret_end)
-{
-	const struct tcmalloc *t = ctx;
-	const struct tcm_span *s = tcm_span_at(t, block);
-
-	if (!s || !s->sizeclass)
-		return false;
-	*ret_start = s->base;
-	*ret_end = tcm_span_end(t, s);
-	return true;
-}
-
 extern const struct walker_ops tcmalloc_walker;
 const struct walker_ops tcmalloc_walker = {
 	.name = "tcmalloc",
 	.bid = bid,
 	.open = open_heap,
-	.claim = claim_runs,
+	.claim = tc_claim,
 	.walk = tcm_walk,
 	.settle = tcm_settle,
 	.info = info,
@@ -581,7 +513,7 @@ const struct walker_ops tcmalloc_walker = {
 	.metadata = metadata,
 	.regions = regions,
 	.samples = tcm_samples,
-	.unit = unit,
+	.unit = tc_unit,
 	.unit_name = "span",
 	.close = close_heap,
 };

@@ -121,7 +121,7 @@ static void mend_sizes(struct tcmalloc *t, struct tcm_copy *c)
 			    size > c->class_size[k - 1] && size <= TCM_MAX_SIZE && !(size & 7))
 				found = size;
 		c->class_size[k] = found;
-		tcm_damage(t, c->class_size_at + 4 * k, "size class %u: its size at 0x%lx is overwritten; %s", k,
+		tc_damage(&t->spans, c->class_size_at + 4 * k, "size class %u: its size at 0x%lx is overwritten; %s", k,
 			   c->class_size_at + 4 * k,
 			   found == TCM_SIZE_LOST ? "each of its spans counts as one block" :
 						    "thread caches have it");
@@ -327,6 +327,6 @@ struct err *tcm_find_lists(struct tcmalloc *t, struct tcm_copy *c)
 	mend_sizes(t, c);
 	find_owners(img, c);
 	if (!c->central)
-		tcm_damage(t, c->lists, "page heap at 0x%lx: its central free lists are not to be found", c->lists);
+		tc_damage(&t->spans, c->lists, "page heap at 0x%lx: its central free lists are not to be found", c->lists);
 	return NULL;
 }

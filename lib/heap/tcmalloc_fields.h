@@ -7,9 +7,7 @@
 #ifndef HEAPFX_HEAP_TCMALLOC_FIELDS_H
 #define HEAPFX_HEAP_TCMALLOC_FIELDS_H
 
-#include "base/col.h"
-#include "heap/damage.h"
-#include "heap/walker.h"
+#include "heap/tc_spans.h"
 
 enum {
 	TCM_CLASSES = 128,	 /* kClassSizesMax */
@@ -44,31 +42,6 @@ enum {
 };
 
 #define TCM_SIZE_LOST UINT32_MAX /* of a class: larger than any span */
-
-enum tcm_location { SPAN_IN_USE, SPAN_NORMAL, SPAN_RETURNED, N_SPAN_LOCATIONS };
-
-enum tcm_problem {
-	SPAN_NOT_WALKED, /* none of its pages is in a claim that was taken */
-	SPAN_FINE,
-	SPAN_BAD_CLASS,	  /* no such size class: one block */
-	SPAN_BAD_LINK,	  /* its list of free objects breaks at `bad_at` */
-	SPAN_BAD_COUNT,	  /* refcount and free objects do not add up */
-};
-
-/* One Span that the page map knows. */
-struct tcm_span {
-	taddr addr, base;
-	taddr objects;
-	taddr bad_at;	  /* of a problem */
-	uint32_t npages;
-	uint16_t refcount;
-	uint8_t sizeclass, location;
-	uint8_t copy;	  /* index in tcmalloc.copies */
-	bool sampled;
-	uint8_t problem;  /* enum tcm_problem; from the walk on */
-	uint32_t n_free;   /* objects in its own list: the walk's count */
-	uint32_t n_cached; /* objects in thread and transfer caches */
-};
 
 /* A ThreadCache. */
 struct tcm_cache {
@@ -107,61 +80,28 @@ struct tcm_copy {
 	uint64_t pages[N_SPAN_LOCATIONS];
 };
 
-/* A free object that its own span does not list; sorted by `at` after settle. */
-struct tcm_listed {
-	taddr at;
-	uint32_t copy;
-	uint32_t cache; /* index in the copy's caches; UINT32_MAX: a transfer cache */
-};
-
-/* A claim: spans in use, one behind the other. */
-struct tcm_run {
-	uint32_t first, n;
-	bool small_grains;
-};
+#define TCM_TRANSFER TC_NO_CACHE /* of what is listed: in a transfer cache */
 
 struct tcmalloc {
-	struct env *env;
+	struct tc_spans spans; /* first */
 	const struct image *img;
 	struct tcm_copy copies[TCM_COPIES_MAX];
 	uint32_t n_copies;
-	struct tcm_span *spans; /* by base, disjoint */
-	size_t n_spans;
-	struct col spans_col;
-	struct {
-		struct tcm_run *v;
-		size_t n, cap;
-	} runs;
-	struct col listed_col;
-	struct tcm_listed *listed;
-	struct damages damage;
-	uint64_t passed, failed;
 	uint64_t absent, n_mended; /* what tcm_read_spans() spent of its bounds */
 	uint64_t n_in_caches, bytes_in_caches, n_in_transfer, bytes_in_transfer;
 	struct heap_info info;
 	bool have_info;
 };
 
-static inline uint64_t tcm_span_bytes(const struct tcmalloc *t, const struct tcm_span *s)
-{
-	return (uint64_t)s->npages << t->copies[s->copy].page_shift;
-}
-static inline taddr tcm_span_end(const struct tcmalloc *t, const struct tcm_span *s)
-{
-	return s->base + tcm_span_bytes(t, s);
-}
 /* Of its objects; of a span that is one block, its bytes. */
-static inline uint64_t tcm_object_size(const struct tcmalloc *t, const struct tcm_span *s)
+static inline uint64_t tcm_object_size(const struct tcmalloc *t, const struct tc_span *s)
 {
-	return s->sizeclass ? t->copies[s->copy].class_size[s->sizeclass] : tcm_span_bytes(t, s);
+	return s->class ? t->copies[s->copy].class_size[s->class] : tc_span_bytes(s);
 }
-static inline uint32_t tcm_span_objects(const struct tcmalloc *t, const struct tcm_span *s)
+static inline uint32_t tcm_span_objects(const struct tcmalloc *t, const struct tc_span *s)
 {
-	return (uint32_t)(tcm_span_bytes(t, s) / tcm_object_size(t, s));
+	return (uint32_t)(tc_span_bytes(s) / tcm_object_size(t, s));
 }
-
-/* One failed check: counted, diag()'ed as heap/corrupt, the first few kept in words. */
-void tcm_damage(struct tcmalloc *t, taddr at, const char *fmt, ...) PRINTF(3, 4);
 
 /* tcmalloc_anchor.c: every tcmalloc whose page heap can be proved. */
 struct err *tcm_find_copies(struct tcmalloc *t) MUST_CHECK;
@@ -175,15 +115,13 @@ bool tcm_is_linked(const struct image *img, taddr span);
 bool tcm_find_sizes(const struct image *img, struct tcm_copy *c);
 struct err *tcm_find_lists(struct tcmalloc *t, struct tcm_copy *c) MUST_CHECK;
 
-/* tcmalloc_spans.c: what the page maps lead to, and the runs that make claims. */
+/* tcmalloc_spans.c: what the page maps lead to, sorted and joined. */
 struct err *tcm_read_spans(struct tcmalloc *t) MUST_CHECK;
-struct tcm_span *tcm_span_at(const struct tcmalloc *t, taddr addr); /* NULL outside */
 
 /* tcmalloc_walk.c */
 struct block_sink;
 struct err *tcm_walk(void *ctx, uint32_t claim, struct block_sink *sink);
 struct err *tcm_settle(void *ctx, struct block_sink *sink);
-const struct tcm_listed *tcm_listed_at(const struct tcmalloc *t, taddr at); /* NULL: in no cache */
 
 /* tcmalloc_samples.c */
 struct err *tcm_samples(void *ctx, struct sample_sink *sink) MUST_CHECK;

@@ -32,14 +32,14 @@ static double period(const struct image *img, const struct tcm_copy *c)
 	return 0;
 }
 
-static struct err *add_sample(const struct tcmalloc *t, const struct tcm_span *s, double mean,
+static struct err *add_sample(const struct tcmalloc *t, const struct tc_span *s, double mean,
 			      struct sample_sink *sink)
 {
 	uint64_t w[2 + STACK_MAX]; /* size, depth, pcs */
 	struct heap_sample sample = { .block = s->base, .pcs = w + 2 };
 
 	if (image_read(t->img, s->objects, w, sizeof(w)) != MEM_OK || !w[1] || w[1] > STACK_MAX ||
-	    !w[0] || w[0] > tcm_span_bytes(t, s))
+	    !w[0] || w[0] > tc_span_bytes(s))
 		return NULL;
 	sample.size = w[0];
 	sample.n_pcs = w[1];
@@ -59,13 +59,13 @@ struct err *tcm_samples(void *ctx, struct sample_sink *sink)
 
 	for (uint32_t i = 0; i < t->n_copies; i++)
 		mean[i] = period(t->img, &t->copies[i]);
-	for (size_t i = 0; i < t->n_spans && !err; i++) {
-		const struct tcm_span *s = &t->spans[i];
+	for (size_t i = 0; i < t->spans.n && !err; i++) {
+		const struct tc_span *s = &t->spans.v[i];
 
-		if (!s->sampled || s->problem != SPAN_FINE || s->sizeclass)
+		if (!s->sampled || s->problem != SPAN_FINE || s->class)
 			continue;
 		if (!mean[s->copy])
-			diag(t->env, "tcmalloc/samples", s->base,
+			diag(t->spans.env, "tcmalloc/samples", s->base,
 			     "how far samples are apart is not known without the library's file: each stands for itself");
 		err = add_sample(t, s, mean[s->copy], sink);
 	}

@@ -1,37 +1,23 @@
 /*
- * tcmalloc_spans.c - every span that the page maps lead to, checked, sorted, joined into claims.
+ * tcmalloc_spans.c - every span that the page maps lead to, checked.
  *
  * A span's first and last page lead to it (all of its pages if it has small objects); entries between
  * may be of spans that were merged long ago, so that the walk goes on behind each span.  Where a span
  * and the map disagree, what the map says of its pages is kept (gperftools src/page_heap.cc).
  */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bits.h"
-#include "base/guard.h"
 #include "base/vec.h"
 #include "heap/tcmalloc_fields.h"
 #include "heap/touched.h"
 
 enum {
-	RUN_BYTES = 16 << 20, /* of one claim: they are walked in parallel */
 	MENDED_MAX = 1 << 22, /* pages looked up for spans that the map contradicts */
 	LEAVES_MAX = 1 << 20,
 };
 #define PAGE_MAX (1ull << 48)
-
-void tcm_damage(struct tcmalloc *t, taddr at, const char *fmt, ...)
-{
-	va_list ap;
-
-	t->failed++;
-	va_start(ap, fmt);
-	damage_vadd(&t->damage, t->env, at, fmt, ap);
-	va_end(ap);
-}
 
 /* ---- leaves of a page map */
 
@@ -96,10 +82,10 @@ static void drop_shared(struct tcmalloc *t, const struct tcm_copy *c, struct lea
 		uint64_t first;
 
 		if (kept && l->v[i].addr - l->v[kept - 1].addr < bytes)
-			tcm_damage(t, l->v[i].addr, "page map: a leaf at 0x%" PRIx64 " lies in the one at 0x%" PRIx64, l->v[i].addr,
+			tc_damage(&t->spans, l->v[i].addr, "page map: a leaf at 0x%" PRIx64 " lies in the one at 0x%" PRIx64, l->v[i].addr,
 				   l->v[kept - 1].addr);
 		else if (l->v[i].addr & 7 || image_read_u64(t->img, l->v[i].addr, &first) == MEM_UNMAPPED)
-			tcm_damage(t, l->v[i].addr, "page map: no leaf can be at 0x%" PRIx64, l->v[i].addr);
+			tc_damage(&t->spans, l->v[i].addr, "page map: no leaf can be at 0x%" PRIx64, l->v[i].addr);
 		else
 			l->v[kept++] = l->v[i];
 	}
@@ -117,13 +103,13 @@ struct reading {
 	taddr bad;     /* the span told last: its other pages lead to it too */
 };
 
-static void decode(const uint64_t *w, struct tcm_span *s)
+static void decode(const uint64_t *w, struct tc_span *s)
 {
 	uint64_t bits = w[SPAN_BITS / 8];
 
 	s->objects = w[SPAN_OBJECTS / 8];
-	s->refcount = bits & 0xffff;
-	s->sizeclass = bits >> 16 & 0xff;
+	s->counted = bits & 0xffff;
+	s->class = bits >> 16 & 0xff;
 	s->location = bits >> 24 & 3;
 	s->sampled = bits >> 26 & 1;
 }
@@ -155,11 +141,11 @@ static bool begins_before(const struct reading *r, const uint64_t *w, uint64_t p
 static struct err *add_span(struct reading *r, taddr addr, uint64_t page)
 {
 	struct tcmalloc *t = r->t;
-	struct tcm_span s = { .addr = addr, .base = page << r->c->page_shift, .copy = (uint8_t)(r->c - t->copies) };
+	struct tc_span s = { .addr = addr, .base = page << r->c->page_shift, .copy = (uint8_t)(r->c - t->copies) };
 	uint64_t w[SPAN_SIZE / 8], npages;
 
 	if (addr & 7 || image_read(t->img, addr, w, sizeof(w)) != MEM_OK) {
-		tcm_damage(t, addr, "page map: 0x%" PRIx64 " is no span, but the page at 0x%" PRIx64 " leads to it", addr, s.base);
+		tc_damage(&t->spans, addr, "page map: 0x%" PRIx64 " is no span, but the page at 0x%" PRIx64 " leads to it", addr, s.base);
 		r->bad = addr;
 		return NULL;
 	}
@@ -171,24 +157,25 @@ static struct err *add_span(struct reading *r, taddr addr, uint64_t page)
 	}
 	if (w[0] != page || !npages || npages > UINT32_MAX || npages > (PAGE_MAX >> r->c->page_shift) - page ||
 	    tcm_map_get(t->img, r->c, page + npages - 1) != addr) {
-		tcm_damage(t, addr,
+		tc_damage(&t->spans, addr,
 			   "span at 0x%" PRIx64 ": it says pages 0x%" PRIx64 "+0x%" PRIx64 ", the page map has it at 0x%" PRIx64, addr,
 			   w[0], npages, page);
 		r->bad = addr;
 		npages = mended_pages(r, addr, page);
 	} else {
-		t->passed++;
+		t->spans.passed++;
 	}
-	s.npages = (uint32_t)npages;
+	s.end = s.base + (npages << r->c->page_shift);
 	if (!npages || s.location >= N_SPAN_LOCATIONS ||
-	    !is_believable(t->img, s.base, tcm_span_end(t, &s), s.location == SPAN_RETURNED ? NULL : &t->absent)) {
-		tcm_damage(t, addr, "span at 0x%" PRIx64 " of 0x%" PRIx64 ": it cannot be", addr, s.base);
+	    !is_believable(t->img, s.base, s.end, s.location == SPAN_RETURNED ? NULL : &t->absent)) {
+		tc_damage(&t->spans, addr, "span at 0x%" PRIx64 " of 0x%" PRIx64 ": it cannot be", addr, s.base);
 		r->bad = addr;
 		return NULL;
 	}
+	s.small_grains = s.class && s.class < r->c->n_classes && r->c->class_size[s.class] % 16;
 	r->next = page + npages;
 	r->c->pages[s.location] += npages;
-	return col_append(&t->spans_col, &s, 1);
+	return tc_spans_add(&t->spans, &s);
 }
 
 static struct err *read_leaf(struct reading *r, const struct leaf *leaf)
@@ -203,7 +190,7 @@ static struct err *read_leaf(struct reading *r, const struct leaf *leaf)
 		taddr at = 0;
 
 		if (!m) {
-			tcm_damage(r->t, leaf->addr + 8 * i, "page map: its leaf at 0x%" PRIx64 " ends in what the dump has not",
+			tc_damage(&r->t->spans, leaf->addr + 8 * i, "page map: its leaf at 0x%" PRIx64 " ends in what the dump has not",
 				   leaf->addr);
 			break;
 		}
@@ -236,82 +223,11 @@ static struct err *read_map(struct tcmalloc *t, struct tcm_copy *c)
 
 /* ---- all of them */
 
-static int by_base(const void *pa, const void *pb)
-{
-	const struct tcm_span *a = pa, *b = pb;
-
-	if (a->base != b->base)
-		return a->base < b->base ? -1 : 1;
-	return a->addr < b->addr ? -1 : a->addr > b->addr;
-}
-
-static void drop_overlaps(struct tcmalloc *t)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < t->n_spans; i++) {
-		const struct tcm_span *s = &t->spans[i], *last = kept ? &t->spans[kept - 1] : NULL;
-
-		if (last && s->base < tcm_span_end(t, last))
-			tcm_damage(t, s->addr, "span at 0x%" PRIx64 ": its pages are those of the one at 0x%" PRIx64, s->addr, last->addr);
-		else
-			t->spans[kept++] = *s;
-	}
-	t->n_spans = kept;
-}
-
-static struct err *join_runs(struct tcmalloc *t)
-{
-	struct tcm_run *run = NULL;
-
-	for (size_t i = 0; i < t->n_spans; i++) {
-		struct tcm_span *s = &t->spans[i];
-		struct tcm_run fresh = { .first = (uint32_t)i };
-
-		if (s->location != SPAN_IN_USE) {
-			run = NULL;
-			continue;
-		}
-		if (!run || tcm_span_end(t, s - 1) != s->base || s->copy != s[-1].copy ||
-		    s->base - t->spans[run->first].base >= RUN_BYTES) {
-			if (!vec_push(&t->runs, &fresh))
-				return &err_nomem;
-			run = &t->runs.v[t->runs.n - 1];
-		}
-		run->n++;
-		if (s->sizeclass && s->sizeclass < t->copies[s->copy].n_classes)
-			run->small_grains |= t->copies[s->copy].class_size[s->sizeclass] % 16 != 0;
-	}
-	return NULL;
-}
-
 struct err *tcm_read_spans(struct tcmalloc *t)
 {
-	struct err *err = col_open(t->env, sizeof(struct tcm_span), UINT32_MAX, "tcmalloc spans", &t->spans_col);
+	struct err *err = NULL;
 
 	for (uint32_t i = 0; i < t->n_copies && !err; i++)
 		err = read_map(t, &t->copies[i]);
-	if (err)
-		return err;
-	t->spans = t->spans_col.base;
-	t->n_spans = t->spans_col.n;
-	if (t->n_copies > 1 && t->n_spans)
-		qsort(t->spans, t->n_spans, sizeof(*t->spans), by_base);
-	drop_overlaps(t);
-	return join_runs(t);
-}
-
-struct tcm_span *tcm_span_at(const struct tcmalloc *t, taddr addr)
-{
-	size_t lo = 0, hi = t->n_spans;
-
-	while (lo < hi) { /* spans below lo start at or before addr */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (t->spans[mid].base <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo && addr < tcm_span_end(t, &t->spans[lo - 1]) ? &t->spans[lo - 1] : NULL;
+	return err ? err : tc_spans_join(&t->spans);
 }

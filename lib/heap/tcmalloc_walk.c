@@ -15,7 +15,7 @@
 
 /* ---- a span's own list */
 
-static void walk_objects(struct tcmalloc *t, struct tcm_span *s, struct block_sink *sink)
+static void walk_objects(struct tcmalloc *t, struct tc_span *s, struct block_sink *sink)
 {
 	uint64_t size = tcm_object_size(t, s), n = tcm_span_objects(t, s);
 	taddr at = s->objects;
@@ -24,35 +24,35 @@ static void walk_objects(struct tcmalloc *t, struct tcm_span *s, struct block_si
 		uint64_t offset = at - s->base, next;
 
 		if (offset >= n * size || offset % size || !bit_get(sink->used, grain_of(sink->grains, at))) {
-			s->problem = SPAN_BAD_LINK;
+			s->problem = SPAN_BAD_LIST;
 			s->bad_at = at;
 			return;
 		}
 		block_sink_free(sink, at);
 		s->n_free++;
 		if (image_read_u64(t->img, at, &next) != MEM_OK) {
-			s->problem = SPAN_BAD_LINK;
+			s->problem = SPAN_BAD_LIST;
 			s->bad_at = at;
 			return;
 		}
 		at = next;
 	}
-	if (s->n_free + s->refcount != n)
+	if (s->n_free + s->counted != n)
 		s->problem = SPAN_BAD_COUNT;
 }
 
-static void walk_span(struct tcmalloc *t, struct tcm_span *s, struct block_sink *sink)
+static void walk_span(struct tcmalloc *t, struct tc_span *s, struct block_sink *sink)
 {
 	uint64_t n, step, grain;
 
 	s->problem = SPAN_FINE;
-	if (!s->sizeclass) {
+	if (!s->class) {
 		block_sink_add(sink, s->base, true);
 		return;
 	}
-	if (s->sizeclass >= t->copies[s->copy].n_classes || tcm_object_size(t, s) > tcm_span_bytes(t, s)) {
+	if (s->class >= t->copies[s->copy].n_classes || tcm_object_size(t, s) > tc_span_bytes(s)) {
 		s->problem = SPAN_BAD_CLASS;
-		s->sizeclass = 0;
+		s->class = 0;
 		block_sink_add(sink, s->base, true);
 		return;
 	}
@@ -63,7 +63,7 @@ static void walk_span(struct tcmalloc *t, struct tcm_span *s, struct block_sink 
 		grains_set_start(sink->grains, grain);
 		bit_set(sink->used, grain);
 	}
-	if (n * tcm_object_size(t, s) < tcm_span_bytes(t, s))
+	if (n * tcm_object_size(t, s) < tc_span_bytes(s))
 		block_sink_gap(sink, s->base + n * tcm_object_size(t, s));
 	walk_objects(t, s, sink);
 }
@@ -71,10 +71,10 @@ static void walk_span(struct tcmalloc *t, struct tcm_span *s, struct block_sink 
 struct err *tcm_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 {
 	struct tcmalloc *t = ctx;
-	const struct tcm_run *run = &t->runs.v[claim];
+	const struct tc_run *run = &t->spans.runs.v[claim];
 
 	for (uint32_t i = 0; i < run->n; i++)
-		walk_span(t, &t->spans[run->first + i], sink);
+		walk_span(t, &t->spans.v[run->first + i], sink);
 	return NULL;
 }
 
@@ -85,7 +85,7 @@ struct list_walk {
 	struct block_sink *sink;
 	uint32_t copy, cache;
 	uint32_t class;
-	struct tcm_span *span; /* the one found last */
+	struct tc_span *span; /* the one found last */
 	uint64_t n;	       /* objects of the list so far */
 	taddr last;	       /* the last of them */
 	taddr bad_at;	       /* where it broke; 0: it ended as it should */
@@ -94,12 +94,12 @@ struct list_walk {
 /* Is there an object of this class at `at`, allocated as far as is known? */
 static bool is_object(struct list_walk *w, taddr at)
 {
-	struct tcm_span *s = w->span;
+	struct tc_span *s = w->span;
 	uint64_t size = w->t->copies[w->copy].class_size[w->class];
 
-	if (!s || at < s->base || at >= tcm_span_end(w->t, s))
-		s = tcm_span_at(w->t, at);
-	if (!s || s->problem == SPAN_NOT_WALKED || s->copy != w->copy || s->sizeclass != w->class || (at - s->base) % size ||
+	if (!s || at < s->base || at >= s->end)
+		s = tc_span_at(&w->t->spans, at);
+	if (!s || s->problem == SPAN_NOT_WALKED || s->copy != w->copy || s->class != w->class || (at - s->base) % size ||
 	    (at - s->base) / size >= tcm_span_objects(w->t, s))
 		return false;
 	w->span = s;
@@ -110,7 +110,7 @@ static bool is_object(struct list_walk *w, taddr at)
 static struct err *walk_list(struct list_walk *w, taddr at)
 {
 	for (w->n = 0, w->bad_at = 0, w->last = 0; at;) {
-		struct tcm_listed l = { .at = at, .copy = w->copy, .cache = w->cache };
+		struct tc_listed l = { .at = at, .copy = w->copy, .cache = w->cache };
 		uint64_t next;
 		struct err *err;
 
@@ -122,7 +122,7 @@ static struct err *walk_list(struct list_walk *w, taddr at)
 		w->span->n_cached++;
 		w->n++;
 		w->last = at;
-		err = col_append(&w->t->listed_col, &l, 1);
+		err = tc_list(&w->t->spans, &l);
 		if (err)
 			return err;
 		at = next;
@@ -134,7 +134,7 @@ static void count_list(struct list_walk *w)
 {
 	uint64_t bytes = w->n * w->t->copies[w->copy].class_size[w->class];
 
-	if (w->cache == UINT32_MAX) {
+	if (w->cache == TCM_TRANSFER) {
 		w->t->n_in_transfer += w->n;
 		w->t->bytes_in_transfer += bytes;
 	} else {
@@ -163,22 +163,22 @@ static struct err *walk_cache(struct list_walk *w, const struct tcm_copy *c, tad
 		count_list(w);
 		bytes += w->n * c->class_size[w->class];
 		if (!w->bad_at && w->n == length)
-			w->t->passed++;
+			w->t->spans.passed++;
 		else if (w->bad_at)
-			tcm_damage(w->t, w->bad_at,
+			tc_damage(&w->t->spans, w->bad_at,
 				   "thread cache at 0x%" PRIx64 ", objects of %u bytes: its list breaks at 0x%" PRIx64
 				   ", %" PRIu64 " of %u were found; likely a write after free",
 				   cache, c->class_size[w->class], w->bad_at, w->n, length);
 		else
-			tcm_damage(w->t, list, "thread cache at 0x%" PRIx64 ", objects of %u bytes: %" PRIu64 " in its list, its length is %u",
+			tc_damage(&w->t->spans, list, "thread cache at 0x%" PRIx64 ", objects of %u bytes: %" PRIu64 " in its list, its length is %u",
 				   cache, c->class_size[w->class], w->n, length);
 	}
 	/* Its own sum lags behind while an allocation is under way: one more reason not to call it damage. */
 	if (image_read_u32(w->t->img, cache + CACHE_SIZE, &size) == MEM_OK) {
 		if (size == bytes)
-			w->t->passed++;
+			w->t->spans.passed++;
 		else
-			w->t->failed++;
+			w->t->spans.failed++;
 	}
 	return NULL;
 }
@@ -191,10 +191,10 @@ static struct err *walk_transfer(struct list_walk *w, const struct tcm_copy *c)
 	if (image_read_u32(w->t->img, central + CENTRAL_USED_SLOTS, &used) != MEM_OK)
 		return NULL;
 	if (used > CENTRAL_SLOTS_MAX) {
-		tcm_damage(w->t, central, "central free list at 0x%" PRIx64 ": %u transfer slots in use", central, used);
+		tc_damage(&w->t->spans, central, "central free list at 0x%" PRIx64 ": %u transfer slots in use", central, used);
 		return NULL;
 	}
-	w->cache = UINT32_MAX;
+	w->cache = TCM_TRANSFER;
 	for (uint32_t i = 0; i < used; i++) {
 		taddr slot = central + CENTRAL_SLOTS + 16 * i;
 		uint64_t head, tail;
@@ -207,9 +207,9 @@ static struct err *walk_transfer(struct list_walk *w, const struct tcm_copy *c)
 			return err;
 		count_list(w);
 		if (!w->bad_at && w->last == tail)
-			w->t->passed++;
+			w->t->spans.passed++;
 		else
-			tcm_damage(w->t, w->bad_at ? w->bad_at : slot,
+			tc_damage(&w->t->spans, w->bad_at ? w->bad_at : slot,
 				   "transfer cache slot at 0x%" PRIx64 ", objects of %u bytes: its chain ends at 0x%" PRIx64
 				   " behind %" PRIu64 "; likely a write after free",
 				   slot, c->class_size[w->class], w->bad_at ? w->bad_at : w->last, w->n);
@@ -230,71 +230,20 @@ static struct err *walk_caches(struct list_walk *w, const struct tcm_copy *c)
 	return err;
 }
 
-/* ---- what the walks of claims found, told once and in order */
-
-static void tell_span(struct tcmalloc *t, const struct tcm_span *s)
-{
-	switch ((enum tcm_problem)s->problem) {
-	case SPAN_NOT_WALKED:
-		break;
-	case SPAN_FINE:
-		t->passed += s->sizeclass != 0;
-		break;
-	case SPAN_BAD_CLASS:
-		tcm_damage(t, s->addr, "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ": no such size class; shown as one block",
-			   s->addr, s->base, tcm_span_end(t, s));
-		break;
-	case SPAN_BAD_LINK:
-		tcm_damage(t, s->bad_at,
-			   "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ": its free list breaks at 0x%" PRIx64
-			   " behind %u objects; likely a write after free",
-			   s->addr, s->base, tcm_span_end(t, s), s->bad_at, s->n_free);
-		break;
-	case SPAN_BAD_COUNT:
-		tcm_damage(t, s->addr, "span at 0x%" PRIx64 " of 0x%" PRIx64 "-0x%" PRIx64 ": %u objects free, %u counted in use, of %u", s->addr,
-			   s->base, tcm_span_end(t, s), s->n_free, s->refcount, tcm_span_objects(t, s));
-		break;
-	}
-}
-
-static int by_at(const void *pa, const void *pb)
-{
-	const struct tcm_listed *a = pa, *b = pb;
-
-	return (a->at > b->at) - (a->at < b->at);
-}
-
 struct err *tcm_settle(void *ctx, struct block_sink *sink)
 {
 	struct tcmalloc *t = ctx;
-	struct err *err = col_open(t->env, sizeof(struct tcm_listed), UINT32_MAX, "objects in caches", &t->listed_col);
+	struct err *err = NULL;
 
-	for (size_t i = 0; i < t->n_spans; i++)
-		tell_span(t, &t->spans[i]);
+	for (size_t i = 0; i < t->spans.n; i++)
+		if (t->spans.v[i].problem != SPAN_NOT_WALKED)
+			tc_tell(&t->spans, &t->spans.v[i], tcm_span_objects(t, &t->spans.v[i]));
 	for (uint32_t i = 0; i < t->n_copies && !err; i++) {
 		struct list_walk w = { .t = t, .sink = sink, .copy = i };
 
 		err = walk_caches(&w, &t->copies[i]);
 	}
-	if (err)
-		return err;
-	t->listed = t->listed_col.base;
-	if (t->listed_col.n)
-		qsort(t->listed, t->listed_col.n, sizeof(*t->listed), by_at);
-	return NULL;
-}
-
-const struct tcm_listed *tcm_listed_at(const struct tcmalloc *t, taddr at)
-{
-	size_t lo = 0, hi = t->listed_col.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (t->listed[mid].at < at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < t->listed_col.n && t->listed[lo].at == at ? &t->listed[lo] : NULL;
+	if (!err)
+		tc_sort_listed(&t->spans);
+	return err;
 }

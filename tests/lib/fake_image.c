@@ -44,17 +44,21 @@ struct fake_image *fake_image_new(struct env *env, const struct fake_mapping *ma
 	return f;
 }
 
-void fake_image_put(struct fake_image *f, taddr at, uint64_t value)
+uint8_t *fake_image_bytes(struct fake_image *f, taddr at)
 {
 	for (size_t i = 0; i < f->img.n_segments; i++) {
 		const struct segment *s = &f->segments[i];
 
-		if (s->bytes && at >= s->start && at < s->end) {
-			memcpy((uint8_t *)s->bytes + (at - s->start), &value, sizeof(value));
-			return;
-		}
+		if (s->bytes && at >= s->start && at < s->end)
+			return (uint8_t *)s->bytes + (at - s->start);
 	}
-	assert(!"a word outside every mapping");
+	assert(!"memory outside every mapping");
+	return NULL;
+}
+
+void fake_image_put(struct fake_image *f, taddr at, uint64_t value)
+{
+	memcpy(fake_image_bytes(f, at), &value, sizeof(value));
 }
 
 void fake_image_free(struct fake_image *f)

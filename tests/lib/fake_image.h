@@ -45,7 +45,8 @@ struct fake_image {
 /* x86-64, two modules "prog" and "libx.so", no threads. */
 struct fake_image *fake_image_new(struct env *env, const struct fake_mapping *mappings,
 				  const struct fake_word *words);
-void fake_image_put(struct fake_image *f, taddr at, uint64_t value); /* stops where no memory is */
+uint8_t *fake_image_bytes(struct fake_image *f, taddr at); /* stops where no memory is */
+void fake_image_put(struct fake_image *f, taddr at, uint64_t value);
 void fake_image_free(struct fake_image *f);
 
 /* The walker of each of an image's heaps, the last one precise; NULL-terminated. */

@@ -14,6 +14,7 @@
 #include "base/guard.h"
 #include "heap/blocks.h"
 #include "heap/gtcmalloc_fields.h"
+#include "fake_tcmalloc.h"
 
 #define META 0xc0000000000ull  /* bits 42 to 44 are 3 */
 #define HEAP 0x100000000000ull /* and 4 */
@@ -47,59 +48,22 @@ enum {
 	CLASSES = 24,
 	BEGIN = CLASSES * 4 / 8 + 1, /* of the first class in a slab */
 	ROOM = 8,		     /* words of each class there */
-	MAX_OBJECTS = 512,
 };
 
 static const uint32_t sizes[CLASSES] = { 0,   8,    16,	  24,	32,   40,   48,	  56,	64,   80,    96,    112,
 					 128, 1024, 1280, 1536, 2048, 2560, 3072, 4096, 8192, 16384, 32768, 65536 };
 enum { CLASS_32 = 4, CLASS_1024 = 13, CLASS_2048 = 16, CLASS_8192 = 20 };
 
-struct world {
-	struct env env;
-	struct image img;
-	struct segment segments[4];
-	struct module module;
-	struct target target;
-	uint8_t *bytes[4];
-	taddr object[MAX_OBJECTS]; /* the n-th of the layout */
-	size_t n_objects, n_spans;
-	taddr next; /* page */
-};
-
-static uint8_t *bytes_at(struct world *w, taddr at)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(w->segments); i++)
-		if (at >= w->segments[i].start && at < w->segments[i].end)
-			return w->bytes[i] + (at - w->segments[i].start);
-	fail_msg("the test writes at 0x%lx", at);
-	return NULL;
-}
-
-static void put(struct world *w, taddr at, uint64_t value)
-{
-	memcpy(bytes_at(w, at), &value, 8);
-}
-
-static void put32(struct world *w, taddr at, uint32_t value)
-{
-	memcpy(bytes_at(w, at), &value, 4);
-}
-
 static void put16(struct world *w, taddr at, unsigned value)
 {
 	uint16_t v = (uint16_t)value;
 
-	memcpy(bytes_at(w, at), &v, 2);
-}
-
-static uint64_t get(struct world *w, taddr at)
-{
-	return load_u64(bytes_at(w, at));
+	memcpy(fake_image_bytes(w->f, at), &v, 2);
 }
 
 static unsigned get16(struct world *w, taddr at)
 {
-	return load_u16(bytes_at(w, at));
+	return load_u16(fake_image_bytes(w->f, at));
 }
 
 static unsigned pages_of(unsigned class)
@@ -144,43 +108,21 @@ static void make_caches(struct world *w)
 	put(w, HEAPS_AT, META + CACHE);
 }
 
-static struct world *world_new(void)
+static struct world *empty_world(void)
 {
-	static const struct {
-		taddr start;
-		uint64_t size;
-		uint8_t flags;
-	} maps[4] = { { CODE, 0x1000, SEG_R | SEG_X },
-		      { DATA, DATA_SIZE, SEG_R | SEG_W },
-		      { META, META_SIZE, SEG_R | SEG_W },
-		      { HEAP, HEAP_SIZE, SEG_R | SEG_W } };
-	struct world *w = calloc(1, sizeof(*w));
+	static const struct fake_mapping mappings[] = {
+		{ CODE, 0x1000, SEG_R | SEG_X, 1 },
+		{ DATA, DATA_SIZE, SEG_R | SEG_W, 1 },
+		{ META, META_SIZE, SEG_R | SEG_W },
+		{ HEAP, HEAP_SIZE, SEG_R | SEG_W },
+		{},
+	};
+	struct world *w = world_new(mappings);
 
-	assert_non_null(w);
-	env_init(&w->env);
-	w->env.threads = 2;
-	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		w->bytes[i] = calloc(1, maps[i].size);
-		assert_non_null(w->bytes[i]);
-		w->segments[i] = (struct segment){ maps[i].start, maps[i].start + maps[i].size, w->bytes[i], maps[i].flags,
-						   SEG_CORE, false, (uint32_t)i, i < 2 ? 0 : -1 };
-	}
-	w->module = (struct module){ .path = "libtcmalloc.so", .start = CODE, .end = DATA + DATA_SIZE };
-	w->target = (struct target){ .id = TARGET_X86_64, .tls_below_tp = 1 };
-	w->img = (struct image){ .env = &w->env, .target = &w->target, .segments = w->segments, .n_segments = 4,
-				 .modules = &w->module, .n_modules = 1 };
 	put(w, ROOT + 8 * (HEAP >> 28), META + LEAF);
 	make_caches(w);
 	w->next = HEAP / PAGE;
 	return w;
-}
-
-static void world_free(struct world *w)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(w->bytes); i++)
-		free(w->bytes[i]);
-	env_fini(&w->env);
-	free(w);
 }
 
 /* Span::ListPush(). */
@@ -242,7 +184,7 @@ static taddr add_span(struct world *w, unsigned pages, unsigned class, const cha
 	put(w, span + GSPAN_PAGES, pages);
 	for (unsigned i = 0; i < pages; i++) {
 		put(w, META + PACKED + 8 * (w->next + i - HEAP / PAGE), (i == 0 || class ? span : 0) | (uint64_t)class << 48);
-		*bytes_at(w, META + LEAF + w->next + i - HEAP / PAGE) = (uint8_t)class;
+		*fake_image_bytes(w->f, META + LEAF + w->next + i - HEAP / PAGE) = (uint8_t)class;
 	}
 	if (!class)
 		w->object[w->n_objects++] = base;
@@ -295,8 +237,9 @@ static const char objects_1024[] = "ufupctuu", objects_2048[] = "ucuf", objects_
 static const char intact[] = "ufupc-uu" "u" "ucuf" "ufffffffffffffffffffffffffffpu" "u" "u" "u";
 enum { FIRST, LARGE, SECOND, SMALL, ONE, SAMPLE, DEAD, LAST };
 
-static void lay_out(struct world *w)
+static struct world *laid_out(void)
 {
+	struct world *w = empty_world();
 	taddr span;
 
 	add_span(w, 1, CLASS_1024, objects_1024);
@@ -315,51 +258,18 @@ static void lay_out(struct world *w)
 	add_dead(w);
 	add_span(w, 1, 0, "");
 	add_tracker(w);
-}
-
-/* One letter an object: as in add_object(); "-": it is no block. */
-static void expect(struct world *w, const char *states, size_t n_damage)
-{
-	static const struct {
-		const char *where;
-		char letter;
-	} wheres[] = { { "central", 'f' }, { "cpu-cache", 'p' }, { "thread-cache", 'c' }, { "transfer-cache", 't' } };
-	struct blocks b;
-
-	assert_null(blocks_build(&w->env, &w->img, &b));
-	assert_int_equal(b.n_heaps, 1);
-	for (size_t i = 0; states[i]; i++) {
-		uint32_t id = block_at(&b, w->object[i]);
-		char is = '-';
-
-		if (id != BLOCK_NONE && grains_key(&b.grains, id) == w->object[i] && !block_is_filler(&b, id)) {
-			struct block block;
-
-			block_get(&b, id, &block);
-			is = 'u';
-			for (size_t k = 0; !block.used && k < ARRAY_SIZE(wheres); k++)
-				if (!strcmp(block.where, wheres[k].where))
-					is = wheres[k].letter;
-		}
-		if (is != states[i])
-			fail_msg("object %zu at 0x%lx is '%c', not '%c'", i, w->object[i], is, states[i]);
-	}
-	assert_int_equal(b.heaps[0].info->n_damage, n_damage);
-	if (!n_damage)
-		assert_int_equal(b.heaps[0].info->checks_failed, 0);
-	blocks_fini(&b);
+	return w;
 }
 
 static void all_caches_say_what_is_free(void **state)
 {
-	struct world *w = world_new();
+	struct world *w = laid_out();
 	const struct heap_info *info;
 	struct blocks b;
 
 	(void)state;
-	lay_out(w);
-	expect(w, intact, 0);
-	assert_null(blocks_build(&w->env, &w->img, &b));
+	world_expect(w, intact, 0);
+	assert_null(blocks_build(&w->env, &w->f->img, &b));
 	info = b.heaps[0].info;
 	assert_string_equal(info->allocator, "google-tcmalloc");
 	assert_int_equal(info->used, 4 * 1024 + 2 * PAGE + 2 * 2048 + (256 - 28) * 32 + PAGE + 2 * PAGE + PAGE);
@@ -375,13 +285,7 @@ static void all_caches_say_what_is_free(void **state)
 /* What is written over the layout, and what can be said then. */
 static void damage_is_told_and_bounded(void **state)
 {
-	static const struct {
-		const char *what;
-		taddr at;
-		uint64_t value;
-		const char *states;
-		size_t n_damage;
-	} cases[] = {
+	static const struct overwrite cases[] = {
 		{ "a span's first page", META + SPANS + GSPAN_FIRST, 7, intact, 1 },
 		{ "its pages", META + SPANS + GSPAN_SIZE * LARGE + GSPAN_PAGES, 0, "ufupc-uu", 1 },
 		{ "its bitmap", META + SPANS + GSPAN_CACHE, 3, "ffupc-uu" "u", 1 },
@@ -405,26 +309,17 @@ static void damage_is_told_and_bounded(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct world *w = world_new();
-
-		lay_out(w);
-		put(w, cases[i].at, cases[i].value);
-		print_message("%s\n", cases[i].what);
-		expect(w, cases[i].states, cases[i].n_damage);
-		world_free(w);
-	}
+	world_expect_damage(laid_out, cases, ARRAY_SIZE(cases));
 }
 
 static void no_page_map_is_no_heap(void **state)
 {
-	struct world *w = world_new();
+	struct world *w = laid_out();
 	struct blocks b;
 
 	(void)state;
-	lay_out(w);
 	put(w, ROOT + 8 * (HEAP >> 28), 0);
-	assert_null(blocks_build(&w->env, &w->img, &b));
+	assert_null(blocks_build(&w->env, &w->f->img, &b));
 	assert_int_equal(b.n_heaps, 0);
 	blocks_fini(&b);
 	world_free(w);

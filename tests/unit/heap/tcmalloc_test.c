@@ -14,6 +14,7 @@
 #include "base/guard.h"
 #include "heap/blocks.h"
 #include "heap/tcmalloc_fields.h"
+#include "fake_tcmalloc.h"
 
 enum {
 	PAGE = 8192,
@@ -35,48 +36,10 @@ enum {
 	HEAP = 0x5000000,
 	HEAP_SIZE = 16 * PAGE,
 	CLASSES = 21,
-	MAX_SPANS = 12,
-	MAX_OBJECTS = 96,
 };
 
 static const uint32_t sizes[CLASSES] = { 0,   8,    16,   32,	48,   64,    80,	96,    112,    128,    256,
 					 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144 };
-
-struct world {
-	struct env env;
-	struct image img;
-	struct segment segments[5];
-	struct module module;
-	struct target target;
-	uint8_t *bytes[5];
-	taddr object[MAX_OBJECTS]; /* the n-th of the layout */
-	size_t n_objects, n_spans;
-	taddr next; /* page */
-};
-
-static uint8_t *bytes_at(struct world *w, taddr at)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(w->segments); i++)
-		if (at >= w->segments[i].start && at < w->segments[i].end)
-			return w->bytes[i] + (at - w->segments[i].start);
-	fail_msg("the test writes at 0x%lx", at);
-	return NULL;
-}
-
-static void put(struct world *w, taddr at, uint64_t value)
-{
-	memcpy(bytes_at(w, at), &value, 8);
-}
-
-static void put32(struct world *w, taddr at, uint32_t value)
-{
-	memcpy(bytes_at(w, at), &value, 4);
-}
-
-static uint64_t get(struct world *w, taddr at)
-{
-	return load_u64(bytes_at(w, at));
-}
 
 static void empty_ring(struct world *w, taddr span)
 {
@@ -84,29 +47,18 @@ static void empty_ring(struct world *w, taddr span)
 	put(w, span + SPAN_PREV, span);
 }
 
-static struct world *world_new(void)
+static struct world *empty_world(void)
 {
-	static const struct {
-		taddr start;
-		uint64_t size;
-		uint8_t flags;
-	} maps[5] = { { CODE, 0x1000, SEG_R | SEG_X }, { DATA, DATA_SIZE, SEG_R | SEG_W }, { LEAF, LEAF_BYTES, SEG_R | SEG_W },
-		      { OWN, OWN_SIZE, SEG_R | SEG_W }, { HEAP, HEAP_SIZE, SEG_R | SEG_W } };
-	struct world *w = calloc(1, sizeof(*w));
+	static const struct fake_mapping mappings[] = {
+		{ CODE, 0x1000, SEG_R | SEG_X, 1 },
+		{ DATA, DATA_SIZE, SEG_R | SEG_W, 1 },
+		{ LEAF, LEAF_BYTES, SEG_R | SEG_W },
+		{ OWN, OWN_SIZE, SEG_R | SEG_W },
+		{ HEAP, HEAP_SIZE, SEG_R | SEG_W },
+		{},
+	};
+	struct world *w = world_new(mappings);
 
-	assert_non_null(w);
-	env_init(&w->env);
-	w->env.threads = 2;
-	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		w->bytes[i] = calloc(1, maps[i].size);
-		assert_non_null(w->bytes[i]);
-		w->segments[i] = (struct segment){ maps[i].start, maps[i].start + maps[i].size, w->bytes[i], maps[i].flags,
-						   SEG_CORE, false, (uint32_t)i, i < 2 ? 0 : -1 };
-	}
-	w->module = (struct module){ .path = "libtcmalloc.so", .start = CODE, .end = DATA + DATA_SIZE };
-	w->target = (struct target){ .id = TARGET_X86_64, .tls_below_tp = 1 };
-	w->img = (struct image){ .env = &w->env, .target = &w->target, .segments = w->segments, .n_segments = 5,
-				 .modules = &w->module, .n_modules = 1 };
 	put(w, DATA, LEAF);
 	put(w, DATA + ROOT_BYTES, CODE + 0x100);
 	for (unsigned i = 0; i < 256; i++)
@@ -125,14 +77,6 @@ static struct world *world_new(void)
 	put(w, HEAPS, OWN);
 	w->next = HEAP / PAGE;
 	return w;
-}
-
-static void world_free(struct world *w)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(w->bytes); i++)
-		free(w->bytes[i]);
-	env_fini(&w->env);
-	free(w);
 }
 
 static void push(struct world *w, taddr list, taddr object)
@@ -197,58 +141,27 @@ static taddr add_span(struct world *w, unsigned pages, unsigned class, unsigned 
 static const char intact[] = "ufucftuu" "u" "ucuf" "u";
 enum { FIRST, LARGE, NORMAL, RETURNED, SECOND, LAST };
 
-static void lay_out(struct world *w)
+static struct world *laid_out(void)
 {
+	struct world *w = empty_world();
+
 	add_span(w, 1, 12, SPAN_IN_USE, "ufucftuu");
 	add_span(w, 2, 0, SPAN_IN_USE, "u");
 	add_span(w, 3, 0, SPAN_NORMAL, "");
 	add_span(w, 1, 0, SPAN_RETURNED, "");
 	add_span(w, 1, 13, SPAN_IN_USE, "ucuf");
-	add_span(w, 1, 0, SPAN_IN_USE, "u");
-}
-
-/* One letter an object: "u" in use, "f" free in its span, "c" in a cache, "t" transferred, "-" no block. */
-static void expect(struct world *w, const char *states, size_t n_damage)
-{
-	static const struct {
-		const char *where;
-		char letter;
-	} wheres[] = { { "central", 'f' }, { "thread-cache", 'c' }, { "transfer-cache", 't' } };
-	struct blocks b;
-
-	assert_null(blocks_build(&w->env, &w->img, &b));
-	assert_int_equal(b.n_heaps, 1);
-	for (size_t i = 0; states[i]; i++) {
-		uint32_t id = block_at(&b, w->object[i]);
-		char is = '-';
-
-		if (id != BLOCK_NONE && grains_key(&b.grains, id) == w->object[i] && !block_is_filler(&b, id)) {
-			struct block block;
-
-			block_get(&b, id, &block);
-			is = 'u';
-			for (size_t k = 0; !block.used && k < ARRAY_SIZE(wheres); k++)
-				if (!strcmp(block.where, wheres[k].where))
-					is = wheres[k].letter;
-		}
-		if (is != states[i])
-			fail_msg("object %zu at 0x%lx is '%c', not '%c'", i, w->object[i], is, states[i]);
-	}
-	assert_int_equal(b.heaps[0].info->n_damage, n_damage);
-	if (!n_damage)
-		assert_int_equal(b.heaps[0].info->checks_failed, 0);
-	blocks_fini(&b);
+	assert_int_equal(add_span(w, 1, 0, SPAN_IN_USE, "u"), SPANS + 64 * LAST);
+	return w;
 }
 
 static void all_lists_say_what_is_free(void **state)
 {
-	struct world *w = world_new();
+	struct world *w = laid_out();
 	struct blocks b;
 
 	(void)state;
-	lay_out(w);
-	expect(w, intact, 0);
-	assert_null(blocks_build(&w->env, &w->img, &b));
+	world_expect(w, intact, 0);
+	assert_null(blocks_build(&w->env, &w->f->img, &b));
 	assert_int_equal(b.heaps[0].info->used, 4 * 1024 + 2 * PAGE + 2 * 2048 + PAGE);
 	assert_int_equal(b.heaps[0].info->free, 4 * 1024 + 2 * 2048);
 	assert_int_equal(b.heaps[0].info->idle, 3 * PAGE);
@@ -257,21 +170,10 @@ static void all_lists_say_what_is_free(void **state)
 	world_free(w);
 }
 
-static taddr span_at(unsigned i)
-{
-	return SPANS + 64 * i;
-}
-
 /* What is written over the layout, and what can be said then. */
 static void damage_is_told_and_bounded(void **state)
 {
-	static const struct {
-		const char *what;
-		taddr at;
-		uint64_t value;
-		const char *states;
-		size_t n_damage;
-	} cases[] = {
+	static const struct overwrite cases[] = {
 		{ "a span's start", SPANS + SPAN_START, 7, intact, 1 },
 		{ "its length", SPANS + 64 * LARGE + SPAN_LENGTH, 1ull << 40, intact, 1 },
 		{ "its length, 0", SPANS + 64 * SECOND + SPAN_LENGTH, 0, intact, 1 },
@@ -293,27 +195,17 @@ static void damage_is_told_and_bounded(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct world *w = world_new();
-
-		lay_out(w);
-		assert_int_equal(span_at(LAST) + 64, SPANS + 64 * w->n_spans);
-		put(w, cases[i].at, cases[i].value);
-		print_message("%s\n", cases[i].what);
-		expect(w, cases[i].states, cases[i].n_damage);
-		world_free(w);
-	}
+	world_expect_damage(laid_out, cases, ARRAY_SIZE(cases));
 }
 
 static void no_page_map_is_no_heap(void **state)
 {
-	struct world *w = world_new();
+	struct world *w = laid_out();
 	struct blocks b;
 
 	(void)state;
-	lay_out(w);
 	put(w, DATA, 0);
-	assert_null(blocks_build(&w->env, &w->img, &b));
+	assert_null(blocks_build(&w->env, &w->f->img, &b));
 	assert_int_equal(b.n_heaps, 0);
 	blocks_fini(&b);
 	world_free(w);
