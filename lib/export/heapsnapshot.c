@@ -15,6 +15,7 @@
 
 #include "base/guard.h"
 #include "base/size_steps.h"
+#include "base/sort.h"
 #include "base/vec.h"
 #include "base/version.h"
 #include "report/json_out.h"
@@ -28,7 +29,9 @@ enum {
 	REGION_GRAINS = 20, /* bits of an id that count grains within a region */
 	REGIONS = 4095,
 	FIRST_ID = 1,
+	AHEAD = 24, /* how far random accesses are prefetched */
 };
+#define TYPED (1u << 31)
 
 enum node_type { TYPE_OBJECT = 3, TYPE_SYNTHETIC = 9 };
 enum edge_type { EDGE_ELEMENT = 1, EDGE_PROPERTY = 2, EDGE_WEAK = 6 };
@@ -100,6 +103,8 @@ struct snapshot {
 	unsigned least;	 /* step of retained bytes */
 	uint32_t *group; /* by node: of one that is left out */
 	struct col group_col, stack, pairs;
+	struct col edges_col; /* by row: how many edges it has */
+	uint64_t near; /* graph_size_near() */
 	struct {
 		struct group *v;
 		size_t n, cap;
@@ -130,6 +135,7 @@ static void snapshot_fini(struct snapshot *x)
 	col_close(&x->group_col);
 	col_close(&x->stack);
 	col_close(&x->pairs);
+	col_close(&x->edges_col);
 	text_fini(&x->text);
 }
 
@@ -236,37 +242,22 @@ static uint64_t region_of(const struct snapshot *x, uint64_t key)
 }
 
 /* A slot by the region's own number, or the next free one: regions ascend, so it is always the same. */
-static void number_regions(struct snapshot *x)
+static void number_region(struct snapshot *x, uint64_t region, uint64_t *taken)
 {
-	uint64_t taken[REGIONS / 64 + 1] = {}, last = UINT64_MAX, near = 0;
+	uint64_t slot = (region * 0x9e3779b97f4a7c15 >> 32) % REGIONS;
+	uint32_t *at;
 
-	x->by_number = !x->g->grains;
-	for (node_id i = 0; i < x->g->n && !x->by_number; i++) {
-		uint64_t region, slot;
-		uint32_t *at;
-
-		if (!graph_is_live(x->g, i))
-			continue;
-		region = region_of(
-			x, grain_key(x->g->grains, grains_select_near(x->g->grains, i, &near)));
-		if (region == last)
-			continue;
-		last = region;
-		if (x->n_regions++ == REGIONS - 1) {
-			x->by_number = true;
-			return;
-		}
-		slot = (region * 0x9e3779b97f4a7c15 >> 32) % REGIONS;
-		while (bit_get(taken, slot))
-			slot = (slot + 1) % REGIONS;
-		bit_set(taken, slot);
-		at = place(&x->regions, region);
-		if (!at) {
-			x->bad = true;
-			return;
-		}
-		*at = (uint32_t)slot + 1;
+	if (x->n_regions++ == REGIONS - 1) {
+		x->by_number = true;
+		return;
 	}
+	while (bit_get(taken, slot))
+		slot = (slot + 1) % REGIONS;
+	bit_set(taken, slot);
+	at = place(&x->regions, region);
+	if (at)
+		*at = (uint32_t)slot + 1;
+	x->bad |= !at;
 }
 
 /* 32 bits, the same in every dump of a process as long as the node lies there. */
@@ -287,17 +278,35 @@ static bool is_garbage(const struct snapshot *x, node_id node)
 	return x->f->reach[node] == REACH_UNCOLLECTED;
 }
 
-static void choose_least(struct snapshot *x, uint64_t max)
+/* What is retained how often, and where blocks lie: one pass for both. */
+static void survey(struct snapshot *x, uint64_t max)
 {
+	uint64_t taken[REGIONS / 64 + 1] = {}, last = UINT64_MAX;
 	struct size_steps steps = {};
 
-	for (node_id i = 0; i < x->g->n; i++)
-		if (graph_is_live(x->g, i) && !is_garbage(x, i))
-			steps.n[size_step(facts_retained(x->f, i))]++;
+	x->prunes = max && x->g->n_live > max;
+	x->by_number = !x->g->grains;
+	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
+		if (!x->by_number && region_of(x, it.key) != last) {
+			last = region_of(x, it.key);
+			number_region(x, last, taken);
+		}
+		if (x->prunes && !is_garbage(x, it.id))
+			steps.n[size_step(facts_retained_of(x->f, it.id, it.size))]++;
+	}
 	x->least = size_steps_least(&steps, max);
 }
 
-static struct err *mark_kept(struct snapshot *x, uint64_t max)
+static void keep_largest(struct snapshot *x, uint64_t *kept)
+{
+	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
+		if (!is_garbage(x, it.id) &&
+		    size_step(facts_retained_of(x->f, it.id, it.size)) >= x->least)
+			bit_set(kept, it.id);
+	}
+}
+
+static struct err *mark_kept(struct snapshot *x)
 {
 	uint64_t words = bits_words(x->g->n), *kept, n = 0;
 	struct err *err = col_fixed(x->env, 8, words + 1, "heap snapshot", &x->kept_col);
@@ -308,27 +317,18 @@ static struct err *mark_kept(struct snapshot *x, uint64_t max)
 		return err;
 	x->kept = kept = x->kept_col.base;
 	x->rank = x->rank_col.base;
-	x->prunes = max && x->g->n_live > max;
 	if (x->prunes)
-		choose_least(x, max);
+		keep_largest(x, kept);
+	else
+		memcpy(kept, x->g->live, 8 * words);
+	if (words && x->g->n % 64)
+		kept[words - 1] &= ~0ull >> (64 - x->g->n % 64);
 	for (uint64_t w = 0; w < words; w++) {
-		uint64_t rest = x->g->live[w];
-
-		if (w == words - 1 && x->g->n % 64)
-			rest &= ~0ull >> (64 - x->g->n % 64);
 		x->rank[w] = (uint32_t)n;
-		for (; rest; rest &= rest - 1) {
-			node_id node = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
-
-			if (!x->prunes || (!is_garbage(x, node) &&
-					   size_step(facts_retained(x->f, node)) >= x->least))
-				bit_set(kept, node);
-			else
-				x->n_pruned++;
-		}
 		n += (uint64_t)__builtin_popcountll(kept[w]);
 	}
 	x->n_kept = n;
+	x->n_pruned = x->g->n_live - n;
 	return NULL;
 }
 
@@ -357,21 +357,23 @@ static bool is_lost(const struct snapshot *x, node_id node)
 
 static uint32_t group_at(struct snapshot *x, node_id holder, node_id node)
 {
-	uint64_t size = graph_size(x->g, node);
-	uint32_t name = node_name(x, node, size), *at;
+	bool typed = graph_type_name(x->g, node);
+	uint64_t size = typed ? 0 : graph_size_near(x->g, node, &x->near);
+	uint32_t sort = typed ? TYPED | graph_type(x->g, node) : node_name(x, node, size), *at;
 	/* those that nothing holds alone: reachable, lost, garbage */
 	uint64_t under = holder != NODE_NONE ? holder :
 			 is_garbage(x, node) ? UINT32_MAX :
 			 is_lost(x, node)    ? UINT32_MAX - 1 :
 					       UINT32_MAX - 2;
-	struct group fresh = { .holder = holder, .name = name };
+	struct group fresh = { .holder = holder };
 
-	at = place(&x->group_of, under << 32 | name);
+	at = place(&x->group_of, under << 32 | sort);
 	if (!at) {
 		x->bad = true;
 		return 0;
 	}
 	if (!*at) {
+		fresh.name = node_name(x, node, size);
 		fresh.first_id = id_at(x, graph_start(x->g, node), node);
 		if (!vec_push(&x->groups, &fresh)) {
 			x->group_of.n--;
@@ -418,10 +420,12 @@ static struct err *collect_pairs(struct snapshot *x)
 
 		if (!graph_is_live(g, i) || has_row(x, i) || is_garbage(x, i))
 			continue;
-		for (edge_id e = graph_row(g, i); e < graph_row(g, i + 1) && !err; e++) {
+		for (edge_id e = graph_row(g, i), end = graph_row(g, i + 1); e < end && !err; e++) {
 			node_id to = EDGE_NODE(g->dst[e]);
 			uint64_t pair;
 
+			if (e + AHEAD < g->m)
+				__builtin_prefetch(&x->group[EDGE_NODE(g->dst[e + AHEAD])]);
 			if (to == x->groups.v[x->group[i]].holder ||
 			    (!has_row(x, to) && x->group[to] == x->group[i]))
 				continue;
@@ -454,6 +458,8 @@ static struct err *make_groups(struct snapshot *x)
 	x->group = x->group_col.base;
 	memset(x->group, 0xff, 4 * (size_t)g->n);
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !x->bad; graph_next(&it)) {
+		if (it.id + AHEAD < g->n && x->f->idom[it.id + AHEAD] != NODE_NONE)
+			__builtin_prefetch(&x->group[x->f->idom[it.id + AHEAD]]);
 		if (has_row(x, it.id))
 			continue;
 		if (x->group[it.id] == UINT32_MAX)
@@ -468,8 +474,7 @@ static struct err *make_groups(struct snapshot *x)
 	if (err)
 		return err;
 	pairs = x->pairs.base;
-	if (x->pairs.n)
-		qsort(pairs, x->pairs.n, sizeof(*pairs), by_value);
+	sort_by_key(pairs, x->pairs.n, sizeof(*pairs), by_value);
 	for (uint64_t i = 0; i < x->pairs.n; i++)
 		if (!n || pairs[n - 1] != pairs[i])
 			pairs[n++] = pairs[i];
@@ -659,16 +664,15 @@ static uint32_t group_name(struct snapshot *x, const struct group *group)
 static void put_rows(struct snapshot *x)
 {
 	const struct graph *g = x->g;
+	const uint32_t *edges = x->edges_col.base;
 	uint64_t at = 0;
 
 	for (unsigned i = 0; i < FIRST_NODE; i++)
-		put_row(x, TYPE_SYNTHETIC, add_string(x, above_names[i]), FIRST_ID + i, 0,
-			put_above_edges(x, i, false));
+		put_row(x, TYPE_SYNTHETIC, add_string(x, above_names[i]), FIRST_ID + i, 0, *edges++);
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it))
 		if (has_row(x, it.id))
 			put_row(x, TYPE_OBJECT, node_name(x, it.id, it.size),
-				id_at(x, it.key, it.id), it.size,
-				put_node_edges(x, it.id, it.key, it.size, false));
+				id_at(x, it.key, it.id), it.size, *edges++);
 	for (size_t i = 0; i < x->groups.n; i++) {
 		const struct group *group = &x->groups.v[i];
 		uint64_t end = group_edges_end(x, at, i);
@@ -693,20 +697,24 @@ static void put_edges(struct snapshot *x)
 		put_edge(x, EDGE_ELEMENT, i, pairs[i] & UINT32_MAX);
 }
 
-/* The head of the file counts edges before there are any. */
-static uint64_t count_edges(struct snapshot *x)
+/* The head of the file tells all edges before there are any, a row its own. */
+static struct err *count_edges(struct snapshot *x, uint64_t *ret)
 {
 	const struct graph *g = x->g;
+	struct err *err = col_fixed(x->env, 4, FIRST_NODE + x->n_kept, "heap snapshot",
+				    &x->edges_col);
+	uint32_t *edges = x->edges_col.base;
 	uint64_t n = x->pairs.n;
 
+	if (err)
+		return err;
 	for (unsigned i = 0; i < FIRST_NODE; i++)
-		n += put_above_edges(x, i, false);
+		n += *edges++ = (uint32_t)put_above_edges(x, i, false);
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it))
 		if (has_row(x, it.id))
-			n += put_node_edges(x, it.id, it.key, it.size, false);
-	if (x->seen) /* counted again, row by row */
-		memset(x->seen, 0, x->groups.n * sizeof(*x->seen));
-	return n;
+			n += *edges++ = (uint32_t)put_node_edges(x, it.id, it.key, it.size, false);
+	*ret = n;
+	return NULL;
 }
 
 static struct err *put_strings(struct snapshot *x)
@@ -726,14 +734,17 @@ static struct err *put_strings(struct snapshot *x)
 static struct err *write_all(struct snapshot *x)
 {
 	FILE *out = x->out;
-	struct err *err;
+	uint64_t n_edges;
+	struct err *err = count_edges(x, &n_edges);
 
+	if (err)
+		return err;
 	fprintf(out,
 		"{\"snapshot\":{%s,\"node_count\":%" PRIu64 ",\"edge_count\":%" PRIu64
 		",\"trace_function_count\":0,\"extra_native_bytes\":0,\"heapfx\":{"
 		"\"version\":\"" HEAPFX_VERSION "\",\"nodes_together\":%" PRIu64
 		",\"ids\":\"%s\"}},\n\"nodes\":[",
-		meta, FIRST_NODE + x->n_kept + x->groups.n, count_edges(x), x->n_pruned,
+		meta, FIRST_NODE + x->n_kept + x->groups.n, n_edges, x->n_pruned,
 		x->by_number ? "by order: of this file alone" : "by address");
 	put_rows(x);
 	fputs("],\n\"edges\":[", out);
@@ -755,11 +766,12 @@ struct err *heapsnapshot_write(struct env *env, const struct graph *g, const str
 	_cleanup_(snapshot_fini) struct snapshot x = {
 		.env = env, .g = g, .f = f, .out = out, .text = TEXT_INIT
 	};
-	struct err *err = mark_kept(&x, max);
+	struct err *err;
 
+	survey(&x, max);
+	err = mark_kept(&x);
 	if (err)
 		return err;
-	number_regions(&x);
 	if (x.prunes && !x.bad)
 		err = make_groups(&x);
 	if (!err)
