@@ -153,11 +153,6 @@ struct err *finding_add(struct report *r, const char *rule, int64_t suspect, con
 	return NULL;
 }
 
-const char *node_type(const struct graph *g, node_id node)
-{
-	return graph_type_name(g, node);
-}
-
 /* By how the name is written: ".next", "[3]", `["key"]`, ` key "key"`. */
 static const char *named_kind(const char *name)
 {

@@ -11,7 +11,10 @@
 enum { SUSPECT_ADDRESSES = 8, EVIDENCE_MAX = 8, SUSPECTS_PER_RULE = 32 };
 
 /* What a node is, in its language's words; NULL = unknown. Lives as long as the graph. */
-const char *node_type(const struct graph *g, node_id node);
+static inline const char *node_type(const struct graph *g, node_id node)
+{
+	return graph_type_name(g, node);
+}
 const char *slack_rule(enum slack_kind kind); /* "slack/capacity" */
 /* Copies `t` into the report; NULL if out of memory. */
 const char *report_text(struct report *r, const struct text *t);

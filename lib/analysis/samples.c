@@ -418,17 +418,24 @@ static uint32_t heap_at(const struct sampling *x, uint64_t start, size_t *extent
 static struct err *sum_live(struct sampling *x)
 {
 	const struct graph *g = x->g;
+	_free_ uint32_t *last = calloc(x->tree.rows.n + 1, sizeof(*last)); /* by path: its sum */
 	size_t extent = 0;
 
+	if (!last)
+		return &err_nomem;
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		uint32_t no, heap = heap_at(x, it.key, &extent);
-		struct err *err = sum_at(x, x->path[it.id], x->f->reach[it.id], heap, &no);
+		uint32_t path = x->path[it.id], no = last[path], heap = heap_at(x, it.key, &extent);
+		struct err *err = NULL;
 
+		/* the first of all sums is any path's until it has its own */
+		if (no >= x->sums.n || x->sums.v[no].path != path || x->sums.v[no].heap != heap ||
+		    x->sums.v[no].reach != x->f->reach[it.id])
+			err = sum_at(x, path, x->f->reach[it.id], heap, &no);
 		if (err)
 			return err;
+		last[path] = x->path[it.id] = no;
 		x->sums.v[no].values[V_OBJECTS]++;
 		x->sums.v[no].values[V_BYTES] += (int64_t)it.size;
-		x->path[it.id] = no;
 	}
 	return NULL;
 }

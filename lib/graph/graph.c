@@ -82,16 +82,6 @@ struct graph_iter graph_iter(const struct graph *g, node_id first)
 	return it;
 }
 
-const char *graph_type_name(const struct graph *g, node_id node)
-{
-	const char *name;
-
-	if (!g->types || !graph_type(g, node) || graph_type(g, node) >= g->types->n)
-		return NULL;
-	name = g->types->v[graph_type(g, node)].name;
-	return *name ? name : NULL;
-}
-
 void graph_name_node(const struct graph *g, node_id node, uint64_t size, struct text *ret)
 {
 	const char *type = graph_type_name(g, node);

@@ -360,7 +360,16 @@ void graph_own_rows(struct graph *g, struct edge_row_cols *rows);
 void graph_free(struct graph *g); /* NULL is fine */
 
 /* Its type's name; NULL = unknown. Lives as long as the graph. */
-const char *graph_type_name(const struct graph *g, node_id node);
+static inline const char *graph_type_name(const struct graph *g, node_id node)
+{
+	type_id type = graph_type(g, node);
+	const char *name;
+
+	if (!type || !g->types || type >= g->types->n)
+		return NULL;
+	name = g->types->v[type].name;
+	return *name ? name : NULL;
+}
 /* That, or "64-byte block". */
 void graph_name_node(const struct graph *g, node_id node, uint64_t size, struct text *ret);
 
