@@ -108,6 +108,8 @@ $(B)/demo: corpus/native/src/demo.c corpus/native/src/truth.c corpus/native/src/
 
 UNIT_SRC := $(sort $(wildcard tests/unit/*/*_test.c))
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
+# Programs that answer to a twin in Python: tests/e2e/test_twins.py.
+TWINS := $(patsubst %.c,$(B)/%,$(wildcard tests/twins/*.c))
 UNIT_LIB := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all
 
@@ -123,11 +125,15 @@ test:
 	$(AGAIN) asan
 
 .PHONY: unit-programs unit e2e playwright
-unit-programs: $(UNIT_BIN)
+unit-programs: $(UNIT_BIN) $(TWINS)
 
 $(B)/tests/unit/%_test: tests/unit/%_test.c $(UNIT_LIB) $(B)/libheapfx.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -Itests/lib -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) $(B)/libheapfx.a $(LDLIBS_ALL) -lcmocka
+
+$(B)/tests/twins/%: tests/twins/%.c $(B)/libheapfx.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -o $@ $< $(B)/libheapfx.a $(LDLIBS_ALL)
 
 unit: $(UNIT_BIN)
 	@status=0; for t in $(UNIT_BIN); do echo "== $$t"; $$t || status=1; done; exit $$status
@@ -140,7 +146,7 @@ $(PLAYWRIGHT): tests/requirements.txt
 	@timeout 300 $(PYTHON) -m pip install --target $(@D) --no-compile --require-hashes -r $< >$@ 2>&1 || \
 		echo "pip gave no Playwright ($@): tests in a browser will be skipped" >&2
 
-e2e: $(B)/heapfx $(PLAYWRIGHT)
+e2e: $(B)/heapfx $(TWINS) $(PLAYWRIGHT)
 	HEAPFX=$(abspath $(B))/heapfx $(PYTHON) -m pytest -q -rs -p no:cacheprovider tests/e2e $(PYTEST)
 
 .PHONY: asan tsan
