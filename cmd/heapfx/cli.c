@@ -48,6 +48,10 @@ static const struct option_spec specs[] = {
 	  "how arenas of the program's own lie in memory: a text, as the man page has it "
 	  "(repeatable)",
 	  "analyze info blocks diff explain sql" },
+	{ "count-rules", 0, OPT_LIST, "FILE", AT(count_rules),
+	  "which structs of the program's own count the references to them: a text, as the man "
+	  "page has it (repeatable)",
+	  "analyze info blocks diff explain sql" },
 	{ "dump", 0, OPT_STRING, "FILE", AT(dump),
 	  "the dump that a saved result has to be of; a result of another one is refused", NULL },
 	{ "format", 'f', OPT_STRING, "FORMAT", AT(format), "output format", NULL, true },
@@ -199,6 +203,7 @@ void options_fini(struct options *opt)
 	free(opt->debug_dirs.v);
 	free(opt->outputs.v);
 	free(opt->pool_layouts.v);
+	free(opt->count_rules.v);
 	free(opt->keep_types.v);
 	free(opt->put_url);
 }
@@ -507,6 +512,33 @@ static void man_pool_layouts(FILE *out)
 	fputs(".fi\n", out);
 }
 
+/* What a file of --count-rules says; docs/formats/cxx.md has every key. */
+static void man_count_rules(FILE *out)
+{
+	static const char text[] =
+		"A file of --count-rules describes counts of references that a program of"
+		" somebody's own keeps in its structs, for rings that keep themselves "
+		"(cycle/refcount): a key and its values on each line, # before a comment."
+		" `count NAME` begins one. `type TYPE` is a struct or class as the source"
+		" writes it, with * behind it every one whose name begins so; `strong "
+		"FIELD` its count (or an offset and u8, u16, u32, u64), `strong.bias`, "
+		"`.shift` and `.mask` what of it counts; `weak` the same of references "
+		"that keep nothing. Pointers to the type, what begins with it and what it"
+		" is derived of count; `ref.none TYPE FIELD` is one that does not, "
+		"`ref.weak` one that the weak count has, and once `ref` names one, those "
+		"alone do. docs/formats/cxx.md has the whole table.";
+	static const char example[] = "count    session\n"
+				      "type     struct session\n"
+				      "strong   refs\n"
+				      "ref.none struct request session\n";
+
+	fputs(".SH COUNT RULES\n", out);
+	man_text(text, out);
+	fputs("\n.PP\n.nf\n", out);
+	man_text(example, out);
+	fputs(".fi\n", out);
+}
+
 void cli_man_page(FILE *out)
 {
 	fputs(".TH HEAPFX 1 \"\" \"heapfx " HEAPFX_VERSION "\" \"User Commands\"\n.SH NAME\n"
@@ -526,6 +558,7 @@ void cli_man_page(FILE *out)
 	for (size_t i = 0; i < N_SPECS; i++)
 		man_option(&specs[i], out);
 	man_pool_layouts(out);
+	man_count_rules(out);
 	fputs(".SH EXIT STATUS\n.TP\n.B 0\ndone\n"
 	      ".TP\n.B 1\n"
 	      "done; a gate (\\-\\-fail\\-on, \\-\\-budget, \\-\\-baseline) was breached\n"

@@ -28,7 +28,7 @@ struct string_list {
 struct options {
 	const char *exe, *format, *tmp, *fail_on, *smaps, *strings;
 	const char *budget, *baseline, *suppressions, *dump, *mode, *pack, *only;
-	struct string_list sysroots, debug_dirs, outputs, pool_layouts, keep_types;
+	struct string_list sysroots, debug_dirs, outputs, pool_layouts, count_rules, keep_types;
 	const char *cgroup, *cgroup_root, *process, *state, *exec, *to, *name, *prekill, *salt;
 	char *put_url; /* owned: what stood in argv is wiped */
 	uint64_t pid, threshold, rearm, cool_down, most, keep, interval, timeout, retry;

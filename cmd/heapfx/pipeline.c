@@ -90,19 +90,29 @@ static struct err *open_smaps(struct run *run)
 	return NULL;
 }
 
-/* What --pool-layout names: wrong, it is the caller's mistake, before anything is read. */
-static struct err *open_layouts(struct run *run)
+static struct err *parse_layouts(struct run *run, const char *path, const struct member *m)
+{
+	return pool_layouts_parse(path, (const char *)m->map, m->size, &run->layouts);
+}
+
+static struct err *parse_rules(struct run *run, const char *path, const struct member *m)
+{
+	return count_rules_parse(path, (const char *)m->map, m->size, &run->rules);
+}
+
+/* What --pool-layout and --count-rules name: wrong, it is the caller's mistake, before all else. */
+static struct err *open_texts(struct run *run, const struct string_list *paths,
+			      struct err *(*parse)(struct run *run, const char *path,
+						   const struct member *m))
 {
 	struct err *err = NULL;
 
-	for (size_t i = 0; i < run->opt->pool_layouts.n && !err; i++) {
-		const char *path = run->opt->pool_layouts.v[i];
+	for (size_t i = 0; i < paths->n && !err; i++) {
 		struct input *in = NULL;
 
-		err = input_open(&run->env, path, &in);
+		err = input_open(&run->env, paths->v[i], &in);
 		if (!err)
-			err = pool_layouts_parse(path, (const char *)in->members[0].map,
-						 in->members[0].size, &run->layouts);
+			err = parse(run, paths->v[i], &in->members[0]);
 		input_close(in);
 	}
 	return err;
@@ -136,7 +146,9 @@ static struct err *open_stages(struct run *run, enum stage last)
 	struct err *err;
 
 	progress(&run->env, "opening", 0, 0);
-	err = open_layouts(run);
+	err = open_texts(run, &opt->pool_layouts, parse_layouts);
+	if (!err)
+		err = open_texts(run, &opt->count_rules, parse_rules);
 	if (!err && !run->input)
 		err = input_open(&run->env, opt->args[0], &run->input);
 	if (!err && save_is_one(run->input->members[0].map, run->input->members[0].size))
@@ -160,6 +172,7 @@ static struct err *open_stages(struct run *run, enum stage last)
 		err = shrink_blocks(run->image, &run->blocks);
 	if (!err)
 		err = pools_find(&run->env, run->image, &run->blocks, &run->layouts, &run->pools);
+	run->pools.rules = &run->rules;
 	if (err || last < STAGE_GRAPH)
 		return err;
 	progress(&run->env, "finding pointers", 0, 0);
@@ -196,6 +209,7 @@ void run_close(struct run *run)
 	saved_close(run->saved);
 	pools_fini(&run->pools);
 	pool_layouts_fini(&run->layouts);
+	count_rules_fini(&run->rules);
 	if (run->has_blocks)
 		blocks_fini(&run->blocks);
 	smaps_fini(&run->smaps);

@@ -12,6 +12,7 @@
 #include "input/input.h"
 #include "report/report.h"
 #include "type/build.h"
+#include "type/count_rules.h"
 #include "type/pools.h"
 
 struct run {
@@ -24,6 +25,7 @@ struct run {
 	bool has_blocks;
 	struct pools pools;	    /* from STAGE_BLOCKS on */
 	struct pool_layouts layouts; /* --pool-layout */
+	struct count_rules rules;    /* --count-rules */
 	struct smaps smaps; /* --smaps; no rows without */
 	struct saved *saved; /* the input is a saved result: image and blocks are not there */
 	struct graph *graph;

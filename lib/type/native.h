@@ -8,6 +8,7 @@
 
 #include "image/cxx.h"
 #include "image/dbg_types.h"
+#include "type/count_rules.h"
 #include "type/typer.h"
 
 enum native_kind {
@@ -58,6 +59,9 @@ struct native_slot {
 struct native_ref {
 	uint64_t offset;
 	bool is_weak;
+	uint8_t rule;	 /* + 1, of n->rules: to what has that one's count alone; 0: to the library's own */
+	bool by_pointer; /* no rule speaks of this field, but its type leads to what has a count */
+	bool is_open;	 /* a void pointer: perhaps one */
 	const struct native_guard *guard;
 };
 
@@ -97,6 +101,7 @@ struct native {
 		struct native_local *v; /* by address */
 		size_t n, cap;
 	} locals;
+	const struct count_rules *rules; /* NULL: none */
 	struct col objects; /* ids of blocks where native_vtables() found objects, ascending */
 	struct arena mem;
 	taddr window_start, window_end; /* of the segment used last */
@@ -204,9 +209,48 @@ bool native_is_rust_std(const struct dbg_type *type);
 /* native_counts.c: a struct that is a counted reference: its word that leads to the count; NULL: it is none. */
 const struct dbg_member *native_counted(const struct dbg_type *type, uint64_t *ret_offset, bool *ret_is_weak);
 
-/* native_spread.c: from blocks that are typed and from variables, along pointers, to blocks. */
+/* native_rules.c: counts that a rule describes. */
+struct native_number {
+	const struct count_place *place;
+	uint64_t offset; /* in the value */
+	uint8_t width;
+};
+struct native_ruled {
+	const struct count_rule *rule;
+	uint64_t at; /* where in the value the struct lies that the rule speaks of */
+	struct native_number strong, weak;
+};
+/* What values of a shape have their count by; NULL: no rule, or its fields are not there. */
+const struct native_ruled *native_ruled_of(struct native *n, const struct native_shape *shape);
+/* False: they do not lie in those bytes, or are no counts. */
+bool native_ruled_counts(const struct native_ruled *ruled, const uint8_t *bytes, uint64_t size,
+			 uint64_t *ret_strong, uint64_t *ret_weak);
+/* Pointers of a struct that rules speak of: `size` bytes of them. */
+struct native_rule_refs {
+	struct native_rule_ref {
+		uint64_t offset, size;
+		uint8_t kind; /* enum count_ref_kind */
+		uint8_t rule; /* + 1 */
+	} v[2 * COUNT_LIST_MAX];
+	unsigned n;
+};
+void native_rule_refs(const struct native *n, const struct dbg_type *type, struct native_rule_refs *ret);
+/* The rule, + 1, that has no list of fields and whose structs a pointer leads to; 0. */
+uint8_t native_rule_leads(struct native *n, const struct dbg_type *pointer);
+/* Some rule has no list of fields. */
+bool native_rules_open(const struct native *n);
+/* Whether a reference counts with what is counted so (NULL: by a library): of the same rule, or open. */
+bool native_is_ref_to(const struct native *n, const struct native_ref *ref, const struct native_ruled *ruled);
+/* Of nothing but pointers to its like: what links structs that it lies in. */
+bool native_is_chain(const struct dbg_type *type);
+/* What nothing typed leads to and has a count that is right: guessed, and followed. */
 struct native_spread;
+struct err *native_rule_seeds(struct native *n, struct native_spread *spread) MUST_CHECK;
+
+/* native_spread.c: from blocks that are typed and from variables, along pointers, to blocks. */
 struct err *native_spread(struct native *n) MUST_CHECK;
+/* A block of no known type that begins at an address is perhaps a T, and what that leads to. */
+struct err *native_suppose(struct native_spread *s, taddr at, struct native_type *type) MUST_CHECK;
 /* A value of a type lies at an address outside the heap. */
 void native_follow(struct native_spread *s, taddr at, uint64_t bytes, const struct dbg_type *type);
 /* A word, in a register or so, that is of a type. */

@@ -78,13 +78,14 @@ const struct dbg_member *native_counted(const struct dbg_type *type, uint64_t *r
 
 /* ---- what has a count */
 
-enum family { FAMILY_NONE, FAMILY_LIBSTDCXX, FAMILY_LIBCXX, FAMILY_RUST };
+enum family { FAMILY_NONE, FAMILY_LIBSTDCXX, FAMILY_LIBCXX, FAMILY_RUST, FAMILY_RULE };
 
 static const struct counter {
 	const char *name; /* what its type's name begins with */
 	const char *kind;
 	enum family family;
 	bool is_apart; /* what it manages is a block of its own, which the third word leads to */
+	const struct native_ruled *ruled; /* FAMILY_RULE */
 } counters[] = {
 	{ "std::_Sp_counted_ptr_inplace<", "shared_ptr", FAMILY_LIBSTDCXX, false },
 	{ "std::_Sp_counted_ptr<", "shared_ptr", FAMILY_LIBSTDCXX, true },
@@ -147,13 +148,25 @@ static void counts_fini(struct counts *c)
 	col_close(&c->set);
 }
 
-/* NULL: of no type, of another typer, or a guess. */
+/* NULL: of no type, of another typer, or a guess; but of what a rule speaks of the count says more. */
 static struct native_shape *shape_of(const struct counts *c, node_id node)
 {
 	type_id type = graph_type(c->g, node);
 	struct native_shape *shape = type < c->n->by_id.n ? c->n->by_id.v[type] : NULL;
+	const struct counter *is = type < c->counters.n ? c->counters.v[type] : NULL;
 
-	return shape && !shape->is_guess ? shape : NULL;
+	return shape && (!shape->is_guess || (is && is->ruled)) ? shape : NULL;
+}
+
+/* Of a shape that a rule speaks of; NULL: none does. */
+static const struct counter *rule_counter(struct counts *c, const struct native_shape *shape)
+{
+	const struct native_ruled *ruled = c->n->rules ? native_ruled_of(c->n, shape) : NULL;
+	struct counter *ret = ruled ? arena_alloc(&c->n->mem, sizeof(*ret)) : NULL;
+
+	if (ret)
+		*ret = (struct counter){ .kind = ruled->rule->name, .family = FAMILY_RULE, .ruled = ruled };
+	return ret;
 }
 
 static struct err *find_counters(struct counts *c, bool *ret)
@@ -166,6 +179,8 @@ static struct err *find_counters(struct counts *c, bool *ret)
 				   k < ARRAY_SIZE(counters); k++)
 			if (begins(shape->name, counters[k].name))
 				is = &counters[k];
+		if (shape && !is)
+			is = rule_counter(c, shape);
 		*ret = *ret || is;
 		if (!vec_push(&c->counters, &is))
 			return &err_nomem;
@@ -174,9 +189,12 @@ static struct err *find_counters(struct counts *c, bool *ret)
 }
 
 /* The counts themselves; false: nothing that could be some, or no strong reference is left. */
-static bool read_counts(const struct counter *is, const uint8_t *b, struct counted *ret)
+static bool read_counts(const struct counter *is, const uint8_t *b, uint64_t usable, struct counted *ret)
 {
 	switch (is->family) {
+	case FAMILY_RULE:
+		return native_ruled_counts(is->ruled, b, usable, &ret->strong, &ret->weak) && ret->strong &&
+		       ret->strong <= COUNT_MAX && ret->weak <= COUNT_MAX;
 	case FAMILY_LIBSTDCXX:
 		ret->strong = load_u32(b + WORD);
 		ret->weak = load_u32(b + WORD + 4);
@@ -212,19 +230,32 @@ static node_id managed(const struct counts *c, const struct counter *is, const u
 	return block.addr == value ? id : NODE_NONE;
 }
 
+static void keep_counts(const struct counts *c, const struct counter *is, const uint8_t *bytes)
+{
+	const struct native_ruled *r = is->ruled;
+
+	if (!r) {
+		image_keep_exact(c->n->img, bytes, 3 * WORD);
+		return;
+	}
+	image_keep_exact(c->n->img, bytes + r->strong.offset, r->strong.width);
+	if (r->weak.width)
+		image_keep_exact(c->n->img, bytes + r->weak.offset, r->weak.width);
+}
+
 static struct err *add_found(struct counts *c, const struct native_block *b, const struct counter *is)
 {
 	struct counted_at found = { .at = b->at, .usable = b->usable, .counter = is };
 	uint64_t avail = 0;
 	const uint8_t *bytes;
 
-	if (b->usable < 3 * WORD)
+	if (b->usable < 3 * WORD && !is->ruled)
 		return NULL;
 	bytes = native_view(c->n, b->at, &avail);
 	found.is = (struct counted){ .node = b->id, .kind = is->kind };
-	if (!bytes || avail < b->usable || !read_counts(is, bytes, &found.is))
+	if (!bytes || avail < b->usable || !read_counts(is, bytes, b->usable, &found.is))
 		return NULL;
-	image_keep_exact(c->n->img, bytes, 3 * WORD);
+	keep_counts(c, is, bytes);
 	found.is.value = managed(c, is, bytes, b->usable);
 	if (found.is.value == b->id || c->found.n >= UINT32_MAX)
 		return NULL;
@@ -423,17 +454,22 @@ static struct values cut_values(const struct live *live, uint64_t one, const str
 
 /* ---- references */
 
-/* Index in `found` of what begins at an address; UINT32_MAX. */
+/* Index in `found` of what begins at an address, or has there what a rule speaks of; UINT32_MAX. */
 static uint32_t found_at(const struct counts *c, uint64_t word)
 {
 	const struct grains *g = &c->n->blocks->grains;
 	uint64_t grain = grain_of(g, word);
+	const struct native_ruled *ruled;
 	size_t i;
 
 	if (grain == GRAIN_NONE || !bit_get(c->set.base, grain_block(g, grain)))
 		return UINT32_MAX;
-	i = partition_point(c->found.n, k, c->found.v[k].at < word);
-	return i < c->found.n && c->found.v[i].at == word ? (uint32_t)i : UINT32_MAX;
+	i = partition_point(c->found.n, k, c->found.v[k].at <= word);
+	if (!i)
+		return UINT32_MAX;
+	word -= c->found.v[i - 1].at;
+	ruled = c->found.v[i - 1].counter->ruled;
+	return !word || (ruled && word == ruled->at) ? (uint32_t)i - 1 : UINT32_MAX;
 }
 
 /* Of a block that is looked at. */
@@ -441,6 +477,8 @@ struct scanned {
 	const struct native_block *b;
 	const uint8_t *bytes;
 	const struct native_type *type; /* NULL: not known */
+	bool is_guess;
+	struct native_rule_refs named; /* fields that rules speak of by offsets, where no type does */
 };
 
 static struct err *add(struct counts *c, const struct scanned *s, uint64_t offset, uint32_t to, bool sure)
@@ -483,14 +521,23 @@ static struct err *add_typed(struct counts *c, const struct scanned *s, uint64_t
 		    !native_holds(ref->guard, s->bytes + at, size))
 			continue;
 		to = found_at(c, load_u64(s->bytes + at + ref->offset));
-		if (to == UINT32_MAX)
+		if (to == UINT32_MAX || !native_is_ref_to(c->n, ref, c->found.v[to].counter->ruled))
 			continue;
 		if (ref->is_weak)
 			c->found.v[to].is.found_weak++;
 		else
-			err = add(c, s, at + ref->offset, to, true);
+			err = add(c, s, at + ref->offset, to, !ref->is_open && !s->is_guess);
 	}
 	return err;
+}
+
+/* What a rule says of a word of a class that only its name is known of. */
+static const struct native_rule_ref *named_ref(const struct scanned *s, uint64_t offset)
+{
+	for (unsigned i = 0; i < s->named.n; i++)
+		if (offset - s->named.v[i].offset < s->named.v[i].size)
+			return &s->named.v[i];
+	return NULL;
 }
 
 static bool is_typed(const struct scanned *s, uint64_t offset)
@@ -503,6 +550,12 @@ static bool is_typed(const struct scanned *s, uint64_t offset)
 	return i < s->type->n_refs && s->type->refs[i].offset == offset;
 }
 
+/* Its references are one word, of which nothing shows that it is one. */
+static bool has_no_pairs(const struct counted_at *found)
+{
+	return found->counter->family == FAMILY_RUST || found->counter->family == FAMILY_RULE;
+}
+
 /* What looks like a reference where no type says so: [from, to) of the block, of a value at `from`. */
 static struct err *add_untyped(struct counts *c, const struct scanned *s, uint64_t from, uint64_t to)
 {
@@ -510,10 +563,18 @@ static struct err *add_untyped(struct counts *c, const struct scanned *s, uint64
 
 	for (uint64_t at = align_up(from, WORD); to - at >= WORD && at < to && !err; at += WORD) {
 		uint32_t found = found_at(c, load_u64(s->bytes + at));
+		const struct native_rule_ref *ref;
 
 		if (found == UINT32_MAX || is_typed(s, at - from))
 			continue;
-		if (c->found.v[found].counter->family == FAMILY_RUST ? !s->type : is_pair(c, s, at, found))
+		ref = s->type ? NULL : named_ref(s, at);
+		if (ref && ref->kind == COUNT_REF_WEAK)
+			c->found.v[found].is.found_weak++;
+		if (ref && ref->kind == COUNT_REF)
+			err = add(c, s, at, found, true);
+		if (ref)
+			continue;
+		if (has_no_pairs(&c->found.v[found]) ? !s->type : is_pair(c, s, at, found))
 			err = add(c, s, at, found, false);
 	}
 	return err;
@@ -559,9 +620,12 @@ static struct err *find_references(void *arg, const struct native_block *b)
 	if (!s.bytes || avail < b->usable)
 		return NULL;
 	shape = shape_of(c, b->id);
+	if (shape && !shape->type && shape->kind == NATIVE_VALUE)
+		native_rule_refs(c->n, &(struct dbg_type){ .name = shape->name }, &s.named);
 	if (!shape || !shape->type)
 		return add_untyped(c, &s, 0, b->usable);
 	s.type = shape->type;
+	s.is_guess = shape->is_guess;
 	native_refs(c->n, shape->type);
 	size = shape->type->dbg->size;
 	v = values_of(shape, s.bytes, b->usable);

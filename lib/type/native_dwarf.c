@@ -19,6 +19,7 @@ enum {
 	ALTERNATIVES_MAX = 64, /* of one variant */
 	GUARDS_MAX = 4, /* inside each other */
 	BTREE_KEYS = 11, /* of one node */
+	RULE_NONE = UINT8_MAX, /* a rule says that a field does not count */
 };
 
 /* Links of a BTreeMap lead to its leaves' type, whatever node is there. */
@@ -159,6 +160,38 @@ static void add_ref(const struct part *in, struct refs *refs)
 		return;
 	ref.offset = in->at + offset;
 	if (refs->n < SLOTS_MAX)
+		vec_push(refs, &ref);
+}
+
+/* Fields that rules speak of; those that do not count are dropped in the end (keep_refs()). */
+static void add_rule_refs(const struct native *n, const struct part *in, struct refs *refs)
+{
+	struct native_rule_refs found;
+
+	native_rule_refs(n, in->type, &found);
+	for (unsigned i = 0; i < found.n; i++)
+		for (uint64_t at = 0; at < found.v[i].size && refs->n < SLOTS_MAX; at += 8) {
+			struct native_ref ref = {
+				.offset = in->at + found.v[i].offset + at,
+				.is_weak = found.v[i].kind == COUNT_REF_WEAK,
+				.rule = found.v[i].kind == COUNT_REF_NONE ? RULE_NONE : found.v[i].rule,
+				.guard = in->guard,
+			};
+
+			vec_push(refs, &ref);
+		}
+}
+
+/* A pointer that is one because of what it points at. */
+static void add_pointer_ref(struct native *n, const struct part *p, struct refs *refs)
+{
+	struct native_ref ref = { .offset = p->at, .by_pointer = true, .guard = p->guard };
+
+	if (!native_rules_open(n) || refs->n >= SLOTS_MAX)
+		return;
+	ref.rule = native_rule_leads(n, p->type);
+	ref.is_open = !ref.rule && (!p->type->to || p->type->to->kind == DBG_KIND_NONE);
+	if (ref.rule || ref.is_open)
 		vec_push(refs, &ref);
 }
 
@@ -370,8 +403,10 @@ static void push_members(struct native *n, const struct part *in, struct parts *
 
 	dbg_type_load((struct dbg_type *)p.type);
 	native_nodes_of(n, p.type, &p.nodes);
-	if (slots->refs)
+	if (slots->refs) {
 		add_ref(&p, slots->refs);
+		add_rule_refs(n, &p, slots->refs);
+	}
 	if (stored)
 		push_part(todo, &p, stored, p.at);
 	if (stored || add_vector(n, &p, slots) || add_deque(n, &p, slots) || push_alternatives(n, &p, todo))
@@ -399,7 +434,9 @@ static void walk_parts(struct native *n, struct native_type *type, struct slots 
 	while (todo.n && seen++ < PARTS_MAX) {
 		struct part p = todo.v[--todo.n];
 
-		if (p.type->kind == DBG_KIND_POINTER)
+		if (p.type->kind == DBG_KIND_POINTER && slots->refs)
+			add_pointer_ref(n, &p, slots->refs);
+		else if (p.type->kind == DBG_KIND_POINTER)
 			add_slot(n, slots, &p, p.at, p.type, NATIVE_POINTER);
 		else if (p.type->kind == DBG_KIND_STRUCT)
 			push_members(n, &p, &todo, slots);
@@ -429,11 +466,28 @@ void native_compile(struct native *n, struct native_type *type)
 	free(slots.v);
 }
 
+/* What rules say of a field before what its type says. */
 static int by_ref_offset(const void *a, const void *b)
 {
 	const struct native_ref *x = a, *y = b;
 
-	return x->offset < y->offset ? -1 : x->offset > y->offset;
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	return x->by_pointer - y->by_pointer;
+}
+
+static size_t keep_refs(const struct refs *refs, struct native_ref *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < refs->n; i++) {
+		const struct native_ref *ref = &refs->v[i];
+
+		if (ref->rule != RULE_NONE &&
+		    !(ref->by_pointer && i && refs->v[i - 1].offset == ref->offset))
+			ret[n++] = *ref;
+	}
+	return n;
 }
 
 void native_refs(struct native *n, struct native_type *type)
@@ -449,9 +503,8 @@ void native_refs(struct native *n, struct native_type *type)
 		qsort(refs.v, refs.n, sizeof(*refs.v), by_ref_offset);
 	kept = refs.n ? arena_alloc(&n->mem, refs.n * sizeof(*kept)) : NULL;
 	if (kept) {
-		memcpy(kept, refs.v, refs.n * sizeof(*kept));
+		type->n_refs = (uint32_t)keep_refs(&refs, kept);
 		type->refs = kept;
-		type->n_refs = (uint32_t)refs.n;
 	}
 	free(refs.v);
 }

@@ -667,6 +667,17 @@ void native_follow_word(struct native_spread *s, uint64_t word, const struct dbg
 	follow_all(s);
 }
 
+struct err *native_suppose(struct native_spread *s, taddr at, struct native_type *type)
+{
+	struct place p;
+
+	if (!find_place(s, at, &p) || p.offset || s->n->cols->confidence[p.id])
+		return s->err;
+	s->most = TYPE_GUESSED;
+	settle(s, &p, type, NATIVE_VALUE, TYPE_GUESSED, type->dbg->size);
+	return s->err ? s->err : run(s);
+}
+
 /* Objects that say themselves what they are, and of which DWARF tells more. */
 static struct err *on_known(void *arg, const struct native_block *b)
 {
@@ -738,5 +749,7 @@ struct err *native_spread(struct native *n)
 		err = native_roots(n, &s);
 	if (!err)
 		err = native_each_object(n, on_known, &s);
-	return err ? err : run(&s);
+	if (!err)
+		err = run(&s);
+	return err ? err : native_rule_seeds(n, &s);
 }

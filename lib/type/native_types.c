@@ -7,6 +7,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "type/native.h"
+#include "type/pools.h"
 
 const uint8_t *native_view(struct native *n, taddr at, uint64_t *ret_avail)
 {
@@ -198,10 +199,9 @@ static struct err *open_typer(struct env *env, const struct image *img, const st
 	_cleanup_(guard_native) struct native *n = calloc(1, sizeof(*n));
 	struct err *err;
 
-	(void)pools;
 	if (!n)
 		return &err_nomem;
-	*n = (struct native){ .env = env, .img = img, .blocks = blocks };
+	*n = (struct native){ .env = env, .img = img, .blocks = blocks, .rules = pools ? pools->rules : NULL };
 	err = cxx_open(img, &n->cxx);
 	if (!err)
 		err = open_dwarf(n);

@@ -1,6 +1,6 @@
 /*
- * type/pool_layout.c - the text of a pool layout: a key and its values on each line, `#` before
- * what is not read.  One table says which keys there are.
+ * type/pool_layout.c - the text of a pool layout (type/rule_text.h).  One table says which keys there
+ * are.
  */
 #include "type/pool_layout.h"
 
@@ -9,10 +9,9 @@
 
 #include "base/guard.h"
 #include "base/vec.h"
+#include "type/rule_text.h"
 
 enum {
-	WORDS_MAX = 8, /* on a line */
-	LINE_MAX_BYTES = 256,
 	ENOUGH_PROOF = 2, /* what a layout must be able to show of each pool */
 };
 
@@ -91,26 +90,16 @@ static uint32_t *field(struct pool_layout *l, uint16_t at)
 static struct err *wrong_at(const struct parser *p, unsigned line, const char *what,
 			    const char *arg)
 {
-	return err_new(ERR_USAGE, "%s:%u: %s%s%s", p->file, line, what, *arg ? ": " : "", arg);
+	return rule_wrong(p->file, line, what, arg);
 }
 
 /* ---- values */
-
-static bool parse_number(const char *s, uint64_t *ret)
-{
-	char *end;
-
-	if (*s < '0' || *s > '9' || strlen(s) > 20)
-		return false;
-	*ret = strtoull(s, &end, 0);
-	return !*end;
-}
 
 static struct err *parse_below(const struct parser *p, const char *s, uint32_t *ret)
 {
 	uint64_t n;
 
-	if (!parse_number(s, &n))
+	if (!rule_number(s, &n))
 		return wrong(p, "this is no number", s);
 	if (n > LAYOUT_STRUCT_MAX)
 		return wrong(p, "this is more than the 65536 bytes that a structure may have", s);
@@ -125,7 +114,7 @@ static const char *copy(struct parser *p, const char *s)
 
 /* ---- keys; words[0] is the key, n of them in all */
 
-static struct err *parse_need(struct parser *p, enum layout_need kind, char **words, unsigned n)
+static struct err *parse_need(struct parser *p, enum layout_need kind, char *const *words, unsigned n)
 {
 	struct pool_layout *l = p->now;
 
@@ -138,7 +127,7 @@ static struct err *parse_need(struct parser *p, enum layout_need kind, char **wo
 	return l->needs[l->n_needs++].name ? NULL : &err_nomem;
 }
 
-static struct err *parse_find(struct parser *p, char **words, unsigned n)
+static struct err *parse_find(struct parser *p, char *const *words, unsigned n)
 {
 	static const char *const places[] = {
 		[PLACE_BLOCK] = "block",       [PLACE_PAGE] = "page",
@@ -176,7 +165,7 @@ static struct err *parse_find(struct parser *p, char **words, unsigned n)
 	return NULL;
 }
 
-static struct err *parse_magic(struct parser *p, char **words, unsigned n)
+static struct err *parse_magic(struct parser *p, char *const *words, unsigned n)
 {
 	struct pool_layout *l = p->now;
 	unsigned k = l->n_magics;
@@ -190,7 +179,7 @@ static struct err *parse_magic(struct parser *p, char **words, unsigned n)
 	if (err)
 		return err;
 	l->magics[k].width = !strcmp(words[2], "u32") ? 4 : 8;
-	if (!parse_number(words[3], &l->magics[k].value) ||
+	if (!rule_number(words[3], &l->magics[k].value) ||
 	    (l->magics[k].width == 4 && l->magics[k].value > UINT32_MAX))
 		return wrong(p, "this is no number of that size", words[3]);
 	if (!l->magics[k].value)
@@ -199,7 +188,7 @@ static struct err *parse_magic(struct parser *p, char **words, unsigned n)
 	return NULL;
 }
 
-static struct err *parse_code(struct parser *p, char **words, unsigned n)
+static struct err *parse_code(struct parser *p, char *const *words, unsigned n)
 {
 	struct pool_layout *l = p->now;
 
@@ -210,7 +199,7 @@ static struct err *parse_code(struct parser *p, char **words, unsigned n)
 	return parse_below(p, words[1], &l->codes[l->n_codes++]);
 }
 
-static struct err *parse_spare(struct parser *p, char **words, unsigned n)
+static struct err *parse_spare(struct parser *p, char *const *words, unsigned n)
 {
 	struct pool_layout *l = p->now;
 	struct err *err;
@@ -226,7 +215,7 @@ static struct err *parse_spare(struct parser *p, char **words, unsigned n)
 	return err;
 }
 
-static struct err *parse_offset(struct parser *p, const struct key *key, char **words, unsigned n)
+static struct err *parse_offset(struct parser *p, const struct key *key, char *const *words, unsigned n)
 {
 	uint32_t *at = field(p->now, key->field);
 	struct err *err;
@@ -248,19 +237,16 @@ static struct err *parse_offset(struct parser *p, const struct key *key, char **
 
 /* ---- layouts */
 
-static struct err *begin(struct parser *p, char **words, unsigned n)
+static struct err *begin(struct parser *p, const struct rule_line *line)
 {
 	struct pool_layout l = { .line = p->line };
-	char name[LINE_MAX_BYTES] = "";
+	char name[RULE_LINE_MAX];
 
-	if (n < 2)
-		return wrong(p, "a name belongs here", words[0]);
+	if (line->n < 2)
+		return wrong(p, "a name belongs here", line->v[0]);
 	if (p->to->n == LAYOUTS_MAX)
-		return wrong(p, "64 layouts are enough", words[0]);
-	for (unsigned i = 1; i < n; i++) {
-		strcat(name, i > 1 ? " " : ""); /* together no longer than the line */
-		strcat(name, words[i]);
-	}
+		return wrong(p, "64 layouts are enough", line->v[0]);
+	rule_join(line, 1, line->n, name);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (keys[i].kind == KEY_OFFSET)
 			*field(&l, keys[i].field) = LAYOUT_ABSENT;
@@ -349,14 +335,18 @@ static struct err *end(const struct parser *p)
 	return check_keys(p, l);
 }
 
-static struct err *parse_key(struct parser *p, char **words, unsigned n)
+static struct err *parse_line(void *arg, const struct rule_line *line)
 {
+	struct parser *p = arg;
 	const struct key *key = keys;
+	char *const *words = line->v;
+	unsigned n = line->n;
 
+	p->line = line->no;
 	if (!strcmp(words[0], "pool")) {
 		struct err *err = end(p);
 
-		return err ? err : begin(p, words, n);
+		return err ? err : begin(p, line);
 	}
 	if (!p->now)
 		return wrong(p, "a layout begins with `pool NAME`, not with", words[0]);
@@ -382,53 +372,12 @@ static struct err *parse_key(struct parser *p, char **words, unsigned n)
 	return parse_offset(p, key, words, n);
 }
 
-static struct err *parse_line(struct parser *p, const char *s, size_t len)
-{
-	char line[LINE_MAX_BYTES], *words[WORDS_MAX], *rest = line;
-	const char *comment = memchr(s, '#', len);
-	unsigned n = 0;
-
-	len = comment ? (size_t)(comment - s) : len;
-	if (len >= sizeof(line))
-		return wrong(p, "this line is longer than 255 bytes", "");
-	memcpy(line, s, len);
-	line[len] = 0;
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] >= 0x7f ||
-		    (line[i] < ' ' && line[i] != '\t' && line[i] != '\r'))
-			return wrong(p, "this line is not plain text", "");
-	for (;;) {
-		char *word = strsep(&rest, " \t\r");
-
-		if (!word)
-			break;
-		if (!*word)
-			continue;
-		if (n == WORDS_MAX)
-			return wrong(p, "this line has too many words", words[0]);
-		words[n++] = word;
-	}
-	return n ? parse_key(p, words, n) : NULL;
-}
-
 struct err *pool_layouts_parse(const char *file, const char *text, size_t n,
 			       struct pool_layouts *ret)
 {
 	struct parser p = { .file = file, .to = ret };
-	struct err *err = NULL;
+	struct err *err = rule_text_each(file, text, n, parse_line, &p);
 
-	if (n > LAYOUT_FILE_MAX)
-		return err_new(ERR_USAGE, "%s: a layout of more than 64 KiB", file);
-	while (n && !err) {
-		const char *eol = memchr(text, '\n', n);
-		size_t len = eol ? (size_t)(eol - text) : n;
-
-		p.line++;
-		err = parse_line(&p, text, len);
-		len += eol ? 1 : 0;
-		text += len;
-		n -= len;
-	}
 	return err ? err : end(&p);
 }
 

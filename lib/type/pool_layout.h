@@ -16,7 +16,6 @@
 #define LAYOUT_ABSENT UINT32_MAX
 
 enum {
-	LAYOUT_FILE_MAX = 64 << 10,   /* bytes of a text */
 	LAYOUT_STRUCT_MAX = 64 << 10, /* bytes of a head, and of a chunk's header */
 	LAYOUTS_MAX = 64,
 	LAYOUT_LIST_MAX = 4, /* of each thing that may be given several times */
