@@ -43,7 +43,7 @@ class Recipe:
 	"""One case: which allocator, from which suite, and how the program comes by it."""
 	allocator: str
 	suite: str
-	how: str = "preload"	# preload | linked | static | static-stripped | plugin | musl | musl-static | musl-aarch64 | rust
+	how: str = "preload"	# preload | linked | static | static-stripped | plugin | musl | musl-static | musl-cpp | musl-aarch64 | rust
 	musl: str = None	# a release of musl that no suite has
 	release: str = None	# one of the library, likewise
 	program: str = "churn"
@@ -69,6 +69,8 @@ class Recipe:
 				plugin=("plugin_own.c", archive))
 		if self.allocator == "musl":
 			# What is preloaded makes musl's loader allocate, unseen: without, only the program does.
+			if self.how == "musl-cpp":
+				return Case(self.program, **common, build=self.how)
 			return Case(self.program, **{**common, "record": False}, suite=self.suite, build=self.how, musl=self.musl,
 				notes_all=True, flags=NAMED)
 		if self.how.startswith("static"):
@@ -130,6 +132,11 @@ SMALL_ARENA = (("MIMALLOC_ARENA_EAGER_COMMIT", "0"),)
 CASES["mimalloc.sparse.2.2.7"] = Recipe("mimalloc", None, release="2.2.7", program="sparse", args=("TRUTH",),
 	environment=SMALL_ARENA,
 	about="mimalloc 2.2.7 (built from its release source), whose mi_collect() gives memory back at once")
+for _release in ("3.2.8", "3.3.2", "3.4.3"):
+	CASES[f"mimalloc.sparse.{_release}"] = Recipe("mimalloc", None, release=_release, program="sparse", args=("TRUTH",),
+		environment=SMALL_ARENA, about=f"mimalloc {_release} (built from its release source): blocks left in nearly empty pages")
+CASES["mimalloc.sparse.sid"] = Recipe("mimalloc", "sid", program="sparse", args=("TRUTH",), environment=SMALL_ARENA,
+	about="mimalloc of sid: blocks left in nearly empty pages")
 CASES["mimalloc.sid"] = Recipe("mimalloc", "sid", environment=SMALL_ARENA)
 for _release in ("2.0.7", "2.1.2", "2.2.7", "2.4.1", "3.2.8", "3.3.2", "3.4.3"):
 	for _build in ("", "-secure"):
@@ -150,6 +157,8 @@ for _suite in ("bookworm", "trixie", "sid"):
 		environment=(("TCMALLOC_SAMPLE_PARAMETER", "4096"),))
 for _allocator in ("jemalloc", "mimalloc"):
 	CASES[f"{_allocator}.rust"] = Recipe(_allocator, None, "rust", environment=SMALL_ARENA)
+CASES["musl.cpp"] = Recipe("musl", None, "musl-cpp", program="churn_cpp", args=("TRUTH", "1"),
+	about="containers of C++ (libc++) on musl, static, by operator new")
 CASES["musl.rust"] = Recipe("musl", None, "rust", musl="Rust's own")
 CASES["tcmalloc.rust"] = Recipe("tcmalloc", "bookworm", program="churn_rust", args=("TRUTH",),
 	about="a Rust program with tcmalloc preloaded")

@@ -16,6 +16,7 @@ process: see ../README.md.  A case that this machine cannot make raises CannotMa
 """
 import argparse
 import dataclasses
+import importlib.util
 import os
 import pathlib
 import re
@@ -52,7 +53,7 @@ class Case:
 	program: str			# src/PROGRAM.c or .cpp
 	args: tuple = ("TRUTH",)	# TRUTH stands for the file to write
 	capture: str = "gcore"		# gcore | kernel | qemu | systemd
-	build: str = "dynamic"		# dynamic | static | stripped | aarch64 | musl | musl-static | rust | musl-aarch64
+	build: str = "dynamic"		# dynamic | static | stripped | aarch64 | musl | musl-static | musl-cpp | rust | musl-aarch64
 	flags: tuple = ()		# more compiler flags
 	link: tuple = ()		# more for the linker
 	preload: tuple = ()		# libraries after the recorder: another allocator
@@ -201,6 +202,8 @@ def build(case, exe):
 	if source.suffix in (".rs", ".go"):
 		(build_rust if source.suffix == ".rs" else build_go)(case, exe)
 		return build_recorder(exe, "gcc", [], ["-DRECORDER_NEXT"]) if case.record else None
+	if case.build == "musl-cpp":
+		return build_musl_cpp(case, source, exe)
 	if case.plugin:
 		build_plugin(case, exe)
 	compiler, target = compiler_for(case, source)
@@ -246,6 +249,31 @@ def build_rust(case, exe):
 		run_tool(*command, "--features", ",".join(case.features))
 	shutil.copyfile(folder / "release" / case.program, exe)
 	exe.chmod(0o755)
+
+
+def build_musl_cpp(case, source, exe):
+	"""
+	C++ on this machine's musl: no package has a libstdc++ for it, but zig (PyPI's ziglang) brings libc++ along and
+	compiles it for musl.  Its linker has no --wrap, which the recorder needs: musl's own driver links.
+	"""
+	need("musl-gcc")
+	if importlib.util.find_spec("ziglang") is None:
+		raise CannotMake("no zig (pip install ziglang==0.13.0)")
+	cache = exe.with_name(exe.name + ".zig")
+	env = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)}
+	zig = [sys.executable, "-m", "ziglang", "c++", "-target", "x86_64-linux-musl", "-static", "-x", "c++"]
+	common = [*COMMON_FLAGS, f"-I{SRC}", "-DCORPUS_STATIC", "-DCORPUS_FOREIGN_MALLOC", "-DRECORDER_WRAP", "-fno-builtin"]
+	objects = [exe.with_name(f"{exe.name}.{unit}.o") for unit in ("program", "truth", "recorder")]
+	run_tool(*zig, *common, "-fno-sanitize=all", "-std=c++17", "-c", "-o", objects[0], source, env=env)
+	for obj, unit in zip(objects[1:], ("truth.c", "recorder.c")):
+		run_tool("musl-gcc", *common, "-std=gnu17", "-c", "-o", obj, SRC / unit)
+	# It compiles its libraries for whatever is linked first.
+	run_tool(*zig, "-o", exe, "-", input="int main() { return 0; }", env=env)
+	libraries = [next(cache.glob(f"o/*/{name}.a")) for name in ("libc++", "libc++abi", "libunwind", "libcompiler_rt")]
+	run_tool("musl-gcc", "-static", "-no-pie", *case.flags, "-o", exe, *objects, "-Wl,--start-group", *libraries, "-lgcc", "-lc", "-Wl,--end-group",
+		*[f"-Wl,--wrap={name}" for name in WRAPPED])
+	for obj in objects:
+		obj.unlink()
 
 
 def build_go(case, exe):
