@@ -6,10 +6,14 @@
  * of memory and what to put there.  A heap of blocks of 256 bytes, a module's data, and a mapping
  * that no heap claims, in memory alone.
  */
+#include <elf.h>
+
 #include "base/cursor.h"
+#include "base/guard.h"
 #include "fuzz.h"
 #include "graph/graph.h"
 #include "heap/blocks.h"
+#include "image/symtab.h"
 #include "type/build.h"
 #include "type/pools.h"
 
@@ -100,6 +104,41 @@ static const struct walker_ops fuzz_walker = {
 
 /* ---- the memory */
 
+/* What the one module is, and the variable that it exports, at the start of its data. */
+static const struct library {
+	const char *path, *symbol;
+} libraries[] = {
+	{ "/usr/sbin/nginx" },		     { "/lib/libapr-1.so.0" },	 { "/lib/libprotobuf.so.32" },
+	{ "/lib/libglib-2.0.so.0" },	     { "/lib/libluajit-5.1.so.2" }, { "/usr/bin/memcached" },
+	{ "/bin/none" },		     { "/usr/bin/postgres", "TopMemoryContext" },
+	{ "/lib/libtalloc.so.2", "talloc_version_major" },
+};
+static struct symtab *exported[ARRAY_SIZE(libraries)];
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	static char strings[ARRAY_SIZE(libraries)][32]; /* each begins with a NUL */
+
+	(void)argc;
+	(void)argv;
+	for (size_t i = 0; i < ARRAY_SIZE(libraries); i++) {
+		static const Elf64_Sym sym = {
+			.st_name = 1, .st_info = STB_GLOBAL << 4 | STT_OBJECT, .st_shndx = 1, .st_value = DATA, .st_size = 8,
+		};
+		const char *name = libraries[i].symbol;
+
+		if (!name)
+			continue;
+		snprintf(strings[i] + 1, sizeof(strings[i]) - 1, "%s", name);
+		exported[i] = symtab_new();
+		if (!exported[i] || symtab_add(exported[i], (const uint8_t *)&sym, sizeof(sym), (const uint8_t *)strings[i],
+					       sizeof(strings[i]), 0) || symtab_seal(exported[i]))
+			abort();
+	}
+	return 0;
+}
+
 struct world {
 	struct segment segments[N_RANGES];
 	struct module module;
@@ -110,10 +149,7 @@ struct world {
 
 static void world_init(struct world *w, struct env *env, unsigned library)
 {
-	static const char *const paths[] = {
-		"/usr/sbin/nginx",    "/lib/libapr-1.so.0",	"/lib/libprotobuf.so.32",
-		"/lib/libglib-2.0.so.0", "/lib/libluajit-5.1.so.2", "/usr/bin/memcached", "/bin/none",
-	};
+	const struct library *lib = &libraries[library % ARRAY_SIZE(libraries)];
 
 	memset(w, 0, sizeof(*w));
 	for (unsigned i = 0; i < N_RANGES; i++)
@@ -127,7 +163,8 @@ static void world_init(struct world *w, struct env *env, unsigned library)
 			.bytes = w->bytes + (i == N_RANGES - 1 ? END - HEAP : ranges[i].start - HEAP),
 		};
 	w->target = (struct target){ .id = TARGET_X86_64, .name = "x86_64", .tls_below_tp = 1 };
-	w->module.path = paths[library % (sizeof(paths) / sizeof(paths[0]))];
+	w->module.path = lib->path;
+	w->module.symtab = exported[lib - libraries];
 	w->module.start = DATA;
 	w->module.end = MAPPED;
 	w->img = (struct image){
@@ -136,10 +173,10 @@ static void world_init(struct world *w, struct env *env, unsigned library)
 	};
 }
 
-/* Which word, how, and a value: itself, the address of a word, code, a small one. */
+/* Which word (the last are code's), how, and a value: itself, the address of a word, code, a small one. */
 static void patch(struct world *w, struct cursor *c)
 {
-	uint32_t where = cursor_u16(c) % ((END - HEAP) / 8) * 8;
+	uint32_t where = cursor_u16(c) % (sizeof(w->bytes) / 8) * 8;
 	unsigned how = cursor_u8(c);
 	uint64_t value = cursor_u64(c);
 
