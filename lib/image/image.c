@@ -186,7 +186,7 @@ const uint8_t *image_view(const struct image *img, taddr addr, uint64_t *ret_ava
 
 	if (!seg || !seg->bytes)
 		return NULL;
-	*ret_avail = seg->end - addr;
+	*ret_avail = seg->end - addr + seg->behind;
 	return seg->bytes + (addr - seg->start);
 }
 

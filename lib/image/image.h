@@ -48,6 +48,7 @@ struct segment {
 	int32_t module;	      /* index in image.modules, -1 if none maps it */
 	const char *file;     /* NT_FILE path of the mapping, NULL if anonymous; image's own */
 	uint64_t file_offset; /* of `start` in that file */
+	uint64_t behind;      /* bytes of the segments from `end` on that lie right behind `bytes` */
 };
 
 enum symbols_kind { SYMBOLS_NONE, SYMBOLS_DYNAMIC, SYMBOLS_SYMTAB, SYMBOLS_DWARF };
@@ -167,8 +168,9 @@ extern const struct dump_ops *const dump_registry[];
 const struct segment *image_segment(const struct image *img, taddr addr);
 
 /*
- * Zero-copy: bytes at addr up to the end of what lies contiguous in one segment; NULL when there
- * are none.  The hot path of every reader.
+ * Zero-copy: bytes at addr up to the end of what lies contiguous, in one segment or in several (a
+ * program's .bss begins in a page of its file); NULL when there are none.  The hot path of every
+ * reader.
  */
 const uint8_t *image_view(const struct image *img, taddr addr, uint64_t *ret_avail);
 

@@ -251,6 +251,15 @@ static const uint8_t *file_bytes(const struct module *m, taddr addr, uint64_t n,
 	return NULL;
 }
 
+/* A mapping that was split is often one again: in memory, and in the dump. */
+static void segments_join(struct segment *v, size_t n)
+{
+	for (size_t i = n; i-- > 1;)
+		if (v[i - 1].bytes && v[i - 1].end == v[i].start &&
+		    v[i - 1].bytes + (v[i - 1].end - v[i - 1].start) == v[i].bytes)
+			v[i - 1].behind = v[i].end - v[i].start + v[i].behind;
+}
+
 struct err *modules_restore_bytes(struct image *img)
 {
 	struct {
@@ -286,6 +295,7 @@ struct err *modules_restore_bytes(struct image *img)
 		}
 	}
 	free(img->segments);
+	segments_join(out.v, out.n);
 	img->segments = out.v;
 	img->n_segments = out.n;
 	return NULL;

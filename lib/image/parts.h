@@ -42,7 +42,7 @@ struct err *modules_build(struct image *img, const struct mapped_file *files, si
  * begin and end, and fills segment->module, file and file_offset.
  */
 struct err *segments_of_modules(struct image *img, const struct mapped_file *files, size_t n) MUST_CHECK;
-/* module_segments.c: gives absent parts of segments the bytes of the matching files. */
+/* module_segments.c: gives absent parts of segments the bytes of the matching files; segment->behind. */
 struct err *modules_restore_bytes(struct image *img) MUST_CHECK;
 /* symtab.c: module->symtab, module->symbols. */
 struct err *symbols_open(struct image *img, const struct image_options *opt) MUST_CHECK;

@@ -18,7 +18,7 @@ const uint8_t *native_view(struct native *n, taddr at, uint64_t *ret_avail)
 		if (!seg || !seg->bytes)
 			return NULL;
 		n->window_start = seg->start;
-		n->window_end = seg->end;
+		n->window_end = seg->end + seg->behind;
 		n->window = seg->bytes;
 	}
 	*ret_avail = n->window_end - at;

@@ -83,6 +83,7 @@ static struct bank bank;
 struct line *lines;
 static __thread struct account *volatile of_thread;
 struct account accounts[2];
+static struct line *buckets[4096]; /* the first page of .bss is of the file's mapping, the others are not */
 
 #define NOTE(p, form, type, path) types_note(p, sizeof(*(p)), form, type, 0, path)
 
@@ -193,6 +194,9 @@ static NOINLINE void make_others(void)
 	accounts[1].first = new_line(5, "accounts[1].first");
 	bank.root->opaque = zeroed(300);
 	types_note(bank.root->opaque, 300, TRAP, "struct account", 0, NULL);
+	for (int i = 0; i < 4096; i += 63)
+		buckets[i] = new_line(20 + i % 90, i == 63 * 40 ? "buckets[2520]" : NULL);
+	buckets[2520]->next = new_line(33, "buckets[2520]->next");
 	bank.root->either.line = new_line(9, NULL);
 	n_type_notes--; /* a union's: open */
 }

@@ -160,12 +160,49 @@ static void hostile_headers(void **state)
 	}
 }
 
+/* Neighbours in memory whose bytes are neighbours too are viewed as one. */
+static void views_go_on(void **state)
+{
+	static const uint8_t bytes[5 * PAGE];
+	_cleanup_(env_fini) struct env env;
+	_cleanup_(image_fini) struct image img = { .env = &env };
+	static const struct segment rows[] = {
+		{ .start = AT, .end = AT + PAGE, .bytes = bytes, .origin = SEG_CORE, .module = -1 },
+		{ .start = AT + PAGE, .end = AT + 2 * PAGE, .bytes = bytes + PAGE, .origin = SEG_CORE, .module = -1 },
+		{ .start = AT + 2 * PAGE, .end = AT + 3 * PAGE, .bytes = bytes + 3 * PAGE, .origin = SEG_CORE, .module = -1 },
+		{ .start = AT + 3 * PAGE, .end = AT + 4 * PAGE, .module = -1 },
+		{ .start = AT + 5 * PAGE, .end = AT + 6 * PAGE, .bytes = bytes + 4 * PAGE, .origin = SEG_CORE, .module = -1 },
+	};
+	static const struct {
+		taddr at;
+		uint64_t avail; /* 0: nothing is there */
+	} views[] = {
+		{ AT, 2 * PAGE }, { AT + 8, 2 * PAGE - 8 }, { AT + PAGE, PAGE }, { AT + 2 * PAGE + 1, PAGE - 1 },
+		{ AT + 3 * PAGE, 0 }, { AT + 4 * PAGE, 0 }, { AT + 5 * PAGE, PAGE },
+	};
+
+	(void)state;
+	env_init(&env);
+	img.segments = malloc(sizeof(rows));
+	assert_non_null(img.segments);
+	memcpy(img.segments, rows, sizeof(rows));
+	img.n_segments = ARRAY_SIZE(rows);
+	assert_null(modules_restore_bytes(&img));
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
+		uint64_t avail = 0;
+
+		assert_int_equal(image_view(&img, views[i].at, &avail) != NULL, views[i].avail != 0);
+		assert_int_equal(avail, views[i].avail);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_rows),
 		cmocka_unit_test(mapped_but_not_dumped),
 		cmocka_unit_test(hostile_headers),
+		cmocka_unit_test(views_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
