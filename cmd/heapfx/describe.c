@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/vec.h"
+#include "captured.h"
 #include "pipeline.h"
 
 static void describe_input(struct run *run)
@@ -21,6 +22,7 @@ static void describe_input(struct run *run)
 		.signal = img->signal,
 		.bytes = run->input->file_size ? run->input->file_size : img->core->size,
 		.complete = img->complete,
+		.captured = captured_time(run),
 	};
 }
 

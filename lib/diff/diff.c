@@ -166,6 +166,7 @@ struct err *diff_add(struct diff *d, const struct report *r, struct diff_time ti
 	in->command = arena_strdup(&d->mem, r->input.command);
 	in->pid = r->input.pid;
 	in->time = time;
+	in->captured = r->input.captured;
 	if (!in->path)
 		return &err_nomem;
 	for (size_t i = 0; i < r->heaps.n; i++)
@@ -246,21 +247,35 @@ static void measure(struct diff_row *row, unsigned n)
 		row->is_monotone = row->is_monotone && row->at[i].bytes > row->at[i - 1].bytes;
 }
 
-enum { FILES_APART_S = 60 }; /* less than this between two files says nothing */
+enum {
+	CAPTURES_APART_S = 10, /* they are told to the second */
+	FILES_APART_S = 60,    /* less than this between two files says nothing */
+};
 
-/* A clock of one process is one clock; a file's time is worth a guess where it is far off. */
+static bool apart(int64_t from, int64_t to, int64_t seconds)
+{
+	return from > 0 && to > from && to - from >= seconds * 1000000000;
+}
+
+/*
+ * When the dumps were made is best known to who made them; a runtime's clock is how late it was at
+ * least; a file's time is worth a guess where it is far off.
+ */
 static void find_hours(struct diff *d)
 {
 	const struct diff_input *first = &d->inputs[0], *last = &d->inputs[d->n - 1];
 	const struct diff_time *from = &first->time, *to = &last->time;
 	bool have_clocks = from->clock > 0 && to->clock > 0 && first->pid && first->pid == last->pid;
 
-	if (have_clocks && to->clock > from->clock) {
+	if (apart(first->captured, last->captured, CAPTURES_APART_S)) {
+		d->hours = (double)(last->captured - first->captured) / 3600e9;
+		d->clock = DIFF_CAPTURES;
+	} else if (have_clocks && to->clock > from->clock) {
 		d->hours = (double)(to->clock - from->clock) / 3600e9;
-	} else if (!have_clocks && from->file > 0 && to->file > from->file &&
-		   to->file - from->file >= FILES_APART_S * INT64_C(1000000000)) {
+		d->clock = DIFF_RUNTIME;
+	} else if (!have_clocks && apart(from->file, to->file, FILES_APART_S)) {
 		d->hours = (double)(to->file - from->file) / 3600e9;
-		d->by_files = true;
+		d->clock = DIFF_FILES;
 	}
 }
 
@@ -287,9 +302,24 @@ struct err *diff_finish(struct diff *d)
 	return NULL;
 }
 
+const char *diff_clock_name(enum diff_clock clock)
+{
+	static const char *const names[] = {
+		[DIFF_CAPTURES] = "captures", [DIFF_RUNTIME] = "runtime", [DIFF_FILES] = "files",
+	};
+
+	return names[clock];
+}
+
 const char *diff_clock_words(const struct diff *d)
 {
-	return d->by_files ? ", by the times of the files" : "";
+	static const char *const words[] = {
+		[DIFF_CAPTURES] = "by the times of the captures",
+		[DIFF_RUNTIME] = "by the program's own clock",
+		[DIFF_FILES] = "by the times of the files",
+	};
+
+	return words[d->clock];
 }
 
 void diff_fini(struct diff *d)

@@ -40,7 +40,15 @@ struct diff_row {
 	bool is_monotone;  /* more bytes each time; needs three dumps */
 };
 
-/* When it was: nanoseconds by either clock; 0: unknown. */
+/* Where hours between dumps are from. */
+enum diff_clock {
+	DIFF_CAPTURES, /* who made the dumps says when */
+	DIFF_RUNTIME,  /* a runtime's own clock, of one process */
+	DIFF_FILES,    /* when the files were last written */
+};
+const char *diff_clock_name(enum diff_clock clock); /* "captures", "runtime", "files" */
+
+/* When it was, besides what the report says: nanoseconds by either clock; 0: unknown. */
 struct diff_time {
 	int64_t clock; /* of a runtime: of one process the same clock */
 	int64_t file;  /* when the file was last written: late, if it was copied; a hint, no more */
@@ -52,6 +60,7 @@ struct diff_input {
 	uint64_t memory; /* bytes of memory that the breakdown adds up to, without what was never touched */
 	uint64_t heap;	 /* used bytes of all heaps */
 	struct diff_time time;
+	int64_t captured; /* as in struct rp_input */
 };
 
 struct diff {
@@ -60,11 +69,10 @@ struct diff {
 	unsigned n; /* dumps */
 	RP_LIST(struct diff_row, rows); /* by section, then what grew most; made by diff_finish() */
 	double hours; /* from the first to the last; 0: unknown */
-	bool by_files; /* hours are those between the files' times */
+	enum diff_clock clock; /* where they are from */
 };
 
-/* ", by the times of the files", where that is all there is. */
-const char *diff_clock_words(const struct diff *d);
+const char *diff_clock_words(const struct diff *d); /* "by the times of the files" */
 /* Adds the next dump; nothing of `r` is needed afterwards. */
 struct err *diff_add(struct diff *d, const struct report *r, struct diff_time time) MUST_CHECK;
 struct err *diff_finish(struct diff *d) MUST_CHECK;

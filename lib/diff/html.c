@@ -115,7 +115,7 @@ struct err *diff_write_html(const struct diff *d, unsigned top, FILE *out)
 	}
 	fputs("</ol>\n", out);
 	if (d->hours > 0)
-		fprintf(out, "<p>%.2f hours between the first and the last%s</p>\n", d->hours,
+		fprintf(out, "<p>%.2f hours between the first and the last, %s</p>\n", d->hours,
 			diff_clock_words(d));
 	for (unsigned s = 0; s < DIFF_SECTIONS && !err; s++)
 		err = put_section(out, d, s, titles[s], top < 50 ? 50 : top);

@@ -99,7 +99,7 @@ struct err *diff_write_json(const struct diff *d, FILE *out)
 	if (d->hours > 0)
 		json_ratio(j, "hours", d->hours);
 	if (d->hours > 0)
-		json_text(j, "clock", d->by_files ? "files" : "runtime");
+		json_text(j, "clock", diff_clock_name(d->clock));
 	for (unsigned s = 0; s < DIFF_SECTIONS; s++) {
 		size_t first, end;
 

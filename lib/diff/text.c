@@ -155,7 +155,7 @@ static void put_verdict(FILE *out, const struct diff *d)
 	if (d->hours > 0 && grown > 0) {
 		text_add(&t, " (");
 		text_add_bytes(&t, (uint64_t)((double)grown / d->hours));
-		text_printf(&t, " an hour%s)", diff_clock_words(d));
+		text_printf(&t, " an hour, %s)", diff_clock_words(d));
 	}
 	if (type) {
 		text_add(&t, "; most of it is ");

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/guard.h"
 #include "base/text.h"
@@ -39,6 +40,18 @@ static void put_problems(struct json *j, const struct diags *d)
 	json_end_list(j);
 }
 
+/* UTC, to the second. */
+static void put_captured(struct json *j, int64_t ns)
+{
+	time_t seconds = (time_t)(ns / 1000000000);
+	char when[32];
+	struct tm tm;
+
+	if (ns > 0 && gmtime_r(&seconds, &tm) &&
+	    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm))
+		json_text(j, "captured_at", when);
+}
+
 static void put_input(struct json *j, const struct report *r)
 {
 	const struct rp_input *in = &r->input;
@@ -57,6 +70,7 @@ static void put_input(struct json *j, const struct report *r)
 		json_uint(j, "signal", (uint64_t)in->signal);
 	json_uint(j, "bytes", in->bytes);
 	json_bool(j, "complete", in->complete);
+	put_captured(j, in->captured);
 	put_problems(j, r->problems);
 	if (r->problems && r->problems->dropped)
 		json_uint(j, "problems_dropped", r->problems->dropped);

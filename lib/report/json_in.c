@@ -1,5 +1,6 @@
 /*
- * report/json_in.c - a report that was written as JSON, read back as far as comparisons need it.
+ * report/json_in.c - a report that was written as JSON, read back as far as comparisons need it;
+ * and single members of other files (a capture's metadata).
  *
  * yajl calls for each value; where it stands is a path ("suspects[].rule"), held against a table.
  * Depth, lengths and kinds are checked: the file may be anybody's.  Texts stay escaped as they are.
@@ -350,4 +351,83 @@ struct err *report_read_json(const void *bytes, size_t n, struct report *ret)
 		err = err_new(ERR_FORMAT, "JSON, but no report of heapfx's (schema 1)");
 	free(d);
 	return err;
+}
+
+/* ---- single members */
+
+struct picker {
+	struct json_member *members;
+	size_t n;
+	struct json_member *at; /* whose value comes next; NULL: nobody's */
+	unsigned depth;
+};
+
+static int pick_open(void *arg)
+{
+	struct picker *p = arg;
+
+	p->at = NULL;
+	return p->depth++ < DEPTH_MAX;
+}
+
+static int pick_end(void *arg)
+{
+	struct picker *p = arg;
+
+	p->depth--;
+	return 1;
+}
+
+static int pick_key(void *arg, const unsigned char *s, size_t len)
+{
+	struct picker *p = arg;
+
+	p->at = NULL;
+	for (size_t i = 0; i < p->n && p->depth == 1; i++)
+		if (strlen(p->members[i].key) == len && !memcmp(p->members[i].key, s, len))
+			p->at = &p->members[i];
+	return 1;
+}
+
+static void pick(struct picker *p, const char *s, size_t len)
+{
+	if (!p->at || p->depth != 1)
+		return;
+	len = len < sizeof(p->at->text) ? len : sizeof(p->at->text) - 1;
+	memcpy(p->at->text, s, len);
+	p->at->text[len] = '\0';
+	p->at = NULL;
+}
+
+static int pick_string(void *arg, const unsigned char *s, size_t len)
+{
+	pick(arg, (const char *)s, len);
+	return 1;
+}
+
+static int pick_number(void *arg, const char *s, size_t len)
+{
+	pick(arg, s, len);
+	return 1;
+}
+
+bool json_read_members(const void *bytes, size_t n, struct json_member *members, size_t n_members)
+{
+	static const yajl_callbacks picking = {
+		.yajl_number = pick_number,
+		.yajl_string = pick_string,
+		.yajl_start_map = pick_open,
+		.yajl_map_key = pick_key,
+		.yajl_end_map = pick_end,
+		.yajl_start_array = pick_open,
+		.yajl_end_array = pick_end,
+	};
+	struct picker p = { .members = members, .n = n_members };
+	yajl_handle h = yajl_alloc(&picking, NULL, &p);
+	bool ok = h && yajl_parse(h, bytes, n) == yajl_status_ok &&
+		  yajl_complete_parse(h) == yajl_status_ok;
+
+	if (h)
+		yajl_free(h);
+	return ok;
 }

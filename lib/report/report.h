@@ -56,6 +56,7 @@ struct rp_input {
 	int signal;
 	uint64_t bytes;
 	bool complete;
+	int64_t captured; /* ns since 1970, as who made the dump says; 0: nobody does */
 };
 
 struct rp_thread {
@@ -370,6 +371,13 @@ const struct rp_node *node_get(const struct rp_node *parent, const char *key);
  * suspects with their signatures, findings.  `ret` is zeroed before; free it also when this fails.
  */
 struct err *report_read_json(const void *bytes, size_t n, struct report *ret) MUST_CHECK;
+/* A member of a JSON file's outermost map. */
+struct json_member {
+	const char *key;
+	char text[64];	 /* cut to fit; of a number its digits; "" when it is not there */
+};
+/* False: it is no such file.  The last of several alike counts. */
+bool json_read_members(const void *bytes, size_t n, struct json_member *members, size_t n_members);
 
 /* Rendering options that writers share. */
 struct writer_options {

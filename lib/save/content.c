@@ -18,7 +18,7 @@
  */
 #define HOLDS(name, size) \
 	_Static_assert(sizeof(struct name) == (size), #name " has grown: see save/content.c")
-HOLDS(rp_input, 80);
+HOLDS(rp_input, 88);
 HOLDS(rp_thread, 32);
 HOLDS(rp_module, 32);
 HOLDS(rp_breakdown, 32);
@@ -40,7 +40,7 @@ HOLDS(rp_tree_row, 40);
 HOLDS(rp_space, 80);
 HOLDS(rp_pool_group, 80);
 HOLDS(rp_goroutines, 32);
-HOLDS(report, 1032);
+HOLDS(report, 1040);
 
 enum { NODE_DEPTH_MAX = 24, COLUMNS_MAX = 64 };
 
@@ -195,6 +195,7 @@ static void io_input(struct io *io, struct rp_input *in)
 	io_num(io, &in->signal);
 	io_u64(io, &in->bytes);
 	io_bool(io, &in->complete);
+	io_num(io, &in->captured);
 }
 
 static void io_thread(struct io *io, struct rp_thread *t)

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import types
 
@@ -117,6 +118,32 @@ def test_growth_an_hour_by_files(series, tmp_path):
 	assert diff(tmp_path / "old", cores[1])["hours"] == 2
 	os.utime(cores[1], (1700000000,) * 2)
 	assert "hours" not in diff(*cores)
+
+
+def put_metadata(core, hour, **other):
+	"""As `heapfx capture` leaves it beside a core (docs/pipeline.md)."""
+	meta = {"schema": "heapfx-capture/1", "captured_at": f"2026-03-01T{hour:02}:00:00Z",
+		"pid": json.loads(heapfx_ok("info", core, "--format", "json").out)["input"]["pid"],
+		"raw_bytes": core.stat().st_size} | other
+	core.with_name(core.name + ".json").write_text(json.dumps(meta))
+
+
+def test_growth_an_hour_by_captures(series, tmp_path):
+	"""Who made the dumps knows better than their files; metadata of another dump are not believed."""
+	cores = [tmp_path / "old", tmp_path / "new"]
+	for copy, (core, _counts), hour in zip(cores, (series[0], series[2]), (6, 9)):
+		shutil.copy(core, copy)
+		put_metadata(copy, hour)
+		os.utime(copy, (1700000000 + 3600 * hour * hour,) * 2)
+	found = diff(*cores)
+	assert (found["hours"], found["clock"]) == (3, "captures")
+	assert "an hour, by the times of the captures" in " ".join(heapfx_ok("diff", *cores).out.split())
+	report = json.loads(heapfx_ok("analyze", cores[1], "--format", "json", "-o", f"result={tmp_path / 'saved'}",
+		"-o", "json=/dev/stdout").out)
+	assert report["input"]["captured_at"] == "2026-03-01T09:00:00Z"
+	assert diff(cores[0], tmp_path / "saved")["hours"] == 3
+	put_metadata(cores[1], 8, raw_bytes=1)
+	assert diff(*cores)["clock"] == "files"
 
 
 def test_page(series):
