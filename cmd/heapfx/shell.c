@@ -1,8 +1,10 @@
 /* shell.c - `heapfx sql` without a query: statements and dot commands, a line at a time. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,14 +79,36 @@ static char *history_path(void)
 	return text_format("%s/sql_history", dir);
 }
 
+/* For the time of reading or writing: other shells have the same file. -1: there is none. */
+static int lock_history(const struct shell *sh)
+{
+	int fd = sh->history ? open(sh->history, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) :
+			       -1;
+
+	if (fd >= 0)
+		(void)flock(fd, LOCK_EX); /* where files cannot be locked a line may be lost */
+	return fd;
+}
+
+static void load_history(struct shell *sh)
+{
+	_close_ int fd = lock_history(sh);
+
+	using_history();
+	stifle_history(HISTORY_MAX);
+	if (fd >= 0)
+		read_history(sh->history);
+}
+
 /*
- * Kept at once: a terminal may be closed.  As one line, which can be edited; a comment ends with
- * its own.
+ * Kept at once, behind what others added (libedit's append_history() repeats the line before): a
+ * terminal may be closed.  As one line, which can be edited; a comment ends with its own.
  */
 static void remember(struct shell *sh, const char *typed)
 {
 	_free_ char *line = strdup(typed);
 	size_t n = line ? strlen(line) : 0;
+	_close_ int fd = -1;
 
 	if (!sh->is_tty || !line)
 		return;
@@ -93,8 +117,13 @@ static void remember(struct shell *sh, const char *typed)
 	for (char *p = line; *p && !strstr(line, "--"); p++)
 		if (*p == '\n')
 			*p = ' ';
+	fd = lock_history(sh);
+	if (fd >= 0) {
+		clear_history();
+		read_history(sh->history);
+	}
 	add_history(line);
-	if (sh->history)
+	if (fd >= 0)
 		write_history(sh->history);
 }
 
@@ -465,11 +494,8 @@ static void start_terminal(struct shell *sh)
 	rl_readline_name = "heapfx";
 	rl_basic_word_break_characters = " \t\n\"'`()[]<>=!+-*/%,;|&~.";
 	rl_attempted_completion_function = complete;
-	using_history();
-	stifle_history(HISTORY_MAX);
 	sh->history = history_path();
-	if (sh->history)
-		read_history(sh->history);
+	load_history(sh);
 	fputs("SQL over the dump; .help for help, .tables for tables\n", sh->out);
 }
 

@@ -116,6 +116,24 @@ def test_history_is_kept_between_runs(shell, tmp_path):
 	assert s.ask(UP + UP) == '{"answer":42}\n'	# the whole statement, as one line
 
 
+def test_two_shells_keep_one_history(shell, tmp_path):
+	"""What one adds stays when the other, which never saw it, adds its own; the file does not grow for ever."""
+	file = tmp_path / "state/heapfx/sql_history"
+	first = shell()
+	assert first.ask("select 1 as a;") == '{"a":1}\n'
+	second = shell()
+	assert first.ask("select 2 as a;") == '{"a":2}\n'
+	assert second.ask("select 3 as a;") == '{"a":3}\n'
+	assert first.ask("select 4 as a;") == '{"a":4}\n'
+	third = shell()
+	assert third.ask(UP * 3) == '{"a":2}\n'	# the second's lies between the first's
+	cookie, *lines = file.read_text().splitlines()
+	assert cookie == "_HiStOrY_V2_" and lines == [rf"select\040{n}\040as\040a;" for n in (1, 2, 3, 4, 2)]
+	file.write_text("\n".join([cookie] + lines * 300) + "\n")
+	assert shell().ask(UP) == '{"a":2}\n'
+	assert len(file.read_text().splitlines()) <= 1001 and file.read_text().startswith(cookie)
+
+
 def test_a_home_gets_the_folder_and_none_is_made(shell, tmp_path):
 	home = tmp_path / "home"
 	home.mkdir()
