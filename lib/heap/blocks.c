@@ -500,3 +500,17 @@ void block_get(const struct blocks *b, uint32_t id, struct block *ret)
 	}
 	*ret = block;
 }
+
+void blocks_each_of(const struct blocks *b, const void *ctx, void (*each)(const void *ctx, taddr at))
+{
+	for (size_t i = 0; i < b->n_claims; i++) {
+		const struct claim *c = &b->claims[i];
+		uint32_t first = block_at(b, c->start + c->bias);
+
+		if (b->heaps[b->claim_heap[i]].ctx != ctx || first == BLOCK_NONE)
+			continue;
+		for (struct grains_iter it = grains_iter(&b->grains, first);
+		     it.id < b->grains.n && it.key < c->end + c->bias; grains_next(&it))
+			each(ctx, it.key);
+	}
+}

@@ -111,4 +111,7 @@ struct block {
 };
 void block_get(const struct blocks *b, uint32_t id, struct block *ret);
 
+/* Every block of the heap with this ctx, by its key in the index, fillers too. */
+void blocks_each_of(const struct blocks *b, const void *ctx, void (*each)(const void *ctx, taddr at));
+
 #endif

@@ -463,8 +463,9 @@ static struct err *glibc_metadata(void *ctx, struct claim_sink *sink)
 }
 
 /* The header of a chunk, and the size that stands before it where that one is free. */
-static void keep_header(const struct glibc *g, taddr mem)
+static void keep_header(const void *ctx, taddr mem)
 {
+	const struct glibc *g = ctx;
 	uint64_t avail;
 	const uint8_t *header = image_view(g->img, mem - 8, &avail);
 
@@ -476,18 +477,7 @@ static void keep_header(const struct glibc *g, taddr mem)
 /* Ordinary chunks are passed by many at a time (glibc_run.c), and none of their words is asked for. */
 static struct err *glibc_keep(void *ctx, const struct blocks *b)
 {
-	const struct glibc *g = ctx;
-
-	for (size_t i = 0; i < b->n_claims; i++) {
-		const struct claim *c = &b->claims[i];
-		uint32_t first = block_at(b, c->start + c->bias);
-
-		if (b->heaps[b->claim_heap[i]].ctx != ctx || first == BLOCK_NONE)
-			continue;
-		for (struct grains_iter it = grains_iter(&b->grains, first);
-		     it.id < b->grains.n && it.key < c->end + c->bias; grains_next(&it))
-			keep_header(g, it.key);
-	}
+	blocks_each_of(b, ctx, keep_header);
 	return NULL;
 }
 

@@ -267,5 +267,6 @@ const struct walker_ops google_tcmalloc_walker = {
 	.samples = gtc_samples,
 	.unit = tc_unit,
 	.unit_name = "span",
+	.keep = gtc_keep,
 	.close = close_heap,
 };

@@ -192,8 +192,10 @@ struct err *gtc_read_spans(struct gtcmalloc *t) MUST_CHECK;
 
 /* gtcmalloc_walk.c */
 struct block_sink;
+struct blocks;
 struct err *gtc_walk(void *ctx, uint32_t claim, struct block_sink *sink);
 struct err *gtc_settle(void *ctx, struct block_sink *sink);
+struct err *gtc_keep(void *ctx, const struct blocks *b); /* the lists inside of free objects */
 bool gtc_is_in_span(const struct gtcmalloc *t, const struct tc_span *s, taddr object); /* in its own list */
 
 /* gtcmalloc_samples.c */

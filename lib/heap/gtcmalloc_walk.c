@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "heap/blocks.h"
 #include "heap/gtcmalloc_fields.h"
+#include "image/shadow.h"
 
 enum {
 	INDEX_SHIFT = 3, /* kAlignmentShift */
@@ -72,7 +73,7 @@ static void walk_hosts(struct objects *o, const uint8_t *span)
 		uint64_t offset = (uint64_t)host << INDEX_SHIFT;
 
 		if (embedded > o->size / 2 - 1 || !free_object(o, offset) ||
-		    image_read(o->t->img, o->s->base + offset, bytes, o->size) != MEM_OK) {
+		    image_read(o->t->img, o->s->base + offset, bytes, 2 * (embedded + 1)) != MEM_OK) {
 			break_off(o, offset);
 			return;
 		}
@@ -162,6 +163,36 @@ struct err *gtc_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 
 	for (uint32_t i = 0; i < run->n; i++)
 		walk_span(t, &t->spans.v[run->first + i], sink);
+	return NULL;
+}
+
+/* The indices in its hosts, and no more of them: what is behind is the program's. */
+static void keep_hosts(const struct gtcmalloc *t, const struct tc_span *s)
+{
+	uint64_t size = gtc_object_size(t, s);
+	uint16_t words[2], host; /* how many are embedded, and in which */
+
+	if (image_read(t->img, s->addr + GSPAN_EMBED, words, sizeof(words)) != MEM_OK)
+		return;
+	host = words[1];
+	for (uint32_t left = s->n_free; left && host != GSPAN_LIST_END; left--) {
+		taddr at = s->base + ((taddr)host << INDEX_SHIFT);
+
+		image_keep(t->img, at, 2ull * words[0] + 2);
+		words[0] = (uint16_t)(size / 2 - 1);
+		if (image_read(t->img, at, &host, sizeof(host)) != MEM_OK)
+			return;
+	}
+}
+
+struct err *gtc_keep(void *ctx, const struct blocks *b)
+{
+	const struct gtcmalloc *t = ctx;
+
+	(void)b; /* all of them */
+	for (size_t i = 0; i < t->spans.n; i++)
+		if (gtc_has_indices(t, &t->spans.v[i]) && t->spans.v[i].problem == SPAN_FINE)
+			keep_hosts(t, &t->spans.v[i]);
 	return NULL;
 }
 

@@ -13,6 +13,7 @@
 #include "base/search.h"
 #include "base/vec.h"
 #include "heap/jemalloc_fields.h"
+#include "image/shadow.h"
 #include "heap/touched.h"
 
 void je_damage(struct jemalloc *je, taddr at, const char *fmt, ...)
@@ -67,6 +68,7 @@ bool je_words(const struct image *img, taddr at, uint64_t *ret, unsigned n)
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		ret[i] = load_u64(bytes + i * 8);
+	image_keep(img, at, 8ull * n);
 	return true;
 }
 
@@ -565,6 +567,18 @@ static bool je_unit(void *ctx, taddr block, taddr *ret_start, taddr *ret_end)
 	return true;
 }
 
+/* Of variables what is no pointer and no small number, and counters of its profiler. */
+static struct err *je_keep(void *ctx, const struct blocks *b)
+{
+	const struct jemalloc *je = ctx;
+
+	(void)b;
+	for (size_t i = 0; i < je->copies.n; i++)
+		je_keep_copy(je->img, &je->copies.v[i]);
+	je_keep_prof(je);
+	return NULL;
+}
+
 extern const struct walker_ops jemalloc_walker;
 const struct walker_ops jemalloc_walker = {
 	.name = "jemalloc",
@@ -577,6 +591,7 @@ const struct walker_ops jemalloc_walker = {
 	.metadata = je_metadata,
 	.regions = je_regions,
 	.samples = je_samples,
+	.keep = je_keep,
 	.unit = je_unit,
 	.unit_name = "slab",
 	.close = je_close,

@@ -12,6 +12,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "heap/jemalloc_fields.h"
+#include "image/shadow.h"
 
 enum {
 	BIN_INFO = 40, /* sizeof(bin_info_t) where bitmaps are flat */
@@ -21,6 +22,7 @@ enum {
 	COPIES_MAX = 16,
 	PROBE_GOOD = 8, /* leaf elements that prove a leaf */
 	PROBE_BAD = 4,
+	VERSION_BYTES = 9, /* 5.3.0-0-g */
 	PROBES_MAX = 1 << 16, /* candidates for the root that are looked at, a module */
 };
 
@@ -108,6 +110,15 @@ static bool try_bin_infos(const uint8_t *p, uint64_t avail, struct je_copy *ret)
 		return true;
 	}
 	return false;
+}
+
+void je_keep_copy(const struct image *img, const struct je_copy *copy)
+{
+	uint64_t avail;
+	const uint8_t *p = image_view(img, copy->bin_infos, &avail);
+	unsigned stride = bin_stride(p, avail, copy->sizes[1], copy->page);
+
+	image_keep(img, copy->bin_infos, (uint64_t)copy->n_bins * stride);
 }
 
 static struct err *scan_bin_infos(struct jemalloc *je, const struct segment *seg)
@@ -357,6 +368,7 @@ static void read_version(const struct image *img, struct je_copy *copy)
 			continue;
 		while ((at = memmem(at, (size_t)(end - at), "5.", 2))) {
 			if (is_version(at, (uint64_t)(end - at))) {
+				image_keep_bytes(img, at, VERSION_BYTES);
 				memcpy(copy->version, at, 5);
 				return;
 			}

@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "heap/jemalloc_fields.h"
+#include "image/shadow.h"
 
 enum {
 	BASE_UNITS_MAX = 1 << 15, /* of one block: 64 GiB; they double */
@@ -150,6 +151,7 @@ static bool find_arenas(const struct jemalloc *je, const struct segment *seg, ta
 			continue;
 		for (size_t i = 0; i < n; i++)
 			ret[i] = load_u64(seg->bytes + first + i * 8);
+		image_keep(je->img, seg->start + first, 8ull * n);
 		return true;
 	}
 	return false;

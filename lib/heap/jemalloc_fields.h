@@ -141,6 +141,9 @@ bool je_words(const struct image *img, taddr at, uint64_t *ret, unsigned n);
 struct err *je_find_copies(struct env *env, const struct image *img,
 			   struct jemalloc *je) MUST_CHECK;
 
+/* Its size classes, whole (image/shadow.h). */
+void je_keep_copy(const struct image *img, const struct je_copy *copy);
+
 /* ---- jemalloc_extents.c */
 /* What a leaf element says; false when it is empty or cleared. */
 struct je_leaf {
@@ -161,6 +164,7 @@ bool je_is_cached(const struct jemalloc *je, taddr block);
 
 /* ---- jemalloc_prof.c: its profiler's own blocks, into je->own; what it sampled */
 struct err *je_find_prof(struct jemalloc *je) MUST_CHECK;
+void je_keep_prof(const struct jemalloc *je); /* what each sample stands for */
 struct err *je_samples(void *ctx, struct sample_sink *sink) MUST_CHECK;
 
 /* ---- jemalloc_base.c: where its own data lie */

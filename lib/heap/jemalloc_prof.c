@@ -16,10 +16,12 @@
 #include "base/vec.h"
 #include "heap/jemalloc_fields.h"
 #include "heap/samples.h"
+#include "image/shadow.h"
 
 enum {
 	TCTX_WORDS = 32,
 	GCTX_WORDS = 32,  /* before the prof_bt_t */
+	COUNTS_BEFORE = 8, /* words of a prof_tctx_t, before the one that leads to the prof_gctx_t */
 	STACK_MAX = 1024, /* PROF_BT_MAX_LIMIT */
 	SLOW_BEFORE = 48, /* words of a tsd_t before its tcache_slow_t that may lead to its tdata */
 	OWN_MAX = 1 << 20,
@@ -84,10 +86,22 @@ static void scale(const struct jemalloc *je, taddr tctx, unsigned gctx_word,
 {
 	uint64_t w[4];
 
-	if (gctx_word < 11 || !je_words(je->img, tctx + (gctx_word - 8) * 8, w, 4) || !w[0])
+	if (gctx_word < COUNTS_BEFORE + 3 ||
+	    !je_words(je->img, tctx + (gctx_word - COUNTS_BEFORE) * 8, w, 4) || !w[0])
 		return;
 	ret->objects = (double)w[1] / (1 << LG_SHIFT) / (double)w[0];
 	ret->bytes = (double)w[3] / (double)w[0];
+}
+
+void je_keep_prof(const struct jemalloc *je)
+{
+	for (size_t i = 0; i < je->n_extents; i++) {
+		taddr tctx = je->extents[i].n_used ? tctx_of(je, &je->extents[i]) : 0, gctx;
+		unsigned word;
+
+		if (tctx && find_gctx(je->img, tctx, &gctx, &word) && word >= COUNTS_BEFORE + 3)
+			image_keep(je->img, tctx + (word - COUNTS_BEFORE) * 8, 32);
+	}
 }
 
 struct err *je_samples(void *ctx, struct sample_sink *sink)
@@ -187,8 +201,11 @@ static struct err *follow(struct search *x, taddr block)
 	const uint8_t *bytes = image_view(x->je->img, block, &avail);
 	struct err *err = NULL;
 
-	for (uint64_t i = 0; bytes && i + 8 <= size && i + 8 <= avail && !err; i += 8)
+	for (uint64_t i = 0; bytes && i + 8 <= size && i + 8 <= avail && !err; i += 8) {
+		if (block_at_start(x->je, load_u64(bytes + i)))
+			image_keep(x->je->img, block + i, 8);
 		err = note(x, load_u64(bytes + i));
+	}
 	return err;
 }
 
@@ -273,8 +290,10 @@ static struct err *note_tables(struct search *x, const struct je_copy *copy)
 		    image_module_at(img, seg->start) != copy->module)
 			continue;
 		for (uint64_t at = 0; at + 32 <= seg->end - seg->start && !err; at += 8)
-			if (is_hash(x, copy, seg->bytes + at))
+			if (is_hash(x, copy, seg->bytes + at)) {
+				image_keep(img, seg->start + at, 32);
 				err = note(x, load_u64(seg->bytes + at + 24));
+			}
 	}
 	return err;
 }

@@ -13,6 +13,7 @@
 #include "base/search.h"
 #include "base/vec.h"
 #include "heap/jemalloc_fields.h"
+#include "image/shadow.h"
 
 enum {
 	TLS_REACH =
@@ -274,8 +275,10 @@ static struct err *read_arena_ring(struct jemalloc *je, const struct je_copy *co
 		struct found found;
 
 		if (word && !(word & 7) && found_by_descriptor(je, copy, word, &found) &&
-		    found.arena == arena)
+		    found.arena == arena) {
+			image_keep(je->img, arena + at, 8);
 			return read_ring(je, copy, found);
+		}
 	}
 	return NULL;
 }

@@ -538,6 +538,10 @@ static struct err *mi_keep(void *ctx, const struct blocks *b)
 	const struct mi_heap *h = ctx;
 
 	(void)b;
+	if (h->layout.has_map)
+		mi_keep_map(h);
+	else
+		mi_keep_segments(h);
 	for (size_t i = 0; i < h->areas.n; i++)
 		image_keep(h->img, h->areas.v[i].start, h->areas.v[i].info_end - h->areas.v[i].start);
 	for (size_t i = 0; i < h->pages.n; i++) {

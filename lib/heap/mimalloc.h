@@ -129,10 +129,12 @@ int mi_by_address(const void *a, const void *b); /* of two taddr, for qsort */
 /* ---- mimalloc_segments.c */
 bool mi_find_segments(const struct image *img, struct mi_layout *ret);
 struct err *mi_read_segments(struct mi_heap *h) MUST_CHECK;
+void mi_keep_segments(const struct mi_heap *h); /* image/shadow.h */
 
 /* ---- mimalloc_map.c */
 bool mi_find_map(const struct image *img, struct mi_layout *ret);
 struct err *mi_read_map(struct mi_heap *h) MUST_CHECK;
+void mi_keep_map(const struct mi_heap *h);
 /* Which blocks are theaps and tlds: needs pages and owners. */
 struct err *mi_find_own(struct mi_heap *h) MUST_CHECK;
 

@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "heap/mimalloc.h"
 #include "heap/module_data.h"
+#include "image/shadow.h"
 
 enum {
 	MAP_PAGE = 4096,
@@ -364,4 +365,21 @@ struct err *mi_find_own(struct mi_heap *h)
 	if (h->own.n)
 		qsort(h->own.v, h->own.n, sizeof(*h->own.v), mi_by_address);
 	return NULL;
+}
+
+/* What leads to the map, what that leads to, and each page's own struct with the arena that it names. */
+void mi_keep_map(const struct mi_heap *h)
+{
+	const struct map_form *f = &forms[h->layout.form];
+	struct map_iter it = map_start(h->img, h->layout.map, f);
+
+	image_keep(h->img, h->layout.module_data, 8);
+	while (map_next(&it)) {
+		uint64_t arena;
+
+		image_keep_bytes(h->img, it.part + 8 * (it.k - it.n_slices), 8 * it.n_slices);
+		image_keep(h->img, it.page, f->memid + 24u);
+		if (image_read_u64(h->img, it.page + f->memid, &arena) == MEM_OK)
+			image_keep(h->img, arena, 16);
+	}
 }

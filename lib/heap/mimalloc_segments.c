@@ -8,9 +8,11 @@
 #include <stdlib.h>
 
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "heap/mimalloc.h"
 #include "heap/module_data.h"
+#include "image/shadow.h"
 
 enum {
 	SLICES_MAX = 1024,
@@ -390,7 +392,7 @@ static struct err *read_segment(struct mi_heap *h, struct segment_head *s, unsig
 /* ---- blocks that other threads freed to a heap */
 
 /* Where releases have thread_delayed_free: the heap's thread is behind it, and further its keys. */
-static const struct {
+static const struct delayed_form {
 	uint16_t head, keys;
 } delayed_forms[] = { { 8, 40 }, { 2840, 2872 }, { 2840, 2864 }, { 2848, 2880 } };
 
@@ -408,35 +410,44 @@ static bool is_delayed_list(const struct mi_heap *h, taddr heap, taddr block, co
 	return !word || image_read_u64(h->img, word, &word) == MEM_OK;
 }
 
-static bool find_delayed(const struct mi_heap *h, taddr heap, uint64_t thread, taddr *ret,
-			 uint64_t keys[2])
+struct delayed {
+	const struct delayed_form *form;
+	taddr first;
+	uint64_t keys[2];
+};
+
+static bool find_delayed(const struct mi_heap *h, taddr heap, uint64_t thread, struct delayed *ret)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(delayed_forms); i++) {
+		struct delayed d = { .form = &delayed_forms[i] };
 		uint64_t word;
 
-		if (image_read_u64(h->img, heap + delayed_forms[i].head + 8, &word) == MEM_OK &&
+		if (image_read_u64(h->img, heap + d.form->head + 8, &word) == MEM_OK &&
 		    word == thread &&
-		    image_read_u64(h->img, heap + delayed_forms[i].head, ret) == MEM_OK &&
-		    image_read(h->img, heap + delayed_forms[i].keys, keys, 16) == MEM_OK &&
-		    is_delayed_list(h, heap, *ret, keys))
+		    image_read_u64(h->img, heap + d.form->head, &d.first) == MEM_OK &&
+		    image_read(h->img, heap + d.form->keys, d.keys, sizeof(d.keys)) == MEM_OK &&
+		    is_delayed_list(h, heap, d.first, d.keys)) {
+			*ret = d;
 			return true;
+		}
 	}
 	return false;
 }
 
 static struct err *read_delayed(struct mi_heap *h, taddr heap, uint64_t thread)
 {
-	uint64_t word, keys[2], n = 0, next_mark = 64;
+	uint64_t word, n = 0, next_mark = 64;
 	taddr block, mark = 0;
+	struct delayed d;
 
-	if (!find_delayed(h, heap, thread, &block, keys)) {
+	if (!find_delayed(h, heap, thread, &d)) {
 		mi_damage(h, heap,
 			  "heap 0x%" PRIx64
 			  ": no thread_delayed_free list in it: what others freed counts as used",
 			  heap);
 		return NULL;
 	}
-	for (; block && block != mark; n++) {
+	for (block = d.first; block && block != mark; n++) {
 		if (image_read_u64(h->img, block, &word) != MEM_OK ||
 		    !vec_push(&h->delayed, &block))
 			break;
@@ -444,7 +455,7 @@ static struct err *read_delayed(struct mi_heap *h, taddr heap, uint64_t thread)
 			mark = block;
 			next_mark *= 2;
 		}
-		block = h->layout.encoded ? mi_decode(heap, word, keys) : word;
+		block = h->layout.encoded ? mi_decode(heap, word, d.keys) : word;
 	}
 	if (block)
 		mi_damage(h, heap,
@@ -527,4 +538,48 @@ struct err *mi_read_segments(struct mi_heap *h)
 		err = read_owners(h, &owners);
 	free(owners.v);
 	return err;
+}
+
+/* ---- what finds them again */
+
+static void keep_delayed(const struct mi_heap *h, taddr heap, uint64_t thread)
+{
+	struct delayed d;
+
+	if (!find_delayed(h, heap, thread, &d))
+		return;
+	image_keep(h->img, heap + d.form->head, 16);
+	if (h->layout.encoded)
+		image_keep(h->img, heap + d.form->keys, sizeof(d.keys));
+}
+
+static void keep_owners(const struct mi_heap *h, const struct segment_head *s)
+{
+	size_t i = partition_point(h->pages.n, k, h->pages.v[k].start < s->at);
+	taddr last = 0;
+
+	for (; i < h->pages.n && h->pages.v[i].start - s->at < s->n_slices * MI_SLICE; i++) {
+		if (h->pages.v[i].heap != last)
+			keep_delayed(h, h->pages.v[i].heap, s->thread);
+		last = h->pages.v[i].heap;
+	}
+}
+
+/* Those that were freed, too: their pages tell which release it is. */
+void mi_keep_segments(const struct mi_heap *h)
+{
+	const struct segment_form *sf = forms[h->layout.form].segment;
+	const struct page_form *pf = forms[h->layout.form].page;
+	struct places places = { .img = h->img, .shift = sf->shift };
+	_free_ struct segment_head *s = malloc(sizeof(*s));
+	taddr at;
+
+	if (h->layout.secret_at)
+		image_keep(h->img, h->layout.secret_at, 8);
+	while (s && next_place(&places, &at)) {
+		if (!read_header(h->img, at, sf, s) || (s->cookie ^ at) != h->layout.secret)
+			continue;
+		image_keep(h->img, at, sf->slices + s->entries * pf->stride);
+		keep_owners(h, s);
+	}
 }

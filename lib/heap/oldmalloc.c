@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "base/search.h"
 #include "heap/oldmalloc.h"
+#include "image/shadow.h"
 
 enum {
 	ARENA_RUNS = 0,
@@ -328,6 +329,24 @@ static struct err *old_metadata(void *ctx, struct claim_sink *sink)
 	return sink->add(sink, &mal);
 }
 
+static void keep_header(const void *ctx, taddr mem)
+{
+	const struct old_heap *h = ctx;
+
+	image_keep(h->img, mem - OLD_HEADER, OLD_HEADER);
+}
+
+/* Sound chunks are read in views; behind the last one there is a header without a block. */
+static struct err *old_keep(void *ctx, const struct blocks *b)
+{
+	const struct old_heap *h = ctx;
+
+	blocks_each_of(b, ctx, keep_header);
+	for (size_t i = 0; i < h->runs.n; i++)
+		image_keep(h->img, h->runs.v[i].end, OLD_HEADER);
+	return NULL;
+}
+
 extern const struct walker_ops oldmalloc_walker;
 const struct walker_ops oldmalloc_walker = {
 	.name = "musl",
@@ -338,5 +357,6 @@ const struct walker_ops oldmalloc_walker = {
 	.info = old_info,
 	.explain = old_explain,
 	.metadata = old_metadata,
+	.keep = old_keep,
 	.close = old_close,
 };

@@ -17,6 +17,7 @@
 #include "heap/region_claims.h"
 #include "heap/tcmalloc_fields.h"
 #include "heap/touched.h"
+#include "image/shadow.h"
 
 /* By the walker, in words of gperftools' own statistics. */
 static const char where_thread[] = "thread-cache", where_transfer[] = "transfer-cache", where_central[] = "central";
@@ -500,6 +501,17 @@ static struct err *metadata(void *ctx, struct claim_sink *sink)
 	return err;
 }
 
+/* The sizes of its classes: two of them in a word look like no number. */
+static struct err *keep(void *ctx, const struct blocks *b)
+{
+	const struct tcmalloc *t = ctx;
+
+	(void)b;
+	for (uint32_t i = 0; i < t->n_copies; i++)
+		image_keep(t->img, t->copies[i].class_size_at, 4 * TCM_CLASSES);
+	return NULL;
+}
+
 extern const struct walker_ops tcmalloc_walker;
 const struct walker_ops tcmalloc_walker = {
 	.name = "tcmalloc",
@@ -515,5 +527,6 @@ const struct walker_ops tcmalloc_walker = {
 	.samples = tcm_samples,
 	.unit = tc_unit,
 	.unit_name = "span",
+	.keep = keep,
 	.close = close_heap,
 };

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/search.h"
 #include "base/temp_file.h"
 #include "base/vec.h"
 #include "input/spill.h"
@@ -135,19 +136,20 @@ void shadow_keep(const struct image *img, taddr addr, uint64_t n)
 {
 	const struct shadow *s = img->shadow;
 
-	while (n && s->mode != SHADOW_OFF) {
-		const struct segment *seg = image_segment(img, addr);
-		uint64_t avail, step;
+	size_t i = partition_point(img->n_segments, k, img->segments[k].end <= addr);
+
+	for (; i < img->n_segments && s->mode != SHADOW_OFF; i++) { /* it may begin before what is mapped */
+		const struct segment *seg = &img->segments[i];
+		taddr from = seg->start > addr ? seg->start : addr;
+		uint64_t avail, left = n - (from - addr);
 		uint8_t *to;
 
-		if (!seg)
+		if (from - addr >= n)
 			return;
-		step = seg->end - addr < n ? seg->end - addr : n;
-		to = shadow_at(img, addr, &avail);
+		to = shadow_at(img, from, &avail);
 		if (to)
-			copy(img, (uint64_t)(to - s->to), step, shadow_is_constant(seg));
-		addr += step;
-		n -= step;
+			copy(img, (uint64_t)(to - s->to), left < seg->end - from ? left : seg->end - from,
+			     shadow_is_constant(seg));
 	}
 }
 
