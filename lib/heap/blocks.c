@@ -11,6 +11,7 @@
 #include "base/search.h"
 #include "base/vec.h"
 #include "heap/blocks.h"
+#include "image/resident.h"
 
 enum { CLAIM_PAGE = 4096, HEAPS_MAX = 1024 };
 
@@ -244,6 +245,7 @@ static struct err *walk_runs(void *arg, uint64_t index, uint64_t first, uint64_t
 		};
 		struct err *err = heap->ops->walk(heap->ctx, b->claim_no[i], &sink);
 
+		image_leave(b->img, b->claims[i].start, b->claims[i].end);
 		if (err)
 			return err_wrap(err, "%s heap, range 0x%lx-0x%lx", heap->ops->name,
 					b->claims[i].start, b->claims[i].end);
@@ -390,6 +392,7 @@ static struct err *build_all(struct build *build)
 
 	if (!err)
 		err = collect_claims(build);
+	image_leave_all(b->img);
 	if (!err)
 		err = open_index(build);
 	if (!err)
@@ -398,6 +401,7 @@ static struct err *build_all(struct build *build)
 		err = par_ranges(b->env, build->n_runs, 1, walk_runs, build);
 	if (!err)
 		err = settle_heaps(build);
+	image_leave_all(b->img);
 	if (err)
 		return err;
 	add_fillers(build);

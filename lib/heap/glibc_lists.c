@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "heap/glibc_fields.h"
 #include "heap/touched.h"
+#include "image/resident.h"
 
 enum {
 	SMALL_LIMIT = 0x400,
@@ -321,6 +322,7 @@ struct err *glibc_read_lists(struct glibc *g)
 			arena->bytes_in[WHERE_TOP] = arena->top_size;
 			arena->trims[WHERE_TOP] = trimmed_top(g, arena);
 		}
+		image_leave_all(g->img); /* an arena's lists lead through all of it, in no order */
 	}
 	return NULL;
 }

@@ -13,6 +13,7 @@
 #include "base/vec.h"
 #include "heap/glibc_fields.h"
 #include "image/go.h"
+#include "image/resident.h"
 
 enum {
 	CHAIN = 64,	/* chunks in a row that make a start believable */
@@ -52,10 +53,13 @@ enum chain_end { CHAIN_BROKEN, CHAIN_LONG, CHAIN_FENCE, CHAIN_TOP };
 static enum chain_end follow(struct window *w, taddr at, taddr end, taddr top, uint64_t max,
 			     taddr *ret_at, taddr *ret_last)
 {
+	struct resident_pass pass = { .img = w->img, .from = at };
+
 	*ret_last = at;
 	for (uint64_t i = 0; i < max; i++) {
 		uint64_t header, second;
 
+		resident_pass_at(&pass, at);
 		*ret_at = at;
 		if (at == top)
 			return CHAIN_TOP;
@@ -130,9 +134,13 @@ static taddr next_start(struct window *w, taddr from, taddr end, taddr top, uint
 /* The next page's end at or behind `at` that has fence posts, or `end`. */
 static taddr next_fence(struct window *w, taddr at, taddr end)
 {
-	for (taddr page = align_down(at, GLIBC_PAGE) + GLIBC_PAGE; page < end; page += GLIBC_PAGE)
+	struct resident_pass pass = { .img = w->img, .from = at };
+
+	for (taddr page = align_down(at, GLIBC_PAGE) + GLIBC_PAGE; page < end; page += GLIBC_PAGE) {
+		resident_pass_at(&pass, page);
 		if (page - at >= FENCE && is_fence_end(w, page))
 			return page;
+	}
 	return end;
 }
 
@@ -555,6 +563,7 @@ struct err *glibc_find_mapped(struct glibc *g)
 {
 	bool bare = g->copies.n && g->copies.v[0].form->mmap_size_without_header;
 	size_t n_pieces = g->pieces.n;
+	struct resident_pass pass = { .img = g->img };
 	struct window w = { .img = g->img };
 
 	for (size_t i = 0; i < g->img->n_segments; i++) {
@@ -569,6 +578,7 @@ struct err *glibc_find_mapped(struct glibc *g)
 			bool found;
 			struct err *err;
 
+			resident_pass_at(&pass, at);
 			while (next_piece < n_pieces && g->pieces.v[next_piece].end <= at)
 				next_piece++;
 			if (next_piece < n_pieces && g->pieces.v[next_piece].start < at + GLIBC_PAGE) {

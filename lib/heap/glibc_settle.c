@@ -16,6 +16,7 @@
 #include "base/words.h"
 #include "heap/blocks.h"
 #include "heap/glibc_fields.h"
+#include "image/resident.h"
 
 enum {
 	SAME_MAX = 8,	     /* chunks of one size with a header at one place: the program's own data */
@@ -269,6 +270,7 @@ static struct err *pass_part(void *arg, uint64_t index, uint64_t first, uint64_t
 		const uint8_t *bytes = part->seg->bytes + (part->start - part->seg->start);
 		uint64_t n_words = (part->end - part->start) / 8;
 
+		image_expect(s->g->img, part->start, part->end);
 		for (uint64_t k = 0; k < n_words; k += 64) {
 			unsigned n = n_words - k < 64 ? (unsigned)(n_words - k) : 64;
 
@@ -280,6 +282,7 @@ static struct err *pass_part(void *arg, uint64_t index, uint64_t first, uint64_t
 					meet(s, part->start + 8 * at, word);
 			}
 		}
+		image_leave(s->g->img, part->start, part->end);
 	}
 	return NULL;
 }

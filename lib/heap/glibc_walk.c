@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "heap/blocks.h"
 #include "heap/glibc_fields.h"
+#include "image/resident.h"
 
 enum {
 	RESYNC_CHAIN = 16, /* chunks in a row that make a place believable */
@@ -143,6 +144,7 @@ struct walk {
 	bool prev_used;
 	const struct glibc_mended *mended, *mended_end; /* what lies ahead */
 	taddr suspect; /* a chunk whose header was written to: its size may be wrong too */
+	taddr from, taken; /* what of the dump is taken into memory */
 };
 
 static void uncount(struct glibc_piece *p, bool used, uint64_t size)
@@ -427,6 +429,15 @@ static taddr step_over(struct walk *walk, taddr at, taddr stop, uint64_t header)
 	return next;
 }
 
+/* The walk goes on at `at`: takes the next window of the dump in, and leaves what lies before. */
+static void take_next(struct walk *walk, taddr at, taddr stop)
+{
+	image_leave(walk->g->img, walk->from, at);
+	walk->from = at;
+	walk->taken = stop - at > RESIDENT_WINDOW ? at + RESIDENT_WINDOW : stop;
+	image_expect(walk->g->img, at, walk->taken);
+}
+
 /* Passes over ordinary chunks: answers where they end. `stop` is not to be met. */
 static taddr run_on(struct walk *walk, taddr at, taddr stop)
 {
@@ -435,6 +446,8 @@ static taddr run_on(struct walk *walk, taddr at, taddr stop)
 
 	if (walk->mended != walk->mended_end && walk->mended->at < limit)
 		limit = walk->mended->at;
+	if (limit > walk->taken)
+		limit = walk->taken;
 	end = glibc_run(&walk->run, &walk->w, at, limit, walk->bits.sink);
 	if (end != at) {
 		walk->prev = walk->run.last;
@@ -464,6 +477,8 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 		.g = g,
 		.p = p,
 		.w = { .img = g->img },
+		.from = p->first,
+		.taken = p->first,
 		.mended = g->mended.v,
 		.mended_end = g->mended.n ? g->mended.v + g->mended.n : g->mended.v,
 		.bits = {
@@ -483,6 +498,8 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 	while (at < stop) {
 		uint64_t size;
 
+		if (at >= walk.taken)
+			take_next(&walk, at, stop);
 		if (!window_u64(&walk.w, at + 8, &header))
 			header = 0;
 		if (walk.mended != walk.mended_end)

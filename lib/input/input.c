@@ -149,6 +149,8 @@ struct err *input_open(struct env *env, const char *path, struct input **ret)
 		input_close(in);
 		return err;
 	}
+	for (size_t i = 0; i < in->n; i++)
+		in->members[i].in_file = in->members[i].map;
 	*ret = in;
 	return NULL;
 }

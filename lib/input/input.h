@@ -8,6 +8,7 @@
 #ifndef HEAPFX_INPUT_INPUT_H
 #define HEAPFX_INPUT_INPUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct member {
 	uint64_t size;
 	const uint8_t *map; /* the whole member, mapped read-only; NULL only when size is 0 */
 	uint64_t disk;	    /* spill bytes it took of the disk budget; 0 when mapped in place */
+	bool in_file;	    /* its pages may be dropped: they are a file's, here or in --tmp */
 };
 
 struct input {

@@ -10,6 +10,7 @@
 
 #include "base/guard.h"
 #include "base/vec.h"
+#include "image/resident.h"
 #include "image/shadow.h"
 #include "image/vectors.h"
 #include "type/look.h"
@@ -61,6 +62,7 @@ struct context {
 	struct scan scan;
 	struct typing *typing; /* NULL: no types known */
 	struct row_slots row_slots;
+	struct resident_pass labels;
 };
 
 static void roots_fini(struct roots *r)
@@ -437,10 +439,11 @@ static void place(void *ctx, uint32_t root, struct root_place *ret)
 
 static const char *label(void *ctx, node_id node)
 {
-	const struct context *c = ctx;
+	struct context *c = ctx;
 	struct block b;
 
 	block_get(c->scan.blocks, node, &b);
+	resident_pass_at(&c->labels, b.addr);
 	return look_at(c->img, b.addr, b.usable);
 }
 
@@ -612,7 +615,7 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 	err = col_fixed(env, sizeof(struct context), 1, "graph", &ctx);
 	if (err)
 		return err;
-	*(struct context *)ctx.base = (struct context){ .img = img, .pools = pools, .graph = g, .scan = s };
+	*(struct context *)ctx.base = (struct context){ .img = img, .labels = { .img = img }, .pools = pools, .graph = g, .scan = s };
 	g->ctx = ctx.base;
 	graph_own(g, &ctx);
 	err = add_roots(env, &s, blocks, g);
@@ -626,11 +629,13 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 	count_live(g);
 	err = typing_run(env, img, blocks, pools, g, typer_registry,
 			 &((struct context *)g->ctx)->typing);
+	image_leave_all(img);
 	if (err)
 		return err;
 	typing_columns(((struct context *)g->ctx)->typing, &g->type_narrow, &g->type_wide);
 	g->types = typing_types(((struct context *)g->ctx)->typing);
 	err = noting_run(env, img, blocks, ((struct context *)g->ctx)->typing, noter_registry, g);
+	image_leave_all(img);
 	if (err)
 		return err;
 	*ret = take(&g);

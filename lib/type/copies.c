@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "image/resident.h"
 #include "image/shadow.h"
 #include "type/contents.h"
 #include "type/look.h"
@@ -131,6 +132,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 			const struct graph *g, struct note_sink *sink)
 {
 	_cleanup_(fini) struct copies c = { .g = g, .blocks = blocks, .img = img, .contents = { .img = img } };
+	struct resident_pass pass = { .img = img };
 	struct err *err;
 
 	if (img->go || !image_is_comparable(img) || !g->grains || !g->n_live)
@@ -139,8 +141,11 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	c.contents.sampled_below = c.every > 1 ? LARGE : 0;
 	c.contents.every = c.every;
 	err = col_open(env, sizeof(struct copy), g->n_live, "contents", &c.found);
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it))
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it)) {
+		resident_pass_at(&pass, it.key);
 		err = enter(&c, it.id, it.key, it.size);
+	}
+	image_leave_all(img);
 	return err ? err : note_all(&c, env, sink);
 }
 

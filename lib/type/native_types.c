@@ -6,6 +6,7 @@
 
 #include "base/guard.h"
 #include "base/vec.h"
+#include "image/resident.h"
 #include "type/native.h"
 #include "type/pools.h"
 
@@ -89,7 +90,7 @@ struct native_shape *native_shape_now(const struct native *n, uint32_t id)
 
 /* ---- blocks */
 
-static struct err *each_of_claim(struct native *n, size_t no,
+static struct err *each_of_claim(struct native *n, size_t no, struct resident_pass *pass,
 				 struct err *(*fn)(void *arg, const struct native_block *b), void *arg)
 {
 	const struct claim *c = &n->blocks->claims[no];
@@ -106,16 +107,19 @@ static struct err *each_of_claim(struct native *n, size_t no,
 
 		if (block_is_used(n->blocks, it.id) && it.size >= around + 8)
 			err = fn(arg, &b);
+		resident_pass_at(pass, it.key);
 	}
 	return err;
 }
 
 struct err *native_each(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b), void *arg)
 {
+	struct resident_pass pass = { .img = n->img };
 	struct err *err = NULL;
 
 	for (size_t i = 0; i < n->blocks->n_claims && !err; i++)
-		err = each_of_claim(n, i, fn, arg);
+		err = each_of_claim(n, i, &pass, fn, arg);
+	image_leave_all(n->img);
 	return err;
 }
 
@@ -127,6 +131,7 @@ struct err *native_each_object(struct native *n, struct err *(*fn)(void *arg, co
 	const uint32_t *ids = n->objects.base;
 	struct native_block ring[COMING];
 	uint64_t near = 0, given = 0, done = 0;
+	struct resident_pass pass = { .img = n->img };
 	size_t claim = 0;
 	struct err *err = NULL;
 
@@ -137,6 +142,7 @@ struct err *native_each_object(struct native *n, struct err *(*fn)(void *arg, co
 			const uint8_t *bytes;
 			taddr at = grain_key(g, grain);
 
+			resident_pass_at(&pass, at);
 			while (n->blocks->claims[claim].end + n->blocks->claims[claim].bias <= at)
 				claim++;
 			c = &n->blocks->claims[claim];
@@ -151,6 +157,7 @@ struct err *native_each_object(struct native *n, struct err *(*fn)(void *arg, co
 		}
 		err = fn(arg, &ring[done++ % COMING]);
 	}
+	image_leave_all(n->img);
 	return err;
 }
 

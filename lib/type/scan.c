@@ -15,6 +15,7 @@
 #include "base/par.h"
 #include "base/search.h"
 #include "base/words.h"
+#include "image/resident.h"
 #include "type/interior.h"
 
 enum {
@@ -23,6 +24,8 @@ enum {
 	SLOT_WORDS = 2048,	  /* words whose slots are asked for at once */
 	ROOM = 1 << 17, /* edges: more than are under way */
 	RANGE_NODES = 1 << 18,	  /* a unit of parallel work; whole row blocks */
+	EXPECTED = 64 << 10,	  /* bytes: the least that is taken into memory at once */
+	LEAVE_RANGES = 8,	  /* after so many the targets of interior pointers are left too */
 };
 
 struct scan scan_init(const struct image *img, const struct blocks *blocks)
@@ -306,6 +309,10 @@ static struct err *scan_stretch(struct range *r, taddr start, taddr end)
 		}
 		if (avail > end - start)
 			avail = end - start;
+		if (avail > RESIDENT_WINDOW)
+			avail = RESIDENT_WINDOW;
+		if (avail >= EXPECTED)
+			image_expect(r->s->img, start, start + avail);
 		for (uint64_t off = 0; avail - off >= 8; off += CHUNK) {
 			unsigned n = avail - off < CHUNK ? (unsigned)((avail - off) / 8) : CHUNK / 8;
 			struct err *err = make_room(r);
@@ -316,6 +323,8 @@ static struct err *scan_stretch(struct range *r, taddr start, taddr end)
 			if (avail - off < CHUNK)
 				break;
 		}
+		if (avail == RESIDENT_WINDOW)
+			image_leave(r->s->img, start, start + avail);
 		start = align_up(start + avail, 8);
 	}
 	return NULL;
@@ -519,6 +528,10 @@ static struct err *scan_range_nodes(struct range *r, uint64_t first, uint64_t la
 		err = flush(r);
 	if (!err)
 		begin_rows(r, (uint32_t)last - 1);
+	if (first / RANGE_NODES % LEAVE_RANGES == LEAVE_RANGES - 1)
+		image_leave_all(r->s->img);
+	else
+		image_leave(r->s->img, node_start(g, first), node_start(g, last));
 	return err ? err : r->err;
 }
 

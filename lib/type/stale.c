@@ -8,6 +8,7 @@
 
 #include "base/guard.h"
 #include "base/vec.h"
+#include "image/resident.h"
 #include "type/build.h"
 #include "type/scan.h"
 
@@ -73,6 +74,7 @@ static struct err *on_word(void *arg, taddr at, uint32_t target)
 static struct err *in_free_blocks(const struct scan *scan, struct search *s)
 {
 	const struct blocks *b = s->blocks;
+	struct resident_pass pass = { .img = b->img };
 
 	s->kind = STALE_FREE_BLOCK;
 	s->thread = UINT32_MAX;
@@ -86,6 +88,7 @@ static struct err *in_free_blocks(const struct scan *scan, struct search *s)
 			struct grains_iter it = grains_iter(&b->grains, id);
 			struct err *err = scan_range(scan, it.key, it.key + it.size, on_word, s);
 
+			resident_pass_at(&pass, it.key);
 			if (err)
 				return err;
 		}
@@ -134,6 +137,7 @@ struct err *find_stale(struct env *env, const struct image *img, const struct bl
 	err = in_dead_stacks(&scan, &s);
 	if (!err)
 		err = in_free_blocks(&scan, &s);
+	image_leave_all(img);
 	if (err) {
 		free(s.places.v);
 		return err;

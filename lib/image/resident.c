@@ -1,0 +1,61 @@
+/* image/resident.c - pages of the dump's own mapping, taken in and left by ranges of addresses. */
+#include "image/resident.h"
+
+#include <sys/mman.h>
+
+#include "base/bits.h"
+#include "base/search.h"
+
+enum { HOST_PAGES = 64 << 10 }; /* of any machine */
+
+/* Whole pages around `n` bytes of the mapping. Advice may fail: it is only advice. */
+static void advise(const struct member *core, const uint8_t *bytes, uint64_t n, int advice)
+{
+	uintptr_t map = (uintptr_t)core->map, from = align_down((uintptr_t)bytes, HOST_PAGES);
+	uintptr_t to = align_up((uintptr_t)bytes + n, HOST_PAGES);
+
+	if (from < map)
+		from = align_up(map, 4096);
+	if (to > map + core->size)
+		to = align_down(map + core->size, 4096);
+	if (from < to)
+		(void)madvise((void *)from, to - from, advice);
+}
+
+static void advise_range(const struct image *img, taddr start, taddr end, int advice)
+{
+	size_t i = partition_point(img->n_segments, k, img->segments[k].end <= start);
+
+	if (!img->core || !img->core->in_file)
+		return;
+	for (; i < img->n_segments && img->segments[i].start < end; i++) {
+		const struct segment *seg = &img->segments[i];
+		taddr from = seg->start > start ? seg->start : start;
+		taddr to = seg->end < end ? seg->end : end;
+
+		if (seg->origin == SEG_CORE)
+			advise(img->core, seg->bytes + (from - seg->start), to - from, advice);
+	}
+}
+
+void image_expect(const struct image *img, taddr start, taddr end)
+{
+	advise_range(img, start, end, MADV_WILLNEED);
+}
+
+void image_leave(const struct image *img, taddr start, taddr end)
+{
+	advise_range(img, start, end, MADV_DONTNEED);
+}
+
+void image_leave_all(const struct image *img)
+{
+	if (img->core && img->core->in_file)
+		advise(img->core, img->core->map, img->core->size, MADV_DONTNEED);
+}
+
+void resident_pass_move(struct resident_pass *p, taddr at)
+{
+	image_leave_all(p->img);
+	p->from = at;
+}

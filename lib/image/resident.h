@@ -1,0 +1,40 @@
+/*
+ * image/resident.h - how much of a mapped dump is in memory at a time.
+ *
+ * What is read stays mapped, and counts as resident, until somebody says that he is done with it.
+ * A pass over all memory says what it will read next and what it is done with; the bytes do not
+ * change by it, and what is left comes back from the file, mostly from the page cache, when it is
+ * read again.  Any thread may call these; nothing happens where the dump is no mapped file.
+ */
+#ifndef HEAPFX_IMAGE_RESIDENT_H
+#define HEAPFX_IMAGE_RESIDENT_H
+
+#include "image/image.h"
+
+enum { RESIDENT_WINDOW = 16 << 20 }; /* bytes that a pass takes and leaves at once */
+
+/* [start, end) is read next, all of it, in order. */
+void image_expect(const struct image *img, taddr start, taddr end);
+/* The bytes of [start, end) are not needed for now. */
+void image_leave(const struct image *img, taddr start, taddr end);
+/* Nothing of the dump is: between two passes. */
+void image_leave_all(const struct image *img);
+
+/*
+ * A pass by one thread that looks at ascending addresses, and from there anywhere: at each window's
+ * end all is left.
+ *	struct resident_pass pass = { img };
+ *	for each address: resident_pass_at(&pass, at);
+ */
+struct resident_pass {
+	const struct image *img;
+	taddr from;
+};
+void resident_pass_move(struct resident_pass *p, taddr at);
+static inline void resident_pass_at(struct resident_pass *p, taddr at)
+{
+	if (__builtin_expect(at - p->from >= RESIDENT_WINDOW, 0))
+		resident_pass_move(p, at);
+}
+
+#endif
