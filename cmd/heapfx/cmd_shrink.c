@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/full_io.h"
 #include "base/guard.h"
 #include "capture/outfile.h"
 #include "capture/pack.h"
@@ -36,18 +37,13 @@ struct job {
 static struct err *read_salt(const char *path, struct salt *ret)
 {
 	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read_full(fd, ret->bytes, SALT_MOST);
 	uint8_t more;
-	ssize_t n = fd < 0 ? -1 : 1;
 
-	while (n > 0 && ret->n < SALT_MOST) {
-		n = TEMP_FAILURE_RETRY(read(fd, ret->bytes + ret->n, SALT_MOST - ret->n));
-		ret->n += n > 0 ? (size_t)n : 0;
-	}
-	if (n > 0)
-		n = TEMP_FAILURE_RETRY(read(fd, &more, 1));
 	if (n < 0)
 		return err_os(errno, "%s", path);
-	if (n || ret->n < SALT_LEAST)
+	ret->n = (size_t)n;
+	if (n < SALT_LEAST || (n == SALT_MOST && read_full(fd, &more, 1)))
 		return err_at(ERR_USAGE, path, ERR_NOWHERE,
 			      "a salt has %d bytes at least, and %d at most", SALT_LEAST,
 			      SALT_MOST);

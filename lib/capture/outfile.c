@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/full_io.h"
 #include "base/guard.h"
 #include "base/text.h"
 
@@ -116,17 +117,8 @@ struct err *outfile_write(const char *path, const void *v, size_t n)
 {
 	_cleanup_(outfile_close) struct outfile f = { .dir = -1, .fd = -1 };
 	struct err *err = outfile_open(path, &f);
-	const char *at = v;
 
-	while (!err && n) {
-		ssize_t done = write(f.fd, at, n);
-
-		if (done < 0 && errno != EINTR)
-			err = err_os(errno, "writing %s", path);
-		if (done > 0) {
-			at += done;
-			n -= (size_t)done;
-		}
-	}
+	if (!err && !write_full(f.fd, v, n))
+		err = err_os(errno, "writing %s", path);
 	return err ? err : outfile_commit(&f);
 }

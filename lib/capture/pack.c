@@ -18,6 +18,7 @@
 #include <zstd.h>
 
 #include "base/cursor.h"
+#include "base/full_io.h"
 #include "base/guard.h"
 #include "base/par.h"
 #include "base/vec.h"
@@ -79,17 +80,7 @@ static struct err *worker_init(struct worker *w, enum pack_kind kind)
 
 static struct err *write_all(const struct packer *p, const uint8_t *v, size_t n)
 {
-	while (n) {
-		ssize_t done = write(p->fd, v, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return err_os(errno, "writing %s", p->name);
-		v += done;
-		n -= (size_t)done;
-	}
-	return NULL;
+	return write_full(p->fd, v, n) ? NULL : err_os(errno, "writing %s", p->name);
 }
 
 static struct err *write_at(const struct packer *p, const uint8_t *v, size_t n, uint64_t at)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/full_io.h"
 #include "base/guard.h"
 #include "base/hash.h"
 #include "base/vec.h"
@@ -342,21 +343,9 @@ static bool is_ours(int fd, uint64_t *ret_size)
 
 static uint8_t *read_all(int fd, uint64_t n)
 {
-	uint8_t *bytes = malloc(n);
-	uint64_t at = 0;
+	_free_ uint8_t *bytes = malloc(n);
 
-	while (bytes && at < n) {
-		ssize_t got = read(fd, bytes + at, n - at);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			free(bytes);
-			return NULL;
-		}
-		at += (uint64_t)got;
-	}
-	return bytes;
+	return bytes && read_full(fd, bytes, n) == (ssize_t)n ? take(&bytes) : NULL;
 }
 
 struct err *dbg_cache_read(struct dbg_types *t, const struct dbg_cache_base *base, bool *ret)
@@ -391,21 +380,6 @@ static void make_folder(const char *dir)
 		(void)mkdir(dir, 0700);
 }
 
-static bool write_all(int fd, const uint8_t *bytes, uint64_t n)
-{
-	while (n) {
-		ssize_t done = write(fd, bytes, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		bytes += done;
-		n -= (uint64_t)done;
-	}
-	return true;
-}
-
 /* Under another name first: who reads sees all of it or the one before. */
 static void write_file(const char *path, const uint8_t *bytes, uint64_t n)
 {
@@ -417,7 +391,7 @@ static void write_file(const char *path, const uint8_t *bytes, uint64_t n)
 	fd = mkostemp(fresh, O_CLOEXEC);
 	if (fd < 0)
 		return;
-	ok = write_all(fd, bytes, n);
+	ok = write_full(fd, bytes, n);
 	ok &= !close(fd);
 	if (!ok || rename(fresh, path))
 		unlink(fresh);

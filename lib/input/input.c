@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/full_io.h"
 #include "base/guard.h"
 #include "input/holes.h"
 
@@ -64,22 +65,13 @@ static struct err *check_kind(const char *path, const struct stat *st)
 
 static struct err *read_head(const char *path, int fd, uint8_t *head, size_t *ret_n)
 {
-	size_t n = 0;
+	ssize_t n = read_full(fd, head, HEAD);
 
-	while (n < HEAD) {
-		ssize_t got = read(fd, head + n, HEAD - n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_os(errno, "%s: reading", shown(path));
-		if (got == 0)
-			break;
-		n += (size_t)got;
-	}
+	if (n < 0)
+		return err_os(errno, "%s: reading", shown(path));
 	if (n == 0)
 		return err_new(ERR_FORMAT, "%s: nothing to read, the stream is empty", shown(path));
-	*ret_n = n;
+	*ret_n = (size_t)n;
 	return NULL;
 }
 

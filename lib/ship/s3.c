@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/full_io.h"
 #include "base/guard.h"
 #include "base/vec.h"
 #include "base/digest.h"
@@ -290,23 +291,14 @@ static struct err *confirm(struct s3 *s, struct s3_object *o, const char *checks
 
 /* ---- reading */
 
-/* As much as there is, up to `n`; a pipe gives it in pieces. */
+/* As much as there is, up to `n`. */
 static struct err *read_part(int fd, uint8_t *v, uint64_t n, uint64_t *ret)
 {
-	uint64_t have = 0;
+	ssize_t got = read_full(fd, v, (size_t)n);
 
-	while (have < n) {
-		ssize_t got = read(fd, v + have, (size_t)(n - have));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_os(errno, "reading what is to be sent");
-		if (!got)
-			break;
-		have += (uint64_t)got;
-	}
-	*ret = have;
+	if (got < 0)
+		return err_os(errno, "reading what is to be sent");
+	*ret = (uint64_t)got;
 	return NULL;
 }
 
@@ -549,7 +541,7 @@ static struct err *put_large(struct s3 *s, struct s3_object *o, uint8_t **v, uin
 struct err *s3_put(struct s3 *s, struct s3_object *o)
 {
 	_free_ uint8_t *v = malloc(S3_PART);
-	uint64_t n;
+	uint64_t n = 0;
 	struct err *err = v ? read_part(o->fd, v, S3_PART, &n) : &err_nomem;
 
 	o->sent = 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/full_io.h"
 #include "base/guard.h"
 #include "capture/outfile.h"
 #include "ship/retry.h"
@@ -27,21 +28,6 @@ static bool is_safe_name(const char *s)
 
 /* ---- another directory */
 
-static struct err *write_all(int fd, const char *v, size_t n)
-{
-	while (n) {
-		ssize_t done = write(fd, v, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return err_os(errno, "writing");
-		v += done;
-		n -= (size_t)done;
-	}
-	return NULL;
-}
-
 static struct err *copy(int from, int to, uint64_t *ret_n, const volatile sig_atomic_t *stop)
 {
 	_free_ char *v = malloc(COPY_STEP);
@@ -54,22 +40,10 @@ static struct err *copy(int from, int to, uint64_t *ret_n, const volatile sig_at
 			return err_new(ERR_LIMIT, "ended by a signal");
 		if (got < 0 && errno != EINTR)
 			return err_os(errno, "reading what is to be sent");
-		if (got > 0)
-			err = write_all(to, v, (size_t)got);
+		if (got > 0 && !write_full(to, v, (size_t)got))
+			err = err_os(errno, "writing");
 	}
 	return err;
-}
-
-static size_t read_full(int fd, char *v, size_t n)
-{
-	size_t have = 0;
-	ssize_t got = 1;
-
-	while (have < n && got > 0) {
-		got = read(fd, v + have, n - have);
-		have += got > 0 ? (size_t)got : 0;
-	}
-	return have;
 }
 
 /* A file of that name that is there, byte for byte. */
@@ -77,13 +51,13 @@ static bool is_same(int a, const char *path, uint64_t *ret_n)
 {
 	_close_ int b = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	_free_ char *x = malloc(COPY_STEP), *y = malloc(COPY_STEP);
-	size_t n = COPY_STEP;
+	ssize_t n = COPY_STEP;
 
 	if (b < 0 || !x || !y)
 		return false;
-	for (*ret_n = 0; n == COPY_STEP; *ret_n += n) {
+	for (*ret_n = 0; n == COPY_STEP; *ret_n += (uint64_t)n) {
 		n = read_full(a, x, COPY_STEP);
-		if (read_full(b, y, COPY_STEP) != n || memcmp(x, y, n))
+		if (n < 0 || read_full(b, y, COPY_STEP) != n || memcmp(x, y, (size_t)n))
 			return false;
 	}
 	return true;
