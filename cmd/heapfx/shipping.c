@@ -8,12 +8,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "base/guard.h"
+#include "ship/secret.h"
 
 enum { RETRY_S = 60, STALL_S = 30, URL_MAX = 16 << 10 };
 #define URL_VARIABLE "HEAPFX_PUT_URL"
@@ -30,19 +30,11 @@ static const char *variable(const char *name, const char *other)
 
 static struct err *read_url(const char *path, char **ret)
 {
-	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_free_ char *text = malloc(URL_MAX + 1);
-	ssize_t n;
+	struct err *err = secret_read(path, URL_MAX, ret);
 
-	if (!text)
-		return &err_nomem;
-	n = fd < 0 ? -1 : read(fd, text, URL_MAX);
-	if (n < 0)
-		return err_os(errno, "%s", path);
-	text[n] = 0;
-	text[strcspn(text, " \t\r\n")] = 0;
-	*ret = take(&text);
-	return NULL;
+	if (!err)
+		(*ret)[strcspn(*ret, " \t\r\n")] = 0;
+	return err;
 }
 
 static struct err *find_url(const struct options *opt, char **ret)

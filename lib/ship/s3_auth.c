@@ -7,20 +7,18 @@
 #include "ship/s3_auth.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/guard.h"
 #include "ship/retry.h"
+#include "ship/secret.h"
 #include "ship/sigv4.h"
 
 enum { TOKEN_MAX = 64 << 10, EARLY_S = 300 };
 
 static void wipe(char **s)
 {
-	if (*s)
-		explicit_bzero(*s, strlen(*s));
-	free(*s);
+	secret_free(*s);
 	*s = NULL;
 }
 
@@ -37,24 +35,6 @@ bool s3_auth_forget(struct s3_auth *a)
 
 	s3_auth_fini(a);
 	return had;
-}
-
-static struct err *read_token(const char *path, char **ret)
-{
-	_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_free_ char *text = malloc(TOKEN_MAX + 1);
-	ssize_t n;
-
-	if (!text)
-		return &err_nomem;
-	n = fd < 0 ? -1 : read(fd, text, TOKEN_MAX);
-	if (n < 0)
-		return err_os(errno, "the web identity token");
-	while (n && strchr(" \t\r\n", text[n - 1]))
-		n--;
-	text[n] = 0;
-	*ret = take(&text);
-	return NULL;
 }
 
 static void add_pair(struct text *to, const char *name, const char *value)
@@ -127,14 +107,14 @@ struct err *s3_auth_renew(struct s3_auth *a, struct http *http)
 	const struct s3_config *c = a->config;
 	struct http_reply reply = { .body = TEXT_INIT };
 	struct text form = TEXT_INIT;
-	_free_ char *token = NULL;
+	char *token = NULL;
 	struct err *err;
 
 	if (c->id || (a->id && time(NULL) + EARLY_S < a->expires))
 		return NULL;
-	err = read_token(c->token_file, &token);
+	err = secret_read(c->token_file, TOKEN_MAX, &token);
 	if (err)
-		return err;
+		return err_wrap(err, "the web identity token");
 	text_add(&form, "Action=AssumeRoleWithWebIdentity&Version=2011-06-15");
 	add_pair(&form, "RoleArn", c->role);
 	add_pair(&form, "RoleSessionName", c->session ? c->session : "heapfx");
@@ -142,7 +122,7 @@ struct err *s3_auth_renew(struct s3_auth *a, struct http *http)
 	err = ask(a, http, &form, &reply);
 	if (!err)
 		err = take_keys(a, &reply);
-	explicit_bzero(token, strlen(token));
+	secret_free(token);
 	if (form.s)
 		explicit_bzero(form.s, form.n);
 	if (reply.body.s)

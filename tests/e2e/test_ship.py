@@ -1,10 +1,14 @@
 """Cores to where they are kept: whole, once, signed right, and in spite of what a network does."""
+import array
+import fcntl
 import json
 import os
 import pathlib
 import signal
 import stat
 import subprocess
+import termios
+import threading
 import time
 
 import pytest
@@ -265,6 +269,48 @@ def test_presigned_url(store, prefix, tmp_path, how):
 	assert store.get(f"{prefix}/core") == LARGE and s3.KEY not in run.out
 	run = ship(store, path, "--put-url", url, env=nobody, status=5)
 	assert "not written over" in run.err
+
+
+def test_url_and_token_come_in_pieces(faulty, tmp_path):
+	path, env = file_of(tmp_path, SMALL), identity(faulty, tmp_path)
+	url, pipe = faulty.presign("core"), tmp_path / "pipe"
+	os.mkfifo(pipe)
+
+	def pieces(text):
+		with open(pipe, "w", encoding="ascii") as to:
+			for piece in (text[:10], text[10:]):
+				to.write(piece)
+				to.flush()
+				wait_until(lambda: not waiting_in(to))
+
+	def sent(text, *args, **kwargs):
+		writer = threading.Thread(target=pieces, args=(text,), daemon=True)
+		writer.start()
+		ship(faulty, path, *args, **kwargs)
+		writer.join(30)
+		assert not writer.is_alive()
+
+	sent(url + "\n", "--put-url", f"@{pipe}")
+	sent("token of the pod\n", "--to", "s3://cores/p",
+		env={**env, "AWS_WEB_IDENTITY_TOKEN_FILE": str(pipe)})
+	assert faulty.get("core") == faulty.get(f"p/{path.name}") == SMALL
+
+
+def waiting_in(pipe):
+	"""Bytes that nobody has read yet."""
+	n = array.array("i", [0])
+	fcntl.ioctl(pipe, termios.FIONREAD, n)
+	return n[0]
+
+
+def test_half_a_url_or_token_is_none(faulty, tmp_path):
+	path, env = file_of(tmp_path, SMALL), identity(faulty, tmp_path)
+	(tmp_path / "url").write_text(faulty.presign("core").ljust((16 << 10) + 1, "x"))
+	assert "longer than 16384 bytes" in ship(faulty, path, "--put-url", f"@{tmp_path}/url", status=2).err
+	(tmp_path / "token").write_text("token of the pod".ljust((64 << 10) + 1, "x"))
+	run = ship(faulty, path, "--to", "s3://cores/p", env=env, status=5)
+	assert "web identity token" in run.err and "longer than 65536 bytes" in run.err
+	assert not faulty.objects and not faulty.roles
 
 
 @pytest.mark.parametrize("fault", [503, "reset", "stall", "lost"])
