@@ -13,6 +13,7 @@
 #include "base/guard.h"
 #include "image/resident.h"
 #include "image/shadow.h"
+#include "image/window.h"
 #include "type/contents.h"
 #include "type/look.h"
 
@@ -35,8 +36,7 @@ struct copies {
 	struct contents contents;
 	struct col found; /* struct copy: what is in the sample */
 	const struct claim *claim; /* the one used last */
-	taddr window_start, window_end; /* of the segment used last */
-	const uint8_t *window;
+	struct image_window window;
 };
 
 static void fini(struct copies *c)
@@ -54,16 +54,10 @@ struct bytes {
 
 static const uint8_t *view(struct copies *c, taddr at, uint64_t n)
 {
-	if (at - c->window_start >= c->window_end - c->window_start) {
-		const struct segment *seg = image_segment(c->img, at);
+	uint64_t avail;
+	const uint8_t *b = window_view(&c->window, c->img, at, &avail);
 
-		if (!seg || !seg->bytes)
-			return NULL;
-		c->window_start = seg->start;
-		c->window_end = seg->end;
-		c->window = seg->bytes;
-	}
-	return n <= c->window_end - at ? c->window + (at - c->window_start) : NULL;
+	return b && n <= avail ? b : NULL;
 }
 
 /* Of a string, its characters; 0: it is none, or too little of the block is. */

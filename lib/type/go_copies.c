@@ -14,6 +14,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/shadow.h"
+#include "image/window.h"
 #include "type/contents.h"
 #include "type/go_block.h"
 #include "type/go_shape.h"
@@ -51,8 +52,7 @@ struct copies {
 	} fifo[FIFO];
 	uint32_t at, seen, done; /* in fifo: given, looked up, taken; done <= seen <= at */
 	const struct claim *claim;	/* the one used last */
-	taddr window_start, window_end; /* of the segment used last */
-	const uint8_t *window;
+	struct image_window window;
 };
 
 static void fini(struct copies *c)
@@ -64,21 +64,6 @@ static void fini(struct copies *c)
 	contents_fini(&c->contents);
 	free(c->texts);
 	arena_fini(&c->mem);
-}
-
-static const uint8_t *view(struct copies *c, taddr at, uint64_t *ret_avail)
-{
-	if (at - c->window_start >= c->window_end - c->window_start) {
-		const struct segment *seg = image_segment(c->img, at);
-
-		if (!seg || !seg->bytes)
-			return NULL;
-		c->window_start = seg->start;
-		c->window_end = seg->end;
-		c->window = seg->bytes;
-	}
-	*ret_avail = c->window_end - at;
-	return c->window + (at - c->window_start);
 }
 
 /* ---- blocks that may be contents */
@@ -211,7 +196,7 @@ static void read_texts(struct copies *c, const struct texts *t, taddr at, uint64
 			at += c->claim->head;
 		}
 	}
-	b = view(c, at, &avail);
+	b = window_view(&c->window, c->img, at, &avail);
 	if (!b)
 		return;
 	if (size > avail && size <= COPY_MAX) { /* in several segments */
@@ -284,7 +269,8 @@ static struct err *open_places(struct copies *c)
 static const uint8_t *contents_of(struct copies *c, const struct grains_iter *it, uint32_t length)
 {
 	uint64_t avail;
-	const uint8_t *b = it->size <= UINT32_MAX ? view(c, it->key, &avail) : NULL;
+	const uint8_t *b =
+		it->size <= UINT32_MAX ? window_view(&c->window, c->img, it->key, &avail) : NULL;
 
 	return b && avail >= length ? b : NULL;
 }

@@ -14,6 +14,7 @@
 #include "base/bits.h"
 #include "base/vec.h"
 #include "image/shadow.h"
+#include "image/window.h"
 #include "type/go_block.h"
 #include "type/go_shape.h"
 
@@ -40,28 +41,22 @@ struct reader {
 	struct go_map *map;
 	uint64_t seen;			/* filled slots */
 	bool is_trial;			/* stops at the first thing that is wrong */
-	taddr window_start, window_end; /* of the segment used last */
-	const uint8_t *window;
+	struct image_window window;
 };
 
 /* The word at an address; 0 where there is none, which is then seen as damage. */
 static uint64_t word(struct reader *r, taddr at)
 {
-	if (at - r->window_start >= r->window_end - r->window_start || r->window_end - at < 8) {
-		uint64_t avail;
-		const uint8_t *b = image_view(r->maps->img, at, &avail);
+	uint64_t avail;
+	const uint8_t *b = window_view(&r->window, r->maps->img, at, &avail);
 
-		if (!b || avail < 8) {
-			r->map->damaged = true;
-			return 0;
-		}
-		r->window_start = at;
-		r->window_end = at + avail;
-		r->window = b;
+	if (!b || avail < 8) {
+		r->map->damaged = true;
+		return 0;
 	}
 	if (!r->is_trial)
 		image_keep(r->maps->img, at, 8);
-	return load_u64(r->window + (at - r->window_start));
+	return load_u64(b);
 }
 
 /* The used block around an address, with at least `n` bytes behind it. */

@@ -69,26 +69,10 @@ static void fail(struct spread *s, struct err *err)
 		s->err = err;
 }
 
-const uint8_t *spread_view(struct spread *s, taddr at, uint64_t *ret_avail)
-{
-	const struct segment *seg;
-
-	if (at - s->window_start >= s->window_end - s->window_start) {
-		seg = image_segment(s->img, at);
-		if (!seg || !seg->bytes)
-			return NULL;
-		s->window_start = seg->start;
-		s->window_end = seg->end;
-		s->window = seg->bytes;
-	}
-	*ret_avail = s->window_end - at;
-	return s->window + (at - s->window_start);
-}
-
 static bool word_at(struct spread *s, taddr at, uint64_t *ret)
 {
 	uint64_t avail;
-	const uint8_t *b = spread_view(s, at, &avail);
+	const uint8_t *b = window_view(&s->window, s->img, at, &avail);
 
 	if (!b || avail < 8)
 		return false;
@@ -117,10 +101,10 @@ static uint64_t head_of(struct spread *s, taddr at, uint64_t size)
 /* What will be read of a block, into the cache: a dump's pages begin anywhere in a file's. */
 static FETCHES void fetch(const struct spread *s, taddr at)
 {
-	if (at - s->window_start >= s->window_end - s->window_start)
+	if (!window_has(&s->window, at))
 		return;
-	__builtin_prefetch(s->window + (at - s->window_start));
-	__builtin_prefetch(s->window + (at - s->window_start) + 56);
+	__builtin_prefetch(s->window.bytes + (at - s->window.start));
+	__builtin_prefetch(s->window.bytes + (at - s->window.start) + 56);
 }
 
 static void push(struct spread *s, taddr at, uint32_t id)
@@ -609,7 +593,7 @@ void spread_word(struct spread *s, taddr at, uint64_t left, const struct go_type
 {
 	struct slot slot = {};
 	uint64_t before = type->kind == GO_INTERFACE ? 8 : 0, avail;
-	const uint8_t *b = spread_view(s, at - before, &avail);
+	const uint8_t *b = window_view(&s->window, s->img, at - before, &avail);
 
 	if (!b || !shape_slot(s->shapes, type, &slot) || avail < before + 8)
 		return;
@@ -775,7 +759,7 @@ static void follow(struct spread *s, const uint8_t *b, uint64_t n, struct shape 
 static const uint8_t *view_whole(struct spread *s, taddr at, uint64_t n, uint64_t *ret_n,
 				 uint8_t **ret_copy)
 {
-	const uint8_t *b = spread_view(s, at, ret_n);
+	const uint8_t *b = window_view(&s->window, s->img, at, ret_n);
 
 	if (!b || *ret_n >= n || n > COPY_MAX) {
 		*ret_n = b && *ret_n > n ? n : *ret_n;
@@ -799,7 +783,7 @@ static void follow_block(struct spread *s, taddr at, uint32_t id)
 	if (!shape)
 		return;
 	if (shape->kind == SHAPE_VALUE && shape->size <= 512) { /* no head, and the end is known */
-		b = spread_view(s, at, &avail);
+		b = window_view(&s->window, s->img, at, &avail);
 		if (b)
 			follow(s, b, avail, shape);
 		return;
@@ -825,7 +809,7 @@ void spread_memory(struct spread *s, taddr at, struct shape *shape)
 	if (shape && shape->size)
 		b = view_whole(s, at, shape->size, &avail, &copy);
 	else if (shape)
-		b = spread_view(s, at, &avail);
+		b = window_view(&s->window, s->img, at, &avail);
 	if (b && shape->has_pointers)
 		follow(s, b, avail, shape);
 }

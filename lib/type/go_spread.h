@@ -8,6 +8,7 @@
 #define HEAPFX_TYPE_GO_SPREAD_H
 
 #include "heap/blocks.h"
+#include "image/window.h"
 #include "type/go_shape.h"
 #include "type/typer.h"
 
@@ -49,8 +50,7 @@ struct spread {
 	uint64_t n_later;
 	struct candidate pending[SPREAD_PENDING];
 	uint32_t at, seen, done; /* in pending: given, looked up, decided; done <= seen <= at */
-	taddr window_start, window_end; /* of the segment used last */
-	const uint8_t *window;
+	struct image_window window;
 	const struct claim *claim; /* the one used last */
 	struct err *err;	 /* the first; all else stops */
 	struct shape *sudog;	 /* NULL if unknown */
@@ -76,8 +76,5 @@ void spread_word(struct spread *s, taddr at, uint64_t left, const struct go_type
 void spread_func(struct spread *s, uint64_t value, enum type_confidence most);
 /* Until nothing is left to follow. */
 struct err *spread_run(struct spread *s) MUST_CHECK;
-
-/* Bytes at an address; NULL when there are none. */
-const uint8_t *spread_view(struct spread *s, taddr at, uint64_t *ret_avail);
 
 #endif

@@ -127,8 +127,9 @@ static void read_headers(struct ctx *c, struct spread *s, const struct claim *cl
 	for (it = grains_iter(&c->blocks->grains, first);
 	     it.id < c->blocks->grains.n && it.key < end; grains_next(&it)) {
 		uint64_t avail;
-		const uint8_t *b =
-			block_is_used(c->blocks, it.id) ? spread_view(s, it.key, &avail) : NULL;
+		const uint8_t *b = block_is_used(c->blocks, it.id) ?
+					   window_view(&s->window, s->img, it.key, &avail) :
+					   NULL;
 
 		if (b && avail >= 8)
 			type_exactly(c, s, load_u64(b), it.key, it.size, claim->head, it.id);
@@ -383,7 +384,8 @@ static void search_block(struct ctx *c, struct spread *s, const struct grains_it
 {
 	uint64_t mask[SCAN_WORDS / 64], n = (it->size - claim->head) / 8, avail;
 	taddr at = it->key + claim->head;
-	const uint8_t *b = it->size > claim->head ? spread_view(s, at, &avail) : NULL;
+	const uint8_t *b =
+		it->size > claim->head ? window_view(&s->window, s->img, at, &avail) : NULL;
 
 	if (!b)
 		return;

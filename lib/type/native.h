@@ -8,6 +8,7 @@
 
 #include "image/cxx.h"
 #include "image/dbg_types.h"
+#include "image/window.h"
 #include "type/count_rules.h"
 #include "type/typer.h"
 
@@ -104,8 +105,7 @@ struct native {
 	const struct count_rules *rules; /* NULL: none */
 	struct col objects; /* ids of blocks where native_vtables() found objects, ascending */
 	struct arena mem;
-	taddr window_start, window_end; /* of the segment used last */
-	const uint8_t *window;
+	struct image_window window;
 };
 
 /* `name` of one object.  NULL when out of memory. */

@@ -12,18 +12,7 @@
 
 const uint8_t *native_view(struct native *n, taddr at, uint64_t *ret_avail)
 {
-	const struct segment *seg;
-
-	if (at - n->window_start >= n->window_end - n->window_start) {
-		seg = image_segment(n->img, at);
-		if (!seg || !seg->bytes)
-			return NULL;
-		n->window_start = seg->start;
-		n->window_end = seg->end + seg->behind;
-		n->window = seg->bytes;
-	}
-	*ret_avail = n->window_end - at;
-	return n->window + (at - n->window_start);
+	return window_view(&n->window, n->img, at, ret_avail);
 }
 
 /* ---- shapes */
