@@ -21,6 +21,7 @@ enum {
 	TRIES_MAX = 4096, /* entries of a leaf looked at for a proof */
 	TRIES_ALL = 1 << 24, /* of all leaves that there may be */
 	DAMAGED_MAX = 8, /* entries of a leaf */
+	STRIDE_WORDS = 64, /* passed over at once where they are 0 */
 	RECORDS_MIN = 20, /* central lists */
 	STRIDE_MAX = 4096,
 	LEAVES_MAX = 1 << 16,
@@ -97,6 +98,18 @@ static uint64_t first_page(const struct image *img, const struct gtc_map *m, tad
 	return image_read_u64(img, span + GSPAN_FIRST, &word) == MEM_OK ? word & ((1ull << bits) - 1) : 0;
 }
 
+/* How many of n words, the first of which is 0, are 0 before another one comes. */
+static uint64_t count_zeros(const uint8_t *bytes, uint64_t n)
+{
+	uint64_t i = 1;
+
+	while (i < n && n - i >= STRIDE_WORDS && bytes_are_zero(bytes + 8 * i, 8 * STRIDE_WORDS))
+		i += STRIDE_WORDS;
+	while (i < n && !load_u64(bytes + 8 * i))
+		i++;
+	return i;
+}
+
 /*
  * Of the first entries of a leaf that are not 0, any proves: it leads to a Span that begins with a page of
  * this index.  The page's number, or 0.  Where more than a few can lead to none, there is no leaf.
@@ -118,8 +131,14 @@ static uint64_t leaf_proves(const struct image *img, const struct gtc_map *m, ta
 			uint32_t packed_class, class;
 			taddr span;
 
-			if (!word)
+			if (!word) { /* most are, of a leaf and of what is none */
+				uint64_t zeros = count_zeros(bytes, avail / 8 < n - i ? avail / 8 : n - i) - 1;
+
+				i += zeros;
+				bytes += 8 * zeros;
+				avail -= 8 * zeros;
 				continue;
+			}
 			if (!is_entry(word)) {
 				if (++bad > DAMAGED_MAX)
 					return 0;
