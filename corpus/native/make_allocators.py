@@ -132,7 +132,7 @@ SMALL_ARENA = (("MIMALLOC_ARENA_EAGER_COMMIT", "0"),)
 CASES["mimalloc.sparse.2.2.7"] = Recipe("mimalloc", None, release="2.2.7", program="sparse", args=("TRUTH",),
 	environment=SMALL_ARENA,
 	about="mimalloc 2.2.7 (built from its release source), whose mi_collect() gives memory back at once")
-for _release in ("3.2.8", "3.3.2", "3.4.3"):
+for _release in ("3.2.8", "3.4.3"):
 	CASES[f"mimalloc.sparse.{_release}"] = Recipe("mimalloc", None, release=_release, program="sparse", args=("TRUTH",),
 		environment=SMALL_ARENA, about=f"mimalloc {_release} (built from its release source): blocks left in nearly empty pages")
 CASES["mimalloc.sparse.sid"] = Recipe("mimalloc", "sid", program="sparse", args=("TRUTH",), environment=SMALL_ARENA,

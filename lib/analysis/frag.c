@@ -51,7 +51,8 @@ static const struct knob {
 	{ "mimalloc", PART_BETWEEN, "mi_collect(true)",
 	  "a page goes back when it is empty: allocate by lifetime" },
 	{ "mimalloc", PART_IDLE, "mi_collect(true)",
-	  "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY)" },
+	  "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY), and where it is listed "
+	  "MIMALLOC_MINIMAL_PURGE_SIZE" },
 	{ "go", PART_BETWEEN, NULL,
 	  "a span goes back when it is empty: copy what lives long, or allocate it first" },
 	{ "go", PART_IDLE, "debug.FreeOSMemory()", "set GOMEMLIMIT, or lower GOGC" },

@@ -14,7 +14,6 @@
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
-#include "heap/touched.h"
 
 void mi_damage(struct mi_heap *h, taddr at, const char *fmt, ...)
 {
@@ -69,6 +68,8 @@ static void mi_close(void *ctx)
 		return;
 	for (size_t i = 0; i < h->pages.n; i++)
 		damages_free(&h->pages.v[i].damage);
+	for (size_t i = 0; i < h->areas.n; i++)
+		free(h->areas.v[i].purge);
 	damages_free(&h->damage);
 	free(h->pages.v);
 	free(h->areas.v);
@@ -257,6 +258,8 @@ static struct err *mi_open(struct env *env, const struct image *img, void **ret_
 		return err;
 	mi_find_padding(h);
 	err = find_regions(h);
+	if (!err)
+		err = mi_find_purge(h);
 	if (err)
 		return err;
 	*ret_ctx = take(&h);
@@ -325,19 +328,27 @@ static enum mi_where emptied_list(const struct mi_page *p)
 	return most;
 }
 
+static uint32_t count_free(const struct mi_page *p)
+{
+	uint32_t n = 0;
+
+	for (int w = MI_FREE; w < MI_WHERES; w++)
+		n += p->n_in[w];
+	return n;
+}
+
 static void sum_page(struct mi_heap *h, struct mi_page *p, struct where_total in[MI_WHERES])
 {
 	struct heap_arena *a = &h->arenas[p->arena];
-	uint32_t n_free = 0;
+	uint32_t n_free = count_free(p);
 
 	for (int w = MI_FREE; w < MI_WHERES; w++) {
-		n_free += p->n_in[w];
 		in[w].count += p->n_in[w];
 		in[w].bytes += p->n_in[w] * p->block_size;
 	}
 	/* mi_collect() frees pages without used blocks: all of one is counted where most of it is. */
 	if (n_free == p->capacity && h->layout.collect_purges)
-		in[emptied_list(p)].returnable += touched_pages(h->img, p->start, p->area_end);
+		in[emptied_list(p)].returnable += mi_returnable(h, p->start, p->area_end);
 	a->bytes += p->capacity * p->block_size;
 	a->n_free += n_free;
 	a->free += n_free * p->block_size;
@@ -393,6 +404,9 @@ static void fill_arenas(struct mi_heap *h)
 		h->arenas[i].attached = h->owners.v[i] != 0;
 	}
 	for (size_t i = 0; i < h->pages.n; i++)
+		if (count_free(&h->pages.v[i]) == h->pages.v[i].capacity)
+			mi_purge_page(h, &h->pages.v[i]);
+	for (size_t i = 0; i < h->pages.n; i++)
 		sum_page(h, &h->pages.v[i], in);
 	for (size_t i = 0; i < h->owners.n; i++) {
 		const struct heap_arena *a = &h->arenas[i];
@@ -412,7 +426,6 @@ static void fill_arenas(struct mi_heap *h)
 	info->n_arenas = h->owners.n;
 }
 
-/* Their regions are touched pages: all of them would go back. */
 static void sum_idle(struct mi_heap *h)
 {
 	struct heap_info *info = &h->info;
@@ -425,8 +438,9 @@ static void sum_idle(struct mi_heap *h)
 			continue;
 		slices.count++;
 		slices.bytes += r->end - r->start;
+		if (h->layout.collect_purges)
+			slices.returnable += mi_returnable(h, r->start, r->end);
 	}
-	slices.returnable = h->layout.collect_purges ? slices.bytes : 0;
 	info->idle = slices.bytes;
 	if (slices.count)
 		info->idles[info->n_idles++] = slices;
@@ -449,7 +463,9 @@ static const struct heap_info *mi_info(void *ctx)
 	if (h->arenas)
 		fill_arenas(h);
 	sum_idle(h);
-	info->knows_returnable = true;
+	info->knows_returnable = !h->never_purged;
+	if (h->purge_slices > 1)
+		info->settings[info->n_settings++] = (struct heap_setting){ "MIMALLOC_MINIMAL_PURGE_SIZE", h->purge_slices * (uint64_t)MI_SLICE };
 	info->checks_passed = h->passed;
 	info->checks_failed = h->failed;
 	info->damage = h->damage.v;

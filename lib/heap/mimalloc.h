@@ -63,6 +63,9 @@ static inline taddr mi_page_end(const struct mi_page *p)
 struct mi_area {
 	taddr start, end;
 	taddr info_end; /* its own data come first */
+	taddr arena;	/* 3.x: of its mi_arena_s; 0: none */
+	uint64_t *purge; /* 3.x: a bit for each slice that is to go back, n_purge words; NULL: not looked for, or not found */
+	uint64_t n_purge;
 };
 
 /* What is known before pages are read, and goes into the bid. */
@@ -112,6 +115,8 @@ struct mi_heap {
 		struct heap_region *v;
 		size_t n, cap;
 	} regions;
+	bool never_purged;     /* nothing goes back: MIMALLOC_PURGE_DELAY=-1 */
+	unsigned purge_slices; /* 3.x: that go back at once, or none of them */
 	uint64_t passed, failed;
 	struct heap_info info;
 	struct heap_arena *arenas;
@@ -137,6 +142,14 @@ struct err *mi_read_map(struct mi_heap *h) MUST_CHECK;
 void mi_keep_map(const struct mi_heap *h);
 /* Which blocks are theaps and tlds: needs pages and owners. */
 struct err *mi_find_own(struct mi_heap *h) MUST_CHECK;
+
+/* ---- mimalloc_purge.c */
+/* How mi_collect(true) gives memory back: needs areas. */
+struct err *mi_find_purge(struct mi_heap *h) MUST_CHECK;
+/* A page without used blocks, which it frees first. All of them, then: */
+void mi_purge_page(struct mi_heap *h, const struct mi_page *p);
+/* Bytes of [start, end), in no page or in such a one, that hold anything and go back. */
+uint64_t mi_returnable(struct mi_heap *h, taddr start, taddr end);
 
 /* ---- mimalloc_lists.c */
 uint64_t mi_decode(taddr null, uint64_t word, const uint64_t *keys);

@@ -61,8 +61,9 @@ static bool read_area(const struct image *img, const uint8_t *memid, taddr insid
 	    inside - os[0] >= os[1]) {
 		os[0] = arena;
 		os[1] = load_u64(memid + 8);
+		arena = 0;
 	}
-	*ret = (struct mi_area){ os[0], os[0] + os[1], os[0] };
+	*ret = (struct mi_area){ .start = os[0], .end = os[0] + os[1], .info_end = os[0], .arena = arena };
 	return inside - os[0] < os[1] && !(os[0] & (MAP_PAGE - 1)) && os[1] < 1ull << 46;
 }
 
