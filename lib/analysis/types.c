@@ -11,6 +11,7 @@
 
 #include "analysis/chain.h"
 #include "base/bits.h"
+#include "base/fetch.h"
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
@@ -19,6 +20,7 @@ enum {
 	TYPES_MAX = 1 << 14,  /* among which nesting is looked for */
 	PAIRS_MAX = 1 << 16,  /* of types, one of which dominates the other */
 	STEPS_EACH = 1 << 12, /* up from one node */
+	AHEAD = 24, /* nodes whose dominator's type is on its way */
 };
 
 static const uint64_t steps_max = 1ull << 26; /* of all: a fraction of a second */
@@ -45,6 +47,7 @@ struct census {
 	uint32_t *slots; /* of the hash of pairs: index + 1 */
 	uint64_t steps;
 	bool too_many; /* pairs: then every type may nest */
+	struct pair last; /* noted last: neighbours are often of the same */
 };
 
 static void close_census(struct census *c)
@@ -58,9 +61,13 @@ static void close_census(struct census *c)
 static struct err *note_pair(struct census *c, type_id up, type_id down)
 {
 	uint64_t key = (uint64_t)up << 32 | down;
-	size_t i = key * 0x9e3779b97f4a7c15ull >> 40 & (2 * PAIRS_MAX - 1);
 	struct pair p = { up, down };
+	size_t i;
 
+	if (c->last.up == up && c->last.down == down)
+		return NULL;
+	c->last = p;
+	i = key * 0x9e3779b97f4a7c15ull >> 40 & (2 * PAIRS_MAX - 1);
 	for (; c->slots[i]; i = (i + 1) & (2 * PAIRS_MAX - 1)) {
 		const struct pair *known = &c->pairs.v[c->slots[i] - 1];
 
@@ -76,6 +83,16 @@ static struct err *note_pair(struct census *c, type_id up, type_id down)
 	return NULL;
 }
 
+static FETCHES void fetch_type(const struct graph *g, node_id node)
+{
+	if (node == NODE_NONE)
+		return;
+	if (g->type_narrow)
+		__builtin_prefetch(&g->type_narrow[node]);
+	else
+		__builtin_prefetch(&g->type_wide[node]);
+}
+
 /*
  * As if no type came back below itself but at once: what is_top() says then needs one look at the
  * dominator, and is summed up along the way.
@@ -89,6 +106,8 @@ static struct err *count_all(struct census *c)
 		type_id down = graph_type(c->g, it.id), up;
 		struct kind *k = &c->kinds[down];
 
+		if (idom && it.id + AHEAD < c->g->n)
+			fetch_type(c->g, idom[it.id + AHEAD]);
 		k->count++;
 		k->bytes += it.size;
 		if (!idom || !down)

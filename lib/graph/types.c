@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum { FIRST_SLOTS = 256 };
@@ -62,6 +63,7 @@ void types_close(struct types *t)
 {
 	free(t->v);
 	free(t->index.v);
+	free(t->rivals.v);
 	arena_fini(&t->mem);
 	*t = (struct types){};
 }
@@ -93,4 +95,31 @@ struct err *types_intern(struct types *t, const struct type_row *row, type_id *r
 	*ret = (type_id)t->n - 1;
 	index_put(t, *ret);
 	return NULL;
+}
+
+struct err *types_add_rival(struct types *t, uint32_t node, type_id type)
+{
+	struct type_rival rival = { node, type };
+
+	return vec_push(&t->rivals, &rival) ? NULL : &err_nomem;
+}
+
+static int by_node(const void *a, const void *b)
+{
+	const struct type_rival *x = a, *y = b;
+
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+void types_seal(struct types *t)
+{
+	if (t->rivals.n)
+		qsort(t->rivals.v, t->rivals.n, sizeof(*t->rivals.v), by_node);
+}
+
+type_id types_rival(const struct types *t, uint32_t node)
+{
+	size_t i = partition_point(t->rivals.n, k, t->rivals.v[k].node < node);
+
+	return i < t->rivals.n && t->rivals.v[i].node == node ? t->rivals.v[i].type : 0;
 }

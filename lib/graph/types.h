@@ -26,10 +26,20 @@ struct type_row {
 	uint8_t language, typer; /* enum type_language; index in the typer registry */
 };
 
+/* What a node may be besides what it is: two that are as sure contradict. */
+struct type_rival {
+	uint32_t node;
+	type_id type;
+};
+
 struct types {
 	struct type_row *v; /* by type_id; row 0 is the unknown type */
 	size_t n, cap;
 	struct { uint32_t *v; size_t n_slots; } index; /* hash of (typer, handle) */
+	struct {
+		struct type_rival *v; /* by node, after types_seal() */
+		size_t n, cap;
+	} rivals;
 	struct arena mem; /* names */
 };
 
@@ -37,5 +47,8 @@ struct err *types_open(struct types *t) MUST_CHECK;
 void types_close(struct types *t);
 /* The id of (typer, handle), made when it is new; `name` is copied. */
 struct err *types_intern(struct types *t, const struct type_row *row, type_id *ret) MUST_CHECK;
+struct err *types_add_rival(struct types *t, uint32_t node, type_id type) MUST_CHECK;
+void types_seal(struct types *t); /* nothing is added any more */
+type_id types_rival(const struct types *t, uint32_t node); /* 0: none */
 
 #endif

@@ -154,6 +154,16 @@ static const char *escaped(struct dbg_types *t, const char *before, const char *
 	return ret;
 }
 
+/* Offsets count from the start of each file; units of .dwo files have ids. */
+static uint64_t place_of(const struct dbg_types *t, Dwarf_Die *die)
+{
+	uint64_t unit = 0;
+
+	if (die->cu)
+		dwarf_cu_info(die->cu, NULL, NULL, NULL, NULL, &unit, NULL, NULL);
+	return (dwarf_dieoffset(die) << 1 | is_in_alt(t, die)) ^ unit;
+}
+
 static struct dbg_type *type_new(struct dbg_types *t, Dwarf_Die *die, enum dbg_kind kind)
 {
 	struct dbg_type *ret = t->n_types < TYPES_MAX ? arena_alloc(&t->mem, sizeof(*ret)) : NULL;
@@ -167,6 +177,7 @@ static struct dbg_type *type_new(struct dbg_types *t, Dwarf_Die *die, enum dbg_k
 		language = DBG_LANG_RUST;
 	*ret = (struct dbg_type){
 		.language = (uint8_t)language,
+		.place = place_of(t, die),
 		.of = t, .die = die->addr, .in_alt = is_in_alt(t, die), .kind = (uint8_t)kind, .size = number(die, DW_AT_byte_size),
 	};
 	return ret;

@@ -47,6 +47,7 @@ struct dbg_type {
 	bool is_text;	  /* a character, or a byte */
 	/* Smallest of the types that begin with one of these; 0: none does. */
 	uint64_t outer;
+	uint64_t place; /* of its entry in the module: the same in each run */
 	/* The rest is there after dbg_type_load(). */
 	const struct dbg_type *to; /* what a pointer points at (NULL: nothing known), an array is of */
 	uint64_t count;		   /* of an array; 0: unknown */

@@ -75,6 +75,7 @@ struct native_type {
 	bool compiled, refs_made;
 	bool is_node; /* of a container */
 	bool is_ring; /* such a one whose links may lead to the container, too */
+	uint8_t class, rank; /* native_join.c's own */
 	struct native_type *larger; /* begins with this one, and is what a large enough block has; NULL */
 	struct native_shape *shapes[NATIVE_KINDS][2]; /* sure, and guessed */
 };
@@ -103,6 +104,8 @@ struct native {
 		size_t n, cap;
 	} locals;
 	const struct count_rules *rules; /* NULL: none */
+	uint32_t *state; /* while types spread, instead of cols->type and ->confidence: native_join.c's own */
+	struct addrmap rivals; /* the same */
 	struct col objects; /* ids of blocks where native_vtables() found objects, ascending */
 	struct arena mem;
 	struct image_window window;
@@ -111,6 +114,8 @@ struct native {
 /* `name` of one object.  NULL when out of memory. */
 struct native_shape *native_shape_new(struct native *n, const char *name, enum native_kind kind, bool is_guess,
 				      enum type_language language);
+/* Gives it its type_id. */
+struct err *native_intern(struct native *n, struct native_shape *shape) MUST_CHECK;
 /* A block is of a shape from now on. */
 struct err *native_assign(struct native *n, uint32_t id, struct native_shape *shape,
 			  enum type_confidence confidence) MUST_CHECK;
@@ -247,10 +252,12 @@ bool native_is_chain(const struct dbg_type *type);
 struct native_spread;
 struct err *native_rule_seeds(struct native *n, struct native_spread *spread) MUST_CHECK;
 
-/* native_spread.c: from blocks that are typed and from variables, along pointers, to blocks. */
-struct err *native_spread(struct native *n) MUST_CHECK;
-/* A block of no known type that begins at an address is perhaps a T, and what that leads to. */
-struct err *native_suppose(struct native_spread *s, taddr at, struct native_type *type) MUST_CHECK;
+/* native_spread.c: from roots and blocks that are typed, along pointers, to blocks. */
+/* `roots` tells of all variables, by native_follow() and native_follow_word(), in any order. */
+struct err *native_spread(struct native *n, struct err *(*roots)(struct native *n, struct native_spread *s)) MUST_CHECK;
+/* A block of no known type that begins at an address is perhaps a T, and what that leads to: after native_spread_on(). */
+void native_suppose(struct native_spread *s, taddr at, struct native_type *type);
+struct err *native_spread_on(struct native_spread *s) MUST_CHECK;
 /* A value of a type lies at an address outside the heap. */
 void native_follow(struct native_spread *s, taddr at, uint64_t bytes, const struct dbg_type *type);
 /* A word, in a register or so, that is of a type. */
@@ -262,5 +269,39 @@ bool native_global(struct native *n, taddr at, struct text *ret);
 
 /* native_vtables.c: objects with virtual functions or bases, by their vtable pointers. */
 struct err *native_vtables(struct native *n) MUST_CHECK;
+
+/* native_join.c: all that is said of a block, joined; the result is the same in whatever order it comes. */
+
+/* What a pointer or a container says of a block. */
+struct native_evidence {
+	struct native_type *type;
+	uint8_t kind, confidence; /* enum native_kind; TYPE_GUESSED or TYPE_SPREAD */
+	bool is_exact; /* and which of its bytes hold values */
+};
+enum native_news {
+	NATIVE_NEWS_NONE,
+	NATIVE_NEWS_SAME, /* exact as well, and what is queued of the block is of the same type */
+	NATIVE_NEWS_TYPE, /* it is of another type than before, or exactly told only now */
+};
+/* `queued`: one bit an id: what it holds has changed since it was followed last. */
+struct err *native_join(struct native *n, const uint64_t *queued, uint32_t id, const struct native_evidence *e,
+			enum native_news *ret) MUST_CHECK;
+/* By its row of n->state: what it is; NULL: unknown, or of another typer. */
+#define NATIVE_TYPE_OF(state) ((state) & ((1u << 23) - 1))
+static inline struct native_shape *native_shape_in(const struct native *n, uint32_t state)
+{
+	type_id type = NATIVE_TYPE_OF(state);
+
+	return type < n->by_id.n ? n->by_id.v[type] : NULL;
+}
+/* And whether it is told which of its bytes hold values. */
+bool native_is_exact(uint32_t state);
+/* Columns become n->state, and again columns; what contradicts is kept then (native_add_rival). */
+void native_join_begin(struct native *n);
+struct err *native_join_finish(struct native *n) MUST_CHECK;
+/* Fills class and rank. */
+void native_rank(struct native_type *type);
+/* What a block may be besides; shape NULL: no memory. */
+struct err *native_add_rival(struct native *n, uint32_t id, struct native_shape *shape) MUST_CHECK;
 
 #endif

@@ -52,6 +52,7 @@ struct native_type *native_type_of(struct native *n, const struct dbg_type *type
 			t->is_node = native_is_node(dbg);
 			t->is_ring = native_is_ring(dbg);
 			t->larger = larger_of(n, dbg);
+			native_rank(t);
 		}
 		dbg->user = t;
 	}

@@ -440,7 +440,7 @@ static struct err *find_seed(void *arg, const struct native_block *b)
 	uint64_t avail = 0, strong, weak;
 	const uint8_t *bytes;
 
-	if (s->n->cols->type[b->id] || s->n->cols->confidence[b->id])
+	if (s->n->state[b->id])
 		return NULL;
 	bytes = native_view(s->n, b->at, &avail);
 	if (!bytes || avail < b->usable)
@@ -514,44 +514,30 @@ static struct err *tally(void *arg, const struct native_block *b)
 
 static struct err *suppose(struct seeds *s)
 {
-	struct err *err = NULL;
+	for (size_t i = 0; i < s->found.n; i++)
+		native_suppose(s->spread, s->found.v[i].block.at, s->found.v[i].is->type);
+	return native_spread_on(s->spread);
+}
 
-	for (size_t i = 0; i < s->found.n && !err; i++)
-		err = native_suppose(s->spread, s->found.v[i].block.at, s->found.v[i].is->type);
+static void guard_col(struct col *c)
+{
+	col_close(c);
+}
+
+static struct err *keep_types(struct native *n, struct col *ret)
+{
+	uint64_t blocks = n->blocks->grains.n;
+	struct err *err = col_fixed(n->env, sizeof(*n->state), blocks + 1, "types", ret);
+
+	if (!err)
+		memcpy(ret->base, n->state, blocks * sizeof(*n->state));
 	return err;
 }
 
-/* What was only supposed is taken back. */
-struct before {
-	struct col type, confidence;
-};
-
-static void before_fini(struct before *b)
+/* What was only supposed. */
+static void take_back(struct native *n, const struct col *before)
 {
-	col_close(&b->type);
-	col_close(&b->confidence);
-}
-
-static struct err *keep_types(struct native *n, struct before *ret)
-{
-	uint64_t blocks = n->blocks->grains.n;
-	struct err *err = col_fixed(n->env, sizeof(type_id), blocks + 1, "types", &ret->type);
-
-	if (!err)
-		err = col_fixed(n->env, 1, blocks + 1, "types", &ret->confidence);
-	if (err)
-		return err;
-	memcpy(ret->type.base, n->cols->type, blocks * sizeof(type_id));
-	memcpy(ret->confidence.base, n->cols->confidence, blocks);
-	return NULL;
-}
-
-static void take_back(struct native *n, const struct before *b)
-{
-	uint64_t blocks = n->blocks->grains.n;
-
-	memcpy(n->cols->type, b->type.base, blocks * sizeof(type_id));
-	memcpy(n->cols->confidence, b->confidence.base, blocks);
+	memcpy(n->state, before->base, n->blocks->grains.n * sizeof(*n->state));
 }
 
 /* Those go whose count is not what was found; true: some went. */
@@ -576,7 +562,7 @@ static bool drop_seeds(struct seeds *s)
 static struct err *settle(struct seeds *s)
 {
 	enum { ROUNDS = 16 };
-	_cleanup_(before_fini) struct before before = {};
+	_cleanup_(guard_col) struct col before = {};
 	struct err *err = keep_types(s->n, &before);
 	bool changed = true;
 

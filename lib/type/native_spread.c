@@ -1,12 +1,15 @@
 /*
- * type/native_spread.c - types along typed pointers, each block by its strongest evidence.
+ * type/native_spread.c - types along typed pointers, from round to round.
  *
  * What a pointer of type T * says of a block: that it begins with a T.  That it is one, its size
  * tells: as much as malloc gives for a T.  A larger one is an array of them, if all that its
  * elements would point at is there; where some struct begins with a T, the block may be that one,
  * and T is a guess.  A class with virtual functions says itself what it is (native_vtables.c).
- * Of two types as sure as each other the one that begins with the other is right; two that
- * contradict are both guesses, and the first stays.
+ *
+ * A round follows what was found in the one before; what it says of a block is joined
+ * (native_join.c), and what a block is when the round ends is followed in the next one.  So nothing
+ * depends on the order in which values are met, and no pointer is followed twice unless the block
+ * it lies in turns out to be something else.
  *
  * Thirty-two pointers are under way at a time, for one alone would wait for memory (as in scan.c).
  */
@@ -14,32 +17,59 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/fetch.h"
 #include "base/guard.h"
 #include "base/search.h"
 #include "image/shadow.h"
 #include "type/native.h"
 
 enum {
-	STACK_MAX = 1 << 16,
-	COMING = 16, /* blocks whose bytes are on their way */
-	DEEPER = 8, /* in the stack: whose type is on its way */
+	COMING = 16,  /* values whose bytes are on their way; a power of two, as the next one */
 	PENDING = 32, /* pointers on their way; halfway there their block is known */
+	AHEAD = 16,   /* blocks whose type is on its way when a round begins */
+	FEW = 1 << 14,
+	STEPS = 16, /* to the next block's bits, before they are searched for */
+	LINES = 256,  /* bytes of a value that are fetched ahead */
 	ROUNDING = 24,	/* bytes that malloc may give more than were asked for */
 	PAGE = 4096,	/* and what has a mapping of its own */
 	PROBES = 16,	/* elements of an array that are looked at */
 };
 
-struct to_follow {
+#define RUNS_MAX (1ull << 31)
+
+/* A block whose values are followed in the next round, as far as its type says which there are. */
+struct typed {
 	taddr at;
-	uint64_t bytes; /* of it that hold values */
 	uint32_t id;
+	uint32_t state; /* when the round begins */
 };
 
-/* The same on its way: values of a type. */
+/* Values one after another, of a variable or of what a container told of. */
+struct run {
+	taddr at;
+	uint64_t bytes;
+	struct native_type *type;
+	uint32_t id; /* BLOCK_NONE: a variable's */
+	uint8_t kind; /* of the block then: enum native_kind */
+	uint8_t most; /* enum type_confidence that it may give; known when the round begins */
+};
+
+/*
+ * What a round follows.  Of few blocks there is a list; where it does not hold all of them they are
+ * found in the bitmap, in address order, which spares much of the way to their bytes.
+ */
+struct round {
+	struct col bits; /* one an id */
+	struct typed *few;
+	uint64_t n_blocks; /* more than FEW: `few` has not all of them */
+	struct col runs;
+};
+
+/* Values of a type on their way. */
 struct coming {
 	const uint8_t *values;
 	uint64_t bytes;
-	struct native_type *type;
+	const struct native_type *type;
 	uint8_t most;
 };
 
@@ -47,6 +77,7 @@ struct coming {
 struct pending {
 	uint64_t value, grain;
 	struct native_type *type;
+	uint32_t id;
 	uint8_t most; /* enum type_confidence that it may give */
 };
 
@@ -56,21 +87,25 @@ struct bounds {
 	uint32_t more;	       /* bytes that a block may have more than were asked for; 0: a quarter */
 };
 
+/* A unit of the block index. */
+struct unit {
+	const uint8_t *bytes; /* from its base on, to `end`; NULL: to be searched for */
+	taddr end;
+	uint32_t claim; /* + 1; 0: to be searched for */
+};
+
 struct native_spread {
 	struct native *n;
 	uint64_t low, span; /* all blocks lie in [low, low + span) */
 	struct bounds *bounds; /* by claim */
-	uint32_t *unit_claim;  /* by unit of the block index, + 1; 0: to be searched for */
-	struct to_follow *stack; /* the last first: near in memory to what was followed before */
-	uint32_t count;		 /* of STACK_MAX */
-	struct col later;	 /* one bit an id: typed, not followed, not on the stack */
-	uint64_t n_later;
+	struct unit *units;
+	struct round now, next;
+	struct col states; /* when the round begins, of the blocks in now.bits */
 	struct coming coming[COMING];
 	uint32_t come, gone; /* in coming, which is a ring */
 	struct pending pending[PENDING];
 	uint32_t given, seen, done; /* in pending, which is a ring */
 	uint8_t most;		   /* enum type_confidence that what is followed now may give */
-	uint64_t changes_left;	   /* of one type to another as sure */
 	struct err *err;	   /* the first; all else stops */
 };
 
@@ -86,7 +121,7 @@ struct place {
 static const struct bounds *bounds_of(const struct native_spread *s, uint64_t grain, taddr at)
 {
 	const struct blocks *b = s->n->blocks;
-	uint32_t no = s->unit_claim[grain >> b->grains.unit_shift];
+	uint32_t no = s->units[grain >> b->grains.unit_shift].claim;
 	const struct claim *c;
 
 	if (no)
@@ -95,20 +130,19 @@ static const struct bounds *bounds_of(const struct native_spread *s, uint64_t gr
 	return c ? &s->bounds[c - b->claims] : NULL;
 }
 
-static bool place_of(struct native_spread *s, uint64_t value, uint64_t grain, struct place *p)
+/* `id`: of the block that has the grain. */
+static inline bool place_of(struct native_spread *s, uint64_t value, uint64_t grain, uint32_t id, struct place *p)
 {
 	const struct grains *g = &s->n->blocks->grains;
 	struct grains_iter it;
 
-	p->id = grain_block(g, grain);
-	if (!block_is_used(s->n->blocks, p->id))
-		return false;
+	p->id = id;
 	if (grain_is_start(g, grain, value)) {
 		it.key = value;
 		it.grain = grain;
 		it.size = (grain_next_start(g, grain) - grain) << g->shift;
 	} else {
-		it = grains_iter(g, p->id);
+		it = grains_iter(g, id);
 	}
 	p->in = bounds_of(s, it.grain, it.key);
 	if (!p->in)
@@ -123,9 +157,23 @@ static bool place_of(struct native_spread *s, uint64_t value, uint64_t grain, st
 
 static bool find_place(struct native_spread *s, uint64_t value, struct place *p)
 {
-	uint64_t grain = grain_of(&s->n->blocks->grains, value);
+	const struct grains *g = &s->n->blocks->grains;
+	uint64_t grain = grain_of(g, value);
 
-	return grain != GRAIN_NONE && place_of(s, value, grain, p);
+	return grain != GRAIN_NONE && place_of(s, value, grain, grain_block(g, grain), p);
+}
+
+/* Bytes in the heap; elsewhere the same by a search. */
+static const uint8_t *view(struct native_spread *s, taddr at, uint64_t *ret_avail)
+{
+	const struct grains *g = &s->n->blocks->grains;
+	uint64_t grain = grain_of(g, at);
+	const struct unit *u = grain != GRAIN_NONE ? &s->units[grain >> g->unit_shift] : NULL;
+
+	if (!u || !u->bytes || at >= u->end)
+		return native_view(s->n, at, ret_avail);
+	*ret_avail = u->end - at;
+	return u->bytes + (at & ((1u << UNIT_SHIFT) - 1));
 }
 
 /* How much larger a block may be than what was asked for. */
@@ -136,29 +184,58 @@ static uint64_t slack(const struct place *p, uint64_t size)
 
 /* ---- what a block is */
 
-static void push(struct native_spread *s, const struct place *p, uint64_t bytes)
+static void fail(struct native_spread *s, struct err *err)
 {
-	if (s->count < STACK_MAX) {
-		s->stack[s->count++] = (struct to_follow){ p->at, bytes, p->id };
-	} else if (!bit_get(s->later.base, p->id)) {
-		bit_set(s->later.base, p->id);
-		s->n_later++;
-	}
+	if (!s->err)
+		s->err = err;
+	else
+		err_free(err);
 }
 
-static void assign(struct native_spread *s, const struct place *p, struct native_type *type, enum native_kind kind,
-		   uint8_t confidence, uint64_t bytes)
+static void queue_block(struct native_spread *s, uint32_t id, taddr at)
 {
-	struct native_shape *shape = native_shape_of(s->n, type, kind, confidence == TYPE_GUESSED);
-	struct err *err = shape ? native_assign(s->n, p->id, shape, confidence) : &err_nomem;
+	if (bit_get(s->next.bits.base, id))
+		return;
+	bit_set(s->next.bits.base, id);
+	if (s->next.n_blocks < FEW)
+		s->next.few[s->next.n_blocks] = (struct typed){ .at = at, .id = id };
+	s->next.n_blocks++;
+}
+
+static void queue_run(struct native_spread *s, const struct run *run)
+{
+	struct err *err = run->bytes ? col_append(&s->next.runs, run, 1) : NULL;
+
+	if (err)
+		fail(s, err);
+}
+
+/* What is said of a block; true: what it holds is followed, if it is what it is said to be when the round ends. */
+static bool settle(struct native_spread *s, const struct place *p, const struct native_evidence *e)
+{
+	enum native_news news;
+	struct err *err = native_join(s->n, s->next.bits.base, p->id, e, &news);
 
 	if (err) {
-		s->err = err;
-		return;
+		fail(s, err);
+		return false;
 	}
-	native_compile(s->n, type);
-	if (type->n_slots)
-		push(s, p, bytes);
+	if (news == NATIVE_NEWS_TYPE && e->type->n_slots)
+		queue_block(s, p->id, p->at);
+	return news != NATIVE_NEWS_NONE && e->type->n_slots;
+}
+
+/* A container says what a block is, and that values lie at [at + from, at + to) of it. */
+static bool settle_exact(struct native_spread *s, const struct place *p, struct native_type *type,
+			 enum native_kind kind, uint64_t from, uint64_t to)
+{
+	struct native_evidence e = { .type = type, .kind = (uint8_t)kind, .confidence = s->most, .is_exact = true };
+	struct run run = { .at = p->at + from, .bytes = to - from, .type = type, .id = p->id, .kind = (uint8_t)kind };
+
+	if (!settle(s, p, &e))
+		return false;
+	queue_run(s, &run);
+	return true;
 }
 
 /* One of a type that ends in an array without a length is as large as its maker wanted. */
@@ -189,7 +266,7 @@ static bool may_point(struct native_spread *s, uint64_t word)
 static bool is_filled(struct native_spread *s, const struct place *p, const struct native_type *type)
 {
 	uint64_t avail = 0, n = p->usable / type->dbg->size, some = 0;
-	const uint8_t *b = native_view(s->n, p->at, &avail);
+	const uint8_t *b = view(s, p->at, &avail);
 
 	if (!b || avail < p->usable)
 		return false;
@@ -242,95 +319,11 @@ static uint8_t judge_one(struct native_spread *s, const struct place *p, struct 
 	return type->n_slots && is_filled(s, p, type) ? TYPE_SPREAD : TYPE_GUESSED;
 }
 
-/* `outer` begins with `inner`, at any depth. */
-static bool begins_with(const struct dbg_type *outer, const struct dbg_type *inner)
-{
-	for (unsigned depth = 0; outer && depth < 64; depth++) {
-		if (outer == inner)
-			return true;
-		if (outer->kind == DBG_KIND_ARRAY) {
-			outer = outer->to;
-			continue;
-		}
-		dbg_type_load((struct dbg_type *)outer);
-		if (outer->kind != DBG_KIND_STRUCT || !outer->n_members || outer->members[0].offset)
-			return false;
-		outer = outer->members[0].type;
-	}
-	return false;
-}
-
-static bool same_name(const struct dbg_type *a, const struct dbg_type *b)
-{
-	return a == b || (a->name && b->name && a->size == b->size && !strcmp(a->name, b->name));
-}
-
-/* What one type says against another that is as sure: the other one is right. */
-static bool is_better(const struct native_shape *now, const struct dbg_type *type, enum native_kind kind)
-{
-	const struct dbg_type *old = now->type->dbg;
-
-	if (now->kind != NATIVE_VALUE && kind == NATIVE_VALUE)
-		return old->kind == DBG_KIND_BASE || begins_with(type, old);
-	if (now->kind == NATIVE_VALUE && kind != NATIVE_VALUE)
-		return false;
-	return type->size > old->size && (old->is_text || begins_with(type, old));
-}
-
-static bool contradicts(const struct native_shape *now, const struct dbg_type *type)
-{
-	const struct dbg_type *old = now->type->dbg;
-
-	return !same_name(old, type) && !old->is_text && !type->is_text && !begins_with(old, type) &&
-	       !begins_with(type, old) && old->kind != DBG_KIND_POINTER;
-}
-
-/* What is known before, or from someone else, and is as sure: true if it stays. */
-static bool stays(struct native_spread *s, const struct place *p, struct native_type *type, enum native_kind kind,
-		  uint8_t confidence)
-{
-	struct native_shape *now = native_shape_now(s->n, p->id);
-	uint8_t before = s->n->cols->confidence[p->id];
-
-	if (before != confidence)
-		return before > confidence;
-	if (!now || !now->type)
-		return before != TYPE_UNKNOWN;
-	if (now->type == type && now->kind == kind)
-		return true;
-	if (!s->changes_left)
-		return true;
-	/* The links of a container say more than a pointer that may be stale; but for a list's own ones. */
-	if (type->is_node != now->type->is_node) {
-		bool new_is_right = type->is_node ? !type->is_ring : now->type->is_ring;
-
-		s->changes_left -= new_is_right;
-		return !new_is_right;
-	}
-	if (is_better(now, type->dbg, kind)) {
-		s->changes_left--;
-		return false;
-	}
-	if (confidence == TYPE_SPREAD && contradicts(now, type->dbg)) {
-		s->changes_left--;
-		assign(s, p, now->type, now->kind, TYPE_GUESSED, 0);
-	}
-	return true;
-}
-
-static void settle(struct native_spread *s, const struct place *p, struct native_type *type, enum native_kind kind,
-		   uint8_t confidence, uint64_t bytes)
-{
-	confidence = confidence < s->most ? confidence : s->most;
-	if (confidence && !stays(s, p, type, kind, confidence))
-		assign(s, p, type, kind, confidence, bytes);
-}
-
 /* The block begins with the count of new[], and is as large as that many take. */
 static bool is_counted(struct native_spread *s, const struct place *p, uint64_t size)
 {
 	uint64_t avail = 0, n, bytes;
-	const uint8_t *b = native_view(s->n, p->at, &avail);
+	const uint8_t *b = view(s, p->at, &avail);
 
 	if (!b || avail < 8)
 		return false;
@@ -342,24 +335,36 @@ static bool is_counted(struct native_spread *s, const struct place *p, uint64_t 
 	return true;
 }
 
+/* It is that for sure already, as one value: no pointer says more. */
+static bool is_settled(const struct native_spread *s, uint32_t id, const struct native_type *type)
+{
+	const struct native_shape *value = type->shapes[NATIVE_VALUE][false];
+
+	return value && NATIVE_TYPE_OF(s->n->state[id]) == value->id;
+}
+
 static void decide(struct native_spread *s, const struct pending *c)
 {
-	struct native_type *type = c->type;
+	struct native_evidence e = { .type = c->type };
 	enum native_kind kind;
 	struct place p;
-	uint8_t confidence;
 
-	if (!place_of(s, c->value, c->grain, &p))
+	if (is_settled(s, c->id, c->type) || !place_of(s, c->value, c->grain, c->id, &p))
 		return;
-	s->most = c->most;
-	if (p.offset == 8 && is_counted(s, &p, type->dbg->size))
-		settle(s, &p, type, NATIVE_COUNTED, TYPE_SPREAD, p.usable);
-	if (type->larger && p.usable >= type->larger->dbg->size)
-		type = type->larger;
-	if (p.offset || p.usable < type->dbg->size)
+	if (p.offset == 8 && is_counted(s, &p, c->type->dbg->size)) {
+		e.kind = NATIVE_COUNTED;
+		e.confidence = c->most;
+		settle(s, &p, &e);
+	}
+	if (c->type->larger && p.usable >= c->type->larger->dbg->size)
+		e.type = c->type->larger;
+	if (p.offset || p.usable < e.type->dbg->size)
 		return;
-	confidence = judge_one(s, &p, type, &kind);
-	settle(s, &p, type, kind, confidence, kind == NATIVE_VALUE ? type->dbg->size : p.usable);
+	e.confidence = judge_one(s, &p, e.type, &kind);
+	e.confidence = e.confidence < c->most ? e.confidence : c->most;
+	e.kind = (uint8_t)kind;
+	if (e.confidence)
+		settle(s, &p, &e);
 }
 
 static void decide_next(struct native_spread *s)
@@ -367,23 +372,25 @@ static void decide_next(struct native_spread *s)
 	decide(s, &s->pending[s->done++ % PENDING]);
 }
 
-static void fetch_type(const struct native_spread *s, uint32_t id)
+static FETCHES void fetch_type(const struct native_spread *s, uint32_t id)
 {
-	__builtin_prefetch(&s->n->cols->type[id]);
-	__builtin_prefetch(&s->n->cols->confidence[id]);
+	__builtin_prefetch(&s->n->state[id]);
 }
 
-static void look_at_next(struct native_spread *s)
+static inline void look_at_next(struct native_spread *s)
 {
-	const struct pending *c = &s->pending[s->seen++ % PENDING];
+	struct pending *c = &s->pending[s->seen++ % PENDING];
 
-	fetch_type(s, grain_block(&s->n->blocks->grains, c->grain));
+	c->id = grain_block(&s->n->blocks->grains, c->grain);
+	fetch_type(s, c->id);
+	if (c->type->n_slots)
+		__builtin_prefetch((const uint64_t *)s->next.bits.base + (c->id >> 6), 1);
 }
 
 /* `s->most` is what it may give. */
-static void on_pointer(struct native_spread *s, uint64_t value, struct native_type *type)
+static inline void on_pointer(struct native_spread *s, uint64_t value, struct native_type *type)
 {
-	struct pending c = { value, grain_of(&s->n->blocks->grains, value), type, s->most };
+	struct pending c = { .value = value, .grain = grain_of(&s->n->blocks->grains, value), .type = type, .most = s->most };
 
 	if (c.grain == GRAIN_NONE)
 		return;
@@ -393,14 +400,15 @@ static void on_pointer(struct native_spread *s, uint64_t value, struct native_ty
 	s->pending[s->given++ % PENDING] = c;
 	if (s->given - s->seen > PENDING / 2)
 		look_at_next(s);
-	s->most = c.most; /* deciding changes it */
 }
 
 static void decide_all(struct native_spread *s)
 {
+	while (s->seen != s->given)
+		look_at_next(s);
 	while (s->done != s->given && !s->err)
 		decide_next(s);
-	s->seen = s->given;
+	s->done = s->given;
 }
 
 /* Start, end and end of the room: nothing is left to guess. */
@@ -415,7 +423,7 @@ static void on_vector(struct native_spread *s, const uint8_t *words, struct nati
 	    p.usable - (room - start) > slack(&p, room - start))
 		return;
 	image_keep_bytes(s->n->img, words, 24);
-	settle(s, &p, type, NATIVE_ARRAY, TYPE_SPREAD, end - start);
+	settle_exact(s, &p, type, NATIVE_ARRAY, 0, end - start);
 }
 
 /*
@@ -444,8 +452,8 @@ static void on_deque(struct native_spread *s, const uint8_t *words, struct nativ
 	    finish[CUR] - finish[FIRST] > room)
 		return;
 	image_keep_bytes(s->n->img, words, 80);
-	settle(s, &p, type, NATIVE_ARRAY, TYPE_SPREAD, 0);
-	nodes = native_view(s->n, start[NODE], &avail);
+	settle_exact(s, &p, type, NATIVE_ARRAY, 0, 0);
+	nodes = view(s, start[NODE], &avail);
 	for (uint64_t at = start[NODE]; nodes && at <= finish[NODE] && at - start[NODE] + 8 <= avail; at += 8) {
 		uint64_t buffer = load_u64(nodes + (at - start[NODE]));
 		uint64_t from = at == start[NODE] ? start[CUR] - start[FIRST] : 0;
@@ -453,41 +461,40 @@ static void on_deque(struct native_spread *s, const uint8_t *words, struct nativ
 
 		if (!find_place(s, buffer, &p) || p.offset || room > p.usable || p.usable - room > slack(&p, room))
 			continue;
-		p.at += from; /* values before the first are no more */
-		settle(s, &p, value, NATIVE_ARRAY, TYPE_SPREAD, to > from ? to - from : 0);
+		/* Values before the first are no more. */
+		settle_exact(s, &p, value, NATIVE_ARRAY, from, to > from ? to : from);
 	}
 }
 
 struct rust_runs {
 	struct native_spread *s;
 	const struct native_slot *slot;
-	bool is_new; /* nobody has followed them before */
+	struct place block;
+	bool is_followed; /* of the block at `block.at` is known that it is */
 };
 
 static bool on_run(void *arg, const struct native_run *run)
 {
 	struct rust_runs *r = arg;
 	struct native_spread *s = r->s;
-	struct native_shape *now;
 	struct place p;
 
-	if (!find_place(s, run->start, &p) || p.offset || run->skip > p.usable || run->room > p.usable - run->skip ||
-	    run->to < run->from || run->to > run->skip + run->room)
-		return false;
-	if (!r->is_new) {
-		if (p.usable - run->skip - run->room > slack(&p, run->skip + run->room))
-			return false;
-		now = native_shape_now(s->n, p.id);
-		if (now && now->type == r->slot->to && s->n->cols->confidence[p.id] >= s->most)
-			return false;
-		settle(s, &p, r->slot->to, run->kind, TYPE_SPREAD, 0);
-		now = native_shape_now(s->n, p.id);
-		r->is_new = now && now->type == r->slot->to;
+	if (r->is_followed) {
+		struct run more = {
+			.at = r->block.at + run->from, .bytes = run->to - run->from, .type = r->slot->to, .id = r->block.id, .kind = run->kind,
+		};
+
+		if (run->to > run->from && run->to <= run->skip + run->room)
+			queue_run(s, &more);
+		return !s->err;
 	}
-	p.at += run->from;
-	if (r->is_new && r->slot->to->n_slots && run->to > run->from)
-		push(s, &p, run->to - run->from);
-	return r->is_new;
+	if (!find_place(s, run->start, &p) || p.offset || run->skip > p.usable || run->room > p.usable - run->skip ||
+	    run->to < run->from || run->to > run->skip + run->room ||
+	    p.usable - run->skip - run->room > slack(&p, run->skip + run->room))
+		return false;
+	r->block = p;
+	r->is_followed = settle_exact(s, &p, r->slot->to, run->kind, run->from, run->to);
+	return r->is_followed;
 }
 
 static void on_rust(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
@@ -512,7 +519,7 @@ static void on_dyn(struct native_spread *s, const uint8_t *value, uint64_t left,
 
 /* ---- values, and what they point at */
 
-/* `value`: a value of the type that has the slot, of which `left` bytes are at hand. */
+/* What is more than a plain pointer. `value`: a value of the type that has the slot, of which `left` bytes are at hand. */
 static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
 {
 	static const uint8_t bytes[] = { [NATIVE_POINTER] = 8, [NATIVE_VECTOR] = 24, [NATIVE_DEQUE] = 80, [NATIVE_DYN] = 8, [NATIVE_RUST] = 8 };
@@ -544,113 +551,244 @@ static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left
 }
 
 /* Values of a type one after another. */
-static void follow_values(struct native_spread *s, const uint8_t *b, uint64_t bytes, const struct native_type *type)
+static void follow_values(struct native_spread *s, const struct coming *c)
 {
+	const struct native_type *type = c->type;
 	uint64_t size = type->dbg->size;
 
-	for (uint64_t from = 0; from < bytes && !s->err; from += size)
-		for (uint32_t i = 0; i < type->n_slots; i++)
-			on_slot(s, b + from, bytes - from, &type->slots[i]);
-}
+	s->most = c->most;
+	for (uint64_t from = 0; from < c->bytes && !s->err; from += size)
+		for (uint32_t i = 0; i < type->n_slots; i++) {
+			const struct native_slot *slot = &type->slots[i];
+			uint64_t left = c->bytes - from, word;
 
-static void follow(struct native_spread *s, taddr at, uint64_t bytes, struct native_type *type)
-{
-	uint64_t avail = 0;
-	const uint8_t *b = native_view(s->n, at, &avail);
-
-	native_compile(s->n, type);
-	if (b)
-		follow_values(s, b, bytes < avail ? bytes : avail, type);
-}
-
-static uint8_t weaker(uint8_t confidence)
-{
-	return confidence >= TYPE_SPREAD ? TYPE_SPREAD : confidence;
+			if (slot->op != NATIVE_POINTER || slot->guard) {
+				on_slot(s, c->values + from, left, slot);
+				continue;
+			}
+			if (left < 8 || slot->offset > left - 8)
+				continue;
+			word = load_u64(c->values + from + slot->offset);
+			if (word - s->low < s->span)
+				on_pointer(s, word, slot->to);
+		}
 }
 
 static void follow_next(struct native_spread *s)
 {
-	struct coming c = s->coming[s->gone++ % COMING];
-
-	s->most = c.most;
-	follow_values(s, c.values, c.bytes, c.type);
+	follow_values(s, &s->coming[s->gone++ % COMING]);
 }
 
 /* Its bytes are read when they are there. */
-static void follow_block(struct native_spread *s, const struct to_follow *f)
+static void follow(struct native_spread *s, taddr at, uint64_t bytes, struct native_type *type, uint8_t most)
 {
-	struct native_shape *shape = native_shape_now(s->n, f->id);
-	uint64_t skip = shape && shape->kind == NATIVE_COUNTED ? 8 : 0, avail = 0;
-	struct coming c;
+	struct coming c = { .type = type, .most = most };
+	uint64_t avail = 0;
 
-	if (!shape || !shape->type || f->bytes <= skip)
+	native_compile(s->n, type);
+	c.values = type->n_slots ? view(s, at, &avail) : NULL;
+	if (!c.values)
 		return;
-	native_compile(s->n, shape->type);
-	c.values = native_view(s->n, f->at + skip, &avail);
-	if (!c.values || !shape->type->n_slots)
-		return;
-	c.bytes = f->bytes - skip < avail ? f->bytes - skip : avail;
-	c.type = shape->type;
-	c.most = weaker(s->n->cols->confidence[f->id]);
-	for (uint64_t i = 0; i < c.bytes && i < 256; i += 64)
+	c.bytes = bytes < avail ? bytes : avail;
+	for (uint64_t i = 0; i < c.bytes && i < LINES; i += 64)
 		__builtin_prefetch(c.values + i);
 	if (s->come - s->gone == COMING)
 		follow_next(s);
 	s->coming[s->come++ % COMING] = c;
 }
 
-static void follow_all(struct native_spread *s)
+static uint8_t most_of(const struct native_shape *shape)
 {
-	do {
-		while (s->count && !s->err) {
-			if (s->count > DEEPER)
-				fetch_type(s, s->stack[s->count - 1 - DEEPER].id);
-			follow_block(s, &s->stack[--s->count]);
-		}
-		while (s->gone != s->come && !s->err)
-			follow_next(s);
-		decide_all(s);
-	} while (s->count && !s->err);
+	return shape->is_guess ? TYPE_GUESSED : TYPE_SPREAD;
 }
 
-/* Those that the stack had no room for. */
-static void follow_later(struct native_spread *s)
+static void follow_block(struct native_spread *s, taddr at, uint32_t state)
 {
-	const struct grains *g = &s->n->blocks->grains;
-	uint64_t *set = s->later.base;
+	const struct native_shape *shape = native_is_exact(state) ? NULL : native_shape_in(s->n, state);
+	uint64_t skip, bytes;
+	struct place p;
 
-	for (uint64_t w = 0; w < bits_words(g->n) && !s->err; w++) {
-		while (set[w] && !s->err) {
-			uint32_t id = (uint32_t)(w << 6 | (unsigned)__builtin_ctzll(set[w]));
-			struct native_shape *shape = native_shape_now(s->n, id);
-			struct place p;
+	if (!shape || !shape->type)
+		return;
+	skip = shape->kind == NATIVE_COUNTED ? 8 : 0;
+	bytes = shape->type->dbg->size;
+	if (shape->kind != NATIVE_VALUE)
+		bytes = find_place(s, at, &p) && p.usable > skip ? p.usable - skip : 0;
+	follow(s, at + skip, bytes, shape->type, most_of(shape));
+}
 
-			bit_clear(set, id);
-			s->n_later--;
-			/* Which of a table's values are there, the block alone does not tell. */
-			if ((!shape || shape->kind != NATIVE_TABLE) && find_place(s, grains_key(g, id), &p))
-				follow_block(s, &(struct to_follow){ p.at, p.usable, id });
-			follow_all(s);
+/* ---- rounds */
+
+static int by_place(const void *a, const void *b)
+{
+	const struct run *x = a, *y = b;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	return x->bytes > y->bytes ? -1 : x->bytes < y->bytes;
+}
+
+/* Containers that are copies of each other tell of the same values: each is followed once. */
+static void join_runs(struct round *r)
+{
+	struct run *v = r->runs.base;
+	uint64_t kept = 0;
+
+	if (r->runs.n > 1)
+		qsort(v, r->runs.n, sizeof(*v), by_place);
+	for (uint64_t i = 0; i < r->runs.n; i++) {
+		struct run *last = kept ? &v[kept - 1] : NULL;
+
+		if (last && last->id == v[i].id && last->id != BLOCK_NONE && v[i].at - last->at <= last->bytes) {
+			uint64_t bytes = v[i].at - last->at + v[i].bytes;
+
+			last->bytes = bytes > last->bytes ? bytes : last->bytes;
+		} else {
+			v[kept++] = v[i];
 		}
+	}
+	r->runs.n = kept;
+}
+
+/* What containers said of blocks that turned out to be something else is of no use. */
+static void keep_runs(struct native_spread *s)
+{
+	struct run *runs = s->now.runs.base;
+	uint64_t kept = 0;
+
+	for (uint64_t i = 0; i < s->now.runs.n; i++) {
+		bool is_block = runs[i].id != BLOCK_NONE;
+		uint32_t state = is_block ? s->n->state[runs[i].id] : 0;
+		const struct native_shape *shape = is_block ? native_shape_in(s->n, state) : NULL;
+
+		if (is_block && (!shape || !native_is_exact(state) || shape->type != runs[i].type ||
+				 shape->kind != runs[i].kind))
+			continue;
+		runs[kept] = runs[i];
+		runs[kept++].most = shape ? most_of(shape) : TYPE_SPREAD;
+	}
+	s->now.runs.n = kept;
+	join_runs(&s->now);
+}
+
+static void follow_few(struct native_spread *s)
+{
+	struct typed *v = s->now.few;
+
+	for (uint64_t i = 0; i < s->now.n_blocks && !s->err; i++)
+		follow_block(s, v[i].at, v[i].state);
+}
+
+/* What each is when the round begins: while it lasts more is said of them. */
+static void begin_few(struct native_spread *s)
+{
+	struct typed *v = s->now.few;
+
+	for (uint64_t i = 0; i < s->now.n_blocks; i++) {
+		if (i + AHEAD < s->now.n_blocks)
+			fetch_type(s, v[i + AHEAD].id);
+		v[i].state = s->n->state[v[i].id];
+		bit_clear(s->now.bits.base, v[i].id);
 	}
 }
 
-static struct err *run(struct native_spread *s)
+static struct err *begin_many(struct native_spread *s)
 {
-	follow_all(s);
-	while (s->n_later && !s->err)
-		follow_later(s);
+	const uint64_t *set = s->now.bits.base;
+	uint64_t n = 0;
+	uint32_t *room = NULL;
+	struct err *err;
+
+	s->states.n = 0;
+	err = col_reserve(&s->states, s->now.n_blocks, &room);
+	if (err)
+		return err;
+	for (uint64_t w = 0; w < bits_words(s->n->blocks->grains.n); w++)
+		for (uint64_t rest = set[w]; rest; rest &= rest - 1)
+			room[n++] = s->n->state[w << 6 | (unsigned)__builtin_ctzll(rest)];
+	s->states.n = n;
+	return NULL;
+}
+
+static void follow_many(struct native_spread *s)
+{
+	const struct grains *g = &s->n->blocks->grains;
+	const uint32_t *state = s->states.base;
+	uint64_t *set = s->now.bits.base, near = 0;
+
+	for (uint64_t w = 0; w < bits_words(g->n); w++) {
+		for (uint64_t rest = set[w]; rest && !s->err; rest &= rest - 1) {
+			uint32_t id = (uint32_t)(w << 6 | (unsigned)__builtin_ctzll(rest));
+			const struct bounds *in;
+			uint64_t grain;
+			taddr at;
+
+			for (unsigned i = 0; i < STEPS && id >= g->words[near + 1].rank; i++)
+				near++;
+			grain = grains_select_near(g, id, &near);
+			at = grain_key(g, grain);
+			in = bounds_of(s, grain, at);
+			if (in)
+				follow_block(s, at + in->head, *state);
+			state++;
+		}
+		set[w] = 0;
+	}
+}
+
+/* What is on its way. */
+static void end_round(struct native_spread *s)
+{
+	while (s->gone != s->come && !s->err)
+		follow_next(s);
+	decide_all(s);
+}
+
+static void follow_round(struct native_spread *s)
+{
+	bool many = s->now.n_blocks > FEW;
+	const struct run *runs = s->now.runs.base;
+	struct err *err = NULL;
+
+	keep_runs(s);
+	if (many)
+		err = begin_many(s);
+	else
+		begin_few(s);
+	if (err)
+		fail(s, err);
+	for (uint64_t i = 0; i < s->now.runs.n && !s->err; i++)
+		follow(s, runs[i].at, runs[i].bytes, runs[i].type, runs[i].most);
+	if (many && !s->err)
+		follow_many(s);
+	else
+		follow_few(s);
+	end_round(s);
+}
+
+struct err *native_spread_on(struct native_spread *s)
+{
+	end_round(s); /* what registers said */
+	while ((s->next.n_blocks || s->next.runs.n) && !s->err) {
+		struct round done = s->now;
+
+		s->now = s->next;
+		s->next = done;
+		s->next.n_blocks = s->next.runs.n = 0;
+		follow_round(s);
+	}
 	return s->err;
 }
 
 void native_follow(struct native_spread *s, taddr at, uint64_t bytes, const struct dbg_type *type)
 {
 	struct native_type *t = native_type_of(s->n, type->kind == DBG_KIND_ARRAY ? type->to : type);
+	struct run run = { .at = at, .bytes = bytes, .type = t, .id = BLOCK_NONE };
 
-	s->most = TYPE_SPREAD;
 	if (t)
-		follow(s, at, bytes, t);
-	follow_all(s);
+		queue_run(s, &run);
 }
 
 void native_follow_word(struct native_spread *s, uint64_t word, const struct dbg_type *type)
@@ -664,30 +802,29 @@ void native_follow_word(struct native_spread *s, uint64_t word, const struct dbg
 	s->most = TYPE_SPREAD;
 	if (t)
 		on_pointer(s, word, t);
-	follow_all(s);
 }
 
-struct err *native_suppose(struct native_spread *s, taddr at, struct native_type *type)
+void native_suppose(struct native_spread *s, taddr at, struct native_type *type)
 {
+	struct native_evidence e = { .type = type, .kind = NATIVE_VALUE, .confidence = TYPE_GUESSED };
 	struct place p;
 
-	if (!find_place(s, at, &p) || p.offset || s->n->cols->confidence[p.id])
-		return s->err;
-	s->most = TYPE_GUESSED;
-	settle(s, &p, type, NATIVE_VALUE, TYPE_GUESSED, type->dbg->size);
-	return s->err ? s->err : run(s);
+	if (find_place(s, at, &p) && !p.offset && !s->n->state[p.id])
+		settle(s, &p, &e);
 }
 
 /* Objects that say themselves what they are, and of which DWARF tells more. */
 static struct err *on_known(void *arg, const struct native_block *b)
 {
 	struct native_spread *s = arg;
-	struct native_shape *shape = native_shape_now(s->n, b->id);
+	uint32_t state = s->n->state[b->id];
+	struct native_shape *shape = native_shape_in(s->n, state);
 
-	if (shape && shape->type && s->n->cols->confidence[b->id] == TYPE_EXACT) {
-		follow_block(s, &(struct to_follow){ b->at, b->usable, b->id });
-		follow_all(s);
-	}
+	if (!shape || !shape->type || shape->is_guess)
+		return NULL;
+	native_compile(s->n, shape->type);
+	if (shape->type->n_slots)
+		queue_block(s, b->id, b->at);
 	return s->err;
 }
 
@@ -703,14 +840,29 @@ static struct bounds bounds_for(const struct blocks *b, size_t no)
 	return bounds;
 }
 
+static void open_units(struct native_spread *s)
+{
+	const struct grains *g = &s->n->blocks->grains;
+
+	for (uint32_t i = 0; i < g->n_units; i++) {
+		taddr base = g->unit_base[i];
+		const struct segment *seg = image_segment(s->n->img, base);
+
+		if (!seg || !seg->bytes)
+			continue;
+		s->units[i].bytes = seg->bytes + (base - seg->start);
+		s->units[i].end = seg->end + seg->behind;
+	}
+}
+
 static struct err *open_claims(struct native_spread *s)
 {
 	const struct blocks *b = s->n->blocks;
 	const struct grains *g = &b->grains;
 
 	s->bounds = calloc(b->n_claims + 1, sizeof(*s->bounds));
-	s->unit_claim = calloc(g->n_units, sizeof(*s->unit_claim));
-	if (!s->bounds || !s->unit_claim)
+	s->units = calloc(g->n_units, sizeof(*s->units));
+	if (!s->bounds || !s->units)
 		return &err_nomem;
 	for (size_t i = 0; i < b->n_claims; i++) {
 		taddr start = b->claims[i].start + b->claims[i].bias, end = b->claims[i].end + b->claims[i].bias;
@@ -718,38 +870,68 @@ static struct err *open_claims(struct native_spread *s)
 
 		s->bounds[i] = bounds_for(b, i);
 		for (; unit < g->n_units && g->unit_base[unit] < end && end - g->unit_base[unit] >= 1 << UNIT_SHIFT; unit++)
-			s->unit_claim[unit] = (uint32_t)i + 1;
+			s->units[unit].claim = (uint32_t)i + 1;
 	}
+	open_units(s);
 	return NULL;
+}
+
+static struct err *open_round(struct native *n, struct round *r)
+{
+	struct err *err = col_fixed(n->env, 8, bits_words(n->blocks->grains.n) + 1, "types", &r->bits);
+
+	r->few = malloc(FEW * sizeof(*r->few));
+	if (!err && !r->few)
+		return &err_nomem;
+	return err ? err : col_open(n->env, sizeof(struct run), RUNS_MAX, "types", &r->runs);
+}
+
+static void close_round(struct round *r)
+{
+	col_close(&r->bits);
+	col_close(&r->runs);
+	free(r->few);
 }
 
 static void close_spread(struct native_spread *s)
 {
 	free(s->bounds);
-	free(s->unit_claim);
-	free(s->stack);
-	col_close(&s->later);
+	free(s->units);
+	close_round(&s->now);
+	close_round(&s->next);
+	col_close(&s->states);
 }
 
-struct err *native_spread(struct native *n)
+struct err *native_spread(struct native *n, struct err *(*roots)(struct native *n, struct native_spread *s))
 {
 	const struct grains *g = &n->blocks->grains;
-	_cleanup_(close_spread) struct native_spread s = { .n = n, .changes_left = 4 * (uint64_t)g->n };
+	_cleanup_(close_spread) struct native_spread s = { .n = n };
 	struct err *err;
 
-	if (!g->n_units)
+	if (!g->n_units || n->cols->types->n > NATIVE_TYPE_OF(UINT32_MAX))
 		return NULL;
 	s.low = g->unit_base[0];
 	s.span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s.low;
-	s.stack = malloc(STACK_MAX * sizeof(*s.stack));
-	err = s.stack ? open_claims(&s) : &err_nomem;
+	err = open_claims(&s);
 	if (!err)
-		err = col_fixed(n->env, 8, bits_words(g->n) + 1, "types", &s.later);
+		err = open_round(n, &s.now);
 	if (!err)
-		err = native_roots(n, &s);
+		err = open_round(n, &s.next);
+	if (!err)
+		err = col_open(n->env, sizeof(uint32_t), g->n, "types", &s.states);
+	if (err)
+		return err;
+	native_join_begin(n);
+	err = roots(n, &s);
 	if (!err)
 		err = native_each_object(n, on_known, &s);
 	if (!err)
-		err = run(&s);
-	return err ? err : native_rule_seeds(n, &s);
+		err = native_spread_on(&s);
+	if (!err)
+		err = native_rule_seeds(n, &s);
+	if (err)
+		err_free(native_join_finish(n)); /* the first counts */
+	else
+		err = native_join_finish(n);
+	return err;
 }

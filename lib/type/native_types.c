@@ -36,7 +36,7 @@ struct native_shape *native_shape_new(struct native *n, const char *name, enum n
 	return s->name ? s : NULL;
 }
 
-static struct err *intern(struct native *n, struct native_shape *shape)
+struct err *native_intern(struct native *n, struct native_shape *shape)
 {
 	struct type_row row = {
 		.name = shape->name,
@@ -45,7 +45,7 @@ static struct err *intern(struct native *n, struct native_shape *shape)
 		.language = shape->language,
 		.typer = n->cols->typer,
 	};
-	struct err *err = types_intern(n->cols->types, &row, &shape->id);
+	struct err *err = shape->id ? NULL : types_intern(n->cols->types, &row, &shape->id);
 
 	while (!err && n->by_id.n <= shape->id) {
 		struct native_shape *none = NULL;
@@ -61,7 +61,7 @@ static struct err *intern(struct native *n, struct native_shape *shape)
 struct err *native_assign(struct native *n, uint32_t id, struct native_shape *shape,
 			  enum type_confidence confidence)
 {
-	struct err *err = shape->id ? NULL : intern(n, shape);
+	struct err *err = native_intern(n, shape);
 
 	if (err)
 		return err;
@@ -74,7 +74,16 @@ struct native_shape *native_shape_now(const struct native *n, uint32_t id)
 {
 	type_id type = n->cols->type[id];
 
+	if (n->state)
+		return native_shape_in(n, n->state[id]);
 	return type < n->by_id.n ? n->by_id.v[type] : NULL;
+}
+
+struct err *native_add_rival(struct native *n, uint32_t id, struct native_shape *shape)
+{
+	struct err *err = shape ? native_intern(n, shape) : &err_nomem;
+
+	return err ? err : types_add_rival(n->cols->types, id, shape->id);
 }
 
 /* ---- blocks */
@@ -164,6 +173,7 @@ static void close_typer(void *p)
 	free(n->dwarf);
 	free(n->locals.v);
 	free(n->by_id.v);
+	addrmap_fini(&n->rivals);
 	arena_fini(&n->mem);
 	free(n);
 }
@@ -215,7 +225,7 @@ static struct err *assign(void *p, struct type_columns *cols)
 	n->cols = cols;
 	err = native_vtables(n);
 	if (!err && n->has_dwarf)
-		err = native_spread(n);
+		err = native_spread(n, native_roots);
 	n->cols = NULL;
 	col_close(&n->objects);
 	return err;

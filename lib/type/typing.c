@@ -143,6 +143,7 @@ struct err *typing_run(struct env *env, const struct image *img, const struct bl
 	if (err)
 		return err;
 	col_seal(&t->type);
+	types_seal(&t->types);
 	*ret = take(&t);
 	return NULL;
 }
