@@ -33,14 +33,10 @@ enum {
 
 /* ---- data of modules */
 
-static bool is_data(const struct segment *seg, const struct segment *prev)
+/* .bss too: the linker may copy a library's vtable there. */
+static bool is_data(const struct image *img, const struct segment *seg)
 {
-	if (!seg->bytes || seg->flags & SEG_X || !(seg->flags & SEG_R))
-		return false;
-	if (seg->module >= 0)
-		return true;
-	/* .bss, to which the linker may copy a library's vtable */
-	return !seg->file && prev && prev->end == seg->start && prev->module >= 0 && prev->flags & SEG_W;
+	return seg->bytes && (seg->flags & (SEG_R | SEG_X)) == SEG_R && image_data_module(img, seg) >= 0;
 }
 
 /* The brk area may begin in the mapping of .bss. */
@@ -77,7 +73,7 @@ struct err *cxx_open(const struct image *img, struct cxx *c)
 	for (size_t i = 0; i < img->n_segments && !err; i++) {
 		const struct segment *seg = &img->segments[i];
 
-		if (is_data(seg, i ? seg - 1 : NULL))
+		if (is_data(img, seg))
 			err = add_range(c, &cap, seg->start, seg->end);
 	}
 	if (c->n_ranges) {

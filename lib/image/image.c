@@ -12,7 +12,7 @@
 #include "image/parts.h"
 #include "image/shadow.h"
 
-enum { EXE_MAX = 4096 };
+enum { EXE_MAX = 4096, PAGE = 4096 };
 
 /* ---- opening */
 
@@ -178,6 +178,21 @@ const struct segment *image_segment(const struct image *img, taddr addr)
 		n -= half;
 	}
 	return addr < v[low].end ? &v[low] : NULL;
+}
+
+int32_t image_data_module(const struct image *img, const struct segment *seg)
+{
+	const struct segment *prev = seg > img->segments ? seg - 1 : NULL;
+	const struct module *m;
+
+	if (seg->module >= 0)
+		return seg->module;
+	if (seg->file || !prev || prev->end != seg->start || !(prev->flags & SEG_W) || prev->module < 0)
+		return -1;
+	m = &img->modules[prev->module];
+	if (m->is_whole && seg->start >= align_up(m->end, image_auxv(img, AT_PAGESZ, PAGE)))
+		return -1;
+	return prev->module;
 }
 
 const uint8_t *image_view(const struct image *img, taddr addr, uint64_t *ret_avail)

@@ -62,6 +62,7 @@ struct module {
 	uint8_t n_build_id;	/* 0 = unknown */
 	uint8_t symbols;	/* enum symbols_kind: the best there is */
 	bool is_exe, is_loader, is_vdso;
+	bool is_whole;		/* its headers were read: nothing of it lies behind the page of `end` */
 	taddr dynamic;		/* PT_DYNAMIC in memory, 0 if unknown */
 	/* PT_TLS: initial image and size; tls_size 0 when the module has none */
 	taddr tls_image;
@@ -166,6 +167,12 @@ extern const struct dump_ops *const dump_registry[];
 
 /* The segment that contains addr, NULL if unmapped: a binary search, a few ns when cached. */
 const struct segment *image_segment(const struct image *img, taddr addr);
+
+/*
+ * The index of the module whose data a segment is: mapped from its file, or the anonymous .bss
+ * right behind that; -1 if none.  What the program's brk area begins with may be told as its .bss.
+ */
+int32_t image_data_module(const struct image *img, const struct segment *seg);
 
 /*
  * Zero-copy: bytes at addr up to the end of what lies contiguous, in one segment or in several (a

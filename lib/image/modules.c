@@ -135,7 +135,8 @@ static void module_take_headers(struct module *m, const struct elf_headers *h)
 		m->tls_align = is_pow2(tls->align) ? tls->align : 1;
 	}
 	end = align_up(m->bias + h->high, 4096);
-	if (h->high && end > m->end && end - m->start <= h->high - h->low + 8192)
+	m->is_whole = h->high && end - m->start <= h->high - h->low + 8192;
+	if (m->is_whole && end > m->end)
 		m->end = end; /* .bss: mapped, but of no file */
 }
 

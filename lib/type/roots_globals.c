@@ -7,18 +7,11 @@
  */
 #include "type/rooter.h"
 
-/* The module whose data a segment is: mapped from its file, or the anonymous .bss right behind that. */
-static int32_t data_of(const struct image *img, size_t i)
+static int32_t data_of(const struct image *img, const struct segment *seg)
 {
-	const struct segment *seg = &img->segments[i], *prev = i ? &img->segments[i - 1] : NULL;
-
-	if (seg->module >= 0)
-		return seg->module;
-	if (seg->file || !prev || prev->end != seg->start || !(prev->flags & SEG_W) || prev->module < 0)
-		return -1;
-	if (seg->start >= img->brk_start && seg->start < img->brk_end)
-		return -1; /* without randomisation the brk heap begins there too */
-	return prev->module;
+	if (seg->module < 0 && seg->start >= img->brk_start && seg->start < img->brk_end)
+		return -1; /* without randomisation the brk heap begins where a .bss does */
+	return image_data_module(img, seg);
 }
 
 /* Read-only, written once, and right before the module's writable data: the RELRO part of it. */
@@ -52,7 +45,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 
 		if (!is_data(img, i))
 			continue;
-		source.module = data_of(img, i);
+		source.module = data_of(img, seg);
 		if (source.module >= 0)
 			err = sink->range(sink, &source);
 		if (err)
