@@ -8,6 +8,7 @@
 The totals of a truth file say what each pool is (src/pool_truth.h): counted by the program, or by the
 library's own hooks, never read from the structures that heapfx reads.
 """
+import dataclasses
 import pathlib
 import resource
 import shutil
@@ -43,6 +44,13 @@ CASES = {
 	"decoys": Case("decoys", **SMALL, flags=("-rdynamic",), coredump_filter=0x37,
 		about="what looks like pools and is none; modules' files are in the core"),
 }
+
+# Nothing says what is linked in.
+STATIC = {"aprs": ("-luuid", "-lcrypt"), "obstacks": (), "protos": ("-lz",), "luajits": ("-lm",),
+	"slices": ("-lpcre2-8", "-lm"), "decoys": ()}
+for _name, _more in STATIC.items():
+	CASES[f"{_name}.static-stripped"] = dataclasses.replace(CASES[_name], build="static", flags=(*CASES[_name].flags, "-s"),
+		coredump_filter=0x33, link=(*CASES[_name].link, *_more), about=f"{CASES[_name].about}, static and without a symbol")
 
 
 NGINX = """daemon off; master_process off; pid {0}/pid; error_log {0}/log crit;

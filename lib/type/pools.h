@@ -98,7 +98,9 @@ struct err *pools_add_named(struct pools *p, uint32_t pool, taddr block,
 struct err *pools_add_chunk(struct pools *p, uint32_t pool, taddr at, uint64_t size) MUST_CHECK;
 /* The block holds the pool's head alone: not counted. */
 struct err *pools_add_head(struct pools *p, uint32_t pool, taddr block) MUST_CHECK;
-/* A module whose name begins so is there, or the symbol is (NULL: not asked for). */
+/* A static program without symbols: nothing says what is linked in. */
+bool pools_is_nameless(const struct image *img);
+/* A module whose name begins so is there, or the symbol is (NULL: not asked for), or nothing could say. */
 bool pools_at_home(const struct image *img, const char *module, const char *symbol);
 /* The segment with dumped memory that the program can write to, around `at`; NULL. */
 const struct segment *pools_writable(const struct image *img, taddr at);

@@ -760,7 +760,7 @@ static bool is_home(const struct image *img, const struct pool_layout *l)
 			return true;
 		}
 	}
-	return !l->n_needs;
+	return !l->n_needs || pools_is_nameless(img);
 }
 
 static struct err *find_layout(struct pools *p, const struct pool_layout *l)

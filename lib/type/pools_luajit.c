@@ -19,7 +19,7 @@ enum {
 	THREAD_GCT = 6,
 	STATE = 96, /* sizeof(lua_State) */
 	STEPS_MAX = 1 << 28,
-	SEGMENTS_MAX = 1 << 16,
+	SEGMENTS_MAX = 1 << 16, /* of all states */
 	STATES_MAX = 1 << 12,
 };
 
@@ -46,6 +46,7 @@ struct lua {
 	taddr state, global;
 	struct pool_content kinds[KINDS];
 	uint64_t steps;
+	unsigned n_segments;
 	bool broken;
 };
 
@@ -187,7 +188,7 @@ static struct err *add_segments(struct lua *l, uint32_t pool, uint64_t *ret)
 	*ret = 0;
 	if (!mstate || base > mstate || word(l, seg + 8) <= mstate - base)
 		return NULL;
-	for (unsigned n = 0; base && n < SEGMENTS_MAX && !err; n++) {
+	while (base && !err && l->n_segments++ < SEGMENTS_MAX) {
 		uint64_t size = word(l, seg + 8);
 
 		if (size >> 40 || base & 4095)
