@@ -51,6 +51,19 @@ def test_used_blocks_are_the_truth(name):
 		[(hex(a), truth[a]) for a in missed[:5]], [used[a] for a in invented[:5]])
 
 
+def test_what_rusts_std_has_of_its_own_is_held_by_its_threads():
+	"""By std's own hand, past the program's allocator: a handle (48 bytes) and a list of destructors (4 x 16) a thread."""
+	truth, _totals = truth_of("musl.rust")
+	own = [b for b in blocks_of("musl.rust") if b["state"] == "used" and b["address"] not in truth]
+	said = [heapfx_ok("explain", dump_of("musl.rust").core, hex(b["address"])).out for b in own]
+	asked = [int(re.search(r"(\d+) bytes were asked for", text).group(1)) for text in said]
+	holders = [re.search(r"thread-local storage of thread (\d+) at ", text).group(1) for text in said]
+	assert sorted(asked) == [48] * 5 + [64] * 5
+	for size in (48, 64):
+		assert len({holder for holder, of in zip(holders, asked) if of == size}) == 5
+	assert all(b["reach"] == "reachable" for b in own)
+
+
 @pytest.mark.parametrize("name", ALLOCATORS)
 def test_sizes_hold_the_request(name):
 	truth, _totals = truth_by_block(name)

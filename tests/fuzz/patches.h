@@ -146,7 +146,52 @@ static inline unsigned patches_apply(struct cursor *c, uint64_t *offsets)
 	return n;
 }
 
-/* Every block in words, then graph and facts. */
+static inline struct err *patches_take_sample(struct sample_sink *sink, const struct heap_sample *sample)
+{
+	volatile uint64_t last = 0; /* each is read */
+
+	(void)sink;
+	for (uint64_t i = 0; i < sample->n_pcs; i++)
+		last = sample->pcs[i];
+	(void)last;
+	return NULL;
+}
+
+static inline struct err *patches_take_region(struct region_sink *sink, const struct heap_region *region)
+{
+	(void)sink;
+	if (region->end < region->start)
+		abort();
+	return NULL;
+}
+
+/* What a walker is asked beside its blocks. */
+static inline void patches_ask_heap(const struct heap *heap)
+{
+	struct sample_sink samples = { patches_take_sample };
+	struct region_sink regions = { patches_take_region };
+
+	heap->ops->info(heap->ctx);
+	if (heap->ops->samples)
+		err_free(heap->ops->samples(heap->ctx, &samples));
+	if (heap->ops->regions)
+		err_free(heap->ops->regions(heap->ctx, &regions));
+}
+
+static inline void patches_ask_block(const struct blocks *b, uint32_t id)
+{
+	struct block block;
+	struct text words = TEXT_INIT;
+	taddr start, end;
+
+	block_get(b, id, &block);
+	block.heap->ops->explain(block.heap->ctx, block.addr, &words);
+	if (block.heap->ops->unit)
+		block.heap->ops->unit(block.heap->ctx, block.start, &start, &end);
+	text_fini(&words);
+}
+
+/* Every heap, many blocks in words, then graph and facts. */
 static inline void patches_use(struct env *env, const struct image *img)
 {
 	struct blocks blocks = {};
@@ -154,11 +199,10 @@ static inline void patches_use(struct env *env, const struct image *img)
 	struct facts facts = {};
 	struct err *err = blocks_build(env, img, &blocks);
 
-	for (uint32_t id = 0; !err && id < blocks.grains.n; id += 1 + blocks.grains.n / 1024) {
-		struct block block;
-
-		block_get(&blocks, id, &block);
-	}
+	for (size_t i = 0; i < blocks.n_heaps && !err; i++)
+		patches_ask_heap(&blocks.heaps[i]);
+	for (uint32_t id = 0; !err && id < blocks.grains.n; id += 1 + blocks.grains.n / 1024)
+		patches_ask_block(&blocks, id);
 	if (!err)
 		err = graph_from_blocks(env, img, &blocks, NULL, &graph);
 	if (!err)
