@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import pathlib
 import shutil
+import subprocess
 import sys
 
 import make_cores
@@ -25,8 +26,12 @@ COMPILERS = {"gcc": ("gcc", "g++"), "clang": ("clang", "clang++")}
 FLAGS = {
 	"O0": ("-O0",), "O2": ("-O2",), "g": ("-g",), "g4": ("-g", "-gdwarf-4"),
 	"split": ("-g", "-gsplit-dwarf"), "split4": ("-g", "-gdwarf-4", "-gsplit-dwarf"), "stripped": (),
-	"static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",), "libcxx": ("-stdlib=libc++",),
+"static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",), "libcxx": ("-stdlib=libc++",),
 }
+# What a program is built and run with besides.  GLib before 2.76 has slices: small objects are then no blocks.
+PACKAGES = {"gobjects": "gobject-2.0"}
+LIBRARIES = {"gobjects": ("libgobject-2.0.so.0",)}	# that a packed case takes along
+ENVIRONMENT = {"gobjects": {"G_SLICE": "always-malloc"}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,9 +74,15 @@ def build(name, exe):
 	# Paths of the machine stay out of it.
 	common = ["-pthread", "-Wall", "-Wextra", "-Werror", standard, f"-ffile-prefix-map={make_cores.SRC}=.",
 		*(flag for part in parts for flag in FLAGS[part])]
+	libraries = []
+	if program in PACKAGES:
+		make_cores.need("pkg-config")
+		if subprocess.run(["pkg-config", "--exists", PACKAGES[program]], check=False).returncode:
+			raise make_cores.CannotMake(f"{PACKAGES[program]} is not installed")
+		libraries = make_cores.run_tool("pkg-config", "--cflags", "--libs", PACKAGES[program]).split()
 	if not {"split", "split4"} & set(parts):	# there they lead to the other file
 		common.append("-fdebug-prefix-map=/=.")
-	make_cores.run_tool(tool, *common, "-o", exe, source)
+	make_cores.run_tool(tool, *common, "-o", exe, source, *libraries)
 	if "stripped" in parts:
 		make_cores.run_tool("strip", "-s", exe)
 
@@ -89,7 +100,8 @@ def make_case(name, outdir):
 	build(name, made.exe)
 	case = make_cores.Case(name, capture="kernel", stack_kib=256, record=False)
 	make_cores.check_core_pattern()
-	process = make_cores.Process(case, [str(made.exe), str(cwd / "types")], {"PATH": "/usr/bin:/bin"}, cwd)
+	process = make_cores.Process(case, [str(made.exe), str(cwd / "types")], 
+		{"PATH": "/usr/bin:/bin", **ENVIRONMENT.get(name.split(".")[0], {})}, cwd)
 	try:
 		process.wait_until_ready()
 		make_cores.dump(case, process, made.core, cwd)
@@ -112,13 +124,19 @@ def read_types(path):
 
 
 def pack(name, outdir):
-	"""Core and executable in one archive, the truth beside it."""
+	"""Core, executable and libraries that are needed in one archive, the truth beside it."""
 	made = make_case(name, outdir)
 	home = TYPES_CORPUS / name
 	home.mkdir(parents=True, exist_ok=True)
 	tar = made.core.with_suffix(".tar")
+	places = dict(line.split()[0:3:2] for line in make_cores.run_tool("ldd", made.exe).splitlines() if "=>" in line) \
+		if name.split(".")[0] in LIBRARIES else {}
+	libraries = []
+	for library in LIBRARIES.get(name.split(".")[0], ()):
+		shutil.copyfile(places[library], made.core.parent / library)
+		libraries.append(library)
 	make_cores.run_tool("tar", "-C", made.core.parent, "--owner=0", "--group=0", "--sort=name", "--mtime=@0",
-		"-cf", tar, made.core.name, made.exe.name)
+		"--mode=u=rw,go=r", "-cf", tar, made.core.name, made.exe.name, *libraries)
 	make_cores.run_tool("zstd", "-q", "-f", "-19", "--long", "--rm", tar, "-o", home / "dump.tar.zst")
 	shutil.copyfile(made.types, home / "types.tsv")
 	return home

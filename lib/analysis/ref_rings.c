@@ -103,7 +103,7 @@ static uint64_t find_weakest(const struct graph *g, const struct ref_step *steps
 		struct text via = TEXT_INIT;
 		bool back;
 
-		if (steps[i].reference == UINT64_MAX)
+		if (steps[i].reference == UINT64_MAX || g->references[steps[i].reference].owns)
 			continue;
 		add_via(g, &steps[i], next_of(steps, n, i), &via);
 		back = leads_back(text_str(&via));

@@ -138,6 +138,7 @@ struct reference {
 	uint32_t to;	 /* index in counteds */
 	uint64_t offset; /* in `from`, as the program holds it */
 	bool sure; /* a strong one, by its type; false: it may be a weak one, or nobody's any more */
+	bool owns; /* its target goes with `from` whatever counts: nothing that could be made weak */
 };
 
 /* Where roots of one kind lie together: a module's data, a thread's stack. Few; roots refer to it. */

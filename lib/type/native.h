@@ -10,6 +10,7 @@
 #include "image/dbg_types.h"
 #include "image/window.h"
 #include "type/count_rules.h"
+#include "type/gobject.h"
 #include "type/typer.h"
 
 enum native_kind {
@@ -26,7 +27,8 @@ struct native_shape {
 	const char *name; /* "shop::Order", "shop::Order[]"; with "?" behind it where that is a guess */
 	uint8_t kind;	  /* enum native_kind */
 	uint8_t language; /* enum type_language */
-	bool is_guess;
+	bool is_guess, is_gobject;
+	uint32_t head; /* bytes in front of a value, its library's: a GObject's private data */
 	struct native_type *type; /* of one object; NULL: DWARF does not tell */
 	type_id id;	  /* 0 before one is assigned */
 };
@@ -87,6 +89,21 @@ struct native_local {
 	const struct dbg_type *type;
 };
 
+/* A handler of a signal, which is its object's; blocks. */
+struct native_handler {
+	uint32_t block, object, closure;
+	uint32_t data; /* the object that its closure has a reference to; BLOCK_NONE */
+	uint32_t signal;
+};
+struct native_signals {
+	struct {
+		struct native_handler *v; /* by object */
+		size_t n, cap;
+	} handlers;
+	struct col quiet; /* one bit a block: its words are none that count */
+	taddr unref;	  /* g_object_unref(); 0: unknown */
+};
+
 struct native {
 	struct env *env;
 	const struct image *img;
@@ -106,7 +123,9 @@ struct native {
 	const struct count_rules *rules; /* NULL: none */
 	uint32_t *state; /* while types spread, instead of cols->type and ->confidence: native_join.c's own */
 	struct addrmap rivals; /* the same */
-	struct col objects; /* ids of blocks where native_vtables() found objects, ascending */
+	struct gobject_types gobjects; /* GLib's classes */
+	struct native_signals signals;
+	struct col objects; /* ids of blocks where objects say what they are, ascending */
 	struct arena mem;
 	struct image_window window;
 };
@@ -266,6 +285,23 @@ void native_follow_word(struct native_spread *s, uint64_t word, const struct dbg
 /* native_roots.c: has all variables followed in which a root is. */
 struct err *native_roots(struct native *n, struct native_spread *s) MUST_CHECK;
 bool native_global(struct native *n, taddr at, struct text *ret);
+
+/* Bytes of a block in front of its first value. */
+static inline uint64_t native_skip(const struct native_shape *shape)
+{
+	return shape->kind == NATIVE_COUNTED ? 8 : shape->head;
+}
+
+/* native_gobjects.c: objects of GLib, into n->signals their handlers; after native_vtables(). */
+struct err *native_gobjects(struct native *n) MUST_CHECK;
+void native_signals_fini(struct native_signals *s);
+/* What an object's address at an offset of a block is. */
+enum native_word { NATIVE_WORD_NONE, NATIVE_WORD_PERHAPS, NATIVE_WORD_COUNTED };
+enum native_word native_gobject_word(const struct native *n, uint32_t block, const uint8_t *bytes, uint64_t size,
+				     uint64_t at);
+/* An offset in an object that stands for its handler of a signal. */
+#define NATIVE_HANDLER_AT (1ull << 40)
+#define NATIVE_CLOSURE_DATA 48u /* in the block of a closure */
 
 /* native_vtables.c: objects with virtual functions or bases, by their vtable pointers. */
 struct err *native_vtables(struct native *n) MUST_CHECK;

@@ -78,7 +78,7 @@ const struct dbg_member *native_counted(const struct dbg_type *type, uint64_t *r
 
 /* ---- what has a count */
 
-enum family { FAMILY_NONE, FAMILY_LIBSTDCXX, FAMILY_LIBCXX, FAMILY_RUST, FAMILY_RULE };
+enum family { FAMILY_NONE, FAMILY_LIBSTDCXX, FAMILY_LIBCXX, FAMILY_RUST, FAMILY_RULE, FAMILY_GOBJECT, FAMILY_HANDLER };
 
 static const struct counter {
 	const char *name; /* what its type's name begins with */
@@ -96,6 +96,10 @@ static const struct counter {
 	{ "alloc::rc::RcBox<", "Rc", FAMILY_RUST, false },
 	{ "alloc::sync::ArcInner<", "Arc", FAMILY_RUST, false },
 };
+
+static const struct counter gobject = { NULL, "GObject", FAMILY_GOBJECT, false, NULL };
+/* It goes with the object whose signal it handles, and is not counted by anything else. */
+static const struct counter handler = { NULL, "signal handler", FAMILY_HANDLER, false, NULL };
 
 /*
  * What nothing typed leads to, as every ring that is lost, has no type.  In a program of Rust's such a
@@ -136,6 +140,11 @@ struct counts {
 		size_t n, cap;
 	} refs; /* `to`: index in found */
 	struct col set; /* one bit a node: it has a count, or may have one */
+	struct col handlers; /* one bit a node: a handler of a signal */
+	struct {
+		struct native_handler *v; /* by closure; as many as n->signals has */
+		size_t n, cap;
+	} by_closure;
 	bool is_rust;	/* blocks of no known type may be Rust's: see unknown_rc */
 };
 
@@ -146,6 +155,8 @@ static void counts_fini(struct counts *c)
 	free(c->live.v);
 	free(c->refs.v);
 	col_close(&c->set);
+	col_close(&c->handlers);
+	free(c->by_closure.v);
 }
 
 /* NULL: of no type, of another typer, or a guess; but of what a rule speaks of the count says more. */
@@ -180,7 +191,7 @@ static struct err *find_counters(struct counts *c, bool *ret)
 			if (begins(shape->name, counters[k].name))
 				is = &counters[k];
 		if (shape && !is)
-			is = rule_counter(c, shape);
+			is = shape->is_gobject && !shape->is_guess ? &gobject : rule_counter(c, shape);
 		*ret = *ret || is;
 		if (!vec_push(&c->counters, &is))
 			return &err_nomem;
@@ -207,6 +218,12 @@ static bool read_counts(const struct counter *is, const uint8_t *b, uint64_t usa
 		ret->strong = load_u64(b);
 		ret->weak = load_u64(b + WORD);
 		break;
+	case FAMILY_GOBJECT:
+		ret->strong = load_u32(b + GOBJECT_REF_COUNT);
+		return ret->strong && ret->strong <= COUNT_MAX;
+	case FAMILY_HANDLER:
+		ret->strong = 1;
+		return true;
 	default:
 		return false;
 	}
@@ -245,17 +262,18 @@ static void keep_counts(const struct counts *c, const struct counter *is, const 
 
 static struct err *add_found(struct counts *c, const struct native_block *b, const struct counter *is)
 {
-	struct counted_at found = { .at = b->at, .usable = b->usable, .counter = is };
-	uint64_t avail = 0;
+	const struct native_shape *shape = is->family == FAMILY_GOBJECT ? shape_of(c, b->id) : NULL;
+	uint64_t avail = 0, head = shape ? shape->head : 0;
+	struct counted_at found = { .at = b->at + head, .usable = b->usable - head, .counter = is };
 	const uint8_t *bytes;
 
 	if (b->usable < 3 * WORD && !is->ruled)
 		return NULL;
 	bytes = native_view(c->n, b->at, &avail);
 	found.is = (struct counted){ .node = b->id, .kind = is->kind };
-	if (!bytes || avail < b->usable || !read_counts(is, bytes, b->usable, &found.is))
+	if (!bytes || avail < b->usable || !read_counts(is, bytes + head, found.usable, &found.is))
 		return NULL;
-	keep_counts(c, is, bytes);
+	keep_counts(c, is, bytes + head);
 	found.is.value = managed(c, is, bytes, b->usable);
 	if (found.is.value == b->id || c->found.n >= UINT32_MAX)
 		return NULL;
@@ -281,12 +299,19 @@ static bool may_be_rc(struct counts *c, const struct native_block *b, type_id ty
 	return graph_row(c->g, b->id) < graph_row(c->g, b->id + 1);
 }
 
+static bool is_handler(const struct counts *c, uint32_t block)
+{
+	return c->by_closure.n && bit_get(c->handlers.base, block);
+}
+
 static struct err *on_block(void *arg, const struct native_block *b)
 {
 	struct counts *c = arg;
 	type_id type = graph_type(c->g, b->id);
 	const struct counter *is = type < c->counters.n ? c->counters.v[type] : NULL;
 
+	if (!is && is_handler(c, b->id))
+		is = &handler;
 	if (!is && may_be_rc(c, b, type))
 		is = &unknown_rc;
 	return is ? add_found(c, b, is) : NULL;
@@ -556,6 +581,14 @@ static bool has_no_pairs(const struct counted_at *found)
 	return found->counter->family == FAMILY_RUST || found->counter->family == FAMILY_RULE;
 }
 
+/* The address of an object of GLib: types do not tell which of those count. */
+static struct err *add_gobject(struct counts *c, const struct scanned *s, uint64_t at, uint32_t found)
+{
+	enum native_word is = native_gobject_word(c->n, s->b->id, s->bytes, s->b->usable, at);
+
+	return is == NATIVE_WORD_NONE ? NULL : add(c, s, at, found, is == NATIVE_WORD_COUNTED);
+}
+
 /* What looks like a reference where no type says so: [from, to) of the block, of a value at `from`. */
 static struct err *add_untyped(struct counts *c, const struct scanned *s, uint64_t from, uint64_t to)
 {
@@ -567,6 +600,12 @@ static struct err *add_untyped(struct counts *c, const struct scanned *s, uint64
 
 		if (found == UINT32_MAX || is_typed(s, at - from))
 			continue;
+		if (c->found.v[found].counter->family == FAMILY_HANDLER)
+			continue;
+		if (c->found.v[found].counter->family == FAMILY_GOBJECT) {
+			err = add_gobject(c, s, at, found);
+			continue;
+		}
 		ref = s->type ? NULL : named_ref(s, at);
 		if (ref && ref->kind == COUNT_REF_WEAK)
 			c->found.v[found].is.found_weak++;
@@ -604,6 +643,67 @@ static struct err *add_values(struct counts *c, const struct scanned *s, uint64_
 	return err;
 }
 
+static uint32_t found_of(const struct counts *c, uint32_t id)
+{
+	size_t i = partition_point(c->found.n, k, c->found.v[k].is.node < id);
+
+	return i < c->found.n && c->found.v[i].is.node == id ? (uint32_t)i : UINT32_MAX;
+}
+
+/* What no word of a block says. */
+static struct err *add_made_up(struct counts *c, const struct reference *ref)
+{
+	return ref->to == UINT32_MAX || vec_push(&c->refs, ref) ? NULL : &err_nomem;
+}
+
+/* An object's handlers; what the data of a handler's closure keeps. */
+static struct err *add_handled(struct counts *c, uint32_t id)
+{
+	const struct native_handler *v = c->n->signals.handlers.v, *by = c->by_closure.v;
+	size_t n = c->by_closure.n, i = partition_point(n, k, v[k].object < id);
+	struct err *err = NULL;
+
+	for (; i < n && v[i].object == id && !err; i++)
+		err = add_made_up(c, &(struct reference){
+			.from = id, .to = found_of(c, v[i].block), .offset = NATIVE_HANDLER_AT + v[i].signal,
+			.sure = true, .owns = true,
+		});
+	/* Of one closure that handles several signals, once. */
+	i = partition_point(n, k, by[k].closure < id);
+	if (i < n && by[i].closure == id && by[i].data != BLOCK_NONE && !err)
+		err = add_made_up(c, &(struct reference){
+			.from = id, .to = found_of(c, by[i].data), .offset = NATIVE_CLOSURE_DATA, .sure = true,
+		});
+	return err;
+}
+
+static int by_closure(const void *pa, const void *pb)
+{
+	const struct native_handler *a = pa, *b = pb;
+
+	if (a->closure != b->closure)
+		return a->closure < b->closure ? -1 : 1;
+	return a->block < b->block ? -1 : a->block > b->block;
+}
+
+static struct err *find_handlers(struct counts *c)
+{
+	const struct native_signals *s = &c->n->signals;
+	struct err *err;
+
+	if (!s->handlers.n)
+		return NULL;
+	err = col_fixed(c->env, 8, bits_words(c->g->n) + 1, "references", &c->handlers);
+	for (size_t i = 0; i < s->handlers.n && !err; i++) {
+		bit_set(c->handlers.base, s->handlers.v[i].block);
+		if (!vec_push(&c->by_closure, &s->handlers.v[i]))
+			err = &err_nomem;
+	}
+	if (!err)
+		qsort(c->by_closure.v, c->by_closure.n, sizeof(*c->by_closure.v), by_closure);
+	return err;
+}
+
 static struct err *find_references(void *arg, const struct native_block *b)
 {
 	struct counts *c = arg;
@@ -614,8 +714,9 @@ static struct err *find_references(void *arg, const struct native_block *b)
 	size_t live;
 	struct err *err = NULL;
 
-	if (!leads_to_counted(c, b->id))
-		return NULL;
+	err = c->by_closure.n ? add_handled(c, b->id) : NULL;
+	if (err || !leads_to_counted(c, b->id))
+		return err;
 	s.bytes = native_view(c->n, b->at, &avail);
 	if (!s.bytes || avail < b->usable)
 		return NULL;
@@ -692,6 +793,8 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	if (err || !(any || c.is_rust))
 		return err;
 	err = col_fixed(env, 8, bits_words(g->n) + 1, "references", &c.set);
+	if (!err)
+		err = find_handlers(&c);
 	if (!err)
 		err = native_each(c.n, on_block, &c);
 	if (!err && c.found.n && c.n->has_dwarf)

@@ -610,7 +610,7 @@ static void follow_block(struct native_spread *s, taddr at, uint32_t state)
 
 	if (!shape || !shape->type)
 		return;
-	skip = shape->kind == NATIVE_COUNTED ? 8 : 0;
+	skip = native_skip(shape);
 	bytes = shape->type->dbg->size;
 	if (shape->kind != NATIVE_VALUE)
 		bytes = find_place(s, at, &p) && p.usable > skip ? p.usable - skip : 0;

@@ -168,6 +168,8 @@ static void close_typer(void *p)
 	if (!n)
 		return;
 	cxx_close(&n->cxx);
+	gobject_close(&n->gobjects);
+	native_signals_fini(&n->signals);
 	for (size_t i = 0; n->dwarf && i < n->img->n_modules; i++)
 		dbg_types_close(n->dwarf[i]);
 	free(n->dwarf);
@@ -224,6 +226,8 @@ static struct err *assign(void *p, struct type_columns *cols)
 
 	n->cols = cols;
 	err = native_vtables(n);
+	if (!err)
+		err = native_gobjects(n);
 	if (!err && n->has_dwarf)
 		err = native_spread(n, native_roots);
 	n->cols = NULL;
@@ -231,12 +235,24 @@ static struct err *assign(void *p, struct type_columns *cols)
 	return err;
 }
 
+/* `.handler("clicked")`: what a handler that the object has is called. */
+static bool handler_path(const struct native *n, uint64_t signal, struct text *ret)
+{
+	text_add(ret, ".handler(\"");
+	if (signal > UINT32_MAX || !gobject_signal(n->img, &n->gobjects, (uint32_t)signal, ret))
+		text_printf(ret, "%llu", (unsigned long long)signal);
+	text_add(ret, "\")");
+	return true;
+}
+
 static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size, uint64_t offset, struct text *ret)
 {
 	const struct native_shape *shape = (const struct native_shape *)(uintptr_t)row->handle;
-	uint64_t skip = shape->kind == NATIVE_COUNTED ? 8 : 0;
+	uint64_t skip = native_skip(shape);
 
 	(void)size;
+	if (shape->is_gobject && offset >= NATIVE_HANDLER_AT)
+		return handler_path(p, offset - NATIVE_HANDLER_AT, ret);
 	if (!shape->type || offset < skip)
 		return false;
 	if (shape->kind == NATIVE_TABLE)

@@ -16,6 +16,7 @@
 #include "base/search.h"
 #include "base/words.h"
 #include "image/resident.h"
+#include "type/gobject.h"
 #include "type/interior.h"
 
 enum {
@@ -42,6 +43,7 @@ struct scan scan_init(const struct image *img, const struct blocks *blocks)
 		if (blocks->claims[i].overhead > s.overhead_max)
 			s.overhead_max = blocks->claims[i].overhead;
 	s.has_talloc = image_symbol(img, NULL, "talloc_version_major", &sym);
+	s.has_gobject = image_symbol(img, NULL, "g_object_unref", &sym);
 	s.loose_low = blocks->unit_heap ? blocks->loose_low : s.low;
 	s.loose_span = blocks->unit_heap ? blocks->loose_high - blocks->loose_low : s.span;
 	return s;
@@ -84,6 +86,8 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	if (claim && claim->aligned_inside && interior_is_aligned(start, value))
 		return id;
 	if (s->has_talloc && interior_is_talloc(s->img, start, value))
+		return id;
+	if (s->has_gobject && gobject_is_behind(s->img, start, value))
 		return id;
 	return interior_is_start(s->img, start, bytes - overhead, value) ? id : id | EDGE_INTERIOR;
 }

@@ -17,7 +17,7 @@ struct scan {
 	const struct blocks *blocks;
 	uint64_t low, span; /* all blocks lie in [low, low + span) */
 	uint8_t overhead_max; /* of all claims */
-	bool has_talloc; /* its chunks are held by their insides */
+	bool has_talloc, has_gobject; /* its chunks are held by their insides */
 	uint64_t loose_low, loose_span; /* those lie here that a word found by chance may keep */
 };
 struct scan scan_init(const struct image *img, const struct blocks *blocks);

@@ -11,7 +11,7 @@ from common import CORPUS, ROOT, heapfx_ok, parse_blocks
 import make_cores
 import make_types
 
-COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/types").glob("*/dump.tar.zst"))
+COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/types").glob("classes.*/dump.tar.zst"))
 FRESH = ["classes.gcc.O2.stripped", "classes.gcc.O0.g", "classes.clang.O2.nopie.stripped"]
 CLASSES = [name for name in COMMITTED + FRESH if name.startswith("classes")]
 WITH_DWARF = ["records.gcc.O0.g", "records.clang.O0.g", "records.gcc.O0.split", "records.clang.O0.split4",

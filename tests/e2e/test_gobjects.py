@@ -1,0 +1,90 @@
+"""Objects of GLib in a program without debug info: their classes, and rings of their references."""
+import collections
+import functools
+import json
+
+import pytest
+
+from common import CORPUS, ROOT, heapfx_ok, parse_blocks
+import make_cores
+import make_types
+
+COMMITTED = "gobjects.gcc.O2.stripped"
+FRESH = "gobjects.gcc.O2.g"
+
+
+@functools.lru_cache(maxsize=None)
+def case_of(name):
+	"""(arguments that name the dump, rows of the truth)"""
+	if name == COMMITTED:
+		home = ROOT / "corpus/types" / name
+		return (home / "dump.tar.zst", "--no-host-files"), make_types.read_types(home / "types.tsv")
+	try:
+		made = make_types.make_case(name, CORPUS / "types")
+	except make_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	return (made.core, "--exe", made.exe), make_types.read_types(made.types)
+
+
+@functools.lru_cache(maxsize=None)
+def report_of(name):
+	return json.loads(heapfx_ok("analyze", *case_of(name)[0], "--format", "json", "--top", "100").out)
+
+
+@functools.lru_cache(maxsize=None)
+def blocks_of(name):
+	return sorted(parse_blocks(heapfx_ok("blocks", *case_of(name)[0]).out), key=lambda b: b["address"])
+
+
+def block_around(name, address):
+	"""An object with private data begins behind them."""
+	return next(b for b in blocks_of(name) if b["address"] <= address < b["address"] + b["usable"])
+
+
+@pytest.mark.parametrize("name", [COMMITTED, FRESH])
+def test_every_object_has_its_class(name):
+	rows = [(address, kind) for address, _s, form, kind, *_ in case_of(name)[1] if form == "value"]
+	found = {address: block_around(name, address) for address, _kind in rows}
+	assert {address: found[address].get("type") for address, _kind in rows} == dict(rows)
+	assert {kind for _a, kind in rows} == {"ShopItem", "ShopStore"}
+	# Nothing else is one.
+	assert sum(b.get("type") in ("ShopItem", "ShopStore") for b in blocks_of(name)) == len(rows)
+
+
+@pytest.mark.parametrize("name", [COMMITTED, FRESH])
+def test_a_pointer_behind_private_data_is_to_the_start(name):
+	assert "possibly-lost" not in {block_around(name, address)["reach"]
+		for address, _s, form, *_ in case_of(name)[1] if form == "value"}
+
+
+@pytest.mark.parametrize("name", [COMMITTED, FRESH])
+def test_all_leaked_rings_are_found_and_nothing_else(name):
+	truth = {block_around(name, address)["address"]: (what, ring)
+		for address, _s, form, what, _p, ring in case_of(name)[1] if form == "counted"}
+	seen = collections.defaultdict(list)
+	for cycle in report_of(name)["cycles"]:
+		if cycle["kind"] != "refcount":
+			continue
+		rows = {truth[block_around(name, int(m["address"], 16))["address"]] for m in cycle["members"]
+			if block_around(name, int(m["address"], 16))["address"] in truth}
+		assert len(rows) == 1
+		seen["held" if cycle.get("held") else "leaked"].append(rows.pop())
+	for what in ("leaked", "held"):
+		assert sorted(seen[what]) == sorted({row for row in truth.values() if row[0] == what}), what
+	assert len(seen["leaked"]) == 18 and len(seen["held"]) == 3
+	assert sum(s["count"] for s in report_of(name)["suspects"] if s["rule"] == "cycle/refcount") == 18
+
+
+@pytest.mark.parametrize("name", [COMMITTED, FRESH])
+def test_a_closure_is_told_by_its_signal(name):
+	rows = [{row["what"]: row["value"] for row in s["evidence"]} for s in report_of(name)["suspects"]
+		if s["rule"] == "cycle/refcount"]
+	closure = next(row for row in rows if "handler" in row["ring"])
+	assert closure["ring"] == 'ShopItem.handler("sold"), GSignal handler->closure->data'
+	assert closure["make weak"] == "GSignal handler->closure->data"
+
+
+def test_fields_are_named_where_debug_info_is():
+	rings = {row["value"] for s in report_of(FRESH)["suspects"] if s["rule"] == "cycle/refcount"
+		for row in s["evidence"] if row["what"] == "ring"}
+	assert {"ShopItem->peer, ShopItem->peer", "ShopStore+0x0+0x0+0x0, ShopItem->peer"} <= rings
