@@ -29,7 +29,7 @@ enum { UNIT_SHIFT = 20, GRAIN_SHIFT = 4, GRAIN_SHIFT_SMALL = 3 };
 struct grain_word {
 	uint64_t start; /* bit i: a block starts at grain i of this word */
 	uint32_t rank;	/* starts in all words before this one */
-	uint32_t pad;	/* keeps the record at 16 bytes, four to a cache line */
+	uint32_t marks; /* its owner's: a bit for each start of this word, of the first 32 */
 };
 
 /* Units of [0, 2^48) by addr >> 32 and addr >> 20; keys above 2^48 are never in the set. */
@@ -108,6 +108,16 @@ static inline uint32_t grain_block(const struct grains *g, uint64_t grain)
 	uint64_t upto = w->start & (~0ull >> (63 - (grain & 63)));
 
 	return w->rank + (uint32_t)__builtin_popcountll(upto) - 1;
+}
+
+/*
+ * The same, and its number + 1 among the starts of its word, by which it is found in `marks`; 0: it
+ * starts before that.
+ */
+static inline uint32_t grain_block_no(const struct grain_word *w, uint64_t grain, unsigned *ret_no)
+{
+	*ret_no = (unsigned)__builtin_popcountll(w->start & (~0ull >> (63 - (grain & 63))));
+	return w->rank + *ret_no - 1;
 }
 
 /* True when the key is exactly the start of a block. */

@@ -8,6 +8,23 @@
 
 #include "base/bits.h"
 
+#ifdef __SSE4_2__
+/* For 8 words each: 16 bits, all ones or none. */
+static inline __m128i eight_in_range(__m128i lows, __m128i spans, const uint8_t *words)
+{
+	__m128 v[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		const void *at = words + 16 * i;
+		__m128i offsets = _mm_sub_epi64(_mm_loadu_si128(at), lows);
+
+		v[i] = _mm_castsi128_ps(_mm_cmpgt_epi64(spans, offsets));
+	}
+	return _mm_packs_epi32(_mm_castps_si128(_mm_shuffle_ps(v[0], v[1], 0x88)),
+			       _mm_castps_si128(_mm_shuffle_ps(v[2], v[3], 0x88)));
+}
+#endif
+
 /* Bit i: little-endian word i (of n <= 64) lies in [low, low + span). */
 static inline uint64_t words_in_range(uint64_t low, uint64_t span, const uint8_t *words, unsigned n)
 {
@@ -20,17 +37,11 @@ static inline uint64_t words_in_range(uint64_t low, uint64_t span, const uint8_t
 	__m128i lows = _mm_set1_epi64x((long long)(low + top));
 	__m128i spans = _mm_set1_epi64x((long long)(span + top));
 
-	for (; i + 8 <= n; i += 8) {
-		unsigned m = 0;
+	for (; i + 16 <= n; i += 16) {
+		__m128i bytes = _mm_packs_epi16(eight_in_range(lows, spans, words + 8 * i),
+						eight_in_range(lows, spans, words + 8 * i + 64));
 
-		for (unsigned k = 0; k < 8; k += 2) {
-			const void *at = words + 8 * (i + k);
-			__m128i v = _mm_loadu_si128(at);
-
-			v = _mm_cmpgt_epi64(spans, _mm_sub_epi64(v, lows));
-			m |= (unsigned)_mm_movemask_pd(_mm_castsi128_pd(v)) << k;
-		}
-		mask |= (uint64_t)m << i;
+		mask |= (uint64_t)(unsigned)_mm_movemask_epi8(bytes) << i;
 	}
 #endif
 	for (; i < n; i++)

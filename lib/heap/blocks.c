@@ -353,7 +353,7 @@ static struct err *number_bits(struct build *build)
 	const uint64_t *by_grain = build->used.base, *fill_by_grain = build->filler.base;
 	uint64_t n_words = grains_words(&b->grains);
 	uint64_t by_id = bits_words(b->grains.n) + 1;
-	const struct grain_word *words = b->grains.words;
+	struct grain_word *words = b->grains.words;
 	struct err *err;
 
 	err = col_fixed(b->env, sizeof(uint64_t), by_id, "used bits", &b->used_col);
@@ -367,6 +367,7 @@ static struct err *number_bits(struct build *build)
 		uint64_t starts = words[w].start, at = words[w].rank;
 		uint64_t used = bits_gather(by_grain[w], starts), filler = bits_gather(fill_by_grain[w], starts);
 
+		words[w].marks = (uint32_t)used;
 		b->used[at >> 6] |= used << (at & 63);
 		b->filler[at >> 6] |= filler << (at & 63);
 		if (at & 63) {

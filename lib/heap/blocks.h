@@ -3,7 +3,7 @@
  *
  * Ids are dense, in address order, over all blocks: used ones, free ones and fillers (headers,
  * gaps, fence posts: never used).  Start and size come from the index (base/grains.h); one bit
- * an id says used.
+ * an id says used, and again, of most, a mark beside the index.
  */
 #ifndef HEAPFX_HEAP_BLOCKS_H
 #define HEAPFX_HEAP_BLOCKS_H
@@ -87,6 +87,12 @@ static inline uint32_t block_at(const struct blocks *b, taddr addr)
 static inline bool block_is_used(const struct blocks *b, uint32_t id)
 {
 	return bit_get(b->used, id);
+}
+/* Of the block that grain_block_no() found: without a look at another cache line, mostly. */
+static inline bool block_is_used_no(const struct blocks *b, const struct grain_word *w, uint32_t id,
+				    unsigned no)
+{
+	return no - 1 < 32 ? w->marks >> (no - 1) & 1 : bit_get(b->used, id);
 }
 static inline bool block_is_filler(const struct blocks *b, uint32_t id)
 {

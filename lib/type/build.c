@@ -627,11 +627,13 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 		return err;
 	own_edges(g, &edges);
 	count_live(g);
+	progress(env, "finding types", 0, 0);
 	err = typing_run(env, img, blocks, pools, g, typer_registry,
 			 &((struct context *)g->ctx)->typing);
 	image_leave_all(img);
 	if (err)
 		return err;
+	progress(env, "finding what runtimes know", 0, 0);
 	typing_columns(((struct context *)g->ctx)->typing, &g->type_narrow, &g->type_wide);
 	g->types = typing_types(((struct context *)g->ctx)->typing);
 	err = noting_run(env, img, blocks, ((struct context *)g->ctx)->typing, noter_registry, g);

@@ -107,9 +107,11 @@ static inline bool in_precise_heap(const struct blocks *b, uint64_t grain)
 static inline uint32_t target_at(const struct scan *s, uint64_t value, uint64_t grain, bool exact, uint32_t self)
 {
 	const struct grains *g = &s->blocks->grains;
-	uint32_t id = grain_block(g, grain);
+	const struct grain_word *w = &g->words[grain >> 6];
+	unsigned no;
+	uint32_t id = grain_block_no(w, grain, &no);
 
-	if (id == self || !block_is_used(s->blocks, id))
+	if (id == self || !block_is_used_no(s->blocks, w, id, no))
 		return NODE_NONE;
 	if (s->blocks->unit_heap && in_precise_heap(s->blocks, grain))
 		return exact ? id : NODE_NONE;
@@ -288,12 +290,19 @@ static struct err *make_room(struct range *r)
 static void scan_words(struct range *r, const uint8_t *bytes, unsigned n, taddr at)
 {
 	const struct blocks *b = r->s->blocks;
+	uint64_t mask = words_in_range(r->s->loose_low, r->s->loose_span, bytes, n), first;
+	uint64_t over = at & ((1u << b->grains.shift) - 1);
 
-	for (uint64_t mask = words_in_range(r->s->loose_low, r->s->loose_span, bytes, n); mask; mask &= mask - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(mask);
-		uint32_t src = grain_block(&b->grains, grain_of(&b->grains, at + 8 * i));
+	if (!mask)
+		return;
+	first = grain_of(&b->grains, at); /* the others follow it: all is one claim */
+	for (; mask; mask &= mask - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(mask), no;
+		uint64_t grain = first + ((over + 8 * i) >> b->grains.shift);
+		const struct grain_word *w = &b->grains.words[grain >> 6];
+		uint32_t src = grain_block_no(w, grain, &no);
 
-		if (block_is_used(b, src))
+		if (block_is_used_no(b, w, src, no))
 			begin(r, load_u64(bytes + 8 * i), src, false);
 	}
 }
