@@ -182,24 +182,43 @@ static void worst_verdict(const struct report *r, struct text *t)
 	text_add(t, ".");
 }
 
-/* Where types of suspects are declared, for those who stand at a line of the program. */
+static struct err *find_type(const struct graph *g, struct report *r, struct rp_suspect *s)
+{
+	struct type_place place = TYPE_PLACE_INIT;
+	type_id type = 1;
+	bool ok = true;
+
+	while (type < g->types->n && strcmp(g->types->v[type].name, s->type))
+		type++;
+	if (type < g->types->n && g->ops->type_place(g->ctx, type, &place)) {
+		s->type_line = place.line;
+		s->type_file = report_text(r, &place.file);
+		s->type_method = place.method.n ? report_text(r, &place.method) : NULL;
+		ok = s->type_file && (s->type_method || !place.method.n);
+	}
+	type_place_fini(&place);
+	return ok ? NULL : &err_nomem;
+}
+
+/* Where types of suspects stand in the source, for those who stand at a line of the program. */
 static struct err *find_types(const struct graph *g, struct report *r)
 {
-	for (size_t i = 0; i < r->suspects.n && g->ops && g->ops->type_file; i++) {
-		struct rp_suspect *s = &r->suspects.v[i];
-		const char *file;
-		type_id type = 1;
+	struct err *err = NULL;
 
-		while (s->type && type < g->types->n && strcmp(g->types->v[type].name, s->type))
-			type++;
-		if (!s->type || type >= g->types->n)
+	for (size_t i = 0; i < r->suspects.n && !err && g->ops && g->ops->type_place; i++) {
+		struct rp_suspect *s = &r->suspects.v[i], *like = r->suspects.v;
+
+		while (s->type && like < s && (!like->type || strcmp(like->type, s->type) != 0))
+			like++;
+		if (!s->type)
 			continue;
-		file = g->ops->type_file(g->ctx, type, &s->type_line);
-		s->type_file = file ? arena_strdup(&r->mem, file) : NULL;
-		if (file && !s->type_file)
-			return &err_nomem;
+		if (like == s)
+			err = find_type(g, r, s);
+		s->type_file = like->type_file;
+		s->type_line = like->type_line;
+		s->type_method = like->type_method;
 	}
-	return NULL;
+	return err;
 }
 
 static struct err *rank_run(struct env *env, const struct subject *s, struct report *r)

@@ -164,7 +164,11 @@ struct root_place {
 	uint64_t goroutine;    /* its id; 0: of none */
 	struct text function;  /* of the frame; empty: of none, or unknown */
 	struct text frame;     /* "main.worker (main.go:33)" */
-	struct text file;      /* where its code, or the variable, stands in the source; empty: unknown */
+	/*
+	 * Where its code, or the variable, stands in the source; of a Go runtime's frame the call
+	 * in the program that led there; empty: unknown.
+	 */
+	struct text file;
 	unsigned line;
 };
 #define ROOT_PLACE_INIT { .function = TEXT_INIT, .frame = TEXT_INIT, .file = TEXT_INIT }
@@ -173,6 +177,22 @@ static inline void root_place_fini(struct root_place *p)
 	text_fini(&p->function);
 	text_fini(&p->frame);
 	text_fini(&p->file);
+}
+
+/*
+ * Where a type is declared in the source; where programs do not tell that (Go), a method of it
+ * begins there, which is named.
+ */
+struct type_place {
+	struct text file;
+	unsigned line;
+	struct text method; /* "main.(*Session).Touch"; empty: it is the declaration */
+};
+#define TYPE_PLACE_INIT { .file = TEXT_INIT, .method = TEXT_INIT }
+static inline void type_place_fini(struct type_place *p)
+{
+	text_fini(&p->file);
+	text_fini(&p->method);
 }
 
 struct graph;
@@ -199,8 +219,8 @@ struct graph_ops {
 	uint64_t (*held)(void *ctx, uint64_t start);
 	/* Entries of a container with keys; 0: it is none, or empty, or nobody can tell. */
 	uint64_t (*entries)(void *ctx, node_id node);
-	/* Where a type is declared in the source; NULL: unknown. */
-	const char *(*type_file)(void *ctx, type_id type, unsigned *ret_line);
+	/* False: unknown. `ret` has texts that may be added to. */
+	bool (*type_place)(void *ctx, type_id type, struct type_place *ret);
 	/* What a live node's bytes look like, in a short word ("text"); NULL if there is none. A literal. */
 	const char *(*label)(void *ctx, node_id node);
 	/* How the byte at an offset of a node is called: "main.Account.mu"; false: of no known type. */

@@ -12,6 +12,13 @@ bool go_has_functions(const struct go *go);
 /* Function i of a module's table, in order of addresses. */
 bool go_func_nth(const struct go *go, const struct go_module *m, uint64_t i, struct go_func *ret);
 
+/*
+ * Functions whose names begin with either prefix, by address, until `fn` takes one: one pass over
+ * all names.  False: it took none.
+ */
+bool go_funcs_beginning(const struct go *go, const char *a, const char *b,
+			bool (*fn)(void *arg, const struct go_func *f), void *arg);
+
 struct go_names *go_names_new(void); /* NULL if out of memory */
 void go_names_free(struct go_names *names); /* NULL is fine */
 

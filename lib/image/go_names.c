@@ -253,3 +253,30 @@ bool go_func_named(const struct go *go, const char *name, struct go_func *ret)
 	}
 	return false;
 }
+
+static bool begins(const char *name, uint64_t max, const char *prefix, size_t n)
+{
+	return n < max && !memcmp(name, prefix, n);
+}
+
+bool go_funcs_beginning(const struct go *go, const char *a, const char *b,
+			bool (*fn)(void *arg, const struct go_func *f), void *arg)
+{
+	size_t n_a = strlen(a), n_b = strlen(b);
+
+	for (size_t k = 0; k < go->n_modules; k++) {
+		_cleanup_(tables_fini) struct tables t = tables_of(go, &go->modules[k]);
+
+		for (uint64_t i = 0; i < t.n; i++) {
+			uint64_t max = 0;
+			const char *name = name_of(&t, i, &max);
+			struct go_func f;
+
+			ask_ahead(&t, i);
+			if (name && (begins(name, max, a, n_a) || begins(name, max, b, n_b)) &&
+			    go_func_nth(go, &go->modules[k], i, &f) && fn(arg, &f))
+				return true;
+		}
+	}
+	return false;
+}

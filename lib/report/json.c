@@ -334,6 +334,7 @@ static void put_suspect(struct json *j, const struct report *r, size_t i)
 	json_text(j, "type_file", s->type_file);
 	if (s->type_file)
 		json_uint(j, "type_line", s->type_line);
+	json_text(j, "type_method", s->type_method);
 	json_uint(j, "count", s->count);
 	json_uint(j, "bytes", s->bytes);
 	json_uint(j, "retained", s->retained);

@@ -159,6 +159,7 @@ struct rp_suspect {
 	const char *more;  /* and below that, of a few lines; NULL: nothing */
 	const char *type;  /* NULL = unknown */
 	const char *type_file; /* where its type is declared in the source; NULL = unknown */
+	const char *type_method; /* not declared there: this method of it begins there; or NULL */
 	unsigned type_line;
 	uint64_t count, bytes, retained;
 	enum confidence confidence;

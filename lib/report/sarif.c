@@ -115,7 +115,10 @@ static void put_place(struct json *j, const struct report *r, const struct rp_ro
 		put_artifact(j, r);
 }
 
-/* A leak of no root that has a place stands where its type is declared. */
+/*
+ * A leak of no root that has a place stands where its type is declared; of Go, whose programs do
+ * not tell that, where a method of it begins: near it, which the related location says.
+ */
 static void put_result_place(struct json *j, const struct report *r, const struct rp_suspect *s)
 {
 	if (s->type_file && !(s->has_chain && s->chain.root.file))
@@ -130,7 +133,12 @@ static void put_type_place(struct json *j, const struct rp_suspect *s)
 
 	if (!s->type_file)
 		return;
-	text_add(&t, "declares ");
+	if (s->type_method) {
+		add_name(&t, s->type_method);
+		text_add(&t, ", a method of ");
+	} else {
+		text_add(&t, "declares ");
+	}
 	add_name(&t, s->type);
 	json_list(j, "relatedLocations");
 	json_map(j, NULL);

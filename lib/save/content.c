@@ -28,7 +28,7 @@ HOLDS(rp_heap, 200);
 HOLDS(rp_type, 48);
 HOLDS(rp_root, 88);
 HOLDS(rp_hop, 56);
-HOLDS(rp_suspect, 312);
+HOLDS(rp_suspect, 320);
 HOLDS(rp_cycle, 88);
 HOLDS(rp_finding, 24);
 HOLDS(rp_table, 48);
@@ -341,6 +341,7 @@ static void io_suspect(struct io *io, struct rp_suspect *s)
 	io_text(io, &s->type);
 	io_text(io, &s->type_file);
 	io_num(io, &s->type_line);
+	io_text(io, &s->type_method);
 	io_u64(io, &s->count);
 	io_u64(io, &s->bytes);
 	io_u64(io, &s->retained);

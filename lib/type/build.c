@@ -462,9 +462,9 @@ static uint64_t entries(void *ctx, node_id node)
 	return typing_entries(c->typing, node, graph_key(c->graph, node));
 }
 
-static const char *type_file(void *ctx, type_id type, unsigned *ret_line)
+static bool type_place(void *ctx, type_id type, struct type_place *ret)
 {
-	return typing_file(((const struct context *)ctx)->typing, type, ret_line);
+	return typing_place(((const struct context *)ctx)->typing, type, ret);
 }
 
 static bool inside(void *ctx, node_id node, uint64_t offset, struct text *ret)
@@ -492,7 +492,7 @@ static void close_context(void *ctx)
 
 static const struct graph_ops block_graph_ops = {
 	.edge = edge, .slot = slot, .slots = slots, .root = describe_root, .place = place, .held = held,
-	.entries = entries, .type_file = type_file, .label = label, .inside = inside,
+	.entries = entries, .type_place = type_place, .label = label, .inside = inside,
 	.close = close_context,
 };
 

@@ -265,12 +265,14 @@ static bool global(void *p, taddr addr, struct text *ret)
 	return native_global(p, addr, ret);
 }
 
-static const char *file(void *p, const struct type_row *row, unsigned *ret_line)
+static bool place(void *p, const struct type_row *row, struct type_place *ret)
 {
 	const struct native_shape *shape = (const struct native_shape *)(uintptr_t)row->handle;
+	const char *file = shape->type ? dbg_type_file(shape->type->dbg, &ret->line) : NULL;
 
 	(void)p;
-	return shape->type ? dbg_type_file(shape->type->dbg, ret_line) : NULL;
+	text_add(&ret->file, file ? file : "");
+	return file;
 }
 
 extern const struct typer_ops typer_native;
@@ -280,6 +282,6 @@ const struct typer_ops typer_native = {
 	.assign = assign,
 	.path = path,
 	.global = global,
-	.file = file,
+	.place = place,
 	.close = close_typer,
 };

@@ -335,6 +335,19 @@ static void on_call(void *arg, const char *function, const char *file, unsigned 
 	p->line = line;
 }
 
+/* Where a program called the runtime says more than where in the runtime it waits. */
+static void on_outer_call(void *arg, const char *function, const char *file, unsigned line)
+{
+	struct root_place *p = arg;
+
+	(void)function;
+	if (!file)
+		return;
+	text_reset(&p->file);
+	text_add(&p->file, file);
+	p->line = line;
+}
+
 static const struct go_frame *frame_at(const struct goroutine *g, taddr at)
 {
 	size_t lo = partition_point(g->n_frames, i, g->frames[i].sp <= at); /* the first one that begins past it */
@@ -404,8 +417,16 @@ static void place(const struct image *img, const struct root_source *source, uin
 
 	if (g)
 		ret->goroutine = g->id;
-	if (f)
-		go_source(img->go, go_frame_source_pc(f), on_call, ret);
+	if (!f)
+		return;
+	go_source(img->go, go_frame_source_pc(f), on_call, ret);
+	if (!is_runtime(img->go, f))
+		return;
+	while (++f < g->frames + g->n_frames)
+		if (!is_runtime(img->go, f)) {
+			go_source(img->go, go_frame_source_pc(f), on_outer_call, ret);
+			return;
+		}
 }
 
 /* The variable a slot of a frame belongs to, where debug information tells. */

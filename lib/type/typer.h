@@ -39,8 +39,8 @@ struct typer_ops {
 	bool (*global)(void *ctx, taddr addr, struct text *ret);
 	/* Entries of the map at `addr` (of a type of this typer); 0: none, or no map. */
 	uint64_t (*entries)(void *ctx, const struct type_row *type, taddr addr);
-	/* Where the program's source declares a type of this typer; NULL: unknown. For output. */
-	const char *(*file)(void *ctx, const struct type_row *type, unsigned *ret_line);
+	/* Where a type of this typer stands in the source; false: unknown. For output. */
+	bool (*place)(void *ctx, const struct type_row *type, struct type_place *ret);
 	void (*close)(void *ctx);
 };
 extern const struct typer_ops *const typer_registry[]; /* type/registry.c; NULL-terminated */

@@ -230,16 +230,16 @@ uint64_t typing_entries(const struct typing *t, uint32_t id, taddr start)
 	return ops->entries ? ops->entries(t->typers[row->typer].ctx, row, start) : 0;
 }
 
-const char *typing_file(const struct typing *t, type_id type, unsigned *ret_line)
+bool typing_place(const struct typing *t, type_id type, struct type_place *ret)
 {
 	const struct type_row *row;
 	const struct typer_ops *ops;
 
 	if (!t || !type || type >= t->types.n)
-		return NULL;
+		return false;
 	row = &t->types.v[type];
 	ops = t->typers[row->typer].ops;
-	return ops->file ? ops->file(t->typers[row->typer].ctx, row, ret_line) : NULL;
+	return ops && ops->place && ops->place(t->typers[row->typer].ctx, row, ret);
 }
 
 bool typing_global(const struct typing *t, taddr addr, struct text *ret)

@@ -27,7 +27,7 @@ const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t siz
 /* Entries of the map that a block at `start` is; 0: none, or it is no map. */
 uint64_t typing_entries(const struct typing *t, uint32_t id, taddr start);
 /* Where a type is declared in the source; NULL: unknown. */
-const char *typing_file(const struct typing *t, type_id type, unsigned *ret_line);
+bool typing_place(const struct typing *t, type_id type, struct type_place *ret);
 /* How a static address is called; false: no typer can tell, `ret` is untouched. */
 bool typing_global(const struct typing *t, taddr addr, struct text *ret);
 

@@ -1,7 +1,10 @@
 """The formats that services read, through readers that are not ours, held to the JSON report."""
 import html
 import json
+import os
 import re
+import shutil
+import subprocess
 
 import junitparser
 import jsonschema
@@ -66,6 +69,32 @@ def test_sarif_names_the_source():
 	places = [r["locations"][0]["physicalLocation"] for r in results if r["ruleId"] == "growth/accumulation"]
 	assert places and places[0]["artifactLocation"]["uri"].endswith("/demo.c")
 	assert places[0]["region"] == {"startLine": declared}
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="no Go toolchain is installed")
+@pytest.mark.parametrize("flags", ["", "-s -w"])
+def test_sarif_names_the_source_of_go(flags, tmp_path):
+	"""No debug information of Go says where a type is declared: a method of it is near; who waits, waits in the program."""
+	source = ROOT / "tests/live/sessions.go"
+	lines = source.read_text().splitlines()
+	subprocess.run(["go", "build", "-ldflags", flags, "-o", tmp_path / "sessions", source], check=True,
+		env={**os.environ, "GOTOOLCHAIN": "local", "GO111MODULE": "off"})
+	with subprocess.Popen([tmp_path / "sessions"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+			stderr=subprocess.DEVNULL, env={**os.environ, "GOGC": "off"}) as child:
+		assert child.stdout.readline() == b"ready\n"
+		heapfx_ok("capture", child.pid, "--mode", "stop", "-o", tmp_path / "core", "--pack", "none")
+		child.stdin.close()
+	results = json.loads(heapfx_ok("analyze", tmp_path / "core", "--format", "sarif").out)["runs"][0]["results"]
+	kept, = [r for r in results if r["ruleId"] == "growth/accumulation" and "Session" in r["message"]["text"]]
+	place, = kept["relatedLocations"]
+	at = place["physicalLocation"]
+	assert at["artifactLocation"]["uri"].endswith("/tests/live/sessions.go")
+	method = re.fullmatch(r"main\.(?:\(\*Session\)|Session)\.(\w+), a method of main\.Session", place["message"]["text"])[1]
+	assert re.match(rf"func \(s \*?Session\) {method}\(", lines[at["region"]["startLine"] - 1])
+	stuck, = [r for r in results if r["ruleId"] == "stuck/goroutine"]
+	at = stuck["locations"][0]["physicalLocation"]
+	assert at["artifactLocation"]["uri"].endswith("/tests/live/sessions.go")
+	assert lines[at["region"]["startLine"] - 1] == "\t<-never"
 
 
 def test_sarif_names_the_source_of_types():

@@ -75,8 +75,9 @@ def test_explain(name, saved):
 	address = next(s["addresses"][0] for s in suspects if s["addresses"])
 	dump, result = (heapfx_ok("explain", *where, address, timeout=120).out
 		for where in (arguments(name), (saved(name),)))
-	if not name.startswith("zoo."):	# the program's own names: the dump's bytes say them
-		assert facts_of(dump) == facts_of(result)
+	named = name.startswith(("zoo.", "demo"))	# fields by name: the dump's bytes and its files say them
+	told, kept = ([line for line in facts_of(out) if not (named and " chain " in line)] for out in (dump, result))
+	assert told == kept
 	assert "not saved" in result and "not saved" not in dump
 	assert len(facts_of(result)) >= 4
 

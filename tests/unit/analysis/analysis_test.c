@@ -237,6 +237,79 @@ static void test_table(void **state)
 	world_free(w);
 }
 
+/* By a type's number: a declaration, a method beside it, nothing; a long one. */
+static bool tell_place(void *ctx, type_id type, struct type_place *ret)
+{
+	static const char *const methods[] = { NULL, "", "main.(*Session).Touch", NULL, "" };
+
+	(void)ctx;
+	if (!methods[type])
+		return false;
+	text_printf(&ret->file, "/src/of type %u.go", type);
+	ret->line = 10 * type;
+	text_add(&ret->method, methods[type]);
+	return true;
+}
+
+/* Each suspect of a type stands where that type does; of two suspects of one, both do. */
+static void test_places_of_types(void **state)
+{
+	enum { N = 4000, TABLES = 5 };
+	static const struct {
+		const char *type;
+		unsigned no;
+	} told[TABLES] = { { "struct link", 1 }, { "main.Session", 2 }, { "main.Session", 2 },
+			   { "func1", 3 }, { "", 0 } };
+	static const struct graph_ops placed = { .root = name_root, .edge = find_edge,
+						 .type_place = tell_place };
+	static uint16_t type[TABLES * (N + 1)];
+	struct type_row rows[] = { { .name = "" }, { .name = "struct link" },
+				   { .name = "main.Session" }, { .name = "func1" } };
+	struct types types = { .v = rows, .n = ARRAY_SIZE(rows) };
+	struct world *w = world_new();
+	unsigned seen[5] = {};
+
+	(void)state;
+	w->g.ops = &placed;
+	w->g.types = &types;
+	w->g.type_narrow = type;
+	for (unsigned k = 0; k < TABLES; k++) {
+		node_id table = w->g.n;
+		uint64_t all = N * (96 + 16ull * k) + N * 8;
+
+		add_node(w, N * 8, REACH_REACHABLE, NODE_NONE, all, add_root(w, table));
+		for (unsigned i = 0; i < N; i++)
+			add_edge(w, table + 1 + i);
+		for (unsigned i = 0; i < N; i++) {
+			add_node(w, 96 + 16 * k, REACH_REACHABLE, table, 96 + 16 * k, table);
+			type[table + 1 + i] = (uint16_t)told[k].no;
+		}
+	}
+	run_all(w);
+
+	assert_int_equal(w->r.suspects.n, TABLES);
+	for (unsigned i = 0; i < TABLES; i++) {
+		const struct rp_suspect *s = &w->r.suspects.v[i];
+		unsigned no = 0;
+
+		for (unsigned k = 0; k < TABLES; k++)
+			no = s->type && !strcmp(s->type, told[k].type) ? told[k].no : no;
+		seen[no]++;
+		if (no == 0 || no == 3) {
+			assert_null(s->type_file);
+			continue;
+		}
+		assert_string_equal(s->type_file, no == 1 ? "/src/of type 1.go" : "/src/of type 2.go");
+		assert_int_equal(s->type_line, 10 * no);
+		if (no == 1)
+			assert_null(s->type_method);
+		else
+			assert_string_equal(s->type_method, "main.(*Session).Touch");
+	}
+	assert_true(seen[0] == 1 && seen[1] == 1 && seen[2] == 2 && seen[3] == 1);
+	world_free(w);
+}
+
 /* A list: each node alone keeps the next, and a payload. Its holder is the first node, not the last. */
 static void test_list(void **state)
 {
@@ -363,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_like_heads),     cmocka_unit_test(test_rings),	cmocka_unit_test(test_table),
 		cmocka_unit_test(test_list),	       cmocka_unit_test(test_static_tables),
 		cmocka_unit_test(test_chain_folds),    cmocka_unit_test(test_free_held),
+		cmocka_unit_test(test_places_of_types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
