@@ -131,9 +131,13 @@ $(B)/tests/unit/%_test: tests/unit/%_test.c $(UNIT_LIB) $(B)/libheapfx.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -Itests/lib -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) $(B)/libheapfx.a $(LDLIBS_ALL) -lcmocka
 
-$(B)/tests/twins/%: tests/twins/%.c $(B)/libheapfx.a
+$(B)/tests/twins/%: tests/twins/%.c $(B)/tests/lib/certify.o $(B)/libheapfx.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -o $@ $< $(B)/libheapfx.a $(LDLIBS_ALL)
+	$(CC) $(CFLAGS_ALL) -Itests/lib -o $@ $^ $(LDLIBS_ALL)
+
+$(B)/tests/bench/synthetic: tests/bench/synthetic.c $(B)/tests/lib/certify.o $(B)/libheapfx.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -Itests/lib -o $@ $^ $(LDLIBS_ALL)
 
 unit: $(UNIT_BIN)
 	@status=0; for t in $(UNIT_BIN); do echo "== $$t"; $$t || status=1; done; exit $$status

@@ -22,11 +22,15 @@
 #include "saved.h"
 #include "type/look.h"
 
-enum { HOLDERS_MAX = 100 };
+enum {
+	HOLDERS_MAX = 100,
+	UP_MAX = 64, /* dominators that are asked for the one way to them */
+};
 
 struct explanation {
 	struct run *run;
 	taddr addr;
+	struct entry entry; /* of the block */
 	struct {
 		struct rp_cell *v;
 		size_t n, cap;
@@ -205,6 +209,10 @@ static void add_holder(struct explanation *x, node_id src, node_id dst, bool int
 	cell(x, true, (struct rp_cell){ .text = reach_name(x->run->facts.reach[src]) });
 	cell(x, true, (struct rp_cell){ .text = type_name(g, src) });
 	cell(x, true, (struct rp_cell){ .text = known ? label.name : NULL });
+	cell(x, true, (struct rp_cell){
+			      .u = x->entry.kind == ENTRY_NODE && x->entry.from == src ?
+					   facts_retained(&x->run->facts, dst) :
+					   0 });
 }
 
 static void say_roots(struct explanation *x, node_id node)
@@ -272,6 +280,52 @@ static void say_retained(struct explanation *x, uint64_t n)
 	text_fini(&t);
 }
 
+/* The block and its dominators, the nearest first: at most UP_MAX. */
+static unsigned ways_up(const struct facts *f, node_id node, node_id *ret)
+{
+	unsigned n = 0;
+
+	for (; node != NODE_NONE && n < UP_MAX; node = f->idom[node])
+		ret[n++] = node;
+	return n;
+}
+
+/* Whichever is nearest: a pointer that all ways from the roots to the block cross. */
+static void say_only_way(struct explanation *x, const node_id *up, const struct entry *entry,
+			 unsigned n)
+{
+	const struct graph *g = x->run->graph;
+	struct text t = TEXT_INIT;
+	unsigned i = 0;
+
+	while (i < n && entry[i].kind == ENTRY_SEVERAL)
+		i++;
+	if (i < n && entry[i].kind != ENTRY_NONE) {
+		entry_words(g, entry[i], up[i], &t);
+		text_add(&t, ": without it ");
+		text_add_bytes(&t, facts_retained(&x->run->facts, up[i]));
+		text_add(&t, i ? " would go, this block among them" : " would go");
+	} else if (n && i == n) {
+		text_add(&t, "no single pointer: whichever is cut, another way leads here");
+	}
+	if (t.n)
+		say(x, "only through", "%s", text_str(&t));
+	text_fini(&t);
+}
+
+static void find_entries(struct explanation *x, node_id node)
+{
+	struct run *run = x->run;
+	node_id up[UP_MAX] = { node };
+	struct entry entry[UP_MAX] = {};
+	unsigned n = ways_up(&run->facts, node, up);
+
+	if (!went_well(x, entries_find(&run->env, run->graph, &run->facts, up, n, entry)))
+		return;
+	x->entry = entry[0];
+	say_only_way(x, up, entry, n);
+}
+
 /* As far as a profiler of the process has looked at it. */
 static void say_site(struct explanation *x, node_id node)
 {
@@ -322,6 +376,7 @@ static void say_used(struct explanation *x, node_id node)
 	say_roots(x, node);
 	say_chains(x, node, &subject);
 	say_retained(x, facts_retained(&run->facts, node));
+	find_entries(x, node);
 	if (!run->saved && (reach == REACH_DEFINITE || reach == REACH_INDIRECT)) {
 		say_allocator(x, node);
 		say_stale(x, node);
@@ -427,7 +482,7 @@ static const struct rp_column fact_columns[] = { { "layer", CELL_TEXT }, { "answ
 static const struct rp_column holder_columns[] = {
 	{ "address", CELL_ADDR }, { "size", CELL_BYTES }, { "offset", CELL_ADDR },
 	{ "points", CELL_TEXT },  { "reach", CELL_TEXT }, { "type", CELL_TEXT },
-	{ "name", CELL_TEXT },
+	{ "name", CELL_TEXT },	  { "frees", CELL_BYTES },
 };
 
 static struct err *explain(struct run *run, taddr addr)
@@ -470,6 +525,8 @@ static void print_fact(const struct rp_cell *row, FILE *out)
 	fputc('\n', out);
 }
 
+enum { FREES = ARRAY_SIZE(holder_columns) - 1 };
+
 static void print_holder(const struct rp_cell *c, FILE *out)
 {
 	fprintf(out, "    0x%" PRIx64 " +0x%" PRIx64 " (%" PRIu64 " bytes, %s), to its %s", c[0].u,
@@ -478,6 +535,13 @@ static void print_holder(const struct rp_cell *c, FILE *out)
 		fputs(": ", out);
 	put(out, c[5].text ? c[5].text : "");
 	put(out, c[6].text ? c[6].text : "");
+	if (c[FREES].u) {
+		struct text t = TEXT_INIT;
+
+		text_add_bytes(&t, c[FREES].u);
+		fprintf(out, "; cut, it frees %s", text_str(&t));
+		text_fini(&t);
+	}
 	fputc('\n', out);
 }
 

@@ -125,6 +125,8 @@ CASES = {
 	"tallocs": Case("tallocs", link=("-ltalloc",), about="trees of talloc's (needs libtalloc-dev)"),
 	"longchain": Case("longchain", max_events=1 << 22,
 		about="a million nodes in a chain held, a million in one dropped"),
+	"hoards": Case("hoards", record=False, **SMALL,
+		about="a million cached entries, a list, a registry with two holders, a tree, a ring"),
 	"demo": Case("demo", ("--truth", "TRUTH"), about="the leaking service of make demo"),
 	"arenas64": Case("arenas", ("64", "8", "TRUTH"), max_events=1 << 23,
 		about="64 MiB of small blocks in 8 threads"),

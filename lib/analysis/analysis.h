@@ -8,6 +8,7 @@
 #ifndef HEAPFX_ANALYSIS_ANALYSIS_H
 #define HEAPFX_ANALYSIS_ANALYSIS_H
 
+#include "fact/entry.h"
 #include "fact/fact.h"
 #include "fact/paths.h"
 #include "graph/graph.h"
@@ -98,5 +99,7 @@ struct err *chain_held(const struct subject *s, struct report *r, node_id head,
 /* The chain of one path that paths_find() found. */
 struct err *chain_along(const struct subject *s, struct report *r, const struct path *path,
 			struct rp_chain *ret) MUST_CHECK;
+/* Of one root or node, by its name: "global main.cache", "struct cache.table (0x7f10 +0x8)". */
+void entry_words(const struct graph *g, struct entry entry, node_id into, struct text *ret);
 
 #endif

@@ -477,3 +477,25 @@ struct err *chain_held(const struct subject *s, struct report *r, node_id head,
 	}
 	return keep_hops(r, &h, false, ret);
 }
+
+void entry_words(const struct graph *g, struct entry entry, node_id into, struct text *ret)
+{
+	struct edge_label label = {};
+	bool known;
+
+	if (entry.kind == ENTRY_ROOT) {
+		text_add(ret, root_kind_name(g->sources[g->root_source[entry.from]].kind));
+		text_add(ret, " ");
+		if (g->ops && g->ops->root)
+			g->ops->root(g->ctx, entry.from, ret);
+		return;
+	}
+	known = g->ops && g->ops->edge && g->ops->edge(g->ctx, entry.from, into, &label);
+	graph_name_node(g, entry.from, graph_size(g, entry.from), ret);
+	if (known && label.name)
+		text_add(ret, label.name);
+	text_printf(ret, " (%#" PRIx64, graph_key(g, entry.from));
+	if (known)
+		text_printf(ret, " +0x%" PRIx64, label.offset);
+	text_add(ret, ")");
+}

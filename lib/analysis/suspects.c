@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "analysis/chain.h"
+#include "analysis/only_way.h"
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
@@ -797,7 +798,16 @@ static bool is_owned(const void *ctx, node_id node)
 	return owner_of(o->x, node) == o->owner;
 }
 
-static struct err *add_suspect(struct search *x, struct report *r, struct point *p)
+static struct err *find_ways(struct search *x, struct only_way *ways)
+{
+	for (size_t i = 0; i < x->points.n; i++)
+		ways[i] = (struct only_way){ .owner = x->points.v[i].node,
+					     .bytes = x->points.v[i].bytes };
+	return only_ways_find(x->env, x->s, ways, (unsigned)x->points.n);
+}
+
+static struct err *add_suspect(struct search *x, struct report *r, struct point *p,
+			       const struct only_way *way)
 {
 	struct ownership ownership = { x, (uint32_t)(p - x->points.v) + 1 };
 	struct rp_suspect out = {
@@ -830,6 +840,8 @@ static struct err *add_suspect(struct search *x, struct report *r, struct point 
 	if (!err)
 		err = add_sizes(r, x->g, p, &out);
 	if (!err)
+		err = evidence_only_way(x->s, r, way, &out);
+	if (!err)
 		err = evidence_sites(x->s, r, &out, is_owned, &ownership);
 	if (err)
 		return err;
@@ -856,6 +868,7 @@ static struct err *suspects_run(struct env *env, const struct subject *s, struct
 	_cleanup_(close_search) struct search x = {
 		.env = env, .s = s, .g = s->graph, .f = s->facts
 	};
+	struct only_way ways[POINTS_MAX];
 	struct err *err;
 
 	if (!s->graph->n)
@@ -870,8 +883,10 @@ static struct err *suspects_run(struct env *env, const struct subject *s, struct
 		err = count_sizes(&x);
 	if (!err && x.points.n)
 		find_told(&x);
+	if (!err)
+		err = find_ways(&x, ways);
 	for (size_t i = 0; i < x.points.n && !err; i++)
-		err = add_suspect(&x, r, &x.points.v[i]);
+		err = add_suspect(&x, r, &x.points.v[i], &ways[i]);
 	return err;
 }
 

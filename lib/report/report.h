@@ -151,6 +151,8 @@ struct rp_evidence {
 	const char *what, *value;
 };
 
+/* What a row of evidence is called that pages of text show too. */
+#define EVIDENCE_ONLY_WAY "held only through"
 struct rp_suspect {
 	const char *id;	   /* stable for one input: "s1" */
 	const char *rule;  /* rules[].id */

@@ -536,6 +536,24 @@ static void print_name_lines(struct page *p, const char *what, const char *name)
 	text_fini(&whole);
 }
 
+/* The pointer that all ways cross; the chain tells of a root itself. */
+static void print_only_way(struct page *p, const struct rp_suspect *s)
+{
+	const char *kind = s->has_chain ? s->chain.root.kind : NULL;
+
+	for (size_t i = 0; i < s->n_evidence; i++) {
+		const char *value = s->evidence[i].value;
+
+		if (strcmp(s->evidence[i].what, EVIDENCE_ONLY_WAY) ||
+		    (kind && !strncmp(value, kind, strlen(kind)) && value[strlen(kind)] == ' '))
+			continue;
+		text_printf(&p->line, "      %s ", s->evidence[i].what);
+		add_name_cut(&p->line, value,
+			     p->width - CHAIN_INDENT - sizeof(EVIDENCE_ONLY_WAY));
+		end_line(p);
+	}
+}
+
 static void print_suspect(struct page *p, size_t i)
 {
 	static const char *const styles[] = { "36", "33", "31" };
@@ -560,6 +578,7 @@ static void print_suspect(struct page *p, size_t i)
 	}
 	if (s->more)
 		print_name_lines(p, "", s->more);
+	print_only_way(p, s);
 	/* what has a root explains itself */
 	if (s->n_evidence && !s->line && !s->more && !(s->has_chain && s->chain.root.kind))
 		print_name_lines(p, s->evidence[0].what, s->evidence[0].value);

@@ -25,6 +25,7 @@ INTERIOR = 1 << 31
 NONE = 0xffffffff
 PATHS = 8	# as in facts.c
 TOP = "roots and heads"
+BY_NONE, BY_ROOT, BY_NODE, BY_SEVERAL = range(4)	# enum entry_kind
 DEAD, REACHABLE, POSSIBLE, INDIRECT, DEFINITE, UNCOLLECTED = range(6)	# enum reach
 WORDS = ("", "reachable", "possibly-lost", "indirectly-lost", "definitely-lost", "uncollected")
 
@@ -78,6 +79,7 @@ class Facts:
 			totals = reader.take(3, "Q")
 			self.rings[reader.take(nodes, "I")] = (node, *totals)
 		self.paths = [[self.path(reader) for _k in range(reader.one())] for _i in graph.targets]
+		self.entries = [reader.take(2, "I") for _i in graph.targets]
 
 	@staticmethod
 	def path(reader):
@@ -207,6 +209,23 @@ class Twin:
 		return found
 
 
+	def entry(self, target):
+		"""What cuts the target off when it is cut: a root, or all edges from one node."""
+		if target in self.heads:
+			return BY_NONE, 0
+		roots = [node for node, _interior, _source in self.roots]
+		for i, node in enumerate(roots):
+			if node == target and target not in self.below(self.all, {*roots[:i], *roots[i + 1:], *self.heads}):
+				return BY_ROOT, i
+		for node in list(self.all._pred[target]):
+			rest = self.all._succ[node].pop(target)
+			reached = self.below(self.all, {*roots, *self.heads})
+			self.all._succ[node][target] = rest
+			if target not in reached:
+				return BY_NODE, node
+		return BY_SEVERAL, None
+
+
 def check_incoming(graph, facts):
 	edges = [edge for i, edge in enumerate(graph.edges)
 		if edge[0] != edge[1] and (not i or edge != graph.edges[i - 1])]
@@ -247,6 +266,12 @@ def check_paths(graph, facts, twin):
 			told.add(way)
 
 
+def check_entries(graph, facts, twin):
+	for target, (kind, source) in zip(graph.targets, facts.entries):
+		expected = twin.entry(target)
+		assert kind == expected[0] and expected[1] in (source, None)
+
+
 def check(graph, facts):
 	twin = Twin(graph.sizes, graph.edges, graph.roots)
 	assert list(facts.reach) == twin.reach
@@ -257,6 +282,7 @@ def check(graph, facts):
 	check_components(facts, twin)
 	check_incoming(graph, facts)
 	check_paths(graph, facts, twin)
+	check_entries(graph, facts, twin)
 	return twin
 
 

@@ -11,11 +11,12 @@
  * nodes; where the incoming edges of each node begin (and end), and these; how many rings nothing
  * reaches, and of each its nodes, lowest node, bytes, nodes and bytes that it keeps, and its
  * members; for each target how many paths lead to it, and of each its length, its root and its
- * nodes.  tests/e2e/test_twins.py is the twin.
+ * nodes; of each target its entry: kind, root or node.  tests/e2e/test_twins.py is the twin.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fact/entry.h"
 #include "fact/paths.h"
 #include "fact/parts.h"
 
@@ -131,6 +132,18 @@ static void put_paths(struct env *env, const struct graph *g, const struct facts
 	paths_fini(&p);
 }
 
+static void put_entries(struct env *env, const struct graph *g, const struct facts *f,
+			const uint32_t *targets, unsigned n)
+{
+	struct entry entries[ENTRIES_MAX];
+
+	must(entries_find(env, g, f, targets, n, entries));
+	for (unsigned i = 0; i < n; i++) {
+		put32(entries[i].kind);
+		put32(entries[i].from);
+	}
+}
+
 int main(void)
 {
 	struct header h;
@@ -155,6 +168,7 @@ int main(void)
 		put_rings(&f);
 		for (uint32_t i = 0; i < h.n_targets; i++)
 			put_paths(&env, g, &f, targets[i]);
+		put_entries(&env, g, &f, targets, h.n_targets);
 		free(targets);
 		facts_fini(&f);
 		graph_free(g);
