@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "image/shadow.h"
 #include "image/target.h"
 
 enum {
@@ -44,6 +45,7 @@ static taddr behind_stub(const struct image *img, taddr at)
 
 	if (!b || avail < 16)
 		return at;
+	image_keep(img, at, 16);
 	n += load_u32(b) == 0xfa1e0ff3 ? 4 : 0;
 	n += b[n] == 0xf2;
 	if (b[n] != 0xff || b[n + 1] != 0x25)
@@ -97,6 +99,7 @@ static bool is_return(const struct image *img, uint64_t word, struct dead_call *
 
 	if (!b || avail < CALL_BYTES)
 		return false;
+	image_keep(img, word - CALL_BYTES, CALL_BYTES);
 	ret->ret = word;
 	if (img->target->id == TARGET_X86_64)
 		return x86_call(img, b, ret);

@@ -95,7 +95,7 @@ uint8_t *shadow_at(const struct image *img, taddr addr, uint64_t *ret_avail)
 bool shadow_word_is_plain(const struct image *img, uint64_t word)
 {
 	return word <= UINT32_MAX || ((uint32_t)word < SMALL && word >> 32 < SMALL) ||
-	       image_segment(img, word);
+	       image_segment(img, word) || image_segment(img, word - 1); /* its end, too */
 }
 
 /* Of [at, at + n) of the file, what lies in plain words; four bytes are plain by themselves. */

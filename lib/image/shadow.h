@@ -61,7 +61,7 @@ void shadow_close(struct shadow *s); /* zeroed is fine */
 
 /* Where the copy has the byte at an address; NULL: not in the dump. A zero of the dump's stays one. */
 uint8_t *shadow_at(const struct image *img, taddr addr, uint64_t *ret_avail);
-/* A word that may stay wherever it stands: a pointer to something mapped, or a small number. */
+/* A word that may stay wherever it stands: a pointer to something mapped or to its end, or a small number. */
 bool shadow_word_is_plain(const struct image *img, uint64_t word);
 
 /* Memory of a module that nobody may write to: the program's own, not its data. */

@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "heap/module_data.h"
+#include "image/shadow.h"
 #include "type/pools.h"
 
 enum {
@@ -194,8 +195,10 @@ static bool find_allocator(struct slices *s, const struct segment *seg)
 			continue;
 		s->magazines = word(s, at + AT_MAGAZINES);
 		s->slab_stack = word(s, at + AT_SLAB_STACK);
-		if (is_array(s->p, s->magazines) && is_array(s->p, s->slab_stack))
+		if (is_array(s->p, s->magazines) && is_array(s->p, s->slab_stack)) {
+			image_keep(s->p->img, at, 8);
 			return true;
+		}
 	}
 	return false;
 }

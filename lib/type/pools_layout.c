@@ -11,6 +11,7 @@
 
 #include "base/guard.h"
 #include "base/vec.h"
+#include "image/shadow.h"
 #include "type/pools.h"
 
 enum {
@@ -739,8 +740,10 @@ static bool is_called(const struct image *img, const struct symbol *sym)
 			uint64_t v;
 
 			memcpy(&v, seg->bytes + k, 8);
-			if (v == sym->addr)
+			if (v == sym->addr) {
+				image_keep_bytes(img, seg->bytes + k, 8);
 				return true;
+			}
 		}
 	}
 	return false;
