@@ -331,6 +331,22 @@ static void search_all(struct pass *pass, void (*look_at)(struct pass *pass, tad
 	}
 }
 
+/* What the search found is looked at once more, now that what is read is kept. */
+static void keep_found(struct pass *pass)
+{
+	const struct go_found *found = pass->ret;
+
+	pass->ms = 0;
+	if (found->allm)
+		look_for_allm(pass, found->allm, go_word(pass->go, found->allm));
+	count_goroutines(pass);
+	pass->in_use = go_word(pass->go, pass->go->at.mheap + pass->go->layout.mheap.pagesInUse) * PAGE;
+	if (found->sched)
+		look_for_sched(pass, found->sched, go_word(pass->go, found->sched));
+	if (found->gcController)
+		look_for_controller(pass, found->gcController);
+}
+
 void go_search_more(const struct go *go, struct go_found *ret)
 {
 	struct pass pass = { .go = go, .ret = ret, .budget = BUDGET };
@@ -349,4 +365,5 @@ void go_search_more(const struct go *go, struct go_found *ret)
 		ret->sched = 0;
 	if (pass.n_controllers != 1)
 		ret->gcController = 0;
+	keep_found(&pass);
 }

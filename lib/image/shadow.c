@@ -117,19 +117,24 @@ static void copy_words(const struct image *img, uint64_t at, uint64_t n)
 	}
 }
 
+/* As it is; of the first readers it comes back when blocks are known. */
+static void copy_exact(struct shadow *s, uint64_t at, uint64_t n)
+{
+	memcpy(s->to + at, s->from + at, n);
+	if (s->mode == SHADOW_FIRST && !vec_push(&s->first, &((struct shadow_range){ at, n })))
+		s->no_room = true;
+}
+
 static void copy(const struct image *img, uint64_t at, uint64_t n, bool is_constant)
 {
 	struct shadow *s = img->shadow;
 
 	if (bytes_are_zero(s->from + at, n))
 		return;
-	if (s->mode == SHADOW_WORDS && !is_constant) {
+	if (s->mode == SHADOW_WORDS && !is_constant)
 		copy_words(img, at, n);
-		return;
-	}
-	memcpy(s->to + at, s->from + at, n);
-	if (s->mode == SHADOW_FIRST && !vec_push(&s->first, &((struct shadow_range){ at, n })))
-		s->no_room = true;
+	else
+		copy_exact(s, at, n);
 }
 
 void shadow_keep(const struct image *img, taddr addr, uint64_t n)
@@ -187,11 +192,11 @@ void shadow_compare(const struct image *img, taddr addr, uint64_t n)
 
 void shadow_keep_exact(const struct image *img, const uint8_t *p, uint64_t n)
 {
-	const struct shadow *s = img->shadow;
+	struct shadow *s = img->shadow;
 	uint64_t at = (uint64_t)((uintptr_t)p - (uintptr_t)s->from);
 
 	if (s->mode != SHADOW_OFF && at < s->size && n <= s->size - at)
-		memcpy(s->to + at, p, n);
+		copy_exact(s, at, n);
 }
 
 void shadow_keep_bytes(const struct image *img, const uint8_t *p, uint64_t n)

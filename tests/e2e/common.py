@@ -32,6 +32,7 @@ CORPUS = pathlib.Path(os.environ.get("HEAPFX_CORPUS", ROOT / "build/corpus"))
 COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/elf").glob("*/dump.zst"))
 # Under another malloc than glibc's; kept apart, for what holds of glibc's chunks does not hold there.
 ALLOCATORS = sorted(path.parent.name for path in (ROOT / "corpus/allocators").glob("*/dump.zst"))
+POOLS = sorted(path.parent.name for path in (ROOT / "corpus/pools").glob("*/dump.zst"))
 FRESH = ["leakzoo", "leakzoo.kernel", "leakzoo.stripped", "leakzoo.static",
 	"leakzoo.static-stripped", "zoo_cpp", "heapshapes", "heapshapes.kernel", "demo", "arenas64", "longchain",
 	"vectors", "holders", "pins"]
@@ -54,8 +55,8 @@ class Dump:
 @functools.lru_cache(maxsize=None)
 def dump_of(name):
 	"""The core and the truth of a case: unpacked or made, once."""
-	if name in COMMITTED or name in ALLOCATORS:
-		folder = "elf" if name in COMMITTED else "allocators"
+	if name in COMMITTED or name in ALLOCATORS or name in POOLS:
+		folder = "elf" if name in COMMITTED else "allocators" if name in ALLOCATORS else "pools"
 		home = ROOT / "corpus" / folder / name
 		core = CORPUS / folder / f"{name}.core"
 		if not core.exists() or core.stat().st_mtime < (home / "dump.zst").stat().st_mtime:

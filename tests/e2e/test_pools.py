@@ -7,10 +7,9 @@ import pytest
 import make_cores
 import make_pools
 import synth
-from common import CORPUS, ROOT, heapfx, heapfx_ok, unpack
+from common import CORPUS, POOLS, ROOT, dump_of, heapfx, heapfx_ok
 
 MASK = 0xA5A5A5A5A5A5A5A5
-COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/pools").glob("*/dump.zst"))
 LAYOUT = ROOT / "corpus/native/src/ownpools.layout"
 KINDS = {"aprs": "apr_pool_t", "obstacks": "obstack", "protos": "SerialArena", "ownpools": "arena"}
 OPTIONS = {"ownpools": ("--pool-layout", LAYOUT)}
@@ -25,11 +24,8 @@ def core_of(name, made):
 		except (make_cores.CannotMake, RuntimeError) as reason:
 			pytest.skip(f"cannot be made here: {reason}".splitlines()[0])
 		return case.core, case.truth
-	core, home = CORPUS / "pools" / f"{name}.core", ROOT / "corpus/pools" / name
-	if not core.exists() or core.stat().st_mtime < (home / "dump.zst").stat().st_mtime:
-		core.parent.mkdir(parents=True, exist_ok=True)
-		unpack(home / "dump.zst", core)
-	return core, home / "truth.tsv"
+	dump = dump_of(name)
+	return dump.core, dump.truth
 
 
 def pools_in(core, *options):

@@ -45,7 +45,7 @@ def report(core, *options):
 def comparable(told, duplicates=False):
 	"""Without what docs/shrink.md says is gone: names of the process and its threads, the file's own size."""
 	told["input"] = {key: value for key, value in told["input"].items()
-		if key not in ("path", "bytes", "command", "args")}
+		if key not in ("path", "bytes", "command", "args", "captured_at")}
 	for thread in told.get("threads", []):
 		thread.pop("name", None)
 	if not duplicates:
@@ -75,12 +75,24 @@ def test_of_same_blocks():
 @pytest.mark.parametrize("name", [name for name in COMMITTED + ALLOCATORS if name in ("leakzoo.2.28", "leakzoo.sid",
 	"leakzoo.aarch64", "leakzoo.static-small", "leakzoo.sid.gcore", "leakzoo.systemd", "vectors.kernel", "heapshapes.sid",
 	"heapshapes.bullseye.foreign", "jemalloc.bookworm", "tcmalloc.bookworm", "mimalloc.bookworm", "musl.bookworm", "musl.1.2.5.aarch64",
-	"musl.rust")])
+	"musl.rust", "musl.1.2.0.static", "google-tcmalloc.sampled", "google-tcmalloc.static-stripped", "jemalloc.prof.sid",
+	"jemalloc.static-stripped", "jemalloc.rust", "mimalloc.2.2.7", "mimalloc.3.3.2.aarch64", "mimalloc.3.4.3",
+	"mimalloc.static-stripped", "tcmalloc.trixie", "tcmalloc.sampled.sid", "tcmalloc.static-stripped", "tcmalloc.cgo")])
 def test_the_analysis_stays(name, tmp_path):
-	core = dump_of(name).core
+	the_same_of(dump_of(name).core, tmp_path)
+
+
+@pytest.mark.parametrize("name", ("aprs", "nginx", "obstacks", "protos", "slices"))
+def test_pools_stay(name, tmp_path):
+	assert any(pool["blocks"] for pool in the_same_of(dump_of(name).core, tmp_path)["pools"]["list"])
+
+
+def the_same_of(core, tmp_path):
 	shrunk(core, tmp_path / "core.zst")
-	assert comparable(report(tmp_path / "core.zst")) == comparable(report(core))
+	told = comparable(report(core))
+	assert comparable(report(tmp_path / "core.zst")) == told
 	assert same_blocks(tmp_path / "core.zst", core)
+	return told
 
 
 @pytest.mark.parametrize("name", [name for name in GO if name in CASES])
