@@ -19,12 +19,25 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import glibc_root  # noqa: E402
 import make_cores  # noqa: E402
 from make_cores import Case, CannotMake  # noqa: E402,F401
 
 POOL_CORPUS = make_cores.HERE.parent / "pools"
 SMALL = {"capture": "kernel", "stack_kib": 256}
 APR = ("-I/usr/include/apr-1.0", "-DLINUX", "-D_REENTRANT")
+# That of Debian 11, linked in; the core itself names its functions.
+OLD_PROTOS = Case("protos", **SMALL, flags=("-Wno-unused-parameter", "-w", "-rdynamic"), about="protobuf's arenas, 3.12 of bullseye")
+
+
+def with_package(case):
+	"""The same with what it is built with: unpacked only when it is made."""
+	if case is not OLD_PROTOS:
+		return case
+	archive = glibc_root.package_file("bullseye", "libprotobuf.a", "libprotobuf-dev")
+	include = next(parent for parent in archive.parents if parent.name == "usr") / "include"
+	return dataclasses.replace(case, flags=(*case.flags, f"-I{include}"), link=(archive, "-lz"))
+
 
 CASES = {
 	"aprs": Case("aprs", **SMALL, coredump_filter=0x37, flags=APR, link=("-lapr-1",),
@@ -33,6 +46,7 @@ CASES = {
 		about="obstacks in a variable, in a block, on the stack; modules' files are in the core"),
 	"protos": Case("protos", **SMALL, flags=("-Wno-unused-parameter",), link=("-lprotobuf",),
 		about="protobuf's arenas (libprotobuf-dev)"),
+	"protos.3.12": OLD_PROTOS,
 	"ownpools": Case("ownpools", **SMALL, coredump_filter=0x37,
 		about="an arena that src/ownpools.layout describes; modules' files are in the core"),
 	"luajits": Case("luajits", **SMALL, flags=("-I/usr/include/luajit-2.1",), link=("-lluajit-5.1",),
@@ -138,7 +152,7 @@ def make_nginx(case, made):
 def make_case(name, outdir):
 	case = CASES[name]
 	if name != "nginx":
-		return make_cores.make_case(name, outdir, case)
+		return make_cores.make_case(name, outdir, with_package(case))
 	made = make_cores.made_paths(name, outdir, None)
 	if not make_cores.is_fresh(made, case):
 		make_nginx(case, made)

@@ -4,7 +4,8 @@
  *
  * Sources of truth: src/core/ngx_palloc.h and .c of nginx 1.22 (alike since 0.8); memory/unix/
  * apr_pools.c and apr_allocator.h of APR 1.7 (alike since 1.0, built without APR_POOL_DEBUG);
- * malloc/obstack.h of glibc 2.36; arena_impl.h of protobuf 3.21.
+ * malloc/obstack.h of glibc 2.36; arena_impl.h of protobuf 3.21
+ * and 3.12.
  */
 #include <string.h>
 
@@ -75,7 +76,19 @@ static const char text[] =
 	"head.limit 48\n"
 	"chunk.size 24\n"
 	"chunk.next 0\n"
-	"chunk.bytes 8\n";
+	"chunk.bytes 8\n"
+	/* the same before: Block (next, pos, size); arena_, owner_, head_, cleanup_, next_, ptr_, limit_ */
+	"pool SerialArena\n"
+	"needs.symbol _ZN6google8protobuf8internal9ArenaImplD1Ev\n"
+	"needs.module libprotobuf\n"
+	"find block 24\n"
+	"head.size 72\n"
+	"head.first 16\n"
+	"head.avail 40\n" /* ptr_ */
+	"head.limit 48\n"
+	"chunk.size 24\n"
+	"chunk.next 0\n"
+	"chunk.bytes 16\n";
 
 static void guard_layouts(struct pool_layouts *l)
 {
