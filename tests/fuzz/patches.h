@@ -185,6 +185,8 @@ static inline void patches_ask_block(const struct blocks *b, uint32_t id)
 	taddr start, end;
 
 	block_get(b, id, &block);
+	if (!block.heap || block.filler)
+		return;
 	block.heap->ops->explain(block.heap->ctx, block.addr, &words);
 	if (block.heap->ops->unit)
 		block.heap->ops->unit(block.heap->ctx, block.start, &start, &end);
