@@ -198,7 +198,7 @@ struct err *pools_find(struct env *env, const struct image *img, const struct bl
 		       const struct pool_layouts *layouts, struct pools *ret)
 {
 	struct pools p = { .env = env, .img = img, .blocks = blocks };
-	struct err *err = pools_find_layouts(&p, layouts);
+	struct err *err = pools_find_layouts(&p, layouts, true);
 
 	for (size_t i = 0; pool_registry[i] && !err; i++) {
 		err = pool_registry[i]->find(&p);

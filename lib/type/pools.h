@@ -107,8 +107,9 @@ const struct segment *pools_writable(const struct image *img, taddr at);
 /* Such memory that no heap claims, a run at a time. */
 struct err *pools_each_run(struct pools *p, struct err *(*fn)(void *arg, taddr start, taddr end),
 			   void *arg) MUST_CHECK;
-/* Pools of the layouts (type/pools_layout.c). */
-struct err *pools_find_layouts(struct pools *p, const struct pool_layouts *layouts) MUST_CHECK;
+/* Pools of the layouts (type/pools_layout.c); a user's that finds none is told how far it came. */
+struct err *pools_find_layouts(struct pools *p, const struct pool_layouts *layouts,
+			       bool are_users) MUST_CHECK;
 /*
  * A literal of the program: text in memory that it cannot write, or in a module's file; NULL if it is
  * anything else.  In p->mem.

@@ -100,7 +100,7 @@ static struct err *find(struct pools *p)
 	_cleanup_(guard_layouts) struct pool_layouts layouts = {};
 	struct err *err = pool_layouts_parse("built in", text, strlen(text), &layouts);
 
-	return err ? err : pools_find_layouts(p, &layouts);
+	return err ? err : pools_find_layouts(p, &layouts, false);
 }
 
 extern const struct pool_ops pools_builtin;

@@ -6,6 +6,7 @@
  * chance: each thing has a weight, ENOUGH_PROOF together.  Chunks lie in used blocks of malloc's or
  * in mappings that no heap claims.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,7 @@ struct reader {
 	struct addrmap by_head;	 /* index in heads, + 1 */
 	struct addrmap by_chunk; /* the same, of the pool that has it */
 	uint64_t steps;
+	uint64_t tried, fit, sound; /* heads: looked at, with words as they should be, with such chunks */
 };
 
 static void reader_fini(struct reader *r)
@@ -436,13 +438,18 @@ static struct err *try_head(struct reader *r, taddr at, taddr place, unsigned pr
 	bool is_free;
 	struct err *err;
 
+	r->tried++;
 	if (r->heads.n >= POOLS_MAX || addrmap_get(&r->by_head, at) || !head_fits(r, &h, &proof))
 		return NULL;
 	if (has(r->l->head.name) && !name_fits(r, at + r->l->head.name))
 		return NULL;
+	r->fit++;
 	err = look(r, &h, &c);
-	if (err || !content_fits(r, &h, &c) || proof + c.proof < ENOUGH_PROOF)
+	if (err || !content_fits(r, &h, &c))
 		return err;
+	r->sound++;
+	if (proof + c.proof < ENOUGH_PROOF)
+		return NULL;
 	err = take_chunks(r, &h, (uint32_t)r->heads.n, &is_free);
 	if (err || !is_free)
 		return err;
@@ -766,7 +773,16 @@ static bool is_home(const struct image *img, const struct pool_layout *l)
 	return !l->n_needs || pools_is_nameless(img);
 }
 
-static struct err *find_layout(struct pools *p, const struct pool_layout *l)
+/* How far it came, for who wrote it. */
+static void say_none(const struct reader *r)
+{
+	diag(r->p->env, "pool/none", ERR_NOWHERE,
+	     "layout %s found no pool: looked at %" PRIu64 ", of which %" PRIu64
+	     " have what it says of a head, and %" PRIu64 " of these chunks as it says%s",
+	     r->l->name, r->tried, r->fit, r->sound, r->sound ? ", but nothing that chance does not do" : "");
+}
+
+static struct err *find_layout(struct pools *p, const struct pool_layout *l, bool is_users)
 {
 	_cleanup_(reader_fini) struct reader r = { .p = p, .l = l };
 	struct err *err = NULL;
@@ -782,14 +798,16 @@ static struct err *find_layout(struct pools *p, const struct pool_layout *l)
 	if (r.steps >= STEPS_MAX)
 		diag(p->env, "pool/limit", ERR_NOWHERE,
 		     "lists of %s were not followed to their ends", l->name);
+	if (!err && is_users && !r.heads.n)
+		say_none(&r);
 	return err;
 }
 
-struct err *pools_find_layouts(struct pools *p, const struct pool_layouts *layouts)
+struct err *pools_find_layouts(struct pools *p, const struct pool_layouts *layouts, bool are_users)
 {
 	struct err *err = NULL;
 
 	for (size_t i = 0; layouts && i < layouts->n && !err; i++)
-		err = find_layout(p, &layouts->v[i]);
+		err = find_layout(p, &layouts->v[i], are_users);
 	return err;
 }

@@ -1,6 +1,7 @@
 """Pools of libraries and of programs' own: each one's bytes, blocks, free bytes and place in the tree,
 as the program itself counted them (corpus/native/src/pool_truth.h); and nothing where there is none."""
 import json
+import re
 
 import pytest
 
@@ -167,6 +168,21 @@ def test_pools_outside_heaps_have_a_line():
 
 def test_without_the_layout_there_is_none():
 	assert not pools_in(core_of("ownpools", False)[0])[0]
+
+
+@pytest.mark.parametrize("old,new,said", (
+	("0x414e455241", "0x414e455242", "of which 0 have what it says of a head, and 0 of these chunks"),	# another magic
+	("chunk.end   8", "chunk.end   0", "of which [1-9][0-9]* have what it says of a head, and 0 of these chunks"),	# the list's own word
+	("pool        arena", "pool        arena\nneeds.module nothing", None),
+))
+def test_a_layout_without_a_pool_says_how_far_it_came(tmp_path, old, new, said):
+	path, core = tmp_path / "own.layout", core_of("ownpools", False)[0]
+	text = LAYOUT.read_text("ascii")
+	assert old in text
+	path.write_text(text.replace(old, new), "ascii")
+	pools, report = pools_in(core, "--pool-layout", path)
+	told = [p["message"] for p in report["input"]["problems"] if p["code"] == "pool/none"]
+	assert not pools and len(told) == bool(said) and all(re.search(said, text) for text in told), told
 
 
 def test_info_and_sql_show_them():

@@ -139,7 +139,7 @@ static void find_pools(struct pools *p, const char *text)
 	struct pool_layouts layouts = {};
 
 	assert_null(pool_layouts_parse("x", text, strlen(text), &layouts));
-	assert_null(pools_find_layouts(p, &layouts));
+	assert_null(pools_find_layouts(p, &layouts, false));
 	pool_layouts_fini(&layouts);
 }
 
