@@ -11,6 +11,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "heap/module_data.h"
+#include "image/shadow.h"
 
 enum {
 	WORD = 8,
@@ -117,6 +118,16 @@ static bool read_name(const struct image *img, taddr at, char *ret)
 	return true;
 }
 
+/* The program's own name of something stays when its contents go. */
+static void keep_name(const struct image *img, taddr at, const char *name)
+{
+	uint64_t avail = 0;
+	const uint8_t *bytes = image_view(img, at, &avail);
+
+	if (bytes && avail > strlen(name))
+		image_keep_exact(img, bytes, strlen(name) + 1);
+}
+
 /* The array of all quarks' names: "GObject" is where its type says. */
 static bool on_quarks(const void *arg, taddr at)
 {
@@ -138,10 +149,12 @@ static bool on_quarks(const void *arg, taddr at)
 static const char *name_of(struct gobject_types *g, const struct image *img, taddr quarks, taddr node)
 {
 	char text[NAME_BYTES];
-	taddr array = quarks ? word(img, quarks) : 0;
+	taddr array = quarks ? word(img, quarks) : 0, at;
 
-	if (!array || !read_name(img, word(img, array + (uint64_t)half(img, node + NODE_QNAME) * WORD), text))
+	at = array ? word(img, array + (uint64_t)half(img, node + NODE_QNAME) * WORD) : 0;
+	if (!read_name(img, at, text))
 		return NULL;
+	keep_name(img, at, text);
 	return arena_strdup(&g->mem, text);
 }
 
@@ -231,10 +244,12 @@ static void find_signals(struct gobject_types *g, const struct names *names)
 bool gobject_signal(const struct image *img, const struct gobject_types *g, uint32_t id, struct text *ret)
 {
 	taddr node = g->signals && id < g->n_signals ? word(img, g->signals + (uint64_t)id * WORD) : 0;
+	taddr at = node && half(img, node) == id ? word(img, node + SIGNAL_NAME) : 0;
 	char name[NAME_BYTES];
 
-	if (!node || half(img, node) != id || !read_name(img, word(img, node + SIGNAL_NAME), name))
+	if (!read_name(img, at, name))
 		return false;
+	keep_name(img, at, name);
 	text_add(ret, name);
 	return true;
 }

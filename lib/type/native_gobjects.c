@@ -185,6 +185,7 @@ static struct err *find_handler(void *arg, const struct native_block *b)
 	struct native_handler h = { .block = b->id };
 	uint64_t avail = 0, closure;
 	const uint8_t *bytes, *c;
+	struct text name = TEXT_INIT;
 	struct err *err;
 
 	if (b->usable < HANDLER_SIZE || b->usable > HANDLER_SIZE + ROUNDING)
@@ -209,6 +210,8 @@ static struct err *find_handler(void *arg, const struct native_block *b)
 		h.data = BLOCK_NONE;
 	bit_set(f->to->quiet.base, b->id);
 	bit_set(f->to->quiet.base, h.closure);
+	if (gobject_signal(f->n->img, &f->n->gobjects, h.signal, &name)) /* its name stays */
+		text_fini(&name);
 	image_keep_exact(f->n->img, bytes, HANDLER_SIZE);
 	image_keep_exact(f->n->img, c, CLOSURE_SIZE);
 	add_quiet(f, load_u64(c + CLOSURE_NOTIFIERS));
@@ -302,13 +305,19 @@ enum native_word native_gobject_word(const struct native *n, uint32_t block, con
 
 	if (bit_get(s->quiet.base, block))
 		return NATIVE_WORD_NONE;
-	if (s->unref && next == s->unref)
+	if (s->unref && next == s->unref) {
+		image_keep_exact(n->img, bytes + at, 2 * WORD);
 		return NATIVE_WORD_COUNTED;
-	if (at >= WORD && gobject_is_type(n->img, load_u64(bytes + at - WORD)))
+	}
+	if (at >= WORD && gobject_is_type(n->img, load_u64(bytes + at - WORD))) {
+		image_keep_exact(n->img, bytes + at - WORD, 2 * WORD);
 		return NATIVE_WORD_COUNTED;
+	}
 	/* WeakRefStack, ToggleRefStack: the object, how many, functions. */
 	if (!at && next && (next & UINT32_MAX) <= STACK_MAX && !(next >> 32) && size >= 4 * WORD &&
-	    is_code(n, load_u64(bytes + 2 * WORD)))
+	    is_code(n, load_u64(bytes + 2 * WORD))) {
+		image_keep_exact(n->img, bytes, 3 * WORD);
 		return NATIVE_WORD_NONE;
+	}
 	return NATIVE_WORD_PERHAPS;
 }

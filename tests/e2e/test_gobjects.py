@@ -88,3 +88,8 @@ def test_fields_are_named_where_debug_info_is():
 	rings = {row["value"] for s in report_of(FRESH)["suspects"] if s["rule"] == "cycle/refcount"
 		for row in s["evidence"] if row["what"] == "ring"}
 	assert {"ShopItem->peer, ShopItem->peer", "ShopStore+0x0+0x0+0x0, ShopItem->peer"} <= rings
+
+
+def test_a_blanked_dump_has_the_same_rings(tmp_path):
+	"""`heapfx shrink` itself refuses a dump whose report would change."""
+	heapfx_ok("shrink", *case_of(FRESH)[0], "-o", tmp_path / "small.core")
