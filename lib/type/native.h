@@ -77,6 +77,8 @@ struct native_type {
 	bool compiled, refs_made;
 	bool is_node; /* of a container */
 	bool is_ring; /* such a one whose links may lead to the container, too */
+	bool is_link; /* of what C programs link by it */
+	struct native_list *lists; /* native_lists.c's own */
 	uint8_t class, rank; /* native_join.c's own */
 	struct native_type *larger; /* begins with this one, and is what a large enough block has; NULL */
 	struct native_shape *shapes[NATIVE_KINDS][2]; /* sure, and guessed */
@@ -143,6 +145,9 @@ struct native_shape *native_shape_now(const struct native *n, uint32_t id);
 /* Bytes at an address; NULL when there are none. */
 const uint8_t *native_view(struct native *n, taddr at, uint64_t *ret_avail);
 
+/* The allocator of an address gives so large a block for so many bytes. */
+bool native_is_made_for(const struct native *n, taddr at, uint64_t usable, uint64_t size);
+
 /* A used block that no other typer is sure of. */
 struct native_block {
 	uint32_t id;
@@ -201,6 +206,14 @@ void native_key(const struct native *n, const struct dbg_type *key, taddr at, st
 
 /* What a guard asks of a value; `size`: bytes of the value at hand. */
 bool native_holds(const struct native_guard *guard, const uint8_t *value, uint64_t size);
+
+/* native_lists.c: structs that are linked by one inside of them. */
+bool native_is_link_type(const struct dbg_type *type);
+/* A type has such a link so many bytes in. */
+bool native_has_link(const struct dbg_type *type, const struct dbg_type *link, uint64_t offset);
+/* What a block of `usable` bytes is that has a link at an offset; NULL: several types may be it, or none. */
+struct native_type *native_list_of(struct native *n, struct native_type *link, uint64_t offset, taddr at,
+				   uint64_t usable);
 
 /* native_rust.c: containers of Rust's std, as far as DWARF does not say where their values are. */
 
@@ -265,8 +278,6 @@ uint8_t native_rule_leads(struct native *n, const struct dbg_type *pointer);
 bool native_rules_open(const struct native *n);
 /* Whether a reference counts with what is counted so (NULL: by a library): of the same rule, or open. */
 bool native_is_ref_to(const struct native *n, const struct native_ref *ref, const struct native_ruled *ruled);
-/* Of nothing but pointers to its like: what links structs that it lies in. */
-bool native_is_chain(const struct dbg_type *type);
 /* What nothing typed leads to and has a count that is right: guessed, and followed. */
 struct native_spread;
 struct err *native_rule_seeds(struct native *n, struct native_spread *spread) MUST_CHECK;

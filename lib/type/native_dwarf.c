@@ -51,6 +51,7 @@ struct native_type *native_type_of(struct native *n, const struct dbg_type *type
 			t->dbg = dbg;
 			t->is_node = native_is_node(dbg);
 			t->is_ring = native_is_ring(dbg);
+			t->is_link = native_is_link_type(dbg);
 			t->larger = larger_of(n, dbg);
 			native_rank(t);
 		}
@@ -425,6 +426,22 @@ static int by_offset(const void *a, const void *b)
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
+/* What uthash links by void pointers are structs of the type that it is in. */
+static void add_hashed(struct native_type *type, const struct part *p, struct slots *slots)
+{
+	static const char *const names[] = { "prev", "next" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names) && !slots->refs && slots->n < SLOTS_MAX; i++) {
+		const struct dbg_member *m = native_member(p->type, names[i]);
+		struct native_slot slot = { .op = NATIVE_POINTER, .to = type, .guard = p->guard };
+
+		if (!m || m->type->kind != DBG_KIND_POINTER)
+			continue;
+		slot.offset = p->at + m->offset;
+		vec_push(slots, &slot);
+	}
+}
+
 /* All that lies in a type. */
 static void walk_parts(struct native *n, struct native_type *type, struct slots *slots)
 {
@@ -441,6 +458,8 @@ static void walk_parts(struct native *n, struct native_type *type, struct slots 
 			add_slot(n, slots, &p, p.at, p.type, NATIVE_POINTER);
 		else if (p.type->kind == DBG_KIND_STRUCT)
 			push_members(n, &p, &todo, slots);
+		if (p.type->name && !strcmp(p.type->name, "struct UT_hash_handle") && p.type != type->dbg)
+			add_hashed(type, &p, slots);
 		for (uint64_t i = 0; p.type->kind == DBG_KIND_ARRAY && i < p.type->count && i < SLOTS_MAX; i++)
 			push_part(&todo, &p, p.type->to, p.at + i * p.type->to->size);
 	}

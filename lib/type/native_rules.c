@@ -19,8 +19,6 @@ enum {
 	DEPTH_MAX = 16,	      /* structs inside each other */
 	TYPES_MAX = 1 << 16,  /* of DWARF that are looked at */
 	SEED_TYPES_MAX = 256, /* with a count of their own */
-	ROUNDING = 16,	      /* glibc gives less than so many bytes more than were asked for */
-	LEAST = 24,	      /* and never less than so many */
 	COUNT_MAX = 1 << 20,  /* references of one that nothing typed leads to */
 };
 
@@ -275,7 +273,7 @@ uint8_t native_rule_leads(struct native *n, const struct dbg_type *pointer)
 		for (unsigned k = 0; k < rule->n_types; k++) {
 			struct native_type *named = named_type(n, rule->types[k]);
 
-			if (named && any_inner(named->dbg, is_same, to, &in) && !native_is_chain(to))
+			if (named && any_inner(named->dbg, is_same, to, &in) && !native_is_link_type(to))
 				return (uint8_t)(i + 1);
 		}
 	}
@@ -288,22 +286,6 @@ bool native_rules_open(const struct native *n)
 		if (!n->rules->v[i].is_listed)
 			return true;
 	return false;
-}
-
-bool native_is_chain(const struct dbg_type *type)
-{
-	dbg_type_load((struct dbg_type *)type);
-	for (uint32_t i = 0; i < type->n_members; i++) {
-		const struct dbg_type *to = type->members[i].type;
-
-		for (unsigned depth = 0; to && to->kind == DBG_KIND_POINTER && depth < 2; depth++) {
-			dbg_type_load((struct dbg_type *)to);
-			to = to->to;
-		}
-		if (to != type && !(to && to->kind == DBG_KIND_BASE))
-			return false;
-	}
-	return type->n_members;
 }
 
 bool native_is_ref_to(const struct native *n, const struct native_ref *ref, const struct native_ruled *ruled)
@@ -420,19 +402,6 @@ static bool is_likelier(const struct seeds *s, uint32_t id, uint64_t strong, uin
 	return strong <= inbound && than > inbound;
 }
 
-/* The allocator gives such a block for so many bytes. */
-static bool is_made_for(const struct native *n, const struct native_block *b, uint64_t size)
-{
-	const struct claim *c = blocks_claim_at(n->blocks, b->at);
-	uint64_t more = b->usable - size;
-
-	if (!c || b->usable < size)
-		return false;
-	if (more < ROUNDING || b->usable <= LEAST)
-		return true;
-	return more <= size / 4 && strcmp(n->blocks->heaps[n->blocks->claim_heap[c - n->blocks->claims]].ops->name, "glibc") != 0;
-}
-
 static struct err *find_seed(void *arg, const struct native_block *b)
 {
 	struct seeds *s = arg;
@@ -449,7 +418,7 @@ static struct err *find_seed(void *arg, const struct native_block *b)
 		const struct seed_type *t = &s->types[i];
 		uint64_t size = t->type->dbg->size;
 
-		if (size < 8 || !is_made_for(s->n, b, size) ||
+		if (size < 8 || !native_is_made_for(s->n, b->at, b->usable, size) ||
 		    !native_ruled_counts(t->ruled, bytes, size, &strong, &weak) || !strong ||
 		    strong > COUNT_MAX || weak > COUNT_MAX || !pointers_fit(s->n, t->type, bytes, size))
 			continue;

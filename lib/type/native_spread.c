@@ -343,6 +343,48 @@ static bool is_settled(const struct native_spread *s, uint32_t id, const struct 
 	return value && NATIVE_TYPE_OF(s->n->state[id]) == value->id;
 }
 
+/* All its pointers lead somewhere. */
+static bool is_sound(struct native_spread *s, const struct place *p, const struct native_type *type)
+{
+	uint64_t avail = 0;
+	const uint8_t *b = view(s, p->at, &avail);
+
+	if (!b || avail < type->dbg->size)
+		return false;
+	for (uint32_t i = 0; i < type->n_slots; i++) {
+		uint64_t at = type->slots[i].offset, word = at <= type->dbg->size - 8 ? load_u64(b + at) : 0;
+
+		if (!type->slots[i].guard && !may_point(s, word)) {
+			image_keep_no_pointer(s->n->img, p->at + at);
+			return false;
+		}
+		if (word && !type->slots[i].guard)
+			image_keep_bytes(s->n->img, b + at, 8);
+	}
+	return true;
+}
+
+/* A link that lies in another struct; false: it may be by itself. */
+static bool decide_link(struct native_spread *s, const struct pending *c, const struct place *p)
+{
+	const struct native_shape *now = native_shape_in(s->n, s->n->state[p->id]);
+	struct native_evidence e = { .kind = NATIVE_VALUE, .confidence = c->most };
+
+	if (now && now->type && now->kind == NATIVE_VALUE && native_has_link(now->type->dbg, c->type->dbg, p->offset))
+		return true;
+	e.type = native_list_of(s->n, c->type, p->offset, p->at, p->usable);
+	if (!e.type)
+		return false;
+	native_compile(s->n, e.type);
+	if (!is_sound(s, p, e.type))
+		e.confidence = TYPE_UNKNOWN;
+	else if (!p->offset && p->usable - c->type->dbg->size <= slack(p, c->type->dbg->size))
+		e.confidence = TYPE_GUESSED; /* a head of a list alone is as large */
+	if (e.confidence)
+		settle(s, p, &e);
+	return true;
+}
+
 static void decide(struct native_spread *s, const struct pending *c)
 {
 	struct native_evidence e = { .type = c->type };
@@ -350,6 +392,8 @@ static void decide(struct native_spread *s, const struct pending *c)
 	struct place p;
 
 	if (is_settled(s, c->id, c->type) || !place_of(s, c->value, c->grain, c->id, &p))
+		return;
+	if (c->type->is_link && decide_link(s, c, &p))
 		return;
 	if (p.offset == 8 && is_counted(s, &p, c->type->dbg->size)) {
 		e.kind = NATIVE_COUNTED;

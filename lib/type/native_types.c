@@ -88,6 +88,19 @@ struct err *native_add_rival(struct native *n, uint32_t id, struct native_shape 
 
 /* ---- blocks */
 
+bool native_is_made_for(const struct native *n, taddr at, uint64_t usable, uint64_t size)
+{
+	enum { ROUNDING = 16, LEAST = 24 }; /* glibc's */
+	const struct claim *c = blocks_claim_at(n->blocks, at);
+	uint64_t more = usable - size;
+	const char *heap;
+
+	if (!c || usable < size)
+		return false;
+	heap = n->blocks->heaps[n->blocks->claim_heap[c - n->blocks->claims]].ops->name;
+	return more < ROUNDING || usable <= LEAST || (more <= size / 4 && strcmp(heap, "glibc") != 0);
+}
+
 static struct err *each_of_claim(struct native *n, size_t no, struct resident_pass *pass,
 				 struct err *(*fn)(void *arg, const struct native_block *b), void *arg)
 {

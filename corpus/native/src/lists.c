@@ -1,0 +1,290 @@
+/*
+ * lists.c - structs that C programs link by what lies in them: rings of list_head, hash lists, a tree,
+ * sys/queue.h, uthash.
+ *
+ *	lists TRUTH	writes the truth, prints "ready PID", waits to be dumped
+ */
+#define _GNU_SOURCE
+#include "types.h"
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+struct hlist_node {
+	struct hlist_node *next, **pprev;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct rb_node {
+	unsigned long parent_color;
+	struct rb_node *right, *left;
+};
+
+/* As uthash.h 2.3 has them. */
+struct UT_hash_table;
+typedef struct UT_hash_handle {
+	struct UT_hash_table *tbl;
+	void *prev, *next;
+	struct UT_hash_handle *hh_prev, *hh_next;
+	const void *key;
+	unsigned keylen, hashv;
+} UT_hash_handle;
+typedef struct UT_hash_bucket {
+	UT_hash_handle *hh_head;
+	unsigned count, expand_mult;
+} UT_hash_bucket;
+typedef struct UT_hash_table {
+	UT_hash_bucket *buckets;
+	unsigned num_buckets, log2_num_buckets, num_items;
+	UT_hash_handle *tail;
+	ptrdiff_t hho;
+	long rest[3];
+} UT_hash_table;
+
+struct step {
+	char *what;
+	struct list_head of_job;
+	long number;
+};
+
+struct job {
+	long id;
+	char *name;
+	struct list_head link;
+	struct list_head steps;
+	long payload[3];
+};
+
+/* As large as a job, with the same link elsewhere. */
+struct timer {
+	struct list_head link;
+	char *label;
+	long payload[6];
+};
+
+struct user {
+	long id;
+	struct hlist_node by_id;
+	char *mail;
+	long payload[9];
+};
+
+struct range {
+	char *owner;
+	struct rb_node node;
+	long from, to;
+	long payload[12];
+};
+
+struct packet {
+	char *bytes;
+	TAILQ_ENTRY(packet) queue;
+	LIST_ENTRY(packet) flow;
+	long payload[14];
+};
+
+struct symbol {
+	char *name;
+	long value[12];
+	UT_hash_handle hh;
+};
+
+/* Two that nobody can tell apart by their size and link. */
+struct twin_a {
+	struct list_head link;
+	char *text;
+	long payload[26];
+};
+
+struct twin_b {
+	struct list_head link;
+	long number;
+	long payload[26];
+};
+
+struct list_head jobs = { &jobs, &jobs };
+struct list_head timers = { &timers, &timers };
+struct list_head twins = { &twins, &twins };
+struct hlist_head users[16];
+struct rb_node *ranges;
+TAILQ_HEAD(packets, packet) packets = TAILQ_HEAD_INITIALIZER(packets);
+LIST_HEAD(flows, packet) flows = LIST_HEAD_INITIALIZER(flows);
+struct symbol *symbols;
+
+static void *zeroed(size_t size)
+{
+	void *block = calloc(1, size);
+
+	if (!block)
+		exit(3);
+	return block;
+}
+
+static char *text(const char *format, int i)
+{
+	char *s = NULL;
+
+	if (asprintf(&s, format, i) < 0)
+		exit(3);
+	types_note(s, strlen(s) + 1, ARRAY, "char", 0, NULL);
+	return s;
+}
+
+static const char *holder(const char *format, int i)
+{
+	char *s = NULL;
+
+	if (asprintf(&s, format, i) < 0)
+		exit(3);
+	return s;
+}
+
+static void add_tail(struct list_head *head, struct list_head *l)
+{
+	l->prev = head->prev;
+	l->next = head;
+	head->prev->next = l;
+	head->prev = l;
+}
+
+static void make_jobs(void)
+{
+	static const char *const first[] = { "jobs.next", "jobs.next->link.next" };
+
+	for (int i = 0; i < 20; i++) {
+		struct job *j = zeroed(sizeof *j);
+
+		j->id = i;
+		j->name = text("job number %d", i);
+		j->steps.next = j->steps.prev = &j->steps;
+		add_tail(&jobs, &j->link);
+		types_note(j, sizeof *j, VALUE, "struct job", 0, i < 2 ? first[i] : NULL);
+		for (int k = 0; k < 3; k++) {
+			struct step *s = zeroed(sizeof *s);
+
+			s->what = text("what is done in step %d", k);
+			s->number = k;
+			add_tail(&j->steps, &s->of_job);
+			types_note(s, sizeof *s, VALUE, "struct step", 0, i || k ? NULL : "jobs.next->steps.next");
+		}
+	}
+	for (int i = 0; i < 10; i++) {
+		struct timer *t = zeroed(sizeof *t);
+
+		t->label = text("timer number %d", i);
+		add_tail(&timers, &t->link);
+		types_note(t, sizeof *t, VALUE, "struct timer", 0, NULL);
+	}
+	for (int i = 0; i < 4; i++) {
+		struct twin_a *a = zeroed(sizeof *a);
+
+		add_tail(&twins, &a->link);
+		types_note(a, sizeof *a, TRAP, "struct twin_b", 0, NULL);
+	}
+}
+
+static void make_users(void)
+{
+	for (int i = 0; i < 64; i++) {
+		struct user *u = zeroed(sizeof *u);
+		struct hlist_head *h = &users[i % 16];
+
+		u->id = i;
+		u->mail = text("user-%d@example.org", i);
+		u->by_id.next = h->first;
+		u->by_id.pprev = &h->first;
+		if (h->first)
+			h->first->pprev = &u->by_id.next;
+		h->first = &u->by_id;
+		types_note(u, sizeof *u, VALUE, "struct user", 0,
+			   i >= 48 ? holder("users[%d].first", i % 16) : NULL);
+	}
+}
+
+/* A tree without colours and without balance. */
+static void make_ranges(void)
+{
+	for (int i = 0; i < 40; i++) {
+		struct range *r = zeroed(sizeof *r);
+		struct rb_node **at = &ranges, *parent = NULL;
+
+		r->from = i * 7 % 40;
+		r->owner = text("owner of range %d", i);
+		while (*at) {
+			struct range *o = (struct range *)((char *)*at - offsetof(struct range, node));
+
+			parent = *at;
+			at = r->from < o->from ? &parent->left : &parent->right;
+		}
+		r->node.parent_color = (unsigned long)parent;
+		*at = &r->node;
+		types_note(r, sizeof *r, VALUE, "struct range", 0, i ? NULL : "ranges");
+	}
+}
+
+static void make_packets(void)
+{
+	for (int i = 0; i < 30; i++) {
+		struct packet *p = zeroed(sizeof *p);
+
+		p->bytes = text("bytes of packet %d", i);
+		TAILQ_INSERT_TAIL(&packets, p, queue);
+		LIST_INSERT_HEAD(&flows, p, flow);
+		types_note(p, sizeof *p, VALUE, "struct packet", 0,
+			   i == 0 ? "packets.tqh_first" : i == 1 ? "packets.tqh_first->queue.tqe_next" : NULL);
+	}
+}
+
+static void make_symbols(void)
+{
+	UT_hash_table *t = zeroed(sizeof *t);
+	struct symbol *last = NULL;
+
+	t->num_buckets = 8;
+	t->buckets = zeroed(t->num_buckets * sizeof *t->buckets);
+	t->hho = offsetof(struct symbol, hh);
+	types_note(t, sizeof *t, VALUE, "struct UT_hash_table", 0, "symbols->hh.tbl");
+	types_note(t->buckets, t->num_buckets * sizeof *t->buckets, ARRAY, "struct UT_hash_bucket", 0, NULL);
+	for (int i = 0; i < 25; i++) {
+		struct symbol *s = zeroed(sizeof *s);
+		UT_hash_bucket *b = &t->buckets[i % 8];
+
+		s->name = text("symbol %d of the table", i);
+		s->hh.tbl = t;
+		s->hh.prev = last;
+		if (last)
+			last->hh.next = s;
+		else
+			symbols = s;
+		s->hh.hh_next = b->hh_head;
+		if (b->hh_head)
+			b->hh_head->hh_prev = &s->hh;
+		b->hh_head = &s->hh;
+		t->tail = &s->hh;
+		s->hh.key = s->name;
+		last = s;
+		types_note(s, sizeof *s, VALUE, "struct symbol", 0, i == 0 ? "symbols" : i == 1 ? "symbols->hh.next" : NULL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2)
+		return 2;
+	types_open();
+	make_jobs();
+	make_users();
+	make_ranges();
+	make_packets();
+	make_symbols();
+	types_wipe_stack();
+	types_close(argv[1]);
+	types_ready();
+}
