@@ -140,6 +140,10 @@ static const struct option_spec specs[] = {
 	{ "top", 0, OPT_COUNT, "N", AT(top),
 	  "suspects to print in full (default 3); of diff, rows of each table (default 8)",
 	  "analyze diff" },
+	{ "leaks", 0, OPT_FLAG, NULL, AT(leaks),
+	  "look for nothing but what is lost, by kind: no types, owners or retained sizes, in a "
+	  "fraction of the time and memory",
+	  "analyze" },
 	{ "snapshot-nodes", 0, OPT_LIMIT, "N", AT(snapshot_nodes),
 	  "blocks that a heapsnapshot has for themselves, the largest (default 1000000, 0 no "
 	  "limit); the others are together by holder and type",

@@ -34,6 +34,7 @@ struct options {
 	uint64_t pid, threshold, rearm, cool_down, most, keep, interval, timeout, retry;
 	uint64_t top, chains, snapshot_nodes, threads, memory, disk;
 	bool strict, no_progress, no_host_files, no_cache, help, bundle, analyze, once, force;
+	bool leaks;
 	const char *args[16]; /* positional */
 	unsigned n_args;
 };

@@ -176,6 +176,8 @@ static struct err *open_stages(struct run *run, enum stage last)
 	if (err || last < STAGE_GRAPH)
 		return err;
 	progress(&run->env, "finding pointers", 0, 0);
+	if (opt->leaks)
+		return graph_bare_from_blocks(&run->env, run->image, &run->blocks, &run->graph);
 	return graph_from_blocks(&run->env, run->image, &run->blocks, &run->pools, &run->graph);
 }
 
@@ -218,27 +220,19 @@ void run_close(struct run *run)
 	env_fini(&run->env);
 }
 
-struct err *analyze_run(struct run *run)
+static bool is_asked(const struct run *run, const struct analysis_ops *ops, unsigned *ret_needs)
 {
-	struct subject subject = { .graph = run->graph,
-				   .facts = &run->facts,
-				   .top = (unsigned)run->opt->top,
-				   .wants_paths = run->profiles >> PROFILE_PATHS & 1,
-				   .wants_trees = run->profiles & NEED_PICTURES,
-				   .wants_types = run->profiles & NEED_BY_TYPE };
-	unsigned later = 0;
-	struct err *err;
+	*ret_needs = run->opt->leaks ? ops->needs_for_lost : ops->needs;
+	return !run->opt->leaks || ops->needs_for_lost;
+}
 
-	for (size_t i = 0; analysis_registry[i]; i++)
-		later |= analysis_registry[i]->needs;
-	progress(&run->env, "marking", 0, 0);
-	err = facts_compute(&run->env, run->graph, later, &run->facts);
+/* What the image tells besides, for analyses and for the report itself. */
+static struct err *describe_more(struct run *run, struct subject *subject)
+{
+	struct err *err = find_extents(run, subject);
+
 	if (!err)
-		err = find_lost_evidence(run, &subject);
-	if (!err)
-		err = find_extents(run, &subject);
-	if (!err)
-		err = describe_go_pools(run, &subject);
+		err = describe_go_pools(run, subject);
 	if (!err)
 		err = describe_go_held(run);
 	if (!err)
@@ -250,10 +244,33 @@ struct err *analyze_run(struct run *run)
 	if (!err)
 		err = describe_go_profile(run);
 	if (!err)
-		err = describe_heap_samples(run, &subject);
+		err = describe_heap_samples(run, subject);
+	return err ? err : describe_go_sites(run, subject);
+}
+
+struct err *analyze_run(struct run *run)
+{
+	struct subject subject = { .graph = run->graph,
+				   .facts = &run->facts,
+				   .top = (unsigned)run->opt->top,
+				   .wants_paths = run->profiles >> PROFILE_PATHS & 1,
+				   .wants_trees = run->profiles & NEED_PICTURES,
+				   .wants_types = run->profiles & NEED_BY_TYPE };
+	unsigned later = 0, needs;
+	struct err *err;
+
+	for (size_t i = 0; analysis_registry[i]; i++)
+		if (is_asked(run, analysis_registry[i], &needs))
+			later |= needs;
+	progress(&run->env, "marking", 0, 0);
+	err = facts_compute(&run->env, run->graph, later, &run->facts);
 	if (!err)
-		err = describe_go_sites(run, &subject);
+		err = find_lost_evidence(run, &subject);
+	if (!err && !run->opt->leaks)
+		err = describe_more(run, &subject);
 	for (size_t i = 0; !err && analysis_registry[i]; i++) {
+		if (!is_asked(run, analysis_registry[i], &needs))
+			continue;
 		progress(&run->env, analysis_registry[i]->summary, 0, 0);
 		err = analysis_registry[i]->run(&run->env, &subject, &run->report);
 	}

@@ -79,6 +79,8 @@ struct analysis_ops {
 	const char *name;    /* "leaks", "cycles", "suspects" */
 	const char *summary; /* one line for --help */
 	unsigned needs;	     /* enum fact bits */
+	/* the same where nothing is asked but what is lost; 0: then it does not run */
+	unsigned needs_for_lost;
 	struct err *(*run)(struct env *env, const struct subject *s, struct report *r);
 };
 /* in the order they run; NULL-terminated */
@@ -91,8 +93,8 @@ extern const struct analysis_ops *const analysis_registry[];
 struct err *chain_to(const struct subject *s, struct report *r, node_id node,
 		     struct rp_chain *ret) MUST_CHECK;
 /*
- * What a lost one holds: its head and the largest of what is below, step by step; no root. Needs
- * DOM.
+ * What a lost one holds: its head and, with DOM, the largest of what is below, step by step; no
+ * root.
  */
 struct err *chain_held(const struct subject *s, struct report *r, node_id head,
 		       struct rp_chain *ret) MUST_CHECK;

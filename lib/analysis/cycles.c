@@ -305,5 +305,6 @@ const struct analysis_ops cycles_analysis = {
 	.name = "cycles",
 	.summary = "rings of blocks that nothing holds",
 	.needs = FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_REF_RINGS,
+	.needs_for_lost = FACT_REACH | FACT_LOST_HELD | FACT_CYCLES | FACT_REF_RINGS,
 	.run = cycles_run,
 };

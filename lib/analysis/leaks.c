@@ -304,5 +304,6 @@ const struct analysis_ops leaks_analysis = {
 	.name = "leaks",
 	.summary = "used blocks that no root reaches, like heads together",
 	.needs = FACT_REACH | FACT_DOM | FACT_CYCLES | FACT_REF_RINGS,
+	.needs_for_lost = FACT_REACH | FACT_LOST_HELD | FACT_CYCLES | FACT_REF_RINGS,
 	.run = leaks_run,
 };

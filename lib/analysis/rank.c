@@ -245,5 +245,6 @@ static struct err *rank_run(struct env *env, const struct subject *s, struct rep
 const struct analysis_ops rank_analysis = {
 	.name = "rank",
 	.summary = "the worst suspects first, and the verdict",
+	.needs_for_lost = FACT_REACH,
 	.run = rank_run,
 };

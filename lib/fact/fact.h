@@ -34,6 +34,8 @@ enum fact {
 	FACT_BY_KEYS = 1 << 11,
 	/* rings of counted references; needs REACH; nothing without graph.counteds */
 	FACT_REF_RINGS = 1 << 12,
+	/* held_* of lost heads alone, for those who need no DOM; needs REACH */
+	FACT_LOST_HELD = 1 << 13,
 };
 
 /*
@@ -154,7 +156,8 @@ struct facts {
 	const uint8_t *reach; /* n, enum reach */
 	struct total reach_total[REACH_KINDS];
 	struct total collected; /* of REACH_REACHABLE, what a collector owns */
-	const struct lost_head *lost; /* ascending by node; held_* filled by FACT_DOM, 0 before */
+	/* ascending by node; held_* filled by FACT_DOM or LOST_HELD, 0 before */
+	const struct lost_head *lost;
 	uint64_t n_lost;
 	/* CYCLES */
 	const struct cycle *cycles; /* by bytes descending, then by node */

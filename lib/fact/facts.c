@@ -46,6 +46,7 @@ static const struct step {
 	{ FACT_REF_RINGS, FACT_REACH, ref_rings_compute,
 	  1u << COL_REF_RINGS | 1u << COL_REF_MEMBERS | 1u << COL_REF_STEPS | 1u << COL_IN_REF_RING,
 	  "rings of references" },
+	{ FACT_LOST_HELD, FACT_REACH, lost_held_compute, 0, "what lost blocks hold" },
 	{ FACT_STUCK_RINGS, FACT_OWNER, stuck_rings_compute, 1 << COL_STUCK_RINGS,
 	  "rings of stuck goroutines" },
 };

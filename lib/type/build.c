@@ -598,8 +598,28 @@ static void guard_graph(struct graph **g)
 	graph_free(*g);
 }
 
-struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct pools *pools, struct graph **ret)
+/* What blocks are, and what runtimes know of them, by typers and noters. */
+static struct err *tell_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
+			       const struct pools *pools, struct graph *g)
+{
+	struct context *c = g->ctx;
+	struct err *err;
+
+	progress(env, "finding types", 0, 0);
+	err = typing_run(env, img, blocks, pools, g, typer_registry, &c->typing);
+	image_leave_all(img);
+	if (err)
+		return err;
+	progress(env, "finding what runtimes know", 0, 0);
+	typing_columns(c->typing, &g->type_narrow, &g->type_wide);
+	g->types = typing_types(c->typing);
+	err = noting_run(env, img, blocks, c->typing, noter_registry, g);
+	image_leave_all(img);
+	return err;
+}
+
+static struct err *make_graph(struct env *env, const struct image *img, const struct blocks *blocks,
+			      const struct pools *pools, bool bare, struct graph **ret)
 {
 	struct scan s = scan_init(img, blocks);
 	_cleanup_(guard_graph) struct graph *g = calloc(1, sizeof(*g));
@@ -627,19 +647,21 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 		return err;
 	own_edges(g, &edges);
 	count_live(g);
-	progress(env, "finding types", 0, 0);
-	err = typing_run(env, img, blocks, pools, g, typer_registry,
-			 &((struct context *)g->ctx)->typing);
-	image_leave_all(img);
-	if (err)
-		return err;
-	progress(env, "finding what runtimes know", 0, 0);
-	typing_columns(((struct context *)g->ctx)->typing, &g->type_narrow, &g->type_wide);
-	g->types = typing_types(((struct context *)g->ctx)->typing);
-	err = noting_run(env, img, blocks, ((struct context *)g->ctx)->typing, noter_registry, g);
-	image_leave_all(img);
+	err = bare ? NULL : tell_blocks(env, img, blocks, pools, g);
 	if (err)
 		return err;
 	*ret = take(&g);
 	return NULL;
+}
+
+struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
+			      const struct pools *pools, struct graph **ret)
+{
+	return make_graph(env, img, blocks, pools, false, ret);
+}
+
+struct err *graph_bare_from_blocks(struct env *env, const struct image *img,
+				   const struct blocks *blocks, struct graph **ret)
+{
+	return make_graph(env, img, blocks, NULL, true, ret);
 }

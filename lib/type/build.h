@@ -18,6 +18,10 @@
 struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
 			      const struct pools *pools, struct graph **ret) MUST_CHECK;
 
+/* The same without types and notes: nothing but blocks, edges and roots. */
+struct err *graph_bare_from_blocks(struct env *env, const struct image *img,
+				   const struct blocks *blocks, struct graph **ret) MUST_CHECK;
+
 /*
  * Places that hold a pointer to a block but are no roots and no used blocks: freed memory and the
  * dead part of stacks.  Evidence of who had a lost block last.  One pass over that memory for the

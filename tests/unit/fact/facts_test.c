@@ -258,6 +258,23 @@ static void check_reverse(const struct plain *p, const struct graph *g, const st
 	assert_int_equal(n, g->m);
 }
 
+/* What heads hold, found among the lost alone. */
+static void check_lost_held(const struct graph *g, const struct facts *full)
+{
+	struct facts f = {};
+
+	assert_null(facts_compute(&env, g, FACT_LOST_HELD, &f));
+	assert_null(f.idom);
+	assert_int_equal(f.n_lost, full->n_lost);
+	for (uint64_t i = 0; i < f.n_lost; i++) {
+		assert_int_equal(f.lost[i].node, full->lost[i].node);
+		assert_int_equal(f.lost[i].held_count, full->lost[i].held_count);
+		assert_int_equal(f.lost[i].held_bytes, full->lost[i].held_bytes);
+	}
+	facts_fini(&f);
+}
+
+
 /* Lost nodes outside a ring that are cut off from the heads when all of the ring goes. */
 static void check_cycles(const struct plain *p, const struct facts *f, const char *kinds)
 {
@@ -318,6 +335,7 @@ static void test_random(void **state)
 		check_parent(&p, &f);
 		check_reverse(&p, g, &f);
 		check_cycles(&p, &f, kinds);
+		check_lost_held(g, &f);
 		facts_fini(&f);
 		graph_free(g);
 	}
