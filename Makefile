@@ -184,7 +184,7 @@ FUZZ_MAKE = $(AGAIN) B=build/fuzz CC=clang WERROR= OPT="-O1 -g" SAN="-fsanitize=
 .PHONY: fuzz fuzz-smoke fuzz-programs
 fuzz-programs: $(FUZZ_BIN)
 
-$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c tests/fuzz/fuzz.h $(B)/libheapfx.a
+$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(wildcard tests/fuzz/*.h) $(B)/libheapfx.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(B)/libheapfx.a $(LDLIBS_ALL)
 
