@@ -215,6 +215,36 @@ static void put_figures(FILE *out, const struct report *r)
 	fputs("</dl>\n", out);
 }
 
+/* ---- the worst, for who has ten seconds: how much, what, what to do; the rest is one click away */
+
+static void put_worst_one(FILE *out, const struct report *r, const struct rp_suspect *s)
+{
+	uint64_t of = report_heap_bytes(r);
+
+	fprintf(out, "<li class=\"%s\"><a href=\"#%s\"><span class=\"size\">",
+		severity_name(rule_get(s->rule)->severity), s->id ? s->id : "suspects");
+	put_bytes(out, s->retained);
+	fputs("</span>", out);
+	if (of)
+		fprintf(out, "<span class=\"part\">%.1f%%</span>",
+			100.0 * (double)s->retained / (double)of);
+	fputs("<span class=\"title\">", out);
+	put_name(out, s->title, HTML_TITLE);
+	fputs("</span></a><p>", out);
+	put_name(out, s->advice ? s->advice : rule_get(s->rule)->advice, HTML_TITLE);
+	fputs("</p></li>\n", out);
+}
+
+static void put_worst(FILE *out, const struct report *r)
+{
+	if (!r->suspects.n)
+		return;
+	fputs("<ol class=\"worst\" aria-label=\"the worst suspects\">\n", out);
+	for (size_t i = 0; i < r->suspects.n && i < HTML_WORST; i++)
+		put_worst_one(out, r, &r->suspects.v[i]);
+	fputs("</ol>\n", out);
+}
+
 /* ---- where it went */
 
 /* The colour of a line: what memory of that kind means to a reader. */
@@ -406,6 +436,7 @@ static struct err *html_write(const struct report *r, const struct writer_option
 	put_nav(out, r);
 	put_what(out, r);
 	put_figures(out, r);
+	put_worst(out, r);
 	put_where(out, r);
 	put_categories(out, r);
 	html_suspects(out, r);

@@ -13,6 +13,7 @@
 enum {
 	HTML_NAME = 200,  /* characters of a name in a table */
 	HTML_TITLE = 600, /* of a sentence */
+	HTML_WORST = 3, /* suspects that the first screen has in short */
 	HTML_SUSPECTS = 200,
 	HTML_TYPES = 2000,
 	HTML_GROUPS = 400,    /* of goroutines, of threads */

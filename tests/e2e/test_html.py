@@ -118,6 +118,23 @@ def test_says_what_the_report_says(tab, pages, name):
 	assert [c for c in cells(tab) if c[0] == "all"][0][2] == 100.0
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_first_screen_has_the_worst(tab, pages, name):
+	"""The verdict, and the three worst with what to do, before anything is scrolled; each leads to all that is known of it."""
+	suspects = json.loads(heapfx_ok("analyze", *arguments(name), "--format", "json", timeout=120).out)["suspects"][:3]
+	opened(tab, pages(name))
+	worst = tab.locator(".worst li")
+	assert worst.count() == len(suspects) > 0
+	for i, suspect in enumerate(suspects):
+		one = worst.nth(i)
+		assert one.locator(".title").inner_text() == suspect["title"]
+		assert one.locator("p").inner_text() == suspect["advice"]
+		assert one.bounding_box()["y"] + one.bounding_box()["height"] < 700
+	worst.nth(0).locator("a").click()
+	at = tab.locator("details.suspect").first.bounding_box()
+	assert 0 <= at["y"] < 1000 and tab.url.endswith("#" + suspects[0]["id"])
+
+
 def test_flame_graph(tab, pages):
 	opened(tab, pages("leakzoo.bookworm"))
 	before = cells(tab)
