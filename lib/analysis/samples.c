@@ -22,7 +22,9 @@ enum {
 	UNTYPED_SMALL = 256,
 	HOLDERS_MAX = 4096,    /* threads and goroutines told apart */
 	AHEAD = 24,	       /* how far random accesses are prefetched */
-	CLIMB_MAX = 16,	       /* dominators a node may look at on average */
+	SET_EMPTY = 1,
+	SETS_MAX = 1 << 15,    /* of samples above a node: past that the tree is walked */
+	SET_MEMBERS_MAX = 1 << 22,
 };
 
 enum { V_OBJECTS, V_BYTES, V_RETAINED, V_FREE };
@@ -554,41 +556,163 @@ static bool may_come_again(const struct sum *sum, const struct path_row *rows)
 }
 
 /*
- * Does a dominator of node belong to its sample? Only a row of a loop has more of its own above it
- * and another between. Every step takes from `left`.
+ * Which samples stand above a node, where its own may stand among them: only a row of a loop has
+ * more of its own above it and another between.  Such sets are few, so a node has the number of its
+ * own; it is that of its dominator exactly when the sample stood there already.
  */
-static bool is_inside(const struct sampling *x, node_id node, uint64_t *left)
+struct above {
+	const struct sampling *x;
+	struct {
+		struct above_set {
+			uint64_t hash;
+			const uint32_t *members; /* `kept` of sums */
+			uint32_t n;
+		} *v;
+		size_t n, cap;
+	} sets;			  /* 0 stands for unknown, 1 is empty */
+	struct pair_table set_of; /* by hash of the members in any order, size */
+	struct pair_table next;	  /* by set, kept */
+	struct arena mem;
+	uint64_t n_members;
+	uint16_t *set; /* by node */
+	struct col set_col, stack;
+};
+
+static void above_fini(struct above *a)
 {
-	const struct sum *sums = x->sums.v, *own = &sums[x->path[node]];
-	const struct path_row *rows = x->tree.rows.v;
-	node_id up = x->f->idom[node];
+	free(a->sets.v);
+	free(a->set_of.slots);
+	free(a->next.slots);
+	arena_fini(&a->mem);
+	col_close(&a->set_col);
+	col_close(&a->stack);
+}
 
-	while (up != NODE_NONE && *left) {
-		const struct sum *sum = &sums[x->path[up]];
-
-		if (sum->kept == own->kept)
+static bool set_has(const struct above_set *set, uint32_t kept)
+{
+	for (uint32_t i = 0; i < set->n; i++)
+		if (set->members[i] == kept)
 			return true;
-		if (!may_come_again(own, rows) || (own->kept && !may_come_again(sum, rows)))
-			return false;
-		up = x->f->idom[up];
-		--*left;
-	}
 	return false;
 }
 
-/* What a dominator of its sample retains brings nothing. False: that took too many steps. */
-static bool retain_by_climbing(struct sampling *x, struct rp_sample *out)
+static uint64_t member_hash(uint32_t kept)
 {
-	uint64_t left = CLIMB_MAX * (uint64_t)x->g->n;
+	uint64_t h = (kept + 1ull) * 0x9e3779b97f4a7c15;
 
+	return (h ^ h >> 29) * 0xc2b2ae3d27d4eb4f;
+}
+
+/* The set of `n` members and one more; 0: too many, or no memory. */
+static uint16_t set_with(struct above *a, const uint32_t *members, uint32_t n, uint32_t kept)
+{
+	struct above_set set = { .n = n + 1 };
+	uint32_t *v, *place;
+
+	if (a->sets.n >= SETS_MAX || a->n_members + set.n > SET_MEMBERS_MAX)
+		return 0;
+	v = arena_alloc(&a->mem, set.n * sizeof(*v));
+	if (!v)
+		return 0;
+	for (uint32_t i = 0; i <= n; i++) {
+		v[i] = i < n ? members[i] : kept;
+		set.hash += member_hash(v[i]);
+	}
+	set.members = v;
+	a->n_members += set.n;
+	place = pair_place(&a->set_of, set.hash, set.n);
+	if (!place)
+		return 0;
+	if (!*place && !vec_push(&a->sets, &set)) {
+		a->set_of.n--;
+		return 0;
+	}
+	if (!*place)
+		*place = (uint32_t)a->sets.n;
+	return (uint16_t)(*place - 1);
+}
+
+/* Below a dominator with set `from`: 0 when there are too many. */
+static uint16_t set_below(struct above *a, uint16_t from, const struct sum *own)
+{
+	uint32_t *place = pair_place(&a->next, from, own->kept);
+	const struct above_set *set = &a->sets.v[from];
+	const uint32_t other = 0;
+	uint16_t to;
+
+	if (!place)
+		return 0;
+	if (*place)
+		return (uint16_t)(*place - 1);
+	if (may_come_again(own, a->x->tree.rows.v))
+		to = set_has(set, own->kept) ? from : set_with(a, set->members, set->n, own->kept);
+	else /* what lies between loops ends them; "(other)" is one sample all over */
+		to = set_with(a, &other, set_has(set, 0), own->kept);
+	if (to)
+		*place = to + 1u;
+	else
+		a->next.n--;
+	return to;
+}
+
+/* The sets of a node and of all that hold it and have none yet; false: too many. */
+static bool find_set(struct above *a, node_id node)
+{
+	node_id *stack = a->stack.base, at = node;
+	const node_id *idom = a->x->f->idom;
+	uint16_t set = SET_EMPTY;
+	uint64_t n = 0;
+
+	for (; at != NODE_NONE && !a->set[at] && n < a->stack.max; at = idom[at])
+		stack[n++] = at;
+	if (at != NODE_NONE)
+		set = a->set[at];
+	while (n-- && set) {
+		set = set_below(a, set, &a->x->sums.v[a->x->path[stack[n]]]);
+		a->set[stack[n]] = set;
+	}
+	return set;
+}
+
+static struct err *open_above(struct sampling *x, struct above *a)
+{
+	const struct above_set none = {};
+	uint64_t deepest = (uint64_t)x->g->n_live + 1;
+	struct err *err = col_fixed(x->env, 2, x->g->n, "retained by path", &a->set_col);
+
+	if (!err)
+		err = col_fixed(x->env, 4, deepest, "retained by path", &a->stack);
+	if (!err && (!vec_push(&a->sets, &none) || !vec_push(&a->sets, &none)))
+		err = &err_nomem;
+	a->x = x;
+	a->set = a->set_col.base;
+	return err;
+}
+
+/* What a dominator of its sample retains brings nothing. *ret false: there are too many sets. */
+static struct err *retain_by_sets(struct sampling *x, struct rp_sample *out, bool *ret)
+{
+	_cleanup_(above_fini) struct above a = {};
+	const node_id *idom = x->f->idom;
+	struct err *err = open_above(x, &a);
+
+	*ret = true;
+	if (err)
+		return err;
 	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
-		if (it.id + AHEAD < x->g->n && x->f->idom[it.id + AHEAD] != NODE_NONE)
-			__builtin_prefetch(&x->path[x->f->idom[it.id + AHEAD]]);
-		if (!is_inside(x, it.id, &left))
+		node_id up = idom[it.id];
+
+		if (it.id + AHEAD < x->g->n && idom[it.id + AHEAD] != NODE_NONE)
+			__builtin_prefetch(&a.set[idom[it.id + AHEAD]]);
+		if (!a.set[it.id] && !find_set(&a, it.id)) {
+			*ret = false;
+			return NULL;
+		}
+		if (a.set[it.id] != (up == NODE_NONE ? SET_EMPTY : a.set[up]))
 			out[x->sums.v[x->path[it.id]].kept].values[V_RETAINED] +=
 				(int64_t)facts_retained_of(x->f, it.id, it.size);
 	}
-	return left;
+	return NULL;
 }
 
 static void enter(struct sampling *x, struct tree_links *t, node_id node)
@@ -812,6 +936,7 @@ static struct err *sample(struct sampling *x)
 {
 	struct rp_sample *out;
 	size_t n_kept;
+	bool all;
 	struct err *err = place_all(x);
 
 	if (!err)
@@ -826,7 +951,9 @@ static struct err *sample(struct sampling *x)
 	if (!out)
 		return &err_nomem;
 	err = fill_samples(x, out);
-	if (!err && !retain_by_climbing(x, out))
+	if (!err)
+		err = retain_by_sets(x, out, &all);
+	if (!err && !all)
 		err = retain_by_walking(x, out, n_kept);
 	return err ? err : finish(x, out, n_kept);
 }

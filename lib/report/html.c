@@ -215,7 +215,7 @@ static void put_figures(FILE *out, const struct report *r)
 	fputs("</dl>\n", out);
 }
 
-/* ---- the worst, for who has ten seconds: how much, what, what to do; the rest is one click away */
+/* ---- the worst, for who has ten seconds: how much, what, what to do; each leads to the rest */
 
 static void put_worst_one(FILE *out, const struct report *r, const struct rp_suspect *s)
 {
