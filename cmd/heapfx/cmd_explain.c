@@ -360,6 +360,20 @@ static void say_looks(struct explanation *x, node_id node)
 	text_fini(&t);
 }
 
+/* Of two types that contradict both. */
+static void say_type(struct explanation *x, node_id node)
+{
+	const struct types *types = x->run->graph->types;
+	const struct type_row *row = &types->v[graph_type(x->run->graph, node)];
+	type_id rival = types_rival(types, node);
+
+	say(x, "type", "%s", row->name);
+	if (rival)
+		say(x, "or else", "%s: pointers of both types lead here", types->v[rival].name);
+	if (row->confidence)
+		say(x, "type known by", "%s", confidence_name((enum confidence)row->confidence));
+}
+
 static void say_used(struct explanation *x, node_id node)
 {
 	struct run *run = x->run;
@@ -367,7 +381,7 @@ static void say_used(struct explanation *x, node_id node)
 	enum reach reach = run->facts.reach[node];
 
 	if (type_name(run->graph, node))
-		say(x, "type", "%s", type_name(run->graph, node));
+		say_type(x, node);
 	else
 		say_looks(x, node);
 	if (!run->saved)

@@ -263,6 +263,8 @@ static void join(struct report *r)
 		last->bytes += t->bytes;
 		last->retained += t->retained;
 		last->knows_retained &= t->knows_retained;
+		if (t->confidence < last->confidence)
+			last->confidence = t->confidence;
 	}
 	r->types.n = n;
 }
@@ -280,6 +282,7 @@ static struct err *add_rows(const struct census *c, struct report *r)
 			.bytes = k->bytes,
 			.retained = k->retained,
 			.knows_retained = c->f->idom && !k->is_unsure,
+			.confidence = (enum confidence)row->confidence,
 		};
 
 		if (!k->count)

@@ -24,6 +24,7 @@ struct type_row {
 	uint64_t size;	  /* of one value; 0 = varies */
 	uint64_t handle;  /* the typer's own; (typer, handle) is unique */
 	uint8_t language, typer; /* enum type_language; index in the typer registry */
+	uint8_t confidence; /* enum confidence: what its name comes from */
 };
 
 /* What a node may be besides what it is: two that are as sure contradict. */

@@ -310,7 +310,7 @@ ROWS_TABLE("arenas", PART_DESCRIPTION, arena_rows, INT("heap"), ADDRESS("address
 /* ---- findings */
 
 ROWS_TABLE("types", PART_FINDINGS, type_rows, TEXT("name"), TEXT("language"), INT("count"), INT("bytes"),
-	   INT("retained"))
+	   INT("retained"), TEXT("confidence"))
 {
 	const struct report *r = q->src.report;
 
@@ -326,6 +326,8 @@ ROWS_TABLE("types", PART_FINDINGS, type_rows, TEXT("name"), TEXT("language"), IN
 		give_int(&row[3], type->bytes);
 		if (type->knows_retained)
 			give_int(&row[4], type->retained);
+		if (type->confidence)
+			give_text(&row[5], confidence_name(type->confidence));
 	}
 	return NULL;
 }

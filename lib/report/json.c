@@ -256,6 +256,8 @@ static void put_types(struct json *j, const struct report *r)
 		json_uint(j, "bytes", t->bytes);
 		if (t->knows_retained)
 			json_uint(j, "retained", t->retained);
+		if (t->confidence)
+			json_text(j, "confidence", confidence_name(t->confidence));
 		json_end_map(j);
 	}
 	json_end_list(j);

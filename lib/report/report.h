@@ -217,6 +217,7 @@ struct rp_type {
 	const char *name, *language;
 	uint64_t count, bytes, retained;
 	bool knows_retained;
+	enum confidence confidence; /* of the name, where it is least */
 };
 
 /* Pools of one kind with the same names up to the outermost. */

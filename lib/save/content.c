@@ -293,6 +293,7 @@ static void io_rp_type(struct io *io, struct rp_type *t)
 	io_u64(io, &t->bytes);
 	io_u64(io, &t->retained);
 	io_bool(io, &t->knows_retained);
+	io_enum(io, &t->confidence, CONF_RUNTIME + 1);
 }
 
 static void io_root(struct io *io, struct rp_root *r)
@@ -666,7 +667,7 @@ static void io_report(struct io *io, struct report *r)
 		io_rp_total(io, &r->reach[i]);
 	for (size_t i = 0; i < CAT_COUNT; i++)
 		io_rp_total(io, &r->categories[i]);
-	io_list(io, &r->types, 48, io_rp_type);
+	io_list(io, &r->types, 56, io_rp_type);
 	io_list(io, &r->suspects, 200, io_suspect);
 	io_list(io, &r->cycles, 48, io_cycle);
 	io_u64(io, &r->n_cycles);
@@ -702,6 +703,13 @@ static void io_type(struct io *io, struct type_row *t)
 	io_word(io, &t->name);
 	io_u64(io, &t->size);
 	io_enum(io, &t->language, LANG_PYTHON + 1);
+	io_enum(io, &t->confidence, CONF_RUNTIME + 1);
+}
+
+static void io_rival(struct io *io, struct type_rival *r)
+{
+	io_num(io, &r->node);
+	io_num(io, &r->type);
 }
 
 static void io_place(struct io *io, struct save_place *p)
@@ -735,7 +743,8 @@ void io_content(struct io *io, struct saved_content *c)
 	io_num(io, &c->n_roots);
 	io_num(io, &c->grain_shift);
 	io_array(io, &c->sources, &c->n_sources, 48, io_source);
-	io_array(io, &c->types, &c->n_types, 24, io_type);
+	io_array(io, &c->types, &c->n_types, 32, io_type);
+	io_array(io, &c->rivals, &c->n_rivals, 16, io_rival);
 	io_array(io, &c->wheres, &c->n_wheres, 8, io_word);
 	io_array(io, &c->allocators, &c->n_allocators, 8, io_word);
 	io_array(io, &c->places, &c->n_places, 48, io_place);

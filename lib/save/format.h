@@ -63,9 +63,10 @@ struct saved_content {
 	struct save_input input;
 	/* of the graph */
 	uint64_t n, m, n_live, live_bytes;
-	uint32_t n_roots, n_sources, n_types, grain_shift;
+	uint32_t n_roots, n_sources, n_types, n_rivals, grain_shift;
 	struct root_source *sources;
 	struct type_row *types;
+	struct type_rival *rivals; /* by node */
 	uint32_t n_wheres, n_allocators;
 	const char **wheres, **allocators;
 	struct save_place *places;

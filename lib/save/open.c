@@ -294,7 +294,7 @@ static struct err *make_graph(struct saved *s)
 	if (!g)
 		return &err_nomem;
 	s->graph = g;
-	f->types = (struct types){ .v = c->types, .n = c->n_types };
+	f->types = (struct types){ .v = c->types, .n = c->n_types, .rivals = { .v = c->rivals, .n = c->n_rivals } };
 	*g = (struct graph){
 		.env = f->env, .n = (node_id)c->n, .m = c->m, .n_live = (node_id)c->n_live,
 		.live_bytes = c->live_bytes, .n_roots = c->n_roots, .n_sources = c->n_sources,
@@ -461,6 +461,10 @@ static bool nodes_are_sound(const struct saved *s)
 			return false;
 	if (g->n % 64 && g->live[g->n / 64] >> g->n % 64)
 		return false;
+	for (uint32_t i = 0; i < f->content.n_rivals; i++)
+		if (f->content.rivals[i].type >= f->content.n_types ||
+		    (i && f->content.rivals[i].node <= f->content.rivals[i - 1].node))
+			return false;
 	for (uint64_t i = 0; i < g->n && g->type_narrow; i++)
 		most_type = g->type_narrow[i] > most_type ? g->type_narrow[i] : most_type;
 	if (most_type && most_type >= f->content.n_types)

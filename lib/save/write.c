@@ -276,6 +276,8 @@ static struct err *add_content(struct writer *w)
 	c->n_sources = g->n_sources;
 	c->types = g->types ? g->types->v : NULL;
 	c->n_types = g->types ? (uint32_t)g->types->n : 0;
+	c->rivals = g->types ? g->types->rivals.v : NULL;
+	c->n_rivals = g->types ? (uint32_t)g->types->rivals.n : 0;
 	c->wheres = w->wheres;
 	c->allocators = (const char **)s->allocators;
 	c->n_allocators = (uint32_t)s->n_allocators;

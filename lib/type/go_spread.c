@@ -122,6 +122,7 @@ static bool intern(struct spread *s, struct shape *shape)
 	struct text name = TEXT_INIT;
 	struct type_row row = { .handle = (uintptr_t)shape,
 				.language = LANG_GO,
+				.confidence = CONF_RUNTIME,
 				.typer = s->cols->typer };
 	struct err *err;
 

@@ -29,6 +29,7 @@ struct native_shape {
 	uint8_t language; /* enum type_language */
 	bool is_guess, is_gobject;
 	uint32_t head; /* bytes in front of a value, its library's: a GObject's private data */
+	bool by_class; /* what blocks of it say themselves: a vtable, its type_info */
 	struct native_type *type; /* of one object; NULL: DWARF does not tell */
 	type_id id;	  /* 0 before one is assigned */
 };
@@ -123,6 +124,7 @@ struct native {
 		size_t n, cap;
 	} locals;
 	const struct count_rules *rules; /* NULL: none */
+	uint32_t few; /* blocks that a round of native_spread() keeps a list of; of more a bitmap is read */
 	uint32_t *state; /* while types spread, instead of cols->type and ->confidence: native_join.c's own */
 	struct addrmap rivals; /* the same */
 	struct gobject_types gobjects; /* GLib's classes */

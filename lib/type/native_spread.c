@@ -27,7 +27,6 @@ enum {
 	COMING = 16,  /* values whose bytes are on their way; a power of two, as the next one */
 	PENDING = 32, /* pointers on their way; halfway there their block is known */
 	AHEAD = 16,   /* blocks whose type is on its way when a round begins */
-	FEW = 1 << 14,
 	STEPS = 16, /* to the next block's bits, before they are searched for */
 	LINES = 256,  /* bytes of a value that are fetched ahead */
 	ROUNDING = 24,	/* bytes that malloc may give more than were asked for */
@@ -55,13 +54,13 @@ struct run {
 };
 
 /*
- * What a round follows.  Of few blocks there is a list; where it does not hold all of them they are
+ * What a round follows.  Of few blocks (native.few) there is a list; where it does not hold all they are
  * found in the bitmap, in address order, which spares much of the way to their bytes.
  */
 struct round {
 	struct col bits; /* one an id */
 	struct typed *few;
-	uint64_t n_blocks; /* more than FEW: `few` has not all of them */
+	uint64_t n_blocks; /* more than native.few: `few` has not all of them */
 	struct col runs;
 };
 
@@ -197,7 +196,7 @@ static void queue_block(struct native_spread *s, uint32_t id, taddr at)
 	if (bit_get(s->next.bits.base, id))
 		return;
 	bit_set(s->next.bits.base, id);
-	if (s->next.n_blocks < FEW)
+	if (s->next.n_blocks < s->n->few)
 		s->next.few[s->next.n_blocks] = (struct typed){ .at = at, .id = id };
 	s->next.n_blocks++;
 }
@@ -792,7 +791,7 @@ static void end_round(struct native_spread *s)
 
 static void follow_round(struct native_spread *s)
 {
-	bool many = s->now.n_blocks > FEW;
+	bool many = s->now.n_blocks > s->n->few;
 	const struct run *runs = s->now.runs.base;
 	struct err *err = NULL;
 
@@ -924,7 +923,7 @@ static struct err *open_round(struct native *n, struct round *r)
 {
 	struct err *err = col_fixed(n->env, 8, bits_words(n->blocks->grains.n) + 1, "types", &r->bits);
 
-	r->few = malloc(FEW * sizeof(*r->few));
+	r->few = calloc(n->few + 1, sizeof(*r->few));
 	if (!err && !r->few)
 		return &err_nomem;
 	return err ? err : col_open(n->env, sizeof(struct run), RUNS_MAX, "types", &r->runs);

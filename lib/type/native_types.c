@@ -10,6 +10,8 @@
 #include "type/native.h"
 #include "type/pools.h"
 
+enum { FEW = 1 << 14 };
+
 const uint8_t *native_view(struct native *n, taddr at, uint64_t *ret_avail)
 {
 	return window_view(&n->window, n->img, at, ret_avail);
@@ -44,6 +46,7 @@ struct err *native_intern(struct native *n, struct native_shape *shape)
 		.handle = (uintptr_t)shape,
 		.language = shape->language,
 		.typer = n->cols->typer,
+		.confidence = shape->is_guess ? CONF_GUESS : shape->by_class ? CONF_RUNTIME : CONF_DEBUG_INFO,
 	};
 	struct err *err = shape->id ? NULL : types_intern(n->cols->types, &row, &shape->id);
 
@@ -222,7 +225,7 @@ static struct err *open_typer(struct env *env, const struct image *img, const st
 
 	if (!n)
 		return &err_nomem;
-	*n = (struct native){ .env = env, .img = img, .blocks = blocks, .rules = pools ? pools->rules : NULL };
+	*n = (struct native){ .env = env, .img = img, .blocks = blocks, .few = FEW, .rules = pools ? pools->rules : NULL };
 	err = cxx_open(img, &n->cxx);
 	if (!err)
 		err = open_dwarf(n);

@@ -85,6 +85,7 @@ static struct err *assign(struct native *n, uint32_t id, struct cxx_class *of, e
 	if (!*shape)
 		return &err_nomem;
 	(*shape)->type = seen->type;
+	(*shape)->by_class = true;
 	return native_assign(n, id, *shape, is_guess ? TYPE_GUESSED : TYPE_EXACT);
 }
 
