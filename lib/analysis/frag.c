@@ -51,8 +51,7 @@ static const struct knob {
 	{ "mimalloc", PART_BETWEEN, "mi_collect(true)",
 	  "a page goes back when it is empty: allocate by lifetime" },
 	{ "mimalloc", PART_IDLE, "mi_collect(true)",
-	  "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY), and where it is listed "
-	  "MIMALLOC_MINIMAL_PURGE_SIZE" },
+	  "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY)" },
 	{ "go", PART_BETWEEN, NULL,
 	  "a span goes back when it is empty: copy what lives long, or allocate it first" },
 	{ "go", PART_IDLE, "debug.FreeOSMemory()", "set GOMEMLIMIT, or lower GOGC" },
@@ -147,6 +146,8 @@ static struct err *advise(struct report *r, const struct rp_heap *h, enum part p
 		text_add(&t, k->setting ? "; " : "");
 	}
 	text_add(&t, k->setting ? k->setting : "");
+	for (size_t i = 0; i < h->n_settings && part == PART_IDLE; i++)
+		text_printf(&t, ", or %s", h->settings[i].name);
 	out->advice = report_text(r, &t);
 	text_fini(&t);
 	return out->advice ? NULL : &err_nomem;

@@ -25,6 +25,7 @@ enum {
 	CODE = 0x20000000,
 	BLOCK = 256,
 	BIG = 0x8000,	     /* from there on one block of 4096 bytes after the other */
+	HALF = 0xf000,	     /* and from there on of 2048 */
 	PATCH_BYTES = 11,
 	MAX_PATCHES = 512,
 };
@@ -71,7 +72,7 @@ static struct err *walk(void *ctx, uint32_t no, struct block_sink *sink)
 
 	(void)ctx;
 	(void)no;
-	for (taddr at = HEAP; at < DATA; at += at < HEAP + BIG ? BLOCK : 4096)
+	for (taddr at = HEAP; at < DATA; at += at < HEAP + BIG ? BLOCK : at < HEAP + HALF ? 4096 : 2048)
 		block_sink_add(sink, at, ++n % 11 != 0);
 	return NULL;
 }
