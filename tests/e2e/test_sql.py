@@ -34,6 +34,25 @@ def test_blocks_are_the_truth(name):
 			assert found[address]["reach"] == state
 
 
+def plan(query):
+	return [row["detail"] for row in rows(NATIVE[0], "explain query plan " + query)]
+
+
+def test_plans_of_queries():
+	"""Groups come as groups in one scan, nothing is sorted but the groups; an id or an address is no scan of all."""
+	grouped = plan("select type, sum(retained) from blocks group by 1 order by 2 desc limit 10")
+	assert [line.split(" VIRTUAL")[0] for line in grouped] == ["SCAN blocks", "USE TEMP B-TREE FOR ORDER BY"]
+
+	def index(query):
+		return int(re.search(r"VIRTUAL TABLE INDEX (\d+):", plan(query)[-1])[1])
+	everything = {table: index(f"select * from {table}") for table in ("blocks", "edges")}
+	for table, where in (("blocks", "id = 5"), ("blocks", "address = '0x5'"), ("edges", "src = 5"), ("edges", "dst = 5"),
+			("blocks", "address between '0x5' and '0x9'")):
+		assert index(f"select * from {table} where {where}") != everything[table], where
+	joined = plan("select b.type from edges e join blocks b on b.id = e.dst where e.src = 7")
+	assert len(joined) == 2 and not any("AUTOMATIC" in line for line in joined)
+
+
 @pytest.mark.parametrize("name", NATIVE)
 def test_free_blocks_are_those_of_the_blocks_command(name):
 	listed = [(b["address"], b["size"], b["where"], b["allocator"], b.get("arena"))
