@@ -28,18 +28,24 @@ enum {
 	PASS_BYTES = 1 << 20,
 };
 
+enum role {
+	ROLE_START,   /* of one of the chunks that it would be */
+	ROLE_OWN,     /* of the chunk itself */
+	ROLE_CONTROL, /* the same place in another chunk of the size */
+};
+
 /* An address that pointers may lead to, and who asks. */
 struct wanted {
 	taddr mem;
 	uint32_t doubt;
-	uint8_t is_control;
+	uint8_t role; /* enum role */
 	uint8_t outside, inside; /* found elsewhere; found behind the first header in the chunk itself */
 };
 
 struct doubt {
 	struct glibc_inner in;
 	uint32_t piece;
-	uint32_t n_starts, outside, any, n_controls, controls;
+	uint32_t n_starts, outside, any, own, n_controls, controls;
 };
 
 struct part {
@@ -127,9 +133,9 @@ static unsigned sieve_at(taddr mem)
 	return (unsigned)((mem >> 4) * 0x9e3779b97f4a7c15ull >> 50);
 }
 
-static struct err *add_target(struct settle *s, uint32_t doubt, taddr mem, bool is_control)
+static struct err *add_target(struct settle *s, uint32_t doubt, taddr mem, enum role role)
 {
-	struct wanted t = { .mem = mem, .doubt = doubt, .is_control = is_control };
+	struct wanted t = { .mem = mem, .doubt = doubt, .role = (uint8_t)role };
 	unsigned bit = sieve_at(mem);
 
 	s->sieve[bit / 64] |= 1ull << bit % 64;
@@ -145,7 +151,7 @@ static struct err *add_starts(struct settle *s, uint32_t no)
 
 	for (; at < d->in.end && d->n_starts < STARTS_MAX && window_u64(&w, at + 8, &header);
 	     at += chunk_size(header), d->n_starts++) {
-		struct err *err = add_target(s, no, at + CHUNK_HEADER, false);
+		struct err *err = add_target(s, no, at + CHUNK_HEADER, ROLE_START);
 
 		if (err)
 			return err;
@@ -172,7 +178,7 @@ static struct err *add_controls(struct settle *s, uint32_t no)
 				break;
 			if (chunk_size(header) == size && bit_get(s->sink->used, grain)) {
 				struct err *err = add_target(
-					s, no, at + (d->in.inner - d->in.chunk) + CHUNK_HEADER, true);
+					s, no, at + (d->in.inner - d->in.chunk) + CHUNK_HEADER, ROLE_CONTROL);
 
 				if (err)
 					return err;
@@ -191,14 +197,16 @@ static int by_mem(const void *a, const void *b)
 		return x->mem > y->mem ? 1 : -1;
 	if (x->doubt != y->doubt)
 		return x->doubt > y->doubt ? 1 : -1;
-	return x->is_control - y->is_control;
+	return x->role - y->role;
 }
 
 static struct err *collect_targets(struct settle *s)
 {
 	for (uint32_t i = 0; i < s->doubts.n; i++) {
-		struct err *err = add_starts(s, i);
+		struct err *err = add_target(s, i, s->doubts.v[i].in.chunk + CHUNK_HEADER, ROLE_OWN);
 
+		if (!err)
+			err = add_starts(s, i);
 		if (!err)
 			err = add_controls(s, i);
 		if (err)
@@ -319,8 +327,10 @@ static void count_hits(struct settle *s)
 		const struct wanted *t = &s->targets.v[i];
 		struct doubt *d = &s->doubts.v[t->doubt];
 
-		if (t->is_control) {
+		if (t->role == ROLE_CONTROL) {
 			d->controls += t->outside || t->inside;
+		} else if (t->role == ROLE_OWN) {
+			d->own += t->outside || t->inside;
 		} else {
 			d->outside += t->outside;
 			d->any += t->outside || t->inside;
@@ -328,8 +338,14 @@ static void count_hits(struct settle *s)
 	}
 }
 
+/*
+ * What nobody holds by its start, while others of its size are held inside at the same place, too, is
+ * an object behind data of its library's (a GObject, a GParamSpec).
+ */
 static bool is_several(const struct doubt *d)
 {
+	if (!d->own && d->controls)
+		return false;
 	return d->outside && d->any * 4 >= d->n_starts && d->controls * 8 <= d->n_controls;
 }
 
