@@ -1,6 +1,6 @@
 /*
- * type/gobject.c - from the table of fundamental types, which each lead to themselves, to GObject's
- * type and all that are derived of it.
+ * type/gobject.c - from the table of fundamental types, which each lead to themselves, to all that are
+ * derived of them.
  */
 #include "type/gobject.h"
 
@@ -18,6 +18,9 @@ enum {
 	FUNDAMENTALS = 22, /* G_TYPE_INVALID to G_TYPE_VARIANT */
 	OBJECT = 20,	   /* G_TYPE_OBJECT */
 	FUNDAMENTAL_MAX = 255 << 2,
+	/* GTypeFundamentalInfo, in front of the node */
+	INFO_FLAGS = 8,
+	INSTANTIATABLE = 2, /* G_TYPE_FLAG_INSTANTIATABLE */
 	/* struct _TypeNode */
 	NODE_N_CHILDREN = 16,
 	NODE_N_SUPERS = 20, /* the low byte */
@@ -160,20 +163,27 @@ static const char *name_of(struct gobject_types *g, const struct image *img, tad
 
 /* ---- classes */
 
-static struct err *add_class(struct gobject_types *g, const struct image *img, taddr quarks, taddr node)
+/* What all types of a fundamental one share. */
+struct family {
+	taddr quarks;
+	bool has_instances, is_object;
+};
+
+static struct err *add_class(struct gobject_types *g, const struct image *img, const struct family *f, taddr node,
+			     taddr data)
 {
-	taddr data = word(img, node + NODE_DATA), class = data ? word(img, data + DATA_CLASS) : 0;
-	struct gobject_class c = { .at = class };
+	taddr class = data && f->has_instances ? word(img, data + DATA_CLASS) : 0;
+	struct gobject_class c = { .at = class, .is_object = f->is_object };
 	uint32_t sizes;
 
-	/* Before there is a first object there is no class; one that there is leads back. */
+	/* Before there is a first instance there is no class; one that there is leads back. */
 	if (!class || word(img, class) != word(img, node + NODE_SUPERS))
 		return NULL;
 	sizes = half(img, data + DATA_INSTANCE_SIZE);
 	c.size = sizes & 0xffff;
 	c.before = align_up(sizes >> 16, 16);
-	c.name = name_of(g, img, quarks, node);
-	if (c.size < GOBJECT_SIZE || addrmap_get(&g->by_class, class))
+	c.name = name_of(g, img, f->quarks, node);
+	if (c.size < (f->is_object ? GOBJECT_SIZE : WORD) || addrmap_get(&g->by_class, class))
 		return NULL;
 	if (!vec_push(&g->classes, &c))
 		return &err_nomem;
@@ -186,20 +196,20 @@ static struct err *add_class(struct gobject_types *g, const struct image *img, t
 }
 
 /* A type and all that are derived of it. */
-static struct err *add_types(struct gobject_types *g, const struct image *img, taddr quarks, taddr object)
+static struct err *add_types(struct gobject_types *g, const struct image *img, const struct family *f, taddr first)
 {
 	struct {
 		taddr *v;
 		size_t n, cap;
 	} todo = {};
-	struct err *err = vec_push(&todo, &object) ? NULL : &err_nomem;
-	size_t seen = 0;
+	struct err *err = vec_push(&todo, &first) ? NULL : &err_nomem;
 
-	while (todo.n && !err && seen++ < TYPES_MAX) {
-		taddr node = todo.v[--todo.n], children = word(img, node + NODE_CHILDREN);
-		uint32_t n = half(img, node + NODE_N_CHILDREN);
+	while (todo.n && !err && g->nodes.n < TYPES_MAX) {
+		taddr at = todo.v[--todo.n], children = word(img, at + NODE_CHILDREN);
+		struct gobject_node node = { at, word(img, at + NODE_DATA) };
+		uint32_t n = half(img, at + NODE_N_CHILDREN);
 
-		err = add_class(g, img, quarks, node);
+		err = vec_push(&g->nodes, &node) ? add_class(g, img, f, at, node.data) : &err_nomem;
 		for (uint32_t i = 0; i < n && i < TYPES_MAX && todo.n < TYPES_MAX && !err; i++) {
 			taddr child = word(img, children + (uint64_t)i * WORD);
 
@@ -209,6 +219,23 @@ static struct err *add_types(struct gobject_types *g, const struct image *img, t
 		}
 	}
 	free(todo.v);
+	return err;
+}
+
+/* Fundamental types of programs' own as well. */
+static struct err *add_all(struct gobject_types *g, const struct image *img, taddr quarks, taddr table)
+{
+	struct err *err = NULL;
+
+	for (unsigned i = 1; i <= FUNDAMENTAL_MAX >> 2 && !err; i++) {
+		taddr node = word(img, table + (uint64_t)i * WORD);
+		struct family f = { .quarks = quarks, .is_object = i == OBJECT };
+
+		if (!node || word(img, node + NODE_SUPERS) != (uint64_t)i << 2)
+			continue;
+		f.has_instances = half(img, node - INFO_FLAGS) & INSTANTIATABLE;
+		err = add_types(g, img, &f, node);
+	}
 	return err;
 }
 
@@ -276,7 +303,7 @@ struct err *gobject_open(const struct image *img, const struct blocks *blocks, s
 	names.object = half(img, object + NODE_QNAME);
 	quarks = find_word(img, "libglib-2.0", on_quarks, &names);
 	find_signals(ret, &names);
-	err = add_types(ret, img, quarks, object);
+	err = add_all(ret, img, quarks, table);
 	if (err)
 		gobject_close(ret);
 	return err;
@@ -285,6 +312,7 @@ struct err *gobject_open(const struct image *img, const struct blocks *blocks, s
 void gobject_close(struct gobject_types *g)
 {
 	free(g->classes.v);
+	free(g->nodes.v);
 	addrmap_fini(&g->by_class);
 	arena_fini(&g->mem);
 	*g = (struct gobject_types){};

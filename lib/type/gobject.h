@@ -13,12 +13,13 @@
 #include "heap/blocks.h"
 #include "image/image.h"
 
-/* A class that objects are made of: of GObject, or derived of it. */
+/* A class that instances are made of: of GObject, GParamSpec and what else has instances. */
 struct gobject_class {
 	taddr at;	  /* what the first word of an object points at */
 	const char *name; /* "GtkLabel"; NULL: the dump does not have it */
 	uint32_t size;	  /* of an object, from what the program holds on */
 	uint32_t before;  /* bytes of private data in front of it */
+	bool is_object;	  /* derived of GObject: it has a ref_count */
 	void *user;	  /* of who asks: NULL at first */
 };
 
@@ -27,6 +28,12 @@ struct gobject_types {
 		struct gobject_class *v; /* in no order that counts */
 		size_t n, cap;
 	} classes;
+	struct {
+		struct gobject_node {
+			taddr node, data; /* struct _TypeNode, its TypeData; 0: none yet */
+		} *v;
+		size_t n, cap;
+	} nodes; /* of all types */
 	struct addrmap by_class; /* index in classes, + 1, by address */
 	taddr signals;		 /* g_signal_nodes: pointers by signal id; 0: not found */
 	uint32_t n_signals;	 /* room in it */

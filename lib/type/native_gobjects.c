@@ -75,7 +75,7 @@ static struct err *assign(struct native *n, uint32_t id, struct gobject_class *c
 		return &err_nomem;
 	(*shape)->type = s->type;
 	(*shape)->head = c->before;
-	(*shape)->is_gobject = true;
+	(*shape)->is_gobject = c->is_object;
 	return native_assign(n, id, *shape, is_guess ? TYPE_GUESSED : TYPE_EXACT);
 }
 
@@ -85,12 +85,12 @@ static struct err *on_block(void *arg, const struct native_block *b)
 	uint64_t avail = 0, most = n->gobjects.most_before;
 	const uint8_t *bytes;
 
-	if (b->usable < GOBJECT_SIZE || n->cols->confidence[b->id] >= TYPE_EXACT)
+	if (n->cols->confidence[b->id] >= TYPE_EXACT)
 		return NULL;
 	bytes = native_view(n, b->at, &avail);
 	if (!bytes || avail < b->usable)
 		return NULL;
-	for (uint64_t at = 0; at <= most && at <= b->usable - GOBJECT_SIZE; at += ALIGN) {
+	for (uint64_t at = 0; at <= most && b->usable >= WORD && at <= b->usable - WORD; at += ALIGN) {
 		struct gobject_class *c = gobject_class_at(&n->gobjects, load_u64(bytes + at));
 		struct err *err;
 
@@ -100,6 +100,45 @@ static struct err *on_block(void *arg, const struct native_block *b)
 		return err ? err : col_append(&n->objects, &b->id, 1);
 	}
 	return NULL;
+}
+
+/* A struct of libgobject's in the block that begins there, or is a fundamental type's node. */
+static struct err *assign_own(struct native *n, taddr at, struct native_shape *shape)
+{
+	uint32_t id = at ? block_at(n->blocks, at) : BLOCK_NONE;
+	struct block b;
+
+	if (id == BLOCK_NONE || !shape || n->cols->confidence[id] >= TYPE_EXACT)
+		return NULL;
+	block_get(n->blocks, id, &b);
+	if (!b.used || at < b.addr || at - b.addr > WORD)
+		return NULL;
+	return native_assign(n, id, shape, TYPE_EXACT);
+}
+
+/* What describes the types: nodes, their data, classes. */
+static struct err *name_types(struct native *n)
+{
+	struct native_shape *node = native_shape_new(n, "TypeNode", NATIVE_VALUE, false, LANG_C),
+			    *data = native_shape_new(n, "TypeData", NATIVE_VALUE, false, LANG_C);
+	struct err *err = node && data ? NULL : &err_nomem;
+
+	for (size_t i = 0; i < n->gobjects.nodes.n && !err; i++) {
+		err = assign_own(n, n->gobjects.nodes.v[i].node, node);
+		if (!err)
+			err = assign_own(n, n->gobjects.nodes.v[i].data, data);
+	}
+	for (size_t i = 0; i < n->gobjects.classes.n && !err; i++) {
+		const struct gobject_class *c = &n->gobjects.classes.v[i];
+		struct text name = TEXT_INIT;
+
+		if (!c->name)
+			continue;
+		text_printf(&name, "%sClass", c->name);
+		err = assign_own(n, c->at, native_shape_new(n, text_str(&name), NATIVE_VALUE, false, LANG_C));
+		text_fini(&name);
+	}
+	return err;
 }
 
 static int by_number(const void *pa, const void *pb)
@@ -286,6 +325,8 @@ struct err *native_gobjects(struct native *n)
 	if (err || !n->gobjects.classes.n)
 		return err;
 	err = native_each(n, on_block, n);
+	if (!err)
+		err = name_types(n);
 	if (!err && n->objects.n != before)
 		qsort(n->objects.base, n->objects.n, sizeof(uint32_t), by_number);
 	return err ? err : find_signals(n);

@@ -54,6 +54,7 @@ static struct fake_image *make(void)
 		fake_image_put(f, TABLE + 8 * i, NODES + 0x100 * i);
 		fake_image_put(f, NODES + 0x100 * i + 72, i << 2);
 	}
+	fake_image_put(f, NODES + 0x100 * 20 - 8, 2); /* it has instances */
 	fake_image_put(f, NODES + 0x100 * 20 + 16, 1);
 	fake_image_put(f, NODES + 0x100 * 20 + 24, CHILDREN);
 	fake_image_put(f, NODES + 0x100 * 20 + 40, 4);
