@@ -32,6 +32,9 @@ enum {
 	DATA_CLASS = 56,
 	DATA_INSTANCE_SIZE = 64,
 	DATA_PRIVATE_SIZE = 66,
+	CLOSURE = 32, /* in struct _GRealClosure */
+	REAL_CLOSURE_WORDS = 8,
+	CLOSURE_REFS = 0x7fff, /* its ref_count, in its first word */
 	SIGNAL_NAME = 16, /* in struct _SignalNode, which begins with its id */
 	SIGNALS_LEAST = 2,
 	TYPES_MAX = 1 << 14,
@@ -328,13 +331,37 @@ struct gobject_class *gobject_class_at(const struct gobject_types *g, uint64_t a
 	return i ? &g->classes.v[i - 1] : NULL;
 }
 
+static bool is_code(const struct image *img, uint64_t word)
+{
+	const struct segment *seg = word ? image_segment(img, word) : NULL;
+
+	return seg && seg->flags & SEG_X;
+}
+
+/* A GClosure, which lies in a GRealClosure: its marshallers are code, some reference to it is left. */
+static bool is_closure(const struct image *img, taddr start, taddr value)
+{
+	uint64_t w[REAL_CLOSURE_WORDS];
+
+	if (value - start != CLOSURE || image_read(img, start, w, sizeof(w)) != MEM_OK || !(w[4] & CLOSURE_REFS))
+		return false;
+	for (unsigned i = 0; i <= 3; i++)
+		if (i != 1 && w[i] && !is_code(img, w[i])) /* meta_marshal, its data, va_meta_marshal, va_marshal */
+			return false;
+	return is_code(img, w[5]) && (!w[7] || image_segment(img, w[7]));
+}
+
 bool gobject_is_behind(const struct image *img, taddr start, taddr value)
 {
 	taddr class = word(img, value), node = class ? word(img, class) : 0, data;
 	uint32_t sizes;
 
-	/* GObject itself has nothing in front of it. */
-	if ((value & 15) != (start & 15) || node <= FUNDAMENTAL_MAX || !gobject_is_type(img, node))
+	if ((value & 15) != (start & 15))
+		return false;
+	if (is_closure(img, start, value))
+		return true;
+	/* What is of a fundamental type itself has nothing in front of it. */
+	if (node <= FUNDAMENTAL_MAX || node & 7 || word(img, node + NODE_SUPERS) != node)
 		return false;
 	data = word(img, node + NODE_DATA);
 	sizes = half(img, data + DATA_INSTANCE_SIZE);

@@ -49,8 +49,8 @@ void gobject_close(struct gobject_types *g); /* a zeroed one is fine */
 /* What an object begins with; NULL: no class. */
 struct gobject_class *gobject_class_at(const struct gobject_types *g, uint64_t word);
 /*
- * The object at `value` that has private data in front of it, as its class says itself: `value - start`
- * bytes, in the block at `start`.
+ * The instance at `value` that has private data in front of it, as its class says itself: `value - start`
+ * bytes, in the block at `start`; or a GClosure behind what its library keeps of it.
  */
 bool gobject_is_behind(const struct image *img, taddr start, taddr value);
 

@@ -175,18 +175,16 @@ struct finder {
 };
 
 /* A struct of the library's own, as far as its fields are met in chains. */
-static struct native_shape *made_up(struct native *n, const char *name, uint64_t size, const char *field, uint64_t at)
+static struct native_shape *made_up(struct native *n, const char *name, uint64_t size,
+				    const struct dbg_member *fields, uint32_t n_fields)
 {
-	static const struct dbg_type open = { .kind = DBG_KIND_POINTER, .size = WORD, .loaded = true };
 	struct dbg_type *type = arena_alloc(&n->mem, sizeof(*type));
-	struct dbg_member *member = arena_alloc(&n->mem, sizeof(*member));
 	struct native_type *known;
 
-	if (!type || !member)
+	if (!type)
 		return NULL;
-	*member = (struct dbg_member){ .name = field, .offset = at, .type = &open };
 	*type = (struct dbg_type){
-		.name = name, .size = size, .kind = DBG_KIND_STRUCT, .members = member, .n_members = 1, .loaded = true,
+		.name = name, .size = size, .kind = DBG_KIND_STRUCT, .members = fields, .n_members = n_fields, .loaded = true,
 	};
 	known = native_type_of(n, type);
 	if (!known)
@@ -297,13 +295,24 @@ static int by_object(const void *pa, const void *pb)
 
 static struct err *find_signals(struct native *n)
 {
+	static const struct dbg_type open = { .kind = DBG_KIND_POINTER, .size = WORD, .loaded = true };
+	static const struct dbg_member handler[] = {
+		{ .name = "next", .offset = WORD, .type = &open },
+		{ .name = "prev", .offset = 2 * WORD, .type = &open },
+		{ .name = "closure", .offset = HANDLER_CLOSURE, .type = &open },
+		{ .name = "instance", .offset = HANDLER_INSTANCE, .type = &open },
+	};
+	static const struct dbg_member closure[] = {
+		{ .name = "data", .offset = CLOSURE_DATA, .type = &open },
+		{ .name = "notifiers", .offset = CLOSURE_NOTIFIERS, .type = &open },
+	};
 	struct finder f = { .n = n, .to = &n->signals };
 	struct symbol unref;
 	struct err *err;
 
 	n->signals.unref = f.unref = image_symbol(n->img, NULL, "g_object_unref", &unref) ? unref.addr : 0;
-	f.handler = made_up(n, "GSignal handler", HANDLER_SIZE, "closure", HANDLER_CLOSURE);
-	f.closure = made_up(n, "GClosure", CLOSURE_SIZE, "data", CLOSURE_DATA);
+	f.handler = made_up(n, "GSignal handler", HANDLER_SIZE, handler, ARRAY_SIZE(handler));
+	f.closure = made_up(n, "GClosure", CLOSURE_SIZE, closure, ARRAY_SIZE(closure));
 	if (!f.handler || !f.closure)
 		return &err_nomem;
 	err = col_fixed(n->env, 8, bits_words(n->blocks->grains.n) + 1, "references", &n->signals.quiet);

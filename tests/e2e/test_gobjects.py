@@ -55,6 +55,8 @@ def test_every_object_has_its_class(name):
 def test_a_pointer_behind_private_data_is_to_the_start(name):
 	assert "possibly-lost" not in {block_around(name, address)["reach"]
 		for address, _s, form, *_ in case_of(name)[1] if form == "value"}
+	closures = [b for b in blocks_of(name) if b.get("type") == "GClosure"]
+	assert len(closures) > 5 and "possibly-lost" not in {b["reach"] for b in closures}
 
 
 @pytest.mark.parametrize("name", [COMMITTED, FRESH])

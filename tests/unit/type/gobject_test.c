@@ -11,6 +11,7 @@
 enum {
 	HEAP = 0x10000000,
 	DATA = 0x20000000,
+	CODE = 0x30000000,
 	TABLE = DATA + 0x100, /* static_fundamental_type_nodes */
 	NODES = HEAP + 0x1000, /* of fundamental types, 0x100 bytes each */
 	CHILD = HEAP + 0x4000, /* a type that is derived of GObject */
@@ -28,6 +29,7 @@ static struct fake_image *make(void)
 	static const struct fake_mapping mappings[] = {
 		{ HEAP, 0x10000, SEG_R | SEG_W },
 		{ DATA, 0x1000, SEG_R | SEG_W, .module = 2 },
+		{ CODE, 0x1000, SEG_R | SEG_X, .module = 2 },
 		{},
 	};
 	static const struct fake_word words[] = {
@@ -152,7 +154,14 @@ static void an_object_lies_behind_its_private_data(void **state)
 	assert_true(gobject_is_behind(&f->img, OBJECT, OBJECT + 32));
 	assert_false(gobject_is_behind(&f->img, OBJECT + 16, OBJECT + 32));
 	assert_false(gobject_is_behind(&f->img, OBJECT, OBJECT + 16));
-	fake_image_put(f, CHILD + 80, 84); /* not derived of GObject */
+	fake_image_put(f, CHILD + 72, CHILD + 8); /* no type */
+	assert_false(gobject_is_behind(&f->img, OBJECT, OBJECT + 32));
+	/* A closure: references, a marshaller. */
+	fake_image_put(f, OBJECT + 32, 1);
+	fake_image_put(f, OBJECT + 40, CODE);
+	assert_true(gobject_is_behind(&f->img, OBJECT, OBJECT + 32));
+	assert_false(gobject_is_behind(&f->img, OBJECT - 16, OBJECT + 32));
+	fake_image_put(f, OBJECT + 24, DATA); /* where its va_marshal belongs */
 	assert_false(gobject_is_behind(&f->img, OBJECT, OBJECT + 32));
 	fake_image_free(f);
 }
