@@ -214,8 +214,8 @@ $(S3_SERVERS)/minio:
 .PHONY: bench
 bench:
 	@tools/deps.sh bench
-	$(AGAIN) -s -j$(JOBS) all $(B)/tests/bench/floor $(B)/tests/bench/touch $(B)/tests/live/pulse
-	$(PYTHON) tests/bench/run $(B)/heapfx $(B)/tests/bench/floor $(B)/tests/bench/touch $(BENCH)
+	$(AGAIN) -s -j$(JOBS) all $(addprefix $(B)/tests/bench/,floor touch synthetic) $(B)/tests/live/pulse
+	$(PYTHON) tests/bench/run $(B)/heapfx $(B)/tests/bench $(BENCH)
 	$(PYTHON) tests/bench/capture $(B)/heapfx $(B)/tests/live/pulse
 
 # Instructions on small cores: they repeat where times do not. `make callgrind COUNT=--write` keeps those of now.

@@ -133,6 +133,8 @@ CASES = {
 	"arenas1g": Case("arenas", ("1024", "16", "TRUTH"), record=False, large=True,
 		about="1 GiB in 16 threads, for the benchmark"),
 	"glibc.hundred": Case("hundred", record=False, large=True, **SMALL, about="1 GiB in blocks of 100 bytes, for the benchmark"),
+	"arenas8g": Case("arenas", ("8192", "16", "TRUTH"), record=False, large=True,
+		about="8 GiB in 16 threads, for the benchmark"),
 	"arenas4g": Case("arenas", ("4096", "16", "TRUTH"), record=False, large=True,
 		about="4 GiB in 16 threads, for the benchmark"),
 }

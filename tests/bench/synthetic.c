@@ -1,11 +1,15 @@
 /*
  * synthetic.c - a graph that no core is behind goes through every fact.
  *
- *	synthetic EDGES [--memory BYTES] [--tmp DIR] [--certify SAMPLES]
+ *	synthetic EDGES [--shape random|star] [--memory BYTES] [--tmp DIR] [--certify SAMPLES]
+ *	synthetic ids
  *
  * EDGES / 6 nodes of 64 bytes with 0 to 12 edges each (6 on average), 85 % of them to within
  * 2000 nodes, the others anywhere; one in a hundred thousand nodes has a root, one in a thousand is
  * a ring of two that nobody holds.  Far harder than a heap: every way is short and there are many.
+ * A star is one node with all the edges, each to a node of its own.  `ids` asks for more blocks than
+ * there are ids, which has to be said.
+ *
  * A row for each fact: CPU seconds, and the peak of columns in memory and in files meanwhile.
  */
 #include <pthread.h>
@@ -103,6 +107,18 @@ static uint32_t target_of(uint64_t i, uint64_t n, uint64_t *seed)
 	return (uint32_t)to;
 }
 
+/* All from the node that has the root. */
+static struct err *fill_star(uint64_t n, struct edge_row_cols *rows, struct col *dst)
+{
+	struct err *err = edge_rows_begin(rows, 0, 0);
+
+	for (uint32_t i = 1; i < n && !err; i++)
+		err = col_append(dst, &i, 1);
+	for (uint64_t i = 1; i <= n && !err; i++)
+		err = edge_rows_begin(rows, (node_id)i, dst->n);
+	return err;
+}
+
 static struct err *fill_edges(uint64_t n, struct edge_row_cols *rows, struct col *dst)
 {
 	uint64_t seed = 88172645463325252ull;
@@ -133,12 +149,12 @@ static struct err *fill_edges(uint64_t n, struct edge_row_cols *rows, struct col
 	return err ? err : edge_rows_begin(rows, (node_id)n, dst->n);
 }
 
-static struct err *fill_roots(uint64_t n, struct graph *g, struct col cols[4])
+static struct err *fill_roots(uint64_t first, uint64_t n, struct graph *g, struct col cols[4])
 {
 	struct root_source source = { .kind = ROOT_GLOBAL, .thread = UINT32_MAX, .module = -1 };
 	struct err *err = NULL;
 
-	for (uint64_t i = 2; i < n && !err; i += ROOT_EVERY) {
+	for (uint64_t i = first; i < n && !err; i += ROOT_EVERY) {
 		uint32_t node = (uint32_t)i;
 
 		err = col_append(&cols[0], &node, 1);
@@ -159,7 +175,8 @@ static struct err *fill_roots(uint64_t n, struct graph *g, struct col cols[4])
 }
 
 /* Of columns alone, as the scan of a core makes them. */
-static struct err *make_graph(struct env *env, uint64_t n, struct grains *grains, struct graph **ret)
+static struct err *make_graph(struct env *env, uint64_t n, bool star, struct grains *grains,
+			      struct graph **ret)
 {
 	struct grain_range range = { BASE, BASE + SIZE * n };
 	struct graph *g = calloc(1, sizeof(*g));
@@ -186,7 +203,7 @@ static struct err *make_graph(struct env *env, uint64_t n, struct grains *grains
 		err = col_open(env, ((uint32_t[]){ 4, 4, 8, sizeof(struct root_source) })[i],
 			       n_roots, "roots", &roots[i]);
 	if (!err)
-		err = fill_edges(n, &rows, &dst);
+		err = star ? fill_star(n, &rows, &dst) : fill_edges(n, &rows, &dst);
 	if (!err && grains->n > n)
 		err = edge_rows_begin(&rows, (node_id)n + 1, dst.n);
 	if (err)
@@ -196,7 +213,7 @@ static struct err *make_graph(struct env *env, uint64_t n, struct grains *grains
 			     .dst = dst.base };
 	for (uint64_t i = 0; i < n; i++)
 		bit_set(live.base, i);
-	err = fill_roots(n, g, roots);
+	err = fill_roots(star ? 0 : 2, n, g, roots);
 	graph_own(g, &live);
 	graph_own(g, &dst);
 	for (unsigned i = 0; i < 4; i++)
@@ -252,6 +269,22 @@ static void measure(struct env *env, const struct graph *g, struct facts *f)
 	end(&m, "three distinct paths to each of four nodes");
 }
 
+/* 2^31 blocks side by side: one more than there are ids. */
+static int ask_too_many(struct env *env)
+{
+	struct grain_range range = { BASE, BASE + (1ull << (31 + GRAIN_SHIFT)) };
+	struct grains grains = {};
+	struct err *err;
+
+	must(grains_open(env, &range, 1, GRAIN_SHIFT, &grains));
+	for (uint64_t i = 0; i < grains_words(&grains); i++)
+		grains.words[i].start = ~0ull;
+	err = grains_seal(&grains);
+	printf("%s\n", err ? err->message : "nothing was said");
+	grains_close(&grains);
+	return err && err->kind == ERR_LIMIT ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t edges = argc > 1 ? strtoull(argv[1], NULL, 10) : 0, samples = 0, n_wrong = 0;
@@ -259,25 +292,30 @@ int main(int argc, char **argv)
 	struct facts f = {};
 	struct graph *g;
 	struct meter m;
+	bool star = false;
 	struct env env;
 
 	env_init(&env);
+	if (argc == 2 && !strcmp(argv[1], "ids"))
+		return ask_too_many(&env);
 	for (int i = 2; i + 1 < argc; i += 2) {
 		if (!strcmp(argv[i], "--memory"))
 			env.mem_budget = strtoull(argv[i + 1], NULL, 10);
 		else if (!strcmp(argv[i], "--tmp"))
 			env.tmp_dir = argv[i + 1];
+		else if (!strcmp(argv[i], "--shape"))
+			star = !strcmp(argv[i + 1], "star");
 		else if (!strcmp(argv[i], "--certify"))
 			samples = strtoull(argv[i + 1], NULL, 10);
 	}
 	if (!edges) {
-		fprintf(stderr, "usage: synthetic EDGES [--memory BYTES] [--tmp DIR] "
-				"[--certify SAMPLES]\n");
+		fprintf(stderr, "usage: synthetic EDGES|ids [--shape random|star] [--memory BYTES] "
+				"[--tmp DIR] [--certify SAMPLES]\n");
 		return 2;
 	}
 	printf("| fact | CPU s | columns in memory, GB | in files, GB |\n|---|---|---|---|\n");
 	begin(&m, &env);
-	must(make_graph(&env, edges / (DEGREES / 2), &grains, &g));
+	must(make_graph(&env, star ? edges + 1 : edges / (DEGREES / 2), star, &grains, &g));
 	end(&m, "making the graph");
 	printf("nodes %u, edges %llu, roots %u\n", g->n, (unsigned long long)g->m, g->n_roots);
 	measure(&env, g, &f);

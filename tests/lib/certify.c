@@ -151,6 +151,9 @@ static void check_parents(struct work *w)
 {
 	const struct graph *g = w->g;
 
+	for (node_id i = 0; i < g->n; i++)
+		for_edges(g, i, e, to)
+			w->a[to] |= w->f->parent[to] == i;
 	for (node_id i = 0; i < g->n; i++) {
 		uint32_t parent = w->f->parent[i];
 		bool found = parent == NODE_NONE;
@@ -160,9 +163,8 @@ static void check_parents(struct work *w)
 		if (parent & PARENT_ROOT && parent != NODE_NONE)
 			found = (parent & ~PARENT_ROOT) < g->n_roots &&
 				EDGE_NODE(g->root_node[parent & ~PARENT_ROOT]) == i;
-		else if (parent != NODE_NONE)
-			for_edges(g, parent, e, to)
-				found |= to == i;
+		else
+			found |= w->a[i];
 		if (!found)
 			wrong(w, "its parent does not point at it", i);
 	}
