@@ -33,14 +33,17 @@ static unsigned place_of(const struct search *x, node_id node)
 	return (unsigned)partition_point(x->n, i, x->nodes[i] < node);
 }
 
+/* Dominators that a file brought may form a ring, which then lies outside. */
 static uint8_t label_of(const struct search *x, node_id node)
 {
 	node_id top = node;
 	uint8_t label;
 
-	while (top != NODE_NONE && !x->label[top])
-		top = x->f->idom[top];
+	for (; top != NODE_NONE && !x->label[top]; top = x->f->idom[top])
+		x->label[top] = LABEL_OUTSIDE;
 	label = top == NODE_NONE ? LABEL_OUTSIDE : x->label[top];
+	if (label == LABEL_OUTSIDE)
+		return label;
 	for (; node != top; node = x->f->idom[node])
 		x->label[node] = label;
 	return label;
@@ -50,9 +53,12 @@ static bool is_below(const struct search *x, node_id node, unsigned place)
 {
 	uint8_t label = label_of(x, node);
 
-	while (label != LABEL_OUTSIDE && label != place + 1)
+	for (unsigned i = 0; i < x->n && label != LABEL_OUTSIDE; i++) {
+		if (label == place + 1)
+			return true;
 		label = x->up[label - 1];
-	return label != LABEL_OUTSIDE;
+	}
+	return false;
 }
 
 static void add_entry(struct entry *e, enum entry_kind kind, uint32_t from)
