@@ -12,7 +12,7 @@
 #include "image/parts.h"
 #include "image/shadow.h"
 
-enum { EXE_MAX = 4096, PAGE = 4096 };
+enum { EXE_MAX = 4096 };
 
 /* ---- opening */
 
@@ -190,7 +190,7 @@ int32_t image_data_module(const struct image *img, const struct segment *seg)
 	if (seg->file || !prev || prev->end != seg->start || !(prev->flags & SEG_W) || prev->module < 0)
 		return -1;
 	m = &img->modules[prev->module];
-	if (m->is_whole && seg->start >= align_up(m->end, image_auxv(img, AT_PAGESZ, PAGE)))
+	if (m->is_whole && seg->start >= m->end)
 		return -1;
 	return prev->module;
 }

@@ -62,7 +62,7 @@ struct module {
 	uint8_t n_build_id;	/* 0 = unknown */
 	uint8_t symbols;	/* enum symbols_kind: the best there is */
 	bool is_exe, is_loader, is_vdso;
-	bool is_whole;		/* its headers were read: nothing of it lies behind the page of `end` */
+	bool is_whole;		/* its headers were read: nothing of it lies behind `end` */
 	taddr dynamic;		/* PT_DYNAMIC in memory, 0 if unknown */
 	/* PT_TLS: initial image and size; tls_size 0 when the module has none */
 	taddr tls_image;

@@ -28,6 +28,7 @@ enum {
 	NOTE_BYTES = 4096,
 	MODULES_MAX = 8192,
 	ROWS_OF_A_FILE = 64, /* mappings of one loaded file: five, more after mprotect() */
+	GAPS_OF_A_FILE = 1 << 26, /* between them all; what is farther away the program mapped itself */
 	/* Words searched for DT_DEBUG when the program's headers are in no dump: 16 MiB. */
 	SCAN_WORDS = 1 << 21,
 };
@@ -120,10 +121,18 @@ static void build_id_in_memory(const struct image *img, const struct elf_headers
 }
 
 /* What the program headers say, wherever they were read from. */
-static void module_take_headers(struct module *m, const struct elf_headers *h)
+static uint64_t page_size(const struct image *img)
+{
+	uint64_t n = image_auxv(img, AT_PAGESZ, 4096);
+
+	return is_pow2(n) && n >= 4096 && n <= 1 << 16 ? n : 4096;
+}
+
+static void module_take_headers(const struct image *img, struct module *m, const struct elf_headers *h)
 {
 	const struct elf_segment *dynamic = elf_headers_find(h, PT_DYNAMIC);
 	const struct elf_segment *tls = elf_headers_find(h, PT_TLS);
+	uint64_t page = page_size(img);
 	taddr end;
 
 	if (dynamic && !m->dynamic)
@@ -134,10 +143,10 @@ static void module_take_headers(struct module *m, const struct elf_headers *h)
 		m->tls_size = tls->memsz;
 		m->tls_align = is_pow2(tls->align) ? tls->align : 1;
 	}
-	end = align_up(m->bias + h->high, 4096);
-	m->is_whole = h->high && end - m->start <= h->high - h->low + 8192;
-	if (m->is_whole && end > m->end)
-		m->end = end; /* .bss: mapped, but of no file */
+	end = align_up(m->bias + h->high, page);
+	m->is_whole = h->high && end - m->start <= h->high - h->low + 2 * page;
+	if (m->is_whole) /* with .bss, which is of no file; without what the program mapped of its file itself */
+		m->end = end;
 }
 
 /* Rows of one file from its header on: [i, ret_next) in address order, none of another copy. */
@@ -149,7 +158,8 @@ static taddr rows_end(const struct builder *b, size_t i)
 	for (size_t k = i + 1; k < b->n_files && k - i < ROWS_OF_A_FILE; k++) {
 		const struct mapped_file *f = &b->files[k];
 
-		if (f->start < first->start || strcmp(f->path, first->path))
+		if (f->start < first->start || strcmp(f->path, first->path) ||
+		    f->start - first->start > GAPS_OF_A_FILE + f->offset)
 			continue;
 		if (!f->offset && f->start >= end)
 			break; /* the file again, from its start */
@@ -190,7 +200,7 @@ static struct err *module_from_row(struct builder *b, size_t i)
 			return NULL;
 		m.bias = f->start - h.low;
 		build_id_in_memory(b->img, &h, &m);
-		module_take_headers(&m, &h);
+		module_take_headers(b->img, &m, &h);
 	} else if (image_read(b->img, f->start, magic, sizeof(magic)) == MEM_OK ||
 		   !rows_have_code(b, i, m.end)) {
 		return NULL;
@@ -228,7 +238,7 @@ static struct err *module_vdso(struct builder *b)
 	m.end = s->end;
 	m.bias = start - h.low;
 	build_id_in_memory(b->img, &h, &m);
-	module_take_headers(&m, &h);
+	module_take_headers(b->img, &m, &h);
 	m.end = s->end;
 	struct err *err = elf_file_open_bytes("[vdso]", bytes, avail, &m.elf);
 	if (err)
@@ -265,7 +275,7 @@ static struct err *module_from_auxv(struct builder *b)
 	m.bias = m.start - h.low;
 	m.end = m.start;
 	build_id_in_memory(img, &h, &m);
-	module_take_headers(&m, &h);
+	module_take_headers(b->img, &m, &h);
 	return m.end > m.start ? module_add(b, &m) : NULL;
 }
 
@@ -303,7 +313,7 @@ static struct err *module_from_told(struct builder *b)
 		return err_wrap(err, "--exe");
 	if (exe_bias(img, e, &m.bias)) {
 		m.start = m.end = e->h.low + m.bias;
-		module_take_headers(&m, &e->h);
+		module_take_headers(img, &m, &e->h);
 		if (m.end > m.start && image_segment(img, entry))
 			err = module_add(b, &m);
 	}
@@ -486,7 +496,7 @@ static struct err *module_from_link(struct builder *b, size_t i)
 		m.start = e->base + h.low;
 		m.end = m.start;
 		build_id_in_memory(img, &h, &m);
-		module_take_headers(&m, &h);
+		module_take_headers(b->img, &m, &h);
 	} else {
 		extent_guess(img, e, m.is_exe, limit, &m);
 	}
@@ -582,7 +592,7 @@ static struct err *module_use(struct image *img, struct module *m, struct elf_fi
 		m->end = m->start;
 	}
 	if (!m->n_build_id || !m->tls_size || !m->dynamic)
-		module_take_headers(m, &e->h);
+		module_take_headers(img, m, &e->h);
 	return NULL;
 }
 
