@@ -288,7 +288,9 @@ struct err *report_run(struct run *run)
 
 	if (!err)
 		err = analyze_run(run);
-	return err ? err : breakdown_run(run);
+	if (!err)
+		err = breakdown_run(run);
+	return err ? err : verdict_write(&run->report);
 }
 
 void print_escaped(FILE *out, const char *s)

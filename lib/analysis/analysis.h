@@ -72,8 +72,8 @@ struct subject {
 
 /*
  * The report's `heaps`, and `threads` and `modules` in the order of the image (roots refer to
- * them by index), are filled before analyses run.  The last of the registry ranks the suspects,
- * gives them their ids and words the verdict.
+ * them by index), are filled before analyses run.  The last of the registry ranks the suspects
+ * and gives them their ids.
  */
 struct analysis_ops {
 	const char *name;    /* "leaks", "cycles", "suspects" */
@@ -85,6 +85,9 @@ struct analysis_ops {
 };
 /* in the order they run; NULL-terminated */
 extern const struct analysis_ops *const analysis_registry[];
+
+/* The report's verdict, when all else of it is there: suspects, reachability, breakdown. */
+struct err *verdict_write(struct report *r) MUST_CHECK;
 
 /*
  * The shortest chain from a root to the node by facts->parent; for a lost one what it holds,

@@ -1,10 +1,9 @@
 /*
- * analysis/rank.c - the worst first: order, ids, one finding a suspect, and the verdict.
+ * analysis/rank.c - the worst first: order, ids, and one finding a suspect.
  *
  * Runs last.  Order: what goes by itself last, bytes retained, then severity, then the first
  * address, then arrival: never anything that two runs on one input could disagree on.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "analysis/chain.h"
@@ -95,93 +94,6 @@ static struct err *add_findings(struct report *r)
 	return NULL;
 }
 
-static void add_percent(struct text *t, uint64_t part, uint64_t whole, const char *of)
-{
-	double percent = whole ? 100.0 * (double)part / (double)whole : 0;
-
-	if (!whole || part > whole)
-		return;
-	text_printf(t, percent < 9.95 ? ", %.1f%% of %s" : ", %.0f%% of %s", percent, of);
-}
-
-static uint64_t live_bytes(const struct report *r)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 1; i < 5; i++)
-		n += r->reach[i].bytes;
-	return n;
-}
-
-static void add_lost(const struct report *r, struct text *t)
-{
-	const struct rp_total *lost = &r->categories[CAT_LOST];
-
-	text_add_bytes(t, lost->bytes);
-	add_percent(t, lost->bytes, live_bytes(r), "the live heap");
-	text_add(t, lost->count == 1 ? ", is lost in 1 block" : ", is lost in ");
-	if (lost->count != 1) {
-		text_add_count(t, lost->count);
-		text_add(t, " blocks");
-	}
-}
-
-/* Nothing stands out: say how much there is, and no more than is known. */
-static void calm_verdict(const struct report *r, struct text *t)
-{
-	const struct rp_total *ok = &r->reach[1];
-
-	if (!ok->known) {
-		text_add(t, "no suspects; what is reachable is not known.");
-		return;
-	}
-	text_add(t, r->categories[CAT_LOST].count ? "no suspects: " :
-						    "nothing is lost and no owner stands out: ");
-	text_add_bytes(t, ok->bytes);
-	text_add(t, " in ");
-	text_add_count(t, ok->count);
-	text_add(t, ok->count == 1 ? " used block is reachable." : " used blocks are reachable.");
-}
-
-static void worst_verdict(const struct report *r, struct text *t)
-{
-	const struct rp_suspect *worst = &r->suspects.v[0];
-	bool is_lost =
-		!strncmp(worst->rule, "lost/", 5) || !strcmp(worst->rule, "cycle/unreachable");
-	bool is_free = !strncmp(worst->rule, "free-held/", 10);
-
-	if (is_lost) {
-		add_lost(r, t);
-		if (worst->retained == r->categories[CAT_LOST].bytes) { /* there is no other part */
-			text_add(t, ": ");
-			text_add(t, worst->title);
-			text_add(t, ".");
-			return;
-		}
-		text_add(t, "; the largest part: ");
-		text_add(t, worst->title);
-		if (worst->count > 1) {
-			text_add(t, " (");
-			text_add_count(t, worst->count);
-			text_add(t, ")");
-		}
-		text_add(t, ", ");
-		text_add_bytes(t, worst->retained);
-		text_add(t, ".");
-		return;
-	}
-	text_add(t, worst->title);
-	text_add(t, ": ");
-	text_add_bytes(t, worst->retained);
-	add_percent(t, worst->retained, is_free ? report_heap_bytes(r) : live_bytes(r),
-		    is_free ? "the heap" : "the live heap");
-	if (r->categories[CAT_LOST].count) {
-		text_add(t, "; ");
-		add_lost(r, t);
-	}
-	text_add(t, ".");
-}
-
 static struct err *find_type(const struct graph *g, struct report *r, struct rp_suspect *s)
 {
 	struct type_place place = TYPE_PLACE_INIT;
@@ -223,7 +135,6 @@ static struct err *find_types(const struct graph *g, struct report *r)
 
 static struct err *rank_run(struct env *env, const struct subject *s, struct report *r)
 {
-	struct text verdict = TEXT_INIT;
 	struct err *err = sort_suspects(r);
 
 	(void)env; /* a report of a few rows */
@@ -231,20 +142,12 @@ static struct err *rank_run(struct env *env, const struct subject *s, struct rep
 		err = add_findings(r);
 	if (!err && s->graph && s->graph->types)
 		err = find_types(s->graph, r);
-	if (err)
-		return err;
-	if (r->suspects.n)
-		worst_verdict(r, &verdict);
-	else
-		calm_verdict(r, &verdict);
-	r->verdict = report_text(r, &verdict);
-	text_fini(&verdict);
-	return r->verdict ? NULL : &err_nomem;
+	return err;
 }
 
 const struct analysis_ops rank_analysis = {
 	.name = "rank",
-	.summary = "the worst suspects first, and the verdict",
+	.summary = "the worst suspects first",
 	.needs_for_lost = FACT_REACH,
 	.run = rank_run,
 };

@@ -74,12 +74,8 @@ static struct err *add_roots(const struct rp_profile *p, struct arena *mem, stru
 
 struct err *amounts_of(const struct report *r, struct arena *mem, struct amounts *a)
 {
-	uint64_t memory = 0;
-	struct err *err;
+	struct err *err = add(a, mem, LIMIT_MEMORY, NULL, report_memory_bytes(r), 0);
 
-	for (size_t i = 0; i < r->breakdown.n; i++)
-		memory += breakdown_is_memory(&r->breakdown.v[i]) ? r->breakdown.v[i].bytes : 0;
-	err = add(a, mem, LIMIT_MEMORY, NULL, memory, 0);
 	if (!err)
 		err = add(a, mem, LIMIT_HEAP, NULL, report_heap_bytes(r), 0);
 	for (unsigned i = 0; i < CAT_COUNT && !err; i++)

@@ -180,15 +180,6 @@ static void put_figure(FILE *out, const char *name, uint64_t n, bool in_bytes)
 	fputs("</dd></div>\n", out);
 }
 
-static uint64_t all_memory(const struct report *r)
-{
-	uint64_t total = 0;
-
-	for (size_t i = 0; i < r->breakdown.n; i++)
-		total += breakdown_is_memory(&r->breakdown.v[i]) ? r->breakdown.v[i].bytes : 0;
-	return total;
-}
-
 static void put_figures(FILE *out, const struct report *r)
 {
 	uint64_t used = 0, n_used = 0, free_held = 0;
@@ -200,7 +191,7 @@ static void put_figures(FILE *out, const struct report *r)
 		free_held += r->heaps.v[i].free + r->heaps.v[i].idle;
 	}
 	fputs("<dl class=\"figures\">\n", out);
-	put_figure(out, r->has_resident ? "resident memory" : "memory in the dump", all_memory(r),
+	put_figure(out, r->has_resident ? "resident memory" : "memory in the dump", report_memory_bytes(r),
 		   true);
 	put_figure(out, "heap in use", used, true);
 	put_figure(out, "blocks in use", n_used, false);
@@ -289,7 +280,7 @@ static void put_breakdown_bar(FILE *out, const struct report *r, uint64_t total)
 
 static void put_where(FILE *out, const struct report *r)
 {
-	uint64_t total = all_memory(r);
+	uint64_t total = report_memory_bytes(r);
 
 	fputs("<section><h2 id=\"where\">Where it went</h2>\n", out);
 	if (total)

@@ -95,6 +95,15 @@ bool breakdown_is_memory(const struct rp_breakdown *b)
 	return strcmp(b->category, "mapping/untouched") != 0;
 }
 
+uint64_t report_memory_bytes(const struct report *r)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < r->breakdown.n; i++)
+		total += breakdown_is_memory(&r->breakdown.v[i]) ? r->breakdown.v[i].bytes : 0;
+	return total;
+}
+
 uint64_t report_heap_bytes(const struct report *r)
 {
 	uint64_t total = 0;

@@ -342,6 +342,7 @@ const char *check_result_name(enum check_result result); /* "ok", "breached", "n
 const char *baseline_state_name(enum baseline_state state); /* "new", "unchanged"; NULL: none */
 /* Address space that was never touched is in the file, but is no memory: it has no share of it. */
 bool breakdown_is_memory(const struct rp_breakdown *b);
+uint64_t report_memory_bytes(const struct report *r); /* of all that are */
 /*
  * What shares of suspects are of: used and free memory of all heaps; without heaps, all live nodes.
  */

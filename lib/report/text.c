@@ -357,12 +357,10 @@ static unsigned label_column(const struct report *r)
 static void print_where(struct page *p)
 {
 	const struct report *r = p->r;
-	uint64_t total = 0, rest = 0, floor = breakdown_floor(r, p->fit->breakdown - 1);
+	uint64_t total = report_memory_bytes(r), rest = 0, floor = breakdown_floor(r, p->fit->breakdown - 1);
 	unsigned col = label_column(r), n_rest = 0;
 	char label[48];
 
-	for (size_t i = 0; i < r->breakdown.n; i++)
-		total += breakdown_is_memory(&r->breakdown.v[i]) ? r->breakdown.v[i].bytes : 0;
 	text_add(&p->line, "WHERE IT WENT");
 	add_right(&p->line, "bytes", col + 14);
 	add_right(&p->line, "share", col + 22);

@@ -1,0 +1,121 @@
+/* analysis/verdict.c - the report in a sentence or two: what the heap holds that should not be, and what is no heap. */
+#include <string.h>
+
+#include "analysis/chain.h"
+#include "base/guard.h"
+
+static void add_percent(struct text *t, uint64_t part, uint64_t whole, const char *of)
+{
+	double percent = whole ? 100.0 * (double)part / (double)whole : 0;
+
+	if (!whole || part > whole)
+		return;
+	text_printf(t, percent < 9.95 ? ", %.1f%% of %s" : ", %.0f%% of %s", percent, of);
+}
+
+static uint64_t live_bytes(const struct report *r)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 1; i < 5; i++)
+		n += r->reach[i].bytes;
+	return n;
+}
+
+static void add_lost(const struct report *r, struct text *t)
+{
+	const struct rp_total *lost = &r->categories[CAT_LOST];
+
+	text_add_bytes(t, lost->bytes);
+	add_percent(t, lost->bytes, live_bytes(r), "the live heap");
+	text_add(t, lost->count == 1 ? ", is lost in 1 block" : ", is lost in ");
+	if (lost->count != 1) {
+		text_add_count(t, lost->count);
+		text_add(t, " blocks");
+	}
+}
+
+/* Most of the memory is no block of any heap: what is said of heaps is said of the smaller part. */
+static void add_unknown(const struct report *r, struct text *t)
+{
+	uint64_t all = report_memory_bytes(r), unknown = 0;
+
+	for (size_t i = 0; i < r->breakdown.n; i++)
+		if (!strcmp(r->breakdown.v[i].category, "mapping/anonymous"))
+			unknown += r->breakdown.v[i].bytes;
+	if (unknown <= all / 2)
+		return;
+	text_add_bytes(t, unknown);
+	add_percent(t, unknown, all, "the memory");
+	text_add(t, ", is in mappings of no allocator known here; in the rest: ");
+}
+
+/* Nothing stands out: say how much there is, and no more than is known. */
+static void calm_verdict(const struct report *r, struct text *t)
+{
+	const struct rp_total *ok = &r->reach[1];
+
+	if (!ok->known) {
+		text_add(t, "no suspects; what is reachable is not known.");
+		return;
+	}
+	text_add(t, r->categories[CAT_LOST].count ? "no suspects: " :
+						    "nothing is lost and no owner stands out: ");
+	text_add_bytes(t, ok->bytes);
+	text_add(t, " in ");
+	text_add_count(t, ok->count);
+	text_add(t, ok->count == 1 ? " used block is reachable." : " used blocks are reachable.");
+}
+
+static void worst_verdict(const struct report *r, struct text *t)
+{
+	const struct rp_suspect *worst = &r->suspects.v[0];
+	bool is_lost =
+		!strncmp(worst->rule, "lost/", 5) || !strcmp(worst->rule, "cycle/unreachable");
+	bool is_free = !strncmp(worst->rule, "free-held/", 10);
+
+	if (is_lost) {
+		add_lost(r, t);
+		if (worst->retained == r->categories[CAT_LOST].bytes) { /* there is no other part */
+			text_add(t, ": ");
+			text_add(t, worst->title);
+			text_add(t, ".");
+			return;
+		}
+		text_add(t, "; the largest part: ");
+		text_add(t, worst->title);
+		if (worst->count > 1) {
+			text_add(t, " (");
+			text_add_count(t, worst->count);
+			text_add(t, ")");
+		}
+		text_add(t, ", ");
+		text_add_bytes(t, worst->retained);
+		text_add(t, ".");
+		return;
+	}
+	text_add(t, worst->title);
+	text_add(t, ": ");
+	text_add_bytes(t, worst->retained);
+	add_percent(t, worst->retained, is_free ? report_heap_bytes(r) : live_bytes(r),
+		    is_free ? "the heap" : "the live heap");
+	if (r->categories[CAT_LOST].count) {
+		text_add(t, "; ");
+		add_lost(r, t);
+	}
+	text_add(t, ".");
+}
+
+struct err *verdict_write(struct report *r)
+{
+	struct text t = TEXT_INIT;
+
+	add_unknown(r, &t);
+	if (r->suspects.n)
+		worst_verdict(r, &t);
+	else
+		calm_verdict(r, &t);
+	r->verdict = report_text(r, &t);
+	text_fini(&t);
+	return r->verdict ? NULL : &err_nomem;
+}
