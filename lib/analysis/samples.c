@@ -811,10 +811,9 @@ static struct err *add_labels(struct sampling *x, const struct sum *sum, struct 
 							 .number = h->goroutine } :
 				      (struct rp_label){ .key = "thread", .number = h->thread };
 	}
-	kept = arena_alloc(&x->r->mem, (n + 1) * sizeof(*kept));
+	kept = arena_memdup(&x->r->mem, labels, n * sizeof(*kept));
 	if (!kept)
 		return &err_nomem;
-	memcpy(kept, labels, n * sizeof(*kept));
 	out->labels = kept;
 	out->n_labels = n;
 	return NULL;

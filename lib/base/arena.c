@@ -47,6 +47,13 @@ void *arena_alloc(struct arena *a, size_t n)
 	return memset(p, 0, n);
 }
 
+void *arena_memdup(struct arena *a, const void *from, size_t n)
+{
+	void *p = arena_alloc(a, n);
+
+	return p && n ? memcpy(p, from, n) : p;
+}
+
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
 	char *p = arena_alloc(a, n + 1);

@@ -16,6 +16,8 @@ struct arena {
 
 /* zeroed, 16-aligned; NULL if out of memory */
 void *arena_alloc(struct arena *a, size_t n);
+/* a copy of n bytes, 16-aligned, of none too; NULL if out of memory */
+void *arena_memdup(struct arena *a, const void *from, size_t n);
 /* terminated copy; NULL if out of memory */
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_strdup(struct arena *a, const char *s);		/* NULL in, NULL out */

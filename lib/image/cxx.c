@@ -257,7 +257,6 @@ static void find_parts(struct cxx *c, taddr at, struct cxx_point *point)
 		struct cxx_part *v;
 		size_t n, cap;
 	} parts = {};
-	struct cxx_part *kept;
 	uint64_t avail;
 	const uint8_t *b = image_view(c->img, at, &avail);
 	uint64_t n = b && point->of->type_info ? avail / WORD : 0;
@@ -278,12 +277,8 @@ static void find_parts(struct cxx *c, taddr at, struct cxx_point *point)
 		if (part.offset + WORD > point->least)
 			point->least = part.offset + WORD;
 	}
-	kept = parts.n ? arena_alloc(&c->mem, parts.n * sizeof(*kept)) : NULL;
-	if (kept) {
-		memcpy(kept, parts.v, parts.n * sizeof(*kept));
-		point->parts = kept;
-		point->n_parts = (uint32_t)parts.n;
-	}
+	point->parts = arena_memdup(&c->mem, parts.v, parts.n * sizeof(*parts.v));
+	point->n_parts = point->parts ? (uint32_t)parts.n : 0;
 	free(parts.v);
 }
 

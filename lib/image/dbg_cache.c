@@ -284,14 +284,13 @@ struct err *dbg_cache_parse(struct dbg_types *t, const uint8_t *bytes, uint64_t 
 	memcpy(&h, next(&in, sizeof(h)), sizeof(h));
 	if (!header_fits(&h, bytes, n, key))
 		return NULL;
-	names = arena_alloc(&t->mem, h.names);
+	names = arena_memdup(&t->mem, bytes + n - h.names, h.names);
 	if (!names ||
 	    !vec_grow((void **)&t->vars.v, &t->vars.cap, h.n_vars, sizeof(*t->vars.v)) ||
 	    !vec_grow((void **)&t->funcs.v, &t->funcs.cap, h.n_funcs, sizeof(*t->funcs.v)) ||
 	    !vec_grow((void **)&t->named.v, &t->named.cap, h.n_named, sizeof(*t->named.v)) ||
 	    !vec_grow((void **)&t->by_hash.v, &t->by_hash.cap, h.n_by_hash, sizeof(*t->by_hash.v)))
 		return &err_nomem;
-	memcpy(names, bytes + n - h.names, h.names);
 	in.names = names;
 	in.n_names = h.names;
 	read_vars(&in, t, h.n_vars);

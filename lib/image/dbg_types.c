@@ -582,10 +582,8 @@ static int by_offset(const void *a, const void *b)
 
 static const struct dbg_member *keep(struct dbg_types *t, struct members *m, uint32_t *ret_n)
 {
-	struct dbg_member *kept = m->n ? arena_alloc(&t->mem, m->n * sizeof(*kept)) : NULL;
+	struct dbg_member *kept = arena_memdup(&t->mem, m->v, m->n * sizeof(*kept));
 
-	if (kept)
-		memcpy(kept, m->v, m->n * sizeof(*kept));
 	*ret_n = kept ? (uint32_t)m->n : 0;
 	free(m->v);
 	return kept;

@@ -4,7 +4,6 @@
  * Sources: System V gABI chapters 4 and 5; Linux fs/binfmt_elf.c and include/uapi/linux/elfcore.h
  * for the notes and for PN_XNUM.  What vector notes hold is image/vectors.c's.
  */
-#include <elf.h>
 #include <string.h>
 #include <stdlib.h>
 
@@ -13,6 +12,7 @@
 #include "base/guard.h"
 #include "base/text.h"
 #include "base/vec.h"
+#include "image/note_types.h"
 #include "image/parts.h"
 #include "image/vectors.h"
 
@@ -32,13 +32,6 @@ enum {
 	FILE_ROW_MIN = 25, /* three words and the NUL of a path */
 	FIRST_KINDS = 3,   /* notes that show who wrote the core */
 };
-
-#ifndef NT_X86_XSAVE_LAYOUT
-#define NT_X86_XSAVE_LAYOUT 0x205
-#endif
-#ifndef NT_GDB_TDESC
-#define NT_GDB_TDESC 0xff000000
-#endif
 
 /* ---- who is it */
 

@@ -181,14 +181,11 @@ static bool add_part(void *arg, const struct dbg_entry *e)
 
 static bool keep_parts(struct unit *d, struct parts *p, struct made *m)
 {
-	struct go_field *fields = arena_alloc(&d->mem, p->fields.n * sizeof(*fields) + 1);
-	uint64_t *types = arena_alloc(&d->mem, p->types.n * sizeof(*types) + 1);
+	struct go_field *fields =
+		arena_memdup(&d->mem, p->fields.v, p->fields.n * sizeof(*fields));
+	uint64_t *types = arena_memdup(&d->mem, p->types.v, p->types.n * sizeof(*types));
 	bool ok = fields && types && !p->failed;
 
-	if (ok && p->fields.n) {
-		memcpy(fields, p->fields.v, p->fields.n * sizeof(*fields));
-		memcpy(types, p->types.v, p->types.n * sizeof(*types));
-	}
 	free(p->fields.v);
 	free(p->types.v);
 	m->type->fields = fields;

@@ -379,9 +379,8 @@ struct err *go_modules_read(struct go *go, const struct go_hits *hits)
 		diag(go->env, "go/runtimes", best.v[0].addr, "%zu Go runtimes in one process; only one is read",
 		     chains);
 	if (!err && best.n) {
-		go->modules = arena_alloc(&go->mem, best.n * sizeof(*best.v));
+		go->modules = arena_memdup(&go->mem, best.v, best.n * sizeof(*best.v));
 		if (go->modules) {
-			memcpy(go->modules, best.v, best.n * sizeof(*best.v));
 			go->n_modules = best.n;
 			go->module = image_module_at(go->img, best.v[0].addr);
 		} else {

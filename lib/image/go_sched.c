@@ -295,10 +295,9 @@ static struct err *read_frames(struct reader *r, const struct go_stand *stand, s
 
 	if (err || !n)
 		return err;
-	g->frames = arena_alloc(&r->go->mem, n * sizeof(*frames));
+	g->frames = arena_memdup(&r->go->mem, frames, n * sizeof(*frames));
 	if (!g->frames)
 		return &err_nomem;
-	memcpy(g->frames, frames, n * sizeof(*frames));
 	g->n_frames = n;
 	return NULL;
 }
@@ -443,10 +442,9 @@ static struct err *keep(struct reader *r)
 	err = drop_shared_stacks(r, v, n);
 	if (err)
 		return err;
-	r->go->goroutines = arena_alloc(&r->go->mem, n * sizeof(*v));
+	r->go->goroutines = arena_memdup(&r->go->mem, v, n * sizeof(*v));
 	if (!r->go->goroutines)
 		return &err_nomem;
-	memcpy(r->go->goroutines, v, n * sizeof(*v));
 	r->go->n_goroutines = n;
 	return NULL;
 }

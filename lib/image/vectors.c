@@ -223,10 +223,9 @@ struct err *vectors_read(struct image *img, const struct vector_notes *notes,
 			take_fpregs(img->env, &w, notes->fpregs, img->target);
 	if (!w.n)
 		return NULL;
-	kept = arena_alloc(&img->names, w.n * sizeof(*kept));
+	kept = arena_memdup(&img->names, w.v, w.n * sizeof(*kept));
 	if (!kept)
 		return &err_nomem;
-	memcpy(kept, w.v, w.n * sizeof(*kept));
 	t->vectors = kept;
 	t->n_vectors = w.n;
 	return NULL;

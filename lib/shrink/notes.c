@@ -4,11 +4,11 @@
  * Sources as of image/elf_core.c, and for the XSAVE area of image/vectors.c.  A note of a kind
  * that is not known here keeps its name, type and length alone.
  */
-#include <elf.h>
 #include <string.h>
 
 #include "base/bits.h"
 #include "base/cursor.h"
+#include "image/note_types.h"
 #include "shrink/shrink.h"
 #include "type/scan.h"
 
@@ -32,13 +32,6 @@ enum {
 	X86_ORIG_RAX = 15,
 	ARM_PSTATE = 33,
 };
-
-#ifndef NT_X86_XSAVE_LAYOUT
-#define NT_X86_XSAVE_LAYOUT 0x205
-#endif
-#ifndef NT_GDB_TDESC
-#define NT_GDB_TDESC 0xff000000
-#endif
 
 struct writer {
 	const struct image *img;

@@ -367,12 +367,10 @@ static bool add_slot(void *arg, uint64_t offset, const struct go_type *type)
 
 static bool keep_slots(struct compile *c, struct shape *shape)
 {
-	struct slot *slots = arena_alloc(&c->s->mem, c->list.n * sizeof(*slots) + 1);
+	struct slot *slots = arena_memdup(&c->s->mem, c->list.v, c->list.n * sizeof(*slots));
 
 	if (!slots || c->failed)
 		return false;
-	if (c->list.n)
-		memcpy(slots, c->list.v, c->list.n * sizeof(*slots));
 	shape->slots = slots;
 	shape->n_slots = (uint32_t)c->list.n;
 	c->s->n_slots += c->list.n;

@@ -469,7 +469,6 @@ static void walk_parts(struct native *n, struct native_type *type, struct slots 
 void native_compile(struct native *n, struct native_type *type)
 {
 	struct slots slots = {};
-	struct native_slot *kept;
 
 	if (type->compiled)
 		return;
@@ -477,12 +476,8 @@ void native_compile(struct native *n, struct native_type *type)
 	walk_parts(n, type, &slots);
 	if (slots.n)
 		qsort(slots.v, slots.n, sizeof(*slots.v), by_offset);
-	kept = slots.n ? arena_alloc(&n->mem, slots.n * sizeof(*kept)) : NULL;
-	if (kept) {
-		memcpy(kept, slots.v, slots.n * sizeof(*kept));
-		type->slots = kept;
-		type->n_slots = (uint32_t)slots.n;
-	}
+	type->slots = arena_memdup(&n->mem, slots.v, slots.n * sizeof(*slots.v));
+	type->n_slots = type->slots ? (uint32_t)slots.n : 0;
 	free(slots.v);
 }
 

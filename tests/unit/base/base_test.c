@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/arena.h"
 #include "base/col.h"
 #include "base/cursor.h"
 #include "base/par.h"
@@ -338,12 +339,30 @@ static void ranges_do_not_depend_on_threads(void **state)
 	env_fini(&env);
 }
 
+static void copies_lie_in_the_arena(void **state)
+{
+	static const char word[] = "abcdefgh";
+	struct arena a = {};
+
+	(void)state;
+	for (size_t n = 0; n <= sizeof(word); n++) {
+		char *copy = arena_memdup(&a, n ? word : NULL, n);
+
+		assert_non_null(copy);
+		assert_int_equal((uintptr_t)copy % 16, 0);
+		assert_memory_equal(copy, word, n);
+	}
+	assert_null(arena_memdup(&a, word, SIZE_MAX));
+	arena_fini(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cursor_is_sticky),
 		cmocka_unit_test(cursor_counts_fit),
 		cmocka_unit_test(uleb),
+		cmocka_unit_test(copies_lie_in_the_arena),
 		cmocka_unit_test(escapes),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(column_keeps_to_its_budget),
