@@ -648,19 +648,22 @@ def default_cases(what):
 	return [name for name, case in CASES.items() if not case.large]
 
 
-def run_command(about, cases, line_of, defaults, make, pack_case):
-	"""list; make or pack OUTDIR [CASE...]: the command line of a maker that has nothing else."""
+def run_command(about, cases, line_of, defaults, make, pack_case, others=None):
+	"""list; make or pack OUTDIR [CASE...]; others take the parser and its arguments: a maker's command line."""
+	others = others or {}
 	parser = argparse.ArgumentParser(description=about.split("\n", 1)[0])
-	parser.add_argument("what", choices=("list", "make", "pack"))
+	parser.add_argument("what", choices=("list", "make", "pack", *others))
 	parser.add_argument("outdir", nargs="?")
 	parser.add_argument("cases", nargs=argparse.REMAINDER)
 	args = parser.parse_args()
 	if args.what == "list":
 		for name, case in cases.items():
-			print(f"{name:28} {line_of(case)}")
+			print(f"{name:32} {line_of(case)}")
 		return 0
 	if not args.outdir:
 		parser.error("no OUTDIR")
+	if args.what in others:
+		return others[args.what](parser, args)
 	return run_cases(parser, args, cases, defaults, make, pack_case)
 
 
@@ -686,24 +689,16 @@ def run_cases(parser, args, cases, defaults, make, pack_case):
 	return status
 
 
+def run_record(parser, args):
+	if len(args.cases) < 2:
+		parser.error("no NAME and COMMAND")
+	print(record(args.cases[0], args.outdir, args.cases[1:]).core)
+	return 0
+
+
 def main():
-	parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-	parser.add_argument("what", choices=("list", "make", "pack", "record"))
-	parser.add_argument("outdir", nargs="?")
-	parser.add_argument("cases", nargs=argparse.REMAINDER)
-	args = parser.parse_args()
-	if args.what == "list":
-		for name, case in CASES.items():
-			print(f"{name:32} {case.about}{' (only by name)' if case.large else ''}")
-		return 0
-	if not args.outdir:
-		parser.error("no OUTDIR")
-	if args.what == "record":
-		if len(args.cases) < 2:
-			parser.error("no NAME and COMMAND")
-		print(record(args.cases[0], args.outdir, args.cases[1:]).core)
-		return 0
-	return run_cases(parser, args, CASES, default_cases, make_case, pack)
+	return run_command(__doc__, CASES, lambda case: f"{case.about}{' (only by name)' if case.large else ''}",
+		default_cases, make_case, pack, {"record": run_record})
 
 
 if __name__ == "__main__":

@@ -3,42 +3,30 @@ import collections
 import functools
 import json
 
-import pytest
-
-from common import CORPUS, heapfx_ok, parse_blocks
-import make_cores
-import make_types
+from common import heapfx_ok
+from types_corpus import blocks_of, case_of
 
 NAME = "contents.gcc.O2"
 
 
 @functools.lru_cache(maxsize=None)
-def case():
-	try:
-		made = make_types.make_case(NAME, CORPUS / "types")
-	except make_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-	return (made.core, "--exe", made.exe), make_types.read_types(made.types)
-
-
-@functools.lru_cache(maxsize=None)
 def report():
-	return json.loads(heapfx_ok("analyze", *case()[0], "--format", "json").out)
+	return json.loads(heapfx_ok("analyze", *case_of(NAME)[0], "--format", "json").out)
 
 
 def test_every_block_looks_like_what_it_is():
-	blocks = {b["address"]: b for b in parse_blocks(heapfx_ok("blocks", *case()[0]).out)}
+	blocks = blocks_of(NAME)
 	wrong = [(hex(address), size, look, blocks[address].get("looks"))
-		for address, size, _form, look, _p, _group in case()[1]
+		for address, size, _form, look, _p, _group in case_of(NAME)[1]
 		if look != "?" and look != blocks[address].get("looks", "-")]
 	assert not wrong
-	assert all("type" not in blocks[address] for address, *_rest in case()[1])
+	assert all("type" not in blocks[address] for address, *_rest in case_of(NAME)[1])
 
 
 def test_the_table_sums_up_the_blocks():
 	rows = {row["class"]: row for row in report()["tables"]["contents"]}
 	of_blocks = collections.Counter()
-	for line in heapfx_ok("blocks", *case()[0]).out.splitlines():
+	for line in heapfx_ok("blocks", *case_of(NAME)[0]).out.splitlines():
 		block = json.loads(line)
 		if block["state"] == "used" and "type" not in block:
 			of_blocks[block.get("looks", "other"), "count"] += 1
@@ -50,18 +38,18 @@ def test_the_table_sums_up_the_blocks():
 
 
 def test_sql_has_the_same():
-	out = heapfx_ok("sql", *case()[0], "select coalesce(looks, 'other') as class, count(*) as count from blocks "
+	out = heapfx_ok("sql", *case_of(NAME)[0], "select coalesce(looks, 'other') as class, count(*) as count from blocks "
 		"where state = 'used' and type is null group by 1", "--format", "json").out
 	theirs = {row["class"]: row["count"] for row in json.loads(out)}
 	assert theirs == {row["class"]: row["count"] for row in report()["tables"]["contents"]}
-	out = heapfx_ok("sql", *case()[0], "select class, count from contents", "--format", "json").out
+	out = heapfx_ok("sql", *case_of(NAME)[0], "select class, count from contents", "--format", "json").out
 	assert theirs == {row["class"]: row["count"] for row in json.loads(out)}
 
 
 def test_copies_are_all_found_and_nothing_else():
 	"""Their blocks were freed before with other bytes in them: what malloc rounded up differs."""
 	groups = collections.defaultdict(list)
-	for address, _size, _form, _look, _p, group in case()[1]:
+	for address, _size, _form, _look, _p, group in case_of(NAME)[1]:
 		groups[group].append(address)
 	del groups[None]
 	suspects = [s for s in report()["suspects"] if s["rule"] == "duplicate/content"]
@@ -74,9 +62,9 @@ def test_copies_are_all_found_and_nothing_else():
 
 
 def test_nothing_is_shown_unasked():
-	address = hex(next(a for a, size, _f, look, _p, _g in case()[1] if look == "text" and size > 1000))
-	for command in (("analyze", *case()[0], "--format", "json"), ("explain", *case()[0], address)):
+	address = hex(next(a for a, size, _f, look, _p, _g in case_of(NAME)[1] if look == "text" and size > 1000))
+	for command in (("analyze", *case_of(NAME)[0], "--format", "json"), ("explain", *case_of(NAME)[0], address)):
 		assert "orders" not in heapfx_ok(*command).out
 		assert "host: eu" not in heapfx_ok(*command).out
-	shown = heapfx_ok("explain", *case()[0], address, "--strings", "preview").out
+	shown = heapfx_ok("explain", *case_of(NAME)[0], address, "--strings", "preview").out
 	assert "begins with" in shown and "\r" not in shown

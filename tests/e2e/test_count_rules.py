@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from common import CORPUS, ROOT, heapfx, heapfx_ok
-import make_cores
-import make_types
+from common import ROOT, heapfx, heapfx_ok
+import types_corpus
 
 RULES = ROOT / "corpus/native/src"
 CASES = {
@@ -21,12 +20,8 @@ CASES = {
 @functools.lru_cache(maxsize=None)
 def case_of(name):
 	"""(arguments that name the dump, {address: (what is to be said of it, ring)})"""
-	try:
-		made = make_types.make_case(name, CORPUS / "types")
-	except make_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-	rows = make_types.read_types(made.types)
-	return (made.core, "--exe", made.exe), {a: (what, ring) for a, _s, _f, what, _p, ring in rows
+	dump, rows = types_corpus.case_of(name)
+	return dump, {a: (what, ring) for a, _s, _f, what, _p, ring in rows
 		if not ("stripped" in name and ring.startswith("sessions"))}	# counted in their second base
 
 

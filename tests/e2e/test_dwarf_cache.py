@@ -4,18 +4,13 @@ import stat
 
 import pytest
 
-from common import CORPUS, heapfx_ok
-import make_cores
-import make_types
+from common import heapfx_ok
+from types_corpus import case_of
 
 
 @pytest.fixture(scope="module")
 def command():
-	try:
-		made = make_types.make_case("containers.gcc.O2.g", CORPUS / "types")
-	except make_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-	return ("analyze", made.core, "--exe", made.exe, "--format", "json")
+	return ("analyze", *case_of("containers.gcc.O2.g")[0], "--format", "json")
 
 
 def kept(tmp_path):

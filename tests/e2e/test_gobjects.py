@@ -5,9 +5,8 @@ import json
 
 import pytest
 
-from common import CORPUS, ROOT, heapfx_ok, parse_blocks
-import make_cores
-import make_types
+from common import heapfx_ok, parse_blocks
+import types_corpus
 
 COMMITTED = "gobjects.gcc.O2.stripped"
 FRESH = "gobjects.gcc.O2.g"
@@ -16,14 +15,8 @@ FRESH = "gobjects.gcc.O2.g"
 @functools.lru_cache(maxsize=None)
 def case_of(name):
 	"""(arguments that name the dump, rows of the truth)"""
-	if name == COMMITTED:
-		home = ROOT / "corpus/types" / name
-		return (home / "dump.tar.zst", "--no-host-files"), make_types.read_types(home / "types.tsv")
-	try:
-		made = make_types.make_case(name, CORPUS / "types")
-	except make_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-	return (made.core, "--exe", made.exe), make_types.read_types(made.types)
+	dump, rows = types_corpus.case_of(name)
+	return (*dump, "--no-host-files") if name == COMMITTED else dump, rows
 
 
 @functools.lru_cache(maxsize=None)

@@ -3,20 +3,15 @@ import json
 
 import pytest
 
-from common import CORPUS, heapfx_ok
-import make_cores
-import make_types
+from common import heapfx_ok
+from types_corpus import case_of
 
 
 @pytest.mark.parametrize("name", ["losers.gcc.O0", "losers.clang.O2.nopie"])
 def test_the_function_and_the_thread_are_named(name):
-	try:
-		made = make_types.make_case(name, CORPUS / "types")
-	except make_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-	report = json.loads(heapfx_ok("analyze", made.core, "--exe", made.exe, "--format", "json").out)
+	dump, truth = case_of(name)
+	report = json.loads(heapfx_ok("analyze", *dump, "--format", "json").out)
 	of = {int(a, 16): s for s in report["suspects"] if s["rule"] == "lost/definite" for a in s["addresses"]}
-	truth = make_types.read_types(made.types)
 	functions = {function for _a, _s, _f, function, _p, _tid in truth}
 	for address, _size, _form, function, _p, tid in truth:
 		rows = of[address]["evidence"]
@@ -27,6 +22,6 @@ def test_the_function_and_the_thread_are_named(name):
 		# Of a call through a pointer the caller alone may be left: in its frame no function is named.
 		assert any(function in value for value in left)
 		assert not any(other in value for other in functions - {function} for value in left)
-		explained = heapfx_ok("explain", made.core, hex(address), "--exe", made.exe).out
+		explained = heapfx_ok("explain", dump[0], hex(address), *dump[1:]).out
 		assert f"probably thread {tid}: no other" in " ".join(explained.split())
 		assert function in explained

@@ -7,33 +7,15 @@ import subprocess
 
 import pytest
 
-from common import CORPUS, ROOT, heapfx_ok, parse_blocks
-import make_cores
-import make_types
+from common import heapfx_ok
+import types_corpus
+from types_corpus import blocks_of, case_of
 
-COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/types").glob("classes.*/dump.tar.zst"))
+COMMITTED = [name for name in types_corpus.COMMITTED if name.startswith("classes.")]
 FRESH = ["classes.gcc.O2.stripped", "classes.gcc.O0.g", "classes.clang.O2.nopie.stripped"]
 CLASSES = [name for name in COMMITTED + FRESH if name.startswith("classes")]
 WITH_DWARF = ["records.gcc.O0.g", "records.clang.O0.g", "records.gcc.O0.split", "records.clang.O0.split4",
 	"containers.gcc.O2.g", "containers.clang.O0.g4", "libcxx.clang.O0.g.libcxx", "lists.gcc.O0.g", "lists.clang.O0.g4"]
-
-
-@functools.lru_cache(maxsize=None)
-def case_of(name):
-	"""(arguments that name the dump, rows of the truth)"""
-	if name in COMMITTED:
-		home = ROOT / "corpus/types" / name
-		return (home / "dump.tar.zst",), make_types.read_types(home / "types.tsv")
-	try:
-		made = make_types.make_case(name, CORPUS / "types")
-	except make_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-	return (made.core, "--exe", made.exe), make_types.read_types(made.types)
-
-
-@functools.lru_cache(maxsize=None)
-def blocks_of(name):
-	return {b["address"]: b for b in parse_blocks(heapfx_ok("blocks", *case_of(name)[0]).out)}
 
 
 @functools.lru_cache(maxsize=None)

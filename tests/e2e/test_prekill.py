@@ -11,8 +11,8 @@ import time
 import pytest
 
 from common import HEAPFX, environment, heapfx
-from test_capture import Target, program, wait_until	# noqa: F401
-from test_watch import MIB, Cgroup, Watcher
+from test_capture import program	# noqa: F401
+from test_watch import Cgroup, Watcher, target	# noqa: F401
 
 NOTIFY = "io.systemd.oom.Prekill.Notify"
 
@@ -41,14 +41,6 @@ class Killer:
 	def call(self, method, **parameters):
 		self.send({"method": method, "parameters": parameters})
 		return self.answer()
-
-
-@pytest.fixture
-def target(program):	# noqa: F811
-	t = Target(program, mib=1, threads=2)
-	yield t
-	t.process.kill()
-	t.process.communicate()
 
 
 @pytest.fixture

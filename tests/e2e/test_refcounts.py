@@ -5,9 +5,8 @@ import json
 
 import pytest
 
-from common import CORPUS, heapfx_ok
-import make_cores
-import make_types
+from common import heapfx_ok
+import types_corpus
 
 TYPED = ["refcounts.gcc.O2.g", "refcounts.clang.O0.g4"]
 # Nothing typed leads to what is lost: with debug info or without, these are known by their counts alone.
@@ -18,12 +17,8 @@ STRIPPED = ["refcounts.gcc.O0.stripped", "refcounts.clang.O2.stripped"]
 @functools.lru_cache(maxsize=None)
 def case_of(name):
 	"""(arguments that name the dump, {address: (what is to be said of it, ring)})"""
-	try:
-		made = make_types.make_case(name, CORPUS / "types")
-	except make_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-	rows = make_types.read_types(made.types)
-	return (made.core, "--exe", made.exe), {a: (what, ring) for a, _s, form, what, _p, ring in rows
+	dump, rows = types_corpus.case_of(name)
+	return dump, {a: (what, ring) for a, _s, form, what, _p, ring in rows
 		if name not in RUST or form == "count"}
 
 

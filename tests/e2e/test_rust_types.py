@@ -1,28 +1,12 @@
 """What blocks of Rust programs are, by the truth that the program wrote."""
-import functools
 import json
 
 import pytest
 
-from common import CORPUS, heapfx_ok, parse_blocks
-import make_cores
-import make_types
+from common import heapfx_ok
+from types_corpus import blocks_of, case_of
 
 WITH_DWARF = ["rusty.rustc.O2.g", "rusty.rustc.O0.g"]
-
-
-@functools.lru_cache(maxsize=None)
-def case_of(name):
-	try:
-		made = make_types.make_case(name, CORPUS / "types")
-	except make_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-	return (made.core, "--exe", made.exe), make_types.read_types(made.types)
-
-
-@functools.lru_cache(maxsize=None)
-def blocks_of(name):
-	return {b["address"]: b for b in parse_blocks(heapfx_ok("blocks", *case_of(name)[0]).out)}
 
 
 @pytest.mark.parametrize("name", WITH_DWARF + ["rusty.rustc.O2"])

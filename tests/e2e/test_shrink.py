@@ -16,10 +16,10 @@ import subprocess
 
 import pytest
 
-from common import ALLOCATORS, COMMITTED, CORPUS, HEAPFX, ROOT, dump_of, heapfx, heapfx_ok
+from common import ALLOCATORS, COMMITTED, HEAPFX, ROOT, dump_of, heapfx, heapfx_ok
 from go_corpus import CASES, go_dump
-import make_cores
 import make_types
+from types_corpus import made_case
 
 GO = ("zoo.1.19", "zoo.1.21.pie-stripped", "zoo.1.25.noswissmap", "zoo.1.26.arm64-stripped", "zoo.1.27.stripped", "slack.1.22")
 SECRETS = 10000
@@ -125,13 +125,6 @@ def digests(contents):
 	return sum(top in DIGESTS for top in tops if top)
 
 
-def made_types(name):
-	try:
-		return make_types.make_case(name, CORPUS / "types")
-	except make_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-
-
 def case_with_copies(name):
 	if name.startswith("slack"):
 		if name not in CASES:
@@ -139,7 +132,7 @@ def case_with_copies(name):
 		dump = go_dump(name)
 		return dump.core, dump.arguments[1:], 3000
 	if name.startswith("contents"):
-		made = made_types(name)
+		made = made_case(name)
 		return made.core, ("--exe", made.exe), 600
 	return dump_of(name).core, (), 400
 
@@ -197,7 +190,7 @@ class Memory:
 
 @pytest.mark.parametrize("salted", (False, True))
 def test_types_that_are_kept_and_no_others(salted, salt, tmp_path):
-	made = made_types("records.clang.O0.g")
+	made = made_case("records.clang.O0.g")
 	options = ("--exe", made.exe, *(("--salt", salt) if salted else ()))
 	shrunk(made.core, tmp_path / "core", "--keep", "int[]", "--keep", "struct account", *options)
 	before, after = Memory(plain(made.core)), Memory(plain(tmp_path / "core"))
@@ -216,7 +209,7 @@ def test_types_that_are_kept_and_no_others(salted, salt, tmp_path):
 
 
 def test_a_type_that_is_none(tmp_path):
-	made = made_types("records.clang.O0.g")
+	made = made_case("records.clang.O0.g")
 	run = heapfx("shrink", made.core, "--exe", made.exe, "-o", tmp_path / "out", "--keep", "struct acount")
 	assert run.status == 2 and "struct acount" in run.err
 	assert not os.listdir(tmp_path)
