@@ -1,4 +1,4 @@
-/* analysis/verdict.c - the report in a sentence or two: what the heap holds that should not be, and what is no heap. */
+/* analysis/verdict.c - the report in a sentence: what the heap should not hold, what is no heap. */
 #include <string.h>
 
 #include "analysis/chain.h"

@@ -191,8 +191,8 @@ static void put_figures(FILE *out, const struct report *r)
 		free_held += r->heaps.v[i].free + r->heaps.v[i].idle;
 	}
 	fputs("<dl class=\"figures\">\n", out);
-	put_figure(out, r->has_resident ? "resident memory" : "memory in the dump", report_memory_bytes(r),
-		   true);
+	put_figure(out, r->has_resident ? "resident memory" : "memory in the dump",
+		   report_memory_bytes(r), true);
 	put_figure(out, "heap in use", used, true);
 	put_figure(out, "blocks in use", n_used, false);
 	put_figure(out, "heap free, held", free_held, true);

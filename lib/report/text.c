@@ -357,7 +357,8 @@ static unsigned label_column(const struct report *r)
 static void print_where(struct page *p)
 {
 	const struct report *r = p->r;
-	uint64_t total = report_memory_bytes(r), rest = 0, floor = breakdown_floor(r, p->fit->breakdown - 1);
+	uint64_t total = report_memory_bytes(r), rest = 0;
+	uint64_t floor = breakdown_floor(r, p->fit->breakdown - 1);
 	unsigned col = label_column(r), n_rest = 0;
 	char label[48];
 
