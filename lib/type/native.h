@@ -78,7 +78,7 @@ struct native_type {
 	bool compiled, refs_made;
 	bool is_node; /* of a container */
 	bool is_ring; /* such a one whose links may lead to the container, too */
-	bool is_link; /* of what C programs link by it */
+	bool is_link, link_known; /* of what C programs link by it: native_is_link_of() */
 	struct native_list *lists; /* native_lists.c's own */
 	uint8_t class, rank; /* native_join.c's own */
 	struct native_type *larger; /* begins with this one, and is what a large enough block has; NULL */
@@ -211,6 +211,15 @@ bool native_holds(const struct native_guard *guard, const uint8_t *value, uint64
 
 /* native_lists.c: structs that are linked by one inside of them. */
 bool native_is_link_type(const struct dbg_type *type);
+/* The same, asked once. */
+static inline bool native_is_link_of(struct native_type *type)
+{
+	if (!type->link_known) {
+		type->is_link = native_is_link_type(type->dbg);
+		type->link_known = true;
+	}
+	return type->is_link;
+}
 /* A type has such a link so many bytes in. */
 bool native_has_link(const struct dbg_type *type, const struct dbg_type *link, uint64_t offset);
 /* What a block of `usable` bytes is that has a link at an offset; NULL: several types may be it, or none. */

@@ -51,7 +51,6 @@ struct native_type *native_type_of(struct native *n, const struct dbg_type *type
 			t->dbg = dbg;
 			t->is_node = native_is_node(dbg);
 			t->is_ring = native_is_ring(dbg);
-			t->is_link = native_is_link_type(dbg);
 			t->larger = larger_of(n, dbg);
 			native_rank(t);
 		}

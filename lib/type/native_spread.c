@@ -392,7 +392,7 @@ static void decide(struct native_spread *s, const struct pending *c)
 
 	if (is_settled(s, c->id, c->type) || !place_of(s, c->value, c->grain, c->id, &p))
 		return;
-	if (c->type->is_link && decide_link(s, c, &p))
+	if (native_is_link_of(c->type) && decide_link(s, c, &p))
 		return;
 	if (p.offset == 8 && is_counted(s, &p, c->type->dbg->size)) {
 		e.kind = NATIVE_COUNTED;
