@@ -25,8 +25,10 @@ enum {
 	SLOT_WORDS = 2048,	  /* words whose slots are asked for at once */
 	ROOM = 1 << 17, /* edges: more than are under way */
 	RANGE_NODES = 1 << 18,	  /* a unit of parallel work; whole row blocks */
-	EXPECTED = 64 << 10,	  /* bytes: the least that is taken into memory at once */
-	LEAVE_RANGES = 8,	  /* after so many the targets of interior pointers are left too */
+	LEAVE_BYTES = 1 << 20,	  /* after so many it is seen how much was looked at elsewhere: */
+	LEAVE_LOOKS = 96,	  /* each may take 2 MiB into memory */
+	LEAVE_STEPS = 1,	  /* more in so few steps: they are looked at again and again */
+	LEAVE_RANGES = 8,	  /* after so many everything is */
 };
 
 struct scan scan_init(const struct image *img, const struct blocks *blocks)
@@ -235,6 +237,8 @@ struct range {
 	struct err *err; /* of rows: no more are begun */
 	struct pending fifo[FIFO];
 	unsigned at;
+	unsigned looks; /* at targets, anywhere in memory, */
+	unsigned steps; /* in so many LEAVE_BYTES */
 };
 
 /* Not inline: the pass over the words stays small. */
@@ -259,6 +263,7 @@ static inline void finish(struct range *r, const struct pending *p)
 		begin_rows(r, p->src);
 	r->last_src = p->src;
 	r->last_dst = target;
+	r->looks += target >> 31;
 	r->out[r->n_out++] = target;
 }
 
@@ -307,12 +312,35 @@ static void scan_words(struct range *r, const uint8_t *bytes, unsigned n, taddr 
 	}
 }
 
+/* Bytes whose address is `start`; what is read of the dump is left behind. */
+static struct err *scan_bytes(struct range *r, const uint8_t *bytes, uint64_t n, taddr start)
+{
+	for (uint64_t off = 0; n - off >= 8; off += CHUNK) {
+		unsigned words = n - off < CHUNK ? (unsigned)((n - off) / 8) : CHUNK / 8;
+		struct err *err = make_room(r);
+
+		if (err)
+			return err;
+		scan_words(r, bytes + off, words, start + off);
+		if (n - off < CHUNK)
+			break;
+	}
+	r->steps++;
+	if (r->looks >= LEAVE_LOOKS) {
+		if (r->steps > LEAVE_STEPS)
+			image_leave_all(r->s->img);
+		r->looks = r->steps = 0;
+	}
+	return NULL;
+}
+
 /* All bytes of [start, end), which lies in one run of units. */
 static struct err *scan_stretch(struct range *r, taddr start, taddr end)
 {
-	while (start < end) {
+	for (taddr from = start, taken = start; start < end;) {
 		uint64_t avail = 0;
 		const uint8_t *bytes = image_view(r->s->img, start, &avail);
+		struct err *err;
 
 		if (!bytes || avail < 8) {
 			start = after_hole(r->s->img, start);
@@ -322,22 +350,17 @@ static struct err *scan_stretch(struct range *r, taddr start, taddr end)
 		}
 		if (avail > end - start)
 			avail = end - start;
-		if (avail > RESIDENT_WINDOW)
-			avail = RESIDENT_WINDOW;
-		if (avail >= EXPECTED)
-			image_expect(r->s->img, start, start + avail);
-		for (uint64_t off = 0; avail - off >= 8; off += CHUNK) {
-			unsigned n = avail - off < CHUNK ? (unsigned)((avail - off) / 8) : CHUNK / 8;
-			struct err *err = make_room(r);
-
-			if (err)
-				return err;
-			scan_words(r, bytes + off, n, start + off);
-			if (avail - off < CHUNK)
-				break;
+		if (avail > LEAVE_BYTES)
+			avail = LEAVE_BYTES;
+		if (start >= taken && end - start >= LEAVE_BYTES) {
+			image_leave(r->s->img, from, start);
+			from = start;
+			taken = end - start < RESIDENT_WINDOW ? end : start + RESIDENT_WINDOW;
+			image_expect(r->s->img, start, taken);
 		}
-		if (avail == RESIDENT_WINDOW)
-			image_leave(r->s->img, start, start + avail);
+		err = scan_bytes(r, bytes, avail, start);
+		if (err)
+			return err;
 		start = align_up(start + avail, 8);
 	}
 	return NULL;
@@ -541,7 +564,7 @@ static struct err *scan_range_nodes(struct range *r, uint64_t first, uint64_t la
 		err = flush(r);
 	if (!err)
 		begin_rows(r, (uint32_t)last - 1);
-	if (first / RANGE_NODES % LEAVE_RANGES == LEAVE_RANGES - 1)
+	if (r->looks || first / RANGE_NODES % LEAVE_RANGES == LEAVE_RANGES - 1)
 		image_leave_all(r->s->img);
 	else
 		image_leave(r->s->img, node_start(g, first), node_start(g, last));
