@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,18 @@ const struct command *command_of(enum exit_status (*run)(const struct options *)
 	return c;
 }
 
+enum { PAGE_WIDTH = 100, PAGE_WIDTH_MIN = 80 };
+
+/* A terminal's, where that is narrower than the page, and wide enough for its figures. */
+static unsigned page_width(FILE *out)
+{
+	struct winsize size;
+
+	if (ioctl(fileno(out), TIOCGWINSZ, &size) || !size.ws_col || size.ws_col > PAGE_WIDTH)
+		return PAGE_WIDTH;
+	return size.ws_col < PAGE_WIDTH_MIN ? PAGE_WIDTH_MIN : size.ws_col;
+}
+
 struct err *write_report(struct run *run, const char *format, FILE *out)
 {
 	bool tty = isatty(fileno(out));
@@ -26,7 +39,7 @@ struct err *write_report(struct run *run, const char *format, FILE *out)
 	struct writer_options wo = {
 		.top = (unsigned)(run->opt->top > 1000000 ? 1000000 : run->opt->top),
 		.color = tty && !(no_color && *no_color) && !(term && !strcmp(term, "dumb")),
-		.width = 100,
+		.width = page_width(out),
 	};
 
 	return writer_by_name(format)->write(&run->report, &wo, out);

@@ -24,6 +24,7 @@ enum {
 	NEXT_INDENT = 6,
 	CHAIN_INDENT = 6,
 	WIDTH_MIN = 60,
+	NARROW_MAX = 20,
 	WIDTH_DEFAULT = 100,
 };
 
@@ -66,6 +67,24 @@ struct page {
 	bool color;
 	struct text line, scratch;
 };
+
+/* A narrow page takes from names what figures need, as far as a name can still be told. */
+static unsigned missing(const struct page *p)
+{
+	unsigned n = p->width < WIDTH_DEFAULT ? WIDTH_DEFAULT - p->width : 0;
+
+	return n < NARROW_MAX ? n : NARROW_MAX;
+}
+
+static unsigned title_width(const struct page *p)
+{
+	return TITLE_WIDTH - missing(p);
+}
+
+static unsigned label_max(const struct page *p)
+{
+	return LABEL_MAX - missing(p) / 2;
+}
 
 static unsigned char_width(const char *s)
 {
@@ -311,7 +330,7 @@ static void breakdown_line(struct page *p, const char *label, uint64_t bytes, ui
 	char percent[24];
 
 	text_add(&p->line, "  ");
-	add_name_cut(&p->line, label, LABEL_MAX);
+	add_name_cut(&p->line, label, label_max(p));
 	right_bytes(p, bytes, col + 14);
 	snprintf(percent, sizeof(percent), "%.1f%%", share * 100);
 	add_right(&p->line, percent, col + 22);
@@ -338,8 +357,9 @@ static uint64_t breakdown_floor(const struct report *r, size_t max)
 	return floor;
 }
 
-static unsigned label_column(const struct report *r)
+static unsigned label_column(const struct page *p)
 {
+	const struct report *r = p->r;
 	unsigned col = 24;
 
 	for (size_t i = 0; i < r->breakdown.n; i++) {
@@ -351,7 +371,7 @@ static unsigned label_column(const struct report *r)
 		text_fini(&t);
 		col = w > col ? w : col;
 	}
-	return col < LABEL_MAX + 2 ? col : LABEL_MAX + 2;
+	return col < label_max(p) + 2 ? col : label_max(p) + 2;
 }
 
 static void print_where(struct page *p)
@@ -359,7 +379,7 @@ static void print_where(struct page *p)
 	const struct report *r = p->r;
 	uint64_t total = report_memory_bytes(r), rest = 0;
 	uint64_t floor = breakdown_floor(r, p->fit->breakdown - 1);
-	unsigned col = label_column(r), n_rest = 0;
+	unsigned col = label_column(p), n_rest = 0;
 	char label[48];
 
 	text_add(&p->line, "WHERE IT WENT");
@@ -561,10 +581,10 @@ static void print_suspect(struct page *p, size_t i)
 	size_t n;
 
 	text_printf(&p->line, "%3zu ", i + 1);
-	add_name_cut(&p->line, s->title, TITLE_WIDTH);
+	add_name_cut(&p->line, s->title, title_width(p));
 	n = p->line.n;
-	right_bytes(p, s->retained, TITLE_WIDTH + 15);
-	right_count(p, s->count, TITLE_WIDTH + 26);
+	right_bytes(p, s->retained, title_width(p) + 15);
+	right_count(p, s->count, title_width(p) + 26);
 	text_printf(&p->line, "  %s%s", s->rule,
 		    !s->baseline ? "" : s->baseline == BASELINE_NEW ? " (new)" : " (known)");
 	end_line_styled(p, styles[rule->severity], n);
@@ -599,8 +619,8 @@ static void print_suspects(struct page *p)
 		return;
 	}
 	text_add(&p->line, "SUSPECTS");
-	add_right(&p->line, "retained", TITLE_WIDTH + 15);
-	add_right(&p->line, "count", TITLE_WIDTH + 26);
+	add_right(&p->line, "retained", title_width(p) + 15);
+	add_right(&p->line, "count", title_width(p) + 26);
 	text_add(&p->line, "  rule");
 	end_line_styled(p, "1", strlen("SUSPECTS"));
 	for (size_t i = 0; i < r->suspects.n && shown < p->top; i++)
@@ -652,19 +672,19 @@ static void print_types(struct page *p)
 		return;
 	blank(p);
 	text_add(&p->line, "TYPES");
-	add_right(&p->line, "bytes", TITLE_WIDTH + 15);
-	add_right(&p->line, "count", TITLE_WIDTH + 26);
-	add_right(&p->line, "retained", TITLE_WIDTH + 38);
+	add_right(&p->line, "bytes", title_width(p) + 15);
+	add_right(&p->line, "count", title_width(p) + 26);
+	add_right(&p->line, "retained", title_width(p) + 38);
 	end_line_styled(p, "1", strlen("TYPES"));
 	for (size_t i = 0; i < r->types.n && i < p->fit->types; i++) {
 		const struct rp_type *t = &r->types.v[i];
 
 		text_add(&p->line, "  ");
-		add_name_cut(&p->line, t->name, TITLE_WIDTH);
-		right_bytes(p, t->bytes, TITLE_WIDTH + 15);
-		right_count(p, t->count, TITLE_WIDTH + 26);
+		add_name_cut(&p->line, t->name, title_width(p));
+		right_bytes(p, t->bytes, title_width(p) + 15);
+		right_count(p, t->count, title_width(p) + 26);
 		if (t->knows_retained)
-			right_bytes(p, t->retained, TITLE_WIDTH + 38);
+			right_bytes(p, t->retained, title_width(p) + 38);
 		end_line(p);
 	}
 }
@@ -713,18 +733,18 @@ static void print_goroutines(struct page *p)
 		return;
 	blank(p);
 	text_add(&p->line, "GOROUTINES");
-	add_right(&p->line, "stacks", TITLE_WIDTH + 15);
-	add_right(&p->line, "count", TITLE_WIDTH + 26);
-	add_right(&p->line, "retained", TITLE_WIDTH + 38);
+	add_right(&p->line, "stacks", title_width(p) + 15);
+	add_right(&p->line, "count", title_width(p) + 26);
+	add_right(&p->line, "retained", title_width(p) + 38);
 	end_line_styled(p, "1", strlen("GOROUTINES"));
 	for (size_t i = 0; i < n; i++) {
 		const struct rp_goroutines *g = &r->goroutines.v[i];
 
 		text_add(&p->line, "  ");
-		add_name_cut(&p->line, g->place, TITLE_WIDTH + 2);
-		right_bytes(p, g->stacks, TITLE_WIDTH + 15);
-		right_count(p, g->count, TITLE_WIDTH + 26);
-		right_bytes(p, g->retained, TITLE_WIDTH + 38);
+		add_name_cut(&p->line, g->place, title_width(p) + 2);
+		right_bytes(p, g->stacks, title_width(p) + 15);
+		right_count(p, g->count, title_width(p) + 26);
+		right_bytes(p, g->retained, title_width(p) + 38);
 		end_line(p);
 	}
 }
@@ -737,10 +757,10 @@ static void print_pools(struct page *p)
 		return;
 	blank(p);
 	text_add(&p->line, "POOLS");
-	add_right(&p->line, "bytes", TITLE_WIDTH + 15);
-	add_right(&p->line, "pools", TITLE_WIDTH + 26);
-	add_right(&p->line, "retained", TITLE_WIDTH + 38);
-	add_right(&p->line, "free", TITLE_WIDTH + 50);
+	add_right(&p->line, "bytes", title_width(p) + 15);
+	add_right(&p->line, "pools", title_width(p) + 26);
+	add_right(&p->line, "retained", title_width(p) + 38);
+	add_right(&p->line, "free", title_width(p) + 50);
 	end_line_styled(p, "1", strlen("POOLS"));
 	for (size_t i = 0; i < r->pool_groups.n && i < p->fit->pools; i++) {
 		const struct rp_pool_group *g = &r->pool_groups.v[i];
@@ -750,14 +770,14 @@ static void print_pools(struct page *p)
 		if (strcmp(g->path, "?")) /* it has a name */
 			text_printf(&name, " %s", g->path);
 		text_add(&p->line, "  ");
-		add_name_cut(&p->line, text_str(&name), TITLE_WIDTH);
+		add_name_cut(&p->line, text_str(&name), title_width(p));
 		text_fini(&name);
-		right_bytes(p, g->bytes, TITLE_WIDTH + 15);
-		right_count(p, g->pools, TITLE_WIDTH + 26);
+		right_bytes(p, g->bytes, title_width(p) + 15);
+		right_count(p, g->pools, title_width(p) + 26);
 		if (g->knows_retained)
-			right_bytes(p, g->retained, TITLE_WIDTH + 38);
+			right_bytes(p, g->retained, title_width(p) + 38);
 		if (g->knows_free)
-			right_bytes(p, g->free, TITLE_WIDTH + 50);
+			right_bytes(p, g->free, title_width(p) + 50);
 		end_line(p);
 		if (!i && g->holder) {
 			text_add(&p->line, "    held by ");
