@@ -453,15 +453,8 @@ struct err *dbg_index(struct dbg_types *t, struct Dwarf *dwarf, bool is_alt)
 		if (x->language != DBG_LANG_OTHER)
 			ok = walk_unit(x, &unit);
 	}
-	if (x->seen >= ENTRIES_MAX)
-		diag(t->env, "module/debug-info", t->module->start,
-		     "%s: more than %u entries of debug info: the rest is not used", module_base_name(t->module),
-		     (unsigned)ENTRIES_MAX);
-	t->incomplete |= x->missing;
-	if (x->missing)
-		diag(t->env, "module/debug-info", t->module->start,
-		     "%s: the debug info of %llu units is in files of their own, which are not there",
-		     module_base_name(t->module), (unsigned long long)x->missing);
+	t->too_many |= x->seen >= ENTRIES_MAX;
+	t->missing += x->missing;
 	if (t->named.n)
 		qsort(t->named.v, t->named.n, sizeof(*t->named.v), by_die);
 	err = ok ? firsts_settle(x) : &err_nomem;
@@ -469,6 +462,18 @@ struct err *dbg_index(struct dbg_types *t, struct Dwarf *dwarf, bool is_alt)
 	free(x->firsts.v);
 	free(x);
 	return err;
+}
+
+void dbg_types_tell(const struct dbg_types *t)
+{
+	if (t->too_many)
+		diag(t->env, "module/debug-info", t->module->start,
+		     "%s: more than %u entries of debug info: the rest is not used", module_base_name(t->module),
+		     (unsigned)ENTRIES_MAX);
+	if (t->missing)
+		diag(t->env, "module/debug-info", t->module->start,
+		     "%s: the debug info of %llu units is in files of their own, which are not there",
+		     module_base_name(t->module), (unsigned long long)t->missing);
 }
 
 static int by_hash(const void *a, const void *b, void *arg)

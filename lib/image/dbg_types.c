@@ -91,7 +91,7 @@ static struct err *index_or_cache(struct dbg_types *t, struct Dwarf *dwarf, stru
 		err = dbg_index(t, dwarf, false);
 	if (!err)
 		err = dbg_index_finish(t); /* the halves lie elsewhere each time: their order, too */
-	if (!err && !known && keep && !t->incomplete)
+	if (!err && !known && keep && !t->missing)
 		dbg_cache_write(t, &base);
 	return err;
 }

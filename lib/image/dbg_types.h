@@ -111,15 +111,18 @@ struct dbg_types {
 	struct addrmap types; /* struct dbg_type by DIE */
 	struct addrmap same;  /* and by what makes two one */
 	uint64_t n_types, n_members;
-	bool incomplete; /* units whose entries are in other files had none */
+	uint64_t missing; /* units whose entries are in other files, which are not there */
+	bool too_many; /* entries: the rest is not used */
 	struct dbg_type nothing; /* stands for what has no type */
 	struct dbg_type *string; /* std::string, where it is only declared; NULL before it is met */
 	struct arena mem;
 };
 
-/* *ret is NULL where the module has no DWARF. */
+/* *ret is NULL where the module has no DWARF.  Of different modules at once, from any threads. */
 struct err *dbg_types_open(struct env *env, const struct image *img, const struct module *m,
 			   struct dbg_types **ret) MUST_CHECK;
+/* What of the DWARF was not there, or not used: a diag each. */
+void dbg_types_tell(const struct dbg_types *t);
 void dbg_types_close(struct dbg_types *t); /* NULL is fine */
 
 /* The name without what compilers write in different ways: for dbg_types_named(). */

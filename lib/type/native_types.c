@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/par.h"
 #include "base/vec.h"
 #include "image/resident.h"
 #include "type/native.h"
@@ -201,20 +202,31 @@ static void guard_native(struct native **n)
 	close_typer(*n);
 }
 
+/* Each has a libdw of its own. */
+static struct err *open_module(void *arg, uint64_t i, uint64_t first, uint64_t last)
+{
+	struct native *n = arg;
+
+	(void)first;
+	(void)last;
+	return dbg_types_open(n->env, n->img, &n->img->modules[i], &n->dwarf[i]);
+}
+
 /* Damaged debug info of one module leaves the others'. */
 static struct err *open_dwarf(struct native *n)
 {
+	struct err *err;
+
 	n->dwarf = calloc(n->img->n_modules + 1, sizeof(struct dbg_types *));
 	if (!n->dwarf)
 		return &err_nomem;
-	for (size_t i = 0; i < n->img->n_modules; i++) {
-		struct err *err = dbg_types_open(n->env, n->img, &n->img->modules[i], &n->dwarf[i]);
-
-		if (err)
-			return err;
+	err = par_ranges(n->env, n->img->n_modules, 1, open_module, n);
+	for (size_t i = 0; i < n->img->n_modules && !err; i++) {
+		if (n->dwarf[i])
+			dbg_types_tell(n->dwarf[i]);
 		n->has_dwarf = n->has_dwarf || n->dwarf[i];
 	}
-	return NULL;
+	return err;
 }
 
 static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks,
