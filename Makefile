@@ -202,6 +202,7 @@ manifests:
 # Two real object stores for the tests of shipping, as Go modules, into a cache that outlives builds:
 # some five minutes of a processor, once.  Without them those tests are skipped, and say so.
 S3_SERVERS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heapfx
+# Not for CI: versitygw alone takes 135 seconds of a processor and 0.8 GB, minio several times that.
 .PHONY: s3-servers
 s3-servers: $(S3_SERVERS)/versitygw $(S3_SERVERS)/minio
 $(S3_SERVERS)/versitygw:

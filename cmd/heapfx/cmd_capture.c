@@ -241,7 +241,9 @@ static struct err *send_it(struct job *job)
 	signal(SIGPIPE, SIG_IGN);
 	err = job->capture->mode == CAPTURE_FORK ? send_while_packing(job) : store_then_send(job);
 	job->stored.done = true;
-	return err ? err : send_meta(job);
+	if (err)
+		return err_wrap(err, "the core is lost, for nothing of it is on a disk (with -o DIR a file stays)");
+	return send_meta(job);
 }
 
 /* The files stay: with a failure they are what is sent later. */

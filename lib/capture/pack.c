@@ -47,7 +47,8 @@ struct packer {
 	pthread_cond_t turn;
 	/* under the lock */
 	uint64_t next, writing; /* frames */
-	uint64_t written;	/* bytes; by whose turn it is */
+	uint64_t written;	/* bytes */
+	bool done;		/* nothing more will be */
 	struct err *err;	/* the first one; all stop */
 };
 
@@ -150,11 +151,8 @@ static struct err *write_in_turn(struct packer *p, uint64_t frame, const uint8_t
 		return NULL;
 	p->sizes[frame] = (uint32_t)n;
 	err = write_all(p, v, n);
-	/* the disk begins now: the fsync at the end has little left to wait for; a pipe cannot */
-	if (!err)
-		sync_file_range(p->fd, (off_t)p->written, (off_t)n, SYNC_FILE_RANGE_WRITE);
-	p->written += n;
 	pthread_mutex_lock(&p->lock);
+	p->written += n;
 	if (!err)
 		p->writing++;
 	pthread_cond_broadcast(&p->turn);
@@ -234,6 +232,45 @@ static struct err *make_zeros(struct packer *p)
 	return err;
 }
 
+/* ---- the disk */
+
+static bool wait_for_more(struct packer *p, uint64_t begun, uint64_t *ret)
+{
+	bool more;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->done && p->written - begun < FRAME)
+		pthread_cond_wait(&p->turn, &p->lock);
+	more = !p->done;
+	*ret = p->written;
+	pthread_mutex_unlock(&p->lock);
+	return more;
+}
+
+/*
+ * It begins while frames are packed, so that the fsync at the end has little left to wait for.  That
+ * itself may wait for the disk: so it is a thread that nobody waits for before the end.  A pipe cannot.
+ */
+static void *begin_writing(void *arg)
+{
+	struct packer *p = arg;
+	uint64_t begun = 0, written;
+
+	while (wait_for_more(p, begun, &written) &&
+	       !sync_file_range(p->fd, (off_t)begun, (off_t)(written - begun), SYNC_FILE_RANGE_WRITE))
+		begun = written;
+	return NULL;
+}
+
+static void stop_writing(struct packer *p, pthread_t thread)
+{
+	pthread_mutex_lock(&p->lock);
+	p->done = true;
+	pthread_cond_broadcast(&p->turn);
+	pthread_mutex_unlock(&p->lock);
+	pthread_join(thread, NULL);
+}
+
 static void put32(uint8_t *at, uint32_t v)
 {
 	for (unsigned i = 0; i < 4; i++)
@@ -277,6 +314,8 @@ struct err *pack_stream(struct env *env, struct stream *s, enum pack_kind kind, 
 		.turn = PTHREAD_COND_INITIALIZER,
 	};
 	struct err *err = NULL;
+	pthread_t writer;
+	bool has_writer;
 
 	if (p.n_frames > (1u << 27)) /* the format's own limit: 512 TiB */
 		return err_new(ERR_UNSUPPORTED, "%s: too large to be packed", name);
@@ -285,8 +324,11 @@ struct err *pack_stream(struct env *env, struct stream *s, enum pack_kind kind, 
 		return &err_nomem;
 	if (kind == PACK_ZSTD)
 		err = make_zeros(&p);
+	has_writer = !err && kind == PACK_ZSTD && !pthread_create(&writer, NULL, begin_writing, &p);
 	if (!err)
 		err = par_ranges(env, env->threads, 1, pack_some, &p);
+	if (has_writer)
+		stop_writing(&p, writer);
 	if (!err)
 		err = p.err;
 	if (!err && kind == PACK_ZSTD)

@@ -407,7 +407,7 @@ def test_capture_when_the_store_is_away(faulty, target, tmp_path):
 	"""A stream is lost, and says so; a file stays, and is sent later."""
 	env = variables(faulty, AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{s3.free_port()}")
 	run = heapfx("capture", target.pid, "--to", "s3://cores/p", "--retry", 1, env=env)
-	assert run.status == 5 and run.err
+	assert run.status == 5 and "the core is lost" in run.err and "-o DIR" in run.err
 	(tmp_path / "spool").mkdir()
 	run = heapfx("capture", target.pid, "-o", tmp_path / "spool", "--to", "s3://cores/p", "--retry", 1, env=env)
 	assert run.status == 5 and "stays where it is" in run.err
