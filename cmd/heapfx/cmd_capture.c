@@ -242,7 +242,8 @@ static struct err *send_it(struct job *job)
 	err = job->capture->mode == CAPTURE_FORK ? send_while_packing(job) : store_then_send(job);
 	job->stored.done = true;
 	if (err)
-		return err_wrap(err, "the core is lost, for nothing of it is on a disk (with -o DIR a file stays)");
+		return err_wrap(err, "the core is lost, for nothing of it is on a disk "
+				     "(with -o DIR a file stays)");
 	return send_meta(job);
 }
 
