@@ -133,10 +133,12 @@ static struct err *save_state(const struct watcher *w)
 /* 0: none but the machine's */
 static uint64_t own_limit_of(const struct memcg_state *m)
 {
-	if (m->max != MEMCG_UNLIMITED)
-		return m->max;
-	/* v1's soft limit stops nobody */
-	return m->high != MEMCG_UNLIMITED && !m->v1 ? m->high : 0;
+	uint64_t limit = m->max;
+
+	/* at memory.high tasks are made to wait until they hardly move: max is never reached; v1's stops nobody */
+	if (!m->v1 && m->high < limit)
+		limit = m->high;
+	return limit != MEMCG_UNLIMITED ? limit : 0;
 }
 
 static uint64_t limit_of(const struct memcg_state *m)

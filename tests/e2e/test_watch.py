@@ -124,6 +124,17 @@ def test_file_pages_do_not_count(target, tmp_path):
 	assert not watcher.cores()
 
 
+@pytest.mark.parametrize("high, use", [(400, 37), (2000, 95)])
+def test_the_lower_limit_counts(target, tmp_path, high, use):
+	"""At memory.high a process is slowed down until it hardly moves: memory.max is never reached."""
+	group = Cgroup(tmp_path / "g", [target.pid])
+	group.put("memory.high", high * MIB)
+	watcher = Watcher(tmp_path / "out", "--cgroup", tmp_path / "g", "--threshold", 90, "--once")
+	group.use(use)
+	watcher.expect("threshold", "captured")
+	assert watcher.process.wait(60) == 0
+
+
 @pytest.mark.parametrize("v1", [False, True])
 def test_limit_that_is_hit(target, tmp_path, v1):
 	group = Cgroup(tmp_path / "g", [target.pid], v1)
