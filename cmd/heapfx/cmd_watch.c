@@ -135,7 +135,7 @@ static uint64_t own_limit_of(const struct memcg_state *m)
 {
 	uint64_t limit = m->max;
 
-	/* at memory.high tasks are made to wait until they hardly move: max is never reached; v1's stops nobody */
+	/* At v2's high tasks wait until they hardly move: max is never reached. */
 	if (!m->v1 && m->high < limit)
 		limit = m->high;
 	return limit != MEMCG_UNLIMITED ? limit : 0;
