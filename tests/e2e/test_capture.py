@@ -150,8 +150,8 @@ def test_core_has_the_heap_and_every_thread(target, tmp_path, mode):
 
 
 def sift(report):
-	"""Without what names the file, and how much of clean pages and of guard pages it has."""
-	for key in ("path", "bytes", "args", "made_by"):
+	"""Without what names the file and its time, and how much of clean pages and of guard pages it has."""
+	for key in ("path", "bytes", "args", "made_by", "captured_at"):
 		report["input"].pop(key, None)
 	report.pop("space", None)
 	report.pop("memory")
