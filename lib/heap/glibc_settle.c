@@ -95,7 +95,17 @@ static int by_shape(const void *a, const void *b)
 	return 0;
 }
 
-/* All pieces' doubts but those that many chunks of one size share. */
+static bool is_listed(const struct glibc *g, taddr mem)
+{
+	size_t l = glibc_listed_from(g, mem);
+
+	return l < g->listed.n && g->listed.v[l].mem == mem;
+}
+
+/*
+ * All pieces' doubts but those that many chunks of one size share, and those of chunks in lists: a
+ * list is of one size, and where a header said another one it was mended.
+ */
 static struct err *collect_doubts(struct settle *s)
 {
 	size_t kept = 0;
@@ -104,6 +114,8 @@ static struct err *collect_doubts(struct settle *s)
 		for (size_t d = 0; d < s->g->pieces.v[i].doubts.n; d++) {
 			struct doubt doubt = { .in = s->g->pieces.v[i].doubts.v[d], .piece = i };
 
+			if (is_listed(s->g, doubt.in.chunk + CHUNK_HEADER))
+				continue;
 			if (!vec_push(&s->doubts, &doubt))
 				return &err_nomem;
 		}
@@ -346,6 +358,8 @@ static bool is_several(const struct doubt *d)
 {
 	if (!d->own && d->controls)
 		return false;
+	if (d->n_starts == 1 && d->controls) /* stale pointers lead into others, too: one says nothing */
+		return false;
 	return d->outside && d->any * 4 >= d->n_starts && d->controls * 8 <= d->n_controls;
 }
 
@@ -387,7 +401,6 @@ static void retake_unlisted(struct glibc *g, struct glibc_piece *p, struct block
 	for (taddr at = p->first; at < p->end && at != p->top; at += size) {
 		struct window lists = { .img = g->img };
 		taddr mem = at + CHUNK_HEADER, next;
-		size_t l = glibc_listed_from(g, mem);
 
 		if (!window_u64(&w, at + 8, &header) || !chunk_size_fits(header, at, p->end))
 			break;
@@ -395,8 +408,8 @@ static void retake_unlisted(struct glibc *g, struct glibc_piece *p, struct block
 		next = at + size;
 		grain = grain_of(sink->grains, mem);
 		if (grain == GRAIN_NONE || !grain_is_start(sink->grains, grain, mem) ||
-		    bit_get(sink->used, grain) || bit_get(sink->filler, grain) ||
-		    (l < g->listed.n && g->listed.v[l].mem == mem) || chunk_is_linked(&lists, at))
+		    bit_get(sink->used, grain) || bit_get(sink->filler, grain) || is_listed(g, mem) ||
+		    chunk_is_linked(&lists, at))
 			continue;
 		bit_set(sink->used, grain);
 		p->n_free--;

@@ -397,6 +397,24 @@ static void objects_that_look_split(void **state)
 		put(w, DATA + 8 * i, w->chunk[i] + 0x40 + 16);
 	expect(w, "uuuuuuf", 0);
 	world_free(w);
+
+	/* Of what was there before, as stale as the pointers to it, here and in one other block. */
+	w = world_new(112);
+	lay_out(w, "u60 u60 u60 u60 u60 u60 u60 u60 u60 u60");
+	put(w, w->chunk[1] + 0x40 + 8, 0x21);
+	put(w, DATA, w->chunk[1] + 0x40 + 16);
+	put(w, DATA + 8, w->chunk[6] + 0x40 + 16);
+	for (i = 0; i < 10; i++)
+		put(w, DATA + 16 + 8 * i, w->chunk[i] + 16);
+	expect(w, "uuuuuuuuuuf", 0);
+	world_free(w);
+
+	w = world_new(112); /* in a cache of its size */
+	lay_out(w, "T290 u60 c60 u60");
+	put(w, w->chunk[2] + 0x40 + 8, 0x21);
+	put(w, DATA, w->chunk[2] + 0x40 + 16);
+	expect(w, ".ufuf", 0);
+	world_free(w);
 }
 
 /* Flags and sizes that only the allocator itself writes. */
