@@ -290,7 +290,7 @@ struct err *report_run(struct run *run)
 		err = analyze_run(run);
 	if (!err)
 		err = breakdown_run(run);
-	return err ? err : verdict_write(&run->report);
+	return err ? err : verdict_write(&run->report, run->opt->leaks);
 }
 
 void print_escaped(FILE *out, const char *s)

@@ -86,8 +86,8 @@ struct analysis_ops {
 /* in the order they run; NULL-terminated */
 extern const struct analysis_ops *const analysis_registry[];
 
-/* The report's verdict, when all else of it is there: suspects, reachability, breakdown. */
-struct err *verdict_write(struct report *r) MUST_CHECK;
+/* The verdict, when all else is there; `leaks`: nothing but what is lost was looked for. */
+struct err *verdict_write(struct report *r, bool leaks) MUST_CHECK;
 
 /*
  * The shortest chain from a root to the node by facts->parent; for a lost one what it holds,

@@ -51,7 +51,7 @@ static void add_unknown(const struct report *r, struct text *t)
 }
 
 /* Nothing stands out: say how much there is, and no more than is known. */
-static void calm_verdict(const struct report *r, struct text *t)
+static void calm_verdict(const struct report *r, bool leaks, struct text *t)
 {
 	const struct rp_total *ok = &r->reach[1];
 
@@ -59,8 +59,12 @@ static void calm_verdict(const struct report *r, struct text *t)
 		text_add(t, "no suspects; what is reachable is not known.");
 		return;
 	}
-	text_add(t, r->categories[CAT_LOST].count ? "no suspects: " :
-						    "nothing is lost and no owner stands out: ");
+	if (r->categories[CAT_LOST].count)
+		text_add(t, "no suspects: ");
+	else if (leaks)
+		text_add(t, "nothing is lost: ");
+	else
+		text_add(t, "nothing is lost and no owner stands out: ");
 	text_add_bytes(t, ok->bytes);
 	text_add(t, " in ");
 	text_add_count(t, ok->count);
@@ -106,7 +110,7 @@ static void worst_verdict(const struct report *r, struct text *t)
 	text_add(t, ".");
 }
 
-struct err *verdict_write(struct report *r)
+struct err *verdict_write(struct report *r, bool leaks)
 {
 	struct text t = TEXT_INIT;
 
@@ -114,7 +118,7 @@ struct err *verdict_write(struct report *r)
 	if (r->suspects.n)
 		worst_verdict(r, &t);
 	else
-		calm_verdict(r, &t);
+		calm_verdict(r, leaks, &t);
 	r->verdict = report_text(r, &t);
 	text_fini(&t);
 	return r->verdict ? NULL : &err_nomem;
