@@ -100,11 +100,10 @@ static struct err *add_row(struct report *r, struct rp_suspect *out, const char 
 	return err;
 }
 
-/* A place that keeps free memory, and how much of it would go back. */
-static struct err *add_place(struct report *r, const struct rp_heap *h, enum part part,
+/* A place that keeps free memory; by `k`, how much of it goes back: of all the advice says it. */
+static struct err *add_place(struct report *r, const struct rp_heap *h, const struct knob *k,
 			     const struct rp_where *w, struct rp_suspect *out)
 {
-	const struct knob *k = knob(h, part);
 	struct text t = TEXT_INIT;
 	struct err *err;
 
@@ -124,10 +123,13 @@ static struct err *add_wheres(struct report *r, const struct rp_heap *h, enum pa
 			      struct rp_suspect *out)
 {
 	struct err *err = NULL;
+	size_t n = 0;
 
+	for (size_t i = 0; i < h->n_wheres; i++)
+		n += h->wheres[i].bytes && part_of(h->wheres[i].where) == part;
 	for (size_t i = 0; i < h->n_wheres && !err; i++)
 		if (h->wheres[i].bytes && part_of(h->wheres[i].where) == part)
-			err = add_place(r, h, part, &h->wheres[i], out);
+			err = add_place(r, h, n > 1 ? knob(h, part) : NULL, &h->wheres[i], out);
 	return err;
 }
 
@@ -357,7 +359,7 @@ static struct err *add_idle(struct report *r, const struct rp_heap *h)
 		return &err_nomem;
 	err = advise(r, h, PART_IDLE, returnable, &out);
 	for (size_t i = 0; i < h->n_idles && !err; i++)
-		err = add_place(r, h, PART_IDLE, &h->idles[i], &out);
+		err = add_place(r, h, knob(h, PART_IDLE), &h->idles[i], &out);
 	text_add_bytes(&t, h->returned);
 	if (!err)
 		err = evidence_add(r, &out, "given back before", text_str(&t));
