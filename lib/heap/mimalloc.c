@@ -558,6 +558,7 @@ static struct err *mi_keep(void *ctx, const struct blocks *b)
 		mi_keep_map(h);
 	else
 		mi_keep_segments(h);
+	mi_keep_purge(h);
 	for (size_t i = 0; i < h->areas.n; i++)
 		image_keep(h->img, h->areas.v[i].start, h->areas.v[i].info_end - h->areas.v[i].start);
 	for (size_t i = 0; i < h->pages.n; i++) {

@@ -144,6 +144,7 @@ void mi_keep_map(const struct mi_heap *h);
 struct err *mi_find_own(struct mi_heap *h) MUST_CHECK;
 
 /* ---- mimalloc_purge.c */
+void mi_keep_purge(const struct mi_heap *h);
 /* How mi_collect(true) gives memory back: needs areas. */
 struct err *mi_find_purge(struct mi_heap *h) MUST_CHECK;
 /* A page without used blocks, which it frees first. All of them, then: */

@@ -13,6 +13,7 @@
 #include "heap/mimalloc.h"
 #include "heap/module_data.h"
 #include "heap/touched.h"
+#include "image/shadow.h"
 
 enum {
 	OPTION = 32, /* struct mi_option_desc_s: value, init (32 bits), its own number (32 bits), two names */
@@ -20,6 +21,7 @@ enum {
 	OPTION_ALLOW_THP = 43,
 	OPTION_MINIMAL_PURGE_SIZE = 44, /* in KiB */
 	OPTIONS_MIN = 26,
+	MEM_CONFIG = 48, /* bytes of mi_os_mem_config */
 	OPTIONS_MAX = 128,
 	OPTIONS_STRICT_THP = 47, /* as many: allow_thp must be 2, not just set */
 	FIELD = 64,		 /* slices in a word of a bitmap; ranges are no larger */
@@ -196,6 +198,24 @@ struct err *mi_find_purge(struct mi_heap *h)
 	for (size_t i = 0; i < h->areas.n && !err; i++)
 		err = read_bitmap(h, &h->areas.v[i]);
 	return err;
+}
+
+void mi_keep_purge(const struct mi_heap *h)
+{
+	struct config c = {};
+
+	find_config(h, &c);
+	if (c.options)
+		image_keep_exact(h->img, c.options, (uint64_t)OPTION * c.n_options);
+	if (c.mem)
+		image_keep_exact(h->img, c.mem, MEM_CONFIG);
+	for (size_t i = 0; h->layout.has_map && i < h->areas.n; i++) {
+		uint64_t chunks;
+		taddr bitmap = find_bitmap(h, &h->areas.v[i], &chunks);
+
+		if (bitmap)
+			image_keep(h->img, bitmap + BITMAP_HEAD, chunks * (CHUNK / 8));
+	}
 }
 
 /* ---- what goes back */
