@@ -110,6 +110,7 @@ def test_history_is_kept_between_runs(shell, tmp_path):
 	file = tmp_path / "state/heapfx/sql_history"
 	assert stat.S_IMODE(file.stat().st_mode) == 0o600	# there before the end: a terminal may be closed
 	assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+	s.wait_for_editing()	# before that, the end is not told from a character
 	s.type(CTRL_D)
 	assert s.end() == 0
 	s = shell()
