@@ -20,7 +20,7 @@ static bool is_data(struct module_data *d, const struct segment *seg)
 	if (!seg->bytes || !(seg->flags & SEG_W) || seg->zero_reserve)
 		return false;
 	if (seg->module >= 0) {
-		d->bss_end = seg->end;
+		d->bss_end = d->img->modules[seg->module].is_whole ? 0 : seg->end;
 		d->bss_bytes = 0;
 		return true;
 	}
