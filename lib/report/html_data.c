@@ -157,7 +157,7 @@ static struct err *put_path_rows(struct json *j, struct names *names, const stru
 				 const struct flame *t)
 {
 	_free_ uint32_t *at = NULL;
-	size_t n;
+	size_t n = 0;
 	struct err *err = largest_paths(t, p, &at, &n);
 
 	if (err)
