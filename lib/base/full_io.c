@@ -31,7 +31,9 @@ bool write_full(int fd, const void *from, size_t n)
 
 		if (done < 0 && errno == EINTR)
 			continue;
-		if (done < 0)
+		if (!done)
+			errno = EIO; /* nor will the next one get on */
+		if (done <= 0)
 			return false;
 		at += done;
 		n -= (size_t)done;
