@@ -120,7 +120,6 @@ static void build_id_in_memory(const struct image *img, const struct elf_headers
 	m->n_build_id = id.n;
 }
 
-/* What the program headers say, wherever they were read from. */
 static uint64_t page_size(const struct image *img)
 {
 	uint64_t n = image_auxv(img, AT_PAGESZ, 4096);
@@ -128,7 +127,9 @@ static uint64_t page_size(const struct image *img)
 	return is_pow2(n) && n >= 4096 && n <= 1 << 16 ? n : 4096;
 }
 
-static void module_take_headers(const struct image *img, struct module *m, const struct elf_headers *h)
+/* What the program headers say, wherever they were read from. */
+static void module_take_headers(const struct image *img, struct module *m,
+				const struct elf_headers *h)
 {
 	const struct elf_segment *dynamic = elf_headers_find(h, PT_DYNAMIC);
 	const struct elf_segment *tls = elf_headers_find(h, PT_TLS);
@@ -145,7 +146,7 @@ static void module_take_headers(const struct image *img, struct module *m, const
 	}
 	end = align_up(m->bias + h->high, page);
 	m->is_whole = h->high && end - m->start <= h->high - h->low + 2 * page;
-	if (m->is_whole) /* with .bss, which is of no file; without what the program mapped of its file itself */
+	if (m->is_whole) /* with .bss, which is of no file; without what was mapped of the file later */
 		m->end = end;
 }
 

@@ -160,6 +160,54 @@ static void hostile_headers(void **state)
 	}
 }
 
+/* What a program maps of its own file far away is not the module, nor what lies between. */
+static void mapped_again(void **state)
+{
+	enum { FAR = 0x7f000000 };
+	static const uint8_t code[PAGE], zeros[2 * PAGE];
+	static const struct mapped_file files[] = {
+		{ AT, AT + PAGE, 0, "/lib/a.so" },
+		{ AT + PAGE, AT + 2 * PAGE, PAGE, "/lib/a.so" },
+		{ AT + 2 * PAGE, AT + 3 * PAGE, 2 * PAGE, "/lib/a.so" },
+		{ FAR, FAR + PAGE, PAGE, "/lib/a.so" },
+	};
+	struct image_options opt = { .no_host_files = true };
+	struct page page = library();
+
+	(void)state;
+	for (unsigned has_headers = 0; has_headers < 2; has_headers++) {
+		const struct segment rows[] = {
+			{ .start = AT, .end = AT + PAGE, .flags = SEG_R,
+			  .bytes = has_headers ? (const uint8_t *)&page : NULL,
+			  .origin = has_headers ? SEG_CORE : SEG_NONE, .module = -1 },
+			{ .start = AT + PAGE, .end = AT + 2 * PAGE, .bytes = code, .flags = SEG_R | SEG_X,
+			  .origin = SEG_CORE, .module = -1, .load = 1 },
+			{ .start = AT + 2 * PAGE, .end = AT + 4 * PAGE, .bytes = zeros, .flags = SEG_R | SEG_W,
+			  .origin = SEG_CORE, .module = -1, .load = 2 },
+			{ .start = FAR, .end = FAR + PAGE, .bytes = code, .flags = SEG_R | SEG_X,
+			  .origin = SEG_CORE, .module = -1, .load = 3 },
+		};
+		struct env env;
+		struct image img = {
+			.env = &env,
+			.target = target_by_machine(EM_X86_64),
+			.n_segments = ARRAY_SIZE(rows),
+		};
+
+		env_init(&env);
+		img.segments = malloc(sizeof(rows));
+		assert_non_null(img.segments);
+		memcpy(img.segments, rows, sizeof(rows));
+		assert_null(modules_build(&img, files, ARRAY_SIZE(files), &opt));
+		assert_true(img.n_modules >= 1);
+		assert_int_equal(img.modules[0].start, AT);
+		assert_int_equal(img.modules[0].end, has_headers ? AT + 4 * PAGE : AT + 3 * PAGE);
+		assert_int_equal(img.modules[0].is_whole, has_headers);
+		image_fini(&img);
+		env_fini(&env);
+	}
+}
+
 /* Neighbours in memory whose bytes are neighbours too are viewed as one. */
 static void views_go_on(void **state)
 {
@@ -202,6 +250,7 @@ int main(void)
 		cmocka_unit_test(from_rows),
 		cmocka_unit_test(mapped_but_not_dumped),
 		cmocka_unit_test(hostile_headers),
+		cmocka_unit_test(mapped_again),
 		cmocka_unit_test(views_go_on),
 	};
 
