@@ -7,6 +7,8 @@
 #ifndef HEAPFX_IMAGE_DBG_TYPES_H
 #define HEAPFX_IMAGE_DBG_TYPES_H
 
+#include <string.h>
+
 #include "base/addrmap.h"
 #include "base/arena.h"
 #include "base/text.h"
@@ -117,6 +119,12 @@ struct dbg_types {
 	struct dbg_type *string; /* std::string, where it is only declared; NULL before it is met */
 	struct arena mem;
 };
+
+/* Two units tell of one type: the same name, the same size. */
+static inline bool dbg_type_is_same(const struct dbg_type *a, const struct dbg_type *b)
+{
+	return a == b || (a->name && b->name && a->size == b->size && !strcmp(a->name, b->name));
+}
 
 /* *ret is NULL where the module has no DWARF.  Of different modules at once, from any threads. */
 struct err *dbg_types_open(struct env *env, const struct image *img, const struct module *m,

@@ -168,6 +168,14 @@ extern const struct dump_ops *const dump_registry[];
 /* The segment that contains addr, NULL if unmapped: a binary search, a few ns when cached. */
 const struct segment *image_segment(const struct image *img, taddr addr);
 
+/* Somebody may run what is there. */
+static inline bool image_is_code(const struct image *img, taddr addr)
+{
+	const struct segment *seg = image_segment(img, addr);
+
+	return seg && seg->flags & SEG_X;
+}
+
 /*
  * The index of the module whose data a segment is: mapped from its file, or the anonymous .bss
  * right behind that; -1 if none.  What the program's brk area begins with may be told as its .bss.

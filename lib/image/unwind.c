@@ -107,20 +107,13 @@ static const Dwfl_Thread_Callbacks thread_callbacks = {
 	.set_initial_registers = set_initial_registers,
 };
 
-static bool is_code(const struct image *img, taddr pc)
-{
-	const struct segment *s = image_segment(img, pc);
-
-	return s && s->flags & SEG_X;
-}
-
 /* False when the unwinding must stop here: no code, no progress, or enough. */
 static bool frame_add(struct unwinder *u, const struct frame *f)
 {
 	struct frames *fs = &u->frames;
 	const struct frame *last = fs->n ? &fs->v[fs->n - 1] : NULL;
 
-	if (fs->n >= FRAMES_MAX || (last && !is_code(u->img, f->pc)))
+	if (fs->n >= FRAMES_MAX || (last && !image_is_code(u->img, f->pc)))
 		return false;
 	/* A stack that was switched by a signal may lie lower. */
 	if (last && (f->sp < last->sp || (f->sp == last->sp && f->pc == last->pc)) && !f->is_signal)

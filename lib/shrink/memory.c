@@ -111,7 +111,8 @@ static struct err *owned_find(const struct blocks *b, struct owned *ret)
 /* A library that has the allocator's name holds nothing else: libjemalloc.so.2. */
 static bool is_library_of(const struct image *img, const struct segment *seg, const char *allocator)
 {
-	const struct module *m = seg->module < 0 ? NULL : &img->modules[seg->module];
+	int32_t no = image_data_module(img, seg);
+	const struct module *m = no < 0 ? NULL : &img->modules[no];
 
 	return m && !m->is_exe && strstr(module_base_name(m), allocator);
 }
@@ -120,13 +121,10 @@ static void keep_library(const struct image *img, const char *allocator)
 {
 	struct module_data d = module_data(img);
 	const struct segment *seg;
-	bool behind = false; /* .bss: behind the data that is mapped of the file */
 
-	while ((seg = module_data_next(&d))) {
-		behind = seg->module < 0 ? behind : is_library_of(img, seg, allocator);
-		if (behind)
+	while ((seg = module_data_next(&d)))
+		if (is_library_of(img, seg, allocator))
 			image_keep(img, seg->start, seg->end - seg->start);
-	}
 }
 
 static struct err *keep_own(const struct image *img, const struct blocks *b, const struct owned *o)

@@ -60,11 +60,9 @@ static uint32_t half(const struct image *img, taddr at)
 
 static bool is_of(const struct image *img, const struct segment *seg, const char *name)
 {
-	const struct module *m = image_module_at(img, seg->start);
+	int32_t no = image_data_module(img, seg);
 
-	if (!m && seg->start) /* .bss, right behind */
-		m = image_module_at(img, seg->start - 1);
-	return m && !strncmp(module_base_name(m), name, strlen(name));
+	return no >= 0 && !strncmp(module_base_name(&img->modules[no]), name, strlen(name));
 }
 
 bool gobject_has_data(const struct image *img, const struct segment *seg)
@@ -248,8 +246,12 @@ static bool on_signals(const void *arg, taddr at)
 	const struct names *n = arg;
 	taddr array = word(n->img, at), node;
 	uint32_t id = array && !(array & 7) ? block_at(n->blocks, array) : BLOCK_NONE;
+	struct block b;
 
-	if (id == BLOCK_NONE || word(n->img, array))
+	if (id == BLOCK_NONE)
+		return false;
+	block_get(n->blocks, id, &b);
+	if (b.addr != array || word(n->img, array))
 		return false;
 	for (uint32_t i = 1; i <= SIGNALS_LEAST; i++) {
 		node = word(n->img, array + i * WORD);
@@ -268,7 +270,7 @@ static void find_signals(struct gobject_types *g, const struct names *names)
 		return;
 	g->signals = word(names->img, at);
 	block_get(names->blocks, block_at(names->blocks, g->signals), &b);
-	g->n_signals = (uint32_t)((b.usable - (g->signals - b.addr)) / WORD);
+	g->n_signals = (uint32_t)(b.usable / WORD);
 }
 
 bool gobject_signal(const struct image *img, const struct gobject_types *g, uint32_t id, struct text *ret)
@@ -331,13 +333,6 @@ struct gobject_class *gobject_class_at(const struct gobject_types *g, uint64_t a
 	return i ? &g->classes.v[i - 1] : NULL;
 }
 
-static bool is_code(const struct image *img, uint64_t word)
-{
-	const struct segment *seg = word ? image_segment(img, word) : NULL;
-
-	return seg && seg->flags & SEG_X;
-}
-
 /* A GClosure, which lies in a GRealClosure: its marshallers are code, some reference to it is left. */
 static bool is_closure(const struct image *img, taddr start, taddr value)
 {
@@ -346,9 +341,9 @@ static bool is_closure(const struct image *img, taddr start, taddr value)
 	if (value - start != CLOSURE || image_read(img, start, w, sizeof(w)) != MEM_OK || !(w[4] & CLOSURE_REFS))
 		return false;
 	for (unsigned i = 0; i <= 3; i++)
-		if (i != 1 && w[i] && !is_code(img, w[i])) /* meta_marshal, its data, va_meta_marshal, va_marshal */
+		if (i != 1 && w[i] && !image_is_code(img, w[i])) /* meta_marshal, its data, va_meta_marshal, va_marshal */
 			return false;
-	return is_code(img, w[5]) && (!w[7] || image_segment(img, w[7]));
+	return image_is_code(img, w[5]) && (!w[7] || image_segment(img, w[7]));
 }
 
 bool gobject_is_behind(const struct image *img, taddr start, taddr value)

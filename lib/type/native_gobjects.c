@@ -150,13 +150,6 @@ static int by_number(const void *pa, const void *pb)
 
 /* ---- GLib's own words */
 
-static bool is_code(const struct native *n, uint64_t word)
-{
-	const struct segment *seg = image_segment(n->img, word);
-
-	return seg && seg->flags & SEG_X;
-}
-
 static uint32_t object_at(const struct native *n, uint64_t word)
 {
 	uint32_t id = block_at(n->blocks, word);
@@ -365,7 +358,7 @@ enum native_word native_gobject_word(const struct native *n, uint32_t block, con
 	}
 	/* WeakRefStack, ToggleRefStack: the object, how many, functions. */
 	if (!at && next && (next & UINT32_MAX) <= STACK_MAX && !(next >> 32) && size >= 4 * WORD &&
-	    is_code(n, load_u64(bytes + 2 * WORD))) {
+	    image_is_code(n->img, load_u64(bytes + 2 * WORD))) {
 		image_keep_exact(n->img, bytes, 3 * WORD);
 		return NATIVE_WORD_NONE;
 	}

@@ -45,15 +45,10 @@ static const struct dbg_type *first_part(const struct dbg_type *type)
 	return type->members[0].type;
 }
 
-static bool same_name(const struct dbg_type *a, const struct dbg_type *b)
-{
-	return a == b || (a->name && b->name && a->size == b->size && !strcmp(a->name, b->name));
-}
-
 static bool begins_with(const struct dbg_type *outer, const struct dbg_type *inner)
 {
 	for (unsigned i = 0; outer && i < CHAIN_MAX; i++, outer = first_part(outer))
-		if (same_name(outer, inner))
+		if (dbg_type_is_same(outer, inner))
 			return true;
 	return false;
 }

@@ -50,11 +50,6 @@ bool native_is_link_type(const struct dbg_type *type)
 	return links && links + numbers == type->n_members && numbers <= (links > 1);
 }
 
-static bool is_same(const struct dbg_type *a, const struct dbg_type *b)
-{
-	return a == b || (a->name && b->name && a->size == b->size && !strcmp(a->name, b->name));
-}
-
 /* The member that a byte is in; NULL: none, or of a union. */
 static const struct dbg_member *member_at(const struct dbg_type *type, uint64_t offset)
 {
@@ -70,7 +65,7 @@ bool native_has_link(const struct dbg_type *type, const struct dbg_type *link, u
 	for (unsigned i = 0; i < DEPTH_MAX; i++) {
 		const struct dbg_member *m;
 
-		if (!offset && is_same(type, link))
+		if (!offset && dbg_type_is_same(type, link))
 			return true;
 		if (type->kind == DBG_KIND_ARRAY && type->to->size) {
 			offset %= type->to->size;
@@ -101,9 +96,9 @@ static struct native_type *find(struct native *n, const struct dbg_type *link, u
 			    !native_is_made_for(n, at, usable, named->size))
 				continue;
 			type = dbg_types_named(n->dwarf[i], named->hash);
-			if (!type || is_same(type, link) || !native_has_link(type, link, offset))
+			if (!type || dbg_type_is_same(type, link) || !native_has_link(type, link, offset))
 				continue;
-			if (found && !is_same(found, type))
+			if (found && !dbg_type_is_same(found, type))
 				return NULL;
 			found = found ? found : type;
 		}

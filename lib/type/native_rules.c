@@ -488,11 +488,6 @@ static struct err *suppose(struct seeds *s)
 	return native_spread_on(s->spread);
 }
 
-static void guard_col(struct col *c)
-{
-	col_close(c);
-}
-
 static struct err *keep_types(struct native *n, struct col *ret)
 {
 	uint64_t blocks = n->blocks->grains.n;
@@ -531,7 +526,7 @@ static bool drop_seeds(struct seeds *s)
 static struct err *settle(struct seeds *s)
 {
 	enum { ROUNDS = 16 };
-	_cleanup_(guard_col) struct col before = {};
+	_cleanup_(col_close) struct col before = {};
 	struct err *err = keep_types(s->n, &before);
 	bool changed = true;
 

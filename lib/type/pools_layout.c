@@ -305,13 +305,6 @@ static bool magics_fit(const struct reader *r, taddr at, unsigned *proof)
 	return true;
 }
 
-static bool is_code(const struct reader *r, taddr at)
-{
-	const struct segment *seg = image_segment(r->p->img, at);
-
-	return seg && seg->flags & SEG_X;
-}
-
 /* Without a search: it could have a first chunk, and a free part that does not end before it begins. */
 static bool may_have_chunks(const struct reader *r, const struct head *h)
 {
@@ -351,7 +344,7 @@ static bool head_fits(const struct reader *r, const struct head *h, unsigned *pr
 		*proof += v ? 2 : 0;
 	}
 	for (unsigned i = 0; i < l->n_codes; i++) {
-		if (!is_code(r, word(r, h->at + l->codes[i])))
+		if (!image_is_code(r->p->img, word(r, h->at + l->codes[i])))
 			return false;
 		++*proof;
 	}
