@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/full_io.h"
 #include "base/guard.h"
 #include "capture_name.h"
 
@@ -58,7 +59,7 @@ static int64_t time_beside(const struct run *run)
 
 	if (!text || fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))
 		return 0;
-	n = read(fd, text, META_MAX);
+	n = read_full(fd, text, META_MAX);
 	return n > 0 ? time_of_meta(run, text, (size_t)n, true) : 0;
 }
 

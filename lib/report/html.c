@@ -25,6 +25,16 @@ void html_bytes_cell(FILE *out, uint64_t n)
 	fputs("</td>", out);
 }
 
+void html_size_and_part(FILE *out, uint64_t bytes, uint64_t of)
+{
+	fputs("<span class=\"size\">", out);
+	put_bytes(out, bytes);
+	fputs("</span>", out);
+	if (of)
+		fprintf(out, "<span class=\"part\">%.1f%%</span>",
+			100.0 * (double)bytes / (double)of);
+}
+
 void html_count_cell(FILE *out, uint64_t n)
 {
 	fprintf(out, "<td class=\"n\" data-v=\"%" PRIu64 "\">", n);
@@ -210,15 +220,9 @@ static void put_figures(FILE *out, const struct report *r)
 
 static void put_worst_one(FILE *out, const struct report *r, const struct rp_suspect *s)
 {
-	uint64_t of = report_heap_bytes(r);
-
-	fprintf(out, "<li class=\"%s\"><a href=\"#%s\"><span class=\"size\">",
+	fprintf(out, "<li class=\"%s\"><a href=\"#%s\">",
 		severity_name(rule_get(s->rule)->severity), s->id ? s->id : "suspects");
-	put_bytes(out, s->retained);
-	fputs("</span>", out);
-	if (of)
-		fprintf(out, "<span class=\"part\">%.1f%%</span>",
-			100.0 * (double)s->retained / (double)of);
+	html_size_and_part(out, s->retained, report_heap_bytes(r));
 	fputs("<span class=\"title\">", out);
 	put_name(out, s->title, HTML_TITLE);
 	fputs("</span></a><p>", out);

@@ -32,6 +32,8 @@ void html_share_cells(FILE *out, uint64_t bytes, uint64_t total); /* percent, an
 /* "<table class=...><thead>": "what|#bytes|#share|": # is a number, and nothing a bar. */
 void html_table(FILE *out, const char *classes, const char *heads);
 void html_table_end(FILE *out);
+/* Bytes, and their part of `of`, where that is known (not 0). */
+void html_size_and_part(FILE *out, uint64_t bytes, uint64_t of);
 void html_more(FILE *out, size_t all, size_t shown, const char *what); /* "and 12 more types" */
 
 /* html_suspects.c */

@@ -111,12 +111,8 @@ static void put_suspect(FILE *out, const struct report *r, size_t no)
 		severity_name(rule_get(s->rule)->severity), no < OPEN ? " open" : "",
 		s->id ? s->id : "", no + 1);
 	put_name(out, s->title, HTML_TITLE);
-	fputs("</span><span class=\"size\">", out);
-	put_bytes(out, s->retained);
 	fputs("</span>", out);
-	if (of)
-		fprintf(out, "<span class=\"part\">%.1f%%</span>",
-			100.0 * (double)s->retained / (double)of);
+	html_size_and_part(out, s->retained, of);
 	fputs("</summary>\n<div class=\"body\">\n", out);
 	put_facts(out, s);
 	if (s->has_chain)

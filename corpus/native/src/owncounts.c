@@ -163,11 +163,5 @@ static NOINLINE void make(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2)
-		return 2;
-	types_open();
-	make();
-	types_wipe_stack();
-	types_close(argv[1]);
-	types_ready();
+	return types_run(argc, argv, make);
 }

@@ -99,4 +99,17 @@ static inline void types_ready(void)
 		pause();
 }
 
+/* All that a main() does around making what is looked at. */
+static inline int types_run(int argc, char **argv, void (*make)(void))
+{
+	if (argc != 2)
+		return 2;
+	types_open();
+	make();
+	types_wipe_stack();
+	types_close(argv[1]);
+	types_ready();
+	return 0;
+}
+
 #endif
