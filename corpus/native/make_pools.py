@@ -66,6 +66,15 @@ for _name, _more in STATIC.items():
 	CASES[f"{_name}.static-stripped"] = dataclasses.replace(CASES[_name], build="static", flags=(*CASES[_name].flags, "-s"),
 		coredump_filter=0x33, link=(*CASES[_name].link, *_more), about=f"{CASES[_name].about}, static and without a symbol")
 
+CASES["tallocs"] = make_cores.CASES["tallocs"]
+# The library in the program, which is stripped; the C library is not.
+LINKED = {"aprs": ("-luuid", "-lcrypt"), "obstacks": (), "protos": ("-lz",), "luajits": (), "slices": ("-lpcre2-8",),
+	"tallocs": (), "decoys": ()}
+for _name, _more in LINKED.items():
+	CASES[f"{_name}.linked"] = dataclasses.replace(CASES[_name], build="stripped", coredump_filter=0x33,
+		link=("-Wl,-Bstatic", *CASES[_name].link, *_more, "-Wl,-Bdynamic", "-lm"), about=f"{CASES[_name].about}, linked in, stripped")
+del CASES["tallocs"]	# make_cores.py's
+
 
 NGINX = """daemon off; master_process off; pid {0}/pid; error_log {0}/log crit;
 events {{ worker_connections 64; }}

@@ -39,6 +39,7 @@ static const struct key keys[] = {
 	{ "needs.symbol", KEY_NEED, NEED_SYMBOL },
 	{ "needs.module", KEY_NEED, NEED_MODULE },
 	{ "needs.call", KEY_NEED, NEED_CALL },
+	{ "needs.text", KEY_NEED, NEED_TEXT },
 	{ "find", KEY_FIND },
 	{ "head.size", KEY_COUNT, AT(head.size) },
 	{ "head.magic", KEY_MAGIC },
@@ -114,16 +115,18 @@ static const char *copy(struct parser *p, const char *s)
 
 /* ---- keys; words[0] is the key, n of them in all */
 
-static struct err *parse_need(struct parser *p, enum layout_need kind, char *const *words, unsigned n)
+static struct err *parse_need(struct parser *p, enum layout_need kind, const struct rule_line *line)
 {
 	struct pool_layout *l = p->now;
+	char name[RULE_LINE_MAX];
 
-	if (n != 2)
-		return wrong(p, "one name belongs here", words[0]);
+	if (line->n < 2 || (line->n > 2 && kind != NEED_TEXT))
+		return wrong(p, "one name belongs here", line->v[0]);
 	if (l->n_needs == LAYOUT_LIST_MAX)
-		return wrong(p, "four of these are enough", words[0]);
+		return wrong(p, "four of these are enough", line->v[0]);
+	rule_join(line, 1, line->n, name);
 	l->needs[l->n_needs].kind = kind;
-	l->needs[l->n_needs].name = copy(p, words[1]);
+	l->needs[l->n_needs].name = copy(p, name);
 	return l->needs[l->n_needs++].name ? NULL : &err_nomem;
 }
 
@@ -356,7 +359,7 @@ static struct err *parse_line(void *arg, const struct rule_line *line)
 		return wrong(p, "there is no such key", words[0]);
 	switch (key->kind) {
 	case KEY_NEED:
-		return parse_need(p, key->field, words, n);
+		return parse_need(p, key->field, line);
 	case KEY_FIND:
 		return parse_find(p, words, n);
 	case KEY_MAGIC:

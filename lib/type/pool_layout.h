@@ -35,6 +35,7 @@ enum layout_need {
 	NEED_SYMBOL, /* a module defines it */
 	NEED_MODULE, /* the name of a module begins like this */
 	NEED_CALL,   /* a module that defines it not has its address in its data: it calls it */
+	NEED_TEXT,   /* the program has it among its literals, or these are not at hand */
 };
 
 struct pool_layout {

@@ -103,26 +103,6 @@ const char *pools_literal(struct pools *p, taddr at)
 	return seg && seg->module >= 0 && !(seg->flags & SEG_W) ? pools_data(p, at) : NULL;
 }
 
-bool pools_is_nameless(const struct image *img)
-{
-	for (size_t i = 0; i < img->n_modules; i++)
-		if (!img->modules[i].is_vdso && (!img->modules[i].is_exe || img->modules[i].symbols != SYMBOLS_NONE))
-			return false;
-	return img->n_modules && !img->go;
-}
-
-bool pools_at_home(const struct image *img, const char *module, const char *symbol)
-{
-	struct symbol sym;
-
-	if (pools_is_nameless(img))
-		return true;
-	for (size_t i = 0; i < img->n_modules; i++)
-		if (!strncmp(module_base_name(&img->modules[i]), module, strlen(module)))
-			return true;
-	return symbol && image_symbol(img, NULL, symbol, &sym);
-}
-
 const struct segment *pools_writable(const struct image *img, taddr at)
 {
 	const struct segment *seg = image_segment(img, at);

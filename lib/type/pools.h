@@ -100,8 +100,15 @@ struct err *pools_add_chunk(struct pools *p, uint32_t pool, taddr at, uint64_t s
 struct err *pools_add_head(struct pools *p, uint32_t pool, taddr block) MUST_CHECK;
 /* A static program without symbols: nothing says what is linked in. */
 bool pools_is_nameless(const struct image *img);
-/* A module whose name begins so is there, or the symbol is (NULL: not asked for), or nothing could say. */
-bool pools_at_home(const struct image *img, const char *module, const char *symbol);
+/* A module's name begins so. */
+bool pools_has_module(const struct image *img, const char *name);
+/*
+ * The program has the text in memory that it cannot write; or could: that is not at hand, and no symbols
+ * of its own say what is linked in.
+ */
+bool pools_may_have_text(const struct image *img, const char *text);
+/* A module whose name begins so is there, or the symbol is (NULL: not asked for), or the text may be. */
+bool pools_at_home(const struct image *img, const char *module, const char *symbol, const char *text);
 /* The segment with dumped memory that the program can write to, around `at`; NULL. */
 const struct segment *pools_writable(const struct image *img, taddr at);
 /* Such memory that no heap claims, a run at a time. */

@@ -211,7 +211,7 @@ static struct err *find(struct pools *p)
 	bool found = false;
 	struct err *err = NULL;
 
-	if (!pools_at_home(p->img, "libglib-2.0", "g_slice_alloc"))
+	if (!pools_at_home(p->img, "libglib-2.0", "g_slice_alloc", "G_SLICE"))
 		return NULL;
 	while (!found && (seg = module_data_next(&data)))
 		found = find_allocator(&s, seg);

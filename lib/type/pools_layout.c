@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/shadow.h"
@@ -497,9 +498,10 @@ static bool is_dead_stack(const struct image *img, taddr at)
 }
 
 /* By the one word that is the quickest to rule out. */
-static bool may_be_head(const struct reader *r, taddr at, uint64_t v)
+static bool may_be_head(const struct reader *r, const uint8_t *at, uint64_t v)
 {
 	const struct pool_layout *l = r->l;
+	uint64_t avail, limit;
 	uint32_t id;
 
 	if (l->n_magics)
@@ -507,8 +509,14 @@ static bool may_be_head(const struct reader *r, taddr at, uint64_t v)
 						 (uint32_t)v == l->magics[0].value;
 	if (!v || v & 7)
 		return false;
+	if (has(l->head.avail) && has(l->head.limit)) {
+		avail = load_u64(at + l->head.avail);
+		limit = load_u64(at + l->head.limit);
+		if (avail < v || limit < avail || (limit - v) >> CHUNK_MAX_SHIFT)
+			return false;
+	}
 	id = block_at(r->p->blocks, v);
-	return id != BLOCK_NONE && block_is_used(r->p->blocks, id) && at;
+	return id != BLOCK_NONE && block_is_used(r->p->blocks, id);
 }
 
 static struct err *find_in_words(void *arg, taddr start, taddr end)
@@ -528,7 +536,7 @@ static struct err *find_in_words(void *arg, taddr start, taddr end)
 		memcpy(&v, bytes + (at - start) + offset, l->n_magics ? l->magics[0].width : 8);
 		if (l->n_magics && l->magics[0].width == 4)
 			v &= UINT32_MAX;
-		if (may_be_head(r, at, v) && !is_dead_stack(r->p->img, at))
+		if (may_be_head(r, bytes + (at - start), v) && !is_dead_stack(r->p->img, at))
 			err = try_head(r, at, at, 0);
 	}
 	return err;
@@ -749,21 +757,34 @@ static bool is_called(const struct image *img, const struct symbol *sym)
 	return false;
 }
 
+static bool is_needed(const struct image *img, enum layout_need kind, const char *name)
+{
+	struct symbol sym;
+
+	switch (kind) {
+	case NEED_MODULE:
+		return pools_has_module(img, name);
+	case NEED_SYMBOL:
+		return image_symbol(img, NULL, name, &sym);
+	case NEED_CALL:
+		return image_symbol(img, NULL, name, &sym) && is_called(img, &sym);
+	case NEED_TEXT:
+		return pools_may_have_text(img, name);
+	}
+	return false;
+}
+
+/* Where a text could have said it, nothing else does that has no symbol. */
 static bool is_home(const struct image *img, const struct pool_layout *l)
 {
-	for (unsigned i = 0; i < l->n_needs; i++) {
-		const char *name = l->needs[i].name;
-		struct symbol sym;
+	bool has_text = false;
 
-		if (l->needs[i].kind == NEED_MODULE) {
-			if (pools_at_home(img, name, NULL))
-				return true;
-		} else if (image_symbol(img, NULL, name, &sym) &&
-			   (l->needs[i].kind == NEED_SYMBOL || is_called(img, &sym))) {
+	for (unsigned i = 0; i < l->n_needs; i++) {
+		if (is_needed(img, l->needs[i].kind, l->needs[i].name))
 			return true;
-		}
+		has_text |= l->needs[i].kind == NEED_TEXT;
 	}
-	return !l->n_needs || pools_is_nameless(img);
+	return !l->n_needs || (!has_text && pools_is_nameless(img));
 }
 
 /* How far it came, for who wrote it. */

@@ -285,8 +285,8 @@ static struct err *find(struct pools *p)
 	const struct blocks *b = p->blocks;
 	struct err *err = NULL;
 
-	if (!pools_at_home(p->img, "libluajit", "luaJIT_setmode") &&
-	    !pools_at_home(p->img, "luajit", NULL))
+	if (!pools_at_home(p->img, "libluajit", "luaJIT_setmode", "LuaJIT 2.") &&
+	    !pools_has_module(p->img, "luajit"))
 		return NULL;
 	err = pools_each_run(p, find_run, &l);
 	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;

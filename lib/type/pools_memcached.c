@@ -136,7 +136,7 @@ static struct err *find(struct pools *p)
 	const struct segment *seg;
 	uint8_t table[CLASS * CLASSES]; /* class 0 has no chunks; those from 1 on */
 
-	if (!pools_at_home(p->img, "memcached", NULL))
+	if (!pools_at_home(p->img, "memcached", NULL, "slab class %3d: chunk size"))
 		return NULL;
 	while ((seg = module_data_next(&data)))
 		for (taddr at = seg->start; seg->end - at >= CLASS; at += 8) {

@@ -3,14 +3,19 @@
  *
  * Source of truth: src/include/nodes/memnodes.h, src/backend/utils/mmgr/{aset,generation}.c of 15; the heads
  * of contexts and blocks are alike from 13 (mem_allocated) to 17.  The variable TopMemoryContext is exported by
- * the server for its extensions, so that it is found in stripped ones.  Each link is held against the one
- * that leads back; bytes against mem_allocated.
+ * the server for its extensions, so that it is found in stripped ones; elsewhere it is the one that points at a
+ * context above which there is none.  Each link is held against the one that leads back; bytes against
+ * mem_allocated.
  */
 #include <string.h>
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "heap/module_data.h"
+#include "image/shadow.h"
 #include "type/pools.h"
+
+#define TOP "TopMemoryContext"
 
 enum {
 	CONTEXTS_MAX = 1 << 20,
@@ -247,13 +252,44 @@ static struct err *walk(struct tree *t, taddr top)
 
 static bool is_top(const struct pools *p, const struct form *f, taddr top)
 {
-	static const char name[] = "TopMemoryContext";
 	taddr first = word(p->img, top + f->firstchild);
-	char s[sizeof(name)];
+	char s[sizeof(TOP)];
 
 	return !word(p->img, top + f->parent) && !word(p->img, top + f->prevchild) && !word(p->img, top + f->nextchild) &&
 	       first && word(p->img, first + f->parent) == top &&
-	       (image_read_str(p->img, word(p->img, top + f->name), s, sizeof(s)) != MEM_OK || !strcmp(s, name));
+	       (image_read_str(p->img, word(p->img, top + f->name), s, sizeof(s)) != MEM_OK || !strcmp(s, TOP));
+}
+
+/* A tree of the first form that fits. */
+static bool find_form(struct tree *t, taddr top)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		t->f = &forms[i];
+		if (is_context(t, top, 0, 0) && is_top(t->p, t->f, top))
+			return true;
+	}
+	return false;
+}
+
+/* The variable without its name: its context's first block is its own. */
+static bool find_top(struct tree *t, taddr *ret)
+{
+	struct module_data data = module_data(t->p->img);
+	const struct segment *seg;
+	struct alloc_block b;
+
+	while ((seg = module_data_next(&data)))
+		for (taddr at = seg->start; seg->end - at >= 8; at += 8) {
+			taddr top = load_u64(seg->bytes + (at - seg->start));
+
+			if (!find_form(t, top) ||
+			    !read_block(t, word(t->p->img, top + t->f->size), top, &b))
+				continue;
+			image_keep(t->p->img, at, 8);
+			*ret = top;
+			return true;
+		}
+	return false;
 }
 
 static struct err *find(struct pools *p)
@@ -262,15 +298,11 @@ static struct err *find(struct pools *p)
 	struct symbol sym;
 	taddr top;
 
-	if (!image_symbol(p->img, NULL, "TopMemoryContext", &sym))
-		return NULL;
-	top = word(p->img, sym.addr);
-	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-		t.f = &forms[i];
-		if (is_top(p, t.f, top) && is_context(&t, top, 0, 0))
-			return walk(&t, top);
+	if (image_symbol(p->img, NULL, TOP, &sym)) {
+		top = word(p->img, sym.addr);
+		return find_form(&t, top) ? walk(&t, top) : NULL;
 	}
-	return NULL;
+	return pools_may_have_text(p->img, TOP) && find_top(&t, &top) ? walk(&t, top) : NULL;
 }
 
 extern const struct pool_ops pools_postgres;

@@ -2,7 +2,7 @@
  * type/pools_talloc.c - talloc 2: chunks of malloc with a header that makes a tree of them.
  *
  * Source of truth: lib/talloc/talloc.c of 2.4 (struct talloc_chunk).  Its magic is random in each process: it
- * is what most blocks share that have links which lead back.  A chunk with children is a pool; names are
+ * is what most blocks share that have a parent or children who lead back.  A chunk with children is a pool; names are
  * mostly types' ("struct session"), so that each chunk is called by its own.
  */
 #include <stdlib.h>
@@ -18,6 +18,7 @@ enum {
 	FLAGS = 15,
 	HEADER = 96, /* TC_HDR_SIZE */
 	POOL_HEADER = 32,
+	SLACK = 64,
 	VOTES = 16, /* different magics looked at */
 	ENOUGH = 64,
 	CHUNKS_MAX = 1 << 26,
@@ -78,6 +79,13 @@ static bool chunk_of_block(const struct image *img, taddr block, uint64_t size, 
 
 /* ---- the magic */
 
+/* In a tree, and about as large as its block: a list alone may look like chunks without a name. */
+static bool is_proof(const struct image *img, taddr at, const struct chunk *c, uint64_t room)
+{
+	return c->flags & ~(uint64_t)FLAGS && (c->child || c->parent) &&
+	       room - c->size <= c->size / 4 + SLACK && good_links(img, at, c) > 0;
+}
+
 struct votes {
 	uint32_t magic[VOTES], n[VOTES];
 };
@@ -105,7 +113,7 @@ static bool find_magic(struct search *s)
 		taddr at;
 
 		if (block_is_used(b, it.id) && chunk_of_block(s->p->img, it.key, it.size, &at, &c) &&
-		    good_links(s->p->img, at, &c) > 0 && vote(&votes, (uint32_t)c.flags & ~FLAGS))
+		    is_proof(s->p->img, at, &c, it.size - HEADER) && vote(&votes, (uint32_t)c.flags & ~FLAGS))
 			break;
 	}
 	for (unsigned i = 1; i < VOTES; i++)
@@ -189,10 +197,10 @@ static struct err *find(struct pools *p)
 {
 	const struct blocks *b = p->blocks;
 	struct search s = { .p = p };
-	struct symbol sym;
 	struct err *err = NULL;
 
-	if (!image_symbol(p->img, NULL, "talloc_version_major", &sym) || !find_magic(&s))
+	if (!pools_at_home(p->img, "libtalloc", "talloc_version_major", "Bad talloc magic value") ||
+	    !find_magic(&s))
 		return NULL;
 	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err; grains_next(&it)) {
 		struct chunk c;

@@ -15,13 +15,14 @@ LAYOUT = ROOT / "corpus/native/src/ownpools.layout"
 KINDS = {"aprs": "apr_pool_t", "obstacks": "obstack", "protos": "SerialArena", "protos.3.12": "SerialArena", "ownpools": "arena"}
 OPTIONS = {"ownpools": ("--pool-layout", LAYOUT)}
 BARE = "static-stripped"	# a third way to be built: nothing says what is linked in
+LINKED = "linked"	# a fourth: stripped, with the library linked in, but libc
 
 
 def core_of(name, made):
-	"""As committed: without the files it ran with; or made here, with them, or static and without a symbol."""
+	"""As committed: without the files it ran with; or made here, with them, or with no symbol of the library."""
 	if made:
 		try:
-			case = make_pools.make_case(f"{name}.{BARE}" if made == BARE else name, CORPUS / "pools-made")
+			case = make_pools.make_case(f"{name}.{made}" if made is not True else name, CORPUS / "pools-made")
 		except (make_cores.CannotMake, RuntimeError) as reason:
 			pytest.skip(f"cannot be made here: {reason}".splitlines()[0])
 		return case.core, case.truth
@@ -44,8 +45,8 @@ def truth_pools(truth):
 	return pools
 
 
-@pytest.mark.parametrize("name,made", [(name, made) for name in KINDS for made in (False, True, BARE)
-	if made != BARE or name in make_pools.STATIC])
+@pytest.mark.parametrize("name,made", [(name, made) for name in KINDS for made in (False, True, BARE, LINKED)
+	if made in (False, True) or name in make_pools.STATIC])
 def test_pools_are_what_the_program_counted(name, made):
 	core, truth = core_of(name, made)
 	expected = truth_pools(truth)
@@ -106,7 +107,7 @@ def test_nginx_pools_are_its_own_allocations(made):
 	assert group["pools"] == len(pools) and "ngx_cycle" in group["held_by"] or not made
 
 
-@pytest.mark.parametrize("made", (False, True, BARE))
+@pytest.mark.parametrize("made", (False, True, BARE, LINKED))
 def test_lua_states_have_what_was_made(made):
 	core, truth = core_of("luajits", made)
 	_blocks, totals = make_cores.read_truth(truth)
@@ -124,7 +125,7 @@ def test_lua_states_have_what_was_made(made):
 	assert more["prototypes"] == less["prototypes"]
 
 
-@pytest.mark.parametrize("made", (False, True, BARE))
+@pytest.mark.parametrize("made", (False, True, BARE, LINKED))
 def test_slices_are_as_many_as_the_program_has(made):
 	core, truth = core_of("slices", made)
 	_blocks, totals = make_cores.read_truth(truth)
@@ -142,9 +143,18 @@ def test_slices_are_as_many_as_the_program_has(made):
 	assert pools["208"]["blocks"] == totals["slice.208.slabs"] and pools["1008"]["blocks"] == totals["slice.1008.slabs"]
 
 
-@pytest.mark.parametrize("made", (False, True, BARE))
+@pytest.mark.parametrize("made", (False, True, BARE, LINKED))
 def test_look_alikes_are_no_pools(made):
 	assert "pools" not in pools_in(core_of("decoys", made)[0])[1]
+
+
+@pytest.mark.parametrize("name", make_pools.LINKED)
+def test_without_files_structures_alone_say_it(name):
+	"""Neither the program's symbols nor its texts are at hand: the same pools, but for names, which are literals."""
+	core, _truth = core_of(name, LINKED)
+	with_files, without = (sorted((pool["address"], pool["kind"], pool["bytes"], pool["blocks"], pool.get("free"))
+		for pool in pools_in(core, *more)[0]) for more in ((), ("--no-host-files",)))
+	assert with_files == without and bool(without) == (name != "decoys")
 
 
 @pytest.mark.parametrize("size,noted", ((1 << 18, False), (5 << 20, True)))

@@ -138,6 +138,13 @@ def test_contexts_are_those_of_its_own_view(backend):
 	assert sorted((said - found).elements()) == []
 
 
+def test_contexts_are_found_without_a_symbol(backend):
+	"""Nor the server's texts: by the one variable that points at a context above which there is none."""
+	with_files, without = (sorted((p["address"], p.get("parent", ""), p["bytes"], p["blocks"], p["free"])
+		for p in pools_of(backend[0], *more)) for more in ((), ("--no-host-files",)))
+	assert with_files == without and len(without) > 80
+
+
 def test_every_context_agrees_with_its_own_count(backend):
 	core, _rows, _idents, _view = backend
 	pools = pools_of(core)

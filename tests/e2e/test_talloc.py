@@ -1,17 +1,27 @@
 """talloc's trees: pools, names, sizes as talloc counts them; and nothing that its tree holds is lost."""
+import json
 import pathlib
 
 import pytest
 
-from common import blocks_of, heapfx_ok, dump_of, report_of, truth_of, used_of
+import make_cores
+import make_pools
+from common import CORPUS, blocks_of, heapfx_ok, dump_of, report_of, truth_of, used_of
 
 pytestmark = pytest.mark.skipif(not pathlib.Path("/usr/include/talloc.h").exists(), reason="no libtalloc-dev")
 NAME = "tallocs"
 
 
-def test_pools_are_the_trees():
-	_truth, totals = truth_of(NAME)
-	pools = report_of(NAME)["pools"]["list"]
+@pytest.mark.parametrize("linked", (False, True))
+def test_pools_are_the_trees(linked):
+	"""With the library beside the program, or in it and stripped."""
+	if linked:
+		case = make_pools.make_case(f"{NAME}.linked", CORPUS / "pools-made")
+		totals = make_cores.read_truth(case.truth)[1]
+		pools = json.loads(heapfx_ok("analyze", case.core, "--format", "json").out)["pools"]["list"]
+	else:
+		totals = truth_of(NAME)[1]
+		pools = report_of(NAME)["pools"]["list"]
 	by_path = {}
 	for pool in pools:
 		assert pool["kind"] == "talloc"

@@ -1,0 +1,58 @@
+/*
+ * type/pools_home.c - whether a library of pools is in a process: by a module's name, by a symbol, or by
+ * a text that it brings along.
+ *
+ * A library that is linked into a stripped program leaves no name behind, but its literals.  Where they
+ * are not at hand (neither the program's file nor the dump has them) nothing says what is linked in, and
+ * the pools' structures have to prove themselves.
+ */
+#include <string.h>
+
+#include "image/shadow.h"
+#include "type/pools.h"
+
+bool pools_is_nameless(const struct image *img)
+{
+	for (size_t i = 0; i < img->n_modules; i++)
+		if (!img->modules[i].is_vdso && (!img->modules[i].is_exe || img->modules[i].symbols != SYMBOLS_NONE))
+			return false;
+	return img->n_modules && !img->go;
+}
+
+bool pools_has_module(const struct image *img, const char *name)
+{
+	for (size_t i = 0; i < img->n_modules; i++)
+		if (!strncmp(module_base_name(&img->modules[i]), name, strlen(name)))
+			return true;
+	return false;
+}
+
+bool pools_may_have_text(const struct image *img, const char *text)
+{
+	bool is_whole = true, has_names = img->go != NULL;
+
+	for (size_t i = 0; i < img->n_segments; i++) {
+		const struct segment *seg = &img->segments[i];
+		const struct module *m = seg->module >= 0 ? &img->modules[seg->module] : NULL;
+		const uint8_t *hit;
+
+		if (!m || !m->is_exe || seg->flags & SEG_W)
+			continue;
+		has_names |= m->symbols >= SYMBOLS_SYMTAB;
+		is_whole &= seg->bytes != NULL;
+		hit = seg->bytes ? memmem(seg->bytes, seg->end - seg->start, text, strlen(text)) : NULL;
+		if (hit) {
+			image_keep_bytes(img, hit, strlen(text));
+			return true;
+		}
+	}
+	return !is_whole && !has_names;
+}
+
+bool pools_at_home(const struct image *img, const char *module, const char *symbol, const char *text)
+{
+	struct symbol sym;
+
+	return pools_has_module(img, module) || (symbol && image_symbol(img, NULL, symbol, &sym)) ||
+	       pools_may_have_text(img, text);
+}
