@@ -324,7 +324,7 @@ static int largest_group(const void *pa, const void *pb)
 static const char *name_of(struct holders *x, node_id node)
 {
 	text_reset(&x->name);
-	graph_name_node(x->g, node, graph_size(x->g, node), &x->name);
+	graph_name_kind(x->g, node, graph_size(x->g, node), &x->name);
 	return report_text(x->r, &x->name);
 }
 
@@ -411,7 +411,7 @@ static struct err *type_step(struct holders *x, node_id node, uint32_t from, uin
 	uint64_t size = node_type(x->g, node) ? 0 : graph_size_near(x->g, node, &x->near);
 	uint64_t start = from == PATH_NONE && is_lost(x, node) ? (uint64_t)PATH_NONE + 1 : from;
 	uint32_t *place = pair_place(&x->steps, start, sort_of(x->g, node, size));
-	const char *name, *type = node_type(x->g, node);
+	const char *name, *type = graph_kind_name(x->g, node);
 
 	if (!place)
 		return &err_nomem;
@@ -419,7 +419,7 @@ static struct err *type_step(struct holders *x, node_id node, uint32_t from, uin
 		uint32_t to = from;
 
 		text_reset(&x->name);
-		graph_name_node(x->g, node, size, &x->name);
+		graph_name_kind(x->g, node, size, &x->name);
 		name = text_str(&x->name);
 		if (from == PATH_NONE)
 			to = path_root(&x->tree, is_lost(x, node) ? "(lost)" : held, 0);

@@ -193,7 +193,7 @@ static struct err *rootless_path(struct sampling *x, node_id node, uint32_t *ret
 
 static void name_node(struct sampling *x, node_id node, struct text *t)
 {
-	graph_name_node(x->g, node,
+	graph_name_kind(x->g, node,
 			x->size[node] == UINT32_MAX ? graph_size(x->g, node) : x->size[node], t);
 }
 
@@ -246,6 +246,15 @@ static void find_ways(struct sampling *x, const struct graph_iter *it)
 	}
 }
 
+/* From one part of a container to the next: nothing that a program would call a step. */
+static bool is_inside_one(const struct graph *g, node_id up, node_id node, const char *name)
+{
+	const char *whole = graph_kind_name(g, up);
+
+	return (!*name || !strcmp(name, "*")) && whole && whole != graph_type_name(g, up) &&
+	       !strcmp(whole, graph_kind_name(g, node));
+}
+
 /* What is new about this step, in words. */
 static struct err *new_step(struct sampling *x, node_id up, node_id node, uint32_t from,
 			    uint32_t *ret)
@@ -257,6 +266,10 @@ static struct err *new_step(struct sampling *x, node_id up, node_id node, uint32
 	text_reset(&x->bare);
 	name_node(x, node, &x->bare);
 	if (x->way[node] && g->ops->edge && g->ops->edge(g->ctx, up, node, &label)) {
+		if (label.name && is_inside_one(g, up, node, label.name)) {
+			*ret = from;
+			return NULL;
+		}
 		if (label.name) {
 			add_field(&x->name, label.name);
 			text_add(&x->name, *label.name ? " " : "");
@@ -266,7 +279,7 @@ static struct err *new_step(struct sampling *x, node_id up, node_id node, uint32
 	}
 	text_add(&x->name, text_str(&x->bare));
 	*ret = path_step(&x->tree, from, text_str(&x->name), text_str(&x->bare),
-			 node_type(g, node));
+			 graph_kind_name(g, node));
 	return *ret == PATH_NONE ? &err_nomem : NULL;
 }
 

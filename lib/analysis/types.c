@@ -39,7 +39,8 @@ struct pair {
 struct census {
 	const struct graph *g;
 	const struct facts *f;
-	struct kind *kinds; /* by type_id */
+	struct kind *kinds; /* by type_id, of those that `as` has */
+	type_id *as; /* by type_id: the first that is a part of the same; NULL: none is */
 	struct {
 		struct pair *v;
 		size_t n, cap;
@@ -53,8 +54,53 @@ struct census {
 static void close_census(struct census *c)
 {
 	free(c->kinds);
+	free(c->as);
 	free(c->pairs.v);
 	free(c->slots);
+}
+
+static type_id type_of(const struct census *c, node_id node)
+{
+	type_id type = graph_type(c->g, node);
+
+	return c->as ? c->as[type] : type;
+}
+
+static int by_whole(const void *pa, const void *pb)
+{
+	const struct type_row *const *a = pa, *const *b = pb;
+	int order = strcmp((*a)->whole, (*b)->whole);
+
+	return order ? order : *a < *b ? -1 : *a > *b;
+}
+
+/* Parts of one thing are counted as one type. */
+static struct err *join_parts(struct census *c)
+{
+	const struct types *t = c->g->types;
+	_free_ const struct type_row **parts = calloc(t->n, sizeof(*parts));
+	type_id first = 0;
+	size_t n = 0;
+
+	if (!parts)
+		return &err_nomem;
+	for (size_t i = 1; i < t->n; i++)
+		if (t->v[i].whole)
+			parts[n++] = &t->v[i];
+	if (!n)
+		return NULL;
+	c->as = calloc(t->n, sizeof(*c->as));
+	if (!c->as)
+		return &err_nomem;
+	for (type_id i = 0; i < t->n; i++)
+		c->as[i] = i;
+	qsort(parts, n, sizeof(*parts), by_whole);
+	for (size_t i = 0; i < n; i++) {
+		if (!i || strcmp(parts[i]->whole, parts[i - 1]->whole) != 0)
+			first = (type_id)(parts[i] - t->v);
+		c->as[parts[i] - t->v] = first;
+	}
+	return NULL;
 }
 
 /* Which types dominate which, each pair once. */
@@ -103,7 +149,7 @@ static struct err *count_all(struct census *c)
 	struct err *err = NULL;
 
 	for (struct graph_iter it = graph_iter(c->g, 0); it.id < c->g->n && !err; graph_next(&it)) {
-		type_id down = graph_type(c->g, it.id), up;
+		type_id down = type_of(c, it.id), up;
 		struct kind *k = &c->kinds[down];
 
 		if (idom && it.id + AHEAD < c->g->n)
@@ -112,7 +158,7 @@ static struct err *count_all(struct census *c)
 		k->bytes += it.size;
 		if (!idom || !down)
 			continue;
-		up = idom[it.id] == NODE_NONE ? 0 : graph_type(c->g, idom[it.id]);
+		up = idom[it.id] == NODE_NONE ? 0 : type_of(c, idom[it.id]);
 		if (up == down)
 			continue;
 		k->retained += facts_retained_of(c->f, it.id, it.size);
@@ -181,19 +227,19 @@ static struct err *find_nesting(struct census *c)
 static bool is_top(struct census *c, node_id node, bool *ret_sure)
 {
 	const node_id *idom = c->f->idom;
-	type_id type = graph_type(c->g, node);
+	type_id type = type_of(c, node);
 	node_id up = idom[node];
 
 	*ret_sure = true;
 	if (up == NODE_NONE)
 		return true;
-	if (graph_type(c->g, up) == type)
+	if (type_of(c, up) == type)
 		return false;
 	for (unsigned n = 0; n < STEPS_EACH && c->steps < steps_max; n++, c->steps++) {
 		up = idom[up];
 		if (up == NODE_NONE)
 			return true;
-		if (graph_type(c->g, up) == type)
+		if (type_of(c, up) == type)
 			return false;
 	}
 	*ret_sure = false;
@@ -218,7 +264,7 @@ static void sum_nesting(struct census *c)
 	if (!any)
 		return;
 	for (struct graph_iter it = graph_iter(c->g, 0); it.id < c->g->n; graph_next(&it)) {
-		type_id type = graph_type(c->g, it.id);
+		type_id type = type_of(c, it.id);
 		struct kind *k = &c->kinds[type];
 		bool sure;
 
@@ -276,7 +322,7 @@ static struct err *add_rows(const struct census *c, struct report *r)
 		const struct kind *k = &c->kinds[i];
 		const char *language = type_language_name((enum type_language)row->language);
 		struct rp_type t = {
-			.name = arena_strdup(&r->mem, row->name),
+			.name = arena_strdup(&r->mem, row->whole ? row->whole : row->name),
 			.language = language ? language : "",
 			.count = k->count,
 			.bytes = k->bytes,
@@ -310,7 +356,9 @@ static struct err *types_run(struct env *env, const struct subject *s, struct re
 	c.slots = calloc(2 * PAIRS_MAX, sizeof(*c.slots));
 	if (!c.kinds || !c.slots)
 		return &err_nomem;
-	err = count_all(&c);
+	err = join_parts(&c);
+	if (!err)
+		err = count_all(&c);
 	if (!err && c.pairs.n && !c.too_many)
 		err = find_nesting(&c);
 	if (!err && s->facts->idom)

@@ -82,10 +82,8 @@ struct graph_iter graph_iter(const struct graph *g, node_id first)
 	return it;
 }
 
-void graph_name_node(const struct graph *g, node_id node, uint64_t size, struct text *ret)
+static void add_name(const char *type, uint64_t size, struct text *ret)
 {
-	const char *type = graph_type_name(g, node);
-
 	if (type) {
 		text_add(ret, type);
 	} else if (size < 1024) {
@@ -94,6 +92,16 @@ void graph_name_node(const struct graph *g, node_id node, uint64_t size, struct 
 		text_add_bytes(ret, size);
 		text_add(ret, " block");
 	}
+}
+
+void graph_name_node(const struct graph *g, node_id node, uint64_t size, struct text *ret)
+{
+	add_name(graph_type_name(g, node), size, ret);
+}
+
+void graph_name_kind(const struct graph *g, node_id node, uint64_t size, struct text *ret)
+{
+	add_name(graph_kind_name(g, node), size, ret);
 }
 
 void graph_own(struct graph *g, struct col *col)

@@ -391,8 +391,16 @@ static inline const char *graph_type_name(const struct graph *g, node_id node)
 	name = g->types->v[type].name;
 	return *name ? name : NULL;
 }
-/* That, or "64-byte block". */
+/* The same; of a part of something what it is counted as: "std::map<int, shop::Line> nodes". */
+static inline const char *graph_kind_name(const struct graph *g, node_id node)
+{
+	const char *name = graph_type_name(g, node), *whole = name ? g->types->v[graph_type(g, node)].whole : NULL;
+
+	return whole ? whole : name;
+}
+/* Those, or "64-byte block". */
 void graph_name_node(const struct graph *g, node_id node, uint64_t size, struct text *ret);
+void graph_name_kind(const struct graph *g, node_id node, uint64_t size, struct text *ret);
 
 /*
  * A builder for graphs given edge by edge in source order (snapshots, tests); the conservative

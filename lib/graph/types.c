@@ -97,6 +97,17 @@ struct err *types_intern(struct types *t, const struct type_row *row, type_id *r
 	return NULL;
 }
 
+struct err *types_rename(struct types *t, type_id id, const char *name, const char *whole)
+{
+	const char *kept = arena_strdup(&t->mem, name), *of = arena_strdup(&t->mem, whole);
+
+	if (!kept || !of)
+		return &err_nomem;
+	t->v[id].name = kept;
+	t->v[id].whole = of;
+	return NULL;
+}
+
 struct err *types_add_rival(struct types *t, uint32_t node, type_id type)
 {
 	struct type_rival rival = { node, type };

@@ -25,6 +25,8 @@ struct type_row {
 	uint64_t handle;  /* the typer's own; (typer, handle) is unique */
 	uint8_t language, typer; /* enum type_language; index in the typer registry */
 	uint8_t confidence; /* enum confidence: what its name comes from */
+	/* What it is one part of, where types are counted: "std::map<int, shop::Line> nodes"; NULL: of nothing. */
+	const char *whole;
 };
 
 /* What a node may be besides what it is: two that are as sure contradict. */
@@ -48,6 +50,8 @@ struct err *types_open(struct types *t) MUST_CHECK;
 void types_close(struct types *t);
 /* The id of (typer, handle), made when it is new; `name` is copied. */
 struct err *types_intern(struct types *t, const struct type_row *row, type_id *ret) MUST_CHECK;
+/* A type is called so from now on, and counted as a part of `whole`; both are copied. */
+struct err *types_rename(struct types *t, type_id id, const char *name, const char *whole) MUST_CHECK;
 struct err *types_add_rival(struct types *t, uint32_t node, type_id type) MUST_CHECK;
 void types_seal(struct types *t); /* nothing is added any more */
 type_id types_rival(const struct types *t, uint32_t node); /* 0: none */

@@ -81,6 +81,10 @@ struct native_type {
 	bool is_link, link_known; /* of what C programs link by it: native_is_link_of() */
 	struct native_list *lists; /* native_lists.c's own */
 	uint8_t class, rank; /* native_join.c's own */
+	const struct dbg_type *holder; /* of a node: the container that has such ones; NULL: unknown, or several have */
+	bool many_holders;
+	struct native_type *buckets;	     /* of a node: the pointers to such ones in a table */
+	const struct native_type *bucket_of; /* the node whose `buckets` this is; NULL: none */
 	struct native_type *larger; /* begins with this one, and is what a large enough block has; NULL */
 	struct native_shape *shapes[NATIVE_KINDS][2]; /* sure, and guessed */
 };
@@ -205,6 +209,14 @@ bool native_is_ring(const struct dbg_type *type); /* of a list that ends where i
 bool native_is_link(const struct dbg_type *type);
 /* "eu" in `["eu"]`, "..." where contents are not to be shown. */
 void native_key(const struct native *n, const struct dbg_type *key, taddr at, struct text *ret);
+
+/* native_folds.c: nodes are called and counted by the container that has them. */
+/* `nodes` are of a container, which is a part of `holder`, that is what the program calls it. */
+void native_note_holder(const struct native_nodes *nodes, const struct dbg_type *holder);
+/* What a table's pointers to the first node of each chain are, where `pointer` is one; itself where nothing is known. */
+struct native_type *native_buckets(struct native *n, const struct native_nodes *nodes, struct native_type *pointer);
+/* "std::map<int, shop::Line> node", counted as "... nodes"; after all types are known. */
+struct err *native_name_nodes(struct native *n) MUST_CHECK;
 
 /* What a guard asks of a value; `size`: bytes of the value at hand. */
 bool native_holds(const struct native_guard *guard, const uint8_t *value, uint64_t size);

@@ -195,18 +195,27 @@ static const char *const defaults[] = {
 /* Bytes of ", std::allocator<...>"; 0: something else is there. */
 static size_t default_argument(const char *s)
 {
-	const char *at = s;
+	const char *at = s, *start;
 	unsigned depth = 0;
 
 	if (*at++ != ',')
 		return 0;
 	at += *at == ' ';
+	start = at;
 	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
-		size_t n = strlen(defaults[i]);
+		const char *name = defaults[i], *space = LIBCXX;
+		size_t n;
 
-		if (strncmp(at, defaults[i], n) != 0)
+		if (begins(at, space) && begins(name, "std::")) {
+			at += strlen(space);
+			name += strlen("std::");
+		}
+		n = strlen(name);
+		if (strncmp(at, name, n) != 0) {
+			at = start;
 			continue;
-		if (defaults[i][n - 1] != '<')
+		}
+		if (name[n - 1] != '<')
 			return at[n] == '>' || at[n] == ',' ? (size_t)(at + n - s) : 0;
 		for (at += n, depth = 1; *at && depth; at++)
 			depth += (*at == '<') - (*at == '>');

@@ -127,6 +127,7 @@ struct slots {
 struct part {
 	const struct dbg_type *type;
 	uint64_t at;
+	const struct dbg_type *in; /* what it is a part of; NULL: nothing */
 	struct native_nodes nodes; /* of the container that it is in */
 	const struct native_guard *guard;
 	unsigned n_guards;
@@ -148,6 +149,7 @@ static void add_slot(struct native *n, struct slots *slots, const struct part *i
 	slot.to = native_type_of(n, pointer->to);
 	if (slot.to && in->nodes.part && native_is_part(slot.to->dbg->name, in->nodes.part))
 		slot.to = in->nodes.node;
+	slot.to = native_buckets(n, &in->nodes, slot.to);
 	if (slot.to && slots->n < SLOTS_MAX)
 		vec_push(slots, &slot);
 }
@@ -200,6 +202,7 @@ static void push_part(struct parts *todo, const struct part *in, const struct db
 {
 	struct part part = *in;
 
+	part.in = in->type;
 	part.type = type;
 	part.at = at;
 	if (type->kind != DBG_KIND_BASE && type->kind != DBG_KIND_NONE && todo->n < PARTS_MAX)
@@ -403,7 +406,8 @@ static void push_members(struct native *n, const struct part *in, struct parts *
 	const struct dbg_type *stored = native_stored(p.type);
 
 	dbg_type_load((struct dbg_type *)p.type);
-	native_nodes_of(n, p.type, &p.nodes);
+	if (native_nodes_of(n, p.type, &p.nodes))
+		native_note_holder(&p.nodes, p.in);
 	if (slots->refs) {
 		add_ref(&p, slots->refs);
 		add_rule_refs(n, &p, slots->refs);

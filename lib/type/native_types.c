@@ -258,6 +258,8 @@ static struct err *assign(void *p, struct type_columns *cols)
 		err = native_gobjects(n);
 	if (!err && n->has_dwarf)
 		err = native_spread(n, native_roots);
+	if (!err)
+		err = native_name_nodes(n);
 	n->cols = NULL;
 	col_close(&n->objects);
 	return err;

@@ -56,7 +56,7 @@ def rows_of(name):
 	names = demangled(tuple(sorted({kind for _a, _s, _f, kind, _p, _h in rows})))
 	names = {kind: plain(name) for kind, name in names.items()}
 	for address, size, form, kind, polymorphic, holder in rows:
-		suffix = "[]" if form in ("array", "counted") else ""
+		suffix = {"array": "[]", "counted": "[]", "node": "node"}.get(form, "")
 		yield blocks_of(name)[address], size, form, names[kind] + suffix, polymorphic, holder
 
 
@@ -132,3 +132,20 @@ def test_classes_are_counted(name):
 	assert "shop::Diamond" in heapfx_ok("explain", *dump, hex(block["address"])).out
 	query = "SELECT count(*) FROM blocks WHERE type = 'shop::Diamond'"
 	assert str(counts["shop::Diamond"]) in heapfx_ok("sql", *dump, query).out
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_DWARF if name.startswith(("containers", "libcxx"))])
+def test_nodes_are_counted_under_their_container(name):
+	"""A row for the nodes of each kind of container, with the tables of those that hash; one frame in a chart."""
+	dump, _rows = case_of(name)
+	nodes = collections.Counter(want for _b, _s, form, want, *_ in rows_of(name) if form == "node")
+	types = {plain(t["name"]): t for t in json.loads(heapfx_ok("analyze", *dump, "--format", "json").out)["types"]}
+	assert len(nodes) >= 5
+	for want, n in nodes.items():
+		tables = 2 if "unordered" in want else 0 # the shop that is static, and the other one
+		assert types[want + "s"]["count"] == n + tables, want
+		assert want not in types
+	assert not [t for t in types if "node" in t and t.removesuffix("s") not in nodes and "shared" not in t]
+	for path in heapfx_ok("analyze", *dump, "--format", "folded").out.splitlines():
+		frames = [frame.split(" std::")[-1] for frame in path.split(";") if " nodes" in frame]
+		assert len(frames) == len(set(frames)), path

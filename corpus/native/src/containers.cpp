@@ -73,10 +73,11 @@ template <typename T> static void note(const T *p, enum form form, size_t n, con
 	types_note(p, n * sizeof(T), form, typeid(T).name(), 0, path);
 }
 
-/* A node begins `links` bytes before its value; `after` it there may be the hash. */
-static void note_node(const void *value, size_t links, size_t size, const char *type, const char *path = nullptr)
+/* A node begins `links` bytes before its value; behind it there may be the hash. */
+template <typename C>
+static void note_node(const C &, const void *value, size_t links, size_t size, const char *path = nullptr)
 {
-	types_note((const char *)value - links, links + size, VALUE, type, 0, path);
+	types_note((const char *)value - links, links + size, NODE, typeid(C).name(), 0, path);
 }
 
 static void note_string(const std::string &s, const char *path = nullptr)
@@ -141,11 +142,6 @@ static Order *new_order(int i)
 	return o;
 }
 
-template <typename Node> static const char *node_name()
-{
-	return typeid(Node).name();
-}
-
 static NOINLINE void fill_shop(Shop &s)
 {
 	for (int i = 0; i < 40; i++) {
@@ -186,15 +182,15 @@ static NOINLINE void fill_shop(Shop &s)
 	s.first->next = new_order(2);
 }
 
-template <typename V> static void note_tree(const V &value, const char *path = nullptr)
+template <typename C> static void note_tree(const C &of, const typename C::value_type &value, const char *path = nullptr)
 {
-	note_node(&value, 32, (sizeof value + 7) / 8 * 8, node_name<std::_Rb_tree_node<V>>(), path);
+	note_node(of, &value, 32, (sizeof value + 7) / 8 * 8, path);
 }
 
 static void note_shop(const Shop &s, bool is_static)
 {
 	for (auto &e : s.orders) {
-		note_tree(e);
+		note_tree(s.orders, e);
 		note_string(e.first);
 		note(e.second, VALUE, 1);
 		note_order(*e.second);
@@ -204,36 +200,34 @@ static void note_shop(const Shop &s, bool is_static)
 		note_order(*e.second->replaced);
 	}
 	for (auto &e : s.by_number) {
-		note_tree(e);
+		note_tree(s.by_number, e);
 		note_line(e.second, is_static && e.first == 4 ? "store.by_number[...].text" : nullptr);
 	}
 	for (auto &e : s.names) {
-		note_tree(e);
+		note_tree(s.names, e);
 		note_string(e);
 	}
 	for (auto &e : s.queue) {
-		note_node(&e, 16, sizeof e, node_name<std::_List_node<Order>>());
+		note_node(s.queue, &e, 16, sizeof e);
 		note_order(e);
 	}
 	for (auto &e : s.returned) {
-		note_node(&e, 8, sizeof e, node_name<std::_Fwd_list_node<Line>>());
+		note_node(s.returned, &e, 8, sizeof e);
 		note_line(e);
 	}
 	for (auto &e : s.index) {
 		if (is_static && e.second.id == 5)
 			note(e.second.special.get(), VALUE, 1, "store.index[...].special");
-		note_node(&e, 8, sizeof e + 8,
-			  node_name<std::__detail::_Hash_node<std::pair<const std::string, Order>, true>>());
+		note_node(s.index, &e, 8, sizeof e + 8);
 		note_string(e.first);
 		note_order(e.second);
 	}
 	for (auto &e : s.numbers) {
-		note_node(&e, 8, sizeof e,
-			  node_name<std::__detail::_Hash_node<std::pair<const long, std::vector<int>>, false>>());
+		note_node(s.numbers, &e, 8, sizeof e);
 		note(e.second.data(), ARRAY, e.second.size());
 	}
 	for (auto &e : s.open)
-		note_node(&e, 8, sizeof e, node_name<std::__detail::_Hash_node<Order *, false>>());
+		note_node(s.open, &e, 8, sizeof e);
 	for (size_t i = 0; i < s.recent.size(); i++) {
 		if (i % (512 / sizeof(Line)) == 0)
 			note(&s.recent[i], ARRAY, 512 / sizeof(Line));
@@ -247,7 +241,7 @@ static void note_shop(const Shop &s, bool is_static)
 	for (size_t i = 0; i < s.tags.size(); i++)
 		note_string(s.tags[i], is_static && i == 5 ? "store.tags[5]" : nullptr);
 	for (auto &e : s.counts) {
-		note_tree(e);
+		note_tree(s.counts, e);
 		note_string(e.first);
 	}
 	for (auto &row : s.grid) {
@@ -285,7 +279,7 @@ int main(int argc, char **argv)
 	note(lists.data(), ARRAY, lists.capacity(), "lists");
 	for (auto &l : lists)
 		for (auto &i : l)
-			note_node(&i, 16, 8, node_name<std::_List_node<int>>());
+			note_node(l, &i, 16, 8);
 	types_close(argv[1]);
 	types_ready();
 }

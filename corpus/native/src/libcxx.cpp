@@ -58,9 +58,9 @@ static void note_string(const std::string &s)
 }
 
 /* A node begins `links` bytes before its value. */
-template <typename NODE> static void note_node(const void *value, size_t links)
+template <typename N, typename C> static void note_node(const C &, const void *value, size_t links)
 {
-	types_note((const char *)value - links, sizeof(NODE), VALUE, typeid(NODE).name(), 0, nullptr);
+	types_note((const char *)value - links, sizeof(N), NODE, typeid(C).name(), 0, nullptr);
 }
 
 static Line line(int i)
@@ -117,24 +117,23 @@ static void note_all(const Shop &s)
 		note_order(*o);
 	}
 	for (const auto &entry : s.by_number) {
-		note_node<std::__tree_node<std::__value_type<int, Line>, void *>>(&entry, TREE_LINKS);
+		note_node<std::__tree_node<std::__value_type<int, Line>, void *>>(s.by_number, &entry, TREE_LINKS);
 		note_string(entry.second.text);
 	}
 	for (const auto &entry : s.orders)
-		note_node<std::__tree_node<std::__value_type<long, Order *>, void *>>(&entry, TREE_LINKS);
+		note_node<std::__tree_node<std::__value_type<long, Order *>, void *>>(s.orders, &entry, TREE_LINKS);
 	for (const long &id : s.ids)
-		types_note((const char *)&id - TREE_LINKS, 40, VALUE,
-			   typeid(std::__tree_node<long, void *>).name(), 0, nullptr);
+		note_node<std::__tree_node<long, void *>>(s.ids, &id, TREE_LINKS);
 	for (const Order &o : s.queue) {
-		note_node<std::__list_node<Order, void *>>(&o, LINKS);
+		note_node<std::__list_node<Order, void *>>(s.queue, &o, LINKS);
 		note_order(o);
 	}
 	for (const Line &l : s.returned) {
-		note_node<std::__forward_list_node<Line, void *>>(&l, 8);
+		note_node<std::__forward_list_node<Line, void *>>(s.returned, &l, 8);
 		note_string(l.text);
 	}
 	for (const auto &entry : s.index) {
-		note_node<std::__hash_node<std::__hash_value_type<long, Order>, void *>>(&entry, LINKS);
+		note_node<std::__hash_node<std::__hash_value_type<long, Order>, void *>>(s.index, &entry, LINKS);
 		note_order(entry.second);
 	}
 	for (const Line &l : s.recent)
