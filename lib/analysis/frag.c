@@ -91,9 +91,11 @@ static struct err *add_row(struct report *r, struct rp_suspect *out, const char 
 
 	text_printf(&t, "%s ", name);
 	text_add_bytes(&t, bytes);
-	text_add(&t, " in ");
-	text_add_count(&t, count);
-	text_add(&t, count == 1 ? " piece" : " pieces");
+	if (count) {
+		text_add(&t, " in ");
+		text_add_count(&t, count);
+		text_add(&t, count == 1 ? " piece" : " pieces");
+	}
 	text_add(&t, more);
 	err = evidence_add(r, out, what, text_str(&t));
 	text_fini(&t);
@@ -379,10 +381,20 @@ static bool in_units(const struct subject *s, uint32_t heap)
 	return false;
 }
 
+/* Pages are looked at where more stays than the gaps that are told, and whole pages of the rest. */
 static struct err *find_pins(const struct subject *s, struct report *r, uint32_t heap,
 			     uint64_t least, struct pinned *ret)
 {
-	return (in_units(s, heap) ? units_add : pins_add)(s, r, heap, least, ret);
+	const struct knob *k = knob(&r->heaps.v[heap], PART_BETWEEN);
+	const struct rp_where sum = part_total(&r->heaps.v[heap], PART_BETWEEN);
+	struct err *err;
+
+	if (in_units(s, heap))
+		return units_add(s, r, heap, least, ret);
+	err = pins_add(s, r, heap, least, ret);
+	if (!err && k && k->call && less(less(sum.bytes, sum.returnable), ret->bytes) >= least)
+		err = pages_add(s, r, heap, k->call, least, ret);
+	return err;
 }
 
 static struct err *frag_run(struct env *env, const struct subject *s, struct report *r)

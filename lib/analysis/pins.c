@@ -21,8 +21,7 @@
 #include "base/vec.h"
 
 enum {
-	GAP_MIN = 64 << 10,
-	GAP_STEP = GAP_MIN / 2,
+	GAP_STEP = PINS_GAP_MIN / 2,
 	RATIO = 16, /* free bytes that one used byte must pin, to be worth naming */
 	EXTENTS_SHOWN = 8,
 	OTHERS_SHOWN = 3,
@@ -72,7 +71,7 @@ static void close_search(struct search *x)
 
 static struct err *end_gap(struct search *x, struct gap *gap)
 {
-	bool large = gap->bytes >= GAP_MIN;
+	bool large = gap->bytes >= PINS_GAP_MIN;
 	bool kept = !large || vec_push(&x->gaps, gap);
 
 	*gap = (struct gap){ .first = NODE_NONE };
@@ -156,13 +155,13 @@ static struct err *scan(struct search *x, const struct extent *e)
 	x->first = next;
 	x->end = last + 1;
 	for (struct graph_iter it = graph_iter(g, next); !err && it.id <= last; graph_next(&it)) {
-		if (it.key - at >= GAP_MIN)
+		if (it.key - at >= PINS_GAP_MIN)
 			err = add_gaps(x, next, it.id);
 		count_used(x, &it);
 		at = it.key + it.size;
 		next = it.id + 1;
 	}
-	if (!err && at < e->end && e->end - at >= GAP_MIN)
+	if (!err && at < e->end && e->end - at >= PINS_GAP_MIN)
 		err = add_gaps(x, next, x->end);
 	return err;
 }
@@ -409,7 +408,6 @@ struct err *pins_add(const struct subject *s, struct report *r, uint32_t heap, u
 		.s = s, .apart = { .way = WAY_APART, .lead = NODE_NONE }
 	};
 
-	*ret = (struct pinned){};
 	for (size_t i = 0; i < s->n_extents; i++) {
 		struct err *err;
 		size_t left;

@@ -6,6 +6,8 @@
 
 #include "analysis/analysis.h"
 
+enum { PINS_GAP_MIN = 64 << 10 }; /* bytes of a large free gap */
+
 /* Free memory that suspects of this rule account for: none of it is in a cache or a top. */
 struct pinned {
 	uint64_t bytes, pieces;
@@ -13,7 +15,7 @@ struct pinned {
 
 /*
  * Suspects for one heap (index in r->heaps) that keep `least` bytes or more each. Needs REACH, DOM,
- * PARENT.
+ * PARENT.  What they account for is added to `ret`.
  */
 struct err *pins_add(const struct subject *s, struct report *r, uint32_t heap, uint64_t least,
 		     struct pinned *ret) MUST_CHECK;
@@ -21,5 +23,9 @@ struct err *pins_add(const struct subject *s, struct report *r, uint32_t heap, u
 /* The same for a heap whose blocks lie in slabs, spans or groups: what is left in sparse ones. */
 struct err *units_add(const struct subject *s, struct report *r, uint32_t heap, uint64_t least,
 		      struct pinned *ret) MUST_CHECK;
+
+/* The same for sparse pages beside the gaps of pins_add(), where `call` gives back whole pages. */
+struct err *pages_add(const struct subject *s, struct report *r, uint32_t heap, const char *call,
+		      uint64_t least, struct pinned *ret) MUST_CHECK;
 
 #endif

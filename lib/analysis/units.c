@@ -1,5 +1,6 @@
 /*
- * analysis/units.c - blocks left nearly alone in the slabs, spans or groups of their allocator.
+ * analysis/units.c - blocks left nearly alone in the slabs, spans or groups of their allocator, or
+ * in pages where it has none.
  *
  * Such a unit goes back when nothing in it is used, and not before.  Those whose used bytes keep
  * RATIO times as many free ones are counted by what is left in them, one crowd for each type, or
@@ -8,13 +9,16 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/chain.h"
 #include "analysis/pins.h"
+#include "base/guard.h"
 #include "base/vec.h"
 
 enum {
 	RATIO = 16,   /* as in pins.c */
+	PAGE = 4096,  /* glibc's malloc_trim() gives back whole ones */
 	CROWDS = 256, /* kinds of blocks told apart; the rest is one crowd more */
 	CROWDS_SHOWN = 4,
 	OTHERS_SHOWN = 3,
@@ -34,15 +38,19 @@ struct crowd {
 struct crowds {
 	const struct subject *s;
 	const char *name; /* "slab" */
+	const char *advice;
 	struct crowd v[CROWDS + 1];
 	unsigned n;
 };
 
 /* The unit at hand. */
 struct unit {
-	uint64_t start, end, used, count;
-	node_id first, last; /* of the live nodes in it */
-	bool mixed;	     /* they are not all alike */
+	uint64_t start, end;
+	uint64_t low, high;  /* of it, what is looked at; the rest is free, and pins.c's */
+	uint64_t used;	     /* bytes in it */
+	uint64_t count, bytes; /* of live nodes in it that no other unit has counted */
+	node_id first, last;   /* of the live nodes in it */
+	bool mixed;	       /* they are not all alike */
 };
 
 static type_id type_of(const struct graph *g, node_id node)
@@ -70,41 +78,49 @@ static struct crowd *crowd_of(struct crowds *x, const struct unit *u)
 	return &x->v[i];
 }
 
-/* Free memory of the unit that is in no thread's cache. */
+/* Free memory of the unit that is in no thread's cache; pieces that lie in it as a whole. */
 static struct pinned free_in(const struct subject *s, const struct unit *u)
 {
 	const struct graph *g = s->graph;
-	node_id end = graph_node_at(g, u->end - 1);
+	node_id at = graph_node_at(g, u->low), end = graph_node_at(g, u->high - 1);
 	struct pinned held = {};
 
+	if (at == NODE_NONE)
+		at = u->first;
 	if (end == NODE_NONE)
 		end = u->last;
-	for (node_id at = graph_node_at(g, u->start); at <= end; at++) {
+	for (; at <= end; at++) {
 		const char *where = graph_is_live(g, at) ? NULL : s->where(s->where_ctx, at);
+		uint64_t low, high;
 
-		if (!where || is_thread_cache(where))
+		if (!where || is_thread_cache(where) || !strcmp(where, "top"))
 			continue;
-		held.bytes += graph_size(g, at);
-		held.pieces++;
+		low = graph_key(g, at);
+		high = low + graph_size(g, at);
+		held.pieces += low >= u->low && high <= u->high;
+		low = low > u->low ? low : u->low;
+		high = high < u->high ? high : u->high;
+		held.bytes += high > low ? high - low : 0;
 	}
 	return held;
 }
 
-static void close_unit(struct crowds *x, const struct unit *u)
+/* True if it is a sparse one, and counted. */
+static bool close_unit(struct crowds *x, const struct unit *u)
 {
 	const struct graph *g = x->s->graph;
 	struct pinned held;
 	struct crowd *c;
 
-	if (!u->count || (u->end - u->start) / (RATIO + 1) < u->used)
-		return;
+	if (!u->used || (u->end - u->start) / (RATIO + 1) < u->used)
+		return false;
 	held = free_in(x->s, u);
 	if (held.bytes / RATIO < u->used)
-		return;
+		return false;
 	c = crowd_of(x, u);
 	c->n_units++;
 	c->count += u->count;
-	c->used += u->used;
+	c->used += u->bytes;
 	c->held.bytes += held.bytes;
 	c->held.pieces += held.pieces;
 	if (held.bytes > c->lead_held) {
@@ -112,19 +128,23 @@ static void close_unit(struct crowds *x, const struct unit *u)
 		c->lead = u->first;
 	}
 	for (node_id i = u->first; i <= u->last && c->n_some < SUSPECT_ADDRESSES; i++)
-		if (graph_is_live(g, i))
+		if (graph_is_live(g, i) && (!c->n_some || c->some[c->n_some - 1] != i))
 			c->some[c->n_some++] = i;
+	return true;
 }
 
-static void add_node(struct unit *u, const struct graph *g, const struct graph_iter *it)
+/* `used`: its bytes in the unit; `counts`: no other unit has counted it. */
+static void add_node(struct unit *u, const struct graph *g, const struct graph_iter *it,
+		     uint64_t used, bool counts)
 {
-	if (!u->count)
+	if (!u->used)
 		u->first = it->id;
 	else if (type_of(g, it->id) != type_of(g, u->first) || it->size != graph_size(g, u->first))
 		u->mixed = true;
 	u->last = it->id;
-	u->used += it->size;
-	u->count++;
+	u->used += used;
+	u->count += counts;
+	u->bytes += counts ? it->size : 0;
 }
 
 static void walk_extent(struct crowds *x, const struct extent *e)
@@ -142,9 +162,59 @@ static void walk_extent(struct crowds *x, const struct extent *e)
 			u = (struct unit){};
 			if (!s->unit(s->where_ctx, it.id, &u.start, &u.end))
 				continue;
+			u.low = u.start;
+			u.high = u.end;
 		}
-		add_node(&u, g, &it);
+		add_node(&u, g, &it, it.size, true);
 	}
+	close_unit(x, &u);
+}
+
+static struct unit page_at(uint64_t key, uint64_t low)
+{
+	uint64_t start = align_down(key, PAGE);
+
+	return (struct unit){ .start = start,
+			      .end = start + PAGE,
+			      .low = low > start ? low : start,
+			      .high = start + PAGE };
+}
+
+/*
+ * The same by pages.  A block may lie in several: those that it fills are none, and it counts once.
+ * Free memory that could be a gap of pins.c is left out.
+ */
+static void walk_pages(struct crowds *x, const struct extent *e)
+{
+	const struct graph *g = x->s->graph;
+	node_id first = graph_node_at(g, e->start), last = graph_node_at(g, e->end - 1);
+	uint64_t at = e->start; /* behind the last used block */
+	struct unit u = {};
+
+	if (first == NODE_NONE || last == NODE_NONE)
+		return;
+	for (struct graph_iter it = graph_iter(g, first); it.id <= last; graph_next(&it)) {
+		uint64_t end = it.key + it.size, low = it.key - at < PINS_GAP_MIN ? at : it.key;
+		bool counted = false;
+
+		if (it.key >= u.end) {
+			if (low == it.key && at < u.end)
+				u.high = at;
+			close_unit(x, &u);
+			u = page_at(it.key, low);
+		}
+		if (end > u.end) {
+			add_node(&u, g, &it, u.end - it.key, true);
+			counted = close_unit(x, &u);
+			u = page_at(end - 1, 0);
+			add_node(&u, g, &it, end - u.start, !counted);
+		} else {
+			add_node(&u, g, &it, it.size, true);
+		}
+		at = end;
+	}
+	if (e->end - at >= PINS_GAP_MIN && at < u.end)
+		u.high = at;
 	close_unit(x, &u);
 }
 
@@ -214,7 +284,7 @@ static struct err *add_suspect(const struct crowds *x, struct report *r, const s
 		.type = c->type ? node_type(x->s->graph, c->lead) : NULL,
 		.confidence = CONF_RUNTIME,
 		.has_chain = true,
-		.advice = "free what is left there, or allocate what lives long before the burst",
+		.advice = x->advice,
 	};
 	struct err *err;
 
@@ -293,19 +363,35 @@ static struct err *tell(struct crowds *x, struct report *r, uint64_t least, stru
 struct err *units_add(const struct subject *s, struct report *r, uint32_t heap, uint64_t least,
 		      struct pinned *ret)
 {
-	struct crowds *x = calloc(1, sizeof(*x));
-	struct err *err;
+	_free_ struct crowds *x = calloc(1, sizeof(*x));
 
-	*ret = (struct pinned){};
 	if (!x)
 		return &err_nomem;
 	x->s = s;
+	x->advice = "free what is left there, or allocate what lives long before the burst";
 	for (size_t i = 0; i < s->n_extents; i++)
 		if (s->extents[i].heap == heap && s->extents[i].unit) {
 			x->name = s->extents[i].unit;
 			walk_extent(x, &s->extents[i]);
 		}
-	err = tell(x, r, least, ret);
-	free(x);
-	return err;
+	return tell(x, r, least, ret);
+}
+
+struct err *pages_add(const struct subject *s, struct report *r, uint32_t heap, const char *call,
+		      uint64_t least, struct pinned *ret)
+{
+	_free_ struct crowds *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return &err_nomem;
+	x->s = s;
+	x->name = "page";
+	x->advice = arena_printf(&r->mem, "allocate what lives long together, or before the burst; "
+					  "%s then gives these pages back", call);
+	if (!x->advice)
+		return &err_nomem;
+	for (size_t i = 0; i < s->n_extents; i++)
+		if (s->extents[i].heap == heap)
+			walk_pages(x, &s->extents[i]);
+	return tell(x, r, least, ret);
 }

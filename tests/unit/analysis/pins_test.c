@@ -105,7 +105,7 @@ static void test_table(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct world w;
 		struct report r = {};
-		struct pinned pinned;
+		struct pinned pinned = {};
 		uint64_t retained = 0;
 		char found[256];
 
@@ -129,7 +129,7 @@ static void test_table(void **state)
 static void test_heap_and_threshold(void **state)
 {
 	struct world w;
-	struct pinned pinned;
+	struct pinned pinned = {};
 
 	(void)state;
 	read_nodes(&w, "u1 f128 u1 t4");

@@ -1,4 +1,4 @@
-/* What is left in nearly empty units: 16 KiB each, one letter and a size in bytes a node. */
+/* What is left in nearly empty units, of 16 KiB each, or pages: one letter and a size in bytes a node. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,12 +11,14 @@
 
 #include "analysis/pins.h"
 
-enum { MAX = 32, UNIT = 16 << 10, START = 0x100000, LEAST = 12 << 10 };
+enum { MAX = 32, UNIT = 16 << 10, START = 0x100000, LEAST = 12 << 10, PAGES_LEAST = 2 << 10 };
 
-/* u used, f free, c in a cache, o the allocator's own; suspects as "count:free@first". */
-static const struct {
+/* u used, f free, c in a cache, t the top, o the allocator's own; suspects as "count:free@first". */
+struct row {
 	const char *nodes, *suspects;
-} cases[] = {
+};
+
+static const struct row units[] = {
 	{ "u64 f16320", "1:16320@0" },
 	{ "u1024 f15360", "" },			/* one in 16 is used */
 	{ "u960 f15424", "1:15424@0" },
@@ -31,6 +33,23 @@ static const struct {
 	{ "u64 f8128 u64 f8128 u8192 f8192", "2:16256@0" }, /* the second is in use */
 };
 
+/* From the start of a page on. */
+static const struct row pages[] = {
+	{ "u64 f4032", "1:4032@0" },
+	{ "u64 t4032", "" },			      /* which is given out next */
+	{ "u64 c4032", "" },
+	{ "u256 f3840", "" },
+	{ "u64 f4032 u64 f4032", "2:8064@0" },
+	{ "u64 f4032 u128 f3968", "1:4032@0 1:3968@2" },
+	{ "u64 f12224 u64 f4032", "2:8064@0" },	      /* whole pages between them go back by themselves */
+	{ "u64 f4032 f8192 u64 f4032", "2:8064@0" },
+	{ "f4064 u64 f4064", "1:8128@1" },	      /* it lies in two */
+	{ "u4000 f64 u64 f4064", "1:4064@2" },	      /* the first of which is in use */
+	{ "u64 f4032 u8192 f64 u4032", "1:4032@0" },
+	{ "u64 f65536 u64 f3968", "1:3968@2" },	      /* a large gap is another shape's */
+	{ "u64 f70000", "" },
+};
+
 struct world {
 	struct graph g;
 	struct facts f;
@@ -43,7 +62,16 @@ static const char *where(void *ctx, node_id node)
 {
 	const struct world *w = ctx;
 
-	return w->letter[node] == 'f' ? "slab" : w->letter[node] == 'c' ? "tcache" : NULL;
+	switch (w->letter[node]) {
+	case 'f':
+		return "slab";
+	case 'c':
+		return "tcache";
+	case 't':
+		return "top";
+	default:
+		return NULL;
+	}
 }
 
 static bool unit(void *ctx, node_id node, uint64_t *ret_start, uint64_t *ret_end)
@@ -86,39 +114,53 @@ static void put_suspects(struct world *w, const struct report *r, char *ret)
 	}
 }
 
-static void test_table(void **state)
+static void check(const struct row *row, bool in_units)
+{
+	struct world w;
+	struct report r = {};
+	struct pinned pinned = {};
+	uint64_t retained = 0;
+	char found[256];
+
+	read_nodes(&w, row->nodes);
+	struct extent extents[] = {
+		{ START, w.end, 0, EXTENT_FIXED, "the arena", in_units ? "slab" : NULL },
+		{ START, w.end, 1, EXTENT_FIXED, "another heap's", in_units ? "slab" : NULL },
+	};
+	struct subject s = {
+		.graph = &w.g, .facts = &w.f, .extents = extents, .n_extents = 2,
+		.where = where, .where_ctx = &w, .unit = unit,
+	};
+
+	assert_null(in_units ? units_add(&s, &r, 0, LEAST, &pinned) :
+			       pages_add(&s, &r, 0, "trim()", PAGES_LEAST, &pinned));
+	put_suspects(&w, &r, found);
+	assert_string_equal(found, row->suspects);
+	for (size_t k = 0; k < r.suspects.n; k++) {
+		retained += r.suspects.v[k].retained;
+		assert_true(in_units || strstr(r.suspects.v[k].advice, "trim()"));
+	}
+	assert_int_equal(pinned.bytes, retained);
+	report_fini(&r);
+}
+
+static void test_units(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct world w;
-		struct report r = {};
-		struct pinned pinned;
-		uint64_t retained = 0;
-		char found[256];
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		check(&units[i], true);
+}
 
-		read_nodes(&w, cases[i].nodes);
-		struct extent extents[] = {
-			{ START, w.end, 0, EXTENT_FIXED, "the arena", "slab" },
-			{ START, w.end, 1, EXTENT_FIXED, "another heap's", "slab" },
-		};
-		struct subject s = {
-			.graph = &w.g, .facts = &w.f, .extents = extents, .n_extents = 2,
-			.where = where, .where_ctx = &w, .unit = unit,
-		};
-
-		assert_null(units_add(&s, &r, 0, LEAST, &pinned));
-		put_suspects(&w, &r, found);
-		assert_string_equal(found, cases[i].suspects);
-		for (size_t k = 0; k < r.suspects.n; k++)
-			retained += r.suspects.v[k].retained;
-		assert_int_equal(pinned.bytes, retained);
-		report_fini(&r);
-	}
+static void test_pages(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		check(&pages[i], false);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_table) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_units), cmocka_unit_test(test_pages) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
