@@ -224,6 +224,12 @@ static bool like(const struct hops *h, const struct rp_hop *a, const struct rp_h
 	       (same_via || h->steps > OFFSETS_MAX);
 }
 
+static void fold(struct rp_hop *into, const struct rp_hop *hop)
+{
+	into->repeat++;
+	into->is_mixed |= !same_text(into->via_name, hop->via_name);
+}
+
 /* Adds a hop above the ones there: the walk goes up, so the address of the last block is kept. */
 static bool push_above(struct hops *h, const struct rp_hop *hop, bool may_fold)
 {
@@ -233,7 +239,7 @@ static bool push_above(struct hops *h, const struct rp_hop *hop, bool may_fold)
 	if (last && is_boxed(last)) {
 		take_via(last, hop);
 		if (h->n > 1 && !is_boxed(last) && like(h, last - 1, last)) {
-			last[-1].repeat++;
+			fold(last - 1, last);
 			h->n--;
 		}
 		return true;
@@ -241,7 +247,7 @@ static bool push_above(struct hops *h, const struct rp_hop *hop, bool may_fold)
 	if (last && is_same_thing(hop))
 		return true;
 	if (last && may_fold && !is_boxed(hop) && (like(h, last, hop) || h->n == HOPS_MAX)) {
-		last->repeat++;
+		fold(last, hop);
 		return true;
 	}
 	return vec_push(h, hop);
@@ -263,7 +269,7 @@ static bool push_below(struct hops *h, const struct rp_hop *hop)
 	if (last && is_same_thing(hop))
 		return true;
 	if (last && h->n > 1 && like(h, last, hop)) {
-		last->repeat++;
+		fold(last, hop);
 		last->address = hop->address;
 		return true;
 	}

@@ -166,7 +166,44 @@ static void add_type(const char *type, bool key_follows, struct text *t)
 	}
 }
 
-static void print_block(const struct rp_hop *hop, bool key_follows, struct text *t)
+/* A list that is gone along by one field. */
+static bool is_walk(const struct rp_chain *chain, size_t i)
+{
+	const struct rp_hop *hop = &chain->hops[i];
+
+	return i < chain->n_hops && hop->repeat > 1 && !hop->is_mixed && hop->type &&
+	       hop->via_name && *hop->via_name && hop->via_kind &&
+	       !strcmp(hop->via_kind, "field");
+}
+
+/* What a name ends with: "next". */
+static const char *last_field(const char *name)
+{
+	const char *dot = strrchr(name, '.'), *arrow = strrchr(name, '>');
+
+	return dot > arrow ? dot + 1 : arrow ? arrow + 1 : name;
+}
+
+/* The walk that comes next goes on as this hop was found: `jobs.next`, then `->link.next`. */
+static bool begins_walk(const struct rp_chain *chain, size_t i)
+{
+	const struct rp_hop *hop = &chain->hops[i];
+	const char *name = i ? hop->via_name : chain->root.symbol;
+
+	return i + 1 < chain->n_hops && is_walk(chain, i + 1) && hop->repeat == 1 && name &&
+	       hop->type && !strcmp(hop->type, chain->hops[i + 1].type) &&
+	       !strcmp(last_field(name), last_field(chain->hops[i + 1].via_name));
+}
+
+/* So many times on: `jobs.next[18]`. */
+static void print_walk(const struct rp_chain *chain, size_t i, struct text *t)
+{
+	bool begun = i && begins_walk(chain, i - 1);
+
+	text_printf(t, "[%" PRIu64 "]", chain->hops[i].repeat - !begun);
+}
+
+static void print_block(const struct rp_hop *hop, bool key_follows, bool counts, struct text *t)
 {
 	if (hop->type) {
 		add_type(hop->type, key_follows, t);
@@ -176,7 +213,7 @@ static void print_block(const struct rp_hop *hop, bool key_follows, struct text 
 		text_add_bytes(t, hop->size);
 		text_add(t, " block");
 	}
-	if (hop->repeat > 1) {
+	if (counts && hop->repeat > 1) {
 		text_add(t, " (x");
 		text_add_count(t, hop->repeat);
 		text_add(t, ")");
@@ -223,16 +260,18 @@ static void print_hop(const struct rp_chain *chain, size_t i, struct text *t)
 	const struct rp_hop *hop = &chain->hops[i];
 	bool last = i + 1 == chain->n_hops;
 
-	if (is_named(chain, i))
+	if (is_named(chain, i) && !(i && begins_walk(chain, i - 1)))
 		add_name(t, name_after(chain, i));
-	if (!is_shown(chain, i))
+	if (is_walk(chain, i))
+		print_walk(chain, i, t);
+	if (!is_shown(chain, i) || begins_walk(chain, i))
 		return;
 	if (i || chain->root.kind)
 		text_add(t, " -> ");
 	if (i && !hop->via_name)
 		text_printf(t, "+0x%" PRIx64 " ", hop->via_offset);
-	print_block(hop, is_keyed(chain, i + 1), t);
-	if (last && hop->type && hop->repeat == 1) {
+	print_block(hop, is_keyed(chain, i + 1), !is_walk(chain, i), t);
+	if (last && hop->type && (hop->repeat == 1 || is_walk(chain, i))) {
 		text_add(t, " (");
 		text_add_bytes(t, hop->size);
 		text_add(t, ")");

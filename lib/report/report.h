@@ -136,6 +136,7 @@ struct rp_hop {
 	const char *via_name;	/* NULL = unknown */
 	uint64_t via_offset;
 	uint64_t repeat;	/* 1, or how many hops alike were folded into this one */
+	bool is_mixed;		/* these are not all called the same: the branches of a tree */
 };
 
 /*

@@ -27,7 +27,7 @@ HOLDS(rp_arena, 80);
 HOLDS(rp_heap, 200);
 HOLDS(rp_type, 48);
 HOLDS(rp_root, 88);
-HOLDS(rp_hop, 56);
+HOLDS(rp_hop, 64);
 HOLDS(rp_suspect, 320);
 HOLDS(rp_cycle, 88);
 HOLDS(rp_finding, 24);
@@ -318,6 +318,7 @@ static void io_hop(struct io *io, struct rp_hop *h)
 	io_text(io, &h->via_name);
 	io_u64(io, &h->via_offset);
 	io_u64(io, &h->repeat);
+	io_bool(io, &h->is_mixed);
 }
 
 static void io_chain(struct io *io, struct rp_chain *c)

@@ -134,6 +134,7 @@ struct native {
 	struct gobject_types gobjects; /* GLib's classes */
 	struct native_signals signals;
 	struct col objects; /* ids of blocks where objects say what they are, ascending */
+	uint64_t *steps_left; /* along lists, for names */
 	struct arena mem;
 	struct image_window window;
 };
@@ -205,6 +206,8 @@ const struct dbg_type *native_stored(const struct dbg_type *type);
 const struct dbg_member *native_member(const struct dbg_type *type, const char *name);
 bool native_is_node(const struct dbg_type *type);
 bool native_is_ring(const struct dbg_type *type); /* of a list that ends where it begins */
+/* How many nodes of a std::list come before the one at an address; false: that is not known. */
+bool native_place_in_list(const struct native *n, const struct dbg_type *node, taddr at, uint64_t *ret);
 /* A pointer to the part of a node that links are in. */
 bool native_is_link(const struct dbg_type *type);
 /* "eu" in `["eu"]`, "..." where contents are not to be shown. */

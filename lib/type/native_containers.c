@@ -122,6 +122,52 @@ bool native_is_ring(const struct dbg_type *type)
 	return begins(type->name, "std::_List_node<") || begins(type->name, LIBCXX "__list_node<");
 }
 
+/* A node's links; false: of another container. */
+static bool find_links(const struct dbg_type *node, unsigned *ret_next)
+{
+	bool is_ours = begins(node->name, "std::_List_node<");
+
+	*ret_next = is_ours ? 0 : 1; /* _M_next, _M_prev; __prev_, __next_ */
+	return is_ours || begins(node->name, LIBCXX "__list_node<");
+}
+
+/* Of the used block that begins there; 0: none does. */
+static uint64_t block_size(const struct native *n, taddr at)
+{
+	uint32_t id = block_at(n->blocks, at);
+	struct block b;
+
+	if (id == BLOCK_NONE)
+		return 0;
+	block_get(n->blocks, id, &b);
+	return b.used && b.addr == at ? b.usable : 0;
+}
+
+/*
+ * Back to what the ring is held by: not a block like the node's.  Where that is one of such a size
+ * (a list of small values by itself on the heap) nothing tells it from a node.
+ */
+bool native_place_in_list(const struct native *n, const struct dbg_type *node, taddr at, uint64_t *ret)
+{
+	uint64_t links[2], size = block_size(n, at);
+	taddr from = at, last = 0;
+	unsigned next;
+
+	if (!size || !find_links(node, &next))
+		return false;
+	for (uint64_t i = 0; *n->steps_left && !image_read(n->img, at, links, sizeof(links)); i++, (*n->steps_left)--) {
+		if ((last && links[next] != last) || (last && at == from))
+			return false;
+		if (block_size(n, at) != size) {
+			*ret = i - 1;
+			return true;
+		}
+		last = at;
+		at = links[!next];
+	}
+	return false;
+}
+
 bool native_is_link(const struct dbg_type *type)
 {
 	if (type->kind != DBG_KIND_POINTER)

@@ -4,6 +4,7 @@
  *
  * What a union or void pointer holds is left open.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -587,14 +588,21 @@ static void step_element(struct step *s, const struct dbg_type *elem, struct tex
 	step_into(s, elem, i * elem->size);
 }
 
-/* What a node holds: `["eu"]`, and into the value; `["eu"] key` is in the key itself. */
-static void step_stored(const struct native *n, struct step *s, const struct dbg_type *stored, struct text *ret)
+/* What a node holds: `["eu"]`, and into the value; `["eu"] key` is in the key itself; `[3]` of a list. `node`: the one. */
+static void step_stored(const struct native *n, struct step *s, const struct step *node, const struct dbg_type *stored,
+			struct text *ret)
 {
+	uint64_t place;
+
 	const struct dbg_member *key = native_member(stored, "first"), *value = native_member(stored, "second");
 
 	step_into(s, stored, 0);
 	text_add(ret, "[");
 	s->before = ".";
+	if (node && node->addr && native_place_in_list(n, node->type, node->addr, &place)) {
+		text_printf(ret, "%" PRIu64 "]", place);
+		return;
+	}
 	if (!key || !value || !stored->name || strncmp(stored->name, "std::pair<", 10) != 0) {
 		text_add(ret, "]");
 		return;
@@ -662,7 +670,7 @@ static bool step_node(const struct native *n, struct step *s, struct text *ret)
 bool native_path(const struct native *n, const struct dbg_type *type, bool is_array, taddr addr, uint64_t offset,
 		 const char *first, struct text *ret)
 {
-	struct step s = { type, addr, offset, first };
+	struct step s = { type, addr, offset, first }, node = {};
 	size_t before = ret->n;
 	bool in_library = false, in_node = false, in_edges = false;
 
@@ -687,10 +695,13 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 			break;
 		if (step_node(n, &s, ret))
 			continue;
-		in_node = in_node || native_is_node(s.type);
+		if (native_is_node(s.type)) {
+			in_node = true;
+			node = s;
+		}
 		stored = native_stored(s.type);
 		if (stored && in_node) {
-			step_stored(n, &s, stored, ret);
+			step_stored(n, &s, &node, stored, ret);
 			in_node = false;
 			continue;
 		}

@@ -11,7 +11,10 @@
 #include "type/native.h"
 #include "type/pools.h"
 
-enum { FEW = 1 << 14 };
+enum {
+	FEW = 1 << 14,
+	LIST_STEPS = 1 << 22, /* less than a second */
+};
 
 const uint8_t *native_view(struct native *n, taddr at, uint64_t *ret_avail)
 {
@@ -238,6 +241,10 @@ static struct err *open_typer(struct env *env, const struct image *img, const st
 	if (!n)
 		return &err_nomem;
 	*n = (struct native){ .env = env, .img = img, .blocks = blocks, .few = FEW, .rules = pools ? pools->rules : NULL };
+	n->steps_left = arena_alloc(&n->mem, sizeof(*n->steps_left));
+	if (!n->steps_left)
+		return &err_nomem;
+	*n->steps_left = LIST_STEPS;
 	err = cxx_open(img, &n->cxx);
 	if (!err)
 		err = open_dwarf(n);

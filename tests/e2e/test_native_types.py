@@ -118,6 +118,17 @@ def test_chains_read_like_the_source(name):
 		assert holder in list(chains_of(dump, address)), holder
 
 
+def test_a_walk_along_a_list_is_a_place_in_it():
+	"""Of twenty jobs the first seven: jobs.next, jobs.next->link.next, jobs.next[2]."""
+	dump, rows = case_of("lists.gcc.O0.g")
+	jobs = [address for address, _s, _f, kind, *_ in rows if kind == "struct job"]
+	assert len(jobs) == 20
+	for i in range(2, 7):
+		assert f"global jobs.next[{i}] -> struct job (" in heapfx_ok("explain", *dump, hex(jobs[i])).out
+	for i in range(15, 18):
+		assert f"global jobs.prev[{19 - i}] -> struct job (" in heapfx_ok("explain", *dump, hex(jobs[i])).out
+
+
 @pytest.mark.parametrize("name", COMMITTED)
 def test_classes_are_counted(name):
 	"""types[] of the report, explain and SQL say what `blocks` says."""

@@ -207,7 +207,13 @@ static void note_shop(const Shop &s, bool is_static)
 		note_tree(s.names, e);
 		note_string(e);
 	}
+	size_t place = 0;
 	for (auto &e : s.queue) {
+		if (is_static && place == 7)
+			note(e.special.get(), VALUE, 1, "store.queue[7].special");
+		if (is_static && place == 36)
+			note(e.special.get(), VALUE, 1, "store.queue[36].special");
+		place++;
 		note_node(s.queue, &e, 16, sizeof e);
 		note_order(e);
 	}

@@ -327,12 +327,42 @@ static void test_problems_stay_whole(void **state)
 	assert_true(count_lines(page, 100) <= 40);
 }
 
+/* Hops that are alike, as they are told: a list has places, a tree has not. */
+static void test_walks(void **state)
+{
+	static const struct {
+		const char *root, *via, *type;
+		bool is_mixed;
+		const char *want;
+	} cases[] = {
+		{ "jobs.next", "->link.next", "struct job", false, "global jobs.next[18] -> struct job (80 B)" },
+		{ "users[0].first", "->hh.next", "struct job", false, "global users[0].first -> struct job->hh.next[17] -> struct job (80 B)" },
+		{ "jobs.next", "->link.next", "struct step", false, "global jobs.next -> struct step->link.next[17] -> struct job (80 B)" },
+		{ "tree.left", "->left", "struct job", true, "global tree.left -> struct job->left -> struct job (x18)" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct rp_hop walk[] = {
+			{ .address = 0x10, .size = 80, .type = cases[i].type, .via_kind = "scanned", .repeat = 1 },
+			{ .address = 0x20, .size = 80, .type = "struct job", .via_kind = "field", .via_name = cases[i].via,
+			  .repeat = 18, .is_mixed = cases[i].is_mixed },
+		};
+		struct rp_chain chain = { { .kind = "global", .symbol = cases[i].root }, walk, 2 };
+		struct text t = TEXT_INIT;
+
+		chain_print(&chain, &t);
+		assert_string_equal(text_str(&t), cases[i].want);
+		text_fini(&t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_fit),     cmocka_unit_test(test_sections_in_order),
 		cmocka_unit_test(test_figures),	      cmocka_unit_test(test_many_heaps),
-		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_walks),
 		cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_above_the_fold),
 		cmocka_unit_test(test_more_suspects), cmocka_unit_test(test_problems_stay_whole),
 	};
