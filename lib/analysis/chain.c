@@ -335,7 +335,7 @@ static struct err *root_words(const struct subject *s, struct report *r, uint32_
 		.kind = root_kind_name(src->kind),
 		.symbol = named ? name : NULL,
 		.source = named ? NULL : name,
-		.address = src->kind == ROOT_REGISTER ? 0 : g->root_at[root],
+		.address = root_is_register(src->kind) ? 0 : g->root_at[root],
 	};
 	if (src->module >= 0 && (size_t)src->module < r->modules.n)
 		ret->module = r->modules.v[src->module].path;

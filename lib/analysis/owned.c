@@ -394,6 +394,7 @@ static bool is_held_by(const struct subject *s, node_id node)
 	switch (g->sources[g->root_source[up & ~PARENT_ROOT]].kind) {
 	case ROOT_GOROUTINE:
 	case ROOT_REGISTER:
+	case ROOT_VECTOR:
 	case ROOT_FINALIZER:
 		return false;
 	default:

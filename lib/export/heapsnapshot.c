@@ -62,6 +62,7 @@ static const char *const above_names[FIRST_NODE] = {
 	[FIRST_KIND + ROOT_FINALIZER] = "finalizers",
 	[FIRST_KIND + ROOT_RUNTIME] = "the runtime",
 	[FIRST_KIND + ROOT_ANON] = "other mappings",
+	[FIRST_KIND + ROOT_VECTOR] = "vector registers",
 	[LOST] = "(lost)",
 	[UNCOLLECTED] = "(uncollected)",
 };

@@ -2,7 +2,8 @@
  * fact/parent.c - the shortest chain to each node: breadth-first from the roots.
  *
  * At equal distance a root that explains more wins (enum root_kind's order), and a plain pointer
- * wins over an interior one.  Leaves are given a parent and never queued.
+ * wins over an interior one.  What vector registers hold alone comes after all that is held
+ * otherwise, at any distance (ROOT_VECTOR).  Leaves are given a parent and never queued.
  */
 #include "fact/parts.h"
 
@@ -50,17 +51,14 @@ static void reach_late_ones(struct bfs *b)
 	b->late.n = 0;
 }
 
-static struct err *from_roots(struct bfs *b)
+static void from_roots(struct bfs *b, enum root_kind kind, bool is_interior)
 {
 	const struct graph *g = b->g;
 
-	for (unsigned interior = 0; interior < 2; interior++)
-		for (unsigned kind = 0; kind < ROOT_KINDS; kind++)
-			for (uint32_t i = 0; i < g->n_roots; i++)
-				if (g->root_node[i] >> 31 == interior &&
-				    g->sources[g->root_source[i]].kind == kind)
-					reach_by(b, EDGE_NODE(g->root_node[i]), PARENT_ROOT | i);
-	return NULL;
+	for (uint32_t i = 0; i < g->n_roots; i++)
+		if (g->root_node[i] >> 31 == is_interior &&
+		    g->sources[g->root_source[i]].kind == kind)
+			reach_by(b, EDGE_NODE(g->root_node[i]), PARENT_ROOT | i);
 }
 
 static struct err *from_node(struct bfs *b, node_id node)
@@ -79,11 +77,12 @@ static struct err *from_node(struct bfs *b, node_id node)
 	return err;
 }
 
-static struct err *levels(struct bfs *b)
+/* All that can be reached from the nodes that were queued last. */
+static struct err *levels(struct bfs *b, uint64_t at)
 {
-	struct err *err = from_roots(b);
+	struct err *err = NULL;
 
-	for (uint64_t at = 0; !err && at < b->n;) {
+	while (!err && at < b->n) {
 		uint64_t end = b->n;
 
 		for (; at < end && !err; at++) {
@@ -97,6 +96,21 @@ static struct err *levels(struct bfs *b)
 		reach_late_ones(b);
 	}
 	return err;
+}
+
+static struct err *search(struct bfs *b)
+{
+	struct err *err;
+	uint64_t before;
+
+	for (unsigned interior = 0; interior < 2; interior++)
+		for (unsigned kind = 0; kind < ROOT_VECTOR; kind++)
+			from_roots(b, kind, interior);
+	err = levels(b, 0);
+	before = b->n;
+	for (unsigned interior = 0; interior < 2; interior++)
+		from_roots(b, ROOT_VECTOR, interior);
+	return err ? err : levels(b, before);
 }
 
 struct err *parent_compute(struct env *env, const struct graph *g, const struct subset *inner,
@@ -118,7 +132,7 @@ struct err *parent_compute(struct env *env, const struct graph *g, const struct 
 		b.queue = queue.base;
 		b.parent = f->cols[COL_PARENT].base;
 		memset(b.parent, 0xff, 4 * (uint64_t)g->n); /* NODE_NONE */
-		err = levels(&b);
+		err = search(&b);
 	}
 	col_close(&b.late);
 	col_close(&queue);

@@ -6,7 +6,8 @@
  * network", 1979): a label is a way down to the target through one of its direct holders.  A node
  * takes one label for each holder and `max` in all; whatever a further one could give, `max`
  * others give in no more steps.  So an edge is looked at 2 * max times at most.  Paths through the
- * target are never followed: the target takes the first label alone.
+ * target are never followed: the target takes the first label alone.  Ways from vector registers
+ * fill up what the others leave (ROOT_VECTOR).
  */
 #include "fact/paths.h"
 
@@ -28,6 +29,11 @@ struct met {
 	uint32_t root, label;
 };
 
+struct mets {
+	struct met *v;
+	size_t n, cap;
+};
+
 struct search {
 	const struct graph *g;
 	const struct facts *f;
@@ -38,10 +44,7 @@ struct search {
 	uint32_t *last;	 /* by node: its newest label, + 1 */
 	uint32_t *first; /* by node: the first root that points at it, + 1 */
 	uint32_t *next;	 /* by root: the next one that points at the same node, + 1 */
-	struct {
-		struct met *v;
-		size_t n, cap;
-	} met;
+	struct mets met, vector; /* of this level; of all levels, `max` */
 };
 
 static void close_search(struct search *x)
@@ -51,6 +54,7 @@ static void close_search(struct search *x)
 	col_close(&x->first_col);
 	col_close(&x->next_col);
 	free(x->met.v);
+	free(x->vector.v);
 }
 
 static struct err *open_search(struct env *env, struct search *x)
@@ -174,6 +178,13 @@ static struct err *keep_path(const struct search *x, struct met met, struct path
 	return NULL;
 }
 
+static struct err *keep_or_wait(struct search *x, const struct met *met, struct paths *ret)
+{
+	if (x->g->sources[x->g->root_source[met->root]].kind != ROOT_VECTOR)
+		return keep_path(x, *met, ret);
+	return x->vector.n >= x->max || vec_push(&x->vector, met) ? NULL : &err_nomem;
+}
+
 /* The ways that the labels [at, end) complete: all of one length. */
 static struct err *finish_level(struct search *x, uint64_t at, uint64_t end, struct paths *ret)
 {
@@ -185,7 +196,7 @@ static struct err *finish_level(struct search *x, uint64_t at, uint64_t end, str
 	if (x->met.n)
 		qsort_r(x->met.v, x->met.n, sizeof(*x->met.v), by_rank, (void *)x->g);
 	for (size_t i = 0; i < x->met.n && ret->n < x->max && !err; i++)
-		err = keep_path(x, x->met.v[i], ret);
+		err = keep_or_wait(x, &x->met.v[i], ret);
 	return err;
 }
 
@@ -203,6 +214,8 @@ static struct err *levels(struct search *x, struct paths *ret)
 		for (uint64_t i = at; i < end && !err; i++)
 			err = extend(x, (uint32_t)i, EDGE_INTERIOR);
 	}
+	for (size_t i = 0; i < x->vector.n && ret->n < x->max && !err; i++)
+		err = keep_path(x, x->vector.v[i], ret);
 	return err;
 }
 

@@ -31,9 +31,20 @@ enum root_kind {
 	ROOT_FINALIZER, /* a finalizer or cleanup: what it calls, what its object refers to */
 	ROOT_RUNTIME,	/* a language runtime's own structures: timers, defers, pinned objects */
 	ROOT_ANON,	/* an anonymous mapping that no heap claims */
+	/*
+	 * A vector register: what a copy left in one may be long dead, so a chain begins there only
+	 * where none begins elsewhere, however much longer that is.
+	 */
+	ROOT_VECTOR,
 	ROOT_KINDS
 };
 const char *root_kind_name(enum root_kind kind); /* "global", "tls", "stack", "register", "mapping" */
+
+/* root_at[] is the number of a register, no address. */
+static inline bool root_is_register(enum root_kind kind)
+{
+	return kind == ROOT_REGISTER || kind == ROOT_VECTOR;
+}
 
 /*
  * Something of which it is asked what it alone keeps: a pool, goroutines that nobody can wake.  Its

@@ -524,7 +524,7 @@ static void roots_value(struct query *q, struct scan *s, unsigned column, struct
 		give_text(ret, root_kind_name(source->kind));
 		break;
 	case R_ADDRESS:
-		if (source->kind != ROOT_REGISTER)
+		if (!root_is_register(source->kind))
 			give_address(ret, g->root_at[s->at]);
 		break;
 	case R_BLOCK:

@@ -381,6 +381,7 @@ static void describe_root(void *ctx, uint32_t root, struct text *ret)
 
 	switch ((enum root_kind)source->kind) {
 	case ROOT_REGISTER:
+	case ROOT_VECTOR:
 		describe_register(c->img, at, ret);
 		describe_thread(c->img, source->thread, ret);
 		break;

@@ -246,7 +246,7 @@ static void read_roots(struct ctx *c, struct spread *s, const struct graph *g)
 		bool is_global = source->kind == ROOT_GLOBAL;
 		uint64_t pair[2];
 
-		if (source->kind == ROOT_REGISTER || g->root_at[i] < 8 ||
+		if (root_is_register(source->kind) || g->root_at[i] < 8 ||
 		    (!is_global && source->kind != ROOT_GOROUTINE && source->kind != ROOT_RUNTIME))
 			continue;
 		if (read_local(c, s, source, g->root_at[i]))

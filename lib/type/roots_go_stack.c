@@ -372,6 +372,7 @@ static struct err *take_thread_registers(struct stacks *s)
 		(struct root_source){ .kind = ROOT_REGISTER, .thread = s->g->thread, .module = -1 };
 	for (unsigned i = 0; i < img->target->n_regs && i < TARGET_MAX_REGS && !err; i++)
 		err = take_value(s, t->regs[i], i);
+	s->source.kind = ROOT_VECTOR;
 	for (size_t i = 0; i < t->n_vectors && !err; i++)
 		err = take_value(s, t->vectors[i].value, t->vectors[i].no);
 	s->source = goroutine;

@@ -1,8 +1,8 @@
 /*
  * type/roots_threads.c - registers, live stacks, thread-local storage and thread control blocks.
  *
- * A vector register is a register like the others, for code may keep its only pointer there;
- * memcheck reads general registers alone (docs/valgrind.md).
+ * A vector register is a root, for code may keep its only pointer there; memcheck reads general
+ * registers alone (docs/valgrind.md).
  * glibc keeps the first pthread keys in struct pthread, which lies at (x86-64) or below (aarch64)
  * the thread pointer; static TLS lies on its other side.  What is below the live part of a stack
  * is never a root.
@@ -63,6 +63,7 @@ static struct err *add_registers(const struct image *img, uint32_t no, struct ro
 		if (err)
 			return err;
 	}
+	source.kind = ROOT_VECTOR;
 	for (size_t i = 0; i < t->n_vectors; i++) {
 		struct err *err = sink->value(sink, &source, t->vectors[i].value, t->vectors[i].no);
 

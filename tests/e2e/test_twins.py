@@ -22,6 +22,7 @@ networkx = pytest.importorskip("networkx")
 
 TWIN, PROPERTIES = (pathlib.Path(HEAPFX).parent / "tests/twins" / name for name in ("facts", "properties"))
 INTERIOR = 1 << 31
+VECTOR = 1 << 31	# in the number of a source: a vector register, whose ways come last
 NONE = 0xffffffff
 PATHS = 8	# as in facts.c
 TOP = "roots and heads"
@@ -170,12 +171,13 @@ class Twin:
 				sums[idom[node]] += sums[node]
 
 	def distances(self):
-		starts = {node for node, _interior, _source in self.roots}
-		found, level, far = dict.fromkeys(starts, 0), starts, 0
-		while level:
-			far += 1
-			level = {to for node in level for to in self.all._succ[node] if to not in found}
-			found.update(dict.fromkeys(level, far))
+		found = {}
+		for vector in 0, VECTOR:
+			level, far = {node for node, _interior, source in self.roots if source & VECTOR == vector} - set(found), 0
+			while level:
+				found.update(dict.fromkeys(level, far))
+				far += 1
+				level = {to for node in level for to in self.all._succ[node] if to not in found}
 		return found
 
 	def rings(self):
@@ -256,7 +258,8 @@ def check_components(facts, twin):
 def check_paths(graph, facts, twin):
 	for target, paths in zip(graph.targets, facts.paths):
 		shortest, told = twin.lengths(target), set()
-		assert [len(nodes) for _root, nodes in paths] == sorted(shortest.values())[:PATHS]
+		lengths = sorted((bool(place[0] & VECTOR), far) for (_holder, place), far in shortest.items())
+		assert [(bool(graph.roots[root][2] & VECTOR), len(nodes)) for root, nodes in paths] == lengths[:PATHS]
 		for root, nodes in paths:	# the target first
 			start, _interior, source = graph.roots[root]
 			way = (nodes[1] if len(nodes) > 1 else None, (source, start))
@@ -361,7 +364,7 @@ def random_graph(rng, shape, name):
 	rng.shuffle(order)	# not in preorder already
 	interior = rng.choice((0, 0, 0.2))
 	edges = [(order[a], order[b], rng.random() < interior) for a, b in shape(rng, n)]
-	roots = [(rng.randrange(n), rng.random() < interior, rng.randrange(3))
+	roots = [(rng.randrange(n), rng.random() < interior, rng.choice((0, 1, 2, 3 | VECTOR)))
 		for _i in range(rng.choice((0, 1, 1, 2, 3, n)))]
 	scale = rng.choice((1, 16, 1 << 28))	# sums of 32 bits, and of more
 	return Graph(name, [scale * rng.randint(1, 9) for _i in range(n)], edges, roots,
@@ -412,7 +415,7 @@ SMALL = COMMITTED + ALLOCATORS + go_corpus.CASES + [*POOLS, *TYPES]
 TABLES = """
 select id, size, reach, idom, retained, parent, root from blocks where state = 'used';
 select src, dst, interior from edges;
-select block, interior from roots;
+select block, interior, kind = 'vector' from roots;
 """
 
 
@@ -448,7 +451,7 @@ def test_corpus(name):
 	place = {block: i for i, block in enumerate(ids)}
 	_ids, sizes, reach, idom, retained, parents, starts = zip(*blocks)
 	edges = [(place[a], place[b], interior) for a, b, interior in edges]
-	entries = [(place[node], interior, 0) for node, interior in roots if node in place]
+	entries = [(place[node], interior, vector * VECTOR) for node, interior, vector in roots if node in place]
 	twin = Twin(sizes, edges, entries, {i for i, kind in enumerate(reach) if kind == UNCOLLECTED})
 	far = twin.distances()
 

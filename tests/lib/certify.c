@@ -126,7 +126,13 @@ static void check_heads(struct work *w)
 
 /* ---- distances ---- */
 
-/* 1 up; of what its parents do not lead to a root from: 0. */
+/* Where a way from this root begins: behind all others those from vector registers (ROOT_VECTOR). */
+static uint32_t depth_at_root(const struct graph *g, uint32_t root)
+{
+	return g->sources[g->root_source[root]].kind == ROOT_VECTOR ? 1u << 31 : 1;
+}
+
+/* Of what its parents do not lead to a root from: 0. */
 static uint32_t depth_of(struct work *w, node_id node)
 {
 	const uint32_t *parent = w->f->parent;
@@ -140,7 +146,9 @@ static uint32_t depth_of(struct work *w, node_id node)
 	}
 	if (parent[at] == NODE_NONE)
 		return 0;
-	base = depth[at] ? depth[at] : 1;
+	base = depth[at];
+	if (!base && (parent[at] & ~PARENT_ROOT) < w->g->n_roots)
+		base = depth_at_root(w->g, parent[at] & ~PARENT_ROOT);
 	for (at = node; steps; at = parent[at], steps--)
 		depth[at] = base + steps;
 	depth[at] = base;
@@ -169,7 +177,7 @@ static void check_parents(struct work *w)
 			wrong(w, "its parent does not point at it", i);
 	}
 	for (uint32_t i = 0; i < g->n_roots; i++)
-		if (w->c[EDGE_NODE(g->root_node[i])] != 1)
+		if (w->c[EDGE_NODE(g->root_node[i])] > depth_at_root(g, i))
 			wrong(w, "a root points at what is farther", EDGE_NODE(g->root_node[i]));
 	for (node_id i = 0; i < g->n; i++)
 		for_edges(g, i, e, to)

@@ -21,6 +21,7 @@
 #include "fact/parts.h"
 
 enum { ALL = FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, PATHS = 8 };
+#define VECTOR (1u << 31) /* in the number of a source: as test_twins.py says */
 
 struct header {
 	uint32_t n, m, n_roots, n_targets;
@@ -73,8 +74,11 @@ static struct graph *take_graph(struct env *env, const struct header *h)
 	for (uint64_t i = 0; i < h->m; i++)
 		must(graph_add_edge(b, edges[2 * i], edges[2 * i + 1]));
 	for (uint64_t i = 0; i < h->n_roots; i++) {
+		uint32_t start = roots[2 * i + 1];
 		struct root_source source = {
-			.kind = ROOT_GLOBAL, .thread = UINT32_MAX, .start = roots[2 * i + 1]
+			.kind = start & VECTOR ? ROOT_VECTOR : ROOT_GLOBAL,
+			.thread = UINT32_MAX,
+			.start = start,
 		};
 
 		must(graph_add_root(b, &source, roots[2 * i], 8 * i));
