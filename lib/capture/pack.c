@@ -1,5 +1,5 @@
 /*
- * capture/pack.c - threads take the next 4 MiB of the stream, read and compress them, and write in
+ * capture/pack.c - threads take the next frame of the stream, read and compress it, and write in
  * their turn.
  *
  * What is all zeros is no work: a hole in a plain file, one and the same small frame in a packed
@@ -23,15 +23,27 @@
 #include "base/par.h"
 #include "base/vec.h"
 
-enum { FRAME = 4 << 20, BLOCK = 4096 };
+/*
+ * A frame stays in a processor's own cache between the read and the search. The first of a pipe has
+ * the program headers of as many mappings as a process may have (vm.max_map_count, 65530).
+ */
+enum { FRAME = 1 << 20, PIPE_FRAME = 4 << 20, BLOCK = 4096, WRITE_STEP = 4 << 20 };
 /*
  * A heap's words are aligned, and so are its repeats: the search goes in steps of eight bytes
  * (targetLength + 1), which finds as much of them as steps of one or two in two thirds of the time;
  * text loses.  With it zstd leaves out the entropy coding of literals, which are pointers here.
  */
-enum { LEVEL = 1, TARGET_LENGTH = 7 };
+enum { LEVEL = 1, TARGET_LENGTH = 7, HASH_LOG = 12 }; /* its table of 16 KiB stays in the first cache */
+enum { PENDING = 8 };
 enum { SKIPPABLE = 0x184d2a5e };
 #define SEEKABLE_MAGIC 0x8f92eab1u
+
+/* A packed frame that waits for those before it. */
+struct pending {
+	uint8_t *buf;	  /* owned */
+	const uint8_t *v; /* NULL: none; in `buf`, or the packer's zeros */
+	size_t n;
+};
 
 struct packer {
 	struct env *env;
@@ -40,14 +52,18 @@ struct packer {
 	int fd;
 	const char *name;
 	uint64_t size, n_frames;
+	size_t frame; /* bytes; the last one may be shorter */
 	uint8_t *zeros; /* a packed frame of nothing */
 	size_t n_zeros;
 	uint32_t *sizes; /* of packed frames */
 	pthread_mutex_t lock;
-	pthread_cond_t turn;
+	pthread_cond_t turn;  /* a frame is written */
+	pthread_cond_t wrote; /* for begin_writing(): much is */
 	/* under the lock */
 	uint64_t next, writing; /* frames */
 	uint64_t written;	/* bytes */
+	struct pending pending[PENDING]; /* by frame % PENDING, from `writing` on */
+	bool busy;			 /* somebody writes */
 	bool done;		/* nothing more will be */
 	struct err *err;	/* the first one; all stop */
 };
@@ -65,15 +81,16 @@ static void worker_fini(struct worker *w)
 	ZSTD_freeCCtx(w->z);
 }
 
-static struct err *worker_init(struct worker *w, enum pack_kind kind)
+static struct err *worker_init(struct worker *w, enum pack_kind kind, size_t frame)
 {
-	*w = (struct worker){ .raw = malloc(FRAME), .cap = ZSTD_compressBound(FRAME) };
+	*w = (struct worker){ .raw = malloc(frame), .cap = ZSTD_compressBound(frame) };
 	if (kind == PACK_ZSTD) {
 		w->packed = malloc(w->cap);
 		w->z = ZSTD_createCCtx();
 		if (w->z) {
 			ZSTD_CCtx_setParameter(w->z, ZSTD_c_compressionLevel, LEVEL);
 			ZSTD_CCtx_setParameter(w->z, ZSTD_c_targetLength, TARGET_LENGTH);
+			ZSTD_CCtx_setParameter(w->z, ZSTD_c_hashLog, HASH_LOG);
 		}
 	}
 	return w->raw && (kind == PACK_PLAIN || (w->packed && w->z)) ? NULL : &err_nomem;
@@ -121,9 +138,9 @@ static struct err *write_sparse(const struct packer *p, const uint8_t *v, size_t
 
 static size_t frame_size(const struct packer *p, uint64_t frame)
 {
-	uint64_t left = p->size - frame * FRAME;
+	uint64_t left = p->size - frame * p->frame;
 
-	return left < FRAME ? (size_t)left : FRAME;
+	return left < p->frame ? (size_t)left : p->frame;
 }
 
 static struct err *compress(const struct packer *p, struct worker *w, size_t n, size_t *ret)
@@ -136,28 +153,61 @@ static struct err *compress(const struct packer *p, struct worker *w, size_t n, 
 	return NULL;
 }
 
-/* Its frame is ready; those before it go first. */
-static struct err *write_in_turn(struct packer *p, uint64_t frame, const uint8_t *v, size_t n)
+/* All that is whose turn; the lock is held, but not while it writes. */
+static struct err *write_ready(struct packer *p)
 {
 	struct err *err = NULL;
-	bool stopped;
+
+	p->busy = true;
+	while (!err && p->pending[p->writing % PENDING].v) {
+		struct pending *f = &p->pending[p->writing % PENDING];
+
+		pthread_mutex_unlock(&p->lock);
+		err = write_all(p, f->v, f->n);
+		progress(p->env, "capturing", p->writing + 1, p->n_frames);
+		pthread_mutex_lock(&p->lock);
+		if (p->written / WRITE_STEP != (p->written + f->n) / WRITE_STEP)
+			pthread_cond_signal(&p->wrote);
+		p->written += f->n;
+		f->v = NULL;
+		p->writing += !err;
+		pthread_cond_broadcast(&p->turn);
+	}
+	p->busy = false;
+	return err;
+}
+
+/* Of `w`, which gets another buffer for it; NULL: of the packer's zeros. The lock is held. */
+static struct err *put(struct packer *p, uint64_t frame, struct worker *w, size_t n)
+{
+	struct pending *f = &p->pending[frame % PENDING];
+	uint8_t *packed = w ? w->packed : NULL;
+
+	if (w && !f->buf && !(f->buf = malloc(w->cap)))
+		return &err_nomem;
+	if (w) {
+		w->packed = f->buf;
+		f->buf = packed;
+	}
+	p->sizes[frame] = (uint32_t)n;
+	f->n = n;
+	f->v = w ? packed : p->zeros;
+	return p->busy ? NULL : write_ready(p);
+}
+
+/*
+ * Who is done with a frame goes on with the next: one that the scheduler took the processor from
+ * holds up the others only when they are PENDING frames ahead.
+ */
+static struct err *write_in_turn(struct packer *p, uint64_t frame, struct worker *w, size_t n)
+{
+	struct err *err;
 
 	pthread_mutex_lock(&p->lock);
-	while (p->writing != frame && !p->err)
+	while (frame - p->writing >= PENDING && !p->err)
 		pthread_cond_wait(&p->turn, &p->lock);
-	stopped = p->err != NULL;
+	err = p->err ? NULL : put(p, frame, w, n);
 	pthread_mutex_unlock(&p->lock);
-	if (stopped)
-		return NULL;
-	p->sizes[frame] = (uint32_t)n;
-	err = write_all(p, v, n);
-	pthread_mutex_lock(&p->lock);
-	p->written += n;
-	if (!err)
-		p->writing++;
-	pthread_cond_broadcast(&p->turn);
-	pthread_mutex_unlock(&p->lock);
-	progress(p->env, "capturing", frame + 1, p->n_frames);
 	return err;
 }
 
@@ -165,18 +215,18 @@ static struct err *pack_frame(struct packer *p, struct worker *w, uint64_t frame
 {
 	size_t n = frame_size(p, frame), packed = 0;
 	bool zeros;
-	struct err *err = stream_read(p->s, frame * FRAME, w->raw, n, &zeros);
+	struct err *err = stream_read(p->s, frame * p->frame, w->raw, n, &zeros);
 
 	if (err || (p->kind == PACK_PLAIN && zeros))
 		return err;
 	if (p->kind == PACK_PLAIN)
-		return write_sparse(p, w->raw, n, frame * FRAME);
-	if (zeros && n == FRAME)
-		return write_in_turn(p, frame, p->zeros, p->n_zeros);
+		return write_sparse(p, w->raw, n, frame * p->frame);
+	if (zeros && n == p->frame)
+		return write_in_turn(p, frame, NULL, p->n_zeros);
 	if (zeros)
 		memset(w->raw, 0, n);
 	err = compress(p, w, n, &packed);
-	return err ? err : write_in_turn(p, frame, w->packed, packed);
+	return err ? err : write_in_turn(p, frame, w, packed);
 }
 
 static bool next_frame(struct packer *p, uint64_t *ret)
@@ -206,7 +256,7 @@ static struct err *pack_some(void *arg, uint64_t index, uint64_t first, uint64_t
 {
 	struct packer *p = arg;
 	_cleanup_(worker_fini) struct worker w;
-	struct err *err = worker_init(&w, p->kind);
+	struct err *err = worker_init(&w, p->kind, p->frame);
 	uint64_t frame;
 
 	(void)index;
@@ -222,12 +272,12 @@ static struct err *pack_some(void *arg, uint64_t index, uint64_t first, uint64_t
 static struct err *make_zeros(struct packer *p)
 {
 	_cleanup_(worker_fini) struct worker w;
-	struct err *err = worker_init(&w, PACK_ZSTD);
+	struct err *err = worker_init(&w, PACK_ZSTD, p->frame);
 
 	if (err)
 		return err;
-	memset(w.raw, 0, FRAME);
-	err = compress(p, &w, FRAME, &p->n_zeros);
+	memset(w.raw, 0, p->frame);
+	err = compress(p, &w, p->frame, &p->n_zeros);
 	p->zeros = take(&w.packed);
 	return err;
 }
@@ -239,8 +289,8 @@ static bool wait_for_more(struct packer *p, uint64_t begun, uint64_t *ret)
 	bool more;
 
 	pthread_mutex_lock(&p->lock);
-	while (!p->done && p->written - begun < FRAME)
-		pthread_cond_wait(&p->turn, &p->lock);
+	while (!p->done && p->written - begun < WRITE_STEP)
+		pthread_cond_wait(&p->wrote, &p->lock);
 	more = !p->done;
 	*ret = p->written;
 	pthread_mutex_unlock(&p->lock);
@@ -266,7 +316,7 @@ static void stop_writing(struct packer *p, pthread_t thread)
 {
 	pthread_mutex_lock(&p->lock);
 	p->done = true;
-	pthread_cond_broadcast(&p->turn);
+	pthread_cond_signal(&p->wrote);
 	pthread_mutex_unlock(&p->lock);
 	pthread_join(thread, NULL);
 }
@@ -310,14 +360,16 @@ struct err *pack_stream(struct env *env, struct stream *s, enum pack_kind kind, 
 		.name = name,
 		.size = s->size,
 		.n_frames = (s->size + FRAME - 1) / FRAME,
+		.frame = FRAME,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.turn = PTHREAD_COND_INITIALIZER,
+		.wrote = PTHREAD_COND_INITIALIZER,
 	};
 	struct err *err = NULL;
 	pthread_t writer;
 	bool has_writer;
 
-	if (p.n_frames > (1u << 27)) /* the format's own limit: 512 TiB */
+	if (p.n_frames > (1u << 27)) /* the format's own limit: 128 TiB */
 		return err_new(ERR_UNSUPPORTED, "%s: too large to be packed", name);
 	p.sizes = malloc((size_t)(p.n_frames ? p.n_frames : 1) * sizeof(*p.sizes));
 	if (!p.sizes)
@@ -335,6 +387,8 @@ struct err *pack_stream(struct env *env, struct stream *s, enum pack_kind kind, 
 		err = write_index(&p);
 	if (!err && kind == PACK_PLAIN && ftruncate(fd, (off_t)s->size))
 		err = err_os(errno, "writing %s", name);
+	for (unsigned i = 0; i < PENDING; i++)
+		free(p.pending[i].buf);
 	free(p.sizes);
 	free(p.zeros);
 	return err;
@@ -347,10 +401,10 @@ static struct err *read_frame(int in, uint64_t timeout_ms, uint8_t *buf, size_t 
 {
 	size_t n = 0;
 
-	while (n < FRAME) {
+	while (n < PIPE_FRAME) {
 		struct pollfd fd = { in, POLLIN, 0 };
 		int ready = poll(&fd, 1, timeout_ms > INT32_MAX ? -1 : (int)timeout_ms);
-		ssize_t got = ready > 0 ? read(in, buf + n, FRAME - n) : ready;
+		ssize_t got = ready > 0 ? read(in, buf + n, PIPE_FRAME - n) : ready;
 
 		*ret = n; /* what came before a failure, too */
 		if (!ready)
@@ -389,17 +443,17 @@ static uint64_t core_size(const uint8_t *v, size_t n)
 struct err *pack_pipe(int in, uint64_t timeout_ms, int fd, const char *name, uint64_t *ret_n,
 		      uint64_t *ret_expected)
 {
-	struct packer p = { .fd = fd, .name = name };
+	struct packer p = { .fd = fd, .name = name, .frame = PIPE_FRAME };
 	_cleanup_(worker_fini) struct worker w;
 	struct {
 		uint32_t *v;
 		size_t n, cap;
 	} sizes = {};
-	struct err *err = worker_init(&w, PACK_ZSTD), *ended = NULL, *index;
-	size_t n = FRAME, packed;
+	struct err *err = worker_init(&w, PACK_ZSTD, PIPE_FRAME), *ended = NULL, *index;
+	size_t n = PIPE_FRAME, packed;
 
 	*ret_expected = 0;
-	while (!err && !ended && n == FRAME) {
+	while (!err && !ended && n == PIPE_FRAME) {
 		ended = read_frame(in, timeout_ms, w.raw, &n);
 		if (!n)
 			break;

@@ -1,8 +1,9 @@
 /*
  * capture/pack.h - a stream into a file: plain with holes, or as zstd frames with an index.
  *
- * Packed: frames of 4 MiB, each by itself, then the seek table of zstd's seekable format (zstd
- * contrib/seekable_format/zstd_seekable_compression_format.md 0.1.0) in a skippable frame.
+ * Packed: frames of 1 MiB (from a pipe of 4), each by itself, then the seek table of zstd's seekable
+ * format (zstd contrib/seekable_format/zstd_seekable_compression_format.md 0.1.0) in a skippable
+ * frame.
  * `zstd -d` opens it; who reads the table unpacks only what it needs.
  */
 #ifndef HEAPFX_CAPTURE_PACK_H
