@@ -148,6 +148,8 @@ for _name, _conf in {"hpa": "hpa:true", "percpu": "percpu_arena:percpu", "oversi
 	for _suite in ("bookworm", "sid"):
 		CASES[f"jemalloc.{_name}.{_suite}"] = Recipe("jemalloc", _suite, environment=(("MALLOC_CONF", _conf),),
 			about=f"jemalloc of {_suite} with {_conf}")
+CASES["jemalloc.5.2.1.no-stats"] = Recipe("jemalloc", None, release="5.2.1-no-stats",
+	about="jemalloc 5.2.1 (built from its release source) with --disable-stats: nothing leads to a thread's cache")
 for _suite in ("bookworm", "bullseye", "sid"):
 	CASES[f"jemalloc.prof.{_suite}"] = Recipe("jemalloc", _suite, args=("TRUTH", "2", "3", "600"),
 		environment=(("MALLOC_CONF", "prof:true,lg_prof_sample:11,prof_unbias:false" if _suite != "bullseye"

@@ -3,8 +3,9 @@
  *
  * A thread's cache lies in its TLS, at an offset that nobody exports.  It is found by a knot in its own
  * pointers: 5.3 has a tcache_t whose first word leads to a tcache_slow_t that leads back to it; in 5.2 the
- * descriptor behind the small bins points to them.  Descriptors of one arena form a ring, which leads to
- * caches that are no thread's.
+ * descriptor behind the small bins points to them, or is empty (--disable-stats) and the bins' own stacks,
+ * one behind the other, tell.  Descriptors of one arena form a ring, which leads to caches that are no
+ * thread's.
  */
 #include <stdlib.h>
 
@@ -27,6 +28,8 @@ enum {
 	BINS_OF_DESCRIPTOR = 16,
 	DESCRIPTOR_BEHIND =
 		40, /* 5.2: link, tsd_link (2 words each), in_hook lie between the bins and it */
+	DESCRIPTOR = 32,     /* its bytes; then comes the arena */
+	SLOTS_MAX = 200,     /* 5.2: of a small bin's stack, TCACHE_NSLOTS_SMALL_MAX */
 	CACHES_MAX = 1 << 20,
 	CACHED_MAX =
 		1 << 15, /* items of one bin: its stack is below 64 KiB (5.3), 5.2's have no more */
@@ -202,6 +205,39 @@ static bool found_by_tail(const struct jemalloc *je, const struct je_copy *copy,
 	return w[2] && at - w[2] == copy->n_bins * (uint64_t)JE_CACHE_BIN + DESCRIPTOR_BEHIND;
 }
 
+/*
+ * 5.2 without statistics: small bins from `at` on, whose stacks lie one behind the other; an empty
+ * descriptor, the arena, next_gc_bin and lg_fill_div, then the large ones.
+ */
+static bool found_by_stacks(const struct jemalloc *je, const struct je_copy *copy, taddr at,
+			    struct found *ret)
+{
+	uint64_t low = 0, w[DESCRIPTOR / 8 + 1];
+	taddr tail = at + copy->n_bins * (uint64_t)JE_CACHE_BIN + DESCRIPTOR_BEHIND;
+
+	for (unsigned i = 0; i < copy->n_bins; i++) {
+		uint64_t bin[3], n;
+
+		if (!je_words(je->img, at + i * JE_CACHE_BIN, bin, 3))
+			return false;
+		n = bin[0] >> 32;
+		if (n > SLOTS_MAX || (int32_t)bin[0] > (int32_t)n || (int32_t)bin[0] < -1 ||
+		    bin[2] % 8 || bin[2] / 8 < n || (i && bin[2] <= low) ||
+		    (i && (bin[2] - low) / 8 > SLOTS_MAX) || (i && (bin[2] - low) / 8 < n))
+			return false;
+		low = bin[2];
+	}
+	if (!low || !je_words(je->img, tail, w, ARRAY_SIZE(w)) || w[0] || w[1] || w[2] || w[3] || !w[4])
+		return false;
+	*ret = (struct found){
+		.bins = at,
+		.large = align_up(tail + DESCRIPTOR + 8 + 4 + copy->n_bins, 8),
+		.arena = w[4],
+		.descriptor = tail,
+	};
+	return true;
+}
+
 /* 5.3: a tcache_t at `at` leads to a tcache_slow_t, which has the address of the tcache_t at its end. */
 static bool found_by_slow(const struct jemalloc *je, taddr at, struct found *ret)
 {
@@ -220,7 +256,7 @@ static bool found_by_slow(const struct jemalloc *je, taddr at, struct found *ret
 	return false;
 }
 
-/* The cache whose descriptor is at `at`; without statistics (--disable-stats) nothing leads there. */
+/* The cache whose descriptor is at `at`; 5.2's without statistics (--disable-stats) says nothing. */
 static bool found_by_descriptor(const struct jemalloc *je, const struct je_copy *copy, taddr at,
 				struct found *ret)
 {
@@ -252,6 +288,8 @@ static bool is_knot(const struct jemalloc *je, const struct je_copy *copy, taddr
 {
 	uint64_t apart = at - word;
 
+	if (copy->form->tail_descriptor && word >> 32 <= SLOTS_MAX && found_by_stacks(je, copy, at, ret))
+		return true;
 	if (word % 8)
 		return false;
 	if (copy->form->tail_descriptor)

@@ -241,7 +241,7 @@ def test_mimalloc_visits_as_many_blocks(name):
 # --- jemalloc: what mallctl() said, to the byte ----------------------------------------------------
 
 JEMALLOC = [name for name in ALLOCATORS
-	if name.startswith("jemalloc") and not any(part in name for part in (".rust", ".plugin", ".cgo", ".cpp", ".prof.", ".sparse", ".hpa"))]
+	if name.startswith("jemalloc") and not any(part in name for part in (".rust", ".plugin", ".cgo", ".cpp", ".prof.", ".sparse", ".hpa", ".no-stats"))]
 ALL_ARENAS = "stats.arenas.4096."
 
 
