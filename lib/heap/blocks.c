@@ -31,7 +31,8 @@ struct build {
 		struct owned_claim *v;
 		size_t n, cap;
 	} claims;
-	struct col used, filler; /* by grain */
+	struct col used, filler, plain; /* by grain */
+	struct file_spans files;
 	size_t *runs; /* the first claim of each, and n_claims: those that share pages are one */
 	size_t n_runs;
 	uint32_t next_no;
@@ -182,6 +183,42 @@ static struct err *collect_claims(struct build *build)
 	return NULL;
 }
 
+/* In a copy that is blanked, what readers ask for is what is kept: then none looks less than others. */
+static bool tells_plain(const struct blocks *b)
+{
+	bool tells = false;
+
+	for (size_t i = 0; i < b->n_heaps; i++)
+		tells |= b->heaps[i].ops->tells_plain;
+	return tells && !b->img->shadow;
+}
+
+/* What interior.c may take for the home of a vtable. */
+static struct file_spans find_files(const struct image *img)
+{
+	struct file_spans ret = {};
+	taddr first = 0, end = 0, gap_start = 0, gap_end = 0;
+
+	for (size_t i = 0; i < img->n_segments; i++) {
+		const struct segment *seg = &img->segments[i];
+
+		if (!seg->file && seg->module < 0)
+			continue;
+		if (!end)
+			first = gap_start = gap_end = seg->start;
+		else if (seg->start - end > gap_end - gap_start) {
+			gap_start = end;
+			gap_end = seg->start;
+		}
+		end = seg->end;
+	}
+	ret.low[0] = first;
+	ret.span[0] = gap_start - first;
+	ret.low[1] = gap_end;
+	ret.span[1] = end - gap_end;
+	return ret;
+}
+
 static struct err *open_index(struct build *build)
 {
 	struct blocks *b = build->b;
@@ -209,6 +246,8 @@ static struct err *open_index(struct build *build)
 	err = col_fixed(b->env, sizeof(uint64_t), n_words, "used bits", &build->used);
 	if (!err)
 		err = col_fixed(b->env, sizeof(uint64_t), n_words, "filler bits", &build->filler);
+	if (!err && tells_plain(b))
+		err = col_fixed(b->env, sizeof(uint64_t), n_words, "plain bits", &build->plain);
 	return err;
 }
 
@@ -241,6 +280,8 @@ static struct err *walk_runs(void *arg, uint64_t index, uint64_t first, uint64_t
 			.grains = &b->grains,
 			.used = build->used.base,
 			.filler = build->filler.base,
+			.plain = build->plain.base,
+			.files = build->files,
 			.claim = &b->claims[i],
 		};
 		struct err *err = heap->ops->walk(heap->ctx, b->claim_no[i], &sink);
@@ -334,16 +375,36 @@ static struct err *tell_units(struct build *build)
 /* The bits of `set` that stand where `places` has bits, next to each other: often all or none. */
 static inline uint64_t bits_gather(uint64_t set, uint64_t places)
 {
-	uint64_t ret = 0, n = 0;
+	int n = __builtin_popcountll(places);
+	bool most = 2 * __builtin_popcountll(set & places) > n;
+	uint64_t few = most ? places & ~set : places & set, ret = 0;
 
-	set &= places;
-	if (!set)
-		return 0;
-	if (set == places)
-		return ~0ull >> (64 - __builtin_popcountll(places));
-	for (; places; places &= places - 1, n++)
-		ret |= (set >> __builtin_ctzll(places) & 1) << n;
-	return ret;
+	for (; few; few &= few - 1)
+		ret |= 1ull << __builtin_popcountll(places & ((few & -few) - 1));
+	return most ? ret ^ ~0ull >> (64 - n) : ret;
+}
+
+/* Bits that belong to ids from `at` on. */
+static inline void put_bits(uint64_t *to, uint64_t at, uint64_t bits)
+{
+	to[at >> 6] |= bits << (at & 63);
+	if (at & 63)
+		to[(at >> 6) + 1] |= bits >> (64 - (at & 63));
+}
+
+static struct err *number_plain(struct build *build)
+{
+	struct blocks *b = build->b;
+	const struct grain_word *words = b->grains.words;
+	const uint64_t *by_grain = build->plain.base;
+	struct err *err = col_fixed(b->env, sizeof(uint64_t), bits_words(b->grains.n) + 1, "plain bits", &b->plain_col);
+
+	if (err)
+		return err;
+	b->plain = b->plain_col.base;
+	for (uint64_t w = 0; w < grains_words(&b->grains); w++)
+		put_bits(b->plain, words[w].rank, bits_gather(by_grain[w], words[w].start));
+	return NULL;
 }
 
 /* From bits by grain to bits by id: one pass over the words, in order. */
@@ -368,14 +429,10 @@ static struct err *number_bits(struct build *build)
 		uint64_t used = bits_gather(by_grain[w], starts), filler = bits_gather(fill_by_grain[w], starts);
 
 		words[w].marks = (uint32_t)used;
-		b->used[at >> 6] |= used << (at & 63);
-		b->filler[at >> 6] |= filler << (at & 63);
-		if (at & 63) {
-			b->used[(at >> 6) + 1] |= used >> (64 - (at & 63));
-			b->filler[(at >> 6) + 1] |= filler >> (64 - (at & 63));
-		}
+		put_bits(b->used, at, used);
+		put_bits(b->filler, at, filler);
 	}
-	return NULL;
+	return build->plain.base ? number_plain(build) : NULL;
 }
 
 static void build_fini(struct build *build)
@@ -384,6 +441,7 @@ static void build_fini(struct build *build)
 	free(build->runs);
 	col_close(&build->used);
 	col_close(&build->filler);
+	col_close(&build->plain);
 }
 
 static struct err *build_all(struct build *build)
@@ -394,6 +452,7 @@ static struct err *build_all(struct build *build)
 	if (!err)
 		err = collect_claims(build);
 	image_leave_all(b->img);
+	build->files = find_files(b->img);
 	if (!err)
 		err = open_index(build);
 	if (!err)
@@ -451,6 +510,7 @@ void blocks_fini(struct blocks *b)
 	free(b->unit_heap);
 	col_close(&b->used_col);
 	col_close(&b->filler_col);
+	col_close(&b->plain_col);
 	if (b->env)
 		grains_close(&b->grains);
 	*b = (struct blocks){};

@@ -32,7 +32,8 @@ struct blocks {
 	struct grains grains;
 	uint64_t *used;	  /* one bit an id */
 	uint64_t *filler; /* one bit an id: neither used nor free memory of the allocator */
-	struct col used_col, filler_col;
+	uint64_t *plain;  /* one bit an id, see word_is_plain(); NULL: nobody told */
+	struct col used_col, filler_col, plain_col;
 	struct heap *heaps;
 	size_t n_heaps;
 	struct claim *claims; /* of all heaps, ascending, disjoint */
@@ -43,11 +44,30 @@ struct blocks {
 	uint64_t loose_low, loose_high; /* all claims of heaps that are not precise; 0, 0: none */
 };
 
+/* Where files are mapped, in two ranges with the widest gap between them: programs, and libraries. */
+struct file_spans {
+	taddr low[2];
+	uint64_t span[2];
+};
+
+enum { PLAIN_LEAST = 4096 };
+/*
+ * The first word of a block of at most PLAIN_LEAST bytes is neither a size of something in it nor
+ * the address of a vtable: no interior pointer makes it look like an object with a header.
+ */
+static inline bool word_is_plain(const struct file_spans *files, uint64_t word)
+{
+	return (word > PLAIN_LEAST) & (word - files->low[0] >= files->span[0]) &
+	       (word - files->low[1] >= files->span[1]);
+}
+
 /* The sink of one claim; used from one thread. */
 struct block_sink {
 	struct grains *grains;
 	uint64_t *used;		/* by grain while walking */
 	uint64_t *filler;	/* by grain */
+	uint64_t *plain;	/* by grain, set where the first word is; NULL: nobody asks */
+	struct file_spans files;
 	const struct claim *claim;
 };
 

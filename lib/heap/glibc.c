@@ -493,5 +493,6 @@ const struct walker_ops glibc_walker = {
 	.explain = glibc_explain,
 	.metadata = glibc_metadata,
 	.keep = glibc_keep,
+	.tells_plain = true,
 	.close = glibc_close,
 };

@@ -113,13 +113,14 @@ static inline bool may_hold_headers(const struct glibc_run *r, uint64_t g, uint6
 
 /* What a run writes to the index in one window. */
 struct marks {
-	uint64_t start, used;
+	uint64_t start, used, plain;
 };
 
 /* Ordinary chunks at [at, stop), whose keys are in the run's window: answers how far they go. */
 static inline const uint8_t *run_window(struct glibc_run *r, const struct window *w, const uint8_t *at,
-					const uint8_t *stop, struct marks *ret)
+					const uint8_t *stop, const struct file_spans *files, struct marks *ret)
 {
+	const struct file_spans spans = *files;
 	uint64_t grain = ((w->start + (uint64_t)(at - w->bytes) + CHUNK_HEADER) >> GRAIN_SHIFT) & 63;
 	uint64_t header = load_u64(at + 8), next, size, free = 0, largest = r->largest_free;
 	struct marks m = {};
@@ -141,6 +142,7 @@ static inline const uint8_t *run_window(struct glibc_run *r, const struct window
 			largest = size > largest ? size : largest;
 		}
 		m.start |= 1ull << grain;
+		m.plain |= (uint64_t)word_is_plain(&spans, load_u64(at + CHUNK_HEADER)) << grain;
 	}
 	r->free += free;
 	r->largest_free = largest;
@@ -157,6 +159,8 @@ static void put_marks(struct glibc_run *r, const struct marks *m, struct block_s
 		return;
 	sink->grains->words[word].start |= m->start;
 	sink->used[word] |= m->used;
+	if (sink->plain)
+		sink->plain[word] |= m->plain;
 	r->n_used += (unsigned)__builtin_popcountll(m->used);
 	r->n_free += (unsigned)__builtin_popcountll(m->start & ~m->used);
 	last = 63 - (unsigned)__builtin_clzll(m->start);
@@ -182,7 +186,7 @@ taddr glibc_run(struct glibc_run *r, const struct window *w, taddr at, taddr lim
 			go_to_window(r, w, no);
 		if (stop > limit)
 			stop = limit;
-		to = run_window(r, w, from, from + (stop - at), &m);
+		to = run_window(r, w, from, from + (stop - at), &sink->files, &m);
 		put_marks(r, &m, sink);
 		at += (uint64_t)(to - from);
 		if (at < stop)

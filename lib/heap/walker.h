@@ -194,6 +194,7 @@ struct walker_ops {
 	 * mask[i / 64] for word i; all of mask is written.  Any thread.  NULL: every word.
 	 */
 	void (*slots)(void *ctx, uint32_t claim, taddr at, unsigned n, uint64_t *mask);
+	bool tells_plain; /* walk() fills block_sink.plain, for it reads the words beside anyway */
 	void (*close)(void *ctx);
 };
 

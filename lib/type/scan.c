@@ -91,6 +91,8 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 		return id;
 	if (s->has_gobject && gobject_is_behind(s->img, start, value))
 		return id;
+	if (s->blocks->plain && bytes <= PLAIN_LEAST && bit_get(s->blocks->plain, id))
+		return id | EDGE_INTERIOR; /* as would be found, without a look at the dump */
 	return interior_is_start(s->img, start, bytes - overhead, value) ? id : id | EDGE_INTERIOR;
 }
 

@@ -633,7 +633,7 @@ static void fill_at_random(struct world *w, uint64_t flags, uint64_t *seed)
 
 static void runs_end_where_the_walk_must_look(void **state)
 {
-	uint64_t seed = 88172645463325252ull, n = 0;
+	uint64_t seed = 88172645463325252ull, n = 0, n_plain = 0;
 
 	(void)state;
 	for (unsigned round = 0; round < 64; round++) {
@@ -641,8 +641,9 @@ static void runs_end_where_the_walk_must_look(void **state)
 		struct window window = { .img = &w->img };
 		struct grain_range range = { HEAP + 16, HEAP + HEAP_SIZE + 16 };
 		struct grains grains;
-		_free_ uint64_t *used = calloc(HEAP_SIZE, 1);
-		struct block_sink sink = { .grains = &grains, .used = used };
+		_free_ uint64_t *used = calloc(HEAP_SIZE, 1), *plain = calloc(HEAP_SIZE, 1);
+		struct block_sink sink = { .grains = &grains, .used = used, .plain = plain,
+					   .files = { { 0x2000, 0x100000000 }, { 0x22, 0x22 } } };
 		struct glibc_run run = { .flags = round & 1 ? 5 : 1 };
 		taddr limit = HEAP + HEAP_SIZE - 0x5000;
 
@@ -655,9 +656,14 @@ static void runs_end_where_the_walk_must_look(void **state)
 			assert_int_equal(end, first_unusual(w, at, limit, run.flags));
 			for (; at < end; at += get(w, at + 8) & ~7ull, n++) {
 				bool in_use = get(w, at + 8 + (get(w, at + 8) & ~7ull)) & 1;
+				uint64_t first = get(w, at + 16);
+				/* of the words that there are: above any size, and in neither range */
+				bool is_plain = first == ~0ull;
 
 				assert_true(grain_is_start(&grains, grain_of(&grains, at + 16), at + 16));
 				assert_int_equal(bit_get(used, grain_of(&grains, at + 16)), in_use);
+				assert_int_equal(bit_get(plain, grain_of(&grains, at + 16)), is_plain);
+				n_plain += is_plain;
 			}
 			at += end < limit ? 0x10 : 0; /* a walk would look; here it is enough to go on */
 			while (at < limit && (get(w, at + 8) & ~7ull) < 0x20)
@@ -667,6 +673,7 @@ static void runs_end_where_the_walk_must_look(void **state)
 		world_free(w);
 	}
 	assert_true(n > 1000);
+	assert_true(n_plain > 10);
 }
 
 static void no_heap_is_no_error(void **state)
