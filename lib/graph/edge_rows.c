@@ -71,6 +71,33 @@ struct err *edge_rows_begin_wide(struct edge_row_cols *c, node_id i, uint64_t st
 	return NULL;
 }
 
+/* Of a whole group, the first of which has begun: false when it is wide, or has to be. */
+static bool begin_rest(struct edge_row_cols *c, node_id first, const edge_id *starts)
+{
+	uint8_t *off = (uint8_t *)c->off.base + first;
+
+	if (((const uint32_t *)c->group.base)[first >> ROW_GROUP_SHIFT] & ROW_WIDE ||
+	    starts[ROW_GROUP - 1] - starts[0] > UINT8_MAX)
+		return false;
+	for (unsigned k = 1; k < ROW_GROUP; k++)
+		off[k] = (uint8_t)(starts[k] - starts[0]);
+	return true;
+}
+
+struct err *edge_rows_begin_all(struct edge_row_cols *c, node_id first, const edge_id *starts,
+				unsigned n)
+{
+	struct err *err = NULL;
+
+	for (unsigned i = 0; i < n && !err; i++) {
+		err = edge_rows_begin(c, first + i, starts[i]);
+		if (!err && !((first + i) & (ROW_GROUP - 1)) && n - i >= ROW_GROUP &&
+		    begin_rest(c, first + i, starts + i))
+			i += ROW_GROUP - 1;
+	}
+	return err;
+}
+
 /* Of no more than a group, whose last node is followed by another one's. */
 static uint64_t group_used(const struct edge_rows *r, node_id first, unsigned n)
 {

@@ -83,5 +83,8 @@ static inline struct err *edge_rows_begin(struct edge_row_cols *c, node_id i, ed
 	((uint8_t *)c->off.base)[i] = (uint8_t)(start - *group);
 	return NULL;
 }
+/* The same of n nodes in a row; those from `first` on begin at starts[]. */
+struct err *edge_rows_begin_all(struct edge_row_cols *c, node_id first, const edge_id *starts,
+				unsigned n) MUST_CHECK;
 
 #endif

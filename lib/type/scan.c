@@ -24,6 +24,7 @@ enum {
 	CHUNK = 512,		  /* bytes compared at once: 64 words */
 	SLOT_WORDS = 2048,	  /* words whose slots are asked for at once */
 	ROOM = 1 << 17, /* edges: more than are under way */
+	ROW_WINDOW = 1 << 12, /* nodes whose rows are begun at once: whole groups of rows */
 	RANGE_NODES = 1 << 18,	  /* a unit of parallel work; whole row blocks */
 	LEAVE_BYTES = 1 << 20,	  /* after so many it is seen how much was looked at elsewhere: */
 	LEAVE_LOOKS = 96,	  /* each may take 2 MiB into memory */
@@ -71,7 +72,8 @@ static uint64_t start_grain(const struct grains *g, uint64_t grain)
 }
 
 /* Rare enough for a search of the claims: the block's own end decides, and maybe its contents. */
-static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, uint64_t value, uint64_t grain, uint32_t id)
+static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, uint64_t value, uint64_t grain, uint32_t id,
+							  unsigned *looks)
 {
 	const struct grains *g = &s->blocks->grains;
 	uint64_t at = start_grain(g, grain), bytes = block_bytes(g, at);
@@ -93,6 +95,7 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 		return id;
 	if (s->blocks->plain && bytes <= PLAIN_LEAST && bit_get(s->blocks->plain, id))
 		return id | EDGE_INTERIOR; /* as would be found, without a look at the dump */
+	++*looks;
 	return interior_is_start(s->img, start, bytes - overhead, value) ? id : id | EDGE_INTERIOR;
 }
 
@@ -107,8 +110,9 @@ static inline bool in_precise_heap(const struct blocks *b, uint64_t grain)
 	return claim && blocks_is_precise(b, (size_t)(claim - b->claims));
 }
 
-/* `self`: the block that the word is in, which is no target. */
-static inline uint32_t target_at(const struct scan *s, uint64_t value, uint64_t grain, bool exact, uint32_t self)
+/* `self`: the block that the word is in, which is no target.  `looks` counts those at the dump. */
+static inline uint32_t target_at(const struct scan *s, uint64_t value, uint64_t grain, bool exact, uint32_t self,
+				 unsigned *looks)
 {
 	const struct grains *g = &s->blocks->grains;
 	const struct grain_word *w = &g->words[grain >> 6];
@@ -119,27 +123,29 @@ static inline uint32_t target_at(const struct scan *s, uint64_t value, uint64_t 
 		return NODE_NONE;
 	if (s->blocks->unit_heap && in_precise_heap(s->blocks, grain))
 		return exact ? id : NODE_NONE;
-	return grain_is_start(g, grain, value) ? id : interior_target(s, value, grain, id);
+	return grain_is_start(g, grain, value) ? id : interior_target(s, value, grain, id, looks);
 }
 
 uint32_t scan_target(const struct scan *s, uint64_t value)
 {
+	unsigned looks = 0;
 	uint64_t grain;
 
 	if (value - s->loose_low >= s->loose_span)
 		return NODE_NONE;
 	grain = grain_of(&s->blocks->grains, value);
-	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, false, NODE_NONE);
+	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, false, NODE_NONE, &looks);
 }
 
 uint32_t scan_pointer(const struct scan *s, uint64_t value)
 {
+	unsigned looks = 0;
 	uint64_t grain;
 
 	if (value - s->low >= s->span)
 		return NODE_NONE;
 	grain = grain_of(&s->blocks->grains, value);
-	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, true, NODE_NONE);
+	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, true, NODE_NONE, &looks);
 }
 
 struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn, void *arg)
@@ -232,24 +238,42 @@ struct range {
 	/* of the graph: each range fills its own part, whose bases are relative until it is joined */
 	struct edge_row_cols *rows;
 	struct col dst;
-	uint32_t *out; /* room in dst */
-	uint64_t n_out, room;
-	uint32_t next_row; /* first row not begun */
+	uint32_t *out; /* dst.base */
+	uint64_t n_out, room; /* edges there are, and may be: dst.n is brought up with the next room */
 	uint32_t last_src, last_dst;
-	struct err *err; /* of rows: no more are begun */
+	uint32_t first_row;	   /* of the window; rows before it are begun */
+	edge_id before;		   /* where that one's edges begin */
+	edge_id ends[ROW_WINDOW]; /* of the edges found so far, by node; 0: none, or a node without */
+	struct err *err;	   /* of rows: no more are begun */
 	struct pending fifo[FIFO];
 	unsigned at;
 	unsigned looks; /* at targets, anywhere in memory, */
 	unsigned steps; /* in so many LEAVE_BYTES */
 };
 
-/* Not inline: the pass over the words stays small. */
-static __attribute__((noinline)) void begin_rows(struct range *r, uint32_t upto)
+/* Begins the rows of the window's first n nodes, whose edges have all been found. */
+static void begin_rows(struct range *r, uint32_t n)
 {
-	uint64_t m = r->dst.n + r->n_out;
+	edge_id at = r->before;
 
-	for (; r->next_row <= upto && !r->err; r->next_row++)
-		r->err = edge_rows_begin(r->rows, r->next_row, m);
+	for (uint32_t i = 0; i < n; i++) {
+		edge_id end = r->ends[i];
+
+		r->ends[i] = at;
+		at = end ? end : at;
+	}
+	if (!r->err)
+		r->err = edge_rows_begin_all(r->rows, r->first_row, r->ends, n);
+	memset(r->ends, 0, n * sizeof(*r->ends));
+	r->first_row += n;
+	r->before = at;
+}
+
+/* Rows of all nodes before `upto`. Not inline: the pass over the words stays small. */
+static __attribute__((noinline)) void begin_rows_before(struct range *r, uint64_t upto)
+{
+	while (r->first_row < upto)
+		begin_rows(r, upto - r->first_row < ROW_WINDOW ? (uint32_t)(upto - r->first_row) : ROW_WINDOW);
 }
 
 static inline void finish(struct range *r, const struct pending *p)
@@ -258,15 +282,16 @@ static inline void finish(struct range *r, const struct pending *p)
 
 	if (p->grain == GRAIN_NONE)
 		return;
-	target = target_at(r->s, p->value, p->grain, p->exact, p->src);
-	if (target == NODE_NONE || (p->src == r->last_src && target == r->last_dst))
+	target = target_at(r->s, p->value, p->grain, p->exact, p->src, &r->looks);
+	if (target == NODE_NONE)
 		return;
-	if (r->next_row <= p->src)
-		begin_rows(r, p->src);
+	if (p->src - r->first_row >= ROW_WINDOW)
+		begin_rows_before(r, p->src & ~(ROW_WINDOW - 1u));
+	r->out[r->n_out] = target; /* a repeated one is written over by the next: nobody can foretell it */
+	r->n_out += (p->src != r->last_src) | (target != r->last_dst);
 	r->last_src = p->src;
 	r->last_dst = target;
-	r->looks += target >> 31;
-	r->out[r->n_out++] = target;
+	r->ends[p->src - r->first_row] = r->n_out;
 }
 
 static inline void begin(struct range *r, uint64_t value, uint32_t src, bool exact)
@@ -283,14 +308,18 @@ static inline void begin(struct range *r, uint64_t value, uint32_t src, bool exa
 /* Room for the edges of the next 64 words and of all that are pending. */
 static struct err *make_room(struct range *r)
 {
+	uint32_t *room;
+	struct err *err;
+
 	if (r->err)
 		return take(&r->err);
-	if (r->room - r->n_out >= 2 * FIFO)
+	if (r->room - r->n_out > 2 * FIFO)
 		return NULL;
-	r->dst.n += r->n_out;
-	r->n_out = 0;
-	r->room = ROOM / 2;
-	return col_reserve(&r->dst, r->room, &r->out);
+	r->dst.n = r->n_out;
+	err = col_reserve(&r->dst, ROOM / 2, &room);
+	r->room = r->n_out + ROOM / 2;
+	r->out = r->dst.base;
+	return err;
 }
 
 /* Words [0, n) at `bytes`, whose address is `at`: no more than 64, in one or more used blocks. */
@@ -470,8 +499,7 @@ static struct err *flush(struct range *r)
 		return err;
 	for (unsigned i = 0; i < FIFO; i++)
 		finish(r, &r->fifo[r->at++ % FIFO]);
-	r->dst.n += r->n_out;
-	r->n_out = 0;
+	r->dst.n = r->n_out;
 	return NULL;
 }
 
@@ -565,7 +593,7 @@ static struct err *scan_range_nodes(struct range *r, uint64_t first, uint64_t la
 	if (!err)
 		err = flush(r);
 	if (!err)
-		begin_rows(r, (uint32_t)last - 1);
+		begin_rows_before(r, last);
 	if (r->looks || first / RANGE_NODES % LEAVE_RANGES == LEAVE_RANGES - 1)
 		image_leave_all(r->s->img);
 	else
@@ -582,11 +610,14 @@ static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_
 
 	if (!r)
 		return &err_nomem;
-	*r = (struct range){ .s = j->s, .rows = j->rows, .next_row = (uint32_t)first,
-			     .last_src = NODE_NONE };
+	r->s = j->s;
+	r->rows = j->rows;
+	r->first_row = (uint32_t)first;
+	r->last_src = NODE_NONE;
 	for (unsigned i = 0; i < FIFO; i++)
 		r->fifo[i].grain = GRAIN_NONE;
 	err = begin_range(j, index, words_between(&j->s->blocks->grains, first, last) + ROOM, &r->dst, &direct);
+	r->room = r->n_out = r->before = r->dst.n;
 	if (!err)
 		err = scan_range_nodes(r, first, last);
 	return end_range(j, index, &r->dst, direct, err);
