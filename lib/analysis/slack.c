@@ -204,7 +204,7 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 		.count = g->count,
 		.bytes = g->bytes,
 		.retained = g->wasted,
-		.confidence = CONF_RUNTIME,
+		.confidence = g->type && s->graph->types ? s->graph->types->v[g->type].confidence : CONF_RUNTIME,
 		.addresses = arena_alloc(&r->mem, SUSPECT_ADDRESSES * sizeof(*out.addresses)),
 		.has_chain = true,
 	};

@@ -22,6 +22,7 @@ enum native_kind {
 };
 
 struct native_type;
+struct native_use;
 
 struct native_shape {
 	const char *name; /* "shop::Order", "shop::Order[]"; with "?" behind it where that is a guess */
@@ -69,13 +70,23 @@ struct native_ref {
 	const struct native_guard *guard;
 };
 
+/* Where it has a container whose values lie in a block of their own, which may have room for more. */
+struct native_store {
+	uint64_t offset; /* of the container */
+	uint64_t size;	 /* of a value in its block */
+	uint8_t kind;	 /* enum store_kind, native_stores.c's own */
+	const struct native_guard *guard; /* NULL: it always counts */
+	const struct native_slot *slot;	  /* of Rust's containers */
+};
+
 /* A type of DWARF's as blocks have it: dbg_type.user. */
 struct native_type {
 	struct dbg_type *dbg; /* loaded when `slots` are made */
 	const struct native_slot *slots; /* ascending, of one object */
 	const struct native_ref *refs;	 /* the same; after native_refs() */
-	uint32_t n_slots, n_refs;
-	bool compiled, refs_made;
+	const struct native_store *stores; /* in no order; after native_stores() */
+	uint32_t n_slots, n_refs, n_stores;
+	bool compiled, refs_made, stores_made;
 	bool is_node; /* of a container */
 	bool is_ring; /* such a one whose links may lead to the container, too */
 	bool is_link, link_known; /* of what C programs link by it: native_is_link_of() */
@@ -176,6 +187,8 @@ struct native_shape *native_shape_of(struct native *n, struct native_type *type,
 void native_compile(struct native *n, struct native_type *type);
 /* And that of its counted references. */
 void native_refs(struct native *n, struct native_type *type);
+/* And that of its containers. */
+void native_stores(struct native *n, struct native_type *type);
 /* "order *" */
 void native_type_name(const struct dbg_type *type, struct text *ret);
 /*
@@ -263,11 +276,57 @@ void native_rust_runs(struct native *n, const uint8_t *value, uint64_t size, con
 		      bool (*fn)(void *arg, const struct native_run *run), void *arg);
 /* The concrete type behind a NATIVE_DYN, by its other word; NULL: unknown. */
 struct native_type *native_rust_dyn(struct native *n, const struct native_slot *slot, uint64_t vtable);
+/* How many values it has, and has room for; false: it has no block, or is damaged. */
+bool native_rust_use(struct native *n, const uint8_t *value, uint64_t size, const struct native_slot *slot,
+		     struct native_use *ret);
 /* Where the bytes of a String or &str at an address are. */
 bool native_rust_text(const struct native *n, const struct dbg_type *type, taddr at, uint64_t *ret_at,
 		      uint64_t *ret_length);
 /* Fields of these are their library's business. */
 bool native_is_rust_std(const struct dbg_type *type);
+
+/* native_stores.c: a struct that is a container with a block for its values, `at` bytes in a value. */
+bool native_store_of(struct native *n, const struct dbg_type *type, uint64_t at, struct native_store *ret);
+/* How much of it is in use. */
+struct native_use {
+	taddr start;	     /* of its block */
+	uint64_t used, room; /* values, or entries of a table */
+	uint64_t size;	     /* bytes of each */
+	uint64_t spare;	     /* another block that goes with it, where there is nothing in it; 0 */
+	bool is_table;
+};
+/* `value` lies at an address; false: it has no block, or is damaged. */
+bool native_use_of(struct native *n, const struct native_store *store, taddr at, const uint8_t *value, uint64_t size,
+		   struct native_use *ret);
+
+/* native_live.c: which bytes of a block hold values, where a container tells that. */
+struct native_live {
+	struct native_part {
+		uint32_t id;
+		uint64_t from, to;
+	} *v; /* by block, after native_live_sort() */
+	size_t n, cap;
+};
+struct native_values {
+	uint64_t at, n; /* of the first; how many */
+};
+/*
+ * What the containers in a block's, or a variable's, values say of theirs, if those are `wanted`; of
+ * arrays of other types all is looked at.
+ */
+struct err *native_live_add(struct native *n, struct native_live *live, const struct native_shape *shape, const uint8_t *bytes,
+			    uint64_t size, bool (*wanted)(struct native *n, struct native_type *type)) MUST_CHECK;
+void native_live_sort(struct native_live *live);
+void native_live_fini(struct native_live *live);
+/* The values of a block, in runs: all that have room where no container has a say. */
+struct native_live_iter {
+	const struct native_live *live;
+	size_t at;	  /* its own */
+	uint64_t end;
+	bool begun, all;
+};
+bool native_live_next(struct native_live_iter *it, uint32_t id, const struct native_shape *shape, const uint8_t *bytes,
+		      uint64_t size, struct native_values *ret);
 
 /* native_counts.c: a struct that is a counted reference: its word that leads to the count; NULL: it is none. */
 const struct dbg_member *native_counted(const struct dbg_type *type, uint64_t *ret_offset, bool *ret_is_weak);
@@ -321,6 +380,9 @@ void native_follow_word(struct native_spread *s, uint64_t word, const struct dbg
 
 /* native_roots.c: has all variables followed in which a root is. */
 struct err *native_roots(struct native *n, struct native_spread *s) MUST_CHECK;
+/* The same variables again, each once, until fn fails. */
+struct err *native_each_variable(struct native *n, const struct graph *g,
+				 struct err *(*fn)(void *arg, const struct native_local *l), void *arg) MUST_CHECK;
 bool native_global(struct native *n, taddr at, struct text *ret);
 
 /* Bytes of a block in front of its first value. */

@@ -107,12 +107,6 @@ static const struct counter handler = { NULL, "signal handler", FAMILY_HANDLER, 
  */
 static const struct counter unknown_rc = { NULL, "Rc or Arc", FAMILY_RUST, false };
 
-/* What of a block holds values: the rest of its room is not used, or not any more. */
-struct live {
-	uint32_t id;
-	uint64_t from, to;
-};
-
 struct counts {
 	struct env *env;
 	struct native *n;
@@ -131,10 +125,7 @@ struct counts {
 		} *v; /* by address */
 		size_t n, cap;
 	} found;
-	struct {
-		struct live *v; /* by id, once sorted */
-		size_t n, cap;
-	} live;
+	struct native_live live;
 	struct {
 		struct reference *v;
 		size_t n, cap;
@@ -152,7 +143,7 @@ static void counts_fini(struct counts *c)
 {
 	free(c->counters.v);
 	free(c->found.v);
-	free(c->live.v);
+	native_live_fini(&c->live);
 	free(c->refs.v);
 	col_close(&c->set);
 	col_close(&c->handlers);
@@ -319,162 +310,26 @@ static struct err *on_block(void *arg, const struct native_block *b)
 
 /* ---- what of a block is in use */
 
-static struct err *add_live(struct counts *c, taddr at, uint64_t from, uint64_t to)
-{
-	uint32_t id = block_at(c->n->blocks, at);
-	struct live live = { id, from, to };
-
-	if (id == BLOCK_NONE)
-		return NULL;
-	return vec_push(&c->live, &live) ? NULL : &err_nomem;
-}
-
-/* `w`: start, end. */
-static struct err *on_vector(struct counts *c, const uint8_t *w)
-{
-	uint64_t start = load_u64(w), end = load_u64(w + WORD);
-
-	return start && end >= start ? add_live(c, start, 0, end - start) : NULL;
-}
-
-/* `w`: map, its length, then cur, first, last, node of the first value and of the one behind the last. */
-static struct err *on_deque(struct counts *c, const uint8_t *w)
-{
-	uint64_t first = load_u64(w + 40), last = load_u64(w + 72), avail = 0;
-	const uint8_t *nodes = native_view(c->n, first, &avail);
-	uint64_t room = load_u64(w + 32) - load_u64(w + 24);
-	struct err *err = NULL;
-
-	if (!nodes || last < first || (last - first) % WORD || (last - first) / WORD >= load_u64(w + 8))
-		return NULL;
-	for (uint64_t at = first; at <= last && at - first + WORD <= avail && !err; at += WORD) {
-		uint64_t from = at == first ? load_u64(w + 16) - load_u64(w + 24) : 0;
-		uint64_t to = at == last ? load_u64(w + 48) - load_u64(w + 56) : room;
-
-		err = add_live(c, load_u64(nodes + (at - first)), from, to > from ? to : from);
-	}
-	return err;
-}
-
-struct rust_live {
-	struct counts *c;
-	struct err *err;
-};
-
-static bool on_run(void *arg, const struct native_run *run)
-{
-	struct rust_live *r = arg;
-
-	r->err = add_live(r->c, run->start, run->from, run->to);
-	return !r->err;
-}
-
-static struct err *on_rust(struct counts *c, const uint8_t *value, uint64_t size, const struct native_slot *slot)
-{
-	struct rust_live r = { .c = c };
-
-	native_rust_runs(c->n, value, size, slot, on_run, &r);
-	return r.err;
-}
-
 /* Whether arrays of it have references in them. */
-static bool has_refs(struct counts *c, const struct native_slot *slot)
+static bool has_refs(struct native *n, struct native_type *type)
 {
-	struct native_type *type = slot->to;
-
-	if (slot->op == NATIVE_DEQUE) {
-		dbg_type_load(type->dbg);
-		type = native_type_of(c->n, type->dbg->to);
-	}
-	if (type)
-		native_refs(c->n, type);
-	return type && type->n_refs;
-}
-
-/* Where values of a type lie in a block. */
-struct values {
-	uint64_t at, n; /* of the first; how many */
-};
-
-static struct values values_of(const struct native_shape *shape, const uint8_t *bytes, uint64_t size)
-{
-	struct values v = { 0, 0 };
-	uint64_t one = shape->type->dbg->size;
-
-	if (shape->kind == NATIVE_VALUE)
-		v.n = size >= one;
-	else if (shape->kind == NATIVE_ARRAY || shape->kind == NATIVE_TABLE)
-		v.n = size / one;
-	else if (size >= WORD && load_u64(bytes) <= (size - WORD) / one)
-		v = (struct values){ WORD, load_u64(bytes) };
-	return v;
+	native_refs(n, type);
+	return type->n_refs;
 }
 
 static struct err *find_live(void *arg, const struct native_block *b)
 {
 	struct counts *c = arg;
 	struct native_shape *shape = shape_of(c, b->id);
-	uint64_t avail = 0, size;
-	struct values v;
+	uint64_t avail = 0;
 	const uint8_t *bytes;
-	struct err *err = NULL;
 
 	if (!shape || !shape->type || !shape->type->n_slots)
 		return NULL;
-	size = shape->type->dbg->size;
 	bytes = native_view(c->n, b->at, &avail);
 	if (!bytes || avail < b->usable)
 		return NULL;
-	v = values_of(shape, bytes, b->usable);
-	for (uint64_t i = 0; i < v.n && !err; i++) {
-		const uint8_t *value = bytes + v.at + i * size;
-
-		for (uint32_t k = 0; k < shape->type->n_slots && !err; k++) {
-			const struct native_slot *slot = &shape->type->slots[k];
-			uint64_t left = size > slot->offset ? size - slot->offset : 0;
-
-			if (slot->op == NATIVE_POINTER || slot->op == NATIVE_DYN || !has_refs(c, slot) ||
-			    !native_holds(slot->guard, value, size))
-				continue;
-			if (slot->op == NATIVE_VECTOR && left >= 3 * WORD)
-				err = on_vector(c, value + slot->offset);
-			else if (slot->op == NATIVE_DEQUE && left >= 10 * WORD)
-				err = on_deque(c, value + slot->offset);
-			else if (slot->op == NATIVE_RUST)
-				err = on_rust(c, value, size, slot);
-		}
-	}
-	return err;
-}
-
-static int by_id(const void *pa, const void *pb)
-{
-	const struct live *a = pa, *b = pb;
-
-	if (a->id != b->id)
-		return a->id < b->id ? -1 : 1;
-	if (a->from != b->from)
-		return a->from < b->from ? -1 : 1;
-	return a->to < b->to ? 1 : a->to > b->to ? -1 : 0;
-}
-
-/* The first of those of a block; c->live.n: its values are all of it. */
-static size_t live_of(const struct counts *c, uint32_t id)
-{
-	size_t i = partition_point(c->live.n, k, c->live.v[k].id < id);
-
-	return i < c->live.n && c->live.v[i].id == id ? i : c->live.n;
-}
-
-/* Values in what is in use. */
-static struct values cut_values(const struct live *live, uint64_t one, const struct values *all)
-{
-	uint64_t end = all->at + all->n * one < live->to ? all->at + all->n * one : live->to;
-	struct values v = { live->from, 0 };
-
-	if (live->from < end)
-		v.n = (end - live->from) / one;
-	return v;
+	return native_live_add(c->n, &c->live, shape, bytes, b->usable, has_refs);
 }
 
 /* ---- references */
@@ -631,7 +486,7 @@ static bool leads_to_counted(const struct counts *c, node_id node)
 	return false;
 }
 
-static struct err *add_values(struct counts *c, const struct scanned *s, uint64_t size, const struct values *v)
+static struct err *add_values(struct counts *c, const struct scanned *s, uint64_t size, const struct native_values *v)
 {
 	struct err *err = NULL;
 
@@ -710,8 +565,8 @@ static struct err *find_references(void *arg, const struct native_block *b)
 	struct native_shape *shape;
 	struct scanned s = { .b = b };
 	uint64_t avail = 0, size;
-	struct values v;
-	size_t live;
+	struct native_values v;
+	struct native_live_iter it = { .live = &c->live };
 	struct err *err = NULL;
 
 	err = c->by_closure.n ? add_handled(c, b->id) : NULL;
@@ -729,18 +584,8 @@ static struct err *find_references(void *arg, const struct native_block *b)
 	s.is_guess = shape->is_guess;
 	native_refs(c->n, shape->type);
 	size = shape->type->dbg->size;
-	v = values_of(shape, s.bytes, b->usable);
-	live = live_of(c, b->id);
-	if (live == c->live.n)
-		return add_values(c, &s, size, &v);
-	for (uint64_t end = 0; live < c->live.n && c->live.v[live].id == b->id && !err; live++) {
-		struct values part = cut_values(&c->live.v[live], size, &v);
-
-		if (c->live.v[live].from < end)
-			continue; /* two say the same of it */
-		end = c->live.v[live].to;
-		err = add_values(c, &s, size, &part);
-	}
+	while (!err && native_live_next(&it, b->id, shape, s.bytes, b->usable, &v))
+		err = add_values(c, &s, size, &v);
 	return err;
 }
 
@@ -799,8 +644,7 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 		err = native_each(c.n, on_block, &c);
 	if (!err && c.found.n && c.n->has_dwarf)
 		err = native_each(c.n, find_live, &c);
-	if (!err && c.live.n)
-		qsort(c.live.v, c.live.n, sizeof(*c.live.v), by_id);
+	native_live_sort(&c.live);
 	if (!err && c.found.n)
 		err = native_each(c.n, find_references, &c);
 	return err ? err : give(&c);

@@ -122,7 +122,16 @@ struct slots {
 		struct native_ref *v;
 		size_t n, cap;
 	} *refs; /* wanted instead of slots; NULL: not */
+	struct stores {
+		struct native_store *v;
+		size_t n, cap;
+	} *stores; /* the same */
 };
+
+static bool wants_slots(const struct slots *slots)
+{
+	return !slots->refs && !slots->stores && slots->n < SLOTS_MAX;
+}
 
 /* Something inside a type, that a byte may say is not there. */
 struct part {
@@ -144,14 +153,14 @@ static void add_slot(struct native *n, struct slots *slots, const struct part *i
 {
 	struct native_slot slot = { .offset = at, .op = (uint8_t)op, .guard = in->guard };
 
-	if (slots->refs)
+	if (!wants_slots(slots))
 		return;
 	dbg_type_load((struct dbg_type *)pointer);
 	slot.to = native_type_of(n, pointer->to);
 	if (slot.to && in->nodes.part && native_is_part(slot.to->dbg->name, in->nodes.part))
 		slot.to = in->nodes.node;
 	slot.to = native_buckets(n, &in->nodes, slot.to);
-	if (slot.to && slots->n < SLOTS_MAX)
+	if (slot.to)
 		vec_push(slots, &slot);
 }
 
@@ -274,7 +283,7 @@ static bool add_string(struct native *n, const struct part *p, struct slots *slo
 	    !p->type->n_params)
 		return false;
 	slot.to = native_type_of(n, p->type->params[0].type);
-	if (slot.to && slots->n < SLOTS_MAX && !slots->refs)
+	if (slot.to && wants_slots(slots))
 		vec_push(slots, &slot);
 	return true;
 }
@@ -346,7 +355,7 @@ static bool add_room(struct native *n, const struct part *p, struct slots *slots
 
 	if (p->type->language != DBG_LANG_RUST || !native_rust_room(n, p->type, p->at, &slot))
 		return false;
-	if (!slots->refs && (slot.to || slot.op == NATIVE_DYN) && slots->n < SLOTS_MAX)
+	if ((slot.to || slot.op == NATIVE_DYN) && wants_slots(slots))
 		vec_push(slots, &slot);
 	return true;
 }
@@ -401,6 +410,14 @@ static bool push_node(struct native *n, const struct part *p, struct parts *todo
 	return true;
 }
 
+static void add_store(struct native *n, const struct part *p, struct stores *stores)
+{
+	struct native_store store = { .guard = p->guard };
+
+	if (stores->n < SLOTS_MAX && native_store_of(n, p->type, p->at, &store))
+		vec_push(stores, &store);
+}
+
 static void push_members(struct native *n, const struct part *in, struct parts *todo, struct slots *slots)
 {
 	struct part p = *in;
@@ -413,6 +430,8 @@ static void push_members(struct native *n, const struct part *in, struct parts *
 		add_ref(&p, slots->refs);
 		add_rule_refs(n, &p, slots->refs);
 	}
+	if (slots->stores)
+		add_store(n, &p, slots->stores);
 	if (stored)
 		push_part(todo, &p, stored, p.at);
 	if (stored || add_vector(n, &p, slots) || add_deque(n, &p, slots) || push_alternatives(n, &p, todo))
@@ -435,7 +454,7 @@ static void add_hashed(struct native_type *type, const struct part *p, struct sl
 {
 	static const char *const names[] = { "prev", "next" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(names) && !slots->refs && slots->n < SLOTS_MAX; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(names) && wants_slots(slots); i++) {
 		const struct dbg_member *m = native_member(p->type, names[i]);
 		struct native_slot slot = { .op = NATIVE_POINTER, .to = type, .guard = p->guard };
 
@@ -458,7 +477,7 @@ static void walk_parts(struct native *n, struct native_type *type, struct slots 
 
 		if (p.type->kind == DBG_KIND_POINTER && slots->refs)
 			add_pointer_ref(n, &p, slots->refs);
-		else if (p.type->kind == DBG_KIND_POINTER)
+		else if (p.type->kind == DBG_KIND_POINTER && !slots->stores)
 			add_slot(n, slots, &p, p.at, p.type, NATIVE_POINTER);
 		else if (p.type->kind == DBG_KIND_STRUCT)
 			push_members(n, &p, &todo, slots);
@@ -526,6 +545,19 @@ void native_refs(struct native *n, struct native_type *type)
 		type->refs = kept;
 	}
 	free(refs.v);
+}
+
+void native_stores(struct native *n, struct native_type *type)
+{
+	struct stores stores = {};
+
+	if (type->stores_made)
+		return;
+	type->stores_made = true;
+	walk_parts(n, type, &(struct slots){ .stores = &stores });
+	type->stores = arena_memdup(&n->mem, stores.v, stores.n * sizeof(*stores.v));
+	type->n_stores = type->stores ? (uint32_t)stores.n : 0;
+	free(stores.v);
 }
 
 /* ---- how bytes are called */

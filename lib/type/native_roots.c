@@ -212,6 +212,25 @@ struct err *native_roots(struct native *n, struct native_spread *s)
 	return r.failed ? &err_nomem : NULL;
 }
 
+struct err *native_each_variable(struct native *n, const struct graph *g,
+				 struct err *(*fn)(void *arg, const struct native_local *l), void *arg)
+{
+	struct native_local last = {}, l;
+	struct err *err = NULL;
+
+	for (uint32_t i = 0; i < g->n_roots && !err; i++) {
+		if (g->sources[g->root_source[i]].kind != ROOT_GLOBAL || covers(&last, g->root_at[i]) ||
+		    !static_at(n, g->root_at[i], &l))
+			continue;
+		last = l;
+		err = fn(arg, &l);
+	}
+	for (size_t i = 0; i < n->locals.n && !err; i++)
+		if (!i || n->locals.v[i].start != n->locals.v[i - 1].start)
+			err = fn(arg, &n->locals.v[i]);
+	return err;
+}
+
 bool native_global(struct native *n, taddr at, struct text *ret)
 {
 	size_t i = partition_point(n->locals.n, k, n->locals.v[k].start <= at);

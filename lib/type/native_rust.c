@@ -243,19 +243,51 @@ static uint64_t word_at(const struct container *c, const uint8_t *value, uint64_
 	return load_u64(value + offset);
 }
 
+/* False: it has no block. */
+static bool read_container(struct native *n, const uint8_t *value, uint64_t size, const struct native_slot *slot,
+			   struct container *c)
+{
+	uint64_t bytes;
+
+	*c = (struct container){ .n = n, .size = slot->to->dbg->size };
+	c->first = word_at(c, value, size, slot->room->first);
+	c->capacity = word_at(c, value, size, slot->room->capacity);
+	c->length = word_at(c, value, size, slot->room->length);
+	c->head = slot->room->kind == ROOM_DEQUE ? word_at(c, value, size, slot->room->head) : 0;
+	return c->first && c->capacity && c->length <= c->capacity + 1 && c->capacity <= UINT64_MAX / 2 &&
+	       checked_mul(c->capacity + 1, c->size, &bytes) && bytes <= UINT64_MAX / 2;
+}
+
+bool native_rust_use(struct native *n, const uint8_t *value, uint64_t size, const struct native_slot *slot,
+		     struct native_use *ret)
+{
+	struct container c;
+	uint64_t bytes;
+
+	if (!read_container(n, value, size, slot, &c) || c.length > c.capacity + (slot->room->kind == ROOM_TABLE))
+		return false;
+	*ret = (struct native_use){
+		.start = c.first, .used = c.length, .room = c.capacity, .size = c.size, .is_table = slot->room->kind == ROOM_TABLE,
+	};
+	if (!ret->is_table)
+		return true;
+	if (c.capacity >= BUCKETS_MAX || !is_pow2(c.capacity + 1))
+		return false;
+	bytes = align_up(++ret->room * c.size, TABLE_ALIGN);
+	ret->start -= bytes;
+	ret->size++; /* and its control byte */
+	return bytes <= c.first;
+}
+
 void native_rust_runs(struct native *n, const uint8_t *value, uint64_t size, const struct native_slot *slot,
 		      bool (*fn)(void *arg, const struct native_run *run), void *arg)
 {
-	struct container c = { .n = n, .fn = fn, .arg = arg, .size = slot->to->dbg->size };
-	uint64_t bytes;
+	struct container c;
 
-	c.first = word_at(&c, value, size, slot->room->first);
-	c.capacity = word_at(&c, value, size, slot->room->capacity);
-	c.length = word_at(&c, value, size, slot->room->length);
-	c.head = slot->room->kind == ROOM_DEQUE ? word_at(&c, value, size, slot->room->head) : 0;
-	if (!c.first || !c.capacity || c.length > c.capacity + 1 || c.capacity > UINT64_MAX / 2 ||
-	    !checked_mul(c.capacity + 1, c.size, &bytes) || bytes > UINT64_MAX / 2)
+	if (!read_container(n, value, size, slot, &c))
 		return;
+	c.fn = fn;
+	c.arg = arg;
 	if (slot->room->kind == ROOM_VEC && c.length <= c.capacity)
 		vec_runs(&c);
 	else if (slot->room->kind == ROOM_DEQUE && c.head <= c.capacity && c.length <= c.capacity)

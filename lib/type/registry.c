@@ -25,10 +25,11 @@ const struct pool_ops *const pool_registry[] = {
 };
 
 extern const struct noter_ops noter_go_copies, noter_go_finalizers, noter_go_maps, noter_go_pools,
-	noter_go_slack, noter_go_sync_maps, noter_go_waits, noter_copies, noter_native_counts;
+	noter_go_slack, noter_go_sync_maps, noter_go_waits, noter_copies, noter_native_counts,
+	noter_native_slack;
 
 const struct noter_ops *const noter_registry[] = {
 	&noter_go_copies, &noter_go_finalizers, &noter_go_maps,	 &noter_go_pools,
 	&noter_go_slack,  &noter_go_sync_maps, &noter_go_waits,	 &noter_copies,
-	&noter_native_counts, NULL,
+	&noter_native_counts, &noter_native_slack, NULL,
 };

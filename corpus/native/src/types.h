@@ -25,6 +25,7 @@ enum form {
 	ARRAY,	 /* objects one after another */
 	COUNTED, /* the same behind the count of new[] */
 	NODE,	 /* of a container, which is the type */
+	SPARE,	 /* a container has it, and room in it */
 	TRAP,	 /* looks like the type and is none */
 };
 
@@ -75,7 +76,7 @@ static NOINLINE void types_wipe_stack(void)
 
 static inline void types_close(const char *path)
 {
-	static const char *const forms[] = { "value", "array", "counted", "node", "trap" };
+	static const char *const forms[] = { "value", "array", "counted", "node", "spare", "trap" };
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	if (fd < 0)

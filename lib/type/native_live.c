@@ -1,0 +1,184 @@
+/*
+ * type/native_live.c - which bytes of a block hold values: what is behind a vector's end, before a
+ * deque's first value or in a table's empty slots was one once, or never.
+ */
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/search.h"
+#include "base/vec.h"
+#include "type/native.h"
+
+enum { WORD = 8 };
+
+struct adding {
+	struct native *n;
+	struct native_live *live;
+	struct err *err;
+};
+
+static struct err *add(struct adding *a, taddr at, uint64_t from, uint64_t to)
+{
+	uint32_t id = block_at(a->n->blocks, at);
+	struct native_part part = { id, from, to };
+
+	if (id == BLOCK_NONE)
+		return NULL;
+	return vec_push(a->live, &part) ? NULL : &err_nomem;
+}
+
+/* `w`: start, end. */
+static struct err *on_vector(struct adding *a, const uint8_t *w)
+{
+	uint64_t start = load_u64(w), end = load_u64(w + WORD);
+
+	return start && end >= start ? add(a, start, 0, end - start) : NULL;
+}
+
+/* `w`: map, its length, then cur, first, last, node of the first value and of the one behind the last. */
+static struct err *on_deque(struct adding *a, const uint8_t *w)
+{
+	uint64_t first = load_u64(w + 40), last = load_u64(w + 72), avail = 0;
+	const uint8_t *nodes = native_view(a->n, first, &avail);
+	uint64_t room = load_u64(w + 32) - load_u64(w + 24);
+	struct err *err = NULL;
+
+	if (!nodes || last < first || (last - first) % WORD || (last - first) / WORD >= load_u64(w + 8))
+		return NULL;
+	for (uint64_t at = first; at <= last && at - first + WORD <= avail && !err; at += WORD) {
+		uint64_t from = at == first ? load_u64(w + 16) - load_u64(w + 24) : 0;
+		uint64_t to = at == last ? load_u64(w + 48) - load_u64(w + 56) : room;
+
+		err = add(a, load_u64(nodes + (at - first)), from, to > from ? to : from);
+	}
+	return err;
+}
+
+static bool on_run(void *arg, const struct native_run *run)
+{
+	struct adding *a = arg;
+
+	a->err = add(a, run->start, run->from, run->to);
+	return !a->err;
+}
+
+/* What a container has values of. */
+static struct native_type *valued(struct native *n, const struct native_slot *slot)
+{
+	if (slot->op != NATIVE_DEQUE)
+		return slot->to;
+	dbg_type_load(slot->to->dbg);
+	return native_type_of(n, slot->to->dbg->to);
+}
+
+static struct err *on_slot(struct adding *a, const uint8_t *value, uint64_t size, const struct native_slot *slot)
+{
+	uint64_t left = size > slot->offset ? size - slot->offset : 0;
+
+	if (slot->op == NATIVE_VECTOR && left >= 3 * WORD)
+		return on_vector(a, value + slot->offset);
+	if (slot->op == NATIVE_DEQUE && left >= 10 * WORD)
+		return on_deque(a, value + slot->offset);
+	if (slot->op == NATIVE_RUST)
+		native_rust_runs(a->n, value, size, slot, on_run, a);
+	return a->err;
+}
+
+static struct native_values values_of(const struct native_shape *shape, const uint8_t *bytes, uint64_t size)
+{
+	struct native_values v = { 0, 0 };
+	uint64_t one = shape->type->dbg->size;
+
+	if (shape->kind == NATIVE_VALUE)
+		v.n = size >= one;
+	else if (shape->kind == NATIVE_ARRAY || shape->kind == NATIVE_TABLE)
+		v.n = size / one;
+	else if (size >= WORD && load_u64(bytes) <= (size - WORD) / one)
+		v = (struct native_values){ WORD, load_u64(bytes) };
+	return v;
+}
+
+struct err *native_live_add(struct native *n, struct native_live *live, const struct native_shape *shape, const uint8_t *bytes,
+			    uint64_t size, bool (*wanted)(struct native *n, struct native_type *type))
+{
+	struct native_values v = values_of(shape, bytes, size);
+	struct adding a = { .n = n, .live = live };
+	uint64_t one = shape->type->dbg->size;
+	struct err *err = NULL;
+
+	for (uint64_t i = 0; i < v.n && !err; i++) {
+		const uint8_t *value = bytes + v.at + i * one;
+
+		for (uint32_t k = 0; k < shape->type->n_slots && !err; k++) {
+			const struct native_slot *slot = &shape->type->slots[k];
+			struct native_type *type;
+
+			if (slot->op == NATIVE_POINTER || slot->op == NATIVE_DYN)
+				continue;
+			type = valued(n, slot);
+			if (type && wanted(n, type) && native_holds(slot->guard, value, one))
+				err = on_slot(&a, value, one, slot);
+		}
+	}
+	return err;
+}
+
+static int by_id(const void *pa, const void *pb)
+{
+	const struct native_part *a = pa, *b = pb;
+
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	if (a->from != b->from)
+		return a->from < b->from ? -1 : 1;
+	return a->to < b->to ? 1 : a->to > b->to ? -1 : 0;
+}
+
+void native_live_sort(struct native_live *live)
+{
+	if (live->n)
+		qsort(live->v, live->n, sizeof(*live->v), by_id);
+}
+
+void native_live_fini(struct native_live *live)
+{
+	free(live->v);
+}
+
+/* Values in what is in use. */
+static struct native_values cut(const struct native_part *part, uint64_t one, const struct native_values *all)
+{
+	uint64_t end = all->at + all->n * one < part->to ? all->at + all->n * one : part->to;
+	struct native_values v = { part->from, 0 };
+
+	if (part->from < end)
+		v.n = (end - part->from) / one;
+	return v;
+}
+
+bool native_live_next(struct native_live_iter *it, uint32_t id, const struct native_shape *shape, const uint8_t *bytes,
+		      uint64_t size, struct native_values *ret)
+{
+	const struct native_live *l = it->live;
+	struct native_values all = values_of(shape, bytes, size);
+
+	if (!it->begun) {
+		it->begun = true;
+		it->at = partition_point(l->n, k, l->v[k].id < id);
+		it->all = it->at == l->n || l->v[it->at].id != id;
+		*ret = all;
+		if (it->all)
+			return true;
+	}
+	for (; !it->all && it->at < l->n && l->v[it->at].id == id; it->at++) {
+		const struct native_part *part = &l->v[it->at];
+
+		if (part->from < it->end)
+			continue; /* two say the same of it */
+		it->end = part->to;
+		*ret = cut(part, shape->type->dbg->size, &all);
+		it->at++;
+		return true;
+	}
+	return false;
+}

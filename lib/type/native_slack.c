@@ -1,0 +1,226 @@
+/*
+ * type/native_slack.c - containers of C++ and Rust that have room for more than they hold.
+ *
+ * Only what types are sure of is looked at: values of variables and of blocks, as far as a container
+ * that these lie in says that they are values (native_live.c).  Told is what wastes three fifths of
+ * its room: growing alone leaves up to half.  A block that two containers have is one that was moved
+ * from or copied over: the fuller one counts.
+ */
+#include <stdlib.h>
+
+#include "base/guard.h"
+#include "base/vec.h"
+#include "image/shadow.h"
+#include "type/native.h"
+#include "type/noter.h"
+
+enum { LEAST_WASTED = 32 };
+
+struct slack_finder {
+	struct env *env;
+	struct native *n;
+	const struct graph *g;
+	struct native_live live;
+	struct {
+		struct slack *v;
+		size_t n, cap;
+	} found;
+};
+
+static void finder_fini(struct slack_finder *f)
+{
+	native_live_fini(&f->live);
+	free(f->found.v);
+}
+
+static bool has_stores(struct native *n, struct native_type *type)
+{
+	native_stores(n, type);
+	return type->n_stores;
+}
+
+/* Of a block; NULL: nothing is sure, or it has no containers. */
+static struct native_shape *shape_of(const struct slack_finder *f, uint32_t id)
+{
+	type_id type = graph_type(f->g, id);
+	struct native_shape *shape = type < f->n->by_id.n ? f->n->by_id.v[type] : NULL;
+
+	return shape && !shape->is_guess && shape->type && has_stores(f->n, shape->type) ? shape : NULL;
+}
+
+/* The block at an address has that room; false: it is none of that size. */
+static bool find_block(const struct slack_finder *f, taddr at, uint64_t bytes, struct block *ret)
+{
+	uint32_t id = block_at(f->n->blocks, at);
+
+	if (id == BLOCK_NONE)
+		return false;
+	block_get(f->n->blocks, id, ret);
+	return ret->used && ret->addr == at && bytes <= ret->usable;
+}
+
+static struct err *add_use(struct slack_finder *f, const struct native_use *u)
+{
+	uint64_t free_entries = u->room > u->used ? u->room - u->used : 0, wasted;
+	struct block b, spare = {};
+	struct slack slack = { .used = u->used, .capacity = u->room };
+
+	if (!u->size || u->room > UINT64_MAX / 2 / u->size || free_entries * u->size < LEAST_WASTED ||
+	    free_entries / 3 < u->room / 5 || !find_block(f, u->start, u->room * u->size, &b))
+		return NULL;
+	wasted = free_entries * u->size;
+	slack.node = b.id;
+	slack.bytes = b.size;
+	slack.wasted = wasted < b.size ? wasted : b.size;
+	slack.kind = u->is_table ? SLACK_MAP : SLACK_CAPACITY;
+	if (!u->used) {
+		slack.kind = SLACK_EMPTY;
+		slack.bytes += u->spare && find_block(f, u->spare, 0, &spare) ? spare.size : 0;
+		slack.wasted = slack.bytes;
+	}
+	return vec_push(&f->found, &slack) ? NULL : &err_nomem;
+}
+
+/* One value, at an address. */
+static struct err *add_value(struct slack_finder *f, const struct native_type *type, taddr at, const uint8_t *value)
+{
+	struct err *err = NULL;
+
+	for (uint32_t i = 0; i < type->n_stores && !err; i++) {
+		struct native_use use;
+
+		image_keep_exact(f->n->img, value, type->dbg->size);
+		if (native_use_of(f->n, &type->stores[i], at, value, type->dbg->size, &use))
+			err = add_use(f, &use);
+	}
+	return err;
+}
+
+static struct err *add_values(struct slack_finder *f, const struct native_shape *shape, taddr at, const uint8_t *bytes,
+			      const struct native_values *v)
+{
+	uint64_t one = shape->type->dbg->size;
+	struct err *err = NULL;
+
+	for (uint64_t i = 0; i < v->n && !err; i++)
+		err = add_value(f, shape->type, at + v->at + i * one, bytes + v->at + i * one);
+	return err;
+}
+
+/* ---- where values are */
+
+static struct err *find_live(void *arg, const struct native_block *b)
+{
+	struct slack_finder *f = arg;
+	struct native_shape *shape = shape_of(f, b->id);
+	uint64_t avail = 0;
+	const uint8_t *bytes = shape ? native_view(f->n, b->at, &avail) : NULL;
+
+	if (!bytes || avail < b->usable)
+		return NULL;
+	return native_live_add(f->n, &f->live, shape, bytes, b->usable, has_stores);
+}
+
+static struct err *find_slack(void *arg, const struct native_block *b)
+{
+	struct slack_finder *f = arg;
+	struct native_shape *shape = shape_of(f, b->id);
+	struct native_live_iter it = { .live = &f->live };
+	uint64_t avail = 0;
+	const uint8_t *bytes = shape ? native_view(f->n, b->at, &avail) : NULL;
+	struct native_values v;
+	struct err *err = NULL;
+
+	if (!bytes || avail < b->usable)
+		return NULL;
+	while (!err && native_live_next(&it, b->id, shape, bytes, b->usable, &v))
+		err = add_values(f, shape, b->at, bytes, &v);
+	return err;
+}
+
+/* What lies in a variable; false: no containers, or no bytes. */
+static bool variable_values(struct slack_finder *f, const struct native_local *l, struct native_shape *shape,
+			    const uint8_t **ret)
+{
+	uint64_t avail = 0;
+
+	*shape = (struct native_shape){ .kind = NATIVE_ARRAY };
+	shape->type = native_type_of(f->n, l->type->kind == DBG_KIND_ARRAY ? l->type->to : l->type);
+	if (!shape->type || !has_stores(f->n, shape->type))
+		return false;
+	native_compile(f->n, shape->type);
+	*ret = native_view(f->n, l->start, &avail);
+	return *ret && avail >= l->end - l->start;
+}
+
+static struct err *find_variable_live(void *arg, const struct native_local *l)
+{
+	struct slack_finder *f = arg;
+	struct native_shape shape;
+	const uint8_t *bytes;
+
+	if (!variable_values(f, l, &shape, &bytes))
+		return NULL;
+	return native_live_add(f->n, &f->live, &shape, bytes, l->end - l->start, has_stores);
+}
+
+static struct err *find_variable_slack(void *arg, const struct native_local *l)
+{
+	struct slack_finder *f = arg;
+	struct native_shape shape;
+	struct native_values v = {};
+	const uint8_t *bytes;
+
+	if (!variable_values(f, l, &shape, &bytes))
+		return NULL;
+	v.n = (l->end - l->start) / shape.type->dbg->size;
+	return add_values(f, &shape, l->start, bytes, &v);
+}
+
+static int by_node(const void *pa, const void *pb)
+{
+	const struct slack *a = pa, *b = pb;
+
+	if (a->node != b->node)
+		return a->node < b->node ? -1 : 1;
+	if (a->wasted != b->wasted)
+		return a->wasted < b->wasted ? -1 : 1;
+	return (int)a->kind - (int)b->kind;
+}
+
+static struct err *give(struct slack_finder *f, struct note_sink *sink)
+{
+	struct err *err = NULL;
+
+	if (f->found.n)
+		qsort(f->found.v, f->found.n, sizeof(*f->found.v), by_node);
+	for (size_t i = 0; i < f->found.n && !err; i++)
+		if (!i || f->found.v[i].node != f->found.v[i - 1].node)
+			err = sink->slack(sink, &f->found.v[i]);
+	return err;
+}
+
+static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks, const struct graph *g,
+			struct note_sink *sink)
+{
+	extern const struct typer_ops typer_native;
+	_cleanup_(finder_fini) struct slack_finder f = { .env = env, .g = g };
+	struct err *err;
+
+	(void)img;
+	f.n = typing_context(sink->typing, &typer_native);
+	if (!f.n || !f.n->has_dwarf || !blocks->grains.n || !g->types)
+		return NULL;
+	err = native_each(f.n, find_live, &f);
+	if (!err)
+		err = native_each_variable(f.n, g, find_variable_live, &f);
+	native_live_sort(&f.live);
+	if (!err)
+		err = native_each(f.n, find_slack, &f);
+	if (!err)
+		err = native_each_variable(f.n, g, find_variable_slack, &f);
+	return err ? err : give(&f, sink);
+}
+
+extern const struct noter_ops noter_native_slack;
+const struct noter_ops noter_native_slack = { .name = "room of containers", .find = find };

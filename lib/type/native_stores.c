@@ -1,0 +1,197 @@
+/*
+ * type/native_stores.c - containers whose values lie in a block of their own: how many there are, and
+ * how many it has room for.
+ *
+ * Source of truth: libstdc++ of GCC 5 to 14 (bits/stl_vector.h, basic_string.h, stl_deque.h,
+ * hashtable.h), libc++ of LLVM 14 (vector, string without the alternate layout, __hash_table); Rust's as
+ * in native_rust.c.
+ */
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "image/shadow.h"
+#include "type/native.h"
+
+enum store_kind { STORE_VECTOR, STORE_STRING, STORE_LIBCXX_STRING, STORE_DEQUE, STORE_TABLE, STORE_LIBCXX_TABLE, STORE_RUST };
+
+static const uint8_t bytes_of[] = {
+	[STORE_VECTOR] = 24, [STORE_STRING] = 32, [STORE_LIBCXX_STRING] = 24, [STORE_DEQUE] = 80,
+	[STORE_TABLE] = 32, [STORE_LIBCXX_TABLE] = 40, [STORE_RUST] = 0,
+};
+
+static bool begins(const char *name, const char *with)
+{
+	return name && !strncmp(name, with, strlen(with));
+}
+
+/* What pointers of a member lead to has this size; 0: unknown. */
+static uint64_t size_behind(const struct dbg_member *m)
+{
+	if (!m || m->type->kind != DBG_KIND_POINTER)
+		return 0;
+	dbg_type_load((struct dbg_type *)m->type);
+	return m->type->to ? m->type->to->size : 0;
+}
+
+static bool find_vector(const struct dbg_type *type, struct native_store *ret)
+{
+	static const char *const names[][3] = {
+		{ "_M_start", "_M_finish", "_M_end_of_storage" },
+		{ "__begin_", "__end_", "__end_cap_" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct dbg_member *start = native_member(type, names[i][0]), *end = native_member(type, names[i][1]),
+					*room = native_member(type, names[i][2]);
+
+		ret->size = size_behind(start);
+		if (!ret->size || !end || !room || end->offset != start->offset + 8 || room->offset != end->offset + 8)
+			continue;
+		ret->kind = STORE_VECTOR;
+		ret->offset += start->offset;
+		return true;
+	}
+	return false;
+}
+
+static bool find_deque(const struct dbg_type *type, struct native_store *ret)
+{
+	const struct dbg_member *map = native_member(type, "_M_map"), *start = native_member(type, "_M_start"),
+				*finish = native_member(type, "_M_finish");
+
+	if (!map || !start || !finish || start->offset != map->offset + 16 || finish->offset != map->offset + 48)
+		return false;
+	ret->kind = STORE_DEQUE;
+	ret->offset += map->offset;
+	ret->size = 8;
+	return true;
+}
+
+/* By name: these are laid out alike whatever they hold. */
+static bool find_named(const struct dbg_type *type, struct native_store *ret)
+{
+	static const struct {
+		const char *name;
+		uint8_t kind, size;
+		uint64_t bytes;
+	} named[] = {
+		{ "std::__cxx11::basic_string<char,", STORE_STRING, 1, 32 },
+		{ "std::__1::basic_string<char,", STORE_LIBCXX_STRING, 1, 24 },
+		{ "std::_Hashtable<", STORE_TABLE, 8, 56 },
+		{ "std::__1::__hash_table<", STORE_LIBCXX_TABLE, 8, 40 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(named); i++)
+		if (begins(type->name, named[i].name) && type->size == named[i].bytes) {
+			ret->kind = named[i].kind;
+			ret->size = named[i].size;
+			return true;
+		}
+	return false;
+}
+
+static bool find_rust(struct native *n, const struct dbg_type *type, uint64_t at, struct native_store *ret)
+{
+	struct native_slot slot = { .op = NATIVE_RUST }, *kept;
+
+	if (type->language != DBG_LANG_RUST || !native_rust_room(n, type, at, &slot) || slot.op != NATIVE_RUST || !slot.to)
+		return false;
+	kept = arena_memdup(&n->mem, &slot, sizeof(slot));
+	ret->kind = STORE_RUST;
+	ret->slot = kept;
+	return kept;
+}
+
+bool native_store_of(struct native *n, const struct dbg_type *type, uint64_t at, struct native_store *ret)
+{
+	dbg_type_load((struct dbg_type *)type);
+	ret->offset = at;
+	if (type->language == DBG_LANG_RUST)
+		return find_rust(n, type, at, ret);
+	return find_vector(type, ret) || find_deque(type, ret) || find_named(type, ret);
+}
+
+/* ---- in use */
+
+static bool vector_use(const uint8_t *w, struct native_use *u)
+{
+	uint64_t start = load_u64(w), end = load_u64(w + 8), room = load_u64(w + 16);
+
+	if (end < start || room < end || (end - start) % u->size || (room - start) % u->size)
+		return false;
+	u->start = start;
+	u->used = (end - start) / u->size;
+	u->room = (room - start) / u->size;
+	return true;
+}
+
+/* `at`: where short ones are themselves. */
+static bool string_use(const uint8_t *w, taddr at, struct native_use *u)
+{
+	u->start = load_u64(w);
+	u->used = load_u64(w + 8) + 1; /* the zero behind it */
+	u->room = load_u64(w + 16) + 1;
+	return u->start != at + 16;
+}
+
+static bool libcxx_string_use(const uint8_t *w, struct native_use *u)
+{
+	u->start = load_u64(w + 16);
+	u->used = load_u64(w + 8) + 1;
+	u->room = load_u64(w) & ~1ull;
+	return w[0] & 1; /* else it is a short one */
+}
+
+/* Of the pointers to its buffers; an empty one has a buffer for nothing. */
+static bool deque_use(struct native *n, const uint8_t *w, struct native_use *u)
+{
+	uint64_t first = load_u64(w + 40), last = load_u64(w + 72);
+
+	u->start = load_u64(w);
+	u->room = load_u64(w + 8);
+	if (first < u->start || last < first || (last - first) % 8)
+		return false;
+	u->used = (last - first) / 8 + 1;
+	if (u->used == 1 && load_u64(w + 16) == load_u64(w + 48)) {
+		u->used = 0;
+		return !image_read_u64(n->img, first, &u->spare);
+	}
+	return true;
+}
+
+/* Entries for buckets; one bucket lies in the table itself. */
+static bool table_use(const uint8_t *w, uint64_t used_at, struct native_use *u)
+{
+	u->start = load_u64(w);
+	u->room = load_u64(w + 8);
+	u->used = load_u64(w + used_at);
+	u->is_table = true;
+	return u->room > 1;
+}
+
+bool native_use_of(struct native *n, const struct native_store *store, taddr at, const uint8_t *value, uint64_t size,
+		   struct native_use *ret)
+{
+	const uint8_t *w = value + store->offset;
+
+	*ret = (struct native_use){ .size = store->size };
+	if (!native_holds(store->guard, value, size))
+		return false;
+	if (store->kind == STORE_RUST)
+		return native_rust_use(n, value, size, store->slot, ret) && ret->used <= ret->room;
+	if (store->offset > size || size - store->offset < bytes_of[store->kind])
+		return false;
+	switch (store->kind) {
+	case STORE_VECTOR:
+		return vector_use(w, ret);
+	case STORE_STRING:
+		return string_use(w, at + store->offset, ret) && ret->used <= ret->room;
+	case STORE_LIBCXX_STRING:
+		return libcxx_string_use(w, ret) && ret->used <= ret->room;
+	case STORE_DEQUE:
+		return deque_use(n, w, ret) && ret->used <= ret->room;
+	default:
+		return table_use(w, 24, ret);
+	}
+}
