@@ -204,12 +204,14 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 		.count = g->count,
 		.bytes = g->bytes,
 		.retained = g->wasted,
-		.confidence = g->type && s->graph->types ? s->graph->types->v[g->type].confidence : CONF_RUNTIME,
+		.confidence = CONF_RUNTIME,
 		.addresses = arena_alloc(&r->mem, SUSPECT_ADDRESSES * sizeof(*out.addresses)),
 		.has_chain = true,
 	};
 	struct err *err;
 
+	if (type)
+		out.confidence = s->graph->types->v[g->type].confidence;
 	add_title(g, type, &title);
 	out.title = report_text(r, &title);
 	text_fini(&title);
