@@ -83,18 +83,32 @@ static uint64_t machine_room(void)
 	return kib << 10;
 }
 
+/* Why making a copy would not leave the process as it is, whoever asks for it; NULL: it does. */
+static const char *harm_of_fork(pid_t pid)
+{
+	uint64_t seccomp = 0;
+
+	if (proc_status_number(pid, "Seccomp", &seccomp) && seccomp)
+		return "its seccomp filter might kill it for making a copy";
+	if (proc_serves_forks(pid))
+		return "a thread of it is asked before it makes a copy (userfaultfd), and would stand "
+		       "still like all others";
+	return NULL;
+}
+
 /*
  * What the target writes to while its copy lives is there twice, and counts against its limit.  Room
  * for a quarter of what it has is asked for: how fast it writes nobody knows beforehand.
  */
 static char *why_not_fork(const struct capture *c)
 {
-	uint64_t kib = 0, need, seccomp = 0, room;
+	const char *harm = harm_of_fork(c->request.pid);
+	uint64_t kib = 0, need, room;
 
 	if (c->was_stopped)
 		return strdup("it is stopped already");
-	if (proc_status_number(c->request.pid, "Seccomp", &seccomp) && seccomp)
-		return strdup("its seccomp filter might kill it for making a copy");
+	if (harm)
+		return strdup(harm);
 	proc_status_number(c->request.pid, "RssAnon", &kib);
 	need = (kib << 10) / ROOM_SHARE;
 	need = need < ROOM_LEAST ? ROOM_LEAST : need;
@@ -147,7 +161,7 @@ static struct err *lay_out(struct capture *c)
 
 static struct err *take_stopped(struct capture *c)
 {
-	struct err *err = freeze(c->request.pid, &c->frozen);
+	struct err *err = freeze(c->request.pid, c->stat.started, &c->frozen);
 
 	if (err)
 		return err;
@@ -161,7 +175,13 @@ static struct err *take_stopped(struct capture *c)
 
 static struct err *take_copy(struct capture *c)
 {
-	struct err *err = keeper_start(c->request.pid, &c->keeper, &c->copy);
+	const char *harm = harm_of_fork(c->request.pid);
+	struct err *err;
+
+	if (harm)
+		return err_new(ERR_UNSUPPORTED, "process %d: %s (--mode stop makes none)",
+			       (int)c->request.pid, harm);
+	err = keeper_start(c->request.pid, c->stat.started, &c->keeper, &c->copy);
 
 	if (err)
 		return err;
@@ -263,7 +283,8 @@ static struct err *take_auto(struct capture *c)
 	if (c->mode == CAPTURE_STOP)
 		return take_stopped(c);
 	err = take_copy(c);
-	if (!err || c->has_keeper || err->kind == ERR_NOMEM)
+	/* a thread that does not stop will not for the other mode, and the others have waited for it */
+	if (!err || c->has_keeper || err->kind == ERR_NOMEM || err->os_errno == ETIMEDOUT)
 		return err;
 	c->why = strdup(err->message);
 	c->mode = CAPTURE_STOP;

@@ -200,7 +200,18 @@ static void main_thread_first(struct frozen *f)
 	}
 }
 
-struct err *freeze(pid_t pid, struct frozen *ret)
+/* What is stopped keeps its number: asked then, the answer stays true. */
+static struct err *check_is_same(pid_t pid, uint64_t started)
+{
+	struct proc_stat st;
+	struct err *err = proc_stat(pid, 0, &st);
+
+	if (!err && st.started != started)
+		err = err_os(ESRCH, "process %d ended, and another one has its number", (int)pid);
+	return err;
+}
+
+struct err *freeze(pid_t pid, uint64_t started, struct frozen *ret)
 {
 	struct frozen f = { .pid = pid, .began = clock_ns() };
 	uint64_t deadline = f.began + FREEZE_TIMEOUT_MS * 1000000ull;
@@ -218,6 +229,8 @@ struct err *freeze(pid_t pid, struct frozen *ret)
 	}
 	if (!err && !f.n)
 		err = err_os(ESRCH, "process %d has ended", (int)pid);
+	if (!err)
+		err = check_is_same(pid, started);
 	if (!err)
 		main_thread_first(&f);
 	for (size_t i = 0; !err && i < f.n; i++)

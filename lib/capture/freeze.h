@@ -33,9 +33,10 @@ uint64_t clock_ns(void);
 
 /*
  * Stops them all within FREEZE_TIMEOUT_MS, or lets them go and says why not.  The registers of each
- * are read.  thaw() must follow in any case.
+ * are read.  thaw() must follow in any case.  `started` as proc_stat() told it: a process that has
+ * got the number of another one meanwhile is not stopped.
  */
-struct err *freeze(pid_t pid, struct frozen *ret) MUST_CHECK;
+struct err *freeze(pid_t pid, uint64_t started, struct frozen *ret) MUST_CHECK;
 void thaw(struct frozen *f); /* lets go; the list of threads stays until frozen_fini() */
 void frozen_fini(struct frozen *f);
 

@@ -81,11 +81,11 @@ static void offer_to_oom_killer(pid_t child)
 }
 
 /* `maps`: what stays of the mappings for finding a system call in the copy. */
-static struct err *make_copy(pid_t target, struct held_copy *c, struct maps *maps)
+static struct err *make_copy(pid_t target, uint64_t started, struct held_copy *c, struct maps *maps)
 {
 	struct frozen f = {};
 	struct bytes text = {};
-	struct err *err = freeze(target, &f);
+	struct err *err = freeze(target, started, &f);
 
 	if (!err)
 		err = proc_read(target, "maps", &c->maps);
@@ -169,7 +169,7 @@ static void leave_the_world(int sock)
 	syscall(SYS_close_range, 4u, ~0u, 0u);
 }
 
-static void __attribute__((noreturn)) keeper_main(pid_t target, int sock)
+static void __attribute__((noreturn)) keeper_main(pid_t target, uint64_t started, int sock)
 {
 	struct maps maps = {};
 	struct held_copy c = {};
@@ -180,7 +180,7 @@ static void __attribute__((noreturn)) keeper_main(pid_t target, int sock)
 	sock = 3;
 	if (!recv(sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT))
 		_exit(0); /* heapfx is gone already */
-	err = make_copy(target, &c, &maps);
+	err = make_copy(target, started, &c, &maps);
 	if (!err) {
 		offer_to_oom_killer(c.pid);
 		inject_close_files(c.pid, &maps);
@@ -259,7 +259,8 @@ static void bury(struct keeper *k)
 	*k = (struct keeper){ .sock = -1 };
 }
 
-struct err *keeper_start(pid_t target, struct keeper *ret, struct held_copy *ret_copy)
+struct err *keeper_start(pid_t target, uint64_t started, struct keeper *ret,
+			 struct held_copy *ret_copy)
 {
 	struct keeper k;
 	struct err *err;
@@ -271,7 +272,7 @@ struct err *keeper_start(pid_t target, struct keeper *ret, struct held_copy *ret
 	k = (struct keeper){ .pid = fork(), .sock = socks[0] };
 	if (!k.pid) {
 		close(socks[0]);
-		keeper_main(target, socks[1]);
+		keeper_main(target, started, socks[1]);
 	}
 	close(socks[1]);
 	if (k.pid < 0) {

@@ -25,9 +25,10 @@ struct held_copy {
 
 /*
  * The calling process must have no other thread.  A failure left the target as it was; then there
- * is no keeper.
+ * is no keeper.  `started`: see freeze().
  */
-struct err *keeper_start(pid_t target, struct keeper *ret, struct held_copy *ret_copy) MUST_CHECK;
+struct err *keeper_start(pid_t target, uint64_t started, struct keeper *ret,
+			 struct held_copy *ret_copy) MUST_CHECK;
 /* Ends the copy. An error: the target could not take its dead child away. */
 struct err *keeper_end(struct keeper *k) MUST_CHECK;
 void copy_fini(struct held_copy *c);

@@ -130,9 +130,13 @@ char *memcg_dir_of(pid_t pid, const char *root)
 	     line = strtok_r(NULL, "\n", &save)) {
 		bool v1 = false;
 		const char *path = memory_path(line, &v1);
-		/* in a container only the part below its own root is there */
-		_free_ char *full = path ? text_format("%s%s%s", root, v1 ? "/memory" : "", path) :
-					   NULL;
+		/*
+		 * In a container only the part below its own root is there; "/../x" is above it
+		 * (cgroup_namespaces(7)), and would be somewhere else here.
+		 */
+		_free_ char *full = path && !strstr(path, "/..") ?
+					    text_format("%s%s%s", root, v1 ? "/memory" : "", path) :
+					    NULL;
 		_free_ char *own = path ? text_format("%s%s", root, v1 ? "/memory" : "") : NULL;
 
 		if (full && has_memory_files(full))

@@ -42,11 +42,22 @@ static struct err *open_partial(struct outfile *f)
 	return NULL;
 }
 
+/* Without slashes and dots at its end: what stands before one is followed when it is a link. */
+static char *folder_of(const char *path, const char *name)
+{
+	size_t n = (size_t)(name - path);
+
+	if (!n)
+		return strdup(".");
+	while (n > 1 && (path[n - 1] == '/' || (path[n - 1] == '.' && path[n - 2] == '/')))
+		n--;
+	return strndup(path, n);
+}
+
 struct err *outfile_open(const char *path, struct outfile *ret)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	_free_ char *dir = slash ? strndup(path, slash > path ? (size_t)(slash - path) : 1) :
-				   strdup(".");
+	_free_ char *dir = folder_of(path, name);
 	struct outfile f = {
 		.dir = -1,
 		.fd = -1,

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/guard.h"
+#include "base/search.h"
 #include "base/vec.h"
 
 enum { READ_STEP = 1 << 16, READ_MAX = 256 << 20 };
@@ -110,17 +112,9 @@ void maps_fini(struct maps *m)
 
 const struct map *maps_find(const struct maps *m, uint64_t addr)
 {
-	size_t lo = 0, hi = m->n;
+	size_t at = partition_point(m->n, i, m->v[i].end <= addr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (m->v[mid].end <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < m->n && m->v[lo].start <= addr ? &m->v[lo] : NULL;
+	return at < m->n && m->v[at].start <= addr ? &m->v[at] : NULL;
 }
 
 bool map_is_deleted(const struct map *m)
@@ -262,15 +256,20 @@ struct err *proc_maps(pid_t pid, const char *name, struct maps *ret)
 
 /* ---- threads and state */
 
-struct err *proc_tids(pid_t pid, struct tids *ret)
+static DIR *open_list(pid_t pid, const char *name)
 {
 	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	return opendir(path);
+}
+
+struct err *proc_tids(pid_t pid, struct tids *ret)
+{
+	DIR *dir = open_list(pid, "task");
 	struct dirent *e;
 	struct err *err = NULL;
-	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = opendir(path);
 	if (!dir)
 		return err_os(errno, "process %d", (int)pid);
 	while (!err && (e = readdir(dir))) {
@@ -281,6 +280,38 @@ struct err *proc_tids(pid_t pid, struct tids *ret)
 	}
 	closedir(dir);
 	return err;
+}
+
+/* "API:	aa:2:7f": the features that were asked for (fs/userfaultfd.c, userfaultfd_show_fdinfo) */
+static bool hears_of_forks(pid_t pid, const char *fd)
+{
+	_cleanup_(bytes_fini) struct bytes b = {};
+	char name[32], link[32];
+	unsigned features = 0;
+	const char *at;
+	struct err *err;
+
+	snprintf(name, sizeof(name), "fd/%.16s", fd);
+	if (!proc_link(pid, name, link, sizeof(link)) || strcmp(link, "anon_inode:[userfaultfd]"))
+		return false;
+	snprintf(name, sizeof(name), "fdinfo/%.16s", fd);
+	err = proc_read(pid, name, &b);
+	at = err ? NULL : strstr((char *)b.v, "API:");
+	err_free(err); /* it is closed meanwhile */
+	return at && sscanf(at, "API: %*x:%x", &features) == 1 && features & UFFD_FEATURE_EVENT_FORK;
+}
+
+bool proc_serves_forks(pid_t pid)
+{
+	DIR *dir = open_list(pid, "fd");
+	struct dirent *e;
+	bool any = false;
+
+	while (dir && !any && (e = readdir(dir)))
+		any = hears_of_forks(pid, e->d_name);
+	if (dir)
+		closedir(dir);
+	return any;
 }
 
 struct err *proc_stat(pid_t pid, pid_t tid, struct proc_stat *ret)

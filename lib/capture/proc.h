@@ -94,4 +94,10 @@ bool proc_status_number(pid_t pid, const char *field, uint64_t *ret);
 /* The target of the link /proc/PID/NAME, at most `n` - 1 bytes; false when it cannot be read. */
 bool proc_link(pid_t pid, const char *name, char *ret, size_t n);
 
+/*
+ * Whether a descriptor of it is a userfaultfd that hears of forks: a fork then waits until somebody
+ * has read of it, who most likely is a thread of the same process.
+ */
+bool proc_serves_forks(pid_t pid);
+
 #endif

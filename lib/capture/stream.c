@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/search.h"
 #include "base/vec.h"
 
 enum { PAGE = 4096, PAGES_AT_ONCE = 1024 };
@@ -168,21 +169,6 @@ static struct err *read_file(int fd, uint64_t at, uint8_t *buf, size_t n)
 
 /* ---- the whole */
 
-static size_t first_piece(const struct stream *s, uint64_t at)
-{
-	size_t lo = 0, hi = s->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (s->v[mid].offset + s->v[mid].n <= at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 static struct err *read_piece(struct stream *s, const struct piece *p, uint64_t skip, uint8_t *buf,
 			      size_t n)
 {
@@ -201,7 +187,7 @@ static struct err *read_piece(struct stream *s, const struct piece *p, uint64_t 
 
 struct err *stream_read(struct stream *s, uint64_t at, uint8_t *buf, size_t n, bool *ret_zeros)
 {
-	size_t i = first_piece(s, at);
+	size_t i = partition_point(s->n, k, s->v[k].offset + s->v[k].n <= at);
 	const struct piece *p = i < s->n ? &s->v[i] : NULL;
 
 	*ret_zeros = !p || p->offset >= at + n ||

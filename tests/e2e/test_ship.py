@@ -361,6 +361,23 @@ def test_command(tmp_path, faulty):
 	assert (tmp_path / "copy").read_bytes() == SMALL and not path.exists()
 
 
+def test_no_key_is_in_the_arguments_of_a_command(tmp_path, faulty, target):	# noqa: F811
+	"""Of a sender's nor of a watcher's: they are in the environment, where a command finds them."""
+	note = f"cat /proc/[0-9]*/cmdline >>{tmp_path}/seen; echo \"$AWS_SECRET_ACCESS_KEY\" >>{tmp_path}/env"
+	ship(faulty, file_of(tmp_path / "spool", SMALL), "--exec", note)
+	group = Cgroup(tmp_path / "g", [target.pid])
+	watcher = Watcher(tmp_path / "out", "--cgroup", group.path, "--once", "--exec", note, env=variables(faulty))
+	group.use(95)
+	watcher.expect("threshold", "captured")
+	out = watcher.process.communicate(timeout=60)
+	assert watcher.process.returncode == 0
+	assert (tmp_path / "env").read_text().split() == [s3.SECRET] * 2
+	assert b"--exec" in (tmp_path / "seen").read_bytes()
+	for said in ((tmp_path / "seen").read_bytes().decode("utf-8", "replace"), *out, *(path.read_text() for path in
+			(tmp_path / "out").iterdir() if not path.name.endswith(".zst"))):
+		assert s3.SECRET not in said and s3.KEY not in said
+
+
 def test_what_a_spool_does_not_send(tmp_path, faulty):
 	"""Names of others, what is being written, and what a link leads to."""
 	spool, there = tmp_path / "spool", tmp_path / "there"
