@@ -4,6 +4,8 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
+import threading
 import time
 
 import pytest
@@ -50,10 +52,10 @@ class Cgroup:
 
 
 class Watcher:
-	def __init__(self, out, *options, env=None):
+	def __init__(self, out, *options, env=None, way=()):
 		out.mkdir(exist_ok=True)
 		self.out = out
-		self.process = subprocess.Popen([HEAPFX, "watch", "-o", out, "--interval", "20", "--format", "json",
+		self.process = subprocess.Popen([*way, HEAPFX, "watch", "-o", out, "--interval", "20", "--format", "json",
 			*map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
 			env=environment(env))
 		assert self.event() == "watching"
@@ -319,6 +321,75 @@ def test_before_a_real_killer(limited, tmp_path):
 	assert meta["pid"] == grower.pid and meta["cgroup"]["max"] == 96 * MIB
 	info = json.loads(heapfx("info", core, "--format", "json").out)["input"]
 	assert info["pid"] == grower.pid and info["complete"]
+
+
+@pytest.fixture
+def stalling(limited):
+	"""A cgroup of version 2 whose process waits for memory again and again; (directory, process)."""
+	mounts = [line.split() for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
+	homes = [pathlib.Path(row[1]) for row in mounts if row[2] == "cgroup2"]
+	if not homes or not (homes[0] / "memory.pressure").exists():
+		pytest.skip("no pressure is told of cgroups here (PSI)")
+	group = limited if (limited / "memory.pressure").exists() else homes[0] / limited.name
+	group.mkdir(exist_ok=True)
+	with tempfile.TemporaryDirectory(dir="/var/tmp") as disk:
+		process = subprocess.Popen(["python3", "-c", STALLS, f"{disk}/file", limited / "cgroup.procs",
+			group / "cgroup.procs"])
+		yield group, process
+		process.kill()
+		process.wait()
+	if group != limited:
+		wait_until(lambda: not (group / "cgroup.procs").read_text().split())
+		group.rmdir()
+
+
+# Reads a file that does not fit, page by page.
+STALLS = """
+import mmap, os, sys
+for group in sys.argv[2:]:
+	open(group, "w").write(str(os.getpid()))
+file = open(sys.argv[1], "w+b")
+for _ in range(160):
+	file.write(os.urandom(1 << 20))
+file.flush()
+pages = mmap.mmap(file.fileno(), 160 << 20)
+while True:
+	for at in range(0, len(pages), 4096):
+		pages[at]
+"""
+
+
+def stalled(group):
+	"""Microseconds."""
+	return int((group / "memory.pressure").read_text().split("total=")[1].split()[0])
+
+
+def test_pressure_of_the_kernel(stalling, tmp_path):
+	"""Use stays between the marks: only the kernel's trigger says that tasks stand still."""
+	group, process = stalling
+	plain = Cgroup(tmp_path / "g", [process.pid])
+	plain.use(85)
+	(plain.path / "memory.pressure").touch()
+	way = ["unshare", "-m", "sh", "-c", 'mount --bind "$0/memory.pressure" "$1/memory.pressure" && shift && exec "$@"',
+		group, plain.path]
+	if subprocess.run([*way, "true"], capture_output=True).returncode:
+		pytest.skip("mounting is not allowed here")
+	watcher = Watcher(tmp_path / "out", "--cgroup", plain.path, "--once", "--interval", 600000, way=way)
+	began, most, told = stalled(group), 0, []
+	reader = threading.Thread(target=lambda: told.extend(watcher.event() for _ in range(2)), daemon=True)
+	reader.start()
+	end = time.monotonic() + 40
+	while not told and time.monotonic() < end:
+		before = stalled(group)
+		time.sleep(0.5)
+		most = max(most, stalled(group) - before)
+	if not told and most < 200000:
+		watcher.end()
+		pytest.skip(f"memory is too fast here: {stalled(group) - began} us waited for it in 40 s")
+	reader.join(60)
+	assert told == ["pressure", "captured"]
+	assert watcher.process.wait(60) == 0 and len(watcher.cores()) == 1
+	assert process.poll() is None
 
 
 # To four fifths of the limit; beyond it when it is told.
