@@ -22,7 +22,7 @@
 #include "image/elf.h"
 
 enum {
-	FORMAT = 1,
+	FORMAT = 2,
 	WORTH = 256, /* rows: to find fewer takes no time worth a file */
 	FILE_MAX = 1 << 30,
 	PATH_BYTES = 4096,

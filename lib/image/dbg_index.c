@@ -22,6 +22,7 @@ enum {
 	DEPTH_MAX = 48,
 	STEPS_MAX = 32, /* typedefs and qualifiers on the way to a type */
 	NAME_BYTES = 4096,
+	RANGES_MAX = 64, /* of one function */
 };
 
 /* A first part of a struct, whose own name is looked up when all are known. */
@@ -275,13 +276,24 @@ static bool add_variable(struct index *x, Dwarf_Die *die)
 static bool add_function(struct index *x, Dwarf_Die *die)
 {
 	struct dbg_func f = { .die = die->addr, .in_alt = x->is_alt, .language = x->language };
-	Dwarf_Addr low, high;
+	Dwarf_Addr base, low, high;
+	ptrdiff_t at = 0;
 
-	if (dwarf_lowpc(die, &low) || dwarf_highpc(die, &high) || high <= low)
+	if (!dwarf_lowpc(die, &low) && !dwarf_highpc(die, &high)) {
+		f.low = low;
+		f.high = high;
+		return high <= low || vec_push(&x->t->funcs, &f);
+	}
+	if (!dwarf_hasattr(die, DW_AT_ranges))
 		return true;
-	f.low = low;
-	f.high = high;
-	return vec_push(&x->t->funcs, &f);
+	/* Of one that was parted into hot and cold: each. */
+	for (unsigned i = 0; i < RANGES_MAX && (at = dwarf_ranges(die, at, &base, &low, &high)) > 0; i++) {
+		f.low = low;
+		f.high = high;
+		if (high > low && !vec_push(&x->t->funcs, &f))
+			return false;
+	}
+	return true;
 }
 
 /* The first part of a struct that lies at its beginning and is a struct itself. */

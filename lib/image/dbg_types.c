@@ -755,6 +755,57 @@ static void walk_scopes(struct scopes *s, Dwarf_Die *function)
 	}
 }
 
+/* The entry that another one is in; false: in none, or in what is no class. */
+static bool class_around(Dwarf_Die *die, Dwarf_Die *ret)
+{
+	Dwarf_Die *scopes = NULL;
+	int n = dwarf_getscopes_die(die, &scopes), tag;
+
+	if (n > 1)
+		*ret = scopes[1];
+	free(scopes);
+	tag = n > 1 ? dwarf_tag(ret) : 0;
+	return tag == DW_TAG_class_type || tag == DW_TAG_structure_type;
+}
+
+const struct dbg_type *dbg_func_class(struct dbg_types *t, uint64_t addr)
+{
+	size_t i = partition_point(t->funcs.n, k, t->funcs.v[k].low < addr);
+	Dwarf_Attribute attr;
+	Dwarf_Die die, declared, class;
+	DBG_LOCKED(t);
+
+	if (i == t->funcs.n || t->funcs.v[i].low != addr ||
+	    !die_at(t, t->funcs.v[i].die, t->funcs.v[i].in_alt, &die) ||
+	    !dwarf_attr_integrate(&die, DW_AT_specification, &attr) || !dwarf_formref_die(&attr, &declared) ||
+	    !class_around(&declared, &class))
+		return NULL;
+	return known_or_new(t, &class, NULL);
+}
+
+bool dbg_class_constant(const struct dbg_type *type, const char *name, uint64_t *ret)
+{
+	Dwarf_Die die, child;
+	Dwarf_Word value;
+	Dwarf_Attribute attr;
+
+	if (!type->of)
+		return false;
+	DBG_LOCKED(type->of);
+	if (!die_at(type->of, type->die, type->in_alt, &die) || dwarf_child(&die, &child))
+		return false;
+	do {
+		const char *is = dwarf_diename(&child);
+
+		if (is && !strcmp(is, name) && dwarf_attr(&child, DW_AT_const_value, &attr) &&
+		    !dwarf_formudata(&attr, &value)) {
+			*ret = value;
+			return true;
+		}
+	} while (!dwarf_siblingof(&child, &child));
+	return false;
+}
+
 void dbg_frame_vars(struct dbg_types *t, const struct dbg_frame *f, void (*fn)(void *arg, const struct dbg_local_var *v),
 		    void *arg)
 {

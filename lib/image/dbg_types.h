@@ -144,6 +144,10 @@ void dbg_type_load(struct dbg_type *type);
 /* The static variable at or before an address (as in the file), or at an offset in the TLS block. */
 const struct dbg_var *dbg_var_at(const struct dbg_types *t, bool is_tls, uint64_t addr);
 const struct dbg_type *dbg_var_type(struct dbg_types *t, const struct dbg_var *v);
+/* The class that a member function, which begins at an address (as in the file), is declared in; NULL: there is none. */
+const struct dbg_type *dbg_func_class(struct dbg_types *t, uint64_t addr);
+/* A constant of a class, by its name; false: it has none, or its value is not told. */
+bool dbg_class_constant(const struct dbg_type *type, const char *name, uint64_t *ret);
 /* Rust: what the vtable of a trait at an address (as in the file) is for; NULL: it is none. */
 const struct dbg_type *dbg_vtable_type(struct dbg_types *t, uint64_t addr);
 

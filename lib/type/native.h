@@ -40,6 +40,7 @@ enum native_op {
 	NATIVE_VECTOR,	/* to the first of those up to the next word; the one behind that ends their room */
 	NATIVE_DEQUE,	/* to pointers to buffers; behind it their number, and where the first and the last value are */
 	NATIVE_DYN,	/* to what a trait's vtable is for, which another word points at (native_room.length) */
+	NATIVE_ERASED,	/* std::any, std::function: what a manager tells (native_room.length); native_erased_type() */
 	NATIVE_RUST,	/* a container of Rust's: `offset` is where its word is that leads to the block (native_room) */
 };
 
@@ -142,6 +143,7 @@ struct native {
 	uint32_t few; /* blocks that a round of native_spread() keeps a list of; of more a bitmap is read */
 	uint32_t *state; /* while types spread, instead of cols->type and ->confidence: native_join.c's own */
 	struct addrmap rivals; /* the same */
+	struct addrmap managers; /* native_erased.c's own */
 	struct gobject_types gobjects; /* GLib's classes */
 	struct native_signals signals;
 	struct col objects; /* ids of blocks where objects say what they are, ascending */
@@ -225,6 +227,11 @@ bool native_place_in_list(const struct native *n, const struct dbg_type *node, t
 bool native_is_link(const struct dbg_type *type);
 /* "eu" in `["eu"]`, "..." where contents are not to be shown. */
 void native_key(const struct native *n, const struct dbg_type *key, taddr at, struct text *ret);
+
+/* native_erased.c: std::any and what is like it, `at` bytes in a value: where it has what it holds. False: it is none. */
+bool native_erased(struct native *n, const struct dbg_type *type, uint64_t at, struct native_slot *ret);
+/* What the manager at an address is for; NULL: unknown. *ret_here: it lies in the value, which else points at it. */
+struct native_type *native_erased_type(struct native *n, taddr manager, bool *ret_here);
 
 /* native_folds.c: nodes are called and counted by the container that has them. */
 /* `nodes` are of a container, which is a part of `holder`, that is what the program calls it. */

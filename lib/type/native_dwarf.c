@@ -326,6 +326,50 @@ static bool push_alternatives(struct native *n, const struct part *p, struct par
 	return true;
 }
 
+/* libc++'s: a union of what is there or not, and which. */
+static bool push_libcxx_alternatives(struct native *n, const struct part *p, struct parts *todo)
+{
+	const struct dbg_member *is = native_member(p->type, "__engaged_"), *at, *head, *value;
+	struct native_guard guard = { .size = 1, .low = 1, .high = 1 };
+
+	for (uint32_t i = 0; is && i < p->type->n_members; i++) {
+		at = &p->type->members[i];
+		value = at->type->kind == DBG_KIND_UNION ? native_member(at->type, "__val_") : NULL;
+		guard.offset = p->at + is->offset;
+		if (!value)
+			continue;
+		push_guarded(n, todo, p, value->type, p->at + at->offset, &guard);
+		return true;
+	}
+	at = native_member(p->type, "__data");
+	is = native_member(p->type, "__index");
+	if (!at || !is || at->type->kind != DBG_KIND_UNION || is->type->size > 4)
+		return false;
+	for (unsigned i = 0; at && i < ALTERNATIVES_MAX; i++) {
+		head = native_member(at->type, "__head");
+		value = head ? native_member(head->type, "__value") : NULL;
+		guard = (struct native_guard){
+			.offset = p->at + is->offset, .low = i, .high = i, .size = (uint8_t)is->type->size,
+		};
+		if (value)
+			push_guarded(n, todo, p, value->type, p->at, &guard);
+		at = native_member(at->type, "__tail");
+	}
+	return true;
+}
+
+/* std::any, std::function. */
+static bool add_erased(struct native *n, const struct part *p, struct slots *slots)
+{
+	struct native_slot slot = { .guard = p->guard };
+
+	if (!native_erased(n, p->type, p->at, &slot))
+		return false;
+	if (wants_slots(slots))
+		vec_push(slots, &slot);
+	return true;
+}
+
 /* The ends of arrays point behind them: at who knows what. */
 static bool is_end(const char *name)
 {
@@ -435,6 +479,8 @@ static void push_members(struct native *n, const struct part *in, struct parts *
 	if (stored)
 		push_part(todo, &p, stored, p.at);
 	if (stored || add_vector(n, &p, slots) || add_deque(n, &p, slots) || push_alternatives(n, &p, todo))
+		return;
+	if (push_libcxx_alternatives(n, &p, todo) || add_erased(n, &p, slots))
 		return;
 	if (add_string(n, &p, slots) || add_room(n, &p, slots) || push_node(n, &p, todo))
 		return;

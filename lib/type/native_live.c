@@ -113,7 +113,7 @@ struct err *native_live_add(struct native *n, struct native_live *live, const st
 			const struct native_slot *slot = &shape->type->slots[k];
 			struct native_type *type;
 
-			if (slot->op == NATIVE_POINTER || slot->op == NATIVE_DYN)
+			if (slot->op == NATIVE_POINTER || slot->op == NATIVE_DYN || slot->op == NATIVE_ERASED)
 				continue;
 			type = valued(n, slot);
 			if (type && wanted(n, type) && native_holds(slot->guard, value, one))

@@ -385,7 +385,7 @@ static bool pointers_fit(struct native *n, struct native_type *type, const uint8
 		const struct native_slot *slot = &type->slots[i];
 		uint64_t word;
 
-		if (slot->guard || slot->offset > size - 8)
+		if (slot->guard || slot->op == NATIVE_ERASED || slot->offset > size - 8)
 			continue;
 		word = load_u64(bytes + slot->offset);
 		if (word && !image_segment(n->img, word))

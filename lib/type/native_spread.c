@@ -274,6 +274,8 @@ static bool is_filled(struct native_spread *s, const struct place *p, const stru
 			uint64_t at = i * type->dbg->size + type->slots[k].offset;
 			uint64_t word = at <= p->usable - 8 ? load_u64(b + at) : 0;
 
+			if (type->slots[k].op == NATIVE_ERASED)
+				continue; /* perhaps no pointer */
 			if (!may_point(s, word)) {
 				image_keep_no_pointer(s->n->img, p->at + at);
 				return false;
@@ -353,11 +355,13 @@ static bool is_sound(struct native_spread *s, const struct place *p, const struc
 	for (uint32_t i = 0; i < type->n_slots; i++) {
 		uint64_t at = type->slots[i].offset, word = at <= type->dbg->size - 8 ? load_u64(b + at) : 0;
 
-		if (!type->slots[i].guard && !may_point(s, word)) {
+		if (type->slots[i].guard || type->slots[i].op == NATIVE_ERASED)
+			continue;
+		if (!may_point(s, word)) {
 			image_keep_no_pointer(s->n->img, p->at + at);
 			return false;
 		}
-		if (word && !type->slots[i].guard)
+		if (word)
 			image_keep_bytes(s->n->img, b + at, 8);
 	}
 	return true;
@@ -562,10 +566,45 @@ static void on_dyn(struct native_spread *s, const uint8_t *value, uint64_t left,
 
 /* ---- values, and what they point at */
 
+static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot);
+
+/* A block made for one of a type, and nothing else. */
+static void on_held(struct native_spread *s, uint64_t at, struct native_type *type)
+{
+	struct native_evidence e = { .type = type, .kind = NATIVE_VALUE, .confidence = s->most };
+	struct place p;
+
+	native_compile(s->n, type);
+	if (!type->dbg->has_vtable && find_place(s, at, &p) && !p.offset && p.usable >= type->dbg->size &&
+	    p.usable - type->dbg->size <= slack(&p, type->dbg->size))
+		settle(s, &p, &e);
+}
+
+/* What lies in the value itself is no such thing again. */
+static void on_erased(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
+{
+	uint64_t manager = slot->room->length;
+	struct native_type *type;
+	bool is_here = false;
+
+	if (manager > left || left - manager < 8)
+		return;
+	image_keep_exact(s->n->img, value + manager, 8);
+	type = native_erased_type(s->n, load_u64(value + manager), &is_here);
+	if (type && !is_here)
+		on_held(s, load_u64(value + slot->offset), type);
+	if (!type || !is_here || type->dbg->size > slot->room->capacity)
+		return;
+	native_compile(s->n, type);
+	for (uint32_t i = 0; i < type->n_slots; i++)
+		if (type->slots[i].op != NATIVE_ERASED)
+			on_slot(s, value + slot->offset, type->dbg->size, &type->slots[i]);
+}
+
 /* What is more than a plain pointer. `value`: a value of the type that has the slot, of which `left` bytes are at hand. */
 static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
 {
-	static const uint8_t bytes[] = { [NATIVE_POINTER] = 8, [NATIVE_VECTOR] = 24, [NATIVE_DEQUE] = 80, [NATIVE_DYN] = 8, [NATIVE_RUST] = 8 };
+	static const uint8_t bytes[] = { [NATIVE_POINTER] = 8, [NATIVE_VECTOR] = 24, [NATIVE_DEQUE] = 80, [NATIVE_DYN] = 8, [NATIVE_RUST] = 8, [NATIVE_ERASED] = 8 };
 	uint64_t word;
 
 	if (slot->offset > left || left - slot->offset < bytes[slot->op])
@@ -576,6 +615,10 @@ static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left
 		image_keep_exact(s->n->img, value + g->offset, g->size);
 	if (slot->op == NATIVE_RUST) {
 		on_rust(s, value, left, slot);
+		return;
+	}
+	if (slot->op == NATIVE_ERASED) {
+		on_erased(s, value, left, slot);
 		return;
 	}
 	if (slot->op == NATIVE_DYN) {

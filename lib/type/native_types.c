@@ -196,6 +196,7 @@ static void close_typer(void *p)
 	free(n->locals.v);
 	free(n->by_id.v);
 	addrmap_fini(&n->rivals);
+	addrmap_fini(&n->managers);
 	arena_fini(&n->mem);
 	free(n);
 }

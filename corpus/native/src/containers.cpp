@@ -5,8 +5,10 @@
  */
 #include "types.h"
 
+#include <any>
 #include <deque>
 #include <forward_list>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -58,6 +60,21 @@ struct Shop {
 	std::unique_ptr<Line[]> fixed;
 	Order *first = nullptr;
 	std::multimap<std::string, int> counts;
+	std::vector<std::any> things;
+	std::vector<std::function<long()>> callbacks;
+};
+
+/* What a function keeps: in itself, by a pointer, or in a block of its own. */
+struct Call {
+	Line *line;
+	long operator()() const { return line->article; }
+};
+struct LargeCall {
+	std::string text;
+	std::unique_ptr<Line> line;
+	LargeCall(std::string t, int article) : text(t), line(std::make_unique<Line>()) { line->article = article; }
+	LargeCall(const LargeCall &of) : text(of.text), line(std::make_unique<Line>(*of.line)) {}
+	long operator()() const { return line->article; }
 };
 
 } // namespace shop
@@ -175,6 +192,17 @@ static NOINLINE void fill_shop(Shop &s)
 		for (int k = 0; k < 5; k++)
 			s.grid.back().push_back(std::unique_ptr<Order>(new_order(k)));
 	}
+	for (int i = 0; i < 20; i++) {
+		Line *l = new Line;
+
+		fill_line(*l, i);
+		s.things.push_back(l);
+		s.things.push_back(*l);
+		s.things.push_back(LONG_TEXT(i));
+		s.things.push_back(i);
+		s.callbacks.push_back(Call{ l });
+		s.callbacks.push_back(LargeCall(LONG_TEXT(i + 2), i));
+	}
 	s.fixed = std::make_unique<Line[]>(9);
 	for (int i = 0; i < 9; i++)
 		fill_line(s.fixed[i], i);
@@ -185,6 +213,31 @@ static NOINLINE void fill_shop(Shop &s)
 template <typename C> static void note_tree(const C &of, const typename C::value_type &value, const char *path = nullptr)
 {
 	note_node(of, &value, 32, (sizeof value + 7) / 8 * 8, path);
+}
+
+static void note_erased(const Shop &s, bool is_static)
+{
+	note(s.things.data(), ARRAY, s.things.capacity());
+	note(s.callbacks.data(), ARRAY, s.callbacks.capacity());
+	for (size_t i = 0; i < s.things.size(); i++) {
+		if (auto l = std::any_cast<Line *>(&s.things[i])) {
+			note(*l, VALUE, 1, is_static && i == 8 ? "store.things[8]" : nullptr);
+			note_line(**l);
+		} else if (auto l = std::any_cast<Line>(&s.things[i])) {
+			note(l, VALUE, 1, is_static && i == 9 ? "store.things[9]" : nullptr);
+			note_line(*l);
+		} else if (auto t = std::any_cast<std::string>(&s.things[i])) {
+			note(t, VALUE, 1);
+			note_string(*t);
+		}
+	}
+	for (auto &f : s.callbacks)
+		if (auto large = f.target<LargeCall>()) {
+			note(large, VALUE, 1);
+			note_string(large->text);
+			note(large->line.get(), VALUE, 1);
+			note_line(*large->line);
+		}
 }
 
 static void note_shop(const Shop &s, bool is_static)
@@ -262,6 +315,7 @@ static void note_shop(const Shop &s, bool is_static)
 	types_note((const char *)s.fixed.get() - 8, 8 + 9 * sizeof(Line), COUNTED, typeid(Line).name(), 0, nullptr);
 	for (int i = 0; i < 9; i++)
 		note_line(s.fixed[i]);
+	note_erased(s, is_static);
 	note(s.first, VALUE, 1);
 	note_order(*s.first);
 	note(s.first->next, VALUE, 1, is_static ? "store.first->next" : nullptr);

@@ -5,15 +5,18 @@
  */
 #include "types.h"
 
+#include <any>
 #include <deque>
 #include <forward_list>
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <typeinfo>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 namespace shop {
@@ -23,11 +26,18 @@ struct Line {
 	std::string text;
 };
 
+struct Parcel {
+	Line line;
+	long weight[4] = {};
+};
+
 struct Order {
 	long id = 0;
 	std::string customer;
 	std::vector<Line> lines;
 	std::unique_ptr<Line> special;
+	std::optional<std::string> note;
+	std::variant<int, std::string, std::vector<int>> extra;
 	Order *next = nullptr;
 };
 
@@ -39,6 +49,7 @@ struct Shop {
 	std::forward_list<Line> returned;
 	std::unordered_map<long, Order> index;
 	std::deque<Line> recent;
+	std::vector<std::any> things;
 	Order *first = nullptr;
 };
 
@@ -81,6 +92,12 @@ static Order order(int i)
 	o.lines.reserve(4);
 	o.lines.push_back(line(i + 2));
 	o.special = std::make_unique<Line>(line(i + 4));
+	if (i % 2)
+		o.note = std::string(30 + i % 9, 'n');
+	if (i % 3 == 1)
+		o.extra = std::string(40 + i % 5, 'e');
+	if (i % 3 == 2)
+		o.extra = std::vector<int>(10 + i % 5);
 	return o;
 }
 
@@ -91,6 +108,13 @@ static void note_order(const Order &o)
 	note_string(o.lines[0].text);
 	types_note(o.special.get(), sizeof(Line), VALUE, typeid(Line).name(), 0, nullptr);
 	note_string(o.special->text);
+	if (o.note)
+		note_string(*o.note);
+	if (o.extra.index() == 1)
+		note_string(std::get<1>(o.extra));
+	if (o.extra.index() == 2)
+		types_note(std::get<2>(o.extra).data(), std::get<2>(o.extra).capacity() * sizeof(int), ARRAY, typeid(int).name(),
+			   0, nullptr);
 }
 
 static void fill(Shop &s)
@@ -107,6 +131,8 @@ static void fill(Shop &s)
 		s.returned.push_front(line(i + 6));
 		s.index[i] = order(i + 7);
 		s.recent.push_back(line(i + 8));
+		s.things.push_back(Parcel{ line(i + 9) }); /* too large for its room */
+		s.things.push_back(new Line(line(i)));
 	}
 }
 
@@ -138,6 +164,15 @@ static void note_all(const Shop &s)
 	}
 	for (const Line &l : s.recent)
 		note_string(l.text);
+	types_note(s.things.data(), s.things.capacity() * sizeof(std::any), ARRAY, typeid(std::any).name(), 0, nullptr);
+	for (const std::any &thing : s.things)
+		if (auto o = std::any_cast<Parcel>(&thing)) {
+			types_note(o, sizeof(*o), VALUE, typeid(*o).name(), 0, nullptr);
+			note_string(o->line.text);
+		} else if (auto l = std::any_cast<Line *>(&thing)) {
+			types_note(*l, sizeof(**l), VALUE, typeid(**l).name(), 0, nullptr);
+			note_string((*l)->text);
+		}
 }
 
 /* What leads there, as the source has it. */
