@@ -29,9 +29,9 @@ FLAGS = {
 "static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",), "libcxx": ("-stdlib=libc++",),
 }
 # What a program is built and run with besides.  GLib before 2.76 has slices: small objects are then no blocks.
-PACKAGES = {"gobjects": "gobject-2.0"}
+PACKAGES = {"gobjects": "gobject-2.0", "glibs": "glib-2.0"}
 LIBRARIES = {"gobjects": ("libgobject-2.0.so.0",)}	# that a packed case takes along
-ENVIRONMENT = {"gobjects": {"G_SLICE": "always-malloc"}}
+ENVIRONMENT = dict.fromkeys(PACKAGES, {"G_SLICE": "always-malloc"})
 
 
 @dataclasses.dataclass(frozen=True)

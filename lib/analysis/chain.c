@@ -230,8 +230,17 @@ static void fold(struct rp_hop *into, const struct rp_hop *hop)
 	into->is_mixed |= !same_text(into->via_name, hop->via_name);
 }
 
+/*
+ * `enters`: where it is found is no more of its kind; a list's head is no step along it.
+ */
+static bool is_step(const struct hops *h, const struct rp_hop *last, const struct rp_hop *hop,
+		    bool enters)
+{
+	return like(h, last, hop) && !(enters && !same_text(last->via_name, hop->via_name));
+}
+
 /* Adds a hop above the ones there: the walk goes up, so the address of the last block is kept. */
-static bool push_above(struct hops *h, const struct rp_hop *hop, bool may_fold)
+static bool push_above(struct hops *h, const struct rp_hop *hop, bool may_fold, bool enters)
 {
 	struct rp_hop *last = h->n ? &h->v[h->n - 1] : NULL;
 
@@ -246,7 +255,8 @@ static bool push_above(struct hops *h, const struct rp_hop *hop, bool may_fold)
 	}
 	if (last && is_same_thing(hop))
 		return true;
-	if (last && may_fold && !is_boxed(hop) && (like(h, last, hop) || h->n == HOPS_MAX)) {
+	if (last && may_fold && !is_boxed(hop) &&
+	    (is_step(h, last, hop, enters) || h->n == HOPS_MAX)) {
 		fold(last, hop);
 		return true;
 	}
@@ -393,7 +403,7 @@ static struct err *chain_up(const struct subject *s, struct report *r, node_id n
 	memset(ret, 0, sizeof(*ret));
 	for (node_id steps = 0; steps < g->n; steps++) {
 		uint32_t up = way_up(&way, node);
-		bool at_root = up & PARENT_ROOT;
+		bool at_root = up & PARENT_ROOT, enters;
 		struct rp_hop hop;
 
 		if (!at_root && folds_on(&h, g, node, last)) {
@@ -405,7 +415,8 @@ static struct err *chain_up(const struct subject *s, struct report *r, node_id n
 			hop.via_kind = root_via(g, up & ~PARENT_ROOT);
 		else if (h.steps <= OFFSETS_MAX)
 			set_via(g, up, node, &hop);
-		if (!push_above(&h, &hop, !at_root))
+		enters = !at_root && graph_type(g, up) != graph_type(g, node);
+		if (!push_above(&h, &hop, !at_root, enters))
 			return &err_nomem;
 		if (at_root) {
 			err = root_words(s, r, up & ~PARENT_ROOT, &ret->root);

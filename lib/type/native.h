@@ -30,6 +30,7 @@ struct native_shape {
 	uint8_t language; /* enum type_language */
 	bool is_guess, is_gobject;
 	uint32_t head; /* bytes in front of a value, its library's: a GObject's private data */
+	uint8_t glib;  /* enum glib_part, native_glib.c's own: of a container of GLib's */
 	bool by_class; /* what blocks of it say themselves: a vtable, its type_info */
 	struct native_type *type; /* of one object; NULL: DWARF does not tell */
 	type_id id;	  /* 0 before one is assigned */
@@ -144,6 +145,7 @@ struct native {
 	uint32_t *state; /* while types spread, instead of cols->type and ->confidence: native_join.c's own */
 	struct addrmap rivals; /* the same */
 	struct addrmap managers; /* native_erased.c's own */
+	struct addrmap tables;	 /* native_glib.c's own */
 	struct gobject_types gobjects; /* GLib's classes */
 	struct native_signals signals;
 	struct col objects; /* ids of blocks where objects say what they are, ascending */
@@ -408,6 +410,11 @@ enum native_word native_gobject_word(const struct native *n, uint32_t block, con
 /* An offset in an object that stands for its handler of a signal. */
 #define NATIVE_HANDLER_AT (1ull << 40)
 #define NATIVE_CLOSURE_DATA 48u /* in the block of a closure */
+
+/* native_glib.c: tables and trees of GLib, by what is in them. */
+struct err *native_glib(struct native *n) MUST_CHECK;
+/* How the word at an offset of one's block is called; false: it is none of the program's. */
+bool native_glib_path(const struct native *n, uint8_t part, taddr addr, uint64_t offset, struct text *ret);
 
 /* native_vtables.c: objects with virtual functions or bases, by their vtable pointers. */
 struct err *native_vtables(struct native *n) MUST_CHECK;

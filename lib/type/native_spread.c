@@ -237,6 +237,17 @@ static bool settle_exact(struct native_spread *s, const struct place *p, struct 
 	return true;
 }
 
+/* GLib shows programs the first fields of what it makes. */
+static bool is_hidden_larger(const struct dbg_type *type)
+{
+	static const char *const names[] = { "struct _GPtrArray", "struct _GArray", "struct _GByteArray" };
+
+	for (size_t i = 0; type->language == DBG_LANG_C && type->name && i < ARRAY_SIZE(names); i++)
+		if (!strcmp(type->name, names[i]))
+			return true;
+	return false;
+}
+
 /* One of a type that ends in an array without a length is as large as its maker wanted. */
 static bool is_open_ended(const struct dbg_type *type)
 {
@@ -245,6 +256,8 @@ static bool is_open_ended(const struct dbg_type *type)
 	dbg_type_load((struct dbg_type *)type);
 	if (type->kind != DBG_KIND_STRUCT || !type->n_members)
 		return false;
+	if (is_hidden_larger(type))
+		return true;
 	last = &type->members[type->n_members - 1];
 	return last->type->kind == DBG_KIND_ARRAY && last->type->count <= 1;
 }

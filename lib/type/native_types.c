@@ -197,6 +197,7 @@ static void close_typer(void *p)
 	free(n->by_id.v);
 	addrmap_fini(&n->rivals);
 	addrmap_fini(&n->managers);
+	addrmap_fini(&n->tables);
 	arena_fini(&n->mem);
 	free(n);
 }
@@ -264,6 +265,8 @@ static struct err *assign(void *p, struct type_columns *cols)
 	err = native_vtables(n);
 	if (!err)
 		err = native_gobjects(n);
+	if (!err)
+		err = native_glib(n);
 	if (!err && n->has_dwarf)
 		err = native_spread(n, native_roots);
 	if (!err)
@@ -291,6 +294,8 @@ static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size,
 	(void)size;
 	if (shape->is_gobject && offset >= NATIVE_HANDLER_AT)
 		return handler_path(p, offset - NATIVE_HANDLER_AT, ret);
+	if (shape->glib)
+		return native_glib_path(p, shape->glib, addr, offset, ret);
 	if (!shape->type || offset < skip)
 		return false;
 	if (shape->kind == NATIVE_TABLE)

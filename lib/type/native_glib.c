@@ -1,0 +1,298 @@
+/*
+ * type/native_glib.c - GHashTable and GTree: structs that programs are not shown, by what is in them.
+ *
+ * Source of truth: glib/ghash.c (keys and values of four or eight bytes each in an array of their own
+ * since 2.64), glib/gtree.c of GLib 2.64 to 2.84; cores were made with 2.74 alone.  A table is one when
+ * its size, mask and prime fit, its functions are code and as many of its hashes are in use as it says;
+ * a tree, when going along its nodes meets as many as it says.  No debug info is needed.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/guard.h"
+#include "heap/module_data.h"
+#include "image/shadow.h"
+#include "type/native.h"
+
+enum glib_part { GLIB_NONE, GLIB_TABLE, GLIB_KEYS, GLIB_HASHES, GLIB_VALUES, GLIB_TREE, GLIB_TREE_NODE, GLIB_PARTS };
+
+enum {
+	ROUNDING = 24, /* bytes that malloc may give more than were asked for */
+	/* struct _GHashTable */
+	TABLE_FLAGS = 24,
+	TABLE_KEYS = 32,
+	TABLE_HASHES = 40,
+	TABLE_VALUES = 48,
+	TABLE_HASH = 56,
+	TABLE_BYTES = 96,
+	TABLE_LEAST = 8, /* entries */
+	BIG_KEYS = 1,
+	BIG_VALUES = 2,
+	/* struct _GTree, struct _GTreeNode */
+	TREE_BYTES = 48,
+	NODE_BYTES = 40,
+	NODE_VALUE = 8,
+	NODE_LEFT = 16,
+	NODE_RIGHT = 24,
+	NODE_BALANCE = 32,
+	HEIGHT_MAX = 40,
+	TREE_LEAST = 3, /* nodes: fewer are like too much else */
+	REFS_MAX = 1 << 24,
+	KEY_BYTES = 40,
+};
+
+struct glib {
+	struct native *n;
+	struct native_shape *shapes[GLIB_PARTS];
+};
+
+static const char *const names[GLIB_PARTS] = {
+	[GLIB_TABLE] = "GHashTable",
+	[GLIB_KEYS] = "GHashTable keys",
+	[GLIB_HASHES] = "GHashTable hashes",
+	[GLIB_VALUES] = "GHashTable values",
+	[GLIB_TREE] = "GTree",
+	[GLIB_TREE_NODE] = "GTree node",
+};
+
+static struct err *assign(struct glib *g, uint32_t id, enum glib_part part)
+{
+	const char *whole = part < GLIB_TREE ? names[GLIB_TABLE] : names[GLIB_TREE];
+	struct native_shape **shape = &g->shapes[part];
+	struct err *err;
+
+	if (*shape)
+		return native_assign(g->n, id, *shape, TYPE_EXACT);
+	*shape = native_shape_new(g->n, names[part], NATIVE_VALUE, false, LANG_C);
+	if (!*shape)
+		return &err_nomem;
+	(*shape)->glib = (uint8_t)part;
+	(*shape)->by_class = true;
+	err = native_assign(g->n, id, *shape, TYPE_EXACT);
+	return err ? err : types_rename(g->n->cols->types, (*shape)->id, names[part], whole);
+}
+
+/* The used block that begins there has that many bytes; BLOCK_NONE: there is none. */
+static uint32_t block_of(const struct native *n, taddr at, uint64_t bytes)
+{
+	uint32_t id = at ? block_at(n->blocks, at) : BLOCK_NONE;
+	struct block b;
+
+	if (id == BLOCK_NONE)
+		return BLOCK_NONE;
+	block_get(n->blocks, id, &b);
+	return b.used && b.addr == at && b.usable >= bytes ? id : BLOCK_NONE;
+}
+
+static bool is_function(const struct native *n, uint64_t word, bool may_be_none)
+{
+	return word ? image_is_code(n->img, word) : may_be_none;
+}
+
+/* ---- tables */
+
+struct table {
+	uint64_t size;
+	uint32_t mod, mask, nodes, occupied, flags;
+	uint64_t keys, hashes, values, hash;
+};
+
+static void read_table(const uint8_t *b, struct table *t)
+{
+	*t = (struct table){
+		.size = load_u64(b), .mod = load_u32(b + 8), .mask = load_u32(b + 12), .nodes = load_u32(b + 16),
+		.occupied = load_u32(b + 20), .flags = load_u32(b + TABLE_FLAGS) & (BIG_KEYS | BIG_VALUES),
+		.keys = load_u64(b + TABLE_KEYS), .hashes = load_u64(b + TABLE_HASHES), .values = load_u64(b + TABLE_VALUES),
+		.hash = load_u64(b + TABLE_HASH),
+	};
+}
+
+/* What most blocks fail at comes first. */
+static bool is_table(const struct native *n, const uint8_t *b, const struct table *t)
+{
+	uint64_t refs = load_u32(b + 72);
+
+	return t->size >= TABLE_LEAST && t->size <= 1ull << 31 && is_pow2(t->size) && t->mask == t->size - 1 &&
+	       t->mod < t->size && t->mod > t->size / 2 && t->nodes <= t->occupied && t->occupied <= t->size && refs &&
+	       refs < REFS_MAX && is_function(n, t->hash, false) && is_function(n, load_u64(b + 64), true) &&
+	       is_function(n, load_u64(b + 80), true) && is_function(n, load_u64(b + 88), true);
+}
+
+static bool counts_hashes(struct native *n, const struct table *t)
+{
+	uint64_t avail = 0, used = 0;
+	const uint8_t *hashes = native_view(n, t->hashes, &avail);
+
+	if (!hashes || avail < 4 * t->size)
+		return false;
+	for (uint64_t i = 0; i < t->size; i++)
+		used += load_u32(hashes + 4 * i) > 1; /* 0: empty, 1: taken out */
+	if (used == t->nodes)
+		image_keep_exact(n->img, hashes, 4 * t->size);
+	return used == t->nodes;
+}
+
+static struct err *on_table(struct glib *g, const struct native_block *b, const uint8_t *bytes)
+{
+	struct native *n = g->n;
+	taddr *kept;
+	struct table t;
+	uint32_t keys, hashes, values;
+	struct err *err;
+
+	read_table(bytes, &t);
+	if (!is_table(n, bytes, &t))
+		return NULL;
+	keys = block_of(n, t.keys, t.size * (t.flags & BIG_KEYS ? 8 : 4));
+	values = t.values == t.keys ? keys : block_of(n, t.values, t.size * (t.flags & BIG_VALUES ? 8 : 4));
+	hashes = block_of(n, t.hashes, 4 * t.size);
+	if (keys == BLOCK_NONE || values == BLOCK_NONE || hashes == BLOCK_NONE || !counts_hashes(n, &t))
+		return NULL;
+	image_keep_exact(n->img, bytes, TABLE_BYTES);
+	kept = arena_memdup(&n->mem, &b->at, sizeof(b->at));
+	if (!kept || !addrmap_put(&n->tables, t.keys, kept) ||
+	    (t.values != t.keys && !addrmap_put(&n->tables, t.values, kept)))
+		return &err_nomem;
+	err = assign(g, b->id, GLIB_TABLE);
+	if (!err)
+		err = assign(g, keys, GLIB_KEYS);
+	if (!err)
+		err = assign(g, hashes, GLIB_HASHES);
+	return err || values == keys ? err : assign(g, values, GLIB_VALUES);
+}
+
+/* ---- trees */
+
+static bool read_node(const struct native *n, taddr at, uint64_t *ret_words)
+{
+	uint8_t balance, left, right;
+
+	if (block_of(n, at, NODE_BYTES) == BLOCK_NONE || image_read(n->img, at, ret_words, NODE_BYTES))
+		return false;
+	balance = (uint8_t)ret_words[4];
+	left = (uint8_t)(ret_words[4] >> 8);
+	right = (uint8_t)(ret_words[4] >> 16);
+	return (uint8_t)(balance + 1) <= 2 && left <= 1 && right <= 1;
+}
+
+/* All nodes, as many as there must be; `g` NULL: they are only counted. */
+static bool walk_tree(struct native *n, taddr root, uint64_t nodes, struct glib *g, struct err **ret_err)
+{
+	taddr stack[2 * HEIGHT_MAX] = { root };
+	unsigned depth = 1;
+	uint64_t seen = 0;
+
+	while (depth) {
+		taddr at = stack[--depth];
+		uint64_t words[NODE_BYTES / 8];
+
+		if (seen++ == nodes || !read_node(n, at, words) || depth + 2 > ARRAY_SIZE(stack))
+			return false;
+		if (g)
+			*ret_err = assign(g, block_at(n->blocks, at), GLIB_TREE_NODE);
+		if (g && *ret_err)
+			return false;
+		if (words[4] >> 8 & 0xff)
+			stack[depth++] = words[NODE_LEFT / 8];
+		if (words[4] >> 16 & 0xff)
+			stack[depth++] = words[NODE_RIGHT / 8];
+	}
+	return seen == nodes;
+}
+
+static struct err *on_tree(struct glib *g, const struct native_block *b, const uint8_t *bytes)
+{
+	uint64_t nodes = load_u32(bytes + 40), refs = load_u32(bytes + 44);
+	struct err *err = NULL;
+
+	if (nodes < TREE_LEAST || !refs || refs > REFS_MAX || nodes > g->n->blocks->grains.n ||
+	    !is_function(g->n, load_u64(bytes + 8), false) || !is_function(g->n, load_u64(bytes + 16), true) ||
+	    !is_function(g->n, load_u64(bytes + 24), true) || !walk_tree(g->n, load_u64(bytes), nodes, NULL, NULL))
+		return NULL;
+	image_keep_exact(g->n->img, bytes, TREE_BYTES);
+	err = assign(g, b->id, GLIB_TREE);
+	if (!err)
+		walk_tree(g->n, load_u64(bytes), nodes, g, &err);
+	return err;
+}
+
+static struct err *on_block(void *arg, const struct native_block *b)
+{
+	struct glib *g = arg;
+	uint64_t avail = 0;
+	const uint8_t *bytes;
+
+	if (b->usable < TREE_BYTES || b->usable > TABLE_BYTES + ROUNDING ||
+	    (b->usable > TREE_BYTES + ROUNDING && b->usable < TABLE_BYTES) ||
+	    g->n->cols->confidence[b->id] >= TYPE_EXACT)
+		return NULL;
+	bytes = native_view(g->n, b->at, &avail);
+	if (!bytes || avail < b->usable)
+		return NULL;
+	return b->usable >= TABLE_BYTES ? on_table(g, b, bytes) : on_tree(g, b, bytes);
+}
+
+struct err *native_glib(struct native *n)
+{
+	struct glib g = { .n = n };
+	struct symbol s;
+
+	if (!image_symbol(n->img, NULL, "g_hash_table_new", &s))
+		return NULL;
+	return native_each(n, on_block, &g);
+}
+
+/* ---- names */
+
+static void add_string(const struct native *n, taddr at, struct text *ret)
+{
+	char bytes[KEY_BYTES];
+	size_t length = 0;
+
+	while (length < sizeof(bytes) && !image_read(n->img, at + length, &bytes[length], 1) && bytes[length])
+		length++;
+	text_add(ret, "\"");
+	text_add_escaped(ret, bytes, length);
+	text_add(ret, length == sizeof(bytes) ? "...\"" : "\"");
+}
+
+/* Of the entry: "eu" where the table is one of strings, else the number. */
+static void add_key(const struct native *n, const struct table *t, uint64_t entry, struct text *ret)
+{
+	unsigned width = t->flags & BIG_KEYS ? 8 : 4;
+	struct symbol s;
+	uint64_t key = 0;
+
+	if (!n->env->show_contents || image_read(n->img, t->keys + entry * width, &key, width)) {
+		text_add(ret, "...");
+		return;
+	}
+	if (image_symbol(n->img, NULL, "g_str_hash", &s) && s.addr == t->hash)
+		add_string(n, key, ret);
+	else
+		text_printf(ret, key >> 32 ? "%#" PRIx64 : "%" PRIu64, key);
+}
+
+bool native_glib_path(const struct native *n, uint8_t part, taddr addr, uint64_t offset, struct text *ret)
+{
+	const taddr *at = addrmap_get(&n->tables, addr);
+	uint8_t bytes[TABLE_BYTES];
+	struct table t;
+
+	if (part == GLIB_TREE || part == GLIB_TABLE)
+		return part == GLIB_TREE ? !offset : offset >= TABLE_KEYS && offset <= TABLE_VALUES;
+	if (part == GLIB_TREE_NODE) {
+		if (offset <= NODE_VALUE)
+			text_add(ret, offset ? "[...]" : "[...] key");
+		return offset < NODE_BALANCE;
+	}
+	if (!at || part == GLIB_HASHES || image_read(n->img, *at, bytes, sizeof(bytes)))
+		return false;
+	read_table(bytes, &t);
+	text_add(ret, "[");
+	if (t.keys != t.values) /* of a set: the key is what it holds */
+		add_key(n, &t, offset / (part == GLIB_KEYS && !(t.flags & BIG_KEYS) ? 4 : 8), ret);
+	text_add(ret, part == GLIB_KEYS && t.keys != t.values ? "] key" : "]");
+	return true;
+}
