@@ -22,11 +22,11 @@
 #include "image/elf.h"
 
 enum {
-	FORMAT = 2,
+	FORMAT = 3,
 	WORTH = 256, /* rows: to find fewer takes no time worth a file */
 	FILE_MAX = 1 << 30,
 	PATH_BYTES = 4096,
-	IN_ALT = 1, IS_DECLARATION = 2, IS_TLS = 2, LANGUAGE_SHIFT = 8,
+	IN_ALT = 1, IS_DECLARATION = 2, IS_TLS = 2, IS_ALIAS = 4, LANGUAGE_SHIFT = 8,
 };
 
 struct header {
@@ -119,7 +119,7 @@ static void put_rows(struct out *o, const struct dbg_types *t)
 		struct named_row row = {
 			.die = put_die(o, n->die, n->in_alt), .hash = n->hash, .size = n->size, .outer = n->outer,
 			.line = n->line, .name = put_name(o, n->name),
-			.flags = n->in_alt * IN_ALT | n->is_declaration * IS_DECLARATION |
+			.flags = n->in_alt * IN_ALT | n->is_declaration * IS_DECLARATION | n->is_alias * IS_ALIAS |
 				 (uint32_t)n->language << LANGUAGE_SHIFT,
 		};
 
@@ -230,7 +230,7 @@ static void read_named(struct in *in, struct dbg_types *t, uint64_t n)
 			.die = die_of(in, row.die, row.flags), .name = name_at(in, row.name), .hash = row.hash,
 			.size = row.size, .outer = row.outer, .line = row.line,
 			.is_declaration = row.flags & IS_DECLARATION, .in_alt = row.flags & IN_ALT,
-			.language = language_of(in, row.flags),
+			.is_alias = row.flags & IS_ALIAS, .language = language_of(in, row.flags),
 		};
 	}
 }

@@ -181,6 +181,24 @@ static bool add_struct(struct index *x, Dwarf_Die *die, const char *name)
 	return vec_push(&x->t->named, &n);
 }
 
+/* C's structs that only a typedef names: they have its name. */
+static bool add_alias(struct index *x, Dwarf_Die *die)
+{
+	const char *name = x->language == DBG_LANG_C ? dwarf_diename(die) : NULL;
+	Dwarf_Attribute attr;
+	Dwarf_Die to;
+	size_t n = x->t->named.n;
+
+	if (!name || !dwarf_attr(die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &to) ||
+	    !is_struct_tag(dwarf_tag(&to)) || dwarf_hasattr(&to, DW_AT_name) || dwarf_hasattr(&to, DW_AT_declaration))
+		return true;
+	if (!add_struct(x, &to, name))
+		return false;
+	if (x->t->named.n > n)
+		x->t->named.v[n].is_alias = true;
+	return true;
+}
+
 static const char *linkage_name(struct index *x, Dwarf_Die *die)
 {
 	Dwarf_Attribute attr;
@@ -339,6 +357,8 @@ static bool visit(struct index *x, Dwarf_Die *die, struct level *level)
 		name = dwarf_diename(die);
 		return (!name || add_struct(x, die, name)) &&
 		       enter(x, die, name, "::", tag != DW_TAG_union_type && !dwarf_hasattr(die, DW_AT_declaration));
+	case DW_TAG_typedef:
+		return add_alias(x, die);
 	case DW_TAG_variable:
 		return add_variable(x, die);
 	case DW_TAG_subprogram:
@@ -404,7 +424,20 @@ static int by_die(const void *a, const void *b)
 {
 	const struct dbg_named *x = a, *y = b;
 
-	return x->die < y->die ? -1 : x->die > y->die;
+	if (x->die != y->die)
+		return x->die < y->die ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* Of several typedefs the first by name. */
+static void named_once(struct dbg_types *t)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->named.n; i++)
+		if (!kept || t->named.v[kept - 1].die != t->named.v[i].die)
+			t->named.v[kept++] = t->named.v[i];
+	t->named.n = kept;
 }
 
 static int var_by_addr(const void *a, const void *b)
@@ -469,6 +502,7 @@ struct err *dbg_index(struct dbg_types *t, struct Dwarf *dwarf, bool is_alt)
 	t->missing += x->missing;
 	if (t->named.n)
 		qsort(t->named.v, t->named.n, sizeof(*t->named.v), by_die);
+	named_once(t);
 	err = ok ? firsts_settle(x) : &err_nomem;
 	text_fini(&x->name);
 	free(x->firsts.v);

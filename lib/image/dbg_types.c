@@ -198,7 +198,7 @@ static struct dbg_type *struct_of_named(struct dbg_types *t, Dwarf_Die *die, con
 	same->outer = n->outer;
 	same->size = n->size;
 	same->has_vtable = dwarf_hasattr(die, DW_AT_containing_type);
-	same->name = n->language == DBG_LANG_C ? escaped(t, is_union ? "union " : "struct ", n->name) : n->name;
+	same->name = n->language == DBG_LANG_C && !n->is_alias ? escaped(t, is_union ? "union " : "struct ", n->name) : n->name;
 	return addrmap_put(&t->same, key, same) ? same : NULL;
 }
 

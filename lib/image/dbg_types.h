@@ -87,6 +87,7 @@ struct dbg_named {
 	uint64_t size, outer;
 	uint32_t line;	  /* where it is defined: of two of one name, which */
 	bool is_declaration, in_alt;
+	bool is_alias; /* C's: it has no name but a typedef's */
 	uint8_t language;
 };
 

@@ -111,7 +111,21 @@ struct twin_b {
 
 struct list_head jobs = { &jobs, &jobs };
 struct list_head timers = { &timers, &timers };
-struct list_head twins = { &twins, &twins };
+/* The same, but that one of them has no name of its own. */
+struct lone {
+	struct list_head link;
+	char *text;
+	long payload[34];
+};
+
+typedef struct {
+	struct list_head link;
+	long number;
+	long payload[34];
+} bare;
+
+struct list_head twins = { &twins, &twins }, bares = { &bares, &bares };
+struct lone *no_lone;
 struct hlist_head users[16];
 struct rb_node *ranges;
 TAILQ_HEAD(packets, packet) packets = TAILQ_HEAD_INITIALIZER(packets);
@@ -187,6 +201,12 @@ static void make_jobs(void)
 
 		add_tail(&twins, &a->link);
 		types_note(a, sizeof *a, TRAP, "struct twin_b", 0, NULL);
+	}
+	for (int i = 0; i < 2; i++) {
+		bare *b = zeroed(sizeof *b);
+
+		add_tail(&bares, &b->link);
+		types_note(b, sizeof *b, TRAP, "struct lone", 0, NULL);
 	}
 }
 
