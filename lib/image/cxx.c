@@ -336,11 +336,23 @@ static const struct cxx_point *judge(struct cxx *c, taddr at)
 	return kept;
 }
 
-const struct cxx_point *cxx_point_at(struct cxx *c, uint64_t word)
+/* Most words of a heap's point back into it: between the same two ranges. */
+static bool lies_in_gap(struct cxx *c, taddr at)
+{
+	size_t i = partition_point(c->n_ranges, k, c->ranges[k].end <= at);
+
+	if (at >= c->ranges[i].start)
+		return false;
+	c->gap = c->ranges[i - 1].end;
+	c->gap_span = c->ranges[i].start - c->gap;
+	return true;
+}
+
+const struct cxx_point *cxx_find_point(struct cxx *c, uint64_t word)
 {
 	const struct cxx_point *known;
 
-	if (word - c->low >= c->span || word % WORD || !in_data(c, word))
+	if (lies_in_gap(c, word) || word % WORD)
 		return &c->none;
 	known = addrmap_get(&c->points, word);
 	if (known)

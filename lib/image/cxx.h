@@ -47,6 +47,7 @@ struct cxx {
 	struct cxx_range *ranges; /* data of modules, ascending, disjoint */
 	size_t n_ranges;
 	uint64_t low, span; /* all of them lie in [low, low + span) */
+	uint64_t gap, gap_span; /* between two of them, of those where words pointed the last one */
 	struct arena mem;
 };
 
@@ -55,6 +56,12 @@ struct err *cxx_open(const struct image *img, struct cxx *ret) MUST_CHECK;
 void cxx_close(struct cxx *c); /* zeroed is fine */
 
 /* What a word of an object says; any word may be asked about, at a few nanoseconds. */
-const struct cxx_point *cxx_point_at(struct cxx *c, uint64_t word);
+const struct cxx_point *cxx_find_point(struct cxx *c, uint64_t word);
+static inline const struct cxx_point *cxx_point_at(struct cxx *c, uint64_t word)
+{
+	if (word - c->low >= c->span || word - c->gap < c->gap_span)
+		return &c->none;
+	return cxx_find_point(c, word);
+}
 
 #endif

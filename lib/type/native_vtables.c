@@ -56,12 +56,18 @@ static void count_size(struct seen *seen, uint64_t usable)
 	}
 }
 
+/* DWARF says how large one is: nobody has to see how large most are. */
+static bool is_measured(const struct seen *seen, const struct cxx_point *p)
+{
+	return seen->type && seen->type->dbg->size >= p->least;
+}
+
 /* What DWARF says, or else the most frequent size. */
 static uint64_t typical_size(struct seen *seen, const struct cxx_point *p)
 {
 	uint64_t most = 0;
 
-	if (seen->type && seen->type->dbg->size >= p->least)
+	if (is_measured(seen, p))
 		return seen->type->dbg->size;
 
 	for (unsigned i = 0; i < SIZES && !seen->typical; i++)
@@ -179,13 +185,34 @@ static struct err *found(struct native *n, uint32_t id, struct cxx_class *of, en
 	return err ? err : col_append(&n->objects, &id, 1);
 }
 
+/* An object alone or the first of an array, sure or a guess as before. */
+static struct err *judge(struct native *n, const struct native_block *b, const struct cxx_point *p,
+			 const uint8_t *bytes, uint64_t size)
+{
+	uint64_t typical = typical_size(p->of->user, p);
+	enum array array = array_of(p, bytes, size, typical);
+
+	if (array)
+		return assign(n, b->id, p->of, NATIVE_ARRAY, array == ARRAY_PERHAPS);
+	if (!is_near(b->usable, typical) || !has_parts(p, bytes, size))
+		return NULL;
+	return assign(n, b->id, p->of, NATIVE_VALUE, false);
+}
+
+struct finding {
+	struct native *n;
+	bool unmeasured; /* some object's class is */
+};
+
 static struct err *on_object(void *arg, const struct native_block *b)
 {
-	struct native *n = arg;
+	struct finding *f = arg;
+	struct native *n = f->n;
 	uint64_t size, first;
 	const uint8_t *bytes = bytes_of(n, b, &size);
 	const struct cxx_point *p;
 	struct seen *seen;
+	struct err *err;
 
 	if (!bytes || n->cols->confidence[b->id] >= TYPE_EXACT)
 		return NULL;
@@ -198,7 +225,11 @@ static struct err *on_object(void *arg, const struct native_block *b)
 		if (seen->type && b->usable < seen->type->dbg->size)
 			return NULL;
 		count_size(seen, b->usable);
-		return found(n, b->id, p->of, NATIVE_VALUE, true);
+		err = found(n, b->id, p->of, NATIVE_VALUE, true);
+		if (err || is_measured(seen, p))
+			return err ? err : judge(n, b, p, bytes, size);
+		f->unmeasured = true;
+		return NULL;
 	}
 	if (!first || first > size / WORD || size < 2 * WORD)
 		return NULL;
@@ -216,27 +247,21 @@ static struct err *on_typed(void *arg, const struct native_block *b)
 	struct native_shape *now = native_shape_now(n, b->id);
 	const struct cxx_point *p;
 	const uint8_t *bytes;
-	uint64_t size, typical;
-	enum array array;
+	uint64_t size;
 
 	if (!now || !now->is_guess || now->kind != NATIVE_VALUE)
 		return NULL;
 	bytes = bytes_of(n, b, &size);
 	p = cxx_point_at(&n->cxx, load_u64(bytes));
-	typical = typical_size(p->of->user, p);
-	array = array_of(p, bytes, size, typical);
-	if (array)
-		return assign(n, b->id, p->of, NATIVE_ARRAY, array == ARRAY_PERHAPS);
-	if (!is_near(b->usable, typical) || !has_parts(p, bytes, size))
-		return NULL;
-	return assign(n, b->id, p->of, NATIVE_VALUE, false);
+	return is_measured(p->of->user, p) ? NULL : judge(n, b, p, bytes, size);
 }
 
 struct err *native_vtables(struct native *n)
 {
+	struct finding f = { .n = n };
 	struct err *err = col_open(n->env, sizeof(uint32_t), n->blocks->grains.n, "types", &n->objects);
 
 	if (!err)
-		err = native_each(n, on_object, n);
-	return err ? err : native_each_object(n, on_typed, n);
+		err = native_each(n, on_object, &f);
+	return err || !f.unmeasured ? err : native_each_object(n, on_typed, n);
 }
