@@ -11,7 +11,9 @@
  * depends on the order in which values are met, and no pointer is followed twice unless the block
  * it lies in turns out to be something else.
  *
- * Thirty-two pointers are under way at a time, for one alone would wait for memory (as in scan.c).
+ * Values and pointers are taken up by the batch, for one alone would wait for memory: first all of a
+ * batch ask for their bytes in a loop of few instructions, so that the processor looks up many pages at
+ * once; then each is done.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +26,8 @@
 #include "type/native.h"
 
 enum {
-	COMING = 16,  /* values whose bytes are on their way; a power of two, as the next one */
-	PENDING = 32, /* pointers on their way; halfway there their block is known */
+	COMING = 32,  /* values whose bytes are on their way */
+	PENDING = 64, /* pointers whose blocks are */
 	AHEAD = 16,   /* blocks whose type is on its way when a round begins */
 	STEPS = 16, /* to the next block's bits, before they are searched for */
 	LINES = 256,  /* bytes of a value that are fetched ahead */
@@ -72,9 +74,10 @@ struct coming {
 	uint8_t most;
 };
 
-/* A pointer whose index line, then whose row of types, comes into the cache. */
+/* A pointer, or a vector that the first of its three words stands for. */
 struct pending {
 	uint64_t value, grain;
+	const uint8_t *vector; /* NULL: a pointer */
 	struct native_type *type;
 	uint32_t id;
 	uint8_t most; /* enum type_confidence that it may give */
@@ -101,9 +104,8 @@ struct native_spread {
 	struct round now, next;
 	struct col states; /* when the round begins, of the blocks in now.bits */
 	struct coming coming[COMING];
-	uint32_t come, gone; /* in coming, which is a ring */
 	struct pending pending[PENDING];
-	uint32_t given, seen, done; /* in pending, which is a ring */
+	uint32_t n_coming, n_pending;
 	uint8_t most;		   /* enum type_confidence that what is followed now may give */
 	struct err *err;	   /* the first; all else stops */
 };
@@ -225,10 +227,10 @@ static bool settle(struct native_spread *s, const struct place *p, const struct 
 }
 
 /* A container says what a block is, and that values lie at [at + from, at + to) of it. */
-static bool settle_exact(struct native_spread *s, const struct place *p, struct native_type *type,
+static bool settle_exact(struct native_spread *s, const struct place *p, struct native_type *type, uint8_t most,
 			 enum native_kind kind, uint64_t from, uint64_t to)
 {
-	struct native_evidence e = { .type = type, .kind = (uint8_t)kind, .confidence = s->most, .is_exact = true };
+	struct native_evidence e = { .type = type, .kind = (uint8_t)kind, .confidence = most, .is_exact = true };
 	struct run run = { .at = p->at + from, .bytes = to - from, .type = type, .id = p->id, .kind = (uint8_t)kind };
 
 	if (!settle(s, p, &e))
@@ -427,9 +429,16 @@ static void decide(struct native_spread *s, const struct pending *c)
 		settle(s, &p, &e);
 }
 
-static void decide_next(struct native_spread *s)
+/* Start, end and end of the room: nothing is left to guess. */
+static void decide_vector(struct native_spread *s, const struct pending *c)
 {
-	decide(s, &s->pending[s->done++ % PENDING]);
+	uint64_t end = load_u64(c->vector + 8), room = load_u64(c->vector + 16) - c->value;
+	struct place p;
+
+	if (!place_of(s, c->value, c->grain, c->id, &p) || p.offset || room > p.usable || p.usable - room > slack(&p, room))
+		return;
+	image_keep_bytes(s->n->img, c->vector, 24);
+	settle_exact(s, &p, c->type, c->most, NATIVE_ARRAY, 0, end - c->value);
 }
 
 static FETCHES void fetch_type(const struct native_spread *s, uint32_t id)
@@ -437,53 +446,49 @@ static FETCHES void fetch_type(const struct native_spread *s, uint32_t id)
 	__builtin_prefetch(&s->n->state[id]);
 }
 
-static inline void look_at_next(struct native_spread *s)
+static void decide_all(struct native_spread *s)
 {
-	struct pending *c = &s->pending[s->seen++ % PENDING];
+	const struct grains *g = &s->n->blocks->grains;
 
-	c->id = grain_block(&s->n->blocks->grains, c->grain);
-	fetch_type(s, c->id);
-	if (c->type->n_slots)
-		__builtin_prefetch((const uint64_t *)s->next.bits.base + (c->id >> 6), 1);
+	for (uint32_t i = 0; i < s->n_pending; i++)
+		__builtin_prefetch(&g->words[s->pending[i].grain >> 6]);
+	for (uint32_t i = 0; i < s->n_pending; i++) {
+		struct pending *c = &s->pending[i];
+
+		c->id = grain_block(g, c->grain);
+		fetch_type(s, c->id);
+		if (c->type->n_slots)
+			__builtin_prefetch((const uint64_t *)s->next.bits.base + (c->id >> 6), 1);
+	}
+	for (uint32_t i = 0; i < s->n_pending && !s->err; i++)
+		if (s->pending[i].vector)
+			decide_vector(s, &s->pending[i]);
+		else
+			decide(s, &s->pending[i]);
+	s->n_pending = 0;
 }
 
 /* `s->most` is what it may give. */
-static inline void on_pointer(struct native_spread *s, uint64_t value, struct native_type *type)
+static inline void on_pointer(struct native_spread *s, uint64_t value, const uint8_t *vector, struct native_type *type)
 {
-	struct pending c = { .value = value, .grain = grain_of(&s->n->blocks->grains, value), .type = type, .most = s->most };
+	struct pending c = {
+		.value = value, .grain = grain_of(&s->n->blocks->grains, value), .vector = vector, .type = type, .most = s->most,
+	};
 
 	if (c.grain == GRAIN_NONE)
 		return;
-	__builtin_prefetch(&s->n->blocks->grains.words[c.grain >> 6]);
-	if (s->given - s->done == PENDING)
-		decide_next(s);
-	s->pending[s->given++ % PENDING] = c;
-	if (s->given - s->seen > PENDING / 2)
-		look_at_next(s);
+	s->pending[s->n_pending++] = c;
+	if (s->n_pending == PENDING)
+		decide_all(s);
 }
 
-static void decide_all(struct native_spread *s)
-{
-	while (s->seen != s->given)
-		look_at_next(s);
-	while (s->done != s->given && !s->err)
-		decide_next(s);
-	s->done = s->given;
-}
-
-/* Start, end and end of the room: nothing is left to guess. */
 static void on_vector(struct native_spread *s, const uint8_t *words, struct native_type *type)
 {
 	uint64_t start = load_u64(words), end = load_u64(words + 8), room = load_u64(words + 16);
 	uint64_t size = type->dbg->size;
-	struct place p;
 
-	if (end < start || room < end || room == start || (room - start) % size || (end - start) % size ||
-	    !find_place(s, start, &p) || p.offset || room - start > p.usable ||
-	    p.usable - (room - start) > slack(&p, room - start))
-		return;
-	image_keep_bytes(s->n->img, words, 24);
-	settle_exact(s, &p, type, NATIVE_ARRAY, 0, end - start);
+	if (end >= start && room >= end && room != start && !((room - start) % size) && !((end - start) % size))
+		on_pointer(s, start, words, type);
 }
 
 /*
@@ -512,7 +517,7 @@ static void on_deque(struct native_spread *s, const uint8_t *words, struct nativ
 	    finish[CUR] - finish[FIRST] > room)
 		return;
 	image_keep_bytes(s->n->img, words, 80);
-	settle_exact(s, &p, type, NATIVE_ARRAY, 0, 0);
+	settle_exact(s, &p, type, s->most, NATIVE_ARRAY, 0, 0);
 	nodes = view(s, start[NODE], &avail);
 	for (uint64_t at = start[NODE]; nodes && at <= finish[NODE] && at - start[NODE] + 8 <= avail; at += 8) {
 		uint64_t buffer = load_u64(nodes + (at - start[NODE]));
@@ -522,7 +527,7 @@ static void on_deque(struct native_spread *s, const uint8_t *words, struct nativ
 		if (!find_place(s, buffer, &p) || p.offset || room > p.usable || p.usable - room > slack(&p, room))
 			continue;
 		/* Values before the first are no more. */
-		settle_exact(s, &p, value, NATIVE_ARRAY, from, to > from ? to : from);
+		settle_exact(s, &p, value, s->most, NATIVE_ARRAY, from, to > from ? to : from);
 	}
 }
 
@@ -553,7 +558,7 @@ static bool on_run(void *arg, const struct native_run *run)
 	    p.usable - run->skip - run->room > slack(&p, run->skip + run->room))
 		return false;
 	r->block = p;
-	r->is_followed = settle_exact(s, &p, r->slot->to, run->kind, run->from, run->to);
+	r->is_followed = settle_exact(s, &p, r->slot->to, s->most, run->kind, run->from, run->to);
 	return r->is_followed;
 }
 
@@ -574,7 +579,7 @@ static void on_dyn(struct native_spread *s, const uint8_t *value, uint64_t left,
 	image_keep_exact(s->n->img, value + at, 8);
 	type = native_rust_dyn(s->n, slot, load_u64(value + at));
 	if (type)
-		on_pointer(s, word, type);
+		on_pointer(s, word, NULL, type);
 }
 
 /* ---- values, and what they point at */
@@ -646,7 +651,7 @@ static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left
 	else if (slot->op == NATIVE_DEQUE)
 		on_deque(s, value + slot->offset, slot->to);
 	else
-		on_pointer(s, word, slot->to);
+		on_pointer(s, word, NULL, slot->to);
 }
 
 /* Values of a type one after another. */
@@ -669,13 +674,15 @@ static void follow_values(struct native_spread *s, const struct coming *c)
 				continue;
 			word = load_u64(c->values + from + slot->offset);
 			if (word - s->low < s->span)
-				on_pointer(s, word, slot->to);
+				on_pointer(s, word, NULL, slot->to);
 		}
 }
 
-static void follow_next(struct native_spread *s)
+static void follow_coming(struct native_spread *s)
 {
-	follow_values(s, &s->coming[s->gone++ % COMING]);
+	for (uint32_t i = 0; i < s->n_coming && !s->err; i++)
+		follow_values(s, &s->coming[i]);
+	s->n_coming = 0;
 }
 
 /* Its bytes are read when they are there. */
@@ -691,9 +698,9 @@ static void follow(struct native_spread *s, taddr at, uint64_t bytes, struct nat
 	c.bytes = bytes < avail ? bytes : avail;
 	for (uint64_t i = 0; i < c.bytes && i < LINES; i += 64)
 		__builtin_prefetch(c.values + i);
-	if (s->come - s->gone == COMING)
-		follow_next(s);
-	s->coming[s->come++ % COMING] = c;
+	s->coming[s->n_coming++] = c;
+	if (s->n_coming == COMING)
+		follow_coming(s);
 }
 
 static uint8_t most_of(const struct native_shape *shape)
@@ -811,28 +818,32 @@ static struct err *begin_many(struct native_spread *s)
 	return NULL;
 }
 
-static void follow_many(struct native_spread *s)
+/* What the program holds of a block, by ids that ascend; `near`: 0 at first. */
+static bool start_of(const struct native_spread *s, uint32_t id, uint64_t *near, taddr *ret)
 {
 	const struct grains *g = &s->n->blocks->grains;
+	const struct bounds *in;
+	uint64_t grain;
+
+	for (unsigned i = 0; i < STEPS && id >= g->words[*near + 1].rank; i++)
+		++*near;
+	grain = grains_select_near(g, id, near);
+	*ret = grain_key(g, grain);
+	in = bounds_of(s, grain, *ret);
+	*ret += in ? in->head : 0;
+	return in;
+}
+
+static void follow_many(struct native_spread *s)
+{
 	const uint32_t *state = s->states.base;
 	uint64_t *set = s->now.bits.base, near = 0;
+	taddr at;
 
-	for (uint64_t w = 0; w < bits_words(g->n); w++) {
-		for (uint64_t rest = set[w]; rest && !s->err; rest &= rest - 1) {
-			uint32_t id = (uint32_t)(w << 6 | (unsigned)__builtin_ctzll(rest));
-			const struct bounds *in;
-			uint64_t grain;
-			taddr at;
-
-			for (unsigned i = 0; i < STEPS && id >= g->words[near + 1].rank; i++)
-				near++;
-			grain = grains_select_near(g, id, &near);
-			at = grain_key(g, grain);
-			in = bounds_of(s, grain, at);
-			if (in)
-				follow_block(s, at + in->head, *state);
-			state++;
-		}
+	for (uint64_t w = 0; w < bits_words(s->n->blocks->grains.n); w++) {
+		for (uint64_t rest = set[w]; rest && !s->err; rest &= rest - 1, state++)
+			if (start_of(s, (uint32_t)(w << 6 | (unsigned)__builtin_ctzll(rest)), &near, &at))
+				follow_block(s, at, *state);
 		set[w] = 0;
 	}
 }
@@ -840,8 +851,7 @@ static void follow_many(struct native_spread *s)
 /* What is on its way. */
 static void end_round(struct native_spread *s)
 {
-	while (s->gone != s->come && !s->err)
-		follow_next(s);
+	follow_coming(s);
 	decide_all(s);
 }
 
@@ -900,7 +910,7 @@ void native_follow_word(struct native_spread *s, uint64_t word, const struct dbg
 	t = native_type_of(s->n, type->to);
 	s->most = TYPE_SPREAD;
 	if (t)
-		on_pointer(s, word, t);
+		on_pointer(s, word, NULL, t);
 }
 
 void native_suppose(struct native_spread *s, taddr at, struct native_type *type)
@@ -913,18 +923,24 @@ void native_suppose(struct native_spread *s, taddr at, struct native_type *type)
 }
 
 /* Objects that say themselves what they are, and of which DWARF tells more. */
-static struct err *on_known(void *arg, const struct native_block *b)
+static void queue_objects(struct native_spread *s)
 {
-	struct native_spread *s = arg;
-	uint32_t state = s->n->state[b->id];
-	struct native_shape *shape = native_shape_in(s->n, state);
+	const uint32_t *ids = s->n->objects.base;
+	uint64_t near = 0;
+	taddr at = 0;
 
-	if (!shape || !shape->type || shape->is_guess)
-		return NULL;
-	native_compile(s->n, shape->type);
-	if (shape->type->n_slots)
-		queue_block(s, b->id, b->at);
-	return s->err;
+	for (uint64_t i = 0; i < s->n->objects.n; i++) {
+		const struct native_shape *shape = native_shape_in(s->n, s->n->state[ids[i]]);
+
+		if (!shape || !shape->type || shape->is_guess)
+			continue;
+		native_compile(s->n, shape->type);
+		if (!shape->type->n_slots)
+			continue;
+		if (s->next.n_blocks < s->n->few) /* else they are found in the bitmap */
+			start_of(s, ids[i], &near, &at);
+		queue_block(s, ids[i], at);
+	}
 }
 
 /* ---- claims */
@@ -1022,10 +1038,10 @@ struct err *native_spread(struct native *n, struct err *(*roots)(struct native *
 		return err;
 	native_join_begin(n);
 	err = roots(n, &s);
-	if (!err)
-		err = native_each_object(n, on_known, &s);
-	if (!err)
+	if (!err) {
+		queue_objects(&s);
 		err = native_spread_on(&s);
+	}
 	if (!err)
 		err = native_rule_seeds(n, &s);
 	if (err)
