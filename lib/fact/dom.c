@@ -465,7 +465,7 @@ static void dominate_leaves(const struct graph *g, const struct subset *inner,
 
 				if (e + AHEAD < g->m)
 					__builtin_prefetch(&idom[EDGE_NODE(g->dst[e + AHEAD])], 1);
-				if (bit_get(inner->set, to) || !idom[to])
+				if (bit_get(inner->set, to) || !idom[to] || idom[to] == pre[no])
 					continue;
 				idom[to] = idom[to] == NODE_NONE ?
 						   pre[no] :
