@@ -139,7 +139,7 @@ static struct err *add_damage(struct run *run, const struct heap_info *info)
 					.message = info->damage[i].what,
 					.suspect = -1 };
 
-		if (!vec_push(&run->report.findings, &f))
+		if (!info->damage[i].in_flight && !vec_push(&run->report.findings, &f))
 			return &err_nomem;
 	}
 	return NULL;
@@ -166,14 +166,25 @@ static bool copy_settings(struct arena *mem, const struct heap_info *info, struc
 	return row->settings;
 }
 
+/* What an operation under way explains is none. */
+static uint64_t checks_failed(const struct heap_info *info)
+{
+	uint64_t n = info->checks_failed;
+
+	for (size_t i = 0; i < info->n_damage && n; i++)
+		n -= info->damage[i].in_flight != 0;
+	return n;
+}
+
 /* By how much of what its structures say of each other holds. */
 static enum confidence confidence_in(const struct heap_info *info)
 {
 	enum { CHECKS = 8 };
+	uint64_t failed = checks_failed(info);
 
-	if (info->checks_failed > info->checks_passed / CHECKS || info->checks_passed < CHECKS)
+	if (failed > info->checks_passed / CHECKS || info->checks_passed < CHECKS)
 		return CONF_GUESS;
-	return info->checks_failed ? CONF_PATTERN : CONF_RUNTIME;
+	return failed ? CONF_PATTERN : CONF_RUNTIME;
 }
 
 static struct err *describe_heap(struct run *run, const struct heap_info *info)
@@ -193,7 +204,7 @@ static struct err *describe_heap(struct run *run, const struct heap_info *info)
 		.idle = info->idle,
 		.returned = info->returned,
 		.checks_passed = info->checks_passed,
-		.checks_failed = info->checks_failed,
+		.checks_failed = checks_failed(info),
 		.knows_returnable = info->knows_returnable,
 		.n_arenas = info->n_arenas,
 		.n_classes = info->n_classes,

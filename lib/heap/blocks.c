@@ -11,6 +11,7 @@
 #include "base/search.h"
 #include "base/vec.h"
 #include "heap/blocks.h"
+#include "heap/in_flight.h"
 #include "image/resident.h"
 
 enum { CLAIM_PAGE = 4096, HEAPS_MAX = 1024 };
@@ -470,8 +471,10 @@ static struct err *build_all(struct build *build)
 		err = number_bits(build);
 	if (!err)
 		err = tell_units(build);
-	for (size_t i = 0; !err && i < b->n_heaps; i++)
+	for (size_t i = 0; !err && i < b->n_heaps; i++) {
 		b->heaps[i].info = b->heaps[i].ops->info(b->heaps[i].ctx);
+		in_flight_settle(b->env, b->img, b->heaps[i].info);
+	}
 	return err;
 }
 

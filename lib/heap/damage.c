@@ -6,25 +6,33 @@
 
 #include "base/vec.h"
 
-static void keep(struct damages *d, const struct heap_damage *damage)
+enum { BESIDE = 16 }; /* a header */
+
+static void keep(struct damages *d, struct env *env, const struct heap_damage *damage)
 {
-	if (d->n >= DAMAGE_MAX || !vec_push(d, damage))
-		free(damage->what);
+	if (d->n < DAMAGE_MAX && vec_push(d, damage))
+		return;
+	diag(env, "heap/corrupt", damage->at, "%s", damage->what);
+	free(damage->what);
 }
 
-void damage_add_words(struct damages *d, struct env *env, taddr at, char *words)
+void damage_add_words(struct damages *d, struct env *env, taddr at, taddr other, char *words)
 {
-	if (!words)
-		return;
-	diag(env, "heap/corrupt", at, "%s", words);
-	keep(d, &(struct heap_damage){ at, words });
+	taddr low = at < other ? at : other, high = at < other ? other : at;
+
+	if (words)
+		keep(d, env,
+		     &(struct heap_damage){ .at = at,
+					    .low = low < BESIDE ? 0 : low - BESIDE,
+					    .high = high > UINT64_MAX - BESIDE ? high : high + BESIDE,
+					    .what = words });
 }
 
 void damage_vadd(struct damages *d, struct env *env, taddr at, const char *fmt, va_list args)
 {
 	char *words;
 
-	damage_add_words(d, env, at, vasprintf(&words, fmt, args) < 0 ? NULL : words);
+	damage_add_words(d, env, at, at, vasprintf(&words, fmt, args) < 0 ? NULL : words);
 }
 
 void damage_add(struct damages *d, struct env *env, taddr at, const char *fmt, ...)
@@ -36,10 +44,10 @@ void damage_add(struct damages *d, struct env *env, taddr at, const char *fmt, .
 	va_end(args);
 }
 
-void damages_move(struct damages *to, struct damages *from)
+void damages_move(struct damages *to, struct env *env, struct damages *from)
 {
 	for (size_t i = 0; i < from->n; i++)
-		keep(to, &from->v[i]);
+		keep(to, env, &from->v[i]);
 	free(from->v);
 	*from = (struct damages){ 0 };
 }

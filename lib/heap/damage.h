@@ -15,13 +15,16 @@ struct damages {
 	size_t n, cap;
 };
 
-/* diag()s it as heap/corrupt and, when it is among the first, keeps it. */
+/* Keeps it when it is among the first, to be told later; else it is diag()'ed as heap/corrupt. */
 void damage_add(struct damages *d, struct env *env, taddr at, const char *fmt, ...) PRINTF(4, 5);
 void damage_vadd(struct damages *d, struct env *env, taddr at, const char *fmt, va_list args);
-/* The same with words that become the list's; NULL, out of memory, adds nothing. */
-void damage_add_words(struct damages *d, struct env *env, taddr at, char *words);
+/*
+ * The same with words that become the list's, of the memory from `at` to `other`, in either order.  NULL
+ * words, out of memory, add nothing.
+ */
+void damage_add_words(struct damages *d, struct env *env, taddr at, taddr other, char *words);
 /* What `from` kept goes to the end of `to`; `from` is empty after it. */
-void damages_move(struct damages *to, struct damages *from);
+void damages_move(struct damages *to, struct env *env, struct damages *from);
 void damages_free(struct damages *d);
 
 #endif

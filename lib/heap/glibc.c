@@ -352,7 +352,7 @@ static const struct heap_info *glibc_info(void *ctx)
 		struct glibc_piece *p = &g->pieces.v[i];
 		uint64_t bytes = p->end - p->start;
 
-		damages_move(&g->damage, &p->damage);
+		damages_move(&g->damage, g->env, &p->damage);
 		info->n_used += p->n_used;
 		info->used += p->used;
 		info->n_free += p->n_free;

@@ -254,8 +254,8 @@ struct glibc {
 void glibc_sort_pieces(struct glibc *g);
 struct glibc_piece *glibc_piece_at(struct glibc *g, taddr at); /* pieces must be sorted */
 size_t glibc_listed_from(const struct glibc *g, taddr mem); /* the first at or behind it */
-/* Damage of a piece, found by its walk. Takes ownership of `what`. */
-void glibc_piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, char *what);
+/* Damage of a piece, found by its walk, of the memory from `at` to `other`. Takes ownership of `what`. */
+void glibc_piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, taddr other, char *what);
 /* Records damage at an address, in words, once; keeps the first few of them. */
 void glibc_damage(struct glibc *g, taddr at, const char *fmt, ...) PRINTF(3, 4);
 

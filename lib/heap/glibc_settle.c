@@ -374,7 +374,7 @@ static void split(struct settle *s, const struct doubt *d)
 		block_sink_add(s->sink, at + CHUNK_HEADER, true);
 		p->n_used++;
 	}
-	glibc_piece_damage(s->g, p, d->in.chunk, glibc_inner_words(&d->in));
+	glibc_piece_damage(s->g, p, d->in.chunk, d->in.end, glibc_inner_words(&d->in));
 }
 
 /* --- chunks that are free by one flag alone ----------------------------------------------------- */
@@ -416,7 +416,7 @@ static void retake_unlisted(struct glibc *g, struct glibc_piece *p, struct block
 		p->free -= size;
 		p->n_used++;
 		p->used += size;
-		glibc_piece_damage(g, p, next,
+		glibc_piece_damage(g, p, next, at,
 				   text_format("chunk at 0x%lx: it says that the block before it is free, "
 					       "which hangs in no list; likely an overrun of the block at 0x%lx",
 					       next, mem));

@@ -46,10 +46,10 @@ static inline void bits_add(struct cursor_bits *c, taddr mem, bool used)
 	c->used |= (uint64_t)used << (grain & 63);
 }
 
-void glibc_piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, char *what)
+void glibc_piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, taddr other, char *what)
 {
 	p->failed++;
-	damage_add_words(&p->damage, g->env, at, what);
+	damage_add_words(&p->damage, g->env, at, other, what);
 }
 
 static char *bad_header_words(const struct glibc_piece *p, taddr at, uint64_t header, taddr prev,
@@ -189,7 +189,7 @@ static taddr leap_back(struct walk *walk, taddr at)
 	back = resync(walk->p, &walk->w, walk->prev + CHUNK_HEADER, limit);
 	if (back >= limit)
 		return at;
-	glibc_piece_damage(walk->g, walk->p, walk->prev,
+	glibc_piece_damage(walk->g, walk->p, walk->prev, at,
 			   bad_size_words(walk->prev, at - walk->prev, back - walk->prev));
 	uncount(walk->p, walk->prev_used, at - walk->prev);
 	walk->p->n_used++;
@@ -227,7 +227,7 @@ static taddr mend_free(struct walk *walk, taddr at)
 	size = glibc_size_by_end(&walk->w, walk->p, prev);
 	if (!size)
 		return at;
-	glibc_piece_damage(walk->g, walk->p, prev,
+	glibc_piece_damage(walk->g, walk->p, prev, at,
 			   text_format("free chunk at 0x%" PRIx64 ": bad size 0x%" PRIx64
 				       ", 0x%" PRIx64 " at its end; likely an overrun of the block "
 				       "before it",
@@ -287,13 +287,13 @@ static void add_unproved(struct walk *walk, taddr at, uint64_t size, uint64_t fo
 	walk->prev_used = !chunk_is_linked(&walk->w, at);
 	if (walk->prev_used) {
 		walk->suspect = next;
-		glibc_piece_damage(walk->g, walk->p, next,
+		glibc_piece_damage(walk->g, walk->p, next, at,
 			     text_format("chunk at 0x%" PRIx64
 					 ": it says that the block before it is free, which hangs "
 					 "in no list; likely an overrun of the block at 0x%" PRIx64,
 					 next, at + CHUNK_HEADER));
 	} else {
-		glibc_piece_damage(walk->g, walk->p, at,
+		glibc_piece_damage(walk->g, walk->p, at, next,
 			     text_format("free chunk at 0x%" PRIx64 ": size 0x%" PRIx64
 					 ", but 0x%" PRIx64
 					 " at its end; likely a write into freed memory",
@@ -347,7 +347,7 @@ static uint64_t bypass(struct walk *walk, taddr at, uint64_t size)
 		next += chunk_size(header);
 	if (next <= end)
 		return size;
-	glibc_piece_damage(walk->g, walk->p, at, bad_size_words(at, size, back - at));
+	glibc_piece_damage(walk->g, walk->p, at, end, bad_size_words(at, size, back - at));
 	return back - at;
 }
 
@@ -367,7 +367,7 @@ static uint64_t proper_size(struct walk *walk, taddr at, uint64_t size, uint64_t
 	if (!glibc_find_inner(walk->g, p, &walk->w, at, at + size, &in))
 		return is_used ? size : bypass(walk, at, size);
 	if (in.proved || (at == walk->suspect && !chunk_is_linked(&walk->w, at))) {
-		glibc_piece_damage(walk->g, p, at, glibc_inner_words(&in));
+		glibc_piece_damage(walk->g, p, at, at + size, glibc_inner_words(&in));
 		return in.inner - at;
 	}
 	if (is_used && p->doubts.n < DOUBTS_MAX && !chunk_is_linked(&walk->w, at))
@@ -398,7 +398,7 @@ static bool flags_fit(uint64_t header, uint64_t next_header, uint64_t flags)
 static void note_flags(struct walk *walk, taddr at, uint64_t header)
 {
 	walk->suspect = at;
-	glibc_piece_damage(walk->g, walk->p, at,
+	glibc_piece_damage(walk->g, walk->p, at, at,
 			   text_format("chunk at 0x%" PRIx64 ": header 0x%" PRIx64
 				       " names another arena; likely an overrun of the block before it",
 				       at, header));
@@ -422,7 +422,7 @@ static taddr step_over(struct walk *walk, taddr at, taddr stop, uint64_t header)
 		next = leap_back(walk, at);
 	if (next != at)
 		return next;
-	glibc_piece_damage(walk->g, p, at,
+	glibc_piece_damage(walk->g, p, at, walk->prev ? walk->prev : at,
 		     bad_header_words(p, at, header, walk->prev, walk->prev_used));
 	next = resync(p, &walk->w, at, p->end);
 	add_damaged(walk, at, next);
@@ -560,7 +560,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 /* A list leads to where the walk met no chunk. */
 static void listed_inside(struct glibc *g, struct glibc_piece *p, const struct glibc_listed *l)
 {
-	glibc_piece_damage(g, p, l->mem - CHUNK_HEADER,
+	glibc_piece_damage(g, p, l->mem - CHUNK_HEADER, l->mem,
 			   text_format("free chunk at 0x%" PRIx64 " (%s): the chunks before it do not "
 				       "lead to it; likely an overrun of one of them",
 				       l->mem - CHUNK_HEADER, glibc_where_names[l->where]));
@@ -572,7 +572,7 @@ static void listed_in_use(struct glibc *g, struct glibc_piece *p, const struct g
 {
 	taddr next = l->mem - CHUNK_HEADER + chunk_size(header);
 
-	glibc_piece_damage(g, p, next,
+	glibc_piece_damage(g, p, next, l->mem,
 			   text_format("chunk at 0x%" PRIx64
 				       ": it says that the block before it is in use, which hangs in "
 				       "a bin (%s); likely a stray write",

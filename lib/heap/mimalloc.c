@@ -359,7 +359,7 @@ static void sum_page(struct mi_heap *h, struct mi_page *p, struct where_total in
 		a->largest_free = p->block_size;
 	h->passed += p->passed;
 	h->failed += p->failed;
-	damages_move(&h->damage, &p->damage);
+	damages_move(&h->damage, h->env, &p->damage);
 }
 
 /* mi_version() is one instruction that loads a number: 209, 3208 or 30403. */

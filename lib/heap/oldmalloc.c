@@ -234,7 +234,7 @@ static void sum_run(struct old_heap *h, struct old_run *r)
 		a->largest_free = r->largest_free;
 	h->passed += r->passed;
 	h->failed += r->failed;
-	damages_move(&h->damage, &r->damage);
+	damages_move(&h->damage, h->env, &r->damage);
 }
 
 static void check_binned(struct old_heap *h, uint64_t n_free)

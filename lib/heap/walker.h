@@ -132,9 +132,11 @@ struct heap_info {
 	struct heap_setting settings[4];
 	size_t n_settings;
 	uint64_t checks_passed, checks_failed; /* invariants evaluated */
-	/* Damage, each with a place: also diag()'ed by the walker under code "heap/corrupt". */
+	/* Damage, each with a place: diag()'ed when all is walked (heap/in_flight.h). */
 	struct heap_damage {
 		taddr at;
+		taddr low, high; /* the memory that it is about */
+		uint32_t in_flight; /* the thread that was at work on that; 0: none */
 		char *what; /* "chunk at 0x..: size 0x31 runs past top 0x..; likely an overrun of the block at 0x.." */
 	} *damage;
 	size_t n_damage;
