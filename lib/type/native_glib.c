@@ -34,7 +34,6 @@ enum {
 	NODE_BYTES = 40,
 	NODE_VALUE = 8,
 	NODE_LEFT = 16,
-	NODE_RIGHT = 24,
 	NODE_BALANCE = 32,
 	HEIGHT_MAX = 40,
 	TREE_LEAST = 3, /* nodes: fewer are like too much else */
@@ -119,6 +118,16 @@ static bool is_table(const struct native *n, const uint8_t *b, const struct tabl
 	       is_function(n, load_u64(b + 80), true) && is_function(n, load_u64(b + 88), true);
 }
 
+/* Whether each is in use: what it is tells of the key. */
+static void keep_hashes(const struct native *n, const struct table *t, const uint8_t *hashes)
+{
+	for (uint64_t i = 0; i < t->size && n->img->shadow; i += 2) {
+		uint64_t first = load_u32(hashes + 4 * i), second = load_u32(hashes + 4 * i + 4);
+
+		image_keep_as(n->img, t->hashes + 4 * i, (first > 1 ? 2 : first) | (second > 1 ? 2ull : second) << 32);
+	}
+}
+
 static bool counts_hashes(struct native *n, const struct table *t)
 {
 	uint64_t avail = 0, used = 0;
@@ -129,7 +138,7 @@ static bool counts_hashes(struct native *n, const struct table *t)
 	for (uint64_t i = 0; i < t->size; i++)
 		used += load_u32(hashes + 4 * i) > 1; /* 0: empty, 1: taken out */
 	if (used == t->nodes)
-		image_keep_exact(n->img, hashes, 4 * t->size);
+		keep_hashes(n, t, hashes);
 	return used == t->nodes;
 }
 
@@ -164,16 +173,17 @@ static struct err *on_table(struct glib *g, const struct native_block *b, const 
 
 /* ---- trees */
 
-static bool read_node(const struct native *n, taddr at, uint64_t *ret_words)
+/* Its children: left, right; 0: there is none on that side. */
+static bool read_node(const struct native *n, taddr at, taddr *ret)
 {
-	uint8_t balance, left, right;
+	uint8_t flags[3]; /* balance, and whether there is a left and a right one: else that is a thread */
 
-	if (block_of(n, at, NODE_BYTES) == BLOCK_NONE || image_read(n->img, at, ret_words, NODE_BYTES))
+	if (block_of(n, at, NODE_BYTES) == BLOCK_NONE || image_read(n->img, at + NODE_LEFT, ret, 2 * sizeof(*ret)) ||
+	    image_read(n->img, at + NODE_BALANCE, flags, sizeof(flags)))
 		return false;
-	balance = (uint8_t)ret_words[4];
-	left = (uint8_t)(ret_words[4] >> 8);
-	right = (uint8_t)(ret_words[4] >> 16);
-	return (uint8_t)(balance + 1) <= 2 && left <= 1 && right <= 1;
+	for (unsigned i = 0; i < 2; i++)
+		ret[i] = flags[1 + i] ? ret[i] : 0;
+	return (uint8_t)(flags[0] + 1) <= 2 && flags[1] <= 1 && flags[2] <= 1;
 }
 
 /* All nodes, as many as there must be; `g` NULL: they are only counted. */
@@ -185,18 +195,17 @@ static bool walk_tree(struct native *n, taddr root, uint64_t nodes, struct glib 
 
 	while (depth) {
 		taddr at = stack[--depth];
-		uint64_t words[NODE_BYTES / 8];
+		taddr children[2];
 
-		if (seen++ == nodes || !read_node(n, at, words) || depth + 2 > ARRAY_SIZE(stack))
+		if (seen++ == nodes || !read_node(n, at, children) || depth + 2 > ARRAY_SIZE(stack))
 			return false;
 		if (g)
 			*ret_err = assign(g, block_at(n->blocks, at), GLIB_TREE_NODE);
 		if (g && *ret_err)
 			return false;
-		if (words[4] >> 8 & 0xff)
-			stack[depth++] = words[NODE_LEFT / 8];
-		if (words[4] >> 16 & 0xff)
-			stack[depth++] = words[NODE_RIGHT / 8];
+		for (unsigned i = 0; i < 2; i++)
+			if (children[i])
+				stack[depth++] = children[i];
 	}
 	return seen == nodes;
 }

@@ -10,7 +10,6 @@
 
 #include "base/guard.h"
 #include "base/vec.h"
-#include "image/shadow.h"
 #include "type/native.h"
 #include "type/noter.h"
 
@@ -89,7 +88,6 @@ static struct err *add_value(struct slack_finder *f, const struct native_type *t
 	for (uint32_t i = 0; i < type->n_stores && !err; i++) {
 		struct native_use use;
 
-		image_keep_exact(f->n->img, value, type->dbg->size);
 		if (native_use_of(f->n, &type->stores[i], at, value, type->dbg->size, &use))
 			err = add_use(f, &use);
 	}
@@ -200,22 +198,38 @@ static struct err *give(struct slack_finder *f, struct note_sink *sink)
 	return err;
 }
 
+/* Whether blocks of some type have containers, and arrays are among these: of others no container has a say. */
+static void look_at_types(const struct slack_finder *f, bool *ret_any, bool *ret_arrays)
+{
+	for (size_t i = 0; i < f->n->by_id.n; i++) {
+		const struct native_shape *shape = f->n->by_id.v[i];
+
+		if (!shape || shape->is_guess || !shape->type || !has_stores(f->n, shape->type))
+			continue;
+		*ret_any = true;
+		*ret_arrays |= shape->kind != NATIVE_VALUE;
+	}
+}
+
 static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks, const struct graph *g,
 			struct note_sink *sink)
 {
 	extern const struct typer_ops typer_native;
 	_cleanup_(finder_fini) struct slack_finder f = { .env = env, .g = g };
-	struct err *err;
+	bool any = false, arrays = false;
+	struct err *err = NULL;
 
 	(void)img;
 	f.n = typing_context(sink->typing, &typer_native);
 	if (!f.n || !f.n->has_dwarf || !blocks->grains.n || !g->types)
 		return NULL;
-	err = native_each(f.n, find_live, &f);
-	if (!err)
+	look_at_types(&f, &any, &arrays);
+	if (arrays)
+		err = native_each(f.n, find_live, &f);
+	if (arrays && !err)
 		err = native_each_variable(f.n, g, find_variable_live, &f);
 	native_live_sort(&f.live);
-	if (!err)
+	if (any && !err)
 		err = native_each(f.n, find_slack, &f);
 	if (!err)
 		err = native_each_variable(f.n, g, find_variable_slack, &f);

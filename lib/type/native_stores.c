@@ -127,20 +127,26 @@ static bool vector_use(const uint8_t *w, struct native_use *u)
 }
 
 /* `at`: where short ones are themselves. */
-static bool string_use(const uint8_t *w, taddr at, struct native_use *u)
+static bool string_use(struct native *n, const uint8_t *w, taddr at, struct native_use *u)
 {
+	bool is_long = load_u64(w) != at + 16;
+
+	image_keep_bytes(n->img, w, is_long ? 24 : 8);
 	u->start = load_u64(w);
 	u->used = load_u64(w + 8) + 1; /* the zero behind it */
 	u->room = load_u64(w + 16) + 1;
-	return u->start != at + 16;
+	return is_long;
 }
 
-static bool libcxx_string_use(const uint8_t *w, struct native_use *u)
+static bool libcxx_string_use(struct native *n, const uint8_t *w, struct native_use *u)
 {
+	bool is_long = w[0] & 1;
+
+	image_keep_exact(n->img, w, is_long ? 24 : 1);
 	u->start = load_u64(w + 16);
 	u->used = load_u64(w + 8) + 1;
 	u->room = load_u64(w) & ~1ull;
-	return w[0] & 1; /* else it is a short one */
+	return is_long; /* else its characters are here */
 }
 
 /* Of the pointers to its buffers; an empty one has a buffer for nothing. */
@@ -182,13 +188,14 @@ bool native_use_of(struct native *n, const struct native_store *store, taddr at,
 		return native_rust_use(n, value, size, store->slot, ret) && ret->used <= ret->room;
 	if (store->offset > size || size - store->offset < bytes_of[store->kind])
 		return false;
+	if (store->kind == STORE_STRING)
+		return string_use(n, w, at + store->offset, ret) && ret->used <= ret->room;
+	if (store->kind == STORE_LIBCXX_STRING)
+		return libcxx_string_use(n, w, ret) && ret->used <= ret->room;
+	image_keep_bytes(n->img, w, bytes_of[store->kind]);
 	switch (store->kind) {
 	case STORE_VECTOR:
 		return vector_use(w, ret);
-	case STORE_STRING:
-		return string_use(w, at + store->offset, ret) && ret->used <= ret->room;
-	case STORE_LIBCXX_STRING:
-		return libcxx_string_use(w, ret) && ret->used <= ret->room;
 	case STORE_DEQUE:
 		return deque_use(n, w, ret) && ret->used <= ret->room;
 	default:
