@@ -172,13 +172,13 @@ static struct err *open_stages(struct run *run, enum stage last)
 		err = shrink_blocks(run->image, &run->blocks);
 	if (!err)
 		err = pools_find(&run->env, run->image, &run->blocks, &run->layouts, &run->pools);
-	run->pools.rules = &run->rules;
 	if (err || last < STAGE_GRAPH)
 		return err;
 	progress(&run->env, "finding pointers", 0, 0);
 	if (opt->leaks)
 		return graph_bare_from_blocks(&run->env, run->image, &run->blocks, &run->graph);
-	return graph_from_blocks(&run->env, run->image, &run->blocks, &run->pools, &run->graph);
+	return graph_from_blocks(&run->env, run->image, &run->blocks,
+				 &(struct hints){ &run->pools, &run->rules }, &run->graph);
 }
 
 void run_start(struct run *run, const struct options *opt)

@@ -16,6 +16,7 @@
 #include "type/look.h"
 #include "type/noter.h"
 #include "type/pieces.h"
+#include "type/pools.h"
 #include "type/rooter.h"
 #include "type/row_slots.h"
 #include "type/scan.h"
@@ -601,13 +602,13 @@ static void guard_graph(struct graph **g)
 
 /* What blocks are, and what runtimes know of them, by typers and noters. */
 static struct err *tell_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
-			       const struct pools *pools, struct graph *g)
+			       const struct hints *hints, struct graph *g)
 {
 	struct context *c = g->ctx;
 	struct err *err;
 
 	progress(env, "finding types", 0, 0);
-	err = typing_run(env, img, blocks, pools, g, typer_registry, &c->typing);
+	err = typing_run(env, img, blocks, hints, g, typer_registry, &c->typing);
 	image_leave_all(img);
 	if (err)
 		return err;
@@ -620,7 +621,7 @@ static struct err *tell_blocks(struct env *env, const struct image *img, const s
 }
 
 static struct err *make_graph(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct pools *pools, bool bare, struct graph **ret)
+			      const struct hints *hints, bool bare, struct graph **ret)
 {
 	struct scan s = scan_init(img, blocks);
 	_cleanup_(guard_graph) struct graph *g = calloc(1, sizeof(*g));
@@ -636,7 +637,7 @@ static struct err *make_graph(struct env *env, const struct image *img, const st
 	err = col_fixed(env, sizeof(struct context), 1, "graph", &ctx);
 	if (err)
 		return err;
-	*(struct context *)ctx.base = (struct context){ .img = img, .labels = { .img = img }, .pools = pools, .graph = g, .scan = s };
+	*(struct context *)ctx.base = (struct context){ .img = img, .labels = { .img = img }, .pools = hints ? hints->pools : NULL, .graph = g, .scan = s };
 	g->ctx = ctx.base;
 	graph_own(g, &ctx);
 	err = add_roots(env, &s, blocks, g);
@@ -648,7 +649,7 @@ static struct err *make_graph(struct env *env, const struct image *img, const st
 		return err;
 	own_edges(g, &edges);
 	count_live(g);
-	err = bare ? NULL : tell_blocks(env, img, blocks, pools, g);
+	err = bare ? NULL : tell_blocks(env, img, blocks, hints, g);
 	if (err)
 		return err;
 	*ret = take(&g);
@@ -656,9 +657,9 @@ static struct err *make_graph(struct env *env, const struct image *img, const st
 }
 
 struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct pools *pools, struct graph **ret)
+			      const struct hints *hints, struct graph **ret)
 {
-	return make_graph(env, img, blocks, pools, false, ret);
+	return make_graph(env, img, blocks, hints, false, ret);
 }
 
 struct err *graph_bare_from_blocks(struct env *env, const struct image *img,

@@ -12,11 +12,11 @@
 #include "graph/graph.h"
 #include "heap/blocks.h"
 #include "image/image.h"
-#include "type/pools.h"
+#include "type/typer.h"
 
-/* `img`, `blocks` and `pools` (NULL: not looked for) must outlive the graph. */
+/* `img`, `blocks` and what `hints` has (NULL: nothing) must outlive the graph. */
 struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct pools *pools, struct graph **ret) MUST_CHECK;
+			      const struct hints *hints, struct graph **ret) MUST_CHECK;
 
 /* The same without types and notes: nothing but blocks, edges and roots. */
 struct err *graph_bare_from_blocks(struct env *env, const struct image *img,

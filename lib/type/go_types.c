@@ -51,12 +51,12 @@ static void close_typer(void *p)
 }
 
 static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct pools *pools, void **ret_ctx)
+			      const struct hints *hints, void **ret_ctx)
 {
 	struct ctx *c;
 	struct err *err;
 
-	(void)pools;
+	(void)hints;
 	*ret_ctx = NULL;
 	if (!img->go || !img->go->types)
 		return NULL;

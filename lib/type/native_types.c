@@ -9,7 +9,6 @@
 #include "base/vec.h"
 #include "image/resident.h"
 #include "type/native.h"
-#include "type/pools.h"
 
 enum {
 	FEW = 1 << 14,
@@ -235,14 +234,14 @@ static struct err *open_dwarf(struct native *n)
 }
 
 static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct pools *pools, void **ret_ctx)
+			      const struct hints *hints, void **ret_ctx)
 {
 	_cleanup_(guard_native) struct native *n = calloc(1, sizeof(*n));
 	struct err *err;
 
 	if (!n)
 		return &err_nomem;
-	*n = (struct native){ .env = env, .img = img, .blocks = blocks, .few = FEW, .rules = pools ? pools->rules : NULL };
+	*n = (struct native){ .env = env, .img = img, .blocks = blocks, .few = FEW, .rules = hints->rules };
 	n->steps_left = arena_alloc(&n->mem, sizeof(*n->steps_left));
 	if (!n->steps_left)
 		return &err_nomem;

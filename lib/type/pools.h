@@ -62,7 +62,6 @@ struct pools {
 		struct pool_span *v; /* by start; as far as they were found */
 		size_t n, cap;
 	} spans;
-	const struct count_rules *rules; /* what else the user says of structs of the program's own; NULL */
 	struct arena mem;
 };
 

@@ -14,7 +14,7 @@ struct ctx {
 };
 
 static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct pools *pools, void **ret_ctx)
+			      const struct hints *hints, void **ret_ctx)
 {
 	struct ctx *c;
 
@@ -22,12 +22,12 @@ static struct err *open_typer(struct env *env, const struct image *img, const st
 	(void)img;
 	(void)blocks;
 	*ret_ctx = NULL;
-	if (!pools || !pools->n)
+	if (!hints->pools || !hints->pools->n)
 		return NULL;
 	c = malloc(sizeof(*c));
 	if (!c)
 		return &err_nomem;
-	c->pools = pools;
+	c->pools = hints->pools;
 	*ret_ctx = c;
 	return NULL;
 }

@@ -23,12 +23,19 @@ struct type_columns {
 };
 
 struct pools;
+struct count_rules;
+
+/* What else is known of the process; NULLs: nothing. */
+struct hints {
+	const struct pools *pools;
+	const struct count_rules *rules; /* what the user says of structs of the program's own */
+};
 
 struct typer_ops {
 	const char *name; /* "go", "c++ vtable", "dwarf" */
 	/* NULL context: nothing for it here. */
 	struct err *(*open)(struct env *env, const struct image *img, const struct blocks *blocks,
-			    const struct pools *pools, void **ret_ctx);
+			    const struct hints *hints, void **ret_ctx);
 	struct err *(*assign)(void *ctx, struct type_columns *cols);
 	/*
 	 * How the word at `offset` of the value at `addr` (`size` bytes, of a type of this typer) is called:

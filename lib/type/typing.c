@@ -52,14 +52,14 @@ static void close_col(struct col *c)
 
 /* How many are at home. */
 static unsigned open_typers(struct env *env, const struct image *img, const struct blocks *blocks,
-			    const struct pools *pools, const struct typer_ops *const *typers,
+			    const struct hints *hints, const struct typer_ops *const *typers,
 			    struct typing *t)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; typers[i] && i < TYPERS_MAX; i++) {
 		void *ctx = NULL;
-		struct err *err = typers[i]->open(env, img, blocks, pools, &ctx);
+		struct err *err = typers[i]->open(env, img, blocks, hints, &ctx);
 
 		if (err)
 			diag_err(env, "type/typer", err_wrap(err, "types of %s", typers[i]->name));
@@ -118,18 +118,19 @@ static struct err *narrow(struct typing *t)
 }
 
 struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks,
-		       const struct pools *pools, const struct graph *graph, const struct typer_ops *const *typers,
+		       const struct hints *hints, const struct graph *graph, const struct typer_ops *const *typers,
 		       struct typing **ret)
 {
 	_cleanup_(free_typing) struct typing *t = calloc(1, sizeof(*t));
 	_cleanup_(close_col) struct col confidence = {};
+	const struct hints none = {};
 	struct err *err;
 
 	if (!t)
 		return &err_nomem;
 	*ret = NULL;
 	t->blocks = blocks;
-	if (!blocks->grains.n || !open_typers(env, img, blocks, pools, typers, t))
+	if (!blocks->grains.n || !open_typers(env, img, blocks, hints ? hints : &none, typers, t))
 		return NULL;
 	err = types_open(&t->types);
 	if (!err)

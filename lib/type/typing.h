@@ -7,9 +7,9 @@
 #include "type/typer.h"
 
 struct typing; /* NULL is fine for all of these: no typer had anything to say */
-/* Opens and runs those that are at home here; NULL in *ret when none is. `graph` needs roots alone. */
+/* Opens and runs those that are at home here; NULL in *ret when none is. `graph` needs roots alone; `hints`: NULL, none. */
 struct err *typing_run(struct env *env, const struct image *img, const struct blocks *blocks,
-		       const struct pools *pools, const struct graph *graph, const struct typer_ops *const *typers,
+		       const struct hints *hints, const struct graph *graph, const struct typer_ops *const *typers,
 		       struct typing **ret) MUST_CHECK;
 void typing_free(struct typing *t);
 

@@ -267,9 +267,9 @@ static void what_blocks_are(void **state)
 static uint32_t n_types; /* besides the unknown one */
 
 static struct err *many_open(struct env *e, const struct image *img, const struct blocks *b,
-			     const struct pools *pools, void **ret)
+			     const struct hints *hints, void **ret)
 {
-	(void)e, (void)img, (void)b, (void)pools;
+	(void)e, (void)img, (void)b, (void)hints;
 	*ret = &n_types;
 	return NULL;
 }
