@@ -38,13 +38,10 @@ static bool has_stores(struct native *n, struct native_type *type)
 	return type->n_stores;
 }
 
-/* Of a block; NULL: nothing is sure, or it has no containers. */
+/* Of a block that is looked at. */
 static struct native_shape *shape_of(const struct slack_finder *f, uint32_t id)
 {
-	type_id type = graph_type(f->g, id);
-	struct native_shape *shape = type < f->n->by_id.n ? f->n->by_id.v[type] : NULL;
-
-	return shape && !shape->is_guess && shape->type && has_stores(f->n, shape->type) ? shape : NULL;
+	return f->n->by_id.v[graph_type(f->g, id)];
 }
 
 /* The block at an address has that room; false: it is none of that size. */
@@ -112,7 +109,7 @@ static struct err *find_live(void *arg, const struct native_block *b)
 	struct slack_finder *f = arg;
 	struct native_shape *shape = shape_of(f, b->id);
 	uint64_t avail = 0;
-	const uint8_t *bytes = shape ? native_view(f->n, b->at, &avail) : NULL;
+	const uint8_t *bytes = native_view(f->n, b->at, &avail);
 
 	if (!bytes || avail < b->usable)
 		return NULL;
@@ -125,7 +122,7 @@ static struct err *find_slack(void *arg, const struct native_block *b)
 	struct native_shape *shape = shape_of(f, b->id);
 	struct native_live_iter it = { .live = &f->live };
 	uint64_t avail = 0;
-	const uint8_t *bytes = shape ? native_view(f->n, b->at, &avail) : NULL;
+	const uint8_t *bytes = native_view(f->n, b->at, &avail);
 	struct native_values v;
 	struct err *err = NULL;
 
@@ -198,17 +195,24 @@ static struct err *give(struct slack_finder *f, struct note_sink *sink)
 	return err;
 }
 
-/* Whether blocks of some type have containers, and arrays are among these: of others no container has a say. */
-static void look_at_types(const struct slack_finder *f, bool *ret_any, bool *ret_arrays)
+/* The blocks of types that have containers; arrays are among these: of others no container has a say. */
+static struct err *find_blocks(struct slack_finder *f, bool *ret_arrays)
 {
-	for (size_t i = 0; i < f->n->by_id.n; i++) {
+	_free_ bool *wanted = calloc(f->g->types->n + 1, sizeof(*wanted));
+	struct err *err = wanted ? NULL : &err_nomem;
+	bool any = false;
+
+	for (size_t i = 0; wanted && i < f->n->by_id.n && i < f->g->types->n; i++) {
 		const struct native_shape *shape = f->n->by_id.v[i];
 
-		if (!shape || shape->is_guess || !shape->type || !has_stores(f->n, shape->type))
-			continue;
-		*ret_any = true;
-		*ret_arrays |= shape->kind != NATIVE_VALUE;
+		wanted[i] = shape && !shape->is_guess && shape->type && has_stores(f->n, shape->type);
+		any |= wanted[i];
+		*ret_arrays |= wanted[i] && shape->kind != NATIVE_VALUE;
 	}
+	for (uint32_t id = 0; any && id < f->g->n && !err; id++)
+		if (wanted[graph_type(f->g, id)])
+			err = col_append(&f->n->objects, &id, 1);
+	return err;
 }
 
 static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks, const struct graph *g,
@@ -216,23 +220,26 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 {
 	extern const struct typer_ops typer_native;
 	_cleanup_(finder_fini) struct slack_finder f = { .env = env, .g = g };
-	bool any = false, arrays = false;
-	struct err *err = NULL;
+	bool arrays = false;
+	struct err *err;
 
 	(void)img;
 	f.n = typing_context(sink->typing, &typer_native);
 	if (!f.n || !f.n->has_dwarf || !blocks->grains.n || !g->types)
 		return NULL;
-	look_at_types(&f, &any, &arrays);
-	if (arrays)
-		err = native_each(f.n, find_live, &f);
+	err = col_open(env, sizeof(uint32_t), g->n, "slack", &f.n->objects);
+	if (!err)
+		err = find_blocks(&f, &arrays);
+	if (arrays && !err)
+		err = native_each_object(f.n, find_live, &f);
 	if (arrays && !err)
 		err = native_each_variable(f.n, g, find_variable_live, &f);
 	native_live_sort(&f.live);
-	if (any && !err)
-		err = native_each(f.n, find_slack, &f);
+	if (!err)
+		err = native_each_object(f.n, find_slack, &f);
 	if (!err)
 		err = native_each_variable(f.n, g, find_variable_slack, &f);
+	col_close(&f.n->objects);
 	return err ? err : give(&f, sink);
 }
 
