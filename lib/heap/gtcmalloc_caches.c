@@ -17,6 +17,7 @@
 #include "base/vec.h"
 #include "heap/gtcmalloc_fields.h"
 #include "heap/module_data.h"
+#include "image/shadow.h"
 
 enum {
 	SHIFT_MIN = 12, /* of a slab, kInitialBasePerCpuShift and up */
@@ -170,6 +171,7 @@ static bool try_slabs(struct gtcmalloc *t, struct gtc_copy *c, taddr at, const u
 	if (good < want || !has_cpus)
 		tc_damage(&t->spans, has_cpus ? begins : at, "caches of processors at 0x%lx: what is said of them at 0x%lx is overwritten",
 			   slabs, has_cpus ? begins : at);
+	image_keep(t->img, at, 24);
 	c->slabs = slabs;
 	c->slab_shift = (uint8_t)shift;
 	for (uint32_t cpu = 0; cpu < (has_cpus ? begins - stopped : GTC_CPUS_MAX) && *ret_memory; cpu++)
@@ -269,17 +271,21 @@ static bool is_shard(const struct image *img, const struct gtc_copy *c, taddr ca
 }
 
 /* shards_, num_shards_, active_shards_ */
-static bool try_shards(const struct image *img, struct gtc_copy *c, const uint8_t *words)
+static bool try_shards(const struct image *img, struct gtc_copy *c, taddr at, const uint8_t *words)
 {
 	uint64_t shards = load_u64(words), caches;
 	uint32_t n = load_u32(words + 8), active = load_u32(words + 12);
 
 	if (!n || n > SHARDS_MAX || !active || active > n || !gtc_is_metadata(shards))
 		return true;
-	for (uint32_t i = 0; i < n; i++)
-		if (image_read_u64(img, shards + (taddr)i * SHARD_SIZE, &caches) == MEM_OK && gtc_is_metadata(caches) &&
-		    is_shard(img, c, caches) && !add_cache(c, GTC_SHARD, caches, i))
+	for (uint32_t i = 0; i < n; i++) {
+		if (image_read_u64(img, shards + (taddr)i * SHARD_SIZE, &caches) != MEM_OK || !gtc_is_metadata(caches) ||
+		    !is_shard(img, c, caches))
+			continue;
+		image_keep(img, at, 16);
+		if (!add_cache(c, GTC_SHARD, caches, i))
 			return false;
+	}
 	return true;
 }
 
@@ -304,7 +310,10 @@ struct err *gtc_find_caches(struct gtcmalloc *t, struct gtc_copy *c)
 				continue;
 			if (!c->slabs && try_slabs(t, c, seg->start + i, words, &memory))
 				continue;
-			memory = memory && try_threads(t->img, c, load_u64(words)) && try_shards(t->img, c, words);
+			if (is_thread_cache(t->img, c, load_u64(words)))
+				image_keep(t->img, seg->start + i, 8);
+			memory = memory && try_threads(t->img, c, load_u64(words)) &&
+				 try_shards(t->img, c, seg->start + i, words);
 		}
 	}
 	return memory ? NULL : &err_nomem;

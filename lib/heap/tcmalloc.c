@@ -410,9 +410,13 @@ static bool area_ranges(const struct tcmalloc *t, const struct tcm_copy *c, stru
 
 		if (!seg->bytes || !(seg->flags & SEG_W) || seg->module < 0 || &img->modules[seg->module] != c->module)
 			continue;
-		for (uint64_t at = 0; n >= 32 && at <= n - 32; at += 8)
-			if (area_at(t, seg->bytes + at, r, known, &start) && !add_range(r, start, OWN_GAP))
+		for (uint64_t at = 0; n >= 32 && at <= n - 32; at += 8) {
+			if (!area_at(t, seg->bytes + at, r, known, &start))
+				continue;
+			image_keep(img, seg->start + at, 32);
+			if (!add_range(r, start, OWN_GAP))
 				return false;
+		}
 	}
 	return true;
 }

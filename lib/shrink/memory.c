@@ -5,7 +5,6 @@
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
-#include "heap/module_data.h"
 #include "image/cxx.h"
 #include "shrink/shrink.h"
 #include "type/scan.h"
@@ -108,25 +107,6 @@ static struct err *owned_find(const struct blocks *b, struct owned *ret)
 	return err;
 }
 
-/* A library that has the allocator's name holds nothing else: libjemalloc.so.2. */
-static bool is_library_of(const struct image *img, const struct segment *seg, const char *allocator)
-{
-	int32_t no = image_data_module(img, seg);
-	const struct module *m = no < 0 ? NULL : &img->modules[no];
-
-	return m && !m->is_exe && strstr(module_base_name(m), allocator);
-}
-
-static void keep_library(const struct image *img, const char *allocator)
-{
-	struct module_data d = module_data(img);
-	const struct segment *seg;
-
-	while ((seg = module_data_next(&d)))
-		if (is_library_of(img, seg, allocator))
-			image_keep(img, seg->start, seg->end - seg->start);
-}
-
 static struct err *keep_own(const struct image *img, const struct blocks *b, const struct owned *o)
 {
 	struct err *err = NULL;
@@ -136,8 +116,6 @@ static struct err *keep_own(const struct image *img, const struct blocks *b, con
 	for (size_t i = 0; i < b->n_heaps && !err; i++) {
 		const struct heap *h = &b->heaps[i];
 
-		if (!h->ops->precise)
-			keep_library(img, h->ops->name);
 		if (h->ops->keep)
 			err = h->ops->keep(h->ctx, b);
 	}

@@ -334,6 +334,32 @@ def test_no_secret_is_left_in_digests(planted, salt, tmp_path):
 	assert comparable(report(tmp_path / "core"), duplicates=True) == comparable(report(core), duplicates=True)
 
 
+# A library of the program's own, whose data have one.
+LIBRARY = """
+char data[] = "ghp_in_data_of_a_library_0123456789";
+char bss[64];
+__attribute__((constructor)) static void fill(void) { __builtin_strcpy(bss, "ghp_in_bss_of_a_library_01234567890"); }
+"""
+
+
+@pytest.mark.parametrize("preloaded", PRELOADED)
+def test_a_name_makes_no_library_an_allocators(program, tmp_path, preloaded):
+	"""What stays of an allocator's variables is what its walker goes by, not all that is called like it."""
+	library = pathlib.Path("/usr/lib/x86_64-linux-gnu", preloaded)
+	if not library.exists():
+		pytest.skip(f"{preloaded} is not installed")
+	own = tmp_path / preloaded.replace(".so", "-shop.so")
+	subprocess.run(["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", own], input=LIBRARY, text=True, check=True)
+	(tmp_path / "in").write_text("nothing to be hidden\n" * 100)	# it takes so many
+	(tmp_path / "data").write_bytes(bytes(1 << 20))
+	with running([program, tmp_path / "in", tmp_path / "made", tmp_path / "data"],
+			{"LD_PRELOAD": f"{library} {own}"}) as (pid, _words):
+		heapfx_ok("capture", pid, "--mode", "stop", "-o", tmp_path / "core.zst")
+	assert plain(tmp_path / "core.zst").count(b"ghp_in_") == 2
+	shrunk(tmp_path / "core.zst", tmp_path / "core")
+	assert plain(tmp_path / "core").count(b"ghp_in_") == 0
+
+
 @pytest.fixture(scope="module")
 def planted_go(tmp_path_factory):
 	"""(core, windows that must not be in any output, goroutines that wait forever)"""
