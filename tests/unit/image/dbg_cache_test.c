@@ -18,8 +18,8 @@ static struct dbg_var vars[] = {
 };
 static struct dbg_func funcs[] = { { 0x100, 0x180, (void *)(INFO + 0x60), false, DBG_LANG_RUST } };
 static struct dbg_named named[] = {
-	{ (void *)(INFO + 0x80), "shop::Order", 77, 48, 56, 12, false, false, DBG_LANG_CXX },
-	{ (void *)(INFO + 0xa0), "shop::Line", 78, 0, 0, 0, true, false, DBG_LANG_CXX },
+	{ (void *)(INFO + 0x80), "shop::Order", 77, 48, 56, 12, false, false, false, DBG_LANG_CXX },
+	{ (void *)(INFO + 0xa0), "line_t", 78, 0, 0, 0, true, false, true, DBG_LANG_C },
 };
 static uint32_t by_hash[] = { 0 };
 
@@ -75,6 +75,8 @@ static void round_trip(void **state)
 	assert_int_equal(r.named.v[0].outer, 56);
 	assert_int_equal(r.named.v[0].line, 12);
 	assert_true(r.named.v[1].is_declaration && !r.named.v[0].is_declaration);
+	assert_true(r.named.v[1].is_alias && !r.named.v[0].is_alias);
+	assert_int_equal(r.named.v[0].language, DBG_LANG_CXX);
 	assert_int_equal(r.by_hash.v[0], 0);
 	close_read(&r);
 }
