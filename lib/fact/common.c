@@ -13,10 +13,9 @@ static void leave_out(uint64_t *visited, node_id node)
 		bit_clear(visited, node);
 }
 
-static void mark(struct marker *m, uint64_t *late)
+static void mark(struct env *env, struct marker *m, uint64_t *late)
 {
 	const struct graph *g = m->g;
-	node_id node;
 
 	for (uint32_t i = 0; i < g->n_roots; i++) {
 		const struct root_source *source = &g->sources[g->root_source[i]];
@@ -28,8 +27,7 @@ static void mark(struct marker *m, uint64_t *late)
 		else
 			marker_mark(m, g->root_node[i]);
 	}
-	while (marker_next(m, &node))
-		marker_follow_plain(m, node, late);
+	marker_run(env, m, late);
 }
 
 static struct err *make(struct env *env, const struct graph *g, uint64_t *visited,
@@ -44,7 +42,7 @@ static struct err *make(struct env *env, const struct graph *g, uint64_t *visite
 		leave_out(visited, g->waits[i].node);
 	err = marker_open(env, g, visited, c->set_col.base, g->n_roots, &m);
 	if (!err) {
-		mark(&m, c->late_col.base);
+		mark(env, &m, c->late_col.base);
 		err = take(&m.err);
 	}
 	marker_close(&m);

@@ -37,11 +37,11 @@ void marker_grow(struct marker *m, uint64_t n);
 
 static inline void marker_mark(struct marker *m, node_id node)
 {
-	if (bit_get(m->set, node))
-		return;
-	bit_set(m->set, node);
+	uint64_t *word = &m->set[node >> 6], bit = 1ull << (node & 63), fresh = bit & ~*word;
+
+	*word |= bit;
 	m->stack[m->n] = node;
-	m->n += bit_get(m->inner, node); /* nobody can foretell it: no branch */
+	m->n += (fresh & m->inner[node >> 6]) != 0; /* nobody can foretell it: no branch */
 }
 
 /* All that its row leads to can be pushed. */
@@ -110,5 +110,11 @@ static inline void marker_follow(struct marker *m, node_id node)
 	for (; e < end; e++)
 		marker_mark(m, EDGE_NODE(m->g->dst[e]));
 }
+
+/*
+ * Visits all that is left: by plain edges, `late` getting a bit for each node that an interior one
+ * leads to; by all edges when that is NULL.  By env's threads when there is much.  m->err.
+ */
+void marker_run(struct env *env, struct marker *m, uint64_t *late);
 
 #endif

@@ -10,10 +10,9 @@
 #include "fact/parts.h"
 
 /* Notes where interior roots and the interior edges of what is reachable lead. */
-static void mark_reachable(struct marker *m, uint64_t *late)
+static void mark_reachable(struct env *env, struct marker *m, uint64_t *late)
 {
 	const struct graph *g = m->g;
-	node_id node;
 
 	for (uint32_t i = 0; i < g->n_roots; i++) {
 		if (g->root_node[i] & EDGE_INTERIOR)
@@ -21,19 +20,16 @@ static void mark_reachable(struct marker *m, uint64_t *late)
 		else
 			marker_mark(m, EDGE_NODE(g->root_node[i]));
 	}
-	while (marker_next(m, &node))
-		marker_follow_plain(m, node, late);
+	marker_run(env, m, late);
 }
 
 /* From there on by any edges: what is marked besides the reachable is possibly lost. */
-static void mark_possible(struct marker *m, const uint64_t *late)
+static void mark_possible(struct env *env, struct marker *m, const uint64_t *late)
 {
 	uint64_t at = 0;
-	node_id node;
 
-	while (marker_mark_late(m, late, &at))
-		while (marker_next(m, &node))
-			marker_follow(m, node);
+	while (!m->err && marker_mark_late(m, late, &at))
+		marker_run(env, m, NULL);
 }
 
 static void fill_reach(const struct graph *g, const uint64_t *reachable, const uint64_t *marked,
@@ -81,9 +77,9 @@ static struct err *mark_from_roots(struct env *env, const struct graph *g,
 		common_begin(f, &m);
 		if (f->common.set)
 			memcpy(late.base, f->common.late, 8 * words);
-		mark_reachable(&m, late.base);
+		mark_reachable(env, &m, late.base);
 		memcpy(reachable.base, marked.base, 8 * words);
-		mark_possible(&m, late.base);
+		mark_possible(env, &m, late.base);
 		err = take(&m.err);
 		fill_reach(g, reachable.base, marked.base, reach);
 	}

@@ -435,6 +435,83 @@ static void test_ring(void **state)
 	graph_free(g);
 }
 
+/* ---- more nodes than one thread marks alone ---- */
+
+static struct graph *wide_graph(uint32_t n)
+{
+	struct graph_builder *b;
+	struct graph *g;
+	uint64_t seed = 7;
+
+	assert_null(graph_builder_new(&env, &b));
+	for (uint32_t i = 0; i < n; i++)
+		assert_null(graph_add_node(b, 0x1000 + 16ull * i, 16));
+	for (uint32_t i = 0; i < n; i++)
+		for (unsigned k = 0, m = (unsigned)(next_random(&seed) % 4); k < m; k++) {
+			uint32_t to = (uint32_t)(next_random(&seed) % n);
+
+			assert_null(graph_add_edge(b, i, next_random(&seed) % 4 ? to : to | EDGE_INTERIOR));
+		}
+	for (unsigned i = 0; i < 8; i++)
+		assert_null(graph_add_root(b, &global, (uint32_t)(next_random(&seed) % n), 8 * i));
+	assert_null(graph_build_finish(b, &g));
+	graph_builder_free(b);
+	return g;
+}
+
+/* Node by node, in no order that matters: reached by plain edges, then by all of them. */
+static void mark_plainly(const struct graph *g, uint8_t *kind, uint8_t as, node_id *todo)
+{
+	uint64_t n = 0;
+
+	for (node_id i = 0; i < g->n; i++)
+		if (kind[i])
+			todo[n++] = i;
+	while (n) {
+		node_id i = todo[--n];
+
+		for (edge_id e = graph_row(g, i); e < graph_row(g, i + 1); e++) {
+			node_id to = EDGE_NODE(g->dst[e]);
+
+			if (kind[to] || (as == REACH_REACHABLE && g->dst[e] & EDGE_INTERIOR))
+				continue;
+			kind[to] = as;
+			todo[n++] = to;
+		}
+	}
+}
+
+static void test_many_threads(void **state)
+{
+	const uint32_t n = 400000;
+	struct graph *g = wide_graph(n);
+	uint8_t *kind = calloc(n, 1);
+	node_id *todo = calloc(n, sizeof(*todo));
+	uint64_t of_kind[REACH_KINDS] = {};
+
+	(void)state;
+	assert_true(kind && todo);
+	for (uint32_t i = 0; i < g->n_roots; i++)
+		kind[g->root_node[i]] = REACH_REACHABLE;
+	mark_plainly(g, kind, REACH_REACHABLE, todo);
+	mark_plainly(g, kind, REACH_POSSIBLE, todo);
+	for (uint32_t i = 0; i < n; i++)
+		of_kind[kind[i]]++;
+	assert_true(of_kind[REACH_REACHABLE] > n / 8 && of_kind[REACH_POSSIBLE] > n / 8 && of_kind[0] > n / 64);
+	for (env.threads = 1; env.threads < 16; env.threads *= 2) {
+		struct facts f = {};
+
+		assert_null(facts_compute(&env, g, FACT_REACH, &f));
+		for (uint32_t i = 0; i < n; i++)
+			if (kind[i] ? f.reach[i] != kind[i] : f.reach[i] != REACH_DEFINITE && f.reach[i] != REACH_INDIRECT)
+				fail_msg("%u threads, node %u: %u, not %u", env.threads, i, f.reach[i], kind[i]);
+		facts_fini(&f);
+	}
+	free(todo);
+	free(kind);
+	graph_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -443,6 +520,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_long_list, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wide_sums, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ring, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_many_threads, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,185 @@
+/*
+ * fact/marker_run.c - marks until nothing is left to visit, by several threads once there is much.
+ *
+ * Each thread has a stack of its own; who has more than enough on it leaves a chunk to those that
+ * wait.  A mark is set by one thread alone (atomic or), which then visits the node: what is marked
+ * in the end does not depend on who came first.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/par.h"
+#include "fact/marker.h"
+
+enum {
+	ALONE = 1 << 16, /* nodes before others are asked */
+	CHUNK = 512,	 /* nodes that go from one thread to another */
+	LOOKS = 64,	 /* nodes between two looks whether somebody waits */
+	CHUNKS = 16,	 /* that wait to be taken, at most */
+};
+
+struct crowd {
+	struct env *env;
+	struct marker *first; /* whose stack is the beginning */
+	uint64_t *late;
+	pthread_mutex_t lock;
+	pthread_cond_t change;
+	uint32_t present, idle; /* threads; nothing is left when all are idle */
+	uint32_t wanted;	/* idle ones that no chunk waits for; read without the lock */
+	bool done;
+	unsigned n_chunks;
+	node_id chunks[CHUNKS][CHUNK];
+};
+
+static inline bool set_first(uint64_t *set, node_id node)
+{
+	uint64_t *word = &set[node >> 6], bit = 1ull << (node & 63);
+
+	return !(__atomic_load_n(word, __ATOMIC_RELAXED) & bit) &&
+	       !(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit);
+}
+
+static inline void follow_among(struct marker *m, node_id node, uint64_t *late)
+{
+	edge_id e = graph_row(m->g, node), end = graph_row(m->g, node + 1);
+
+	for (; e < end; e++) {
+		uint32_t target = m->g->dst[e];
+
+		if (late && target & EDGE_INTERIOR) {
+			set_first(late, EDGE_NODE(target));
+		} else if (set_first(m->set, EDGE_NODE(target))) {
+			m->stack[m->n] = EDGE_NODE(target);
+			m->n += bit_get(m->inner, EDGE_NODE(target));
+		}
+	}
+}
+
+static inline void follow_alone(struct marker *m, node_id node, uint64_t *late)
+{
+	if (late)
+		marker_follow_plain(m, node, late);
+	else
+		marker_follow(m, node);
+}
+
+static void count_wanted(struct crowd *c)
+{
+	uint32_t wanted = c->idle > c->n_chunks ? c->idle - c->n_chunks : 0;
+
+	__atomic_store_n(&c->wanted, wanted, __ATOMIC_RELAXED);
+}
+
+static void give(struct crowd *c, struct marker *m)
+{
+	pthread_mutex_lock(&c->lock);
+	if (c->n_chunks < CHUNKS) {
+		m->n -= CHUNK;
+		memcpy(c->chunks[c->n_chunks++], m->stack + m->n, sizeof(c->chunks[0]));
+		count_wanted(c);
+		pthread_cond_signal(&c->change);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* Waits for a chunk; false: there will be none. */
+static bool take_chunk(struct crowd *c, struct marker *m)
+{
+	bool took = false;
+
+	pthread_mutex_lock(&c->lock);
+	c->idle++;
+	while (!c->done && !c->n_chunks && c->idle < c->present) {
+		count_wanted(c);
+		pthread_cond_wait(&c->change, &c->lock);
+	}
+	if (!c->done && c->n_chunks) {
+		memcpy(m->stack, c->chunks[--c->n_chunks], sizeof(c->chunks[0]));
+		m->n = CHUNK;
+		c->idle--;
+		took = true;
+	} else {
+		c->done = true;
+		pthread_cond_broadcast(&c->change);
+	}
+	count_wanted(c);
+	pthread_mutex_unlock(&c->lock);
+	return took;
+}
+
+static void work(struct crowd *c, struct marker *m)
+{
+	node_id node;
+
+	do {
+		for (unsigned i = 0; marker_next(m, &node); i++) {
+			follow_among(m, node, c->late);
+			if (i % LOOKS == 0 && m->n >= 2 * CHUNK &&
+			    __atomic_load_n(&c->wanted, __ATOMIC_RELAXED))
+				give(c, m);
+		}
+	} while (!m->err && take_chunk(c, m));
+	if (m->err) { /* the others need not go on */
+		pthread_mutex_lock(&c->lock);
+		c->done = true;
+		pthread_cond_broadcast(&c->change);
+		pthread_mutex_unlock(&c->lock);
+	}
+}
+
+/* One thread; the first has been counted already, so that nobody takes its absence for the end. */
+static struct err *join_in(void *arg, uint64_t index, uint64_t first, uint64_t last)
+{
+	struct crowd *c = arg;
+	struct marker m = {};
+	struct err *err;
+	bool late;
+
+	(void)first, (void)last;
+	if (!index) {
+		work(c, c->first);
+		return NULL; /* its error stays where its owner looks */
+	}
+	pthread_mutex_lock(&c->lock);
+	late = c->done;
+	c->present += !late;
+	pthread_mutex_unlock(&c->lock);
+	if (late)
+		return NULL;
+	err = marker_open(c->env, c->first->g, c->first->inner, c->first->set, CHUNK, &m);
+	m.err = err;
+	work(c, &m);
+	err = take(&m.err);
+	marker_close(&m);
+	return err;
+}
+
+void marker_run(struct env *env, struct marker *m, uint64_t *late)
+{
+	_free_ struct crowd *c = NULL;
+	struct err *err;
+	node_id node;
+
+	for (unsigned i = 0; env->threads < 2 || i < ALONE; i++) {
+		if (!marker_next(m, &node))
+			return;
+		follow_alone(m, node, late);
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		m->err = &err_nomem;
+		return;
+	}
+	*c = (struct crowd){ .env = env, .first = m, .late = late, .present = 1 };
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->change, NULL);
+	err = par_ranges(env, env->threads, 1, join_in, c);
+	if (m->err)
+		err_free(err);
+	else
+		m->err = err;
+	pthread_cond_destroy(&c->change);
+	pthread_mutex_destroy(&c->lock);
+}
