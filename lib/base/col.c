@@ -10,32 +10,60 @@
 #include "base/bits.h"
 #include "base/temp_file.h"
 
-enum { COL_STEP = 1 << 20 }; /* bytes committed at a time: one budget call a MiB */
+enum {
+	COL_STEP = 1 << 20,  /* bytes committed at a time: one budget call a MiB */
+	COL_FIRST = 16 << 20, /* bytes reserved of a column that moves; twice as many each time */
+};
 
 static uint64_t round_page(uint64_t bytes)
 {
 	return align_up(bytes, 4096);
 }
 
-struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const char *what,
-		     struct col *ret)
+/* Address space alone: what nobody may write to is not committed, however strict the system is. */
+static struct err *reserve(uint64_t bytes, const char *what, void **ret)
+{
+	void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return errno == ENOMEM ? &err_nomem : err_os(errno, "%s: mmap", what);
+	*ret = p;
+	return NULL;
+}
+
+static struct err *open_reserved(struct env *env, uint32_t elem_size, uint64_t max, uint64_t first,
+				 const char *what, struct col *ret)
 {
 	uint64_t bytes;
+	struct err *err;
 	void *p;
 
 	if (!checked_mul(max ? max : 1, elem_size, &bytes) || bytes > UINT64_MAX / 2)
 		return err_new(ERR_LIMIT, "%s: more elements than an address space holds", what);
-	p = mmap(NULL, round_page(bytes), PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return errno == ENOMEM ? &err_nomem : err_os(errno, "%s: mmap", what);
+	bytes = round_page(bytes < first ? bytes : first);
+	err = reserve(bytes, what, &p);
+	if (err)
+		return err;
 	*ret = (struct col){ .base = p,
 			     .max = max,
 			     .elem_size = elem_size,
-			     .reserved = round_page(bytes),
+			     .moves = first != UINT64_MAX,
+			     .reserved = bytes,
 			     .env = env,
 			     .what = what };
 	return NULL;
+}
+
+struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const char *what,
+		     struct col *ret)
+{
+	return open_reserved(env, elem_size, max, UINT64_MAX, what, ret);
+}
+
+struct err *col_open_moving(struct env *env, uint32_t elem_size, uint64_t max, const char *what,
+			    struct col *ret)
+{
+	return open_reserved(env, elem_size, max, COL_FIRST, what, ret);
 }
 
 /* ---- past the budget */
@@ -55,17 +83,21 @@ static struct err *past_both(const struct col *col, struct err *disk)
 		       (unsigned long long)(col->env->disk_budget >> 20));
 }
 
+/* The file's bytes from `at` on, where they belong in a column at `base`. */
+static struct err *map_part(const struct col *col, void *base, uint64_t at, uint64_t n)
+{
+	void *p = mmap((char *)base + col->anon + at, n, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_FIXED, col->spill - 1, (off_t)at);
+
+	return p == MAP_FAILED ? err_os(errno, "%s: mapping a temporary file", col->what) : NULL;
+}
+
 static struct err *map_file(struct col *col, uint64_t more)
 {
 	uint64_t at = col->committed - col->anon;
 	struct err *err = temp_file_room(col->spill - 1, at, more, tmp_dir(col), col->what);
-	void *p;
 
-	if (err)
-		return err;
-	p = mmap((char *)col->base + col->committed, more, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_FIXED, col->spill - 1, (off_t)at);
-	return p == MAP_FAILED ? err_os(errno, "%s: mapping a temporary file", col->what) : NULL;
+	return err ? err : map_part(col, col->base, at, more);
 }
 
 static void close_file(struct col *col)
@@ -108,12 +140,52 @@ static void set_cap(struct col *col)
 		col->cap = col->max;
 }
 
+/* To where `want` bytes can be reserved: its pages go along, and its file is mapped anew. */
+static struct err *move(struct col *col, uint64_t want)
+{
+	uint64_t most = round_page(col->max * col->elem_size), bytes = 2 * col->reserved;
+	struct err *err;
+	void *p;
+
+	bytes = bytes < want ? want : bytes;
+	bytes = bytes < most ? bytes : most;
+	err = reserve(bytes, col->what, &p);
+	if (!err && col->committed > col->anon)
+		err = map_part(col, p, 0, col->committed - col->anon);
+	if (err)
+		return err;
+	if (col->anon && mremap(col->base, col->anon, col->anon, MREMAP_MAYMOVE | MREMAP_FIXED,
+				p) == MAP_FAILED) {
+		munmap(p, bytes);
+		return &err_nomem;
+	}
+	munmap((char *)col->base + col->anon, col->reserved - col->anon);
+	col->base = p;
+	col->reserved = bytes;
+	return NULL;
+}
+
+/* The next bytes up to `want` may be written to. */
+static struct err *allow(struct col *col, uint64_t want)
+{
+	char *from = (char *)col->base + col->committed;
+
+	if (mprotect(from, want - col->committed, PROT_READ | PROT_WRITE))
+		return errno == ENOMEM ? &err_nomem : err_os(errno, "%s: mprotect", col->what);
+	spare_drop(&col->env->spare, want - col->committed);
+	return NULL;
+}
+
 /* Counts `n` elements in all as ours. */
 static struct err *commit(struct col *col, uint64_t n)
 {
 	uint64_t want = align_up(n * col->elem_size, COL_STEP), had = col->committed;
 	struct err *err = NULL;
 
+	if (col->moves && n * col->elem_size > col->reserved)
+		err = move(col, want);
+	if (err)
+		return err;
 	if (want > col->reserved)
 		want = col->reserved;
 	if (want <= had)
@@ -121,7 +193,11 @@ static struct err *commit(struct col *col, uint64_t n)
 	if (col->spill || !env_mem_take_some(col->env, want - had)) {
 		err = spill(col, want);
 	} else {
-		spare_drop(&col->env->spare, want - had);
+		err = allow(col, want);
+		if (err) {
+			env_mem_give(col->env, want - had);
+			return err;
+		}
 		if (want > COL_STEP) /* of a short column few pages are ever touched */
 			pages_populate((char *)col->base + had, want - had);
 		col->committed = col->anon = want;
@@ -190,8 +266,11 @@ struct err *col_sparse(struct env *env, uint32_t elem_size, uint64_t n, const ch
 	if (err)
 		return err;
 	if (env_mem_take_some(env, col.reserved)) {
-		spare_drop(&env->spare, col.reserved);
-		col.committed = col.anon = col.reserved;
+		err = allow(&col, col.reserved);
+		if (err)
+			env_mem_give(env, col.reserved);
+		else
+			col.committed = col.anon = col.reserved;
 	} else {
 		err = spill(&col, col.reserved);
 	}

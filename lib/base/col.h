@@ -3,9 +3,10 @@
  *
  * Life: open -> append -> seal -> read through `base`.  The memory is a private
  * reservation that grows in place (no copy on growth, no malloc), taken from
- * env->mem_budget as it is touched.  What is past the budget lies in a file
- * without a name in env->tmp_dir, mapped behind the rest: nobody else sees a
- * difference.  ERR_LIMIT when that is past env->disk_budget, or the disk is full.
+ * env->mem_budget, and from what the system lets be committed, as it is touched.
+ * What is past the budget lies in a file without a name in env->tmp_dir, mapped
+ * behind the rest: nobody else sees a difference.  ERR_LIMIT when that is past
+ * env->disk_budget, or the disk is full.
  * Random writes are not offered before the seal; col_fixed() is for columns
  * whose length is known and that are filled in any order.
  */
@@ -19,13 +20,14 @@
 #include "base/env.h"
 
 struct col {
-	void *base;	/* elements; never moves between open and close */
+	void *base;	/* elements; stays from open to close, but see col_open_moving() */
 	uint64_t n;	/* elements */
 	uint64_t cap;	/* elements that `committed` has room for */
-	uint64_t max;	/* elements that `reserved` has room for */
+	uint64_t max;	/* elements that `reserved` has room for, or would after moving */
 	uint32_t elem_size;
 	bool sealed;
 	bool sparse; /* its pages may never have been touched: none are left for others */
+	bool moves;  /* when it needs more than is reserved */
 	int spill;	/* the file, + 1; 0: none */
 	uint64_t anon;	/* bytes of `committed` before the file's, of the memory budget */
 	uint64_t committed, reserved; /* bytes: in memory and in the file; of the address space */
@@ -36,6 +38,9 @@ struct col {
 /* `max` elements at most are ever appended: an upper bound that costs address space only. */
 struct err *col_open(struct env *env, uint32_t elem_size, uint64_t max, const char *what,
 		     struct col *ret) MUST_CHECK;
+/* The same where the input does not bound `max`: little is reserved at first, and base moves. */
+struct err *col_open_moving(struct env *env, uint32_t elem_size, uint64_t max, const char *what,
+			    struct col *ret) MUST_CHECK;
 /* A zeroed column of exactly n elements, writable in place. */
 struct err *col_fixed(struct env *env, uint32_t elem_size, uint64_t n, const char *what,
 		      struct col *ret) MUST_CHECK;

@@ -57,9 +57,9 @@ struct err *graph_builder_new(struct env *env, struct graph_builder **ret)
 	if (!b)
 		return &err_nomem;
 	b->env = env;
-	err = col_open(env, 8, MAX_NODES + 1, "edge rows", &b->starts);
+	err = col_open_moving(env, 8, MAX_NODES + 1, "edge rows", &b->starts);
 	for (unsigned i = 0; i < N_COLS && !err; i++)
-		err = col_open(env, kinds[i].elem_size, kinds[i].max, kinds[i].what, &b->cols[i]);
+		err = col_open_moving(env, kinds[i].elem_size, kinds[i].max, kinds[i].what, &b->cols[i]);
 	if (err)
 		return err;
 	*ret = take(&b);
@@ -98,7 +98,7 @@ static void note_node(struct graph_builder *b, uint32_t node)
 struct err *graph_add_edge(struct graph_builder *b, node_id src, uint32_t dst)
 {
 	struct col *edges = &b->cols[COL_DST];
-	const uint64_t *starts = b->starts.base;
+	const uint64_t *starts;
 	const uint32_t *d = edges->base;
 	struct err *err;
 
@@ -107,6 +107,7 @@ struct err *graph_add_edge(struct graph_builder *b, node_id src, uint32_t dst)
 	err = begin_rows(b, src);
 	if (err)
 		return err;
+	starts = b->starts.base; /* which may have moved */
 	note_node(b, src);
 	note_node(b, EDGE_NODE(dst));
 	if (EDGE_NODE(dst) == src)
@@ -156,9 +157,9 @@ static struct err *all_live(struct graph_builder *b, uint64_t n)
 
 static struct err *make_rows(struct graph_builder *b, uint64_t n, struct edge_row_cols *ret)
 {
-	const uint64_t *starts = b->starts.base;
 	struct edge_row_cols rows;
 	struct err *err = begin_rows(b, n);
+	const uint64_t *starts = b->starts.base;
 
 	if (!err)
 		err = edge_rows_open(b->env, n, &rows);

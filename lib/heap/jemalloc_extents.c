@@ -375,8 +375,8 @@ struct err *je_read_extents(struct jemalloc *je)
 		if (je->img->segments[i].bytes)
 			dumped += je->img->segments[i].end - je->img->segments[i].start;
 	/* Each extent has an element of its own, of at least 8 bytes. */
-	err = col_open(je->env, sizeof(struct je_extent), dumped / 8 + 1, "jemalloc extents",
-		       &je->extents_col);
+	err = col_open_moving(je->env, sizeof(struct je_extent), dumped / 8 + 1, "jemalloc extents",
+			      &je->extents_col);
 	for (size_t i = 0; i < je->copies.n && !err; i++) {
 		struct walk w = {
 			.je = je, .copy = &je->copies.v[i], .no = (uint8_t)i, .left = dumped

@@ -18,9 +18,9 @@ struct err *tc_spans_open(struct env *env, struct tc_spans *ret)
 	struct err *err;
 
 	ret->env = env;
-	err = col_open(env, sizeof(struct tc_span), UINT32_MAX, "tcmalloc spans", &ret->col);
+	err = col_open_moving(env, sizeof(struct tc_span), UINT32_MAX, "tcmalloc spans", &ret->col);
 	return err ? err :
-		     col_open(env, sizeof(struct tc_listed), UINT32_MAX, "objects in caches",
+		     col_open_moving(env, sizeof(struct tc_listed), UINT32_MAX, "objects in caches",
 			      &ret->listed_col);
 }
 

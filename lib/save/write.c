@@ -189,7 +189,7 @@ static struct err *make_roots(struct writer *w)
 		return NULL;
 	err = col_open(w->env, 8, (uint64_t)g->n_roots + 1, "roots in words", &w->words_col);
 	if (!err)
-		err = col_open(w->env, 1, 1ull << 40, "roots in words", &w->text_col);
+		err = col_open_moving(w->env, 1, 1ull << 40, "roots in words", &w->text_col);
 	for (uint32_t i = 0; i < g->n_roots && !err; i++) {
 		err = col_append(&w->words_col, &w->text_col.n, 1);
 		if (!err)

@@ -998,7 +998,7 @@ static struct err *open_round(struct native *n, struct round *r)
 	r->few = calloc(n->few + 1, sizeof(*r->few));
 	if (!err && !r->few)
 		return &err_nomem;
-	return err ? err : col_open(n->env, sizeof(struct run), RUNS_MAX, "types", &r->runs);
+	return err ? err : col_open_moving(n->env, sizeof(struct run), RUNS_MAX, "types", &r->runs);
 }
 
 static void close_round(struct round *r)

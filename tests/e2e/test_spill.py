@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from common import HEAPFX, dump_of, environment, heapfx, heapfx_ok, report_text
+from common import HEAPFX, SANITIZED, dump_of, environment, heapfx, heapfx_ok, report_text
 
 
 @pytest.mark.parametrize("name,limit,threads", [
@@ -43,3 +43,14 @@ def test_a_disk_without_room_is_named(tmp_path):
 def test_a_directory_that_is_not_there_is_named():
 	run = heapfx("analyze", dump_of("arenas64").core, "--memory", "1M", "--tmp", "/no/such/folder")
 	assert run.status != 0 and "/no/such/folder" in run.err and run.out == ""
+
+
+# The program and its libraries take 200 MB of it before they open anything, sanitizers a part of all there is.
+@pytest.mark.skipif(SANITIZED, reason="sanitizers reserve terabytes")
+@pytest.mark.parametrize("name", ["leakzoo.kernel", "arenas64"])
+def test_address_space_is_reserved_by_what_the_dump_needs(name, tmp_path):
+	limited = ["sh", "-c", 'ulimit -v 1000000; exec "$@"', "sh", HEAPFX, "analyze", str(dump_of(name).core),
+		"--format", "json", "--threads", "2", "-o", str(tmp_path / "report"), "-o", f"result={tmp_path}/result"]
+	run = subprocess.run(limited, capture_output=True, text=True, env=environment(None), timeout=120)
+	assert (run.returncode, run.stderr) == (0, "")
+	assert (tmp_path / "report").read_text() == report_text(name)

@@ -244,6 +244,39 @@ static void columns_take_what_others_left(void **state)
 	assert_int_equal(spare_bytes(&env), 0);
 }
 
+/* In memory, and with all but the first MiBs in a file: what was there comes along. */
+static void column_moves(void **state)
+{
+	static const uint64_t budgets[] = { 1ull << 30, 8 << 20 };
+	const uint64_t n = (40 << 20) / 8;
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		struct env env;
+		struct col col;
+		struct err *err;
+
+		env_init(&env);
+		env.mem_budget = budgets[k];
+		assert_null(col_open_moving(&env, 8, n, "numbers", &col));
+		assert_true(col.reserved < n * 8 / 2);
+		for (uint64_t i = 0; i < n; i++)
+			assert_null(col_append(&col, &i, 1));
+		assert_int_equal(col.spill != 0, k);
+		err = col_append(&col, &n, 1);
+		assert_non_null(err);
+		assert_int_equal(err->kind, ERR_LIMIT);
+		err_free(err);
+		for (uint64_t i = 0; i < n; i++)
+			if (((const uint64_t *)col.base)[i] != i)
+				fail_msg("%lu", i);
+		col_seal(&col);
+		col_close(&col);
+		assert_int_equal(env.mem_used, 0);
+		env_fini(&env);
+	}
+}
+
 static void column_is_recast(void **state)
 {
 	struct env env;
@@ -367,6 +400,7 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(column_keeps_to_its_budget),
 		cmocka_unit_test(column_is_recast),
+		cmocka_unit_test(column_moves),
 		cmocka_unit_test(columns_take_what_others_left),
 		cmocka_unit_test(diags_are_counted),
 		cmocka_unit_test(ranges_do_not_depend_on_threads),
