@@ -23,6 +23,8 @@ enum {
 	STARTS_MAX = 4096,   /* of one chain that are looked for */
 	CONTROLS_MAX = 32,   /* other chunks of the size */
 	CONTROLS_SEEN = 1 << 16,
+	COMMON_DOUBTS = 8,   /* more of them, and stale headers are nothing special in this heap */
+	COMMON_SIZE = 4,     /* so many others make it a size that the program uses */
 	SIEVE = 1 << 14,
 	FAR_BACK = 1 << 16,  /* words of the index: 64 MiB */
 	PASS_BYTES = 1 << 20,
@@ -60,6 +62,7 @@ struct settle {
 		struct doubt *v;
 		size_t n, cap;
 	} doubts;
+	size_t n_doubts; /* with those that are left out */
 	struct {
 		struct wanted *v;
 		size_t n, cap;
@@ -119,6 +122,7 @@ static struct err *collect_doubts(struct settle *s)
 			if (!vec_push(&s->doubts, &doubt))
 				return &err_nomem;
 		}
+	s->n_doubts = s->doubts.n;
 	if (s->doubts.n)
 		qsort(s->doubts.v, s->doubts.n, sizeof(*s->doubts.v), by_shape);
 	for (size_t i = 0, next; i < s->doubts.n; i = next) {
@@ -266,13 +270,19 @@ static size_t first_target(const struct settle *s, taddr mem)
 	return lo;
 }
 
+/* In the chunk itself, behind the first header; or before, and it leads to the chunk's very end. */
+static bool is_inside(const struct glibc_inner *in, taddr at, taddr mem)
+{
+	return at >= (in->end - mem < CHUNK_MIN ? in->chunk : in->inner) && at < in->end;
+}
+
 /* A word `mem` that stands at `at` (0: in a register). */
 static void meet(struct settle *s, taddr at, taddr mem)
 {
 	for (size_t i = first_target(s, mem); i < s->targets.n && s->targets.v[i].mem == mem; i++) {
 		struct wanted *t = &s->targets.v[i];
 		const struct glibc_inner *in = &s->doubts.v[t->doubt].in;
-		uint8_t *flag = at >= in->inner && at < in->end ? &t->inside : &t->outside;
+		uint8_t *flag = is_inside(in, at, mem) ? &t->inside : &t->outside;
 
 		if (!__atomic_load_n(flag, __ATOMIC_RELAXED) && !(at && is_stale(s, at)))
 			__atomic_store_n(flag, 1, __ATOMIC_RELAXED);
@@ -352,13 +362,20 @@ static void count_hits(struct settle *s)
 
 /*
  * What nobody holds by its start, while others of its size are held inside at the same place, too, is
- * an object behind data of its library's (a GObject, a GParamSpec).
+ * an object behind data of its library's (a GObject, a GParamSpec).  Memory that was several chunks
+ * before, and is not all written to since, has headers left, and stale pointers to them lie in memory of
+ * the same kind: where much of the heap is so, sizes that the program uses are believed, for an overrun
+ * makes such a one by chance alone.
  */
-static bool is_several(const struct doubt *d)
+static bool is_several(const struct settle *s, const struct doubt *d)
 {
+	unsigned common = d->n_starts == 1 ? 1 : COMMON_SIZE;
+
 	if (!d->own && d->controls)
 		return false;
 	if (d->n_starts == 1 && d->controls) /* stale pointers lead into others, too: one says nothing */
+		return false;
+	if (s->n_doubts > COMMON_DOUBTS && d->n_controls >= common)
 		return false;
 	return d->outside && d->any * 4 >= d->n_starts && d->controls * 8 <= d->n_controls;
 }
@@ -454,7 +471,7 @@ struct err *glibc_settle(void *ctx, struct block_sink *sink)
 	count_hits(&s);
 	qsort(s.doubts.v, s.doubts.n, sizeof(*s.doubts.v), by_place);
 	for (size_t i = 0; i < s.doubts.n; i++)
-		if (is_several(&s.doubts.v[i]))
+		if (is_several(&s, &s.doubts.v[i]))
 			split(&s, &s.doubts.v[i]);
 	return NULL;
 }
