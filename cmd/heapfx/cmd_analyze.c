@@ -114,10 +114,11 @@ static struct err *analyze(struct run *run, struct run_gates *gates, struct opti
 	}
 	if (opt->n_args > 1)
 		opt->exe = opt->args[1];
-	err = run_open(run, opt, STAGE_GRAPH);
-	if (!err)
-		err = outputs_need(run, command_of(cmd_analyze), &run->profiles);
+	run_start(run, opt);
+	err = outputs_need(run, command_of(cmd_analyze), &run->profiles);
 	run->profiles |= run_gates_need(gates);
+	if (!err)
+		err = run_open_started(run, STAGE_GRAPH);
 	if (!err && opt->leaks && run->profiles >> PROFILE_PATHS & 1)
 		err = err_new(ERR_USAGE, "--leaks finds no paths, and a format or budget that is "
 					 "asked for shows some");

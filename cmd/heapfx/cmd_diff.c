@@ -104,11 +104,13 @@ static struct err *add_sizes(struct run *run)
 static struct err *add_dump(struct comparison *c, const struct options *opt)
 {
 	struct run *run = &c->run;
-	struct err *err = run_open(run, opt, STAGE_GRAPH);
 	struct diff_time time = {};
 	const struct go *go;
+	struct err *err;
 
+	run_start(run, opt);
 	run->profiles = 1u << PROFILE_PATHS;
+	err = run_open_started(run, STAGE_GRAPH);
 	if (!err)
 		err = report_run(run);
 	if (!err)

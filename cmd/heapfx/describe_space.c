@@ -115,29 +115,60 @@ static void fill(struct rp_space *s, uint64_t start, uint64_t end, bool used)
 	}
 }
 
+/* Which of 64 blocks are free, or used; fillers are neither. */
+static uint64_t alike_bits(const struct blocks *b, uint64_t word, bool used)
+{
+	return used ? b->used[word] : ~b->used[word] & ~b->filler[word];
+}
+
+/* Behind the last of the blocks from `id` on that are all used, or all free. */
+static uint32_t run_until(const struct blocks *b, uint32_t id, bool used)
+{
+	uint32_t n = b->grains.n;
+	uint64_t w = id >> 6, differ = ~alike_bits(b, w, used) & ~0ull << (id & 63);
+
+	while (!differ && (w + 1) << 6 < n)
+		differ = ~alike_bits(b, ++w, used);
+	id = differ ? (uint32_t)(w << 6 | (uint64_t)__builtin_ctzll(differ)) : n;
+	return id < n ? id : n;
+}
+
+/* Blocks side by side have no gaps between them: where one follows, there is a filler. */
+static void fill_run(struct rp_space *v, size_t n, uint64_t start, uint64_t end, bool used)
+{
+	for (size_t i = 0; i < n && v[i].start < end; i++) {
+		uint64_t from = start > v[i].start ? start : v[i].start;
+		uint64_t to = end < v[i].end ? end : v[i].end;
+
+		if (from >= to)
+			continue;
+		fill(&v[i], from, to, used);
+		if (!used && to - from > v[i].largest_free)
+			v[i].largest_free = to - from;
+	}
+}
+
 static void fill_ranges(const struct blocks *b, struct rp_space *v, size_t n)
 {
-	uint64_t run = 0, run_end = 0; /* free blocks side by side */
-	struct grains_iter it = grains_iter(&b->grains, 0);
-	size_t i = 0;
+	const struct grains *g = &b->grains;
+	uint64_t near = 0;
 
-	for (; it.id < b->grains.n && i < n; grains_next(&it)) {
-		uint64_t start = it.key, end = it.key + it.size;
-		bool used = block_is_used(b, it.id);
+	for (uint32_t id = 0, next; id < g->n; id = next) {
+		bool used = block_is_used(b, id);
+		uint64_t grain, end, start;
 
-		while (i < n && v[i].end <= start)
-			i++;
-		if (i == n || block_is_filler(b, it.id))
+		next = id + 1;
+		if (!used && block_is_filler(b, id))
 			continue;
-		start = start > v[i].start ? start : v[i].start;
-		end = end < v[i].end ? end : v[i].end;
-		if (start >= end)
-			continue;
-		fill(&v[i], start, end, used);
-		run = used ? 0 : (run_end == start ? run : 0) + (end - start);
-		run_end = end;
-		if (run > v[i].largest_free)
-			v[i].largest_free = run;
+		next = run_until(b, id, used);
+		grain = grains_select_near(g, id, &near);
+		end = next < g->n ? grains_select_near(g, next, &near) : grains_words(g) << 6;
+		start = grain_key(g, grain);
+		while (n && v->end <= start) {
+			v++;
+			n--;
+		}
+		fill_run(v, n, start, start + ((end - grain) << g->shift), used);
 	}
 }
 

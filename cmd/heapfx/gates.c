@@ -80,8 +80,9 @@ static struct err *analyze_other(const struct options *opt, const char *path, un
 
 	own.args[0] = path;
 	own.n_args = 1;
-	err = run_open(&run, &own, STAGE_GRAPH);
+	run_start(&run, &own);
 	run.profiles = profiles;
+	err = run_open_started(&run, STAGE_GRAPH);
 	if (!err)
 		err = report_run(&run);
 	if (!err)

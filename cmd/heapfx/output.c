@@ -112,6 +112,8 @@ static unsigned needs_of(const char *format)
 
 	if (!strcmp(format, "result"))
 		return UINT_MAX; /* of any that is asked later */
+	if (!strcmp(format, "heapsnapshot"))
+		return NEED_SLOTS;
 	return writer ? writer->needs : 0;
 }
 

@@ -130,6 +130,13 @@ static char *cache_dir(const struct options *opt)
 	return home && *home == '/' ? text_format("%s/.cache/heapfx", home) : NULL;
 }
 
+static enum graph_what graph_needed(const struct run *run)
+{
+	if (run->opt->leaks)
+		return GRAPH_BARE;
+	return run->profiles & (1u << PROFILE_PATHS | NEED_SLOTS) ? GRAPH_SLOTS : GRAPH_TYPED;
+}
+
 static struct err *open_stages(struct run *run, enum stage last)
 {
 	const struct options *opt = run->opt;
@@ -175,10 +182,9 @@ static struct err *open_stages(struct run *run, enum stage last)
 	if (err || last < STAGE_GRAPH)
 		return err;
 	progress(&run->env, "finding pointers", 0, 0);
-	if (opt->leaks)
-		return graph_bare_from_blocks(&run->env, run->image, &run->blocks, &run->graph);
 	return graph_from_blocks(&run->env, run->image, &run->blocks,
-				 &(struct hints){ &run->pools, &run->rules }, &run->graph);
+				 opt->leaks ? NULL : &(struct hints){ &run->pools, &run->rules },
+				 graph_needed(run), &run->graph);
 }
 
 void run_start(struct run *run, const struct options *opt)
@@ -262,6 +268,8 @@ struct err *analyze_run(struct run *run)
 	for (size_t i = 0; analysis_registry[i]; i++)
 		if (is_asked(run, analysis_registry[i], &needs))
 			later |= needs;
+	if (subject.wants_paths || subject.wants_types)
+		later |= FACT_WALK;
 	progress(&run->env, "marking", 0, 0);
 	err = facts_compute(&run->env, run->graph, later, &run->facts);
 	if (!err)

@@ -1,5 +1,5 @@
 /*
- * analysis/holders.c - the dominator tree as pictures show it: its largest nodes, and by type.
+ * analysis/holders.c - the dominator tree as pictures show it: its largest nodes.
  *
  * A node's retained bytes are more than those of any node it dominates, so that all nodes above
  * some number of bytes are a tree of their own from the top.  In it a run of like nodes, each held
@@ -13,6 +13,7 @@
 
 #include "analysis/chain.h"
 #include "analysis/paths_tree.h"
+#include "analysis/tree_rows.h"
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/size_steps.h"
@@ -23,9 +24,6 @@ enum {
 	NODES_MAX = 6000,      /* rows of one, or of a run */
 	GROUPS_MAX = 6000,     /* rows of several together */
 	GROUPS_TOLD = 1 << 18, /* that are told apart while they are summed */
-	TYPE_ROWS = 8000,
-	TYPE_ROWS_TOLD = 1 << 17, /* likewise */
-	AHEAD = 24,		  /* how far random accesses are prefetched */
 };
 
 /* Rows while they are made: the first two stand for what no node holds. */
@@ -37,6 +35,7 @@ struct large {
 	uint32_t parent;    /* place of its dominator, which is as large; LARGE_NONE: it has none */
 	uint32_t head;	    /* of its run: itself, or a place before */
 	uint32_t row;	    /* of a head; ROW_NONE: it has none */
+	uint64_t retained;
 	uint64_t sort, run; /* of a head: nodes of its run */
 };
 #define LARGE_NONE UINT32_MAX
@@ -69,12 +68,8 @@ struct holders {
 		struct rp_tree_row *v;
 		size_t n, cap;
 	} rows;
-	struct path_tree tree;	 /* by type */
-	struct pair_table steps; /* (row, sort) */
-	uint32_t *row;		 /* of the tree, by node */
-	struct col row_col, stack, set_col;
+	struct col set_col;
 	struct text name;
-	uint64_t near;	       /* graph_size_near() */
 	uint64_t n_live, lost; /* in the tree; bytes of it that nothing reaches */
 };
 
@@ -85,10 +80,6 @@ static void holders_fini(struct holders *x)
 	free(x->groups.v);
 	free(x->group_of.slots);
 	free(x->rows.v);
-	path_tree_fini(&x->tree);
-	free(x->steps.slots);
-	col_close(&x->row_col);
-	col_close(&x->stack);
 	text_fini(&x->name);
 }
 
@@ -103,63 +94,6 @@ static bool is_lost(const struct holders *x, node_id node)
 	return x->f->reach[node] == REACH_DEFINITE || x->f->reach[node] == REACH_INDIRECT;
 }
 
-/* ---- rows in order */
-
-static int by_parent(const void *pa, const void *pb)
-{
-	const struct rp_tree_row *const *x = pa, *const *y = pb, *a = *x, *b = *y;
-
-	if (a->parent != b->parent)
-		return a->parent < b->parent ? -1 : 1;
-	if (a->total != b->total)
-		return a->total < b->total ? 1 : -1;
-	return a < b ? -1 : a > b;
-}
-
-/* The rows as a report has them; `rows` is in any order, with TREE_TOP the last of parents. */
-static struct err *settle(struct report *r, const struct rp_tree_row *rows, size_t n, uint64_t told,
-			  uint64_t nodes, const struct rp_tree **ret)
-{
-	_free_ const struct rp_tree_row **order = calloc(n + 1, sizeof(*order));
-	_free_ uint32_t *first = calloc(n + 2, sizeof(*first)), *stack = calloc(n + 1, 8);
-	struct rp_tree_row *out = arena_alloc(&r->mem, (n + 1) * sizeof(*out));
-	struct rp_tree *tree = arena_alloc(&r->mem, sizeof(*tree));
-	size_t open = 0, done = 0;
-
-	if (!order || !first || !stack || !out || !tree)
-		return &err_nomem;
-	for (size_t i = 0; i < n; i++)
-		order[i] = &rows[i];
-	qsort(order, n, sizeof(*order), by_parent);
-	/* first[p] .. first[p + 1]: children of row p; those of TREE_TOP come behind all others */
-	for (size_t p = 0, i = 0; p <= n + 1; p++) {
-		while (i < n && order[i]->parent < p)
-			i++;
-		first[p] = (uint32_t)i;
-	}
-	for (size_t i = n; i-- > first[n];) {
-		stack[2 * open] = (uint32_t)i;
-		stack[2 * open++ + 1] = TREE_TOP;
-	}
-	while (open) {
-		const struct rp_tree_row *row = order[stack[2 * --open]];
-		size_t id = (size_t)(row - rows);
-
-		if (!row->total)
-			continue;
-		out[done] = *row;
-		out[done].parent = stack[2 * open + 1];
-		for (size_t i = first[id + 1]; i-- > first[id]; open++) {
-			stack[2 * open] = (uint32_t)i;
-			stack[2 * open + 1] = (uint32_t)done;
-		}
-		done++;
-	}
-	*tree = (struct rp_tree){ .rows = out, .n = done, .told = told, .nodes = nodes };
-	*ret = tree;
-	return NULL;
-}
-
 /* ---- the largest nodes */
 
 /* In the tree: nodes that something keeps, or that are lost; not a collector's garbage. */
@@ -168,31 +102,56 @@ static bool is_in_tree(const struct holders *x, node_id node)
 	return graph_is_live(x->g, node) && x->f->reach[node] != REACH_UNCOLLECTED;
 }
 
+/* Drops those that are too small for LARGE_MAX to be kept; the least step of the others. */
+static unsigned drop_small(struct holders *x, const struct size_steps *steps)
+{
+	unsigned least = size_steps_least(steps, LARGE_MAX);
+	size_t n = 0;
+
+	for (size_t i = 0; i < x->large.n; i++)
+		if (size_step(x->large.v[i].retained) >= least)
+			x->large.v[n++] = x->large.v[i];
+	x->large.n = n;
+	return least;
+}
+
+static bool add_large(struct holders *x, node_id node, uint64_t size, uint64_t retained)
+{
+	struct large l = {
+		.node = node, .row = ROW_NONE, .head = LARGE_NONE, .run = 1,
+		.retained = retained,
+		.sort = sort_of(x->g, node, node_type(x->g, node) ? 0 : size),
+	};
+
+	return vec_push(&x->large, &l);
+}
+
+/*
+ * In one pass: `steps` counts what is as large as the least that may still be kept, which only goes
+ * up.
+ */
 static struct err *collect_large(struct holders *x)
 {
 	struct size_steps steps = {};
-	struct graph_iter it;
-	unsigned least;
+	uint64_t floor = 0; /* what is smaller is in no step that is kept */
 
-	for (it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it))
-		if (is_in_tree(x, it.id))
-			steps.n[size_step(facts_retained_of(x->f, it.id, it.size))]++;
-	least = size_steps_least(&steps, LARGE_MAX);
-	for (it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
-		struct large l = { .node = it.id, .row = ROW_NONE, .head = LARGE_NONE, .run = 1 };
+	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
 		uint64_t retained = facts_retained_of(x->f, it.id, it.size);
 
-		if (!is_in_tree(x, it.id))
+		if (x->f->reach[it.id] == REACH_UNCOLLECTED)
 			continue;
 		x->n_live++;
 		if (x->f->idom[it.id] == NODE_NONE && is_lost(x, it.id))
 			x->lost += retained;
-		if (size_step(retained) < least)
+		if (retained < floor)
 			continue;
-		l.sort = sort_of(x->g, it.id, node_type(x->g, it.id) ? 0 : it.size);
-		if (!vec_push(&x->large, &l))
+		steps.n[size_step(retained)]++;
+		if (!add_large(x, it.id, it.size, retained))
 			return &err_nomem;
+		if (x->large.n == 2 * (size_t)LARGE_MAX)
+			floor = size_step_start(drop_small(x, &steps));
 	}
+	drop_small(x, &steps);
 	return NULL;
 }
 
@@ -242,10 +201,10 @@ static void number_rows(struct holders *x)
 
 	for (uint32_t i = 0; i < x->large.n; i++)
 		if (v[i].head == i)
-			steps.n[size_step(facts_retained(x->f, v[i].node))]++;
+			steps.n[size_step(v[i].retained)]++;
 	least = size_steps_least(&steps, NODES_MAX);
 	for (uint32_t i = 0; i < x->large.n; i++)
-		if (v[i].head == i && size_step(facts_retained(x->f, v[i].node)) >= least)
+		if (v[i].head == i && size_step(v[i].retained) >= least)
 			v[i].row = ROW_FIRST + (uint32_t)x->n_kept++;
 	for (uint32_t i = 0; i < x->large.n; i++)
 		if (v[v[i].head].row != ROW_NONE)
@@ -288,24 +247,27 @@ static struct group *group_at(struct holders *x, uint32_t parent, uint64_t sort,
 static struct err *group_rest(struct holders *x)
 {
 	const struct graph *g = x->g;
+	const node_id *idom = x->f->idom;
 	node_id last = NODE_NONE;
+	uint64_t near = 0, size;
 	uint32_t row = ROW_TOP;
 
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		node_id up = x->f->idom[it.id];
+	for (node_id i = 0; i < g->n; i++) {
+		node_id up = idom[i];
 		struct group *group;
 
-		if (!is_in_tree(x, it.id) || bit_get(x->set, it.id) ||
-		    (up != NODE_NONE && !bit_get(x->set, up)))
+		if ((up != NODE_NONE && !bit_get(x->set, up)) || bit_get(x->set, i) ||
+		    !is_in_tree(x, i))
 			continue;
 		if (up == NODE_NONE || up != last)
-			row = parent_row(x, it.id);
+			row = parent_row(x, i);
 		last = up;
-		group = group_at(x, row, sort_of(g, it.id, it.size), it.id);
+		size = graph_size_near(g, i, &near);
+		group = group_at(x, row, sort_of(g, i, size), i);
 		if (!group)
 			return &err_nomem;
 		group->count++;
-		group->total += facts_retained_of(x->f, it.id, it.size);
+		group->total += facts_retained_of(x->f, i, size);
 	}
 	return NULL;
 }
@@ -359,7 +321,7 @@ static struct err *add_rows(struct holders *x)
 						       .name = name_of(x, l->node),
 						       .address = graph_key(x->g, l->node),
 						       .count = l->run,
-						       .total = facts_retained(f, l->node) });
+						       .total = l->retained });
 	}
 	for (size_t i = 0; i < x->groups.n && i < GROUPS_MAX && !err; i++) {
 		const struct group *group = &x->groups.v[i];
@@ -398,138 +360,8 @@ static struct err *largest_nodes(struct holders *x)
 		qsort(x->groups.v, x->groups.n, sizeof(*x->groups.v), largest_group);
 	err = add_rows(x);
 	return err ? err :
-		     settle(x->r, x->rows.v, x->rows.n, x->n_kept, x->n_live, &x->r->dominators);
-}
-
-/* ---- by type */
-
-/* The row above all that is not lost; none in the report. */
-static const char held[] = "(held)";
-
-static struct err *type_step(struct holders *x, node_id node, uint32_t from, uint32_t *ret)
-{
-	uint64_t size = node_type(x->g, node) ? 0 : graph_size_near(x->g, node, &x->near);
-	uint64_t start = from == PATH_NONE && is_lost(x, node) ? (uint64_t)PATH_NONE + 1 : from;
-	uint32_t *place = pair_place(&x->steps, start, sort_of(x->g, node, size));
-	const char *name, *type = graph_kind_name(x->g, node);
-
-	if (!place)
-		return &err_nomem;
-	if (!*place) {
-		uint32_t to = from;
-
-		text_reset(&x->name);
-		graph_name_kind(x->g, node, size, &x->name);
-		name = text_str(&x->name);
-		if (from == PATH_NONE)
-			to = path_root(&x->tree, is_lost(x, node) ? "(lost)" : held, 0);
-		if (to != PATH_NONE)
-			to = path_step(&x->tree, to, name, name, type);
-		if (to == PATH_NONE) {
-			x->steps.n--;
-			return &err_nomem;
-		}
-		*place = to + 1;
-	}
-	*ret = *place - 1;
-	return NULL;
-}
-
-/* The rows of a node and of all that hold it and have none yet. */
-static struct err *place_node(struct holders *x, node_id node)
-{
-	node_id *stack = x->stack.base, at = node;
-	struct err *err = NULL;
-	uint64_t n = 0;
-	uint32_t from;
-
-	while (at != NODE_NONE && x->row[at] == PATH_NONE && n < x->stack.max) {
-		stack[n++] = at;
-		at = x->f->idom[at];
-	}
-	from = at == NODE_NONE ? PATH_NONE : x->row[at];
-	while (n-- && !err) {
-		err = type_step(x, stack[n], from, &from);
-		x->row[stack[n]] = from;
-	}
-	return err;
-}
-
-static struct err *place_all(struct holders *x)
-{
-	const struct graph *g = x->g;
-	struct err *err = col_fixed(x->env, 4, g->n, "types by holder", &x->row_col);
-
-	if (!err)
-		err = col_fixed(x->env, 4, (uint64_t)g->n_live + 1, "types by holder", &x->stack);
-	if (err)
-		return err;
-	x->row = x->row_col.base;
-	memset(x->row, 0xff, 4 * (size_t)g->n);
-	for (node_id i = 0; i < g->n && !err; i++) {
-		if (i + AHEAD < g->n && x->f->idom[i + AHEAD] != NODE_NONE)
-			__builtin_prefetch(&x->row[x->f->idom[i + AHEAD]]);
-		if (is_in_tree(x, i) && x->row[i] == PATH_NONE)
-			err = place_node(x, i);
-	}
-	return err;
-}
-
-static struct err *settle_types(struct holders *x, struct rp_tree_row *rows, size_t n)
-{
-	_free_ uint32_t *at = calloc(n + 1, sizeof(*at));
-	size_t told = 0;
-	uint64_t least;
-	struct err *err = at ? tree_least(rows, n, TYPE_ROWS, &least) : &err_nomem;
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < n; i++) {
-		if (rows[i].total < least)
-			continue;
-		at[i] = (uint32_t)told;
-		rows[told] = rows[i];
-		if (rows[told].parent != TREE_TOP)
-			rows[told].parent = at[rows[told].parent];
-		told++;
-	}
-	return settle(x->r, rows, told, told, n, &x->r->by_type);
-}
-
-static struct err *types_by_holder(struct holders *x)
-{
-	const struct path_tree *t = &x->tree;
-	_free_ struct rp_tree_row *rows = NULL;
-	struct err *err = place_all(x);
-
-	if (err)
-		return err;
-	rows = calloc(t->rows.n + 1, sizeof(*rows));
-	if (!rows)
-		return &err_nomem;
-	for (size_t i = 0; i < t->rows.n; i++)
-		rows[i] = (struct rp_tree_row){
-			.parent = t->rows.v[i].parent == PATH_NONE ? TREE_TOP : t->rows.v[i].parent,
-			.name = t->frames.v[t->rows.v[i].frame].name,
-		};
-	for (size_t i = 0; i < t->rows.n; i++)
-		if (t->rows.v[i].parent != PATH_NONE &&
-		    t->rows.v[t->rows.v[i].parent].parent == PATH_NONE &&
-		    !strcmp(rows[t->rows.v[i].parent].name, held))
-			rows[i].parent = TREE_TOP;
-	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
-		struct rp_tree_row *row;
-
-		if (!is_in_tree(x, it.id))
-			continue;
-		row = &rows[x->row[it.id]];
-		row->count++;
-		row->total += it.size;
-	}
-	for (size_t i = t->rows.n; i--;) /* a row is younger than the one above it */
-		if (rows[i].parent != TREE_TOP)
-			rows[rows[i].parent].total += rows[i].total;
-	return settle_types(x, rows, t->rows.n);
+		     tree_settle(x->r, x->rows.v, x->rows.n, x->n_kept, x->n_live,
+				 &x->r->dominators);
 }
 
 static struct err *holders_run(struct env *env, const struct subject *s, struct report *r)
@@ -540,15 +372,10 @@ static struct err *holders_run(struct env *env, const struct subject *s, struct 
 		.r = r,
 		.g = s->graph,
 		.f = s->facts,
-		.tree = { .mem = &r->mem, .max = TYPE_ROWS_TOLD },
 		.name = TEXT_INIT,
 	};
-	struct err *err;
 
-	if (!s->wants_trees)
-		return NULL;
-	err = largest_nodes(&x);
-	return err || !s->wants_types ? err : types_by_holder(&x);
+	return s->wants_trees ? largest_nodes(&x) : NULL;
 }
 
 const struct analysis_ops holders_analysis = {

@@ -198,6 +198,7 @@ uint32_t path_step(struct path_tree *t, uint32_t from, const char *name, const c
 	if (back != PATH_NONE) {
 		for (uint32_t at = from; at != back; at = t->rows.v[at].parent)
 			t->rows.v[at].in_loop = t->rows.v[back].in_loop = true;
+		t->rows.v[back].repeats |= back == from;
 		return back;
 	}
 	if (end && !pair_get(&t->children, (uint64_t)from << 32, frame)) {

@@ -17,6 +17,7 @@ struct path_row {
 	uint32_t frame;
 	uint32_t label;	 /* of its root: 0, or the caller's own */
 	uint16_t depth;
+	bool repeats; /* one way may stay here for more than a step */
 	bool in_loop; /* one way may come here again after it was elsewhere */
 };
 

@@ -1,26 +1,23 @@
 /*
  * analysis/samples.c - all live memory, and all that is free, as paths with amounts at their ends.
  *
- * A live node's path is that of its shortest chain by names; a lost one's goes up its dominators.
  * Each node counts in one sample, so that objects and bytes add up to the live ones exactly.
  * Retained bytes are those of the nodes of a sample together: what a node of the sample dominates
  * another by is not counted twice.  Only computed when somebody asked for it.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "analysis/alike.h"
+#include "analysis/by_type.h"
 #include "analysis/chain.h"
-#include "analysis/paths_tree.h"
 #include "base/guard.h"
 #include "base/vec.h"
 #include "base/version.h"
 
 enum {
-	ROWS_MAX = 1 << 18,    /* paths told apart while they are found */
 	SAMPLES_MAX = 20000,   /* in the report */
-	TYPED_SMALL = 512,     /* fields of larger nodes are elements, mostly */
-	UNTYPED_SMALL = 256,
-	HOLDERS_MAX = 4096,    /* threads and goroutines told apart */
 	AHEAD = 24,	       /* how far random accesses are prefetched */
 	SET_EMPTY = 1,
 	SETS_MAX = 1 << 15,    /* of samples above a node: past that the tree is walked */
@@ -29,14 +26,8 @@ enum {
 
 enum { V_OBJECTS, V_BYTES, V_RETAINED, V_FREE };
 
-/* Whose stack a path begins on: labels of path rows, + 1. */
-struct holder {
-	uint32_t thread; /* tid; 0: none */
-	uint64_t goroutine;
-};
-
 struct sum {
-	uint32_t path;	  /* PATH_NONE: "(other)" */
+	uint32_t path;	  /* of the tree of paths */
 	uint8_t reach;	  /* enum reach; REACH_DEAD: free memory */
 	uint32_t heap;	  /* index in report.heaps, + 1; 0 unknown */
 	const char *rule; /* NULL: none */
@@ -50,332 +41,20 @@ struct sampling {
 	struct report *r;
 	const struct graph *g;
 	const struct facts *f;
-	struct path_tree tree;
-	struct { struct holder *v; size_t n, cap; } holders;
-	struct pair_table holder_of; /* by thread, goroutine */
-	struct pair_table steps;     /* (path, what leads on), (what it leads to) */
+	struct alike *a;
+	uint32_t *sum, *kept; /* by cell; `kept` once it is known */
 	struct { struct sum *v; size_t n, cap; } sums;
 	struct pair_table sum_of; /* by path, (reach, heap) */
-	uint32_t *path;		  /* by node; then its sum */
-	uint32_t *size;		  /* by node, at most UINT32_MAX */
-	uint16_t *way;		  /* by node: 1 + its offset in the node above; 0: none is told */
-	struct col path_col, size_col, way_col, stack;
-	struct text name, bare;
-	bool unlabelled; /* more holders than are told apart */
+	struct text name;
 };
 
 static void sampling_fini(struct sampling *x)
 {
-	path_tree_fini(&x->tree);
-	free(x->holders.v);
-	free(x->holder_of.slots);
-	free(x->steps.slots);
+	free(x->sum);
+	free(x->kept);
 	free(x->sums.v);
 	free(x->sum_of.slots);
-	col_close(&x->path_col);
-	col_close(&x->size_col);
-	col_close(&x->way_col);
-	col_close(&x->stack);
 	text_fini(&x->name);
-	text_fini(&x->bare);
-}
-
-/* ---- names ---- */
-
-/* Elements and keys are alike: "[3].items", `["/x"]` -> "[].items", "[]". */
-static void add_field(struct text *t, const char *s)
-{
-	while (*s) {
-		const char *end = NULL;
-
-		if (*s == '[' && s[1] == '"')
-			end = strstr(s + 2, "\"]");
-		else if (*s == '[')
-			end = strchr(s, ']');
-		if (!end) {
-			text_add_n(t, s++, 1);
-			continue;
-		}
-		text_add(t, "[]");
-		s = end + (*end == '"' ? 2 : 1);
-	}
-}
-
-/* Up to its first address, which would differ from run to run: "global table+0x40". */
-static void drop_addresses(struct text *t)
-{
-	const char *of = strstr(text_str(t), " of thread "), *at = strstr(text_str(t), "0x");
-	size_t n = of ? (size_t)(of - t->s) : at ? (size_t)(at - t->s) : t->n;
-	static const char *const tails[] = { " ", "+", " at", "(", "-", " at tp", "," };
-
-	text_cut(t, n);
-	for (size_t i = 0; i < ARRAY_SIZE(tails); i++) {
-		size_t len = strlen(tails[i]);
-
-		if (t->n >= len && !memcmp(t->s + t->n - len, tails[i], len)) {
-			text_cut(t, t->n - len);
-			i = (size_t)-1;
-		}
-	}
-}
-
-static bool holder_label(struct sampling *x, struct holder holder, uint32_t *ret)
-{
-	uint32_t *place;
-
-	*ret = 0;
-	if (!holder.thread && !holder.goroutine)
-		return true;
-	if (x->holders.n >= HOLDERS_MAX) {
-		*ret = pair_get(&x->holder_of, holder.thread, holder.goroutine);
-		x->unlabelled = x->unlabelled || !*ret;
-		return true;
-	}
-	place = pair_place(&x->holder_of, holder.thread, holder.goroutine);
-	if (!place)
-		return false;
-	if (!*place) {
-		if (!vec_push(&x->holders, &holder))
-			return false;
-		*place = (uint32_t)x->holders.n;
-	}
-	*ret = *place;
-	return true;
-}
-
-static struct err *root_path(struct sampling *x, uint32_t root, uint32_t *ret)
-{
-	const struct graph *g = x->g;
-	const struct root_source *src = &g->sources[g->root_source[root]];
-	const char *kind = root_kind_name(src->kind);
-	struct root_place p = ROOT_PLACE_INIT;
-	struct holder holder = {};
-	uint32_t label;
-	bool ok;
-
-	text_reset(&x->name);
-	if (src->kind != ROOT_GOROUTINE && src->thread < x->r->threads.n)
-		holder.thread = x->r->threads.v[src->thread].tid;
-	if (g->ops && g->ops->place)
-		g->ops->place(g->ctx, root, &p);
-	holder.goroutine = p.goroutine;
-	if (src->kind == ROOT_STACK || src->kind == ROOT_GOROUTINE) {
-		text_add(&x->name, kind);
-		text_add(&x->name, p.function.n ? " in " : "");
-		text_add(&x->name, text_str(&p.function));
-	} else {
-		text_reset(&x->bare);
-		if (g->ops && g->ops->root)
-			g->ops->root(g->ctx, root, &x->bare);
-		if (strncmp(text_str(&x->bare), kind, strlen(kind)) != 0)
-			text_printf(&x->name, "%s ", kind);
-		add_field(&x->name, text_str(&x->bare));
-	}
-	drop_addresses(&x->name);
-	root_place_fini(&p);
-	ok = holder_label(x, holder, &label);
-	*ret = ok ? path_root(&x->tree, text_str(&x->name), label) : PATH_NONE;
-	return *ret == PATH_NONE ? &err_nomem : NULL;
-}
-
-/* Where a chain ends that no root begins. */
-static struct err *rootless_path(struct sampling *x, node_id node, uint32_t *ret)
-{
-	enum reach reach = x->f->reach[node];
-
-	*ret = path_root(&x->tree,
-			 reach == REACH_UNCOLLECTED			     ? "(uncollected)" :
-			 reach == REACH_DEFINITE || reach == REACH_INDIRECT ? "(lost)" :
-									       "(unknown)",
-			 0);
-	return *ret == PATH_NONE ? &err_nomem : NULL;
-}
-
-static void name_node(struct sampling *x, node_id node, struct text *t)
-{
-	graph_name_kind(x->g, node,
-			x->size[node] == UINT32_MAX ? graph_size(x->g, node) : x->size[node], t);
-}
-
-/* ---- a step ---- */
-
-/* The node above on the way to a root: NODE_NONE at its end, which `ret_root` then names. */
-static node_id above(const struct sampling *x, node_id node, uint32_t *ret_root)
-{
-	uint32_t up = x->f->parent[node];
-
-	*ret_root = UINT32_MAX;
-	if (up == NODE_NONE)
-		return x->f->idom[node];
-	if (up & PARENT_ROOT) {
-		*ret_root = up & ~PARENT_ROOT;
-		return NODE_NONE;
-	}
-	return up;
-}
-
-/* Where a node small enough to be one thing and not many points at those below it. */
-static void find_ways(struct sampling *x, const struct graph_iter *it)
-{
-	const struct graph *g = x->g;
-	uint32_t most = node_type(g, it->id) ? TYPED_SMALL : UNTYPED_SMALL, root;
-	edge_id first = graph_row(g, it->id), end = graph_row(g, it->id + 1);
-	uint16_t offsets[TYPED_SMALL];
-	bool known = false, asked = false;
-
-	if (it->size > most || end - first > TYPED_SMALL)
-		return;
-	for (edge_id e = first; e < end; e++) {
-		node_id to = EDGE_NODE(g->dst[e]);
-		uint64_t offset;
-
-		if (e + AHEAD < g->m) {
-			__builtin_prefetch(&x->way[EDGE_NODE(g->dst[e + AHEAD])]);
-			__builtin_prefetch(&x->f->parent[EDGE_NODE(g->dst[e + AHEAD])]);
-		}
-		if (x->way[to] || above(x, to, &root) != it->id)
-			continue;
-		if (!asked && g->ops->slots)
-			known = g->ops->slots(g->ctx, it->id, it->key, it->size, offsets);
-		asked = true;
-		offset = offsets[e - first];
-		if (!known && !g->ops->slot(g->ctx, it->id, to, &offset))
-			continue;
-		if (offset < most)
-			x->way[to] = (uint16_t)(1 + offset);
-	}
-}
-
-/* From one part of a container to the next: nothing that a program would call a step. */
-static bool is_inside_one(const struct graph *g, node_id up, node_id node, const char *name)
-{
-	const char *whole = graph_kind_name(g, up);
-
-	return (!*name || !strcmp(name, "*")) && whole && whole != graph_type_name(g, up) &&
-	       !strcmp(whole, graph_kind_name(g, node));
-}
-
-/* What is new about this step, in words. */
-static struct err *new_step(struct sampling *x, node_id up, node_id node, uint32_t from,
-			    uint32_t *ret)
-{
-	const struct graph *g = x->g;
-	struct edge_label label = {};
-
-	text_reset(&x->name);
-	text_reset(&x->bare);
-	name_node(x, node, &x->bare);
-	if (x->way[node] && g->ops->edge && g->ops->edge(g->ctx, up, node, &label)) {
-		if (label.name && is_inside_one(g, up, node, label.name)) {
-			*ret = from;
-			return NULL;
-		}
-		if (label.name) {
-			add_field(&x->name, label.name);
-			text_add(&x->name, *label.name ? " " : "");
-		} else if (!node_type(g, up)) {
-			text_printf(&x->name, "+0x%x ", x->way[node] - 1);
-		}
-	}
-	text_add(&x->name, text_str(&x->bare));
-	*ret = path_step(&x->tree, from, text_str(&x->name), text_str(&x->bare),
-			 graph_kind_name(g, node));
-	return *ret == PATH_NONE ? &err_nomem : NULL;
-}
-
-static uint64_t sort_of(const struct sampling *x, node_id node)
-{
-	type_id type = node_type(x->g, node) ? graph_type(x->g, node) : 0;
-
-	return type ? 1ull << 32 | type : x->size[node];
-}
-
-static struct err *step(struct sampling *x, node_id up, node_id node, uint32_t from, uint32_t *ret)
-{
-	uint64_t upper = up == NODE_NONE ? 0 : graph_type(x->g, up);
-	uint64_t way = up == NODE_NONE ? 0 : x->way[node];
-	uint32_t *place;
-	struct err *err;
-
-	/* an offset is below 2^10, a sort below 2^33 */
-	place = pair_place(&x->steps, (uint64_t)from << 32 | upper, way << 33 | sort_of(x, node));
-	if (!place)
-		return &err_nomem;
-	if (!*place) {
-		uint32_t to;
-
-		err = new_step(x, up, node, from, &to);
-		if (err) {
-			x->steps.n--;
-			return err;
-		}
-		*place = to + 1;
-	}
-	*ret = *place - 1;
-	return NULL;
-}
-
-/* The paths of a node and of all above it that have none yet. */
-static struct err *place_node(struct sampling *x, node_id node)
-{
-	node_id *stack = x->stack.base, up = NODE_NONE;
-	uint32_t from = PATH_NONE, root;
-	uint64_t n = 0;
-	struct err *err = NULL;
-
-	for (node_id at = node; x->path[at] == PATH_NONE && n < x->stack.max; at = up) {
-		stack[n++] = at;
-		up = above(x, at, &root);
-		if (up == NODE_NONE) {
-			err = root == UINT32_MAX ? rootless_path(x, at, &from) :
-						   root_path(x, root, &from);
-			break;
-		}
-	}
-	if (up != NODE_NONE)
-		from = x->path[up];
-	while (n-- && !err) {
-		err = from == PATH_NONE ? err_new(ERR_FORMAT, "chains that lead round") :
-					  step(x, up, stack[n], from, &x->path[stack[n]]);
-		up = stack[n];
-		from = x->path[up];
-	}
-	return err;
-}
-
-static struct err *place_all(struct sampling *x)
-{
-	const struct graph *g = x->g;
-	struct err *err = col_fixed(x->env, 4, g->n, "paths", &x->path_col);
-
-	if (!err)
-		err = col_fixed(x->env, 4, g->n, "paths", &x->size_col);
-	if (!err)
-		err = col_fixed(x->env, 2, g->n, "paths", &x->way_col);
-	if (!err)
-		err = col_fixed(x->env, 4, (uint64_t)g->n_live + 1, "paths", &x->stack);
-	if (err)
-		return err;
-	x->path = x->path_col.base;
-	x->size = x->size_col.base;
-	x->way = x->way_col.base;
-	memset(x->path, 0xff, 4 * (size_t)g->n);
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		x->size[it.id] = it.size < UINT32_MAX ? (uint32_t)it.size : UINT32_MAX;
-		if (g->ops && g->ops->slot)
-			find_ways(x, &it);
-	}
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it)) {
-		uint32_t ahead = it.id + AHEAD < g->n ? x->f->parent[it.id + AHEAD] : NODE_NONE;
-
-		if (!(ahead & PARENT_ROOT))
-			__builtin_prefetch(&x->path[ahead]);
-		if (x->path[it.id] == PATH_NONE)
-			err = place_node(x, it.id);
-	}
-	col_close(&x->stack);
-	col_close(&x->way_col);
-	return err;
 }
 
 /* ---- sums ---- */
@@ -432,25 +111,20 @@ static uint32_t heap_at(const struct sampling *x, uint64_t start, size_t *extent
 
 static struct err *sum_live(struct sampling *x)
 {
-	const struct graph *g = x->g;
-	_free_ uint32_t *last = calloc(x->tree.rows.n + 1, sizeof(*last)); /* by path: its sum */
-	size_t extent = 0;
-
-	if (!last)
+	x->sum = calloc(x->a->cells.n + 1, sizeof(*x->sum));
+	if (!x->sum)
 		return &err_nomem;
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		uint32_t path = x->path[it.id], no = last[path], heap = heap_at(x, it.key, &extent);
-		struct err *err = NULL;
+	for (size_t i = 0; i < x->a->cells.n; i++) {
+		const struct alike_cell *cell = &x->a->cells.v[i];
+		struct err *err;
 
-		/* the first of all sums is any path's until it has its own */
-		if (no >= x->sums.n || x->sums.v[no].path != path || x->sums.v[no].heap != heap ||
-		    x->sums.v[no].reach != x->f->reach[it.id])
-			err = sum_at(x, path, x->f->reach[it.id], heap, &no);
+		if (!cell->count)
+			continue;
+		err = sum_at(x, cell->path, (enum reach)cell->reach, cell->heap, &x->sum[i]);
 		if (err)
 			return err;
-		last[path] = x->path[it.id] = no;
-		x->sums.v[no].values[V_OBJECTS]++;
-		x->sums.v[no].values[V_BYTES] += (int64_t)it.size;
+		x->sums.v[x->sum[i]].values[V_OBJECTS] += (int64_t)cell->count;
+		x->sums.v[x->sum[i]].values[V_BYTES] += (int64_t)cell->bytes;
 	}
 	return NULL;
 }
@@ -458,14 +132,14 @@ static struct err *sum_live(struct sampling *x)
 static struct err *free_path(struct sampling *x, const char *where, const char *extent,
 			     uint32_t *ret)
 {
-	uint32_t root = path_root(&x->tree, "(free)", 0);
+	uint32_t root = path_root(&x->a->paths, "(free)", 0);
 
 	text_reset(&x->name);
 	text_add(&x->name, extent ? extent : "");
-	drop_addresses(&x->name);
+	alike_drop_addresses(&x->name);
 	if (root != PATH_NONE && x->name.n)
-		root = path_step(&x->tree, root, text_str(&x->name), text_str(&x->name), NULL);
-	*ret = root == PATH_NONE ? root : path_step(&x->tree, root, where, where, NULL);
+		root = path_step(&x->a->paths, root, text_str(&x->name), text_str(&x->name), NULL);
+	*ret = root == PATH_NONE ? root : path_step(&x->a->paths, root, where, where, NULL);
 	return *ret == PATH_NONE ? &err_nomem : NULL;
 }
 
@@ -548,6 +222,13 @@ static struct err *keep_largest(struct sampling *x, size_t *ret)
 
 /* ---- retained ---- */
 
+/* By cell: whether its nodes may be held by others of their sample. */
+enum again {
+	AGAIN_NEVER,   /* each retains for itself */
+	AGAIN_AT_ONCE, /* by the dominator at once above, as in a list, or by none */
+	AGAIN_LATER,   /* with others between */
+};
+
 struct tree_links {
 	node_id *first, *next; /* children by dominator, ascending */
 	uint32_t *open;	       /* by kept sample: its nodes on the way from the top */
@@ -562,10 +243,26 @@ static void tree_links_close(struct tree_links *t)
 	col_close(&t->open_col);
 }
 
-/* Below it in the dominator tree there may be more of its sample, with others between. */
-static bool may_come_again(const struct sum *sum, const struct path_row *rows)
+static struct err *find_kept(struct sampling *x)
 {
-	return !sum->kept || sum->path == PATH_NONE || rows[sum->path].in_loop;
+	x->kept = calloc(x->a->cells.n + 1, sizeof(*x->kept));
+	for (size_t i = 0; x->kept && i < x->a->cells.n; i++)
+		x->kept[i] = x->sums.v[x->sum[i]].kept;
+	return x->kept ? NULL : &err_nomem;
+}
+
+static const struct sum *sum_of(const struct sampling *x, node_id node)
+{
+	return &x->sums.v[x->sum[x->a->cell[node]]];
+}
+
+/*
+ * Below it in the dominator tree there may be more of its sample, with others between: else each of
+ * its nodes has a row of its own on the way to any that it holds.
+ */
+static bool may_come_again(const struct sampling *x, const struct sum *sum)
+{
+	return !sum->kept || x->a->paths.rows.v[sum->path].in_loop;
 }
 
 /*
@@ -657,7 +354,7 @@ static uint16_t set_below(struct above *a, uint16_t from, const struct sum *own)
 		return 0;
 	if (*place)
 		return (uint16_t)(*place - 1);
-	if (may_come_again(own, a->x->tree.rows.v))
+	if (may_come_again(a->x, own))
 		to = set_has(set, own->kept) ? from : set_with(a, set->members, set->n, own->kept);
 	else /* what lies between loops ends them; "(other)" is one sample all over */
 		to = set_with(a, &other, set_has(set, 0), own->kept);
@@ -668,23 +365,39 @@ static uint16_t set_below(struct above *a, uint16_t from, const struct sum *own)
 	return to;
 }
 
-/* The sets of a node and of all that hold it and have none yet; false: too many. */
-static bool find_set(struct above *a, node_id node)
+/*
+ * The set of a node whose sample may come again; its dominator has its own by then, if it needs
+ * one: what lies between loops ends them.
+ */
+static uint16_t set_at(struct above *a, const uint8_t *again, node_id node)
+{
+	node_id up = a->x->f->idom[node];
+	const uint32_t *cell = a->x->a->cell;
+	const struct sum *own = sum_of(a->x, node);
+
+	if (up == NODE_NONE || again[cell[up]] < AGAIN_LATER)
+		return set_below(a, SET_EMPTY, own);
+	if (a->x->kept[cell[up]] == own->kept)
+		return a->set[up];
+	return a->set[up] ? set_below(a, a->set[up], own) : 0;
+}
+
+/* The same of a node and all of its dominators that have none yet. */
+static bool find_set(struct above *a, const uint8_t *again, node_id node)
 {
 	node_id *stack = a->stack.base, at = node;
-	const node_id *idom = a->x->f->idom;
-	uint16_t set = SET_EMPTY;
+	const uint32_t *cell = a->x->a->cell;
 	uint64_t n = 0;
 
-	for (; at != NODE_NONE && !a->set[at] && n < a->stack.max; at = idom[at])
+	for (; at != NODE_NONE && again[cell[at]] == AGAIN_LATER && !a->set[at] && n < a->stack.max;
+	     at = a->x->f->idom[at])
 		stack[n++] = at;
-	if (at != NODE_NONE)
-		set = a->set[at];
-	while (n-- && set) {
-		set = set_below(a, set, &a->x->sums.v[a->x->path[stack[n]]]);
-		a->set[stack[n]] = set;
+	while (n--) {
+		a->set[stack[n]] = set_at(a, again, stack[n]);
+		if (!a->set[stack[n]])
+			return false;
 	}
-	return set;
+	return true;
 }
 
 static struct err *open_above(struct sampling *x, struct above *a)
@@ -702,27 +415,95 @@ static struct err *open_above(struct sampling *x, struct above *a)
 	return err;
 }
 
-/* What a dominator of its sample retains brings nothing. *ret false: there are too many sets. */
-static struct err *retain_by_sets(struct sampling *x, struct rp_sample *out, bool *ret)
+static uint8_t *retain_single(const struct sampling *x, struct rp_sample *out, bool has_other,
+			      unsigned *ret_most)
 {
-	_cleanup_(above_fini) struct above a = {};
-	const node_id *idom = x->f->idom;
-	struct err *err = open_above(x, &a);
+	uint8_t *again = calloc(x->a->cells.n + 1, 1);
+
+	*ret_most = AGAIN_NEVER;
+	for (size_t i = 0; again && i < x->a->cells.n; i++) {
+		const struct alike_cell *cell = &x->a->cells.v[i];
+		const struct sum *sum = &x->sums.v[x->sum[i]];
+
+		if (!cell->count)
+			continue;
+		if (has_other || may_come_again(x, sum))
+			again[i] = AGAIN_LATER;
+		else if (x->a->paths.rows.v[sum->path].repeats)
+			again[i] = AGAIN_AT_ONCE;
+		else
+			out[sum->kept].values[V_RETAINED] += (int64_t)cell->retained;
+		if (again[i] > *ret_most)
+			*ret_most = again[i];
+	}
+	return again;
+}
+
+/* Sets of nodes with edges; others hold nothing. False: there are too many. */
+static bool find_sets(struct above *a, const uint8_t *again)
+{
+	const struct facts *f = a->x->f;
+	const struct graph *g = a->x->g;
+	const uint32_t *walked = a->x->a->walked;
+
+	for (uint64_t i = 0; i < f->n_order; i++) {
+		node_id node = f->order[i].node;
+		uint64_t ahead = i + AHEAD;
+
+		if (ahead < f->n_order && again[walked[ahead]] == AGAIN_LATER) {
+			__builtin_prefetch(&f->idom[f->order[ahead].node]);
+			__builtin_prefetch(&a->set[f->order[ahead].node], 1);
+		}
+		if (again[walked[i]] < AGAIN_LATER)
+			continue;
+		a->set[node] = set_at(a, again, node);
+		if (!a->set[node])
+			return false;
+	}
+	for (node_id i = 0; i < g->n; i++) /* what no root reaches */
+		if (f->parent[i] == NODE_NONE && graph_is_live(g, i) && !find_set(a, again, i))
+			return false;
+	return true;
+}
+
+/* Whether none of the dominators of a node is of its sample. */
+static inline bool is_first(const struct above *a, const uint8_t *again, node_id node)
+{
+	const uint32_t *cell = a->x->a->cell, *kept = a->x->kept;
+	node_id up = a->x->f->idom[node];
+
+	if (up == NODE_NONE)
+		return true;
+	if (kept[cell[up]] == kept[cell[node]])
+		return false;
+	return again[cell[node]] < AGAIN_LATER || again[cell[up]] < AGAIN_LATER ||
+	       !set_has(&a->sets.v[a->set[up]], kept[cell[node]]);
+}
+
+/* What a dominator of its sample retains brings nothing. *ret false: there are too many sets. */
+static struct err *retain_by_sets(struct sampling *x, struct rp_sample *out, bool has_other,
+				  bool *ret)
+{
+	_cleanup_(above_fini) struct above a = { .x = x };
+	const uint32_t *cell = x->a->cell;
+	unsigned most;
+	_free_ uint8_t *again = retain_single(x, out, has_other, &most);
+	struct err *err = again ? NULL : &err_nomem;
 
 	*ret = true;
-	if (err)
+	if (!err && most == AGAIN_LATER)
+		err = open_above(x, &a);
+	if (err || most == AGAIN_NEVER)
 		return err;
-	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
-		node_id up = idom[it.id];
+	*ret = most < AGAIN_LATER || find_sets(&a, again);
+	for (struct graph_iter it = graph_iter(x->g, 0); *ret && it.id < x->g->n; graph_next(&it)) {
+		node_id ahead = it.id + AHEAD;
 
-		if (it.id + AHEAD < x->g->n && idom[it.id + AHEAD] != NODE_NONE)
-			__builtin_prefetch(&a.set[idom[it.id + AHEAD]]);
-		if (!a.set[it.id] && !find_set(&a, it.id)) {
-			*ret = false;
-			return NULL;
-		}
-		if (a.set[it.id] != (up == NODE_NONE ? SET_EMPTY : a.set[up]))
-			out[x->sums.v[x->path[it.id]].kept].values[V_RETAINED] +=
+		if (ahead < x->g->n && cell[ahead] != ALIKE_NONE && again[cell[ahead]] &&
+		    x->f->idom[ahead] != NODE_NONE)
+			__builtin_prefetch(&cell[x->f->idom[ahead]]);
+		if (again[cell[it.id]] && is_first(&a, again, it.id))
+			out[x->kept[cell[it.id]]].values[V_RETAINED] +=
 				(int64_t)facts_retained_of(x->f, it.id, it.size);
 	}
 	return NULL;
@@ -730,7 +511,7 @@ static struct err *retain_by_sets(struct sampling *x, struct rp_sample *out, boo
 
 static void enter(struct sampling *x, struct tree_links *t, node_id node)
 {
-	uint32_t kept = x->sums.v[x->path[node]].kept;
+	uint32_t kept = x->kept[x->a->cell[node]];
 
 	if (!t->open[kept]++)
 		t->out[kept].values[V_RETAINED] += (int64_t)facts_retained(x->f, node);
@@ -738,7 +519,7 @@ static void enter(struct sampling *x, struct tree_links *t, node_id node)
 
 static void leave(struct sampling *x, struct tree_links *t, node_id node)
 {
-	t->open[x->sums.v[x->path[node]].kept]--;
+	t->open[x->kept[x->a->cell[node]]]--;
 }
 
 /* Down and up the dominator tree below one of its tops. */
@@ -803,8 +584,8 @@ static struct err *retain_by_walking(struct sampling *x, struct rp_sample *out, 
 static struct err *add_labels(struct sampling *x, const struct sum *sum, struct rp_sample *out)
 {
 	struct rp_label labels[5], *kept;
-	const struct path_row *row = &x->tree.rows.v[sum->path];
-	const char *type = x->tree.frames.v[row->frame].type;
+	const struct path_row *row = &x->a->paths.rows.v[sum->path];
+	const char *type = x->a->paths.frames.v[row->frame].type;
 	size_t n = 0;
 
 	if (sum->rule)
@@ -815,9 +596,9 @@ static struct err *add_labels(struct sampling *x, const struct sum *sum, struct 
 	if (type)
 		labels[n++] = (struct rp_label){ .key = "type", .text = type };
 	while (row->parent != PATH_NONE)
-		row = &x->tree.rows.v[row->parent];
+		row = &x->a->paths.rows.v[row->parent];
 	if (row->label) {
-		const struct holder *h = &x->holders.v[row->label - 1];
+		const struct alike_holder *h = &x->a->holders.v[row->label - 1];
 
 		labels[n++] = h->goroutine ?
 				      (struct rp_label){ .key = "goroutine",
@@ -834,12 +615,12 @@ static struct err *add_labels(struct sampling *x, const struct sum *sum, struct 
 
 static struct err *add_path(struct sampling *x, uint32_t path, struct rp_sample *out)
 {
-	uint32_t *frames = arena_alloc(&x->r->mem, (x->tree.rows.v[path].depth + 1u) * 4);
+	uint32_t *frames = arena_alloc(&x->r->mem, (x->a->paths.rows.v[path].depth + 1u) * 4);
 
 	if (!frames)
 		return &err_nomem;
-	for (; path != PATH_NONE; path = x->tree.rows.v[path].parent)
-		frames[out->n_locations++] = x->tree.rows.v[path].frame;
+	for (; path != PATH_NONE; path = x->a->paths.rows.v[path].parent)
+		frames[out->n_locations++] = x->a->paths.rows.v[path].frame;
 	out->locations = frames;
 	return NULL;
 }
@@ -866,14 +647,14 @@ static struct err *fill_samples(struct sampling *x, struct rp_sample *out)
 
 static struct err *make_locations(struct sampling *x, struct rp_profile *p)
 {
-	size_t n = x->tree.frames.n;
+	size_t n = x->a->paths.frames.n;
 	struct rp_location *locations = arena_alloc(&x->r->mem, (n + 1) * sizeof(*locations));
 	struct rp_line *lines = arena_alloc(&x->r->mem, (n + 1) * sizeof(*lines));
 
 	if (!locations || !lines)
 		return &err_nomem;
 	for (size_t i = 0; i < n; i++) {
-		lines[i].function = x->tree.frames.v[i].name;
+		lines[i].function = x->a->paths.frames.v[i].name;
 		locations[i] = (struct rp_location){ .lines = &lines[i], .n_lines = 1 };
 	}
 	p->locations = locations;
@@ -892,12 +673,12 @@ static struct err *add_comments(struct sampling *x, size_t n_kept, struct rp_pro
 	p->comments[p->n_comments++] = "heapfx " HEAPFX_VERSION;
 	if (id)
 		p->comments[p->n_comments++] = arena_printf(&x->r->mem, "build id %s", id);
-	if (n_kept < x->sums.n || x->tree.n_ended)
+	if (n_kept < x->sums.n || x->a->paths.n_ended)
 		p->comments[p->n_comments++] = arena_printf(
 			&x->r->mem, "%zu of the smallest paths are in (other); %" PRIu64
 				    " steps too deep or too many",
-			x->sums.n - n_kept, x->tree.n_ended);
-	if (x->unlabelled)
+			x->sums.n - n_kept, x->a->paths.n_ended);
+	if (x->a->unlabelled)
 		p->comments[p->n_comments++] =
 			"not all threads and goroutines are told apart by labels";
 	for (size_t i = 0; i < p->n_comments; i++)
@@ -926,11 +707,11 @@ static struct err *finish(struct sampling *x, struct rp_sample *out, size_t n_ke
 		.n_samples = n_kept,
 	};
 	if (n_kept < x->sums.n) {
-		x->tree.max = SIZE_MAX;
-		other = path_root(&x->tree, "(other)", 0);
+		x->a->paths.max = SIZE_MAX;
+		other = path_root(&x->a->paths, "(other)", 0);
 		if (other == PATH_NONE)
 			return &err_nomem;
-		*frames = x->tree.rows.v[other].frame;
+		*frames = x->a->paths.rows.v[other].frame;
 		out[0].locations = frames;
 		out[0].n_locations = 1;
 		out[n_kept + 1] = out[0];
@@ -944,15 +725,13 @@ static struct err *finish(struct sampling *x, struct rp_sample *out, size_t n_ke
 	return err;
 }
 
-static struct err *sample(struct sampling *x)
+static struct err *make_profile(struct sampling *x)
 {
 	struct rp_sample *out;
 	size_t n_kept;
 	bool all;
-	struct err *err = place_all(x);
+	struct err *err = sum_live(x);
 
-	if (!err)
-		err = sum_live(x);
 	if (!err)
 		err = sum_free(x);
 	if (!err)
@@ -964,7 +743,9 @@ static struct err *sample(struct sampling *x)
 		return &err_nomem;
 	err = fill_samples(x, out);
 	if (!err)
-		err = retain_by_sets(x, out, &all);
+		err = find_kept(x);
+	if (!err)
+		err = retain_by_sets(x, out, n_kept < x->sums.n, &all);
 	if (!err && !all)
 		err = retain_by_walking(x, out, n_kept);
 	return err ? err : finish(x, out, n_kept);
@@ -972,13 +753,19 @@ static struct err *sample(struct sampling *x)
 
 static struct err *samples_run(struct env *env, const struct subject *s, struct report *r)
 {
+	_cleanup_(alike_fini) struct alike a = {};
 	_cleanup_(sampling_fini) struct sampling x = {
-		.env = env, .s = s, .r = r, .g = s->graph, .f = s->facts,
-		.tree = { .mem = &r->mem, .max = ROWS_MAX },
-		.name = TEXT_INIT, .bare = TEXT_INIT,
+		.env = env, .s = s, .r = r, .g = s->graph, .f = s->facts, .a = &a,
+		.name = TEXT_INIT,
 	};
+	struct err *err = NULL;
 
-	return s->wants_paths ? sample(&x) : NULL;
+	if (!s->wants_paths && !s->wants_types)
+		return NULL;
+	err = alike_find(env, s, r, &a);
+	if (!err && s->wants_types)
+		err = by_type_add(r, &a);
+	return err || !s->wants_paths ? err : make_profile(&x);
 }
 
 const struct analysis_ops samples_analysis = {

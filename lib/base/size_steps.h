@@ -28,6 +28,17 @@ static inline unsigned size_step(uint64_t size)
 	       (unsigned)(size >> (top - 4) & (SIZE_STEPS_DOUBLING - 1));
 }
 
+/* The smallest size of a step; of the one past the last, UINT64_MAX. */
+static inline uint64_t size_step_start(unsigned step)
+{
+	if (step < SIZE_STEPS_DOUBLING)
+		return step;
+	if (step >= SIZE_STEPS)
+		return UINT64_MAX;
+	return (uint64_t)(SIZE_STEPS_DOUBLING + step % SIZE_STEPS_DOUBLING)
+	       << (step / SIZE_STEPS_DOUBLING - 1);
+}
+
 /* The lowest step such that at most `max` are of it or above. */
 static inline unsigned size_steps_least(const struct size_steps *s, uint64_t max)
 {

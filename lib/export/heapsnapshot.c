@@ -22,8 +22,6 @@
 
 enum {
 	FIELDS = 7,	      /* numbers a node, as in the meta data below */
-	LABELLED_SIZE = 4096, /* nodes with more bytes, or edges, have elements by number */
-	LABELLED_EDGES = 512,
 	NAMED_ROOTS = 1 << 17,
 	NAME_MAX_BYTES = 1000,
 	REGION_GRAINS = 20, /* bits of an id that count grains within a region */
@@ -522,18 +520,14 @@ static void put_edge(struct snapshot *x, enum edge_type type, uint64_t name, uin
 }
 
 /* Edges of one row are counted, or written; how many. */
-static uint64_t put_node_edges(struct snapshot *x, node_id node, uint64_t start, uint64_t size,
-			       bool writes)
+static uint64_t put_node_edges(struct snapshot *x, node_id node, bool writes)
 {
 	const struct graph *g = x->g;
 	edge_id first = graph_row(g, node), end = graph_row(g, node + 1);
 	uint64_t from = row_of(x, node) + 1 + (writes ? 1ull << 40 : 0), n = 0;
-	bool known = false, garbage = is_garbage(x, node);
-	uint16_t offsets[LABELLED_EDGES];
+	bool known, garbage = is_garbage(x, node);
 
-	if (writes && end > first && size <= LABELLED_SIZE && end - first <= LABELLED_EDGES &&
-	    g->ops && g->ops->slots)
-		known = g->ops->slots(g->ctx, node, start, size, offsets);
+	known = end > first && g->slot && g->slot[first] != SLOT_UNKNOWN;
 	for (edge_id e = first; e < end; e++) {
 		node_id to = EDGE_NODE(g->dst[e]);
 
@@ -544,7 +538,7 @@ static uint64_t put_node_edges(struct snapshot *x, node_id node, uint64_t start,
 			continue;
 		if (garbage || known)
 			put_edge(x, garbage ? EDGE_WEAK : EDGE_PROPERTY,
-				 edge_name(x, node, to, known ? offsets[e - first] : 0),
+				 edge_name(x, node, to, known ? 8 * (uint64_t)g->slot[e] : 0),
 				 row_of(x, to));
 		else
 			put_edge(x, EDGE_ELEMENT, e - first, row_of(x, to));
@@ -693,7 +687,7 @@ static void put_edges(struct snapshot *x)
 		put_above_edges(x, i, true);
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it))
 		if (has_row(x, it.id))
-			put_node_edges(x, it.id, it.key, it.size, true);
+			put_node_edges(x, it.id, true);
 	for (uint64_t i = 0; i < x->pairs.n; i++)
 		put_edge(x, EDGE_ELEMENT, i, pairs[i] & UINT32_MAX);
 }
@@ -713,7 +707,7 @@ static struct err *count_edges(struct snapshot *x, uint64_t *ret)
 		n += *edges++ = (uint32_t)put_above_edges(x, i, false);
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it))
 		if (has_row(x, it.id))
-			n += *edges++ = (uint32_t)put_node_edges(x, it.id, it.key, it.size, false);
+			n += *edges++ = (uint32_t)put_node_edges(x, it.id, false);
 	*ret = n;
 	return NULL;
 }

@@ -36,6 +36,8 @@ enum fact {
 	FACT_REF_RINGS = 1 << 12,
 	/* held_* of lost heads alone, for those who need no DOM; needs REACH */
 	FACT_LOST_HELD = 1 << 13,
+	/* how a walk from the roots comes along; PARENT, too, and ways if there is graph.slot */
+	FACT_WALK = 1 << 14,
 };
 
 /*
@@ -184,6 +186,21 @@ struct facts {
 	} retained;
 	/* PARENT: parent node, or PARENT_ROOT | root index; NODE_NONE when no root reaches it */
 	const uint32_t *parent;
+	/*
+	 * WALK: nodes with edges that a root reaches, nearest first: each behind its parent, and
+	 * behind its dominators.
+	 */
+	const struct walked {
+		node_id node;
+		uint32_t up; /* place of its parent; NODE_NONE: that is a root */
+	} *order;
+	uint64_t n_order;
+	/*
+	 * And of each other node that a root reaches 1 + the slot of the parent that leads to it,
+	 * as in graph.slot; 0: of a root, or unknown. The same by place in `order`. NULL without
+	 * graph.slot.
+	 */
+	const uint8_t *way, *order_way;
 	/* REVERSE */
 	const uint32_t *in_row;
 	const uint64_t *in_row_base;
@@ -238,7 +255,7 @@ struct facts {
 	const node_id *ref_members;
 	const struct ref_step *ref_steps;
 	const uint64_t *in_ref_ring;
-	struct col cols[32];
+	struct col cols[35];
 	/* Within facts_compute(): fact/common.c. */
 	struct common {
 		uint64_t *set, *late;

@@ -19,7 +19,7 @@ static const struct step {
 	enum fact fact;
 	unsigned needs; /* facts computed before it */
 	compute_fn *compute;
-	unsigned cols; /* bits by index in facts.cols */
+	uint64_t cols; /* bits by index in facts.cols */
 	const char *what;
 } steps[] = {
 	{ FACT_REACH, 0, reach_compute, 1 << COL_REACH | 1 << COL_LOST, "reachability" },
@@ -27,6 +27,9 @@ static const struct step {
 	{ FACT_DOM, FACT_REACH, dom_compute,
 	  1 << COL_IDOM | 1 << COL_RETAINED | 1 << COL_RETAINED_SET | 1 << COL_RETAINED_RANK,
 	  "retained sizes" },
+	{ FACT_WALK, 0, walk_compute, 
+	  1ull << COL_WAY | 1ull << COL_ORDER | 1ull << COL_ORDER_WAY | 1 << COL_PARENT,
+	  "shortest chains" },
 	{ FACT_PARENT, 0, parent_compute, 1 << COL_PARENT, "shortest chains" },
 	{ FACT_REVERSE, 0, reverse_compute, 1 << COL_IN_ROW | 1 << COL_IN_BASE | 1 << COL_IN_SRC,
 	  "incoming edges" },
@@ -70,6 +73,10 @@ static void drop(struct facts *f, unsigned which)
 	if (!f->cols[COL_RETAINED].base)
 		f->retained = (struct retained){};
 	f->parent = f->cols[COL_PARENT].base;
+	f->way = f->cols[COL_WAY].base;
+	f->order_way = f->cols[COL_ORDER_WAY].base;
+	f->order = f->cols[COL_ORDER].base;
+	f->n_order = f->order ? f->cols[COL_ORDER].n : 0;
 	f->in_row = f->cols[COL_IN_ROW].base;
 	f->in_row_base = f->cols[COL_IN_BASE].base;
 	f->in_src = f->cols[COL_IN_SRC].base;

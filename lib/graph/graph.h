@@ -20,6 +20,7 @@
 #define NODE_NONE UINT32_MAX
 #define EDGE_INTERIOR (1u << 31) /* in dst[] and root_node[]: points inside the block, not at its start */
 #define EDGE_NODE(d) ((d) & ~EDGE_INTERIOR)
+enum { SLOT_BLOCK = 512, SLOT_UNKNOWN = UINT8_MAX };
 
 /* In the order chains prefer them: a global explains more than a stack slot. */
 enum root_kind {
@@ -217,11 +218,6 @@ struct graph_ops {
 	 * Absent: nobody can tell.
 	 */
 	bool (*slot)(void *ctx, node_id src, node_id dst, uint64_t *ret);
-	/*
-	 * The same of all edges of src at once, in their order, for passes over all nodes; `start`
-	 * and `size` as the iterator has them. False: nobody can tell; ask for each.
-	 */
-	bool (*slots)(void *ctx, node_id src, uint64_t start, uint64_t size, uint16_t *ret);
 	/* "main.sessions", "stack of thread 12 in worker+0x40": a root in words, demangled, not escaped. */
 	void (*root)(void *ctx, uint32_t root, struct text *ret);
 	/* Where a root of a stack is, or a variable in the source; `ret` has texts that may be added to. */
@@ -263,6 +259,11 @@ struct graph {
 	 */
 	struct edge_rows rows;
 	const uint32_t *dst; /* m: node, EDGE_INTERIOR */
+	/*
+	 * m: the word that each comes from, counted in eights of bytes from the start of its node;
+	 * SLOT_UNKNOWN where that has more than SLOT_BLOCK bytes. NULL: nobody asked.
+	 */
+	const uint8_t *slot;
 	/* roots, in order of source, then of slot */
 	uint32_t n_roots;
 	const uint32_t *root_node;   /* node, EDGE_INTERIOR */
@@ -299,7 +300,7 @@ struct graph {
 
 	const struct graph_ops *ops;
 	void *ctx; /* for ops */
-	struct col cols[28]; /* owners of the columns above; graph_free closes them */
+	struct col cols[29]; /* owners of the columns above; graph_free closes them */
 	unsigned n_cols;
 };
 

@@ -396,6 +396,7 @@ struct writer_options {
 enum picture_need {
 	NEED_PICTURES = 1 << PROFILE_KINDS, /* dominators, space */
 	NEED_BY_TYPE = 2 << PROFILE_KINDS,  /* by_type, and dominators */
+	NEED_SLOTS = 4 << PROFILE_KINDS,    /* none of the report: of an export of the graph */
 };
 
 /* One format. `out` is buffered; the writer checks ferror() at the end. */

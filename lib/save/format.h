@@ -25,7 +25,7 @@ enum {
 	SECTION_ROW_OFF,
 	SECTION_ROW_WIDE,
 	SECTION_DST,
-	SECTION_SLOTS, /* by edge: offset of its pointer in words; SLOT_UNKNOWN */
+	SECTION_SLOTS, /* graph.slot */
 	SECTION_ROOT_NODE,
 	SECTION_ROOT_SOURCE,
 	SECTION_ROOT_AT,
@@ -39,7 +39,6 @@ enum {
 	SECTION_RETAINED_WIDE,
 	N_SECTIONS
 };
-enum { SLOT_UNKNOWN = UINT8_MAX, SLOT_UNIT = 8 };
 
 enum { SECTION_ALIGN = 64, WHERES_MAX = 255 };
 #define SAVE_MAGIC "heapfx\x01\n"

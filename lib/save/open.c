@@ -29,7 +29,6 @@ struct saved_file {
 	const uint32_t *where_rank;
 	const uint8_t *looks;
 	const uint64_t *filler;
-	const uint8_t *slots;
 	const uint64_t *root_words;
 	const char *root_text;
 };
@@ -209,11 +208,12 @@ static edge_id find_edge(const struct graph *g, node_id src, node_id dst)
 static bool saved_slot(void *ctx, node_id src, node_id dst, uint64_t *ret)
 {
 	const struct saved *s = ctx;
-	edge_id e = s->file->slots ? find_edge(s->graph, src, dst) : UINT64_MAX;
+	const struct graph *g = s->graph;
+	edge_id e = g->slot ? find_edge(g, src, dst) : UINT64_MAX;
 
-	if (e == UINT64_MAX || s->file->slots[e] == SLOT_UNKNOWN)
+	if (e == UINT64_MAX || g->slot[e] == SLOT_UNKNOWN)
 		return false;
-	*ret = (uint64_t)s->file->slots[e] * SLOT_UNIT;
+	*ret = 8 * (uint64_t)g->slot[e];
 	return true;
 }
 
@@ -306,6 +306,7 @@ static struct err *make_graph(struct saved *s)
 		.rows = { section(f, SECTION_ROW_BASE), section(f, SECTION_ROW_GROUP),
 			  section(f, SECTION_ROW_OFF), section(f, SECTION_ROW_WIDE) },
 		.dst = section(f, SECTION_DST),
+		.slot = section(f, SECTION_SLOTS),
 		.root_node = section(f, SECTION_ROOT_NODE),
 		.root_source = section(f, SECTION_ROOT_SOURCE),
 		.root_at = section(f, SECTION_ROOT_AT),
@@ -315,7 +316,6 @@ static struct err *make_graph(struct saved *s)
 	f->where_rank = section(f, SECTION_WHERE_RANK);
 	f->looks = section(f, SECTION_LOOKS);
 	f->filler = section(f, SECTION_FILLER);
-	f->slots = section(f, SECTION_SLOTS);
 	f->root_words = section(f, SECTION_ROOT_WORDS);
 	f->root_text = section(f, SECTION_ROOT_TEXT);
 	if (!f->table[SECTION_WORDS].n)

@@ -16,8 +16,6 @@ uint64_t save_hash(const void *bytes, uint64_t n)
 	return hash_bytes(bytes, n < SAVE_HASHED_BYTES ? n : SAVE_HASHED_BYTES);
 }
 
-enum { SLOTS_MAX = 512 }; /* edges of a block whose pointers are looked for */
-
 struct writer {
 	struct env *env;
 	const struct save_source *src;
@@ -29,7 +27,7 @@ struct writer {
 	struct saved_content content;
 	struct io io;
 	const char *wheres[WHERES_MAX];
-	struct col where_col, rank_col, looks_col, slots_col, words_col, text_col;
+	struct col where_col, rank_col, looks_col, words_col, text_col;
 };
 
 static void writer_fini(struct writer *w)
@@ -38,7 +36,6 @@ static void writer_fini(struct writer *w)
 	col_close(&w->where_col);
 	col_close(&w->rank_col);
 	col_close(&w->looks_col);
-	col_close(&w->slots_col);
 	col_close(&w->words_col);
 	col_close(&w->text_col);
 }
@@ -122,35 +119,6 @@ static struct err *make_looks(struct writer *w)
 		if (graph_is_live(g, i) && !graph_type(g, i))
 			v[i] = where_no(w, g->ops->label(g->ctx, i));
 	add(w, SECTION_LOOKS, v, g->n, 1);
-	return NULL;
-}
-
-/* Of the edges of large blocks it is not looked for. */
-static struct err *make_slots(struct writer *w)
-{
-	const struct graph *g = w->src->graph;
-	uint16_t offsets[SLOTS_MAX];
-	struct err *err;
-	uint8_t *v;
-
-	if (!g->ops || !g->ops->slots || !g->m)
-		return NULL;
-	err = col_fixed(w->env, 1, g->m, "places of pointers", &w->slots_col);
-	if (err)
-		return err;
-	v = w->slots_col.base;
-	memset(v, SLOT_UNKNOWN, g->m);
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		edge_id first = graph_row(g, it.id), n = graph_row(g, it.id + 1) - first;
-
-		if (!n || n > SLOTS_MAX ||
-		    !g->ops->slots(g->ctx, it.id, it.key, it.size, offsets))
-			continue;
-		for (edge_id e = 0; e < n; e++)
-			if (offsets[e] % SLOT_UNIT == 0 && offsets[e] / SLOT_UNIT < SLOT_UNKNOWN)
-				v[first + e] = (uint8_t)(offsets[e] / SLOT_UNIT);
-	}
-	add(w, SECTION_SLOTS, v, g->m, 1);
 	return NULL;
 }
 
@@ -240,6 +208,8 @@ static void add_edges(struct writer *w)
 	add(w, SECTION_ROW_OFF, g->rows.off, (uint64_t)g->n + 1, 1);
 	add(w, SECTION_ROW_WIDE, g->rows.wide, edge_rows_wide(&g->rows, g->n) * ROW_GROUP, 8);
 	add(w, SECTION_DST, g->dst, g->m, 4);
+	if (g->slot)
+		add(w, SECTION_SLOTS, g->slot, g->m, 1);
 	add(w, SECTION_ROOT_NODE, g->root_node, g->n_roots, 4);
 	add(w, SECTION_ROOT_SOURCE, g->root_source, g->n_roots, 4);
 	add(w, SECTION_ROOT_AT, g->root_at, g->n_roots, 8);
@@ -335,8 +305,6 @@ struct err *save_write(struct env *env, const struct save_source *source, FILE *
 
 	if (!err)
 		err = make_looks(&w);
-	if (!err)
-		err = make_slots(&w);
 	if (!err)
 		err = make_roots(&w);
 	if (err)

@@ -18,7 +18,6 @@
 #include "type/pieces.h"
 #include "type/pools.h"
 #include "type/rooter.h"
-#include "type/row_slots.h"
 #include "type/scan.h"
 #include "type/typing.h"
 
@@ -62,7 +61,6 @@ struct context {
 	const struct graph *graph;
 	struct scan scan;
 	struct typing *typing; /* NULL: no types known */
-	struct row_slots row_slots;
 	struct resident_pass labels;
 };
 
@@ -295,13 +293,6 @@ static bool slot(void *ctx, node_id src, node_id dst, uint64_t *ret)
 	return search.found;
 }
 
-static bool slots(void *ctx, node_id src, uint64_t start, uint64_t size, uint16_t *ret)
-{
-	struct context *c = ctx;
-
-	return row_slots_find(&c->row_slots, &c->scan, c->graph, src, start, size, ret);
-}
-
 /* The innermost frame that begins above the slot; NULL if there is none. */
 static const struct frame *frame_of(const struct thread *t, taddr at)
 {
@@ -493,7 +484,7 @@ static void close_context(void *ctx)
 }
 
 static const struct graph_ops block_graph_ops = {
-	.edge = edge, .slot = slot, .slots = slots, .root = describe_root, .place = place, .held = held,
+	.edge = edge, .slot = slot, .root = describe_root, .place = place, .held = held,
 	.entries = entries, .type_place = type_place, .label = label, .inside = inside,
 	.close = close_context,
 };
@@ -504,8 +495,11 @@ static void own_edges(struct graph *g, struct scan_columns *e)
 {
 	g->m = e->dst.n;
 	g->dst = e->dst.base;
+	g->slot = e->slot.base;
 	graph_own_rows(g, &e->rows);
 	graph_own(g, &e->dst);
+	if (g->slot)
+		graph_own(g, &e->slot);
 }
 
 static void own_roots(struct graph *g, struct root_columns *c)
@@ -620,8 +614,8 @@ static struct err *tell_blocks(struct env *env, const struct image *img, const s
 	return err;
 }
 
-static struct err *make_graph(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct hints *hints, bool bare, struct graph **ret)
+struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
+			      const struct hints *hints, enum graph_what what, struct graph **ret)
 {
 	struct scan s = scan_init(img, blocks);
 	_cleanup_(guard_graph) struct graph *g = calloc(1, sizeof(*g));
@@ -640,6 +634,7 @@ static struct err *make_graph(struct env *env, const struct image *img, const st
 	*(struct context *)ctx.base = (struct context){ .img = img, .labels = { .img = img }, .pools = hints ? hints->pools : NULL, .graph = g, .scan = s };
 	g->ctx = ctx.base;
 	graph_own(g, &ctx);
+	s.wants_slots = what == GRAPH_SLOTS;
 	err = add_roots(env, &s, blocks, g);
 	if (!err)
 		err = own_collected(env, blocks, g);
@@ -649,21 +644,9 @@ static struct err *make_graph(struct env *env, const struct image *img, const st
 		return err;
 	own_edges(g, &edges);
 	count_live(g);
-	err = bare ? NULL : tell_blocks(env, img, blocks, hints, g);
+	err = what == GRAPH_BARE ? NULL : tell_blocks(env, img, blocks, hints, g);
 	if (err)
 		return err;
 	*ret = take(&g);
 	return NULL;
-}
-
-struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct hints *hints, struct graph **ret)
-{
-	return make_graph(env, img, blocks, hints, false, ret);
-}
-
-struct err *graph_bare_from_blocks(struct env *env, const struct image *img,
-				   const struct blocks *blocks, struct graph **ret)
-{
-	return make_graph(env, img, blocks, NULL, true, ret);
 }

@@ -14,13 +14,15 @@
 #include "image/image.h"
 #include "type/typer.h"
 
+enum graph_what {
+	GRAPH_BARE,  /* nothing but blocks, edges and roots */
+	GRAPH_TYPED, /* with types and notes */
+	GRAPH_SLOTS, /* with graph.slot, too */
+};
 /* `img`, `blocks` and what `hints` has (NULL: nothing) must outlive the graph. */
 struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct hints *hints, struct graph **ret) MUST_CHECK;
-
-/* The same without types and notes: nothing but blocks, edges and roots. */
-struct err *graph_bare_from_blocks(struct env *env, const struct image *img,
-				   const struct blocks *blocks, struct graph **ret) MUST_CHECK;
+			      const struct hints *hints, enum graph_what what,
+			      struct graph **ret) MUST_CHECK;
 
 /*
  * Places that hold a pointer to a block but are no roots and no used blocks: freed memory and the

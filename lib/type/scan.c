@@ -230,16 +230,37 @@ struct pending {
 	uint64_t value, grain;
 	uint32_t src;
 	bool exact;
+	uint8_t slot; /* as in graph.slot, if that is wanted */
 };
+
+/* Edges in order; `slot` is not open unless it is wanted. */
+struct edge_cols {
+	struct col dst, slot;
+};
+
+static void edge_cols_close(struct edge_cols *c)
+{
+	col_close(&c->dst);
+	col_close(&c->slot);
+}
+
+static struct err *edge_cols_open(struct env *env, const struct scan *s, uint64_t max,
+				  struct edge_cols *ret)
+{
+	struct err *err = col_open(env, 4, max, "edges", &ret->dst);
+
+	return err || !s->wants_slots ? err : col_open(env, 1, max, "edges", &ret->slot);
+}
 
 /* Edges of one range of nodes. */
 struct range {
 	const struct scan *s;
 	/* of the graph: each range fills its own part, whose bases are relative until it is joined */
 	struct edge_row_cols *rows;
-	struct col dst;
-	uint32_t *out; /* dst.base */
-	uint64_t n_out, room; /* edges there are, and may be: dst.n is brought up with the next room */
+	struct edge_cols to;
+	uint32_t *out;	   /* to.dst.base */
+	uint8_t *out_slot; /* to.slot.base */
+	uint64_t n_out, room; /* edges there are, and may be: to.dst.n is brought up with the next room */
 	uint32_t last_src, last_dst;
 	uint32_t first_row;	   /* of the window; rows before it are begun */
 	edge_id before;		   /* where that one's edges begin */
@@ -288,37 +309,81 @@ static inline void finish(struct range *r, const struct pending *p)
 	if (p->src - r->first_row >= ROW_WINDOW)
 		begin_rows_before(r, p->src & ~(ROW_WINDOW - 1u));
 	r->out[r->n_out] = target; /* a repeated one is written over by the next: nobody can foretell it */
+	if (r->out_slot)
+		r->out_slot[r->n_out] = p->slot;
 	r->n_out += (p->src != r->last_src) | (target != r->last_dst);
 	r->last_src = p->src;
 	r->last_dst = target;
 	r->ends[p->src - r->first_row] = r->n_out;
 }
 
-static inline void begin(struct range *r, uint64_t value, uint32_t src, bool exact)
+/*
+ * Of the word at an address, whose grain that is.  A block that is small enough starts in this word
+ * of start bits or the one before, and ends in this one or the next.
+ */
+static inline uint8_t slot_of(const struct grains *g, uint64_t grain, taddr at)
+{
+	const struct grain_word *w = &g->words[grain >> 6];
+	uint64_t base = grain & ~63ull, upto = ~0ull >> (63 - (grain & 63));
+	uint64_t before = w->start & upto, behind = w->start & ~upto, start, end, size;
+
+	if (before)
+		start = base + 63 - (uint64_t)__builtin_clzll(before);
+	else if (base && w[-1].start)
+		start = base - 1 - (uint64_t)__builtin_clzll(w[-1].start);
+	else
+		return SLOT_UNKNOWN;
+	if (behind)
+		end = base + (uint64_t)__builtin_ctzll(behind);
+	else if (w[1].start)
+		end = base + 64 + (uint64_t)__builtin_ctzll(w[1].start);
+	else
+		return SLOT_UNKNOWN;
+	size = (end - start) << g->shift;
+	if (size > SLOT_BLOCK)
+		return SLOT_UNKNOWN;
+	return (uint8_t)((((grain - start) << g->shift) + (at & ((1u << g->shift) - 1))) / 8);
+}
+
+/* The word at `at`, whose grain is `from`. */
+static inline void begin(struct range *r, uint64_t value, uint32_t src, bool exact, uint64_t from, taddr at)
 {
 	const struct grains *g = &r->s->blocks->grains;
 	struct pending *p = &r->fifo[r->at++ % FIFO];
 
 	finish(r, p);
-	*p = (struct pending){ value, grain_of(g, value), src, exact };
+	*p = (struct pending){ value, grain_of(g, value), src, exact, 0 };
+	if (r->out_slot)
+		p->slot = slot_of(g, from, at);
 	if (p->grain != GRAIN_NONE)
 		__builtin_prefetch(&g->words[p->grain >> 6]);
+}
+
+static void end_room(struct range *r)
+{
+	r->to.dst.n = r->n_out;
+	if (r->s->wants_slots)
+		r->to.slot.n = r->n_out;
 }
 
 /* Room for the edges of the next 64 words and of all that are pending. */
 static struct err *make_room(struct range *r)
 {
 	uint32_t *room;
+	uint8_t *slots;
 	struct err *err;
 
 	if (r->err)
 		return take(&r->err);
 	if (r->room - r->n_out > 2 * FIFO)
 		return NULL;
-	r->dst.n = r->n_out;
-	err = col_reserve(&r->dst, ROOM / 2, &room);
+	end_room(r);
+	err = col_reserve(&r->to.dst, ROOM / 2, &room);
+	if (!err && r->s->wants_slots)
+		err = col_reserve(&r->to.slot, ROOM / 2, &slots);
 	r->room = r->n_out + ROOM / 2;
-	r->out = r->dst.base;
+	r->out = r->to.dst.base;
+	r->out_slot = r->to.slot.base;
 	return err;
 }
 
@@ -339,7 +404,7 @@ static void scan_words(struct range *r, const uint8_t *bytes, unsigned n, taddr 
 		uint32_t src = grain_block_no(w, grain, &no);
 
 		if (block_is_used_no(b, w, src, no))
-			begin(r, load_u64(bytes + 8 * i), src, false);
+			begin(r, load_u64(bytes + 8 * i), src, false, grain, at + 8 * i);
 	}
 }
 
@@ -417,10 +482,11 @@ static inline void scan_slots(struct range *r, const struct slotted *c, const ui
 		mask |= words_in_range(s->loose_low, s->loose_span, bytes, n) & ~slots;
 	for (; mask; mask &= mask - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(mask);
-		uint32_t src = grain_block(&b->grains, c->grain + ((at + 8 * i - c->from) >> b->grains.shift));
+		uint64_t grain = c->grain + ((at + 8 * i - c->from) >> b->grains.shift);
+		uint32_t src = grain_block(&b->grains, grain);
 
 		if (block_is_used(b, src))
-			begin(r, load_u64(bytes + 8 * i), src, slots >> i & 1);
+			begin(r, load_u64(bytes + 8 * i), src, slots >> i & 1, grain, at + 8 * i);
 	}
 }
 
@@ -499,13 +565,13 @@ static struct err *flush(struct range *r)
 		return err;
 	for (unsigned i = 0; i < FIFO; i++)
 		finish(r, &r->fifo[r->at++ % FIFO]);
-	r->dst.n = r->n_out;
+	end_room(r);
 	return NULL;
 }
 
 /* The edges of one range that others before it were not ready for. */
 struct scanned {
-	struct col dst;
+	struct edge_cols to;
 	bool done;
 };
 
@@ -519,9 +585,9 @@ struct job {
 	struct edge_row_cols *rows;
 	pthread_mutex_t lock;
 	struct scanned *parts;
-	uint64_t n_parts, next; /* the first range that is not in dst */
-	bool busy;		/* somebody writes to dst */
-	struct col dst;
+	uint64_t n_parts, next; /* the first range that is not in `to` */
+	bool busy;		/* somebody writes to it */
+	struct edge_cols to;
 };
 
 static taddr node_start(const struct grains *g, uint64_t id)
@@ -539,45 +605,47 @@ static uint64_t words_between(const struct grains *g, uint64_t first, uint64_t l
 	return (end - grains_select(g, (uint32_t)first)) << g->shift >> 3;
 }
 
-/* Takes dst if range `index` may write there; else opens a column for `max` edges. */
-static struct err *begin_range(struct job *j, uint64_t index, uint64_t max, struct col *ret, bool *ret_direct)
+/* Takes the graph's own if range `index` may write there; else opens columns for `max` edges. */
+static struct err *begin_range(struct job *j, uint64_t index, uint64_t max, struct edge_cols *ret, bool *ret_direct)
 {
 	pthread_mutex_lock(&j->lock);
 	*ret_direct = !j->busy && j->next == index;
 	j->busy |= *ret_direct;
 	pthread_mutex_unlock(&j->lock);
 	if (!*ret_direct)
-		return col_open(j->env, 4, max, "edges", ret);
-	*ret = j->dst;
+		return edge_cols_open(j->env, j->s, max, ret);
+	*ret = j->to;
 	return NULL;
 }
 
-/* The first range that waits, to the end of dst. */
+/* The first range that waits, to the end of all before it. */
 static struct err *append_next(struct job *j)
 {
-	struct col *part = &j->parts[j->next].dst;
+	struct edge_cols *part = &j->parts[j->next].to;
 	uint64_t first = j->next * (RANGE_NODES >> ROW_BLOCK_SHIFT);
 	uint64_t last = (j->s->blocks->grains.n - 1) >> ROW_BLOCK_SHIFT;
 	uint64_t *base = j->rows->base.base;
 	struct err *err;
 
 	for (uint64_t b = first; b < first + (RANGE_NODES >> ROW_BLOCK_SHIFT) && b <= last; b++)
-		base[b] += j->dst.n;
-	err = col_append(&j->dst, part->base, part->n);
-	col_close(part);
+		base[b] += j->to.dst.n;
+	err = col_append(&j->to.dst, part->dst.base, part->dst.n);
+	if (!err && j->s->wants_slots)
+		err = col_append(&j->to.slot, part->slot.base, part->slot.n);
+	edge_cols_close(part);
 	j->next++;
 	return err;
 }
 
-static struct err *end_range(struct job *j, uint64_t index, const struct col *dst, bool direct, struct err *err)
+static struct err *end_range(struct job *j, uint64_t index, const struct edge_cols *to, bool direct, struct err *err)
 {
 	pthread_mutex_lock(&j->lock);
 	if (direct) {
-		j->dst = *dst;
+		j->to = *to;
 		j->busy = false;
 		j->next += !err;
 	} else {
-		j->parts[index] = (struct scanned){ *dst, !err };
+		j->parts[index] = (struct scanned){ *to, !err };
 	}
 	while (!err && !j->busy && j->next < j->n_parts && j->parts[j->next].done)
 		err = append_next(j);
@@ -616,11 +684,11 @@ static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_
 	r->last_src = NODE_NONE;
 	for (unsigned i = 0; i < FIFO; i++)
 		r->fifo[i].grain = GRAIN_NONE;
-	err = begin_range(j, index, words_between(&j->s->blocks->grains, first, last) + ROOM, &r->dst, &direct);
-	r->room = r->n_out = r->before = r->dst.n;
+	err = begin_range(j, index, words_between(&j->s->blocks->grains, first, last) + ROOM, &r->to, &direct);
+	r->room = r->n_out = r->before = r->to.dst.n;
 	if (!err)
 		err = scan_range_nodes(r, first, last);
-	return end_range(j, index, &r->dst, direct, err);
+	return end_range(j, index, &r->to, direct, err);
 }
 
 struct err *scan_blocks(struct env *env, const struct scan *s, struct scan_columns *ret)
@@ -634,21 +702,22 @@ struct err *scan_blocks(struct env *env, const struct scan *s, struct scan_colum
 	if (!err)
 		err = edge_rows_open(env, n, &cols.rows);
 	if (!err)
-		err = col_open(env, 4, (n ? words_between(&s->blocks->grains, 0, n) : 0) + ROOM, "edges", &j.dst);
+		err = edge_cols_open(env, s, (n ? words_between(&s->blocks->grains, 0, n) : 0) + ROOM, &j.to);
 	if (!err) {
 		j.rows = &cols.rows;
 		err = par_ranges(env, n, RANGE_NODES, scan_nodes, &j);
 	}
 	if (!err)
-		err = edge_rows_begin(&cols.rows, (node_id)n, j.dst.n);
-	cols.dst = j.dst;
+		err = edge_rows_begin(&cols.rows, (node_id)n, j.to.dst.n);
 	if (err) {
 		for (uint64_t i = 0; parts && i < n_parts; i++)
-			col_close(&parts[i].dst);
+			edge_cols_close(&parts[i].to);
 		edge_rows_close(&cols.rows);
-		col_close(&cols.dst);
+		edge_cols_close(&j.to);
 		return err;
 	}
+	cols.dst = j.to.dst;
+	cols.slot = j.to.slot;
 	col_seal(&cols.dst);
 	*ret = cols;
 	return NULL;

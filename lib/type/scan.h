@@ -19,6 +19,7 @@ struct scan {
 	uint8_t overhead_max; /* of all claims */
 	bool has_talloc, has_gobject; /* its chunks are held by their insides */
 	uint64_t loose_low, loose_span; /* those lie here that a word found by chance may keep */
+	bool wants_slots; /* graph.slot; false at first */
 };
 struct scan scan_init(const struct image *img, const struct blocks *blocks);
 
@@ -41,7 +42,7 @@ struct err *scan_block(const struct scan *s, taddr start, taddr end, scan_fn *fn
 /* The edges of all used blocks, into columns: the fast pass. Rows as in struct graph. */
 struct scan_columns {
 	struct edge_row_cols rows;
-	struct col dst;
+	struct col dst, slot; /* `slot` is not open unless it is wanted */
 };
 struct err *scan_blocks(struct env *env, const struct scan *s, struct scan_columns *ret) MUST_CHECK;
 

@@ -230,7 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!err)
 		err = blocks_build_with(&env, &w.img, walkers, &b);
 	if (!err)
-		err = graph_from_blocks(&env, &w.img, &b, NULL, &g);
+		err = graph_from_blocks(&env, &w.img, &b, NULL, GRAPH_TYPED, &g);
 	if (!err && b.n_heaps)
 		use_heap(&b.heaps[0], &b);
 	err_free(err);

@@ -206,7 +206,7 @@ static inline void patches_use(struct env *env, const struct image *img)
 	for (uint32_t id = 0; !err && id < blocks.grains.n; id += 1 + blocks.grains.n / 1024)
 		patches_ask_block(&blocks, id);
 	if (!err)
-		err = graph_from_blocks(env, img, &blocks, NULL, &graph);
+		err = graph_from_blocks(env, img, &blocks, NULL, GRAPH_TYPED, &graph);
 	if (!err)
 		err = facts_compute(env, graph, FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, &facts);
 	err_free(err);

@@ -226,7 +226,8 @@ static void run(struct world *w, struct env *env, const struct pool_layouts *lay
 		err = pools_find(env, &w->img, &b, layouts, &p);
 	if (!err) {
 		use_pools(&p);
-		err = graph_from_blocks(env, &w->img, &b, &(struct hints){ .pools = &p }, &g);
+		err = graph_from_blocks(env, &w->img, &b, &(struct hints){ .pools = &p },
+					GRAPH_TYPED, &g);
 	}
 	err_free(err);
 	graph_free(g);

@@ -15,18 +15,17 @@ extern const struct analysis_ops samples_analysis;
 
 enum { OBJECTS, BYTES, RETAINED };
 
-/* Offset in its small parent: 8 times how far the target's id is from the parent's. */
-static bool slot(void *ctx, node_id src, node_id dst, uint64_t *ret)
+/* In its small parent: how far the target's id is from the parent's. */
+static uint8_t slot(node_id src, node_id dst)
 {
-	(void)ctx;
-	*ret = 8 * (uint64_t)(dst > src ? dst - src : 0);
-	return true;
+	return (uint8_t)(dst > src ? dst - src : 0);
 }
 
 static bool edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
 {
-	*ret = (struct edge_label){};
-	return slot(ctx, src, dst, &ret->offset);
+	(void)ctx;
+	*ret = (struct edge_label){ .offset = 8 * (uint64_t)slot(src, dst) };
+	return true;
 }
 
 static void name_root(void *ctx, uint32_t root, struct text *ret)
@@ -35,7 +34,7 @@ static void name_root(void *ctx, uint32_t root, struct text *ret)
 	text_printf(ret, "root%u+0x40", root);
 }
 
-static const struct graph_ops ops = { .edge = edge, .slot = slot, .root = name_root };
+static const struct graph_ops ops = { .edge = edge, .root = name_root };
 
 /* Nodes by size, edges as pairs of node numbers, one root at node 0 unless `rootless`. */
 struct expected {
@@ -73,7 +72,7 @@ static const struct {
 	    { "(lost);32-byte block;+0x8 16-byte block", 1, 16, 16 } } },
 };
 
-static struct graph *make(struct env *env, size_t no)
+static struct graph *make(struct env *env, size_t no, uint8_t *slots)
 {
 	struct root_source source = { .kind = ROOT_GLOBAL, .thread = UINT32_MAX, .module = -1 };
 	struct graph_builder *b;
@@ -89,6 +88,11 @@ static struct graph *make(struct env *env, size_t no)
 	assert_null(graph_build_finish(b, &g));
 	graph_builder_free(b);
 	g->ops = &ops;
+	for (node_id i = 0; i < g->n; i++)
+		for (edge_id e = graph_row(g, i); e < graph_row(g, i + 1); e++)
+			slots[e] = graph_size(g, i) > SLOT_BLOCK ? SLOT_UNKNOWN :
+								   slot(i, EDGE_NODE(g->dst[e]));
+	g->slot = slots;
 	return g;
 }
 
@@ -127,12 +131,13 @@ static void paths(void **state)
 		struct subject s = { .facts = &f, .wants_paths = true };
 		const struct rp_profile *p;
 		int64_t objects = 0, bytes = 0;
+		uint8_t slots[16];
 		struct graph *g;
 		size_t n = 0;
 
 		env_init(&env);
-		s.graph = g = make(&env, no);
-		assert_null(facts_compute(&env, g, samples_analysis.needs, &f));
+		s.graph = g = make(&env, no, slots);
+		assert_null(facts_compute(&env, g, samples_analysis.needs | FACT_WALK, &f));
 		assert_null(samples_analysis.run(&env, &s, &r));
 		p = r.profiles[PROFILE_PATHS];
 		while (cases[no].want[n].path)

@@ -107,7 +107,7 @@ static void world_open(struct world *w, const struct fake_word *words)
 
 static void world_build(struct world *w)
 {
-	assert_null(graph_from_blocks(&w->env, &w->f->img, &w->blocks, NULL, &w->graph));
+	assert_null(graph_from_blocks(&w->env, &w->f->img, &w->blocks, NULL, GRAPH_SLOTS, &w->graph));
 }
 
 static void world_close(struct world *w)
@@ -136,20 +136,18 @@ static void check_slots(const struct world *w)
 
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
 		edge_id first = graph_row(g, it.id), n = graph_row(g, it.id + 1) - first;
-		uint16_t offsets[64];
 		uint64_t last = 0, value;
 
-		if (!n || it.size > 512) {
-			assert_false(g->ops->slots(g->ctx, it.id, it.key, it.size, offsets));
-			continue;
-		}
-		assert_true(g->ops->slots(g->ctx, it.id, it.key, it.size, offsets));
-		for (edge_id e = 0; e < n; e++) {
-			assert_int_equal(image_read_u64(&w->f->img, graph_key(g, it.id) + offsets[e], &value),
+		for (edge_id e = first; e < first + n; e++) {
+			if (it.size > SLOT_BLOCK) {
+				assert_int_equal(g->slot[e], SLOT_UNKNOWN);
+				continue;
+			}
+			assert_int_equal(image_read_u64(&w->f->img, graph_key(g, it.id) + 8 * g->slot[e], &value),
 					 MEM_OK);
-			assert_int_equal(graph_node_at(g, value), EDGE_NODE(g->dst[first + e]));
-			assert_true(!e || offsets[e] > last);
-			last = offsets[e];
+			assert_int_equal(graph_node_at(g, value), EDGE_NODE(g->dst[e]));
+			assert_true(e == first || g->slot[e] > last);
+			last = g->slot[e];
 		}
 	}
 }
