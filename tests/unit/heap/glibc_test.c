@@ -315,6 +315,9 @@ static void sizes_that_swallow(void **state)
 		/* What realloc() leaves where it grew a block over its neighbour. */
 		{ "u40 u40 u40 u40 u40", 1, 3, "", "", "uu-uuf", 0 },
 		{ "u40 u40 u40 u40 u40", 1, 3, "013", "", "uu-uuf", 0 },
+		/* A block's own end, rounded up. */
+		{ "u40 u40 u20 u40", 1, 3, "1", "2", "uu-uf", 0 },
+		{ "u40 u40 u20 u40", 1, 3, "12", "", "uuuuf", 1 },
 		/* A free list, or an allocator's flag, needs no pointer. */
 		{ "T290 u40 u40 c40 u40 u40", 1, 4, "", "", ".uufuuf", 1 },
 		{ "u40 u40 q40 u40 u40", 1, 3, "", "", "uufuuf", 1 },
@@ -343,6 +346,23 @@ static void sizes_that_swallow(void **state)
 		expect(w, cases[i].states, cases[i].n_damage);
 		world_free(w);
 	}
+}
+
+/* Memory that was two chunks before, again and again: a stale pointer to a header in it says nothing. */
+static void headers_of_before(void **state)
+{
+	enum { PAIRS = 10 };
+	struct world *w = world_new(112);
+
+	(void)state;
+	lay_out(w, "u40 u60 u40 u60 u40 u60 u40 u60 u40 u60 "
+		   "u60 u40 u60 u40 u60 u40 u60 u40 u60 u40");
+	for (unsigned i = 0; i < PAIRS; i++)
+		put(w, w->chunk[2 * i] + 8, 0xa1);
+	put(w, DATA, w->chunk[4] + 16);
+	put(w, DATA + 8, w->chunk[5] + 16);
+	expect(w, "u-u-u-u-u-u-u-u-u-u-f", 0);
+	world_free(w);
 }
 
 /* One block of 0x200 bytes in use, filled by a case; pointers to all of it stand in a module's data. */
@@ -696,7 +716,8 @@ int main(void)
 		cmocka_unit_test(lists_say_what_is_free), cmocka_unit_test(cache_without_tls),
 		cmocka_unit_test(cache_turned_off),
 		cmocka_unit_test(later_form_without_fast_bins), cmocka_unit_test(damaged_headers),
-		cmocka_unit_test(sizes_that_swallow), cmocka_unit_test(blocks_that_hold_chunks),
+		cmocka_unit_test(sizes_that_swallow),
+		cmocka_unit_test(headers_of_before), cmocka_unit_test(blocks_that_hold_chunks),
 		cmocka_unit_test(objects_that_look_split), cmocka_unit_test(words_of_the_allocator),
 		cmocka_unit_test(lists_that_loop), cmocka_unit_test(footer_overwritten),
 		cmocka_unit_test(bins_broken_in_the_middle), cmocka_unit_test(mapped_chunks),
