@@ -533,6 +533,11 @@ bool blocks_is_precise(const struct blocks *b, size_t claim)
 	return b->heaps[b->claim_heap[claim]].ops->precise;
 }
 
+unsigned blocks_rounding(const struct blocks *b, size_t claim)
+{
+	return b->heaps[b->claim_heap[claim]].ops->rounding;
+}
+
 const struct heap *blocks_heap_at(const struct blocks *b, taddr addr)
 {
 	const struct claim *claim = blocks_claim_at(b, addr);

@@ -122,6 +122,7 @@ const struct claim *blocks_claim_at(const struct blocks *b, taddr addr); /* NULL
 const struct heap *blocks_heap_at(const struct blocks *b, taddr addr);	 /* NULL outside */
 
 bool blocks_is_precise(const struct blocks *b, size_t claim); /* of claims */
+unsigned blocks_rounding(const struct blocks *b, size_t claim); /* its walker's */
 
 /* Everything about one block, for output (slow path: a select and a claim search). */
 struct block {

@@ -484,6 +484,7 @@ static struct err *glibc_keep(void *ctx, const struct blocks *b)
 extern const struct walker_ops glibc_walker;
 const struct walker_ops glibc_walker = {
 	.name = "glibc",
+	.rounding = 16,
 	.bid = glibc_bid,
 	.open = glibc_open,
 	.claim = glibc_claim,

@@ -186,6 +186,8 @@ struct walker_ops {
 	 * middle of a block is as good as one to its start.
 	 */
 	bool precise;
+	/* What is asked for is rounded up to a multiple of so many bytes; 0: to size classes. */
+	uint8_t rounding;
 	/*
 	 * What finds its heaps, claims and blocks again, as far as no reader's asking kept it already
 	 * (image/shadow.h). Once, after info.  NULL: that was all.

@@ -950,7 +950,7 @@ static struct bounds bounds_for(const struct blocks *b, size_t no)
 	const struct claim *c = &b->claims[no];
 	struct bounds bounds = { .head = c->head, .around = c->head + c->overhead };
 
-	if (!strcmp(b->heaps[b->claim_heap[no]].ops->name, "glibc"))
+	if (blocks_rounding(b, no))
 		bounds.more = c->arena == UINT32_MAX ? PAGE + ROUNDING : ROUNDING;
 	return bounds;
 }

@@ -2,7 +2,6 @@
  * type/native_types.c - the typer of C and C++: what its parts share, and the order they run in.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/guard.h"
 #include "base/par.h"
@@ -99,12 +98,11 @@ bool native_is_made_for(const struct native *n, taddr at, uint64_t usable, uint6
 	enum { ROUNDING = 16, LEAST = 24 }; /* glibc's */
 	const struct claim *c = blocks_claim_at(n->blocks, at);
 	uint64_t more = usable - size;
-	const char *heap;
 
 	if (!c || usable < size)
 		return false;
-	heap = n->blocks->heaps[n->blocks->claim_heap[c - n->blocks->claims]].ops->name;
-	return more < ROUNDING || usable <= LEAST || (more <= size / 4 && strcmp(heap, "glibc") != 0);
+	return more < ROUNDING || usable <= LEAST ||
+	       (more <= size / 4 && !blocks_rounding(n->blocks, (size_t)(c - n->blocks->claims)));
 }
 
 static struct err *each_of_claim(struct native *n, size_t no, struct resident_pass *pass,
