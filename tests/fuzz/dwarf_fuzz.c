@@ -35,6 +35,9 @@ static size_t ask_type(struct native *n, const struct dbg_type *dbg)
 	if (!type)
 		return 0;
 	native_compile(n, type);
+	native_refs(n, type);
+	native_stores(n, type);
+	native_rule_leads(n, dbg);
 	native_type_name(dbg, &text);
 	for (unsigned i = 0; i < WORDS; i++)
 		native_path(n, dbg, i % 2, 0, i * 8ull, "->", &text);

@@ -1,0 +1,19 @@
+/*
+ * gobject_fuzz.c - a real program of GLib's with words of its classes, objects, signals and tables
+ * overwritten (tests/fuzz/patches.h): its types, and what its references count.
+ */
+#include "patches.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	patches_open("HEAPFX_FUZZ_GOBJECT_CORE");
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return patches_run(data, size);
+}
