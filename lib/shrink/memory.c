@@ -24,8 +24,13 @@ struct owned {
 	struct claim_sink claims; /* first: the ops cast back */
 	struct region_sink regions;
 	struct ranges theirs; /* blocks, and free memory that has what a program left there */
-	struct ranges own;    /* an allocator's alone */
+	/*
+	 * An allocator's alone. Not a collector's: Go's has the vector registers of goroutines that were
+	 * preempted in it (runtime/preempt_xreg.go, 1.26), and says itself what it needs.
+	 */
+	struct ranges own;
 	struct ranges all;    /* that, and what lies between blocks */
+	bool precise;	      /* the heap that is asked is a collector's */
 };
 
 static struct err *add_range(struct ranges *to, taddr start, taddr end)
@@ -71,9 +76,9 @@ static struct err *on_region(struct region_sink *sink, const struct heap_region 
 {
 	struct owned *o = (struct owned *)((char *)sink - offsetof(struct owned, regions));
 	const char *kind = strchr(r->category, '/');
+	bool own = kind && !strcmp(kind, "/metadata");
 
-	return add_range(kind && !strcmp(kind, "/metadata") ? &o->own : &o->theirs, r->start,
-			 r->end);
+	return own && o->precise ? NULL : add_range(own ? &o->own : &o->theirs, r->start, r->end);
 }
 
 static void owned_fini(struct owned *o)
@@ -89,9 +94,11 @@ static struct err *owned_find(const struct blocks *b, struct owned *ret)
 
 	ret->claims.add = on_claim;
 	ret->regions.add = on_region;
-	for (size_t i = 0; i < b->n_heaps && !err; i++)
+	for (size_t i = 0; i < b->n_heaps && !err; i++) {
+		ret->precise = b->heaps[i].ops->precise;
 		if (b->heaps[i].ops->regions)
 			err = b->heaps[i].ops->regions(b->heaps[i].ctx, &ret->regions);
+	}
 	for (size_t i = 0; i < b->n_claims && !err; i++) {
 		err = add_range(&ret->theirs, b->claims[i].start, b->claims[i].end);
 		if (!err)
