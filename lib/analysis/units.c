@@ -50,6 +50,7 @@ struct unit {
 	uint64_t used;	     /* bytes in it */
 	uint64_t count, bytes; /* of live nodes in it that no other unit has counted */
 	node_id first, last;   /* of the live nodes in it */
+	uint64_t size;	       /* of the first, which a search would ask for */
 	bool mixed;	       /* they are not all alike */
 };
 
@@ -60,9 +61,8 @@ static type_id type_of(const struct graph *g, node_id node)
 
 static struct crowd *crowd_of(struct crowds *x, const struct unit *u)
 {
-	const struct graph *g = x->s->graph;
-	uint64_t size = u->mixed ? 0 : graph_size(g, u->first);
-	type_id type = u->mixed ? 0 : type_of(g, u->first);
+	uint64_t size = u->mixed ? 0 : u->size;
+	type_id type = u->mixed ? 0 : type_of(x->s->graph, u->first);
 	unsigned i = 0;
 
 	while (i < x->n && (x->v[i].size != size || x->v[i].type != type))
@@ -137,10 +137,12 @@ static bool close_unit(struct crowds *x, const struct unit *u)
 static void add_node(struct unit *u, const struct graph *g, const struct graph_iter *it,
 		     uint64_t used, bool counts)
 {
-	if (!u->used)
+	if (!u->used) {
 		u->first = it->id;
-	else if (type_of(g, it->id) != type_of(g, u->first) || it->size != graph_size(g, u->first))
+		u->size = it->size;
+	} else if (it->size != u->size || type_of(g, it->id) != type_of(g, u->first)) {
 		u->mixed = true;
+	}
 	u->last = it->id;
 	u->used += used;
 	u->count += counts;
