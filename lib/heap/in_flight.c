@@ -16,10 +16,10 @@
 #include "base/vec.h"
 
 enum {
-	WORDS_MAX = 4096,   /* of one thread's stack inside the allocator */
+	WORDS_MAX = 1024,   /* of one thread's stack inside the allocator */
 	RED_ZONE = 128,
 	LAST_FRAME = 256,   /* bytes of a frame whose caller is not known */
-	THREADS_MAX = 1024, /* inside an allocator; more are not looked at */
+	THREADS_MAX = 256,  /* inside an allocator; more are not looked at */
 };
 
 struct words {
