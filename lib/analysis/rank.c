@@ -1,8 +1,9 @@
 /*
  * analysis/rank.c - the worst first: order, ids, and one finding a suspect.
  *
- * Runs last.  Order: what goes by itself last, bytes retained, then severity, then the first
- * address, then arrival: never anything that two runs on one input could disagree on.
+ * Runs last.  Order: what goes by itself last, and before that what a runtime keeps for itself;
+ * then bytes retained, severity, the first address, arrival: never anything that two runs on one
+ * input could disagree on.
  */
 #include <string.h>
 
@@ -10,16 +11,30 @@
 #include "base/guard.h"
 
 enum { SUSPECTS_MAX = 64 };
+static const char runtimes_own_advice[] =
+	"the Go runtime's own: it keeps as many (goroutines, threads) as were needed at once";
 
 struct ranked {
 	struct rp_suspect suspect;
 	size_t was;
+	int group; /* enum below */
 };
+enum { ANY, RUNTIMES_OWN, GOES_BY_ITSELF };
+
+/* What a Go runtime's own variable keeps: nothing that a program could bound or empty. */
+static bool is_runtimes_own(const struct report *r, const struct rp_suspect *s)
+{
+	return r->go && s->has_chain && s->chain.root.symbol &&
+	       !strncmp(s->rule, "growth/", strlen("growth/")) &&
+	       !strncmp(s->chain.root.symbol, "runtime.", strlen("runtime."));
+}
 
 /* What goes by itself at the next collection comes after all that stays. */
-static int goes_by_itself(const struct rp_suspect *s)
+static int group_of(const struct report *r, const struct rp_suspect *s)
 {
-	return !strncmp(s->rule, "uncollected/", strlen("uncollected/"));
+	if (!strncmp(s->rule, "uncollected/", strlen("uncollected/")))
+		return GOES_BY_ITSELF;
+	return is_runtimes_own(r, s) ? RUNTIMES_OWN : ANY;
 }
 
 static int worse_first(const void *pa, const void *pb)
@@ -30,8 +45,8 @@ static int worse_first(const void *pa, const void *pb)
 	uint64_t at_a = a->suspect.n_addresses ? a->suspect.addresses[0] : 0;
 	uint64_t at_b = b->suspect.n_addresses ? b->suspect.addresses[0] : 0;
 
-	if (goes_by_itself(&a->suspect) != goes_by_itself(&b->suspect))
-		return goes_by_itself(&a->suspect) ? 1 : -1;
+	if (a->group != b->group)
+		return a->group - b->group;
 	if (a->suspect.retained != b->suspect.retained)
 		return a->suspect.retained < b->suspect.retained ? 1 : -1;
 	if (severity)
@@ -54,13 +69,16 @@ static struct err *sort_suspects(struct report *r)
 	if (!order || !now)
 		return &err_nomem;
 	for (size_t i = 0; i < n; i++)
-		order[i] = (struct ranked){ r->suspects.v[i], i };
+		order[i] = (struct ranked){ r->suspects.v[i], i,
+					    group_of(r, &r->suspects.v[i]) };
 	qsort(order, n, sizeof(*order), worse_first);
 	r->suspects.n = n < SUSPECTS_MAX ? n : SUSPECTS_MAX;
 	for (size_t i = 0; i < n; i++)
 		now[order[i].was] = i < r->suspects.n ? (int64_t)i : -1;
 	for (size_t i = 0; i < r->suspects.n; i++) {
 		r->suspects.v[i] = order[i].suspect;
+		if (order[i].group == RUNTIMES_OWN)
+			r->suspects.v[i].advice = runtimes_own_advice;
 		r->suspects.v[i].id = arena_printf(&r->mem, "s%zu", i + 1);
 		if (!r->suspects.v[i].id)
 			return &err_nomem;

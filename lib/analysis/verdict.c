@@ -13,21 +13,12 @@ static void add_percent(struct text *t, uint64_t part, uint64_t whole, const cha
 	text_printf(t, percent < 9.95 ? ", %.1f%% of %s" : ", %.0f%% of %s", percent, of);
 }
 
-static uint64_t live_bytes(const struct report *r)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 1; i < 5; i++)
-		n += r->reach[i].bytes;
-	return n;
-}
-
 static void add_lost(const struct report *r, struct text *t)
 {
 	const struct rp_total *lost = &r->categories[CAT_LOST];
 
 	text_add_bytes(t, lost->bytes);
-	add_percent(t, lost->bytes, live_bytes(r), "the live heap");
+	add_percent(t, lost->bytes, report_heap_bytes(r), "the heap");
 	text_add(t, lost->count == 1 ? ", is lost in 1 block" : ", is lost in ");
 	if (lost->count != 1) {
 		text_add_count(t, lost->count);
@@ -76,7 +67,6 @@ static void worst_verdict(const struct report *r, struct text *t)
 	const struct rp_suspect *worst = &r->suspects.v[0];
 	bool is_lost =
 		!strncmp(worst->rule, "lost/", 5) || !strcmp(worst->rule, "cycle/unreachable");
-	bool is_free = !strncmp(worst->rule, "free-held/", 10);
 
 	if (is_lost) {
 		add_lost(r, t);
@@ -101,8 +91,7 @@ static void worst_verdict(const struct report *r, struct text *t)
 	text_add(t, worst->title);
 	text_add(t, ": ");
 	text_add_bytes(t, worst->retained);
-	add_percent(t, worst->retained, is_free ? report_heap_bytes(r) : live_bytes(r),
-		    is_free ? "the heap" : "the live heap");
+	add_percent(t, worst->retained, report_heap_bytes(r), "the heap");
 	if (r->categories[CAT_LOST].count) {
 		text_add(t, "; ");
 		add_lost(r, t);

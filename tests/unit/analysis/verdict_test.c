@@ -31,12 +31,12 @@ static const struct {
 	{ "one owner",
 	  { .rule = "growth/large-block", .title = "one block of 2.0 MiB in cache", .retained = 2 * MIB, .count = 1 },
 	  { true, 0, 0 }, { true, 9, 4 * MIB }, 4 * MIB, 0,
-	  "one block of 2.0 MiB in cache: 2.0 MiB, 50% of the live heap." },
+	  "one block of 2.0 MiB in cache: 2.0 MiB, 50% of the heap." },
 	{ "one owner of the rest",
 	  { .rule = "growth/large-block", .title = "one block of 2.0 MiB in cache", .retained = 2 * MIB, .count = 1 },
 	  { true, 0, 0 }, { true, 9, 4 * MIB }, 4 * MIB, 12 * MIB,
 	  "12.0 MiB, 75% of the memory, is in mappings of no allocator known here; in the rest: "
-	  "one block of 2.0 MiB in cache: 2.0 MiB, 50% of the live heap." },
+	  "one block of 2.0 MiB in cache: 2.0 MiB, 50% of the heap." },
 };
 
 static void sentences(void **state)
