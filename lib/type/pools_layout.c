@@ -24,6 +24,7 @@ enum {
 	FILLS = 32,	      /* bytes that malloc may have rounded a chunk up by */
 	CALLS_MAX = 64 << 20, /* bytes of modules' data to look for addresses in */
 	PAGE = 4096,
+	WORD = 8,
 };
 
 struct head {
@@ -497,47 +498,78 @@ static bool is_dead_stack(const struct image *img, taddr at)
 	return false;
 }
 
-/* By the one word that is the quickest to rule out. */
-static bool may_be_head(const struct reader *r, const uint8_t *at, uint64_t v)
+/*
+ * The first place in [at, end), in steps of a word, that the words which are the quickest to rule it
+ * out by do not; `end`: none.  This looks at all memory: each way is a loop of its own.
+ */
+static const uint8_t *by_magic(const struct pool_layout *l, const uint8_t *at, const uint8_t *end)
+{
+	uint32_t offset = l->magics[0].offset;
+	uint64_t value = l->magics[0].value;
+
+	if (l->magics[0].width == 8)
+		while (at < end && load_u64(at + offset) != value)
+			at += WORD;
+	else
+		while (at < end && load_u32(at + offset) != value)
+			at += WORD;
+	return at;
+}
+
+static const uint8_t *by_order(uint32_t first, uint32_t avail, uint32_t limit, const uint8_t *at,
+			       const uint8_t *end)
+{
+	for (; at < end; at += WORD) {
+		uint64_t v = load_u64(at + first), to = load_u64(at + limit);
+
+		if (v && !(v & 7) && v <= to && !((to - v) >> CHUNK_MAX_SHIFT) &&
+		    load_u64(at + avail) - v <= to - v)
+			break;
+	}
+	return at;
+}
+
+static const uint8_t *may_be_head(const struct reader *r, const uint8_t *at, const uint8_t *end)
 {
 	const struct pool_layout *l = r->l;
-	uint64_t avail, limit;
-	uint32_t id;
 
 	if (l->n_magics)
-		return l->magics[0].width == 8 ? v == l->magics[0].value :
-						 (uint32_t)v == l->magics[0].value;
-	if (!v || v & 7)
-		return false;
-	if (has(l->head.avail) && has(l->head.limit)) {
-		avail = load_u64(at + l->head.avail);
-		limit = load_u64(at + l->head.limit);
-		if (avail < v || limit < avail || (limit - v) >> CHUNK_MAX_SHIFT)
-			return false;
-	}
-	id = block_at(r->p->blocks, v);
-	return id != BLOCK_NONE && block_is_used(r->p->blocks, id);
+		return by_magic(l, at, end);
+	if (has(l->head.avail) && has(l->head.limit))
+		return by_order(l->head.first, l->head.avail, l->head.limit, at, end);
+	while (at < end && (!load_u64(at + l->head.first) || load_u64(at + l->head.first) & 7))
+		at += WORD;
+	return at;
+}
+
+static bool has_first(const struct reader *r, const uint8_t *at)
+{
+	const struct pool_layout *l = r->l;
+	uint32_t id = l->n_magics ? 0 : block_at(r->p->blocks, load_u64(at + l->head.first));
+
+	return l->n_magics || (id != BLOCK_NONE && block_is_used(r->p->blocks, id));
 }
 
 static struct err *find_in_words(void *arg, taddr start, taddr end)
 {
 	struct reader *r = arg;
 	const struct pool_layout *l = r->l;
-	uint32_t offset = l->n_magics ? l->magics[0].offset : l->head.first;
+	taddr from = align_up(start, WORD);
 	uint64_t avail = 0;
-	const uint8_t *bytes = image_view(r->p->img, start, &avail);
+	const uint8_t *bytes, *at, *last;
 	struct err *err = NULL;
 
-	if (end - start < l->head.size || !bytes || avail < end - start)
+	if (from < start || end < from || end - from < l->head.size)
 		return NULL;
-	for (taddr at = align_up(start, 8); at <= end - l->head.size && !err; at += 8) {
-		uint64_t v;
+	bytes = image_view(r->p->img, from, &avail);
+	if (!bytes || avail < end - from)
+		return NULL;
+	last = bytes + (end - from - l->head.size);
+	for (at = bytes; !err && (at = may_be_head(r, at, last + 1)) <= last; at += WORD) {
+		taddr head = from + (taddr)(at - bytes);
 
-		memcpy(&v, bytes + (at - start) + offset, l->n_magics ? l->magics[0].width : 8);
-		if (l->n_magics && l->magics[0].width == 4)
-			v &= UINT32_MAX;
-		if (may_be_head(r, bytes + (at - start), v) && !is_dead_stack(r->p->img, at))
-			err = try_head(r, at, at, 0);
+		if (has_first(r, at) && !is_dead_stack(r->p->img, head))
+			err = try_head(r, head, head, 0);
 	}
 	return err;
 }

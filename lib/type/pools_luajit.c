@@ -258,7 +258,7 @@ static struct err *add_state(struct lua *l, taddr at)
 	return err;
 }
 
-/* Each word that could be the link of a state to what lies behind it. */
+/* Each word that could be the link of a state to what lies behind it, where LuaJIT's own allocator is at work. */
 static struct err *find_states(struct lua *l, taddr start, taddr end)
 {
 	uint64_t avail = 0;
@@ -289,10 +289,11 @@ static struct err *find(struct pools *p)
 	    !pools_has_module(p->img, "luajit"))
 		return NULL;
 	err = pools_each_run(p, find_run, &l);
+	/* GG_State is one allocation, which begins with the state. */
 	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;
 	     grains_next(&it))
 		if (block_is_used(b, it.id) && it.size > 2 * STATE)
-			err = find_states(&l, it.key, it.key + it.size);
+			err = find_states(&l, it.key, it.key + STATE);
 	return err;
 }
 
