@@ -433,6 +433,18 @@ static void name_the_nameless(struct go_types *t, const struct types_list *l)
 									       "(made by reflect)";
 }
 
+/* Of one that reflect made: its flags, alignment and kind are neither pointers nor numbers of a word. */
+static void keep_flags(const struct image *img, const struct entry *e)
+{
+	uint64_t avail = 0;
+	const uint8_t *b = e->module || e->state != GOOD ? NULL : image_view(img, e->type.addr, &avail);
+
+	if (!b || avail < TYPE_SIZE)
+		return;
+	image_keep_exact(img, b + 20, 4);
+	image_keep_exact(img, b + 43, 1);
+}
+
 /* Under the lock: the descriptor at addr and all that it leads to. */
 static void read_closure(struct go_types *t, taddr addr)
 {
@@ -447,6 +459,8 @@ static void read_closure(struct go_types *t, taddr addr)
 			l.v[i]->state = BAD;
 	for (size_t i = 0; i < l.n; i++)
 		drop_bad_parts(l.v[i]);
+	for (size_t i = 0; i < l.n; i++)
+		keep_flags(t->go->img, l.v[i]);
 	name_the_nameless(t, &l);
 	for (size_t i = 0; i < l.n; i++)
 		if (!addrmap_put(&t->ready, l.v[i]->type.addr, l.v[i]))
