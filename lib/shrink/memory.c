@@ -278,15 +278,33 @@ uint64_t shrink_pointer(const struct scan *s, uint64_t value, uint32_t target)
 	return scan_target(s, at) == target ? at : value;
 }
 
+/*
+ * The same of a word of which the first byte was kept for itself: a bool, or what a variant has, with
+ * the rest of an old pointer behind it.  That byte stays what it is.
+ */
+static uint64_t pointer_with(const struct scan *s, uint64_t value, uint32_t target)
+{
+	uint64_t at = shrink_pointer(s, value, target);
+
+	at += (uint8_t)(value - at);
+	return scan_target(s, at) == target ? at : value;
+}
+
 static struct err *on_word(void *arg, taddr at, uint32_t target)
 {
 	const struct pointers *p = arg;
-	uint64_t avail;
+	uint64_t avail, kept, word;
 	uint8_t *to = shadow_at(p->img, at, &avail);
 	const struct shadow *s = p->img->shadow;
 
-	if (to && load_u64(to) != load_u64(s->from + (to - s->to)))
-		put_u64(to, shrink_pointer(p->scan, load_u64(s->from + (to - s->to)), target));
+	if (!to)
+		return NULL;
+	kept = load_u64(to);
+	word = load_u64(s->from + (to - s->to));
+	if (kept && kept == (uint8_t)word && kept != word)
+		put_u64(to, pointer_with(p->scan, word, target));
+	else if (kept != word)
+		put_u64(to, shrink_pointer(p->scan, word, target));
 	return NULL;
 }
 

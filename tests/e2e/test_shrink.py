@@ -21,7 +21,8 @@ from go_corpus import CASES, go_dump
 import make_types
 from types_corpus import made_case
 
-GO = ("zoo.1.19", "zoo.1.21.pie-stripped", "zoo.1.25.noswissmap", "zoo.1.26.arm64-stripped", "zoo.1.27.stripped", "slack.1.22")
+GO = ("zoo.1.19", "zoo.1.21.pie-stripped", "zoo.1.25.noswissmap", "zoo.1.26.arm64-stripped", "zoo.1.27.stripped", "slack.1.22",
+	"shapes.1.23.arenas.marks")
 SECRETS = 10000
 WINDOW = 8
 
@@ -358,6 +359,25 @@ def test_a_name_makes_no_library_an_allocators(program, tmp_path, preloaded):
 	assert plain(tmp_path / "core.zst").count(b"ghp_in_") == 2
 	shrunk(tmp_path / "core.zst", tmp_path / "core")
 	assert plain(tmp_path / "core").count(b"ghp_in_") == 0
+
+
+def test_no_secret_is_left_of_cxx(tmp_path):
+	"""Where debug info tells what a container has, what is kept of it is no text."""
+	path, core = tmp_path / "secrets", tmp_path / "core.zst"
+	subprocess.run(["g++", "-std=gnu++17", "-O1", "-g", "-o", path, ROOT / "tests/live/secrets_cxx.cpp"], check=True)
+	secrets = make_secrets(random.Random(22), SECRETS)
+	(tmp_path / "in").write_text("\n".join(secrets) + "\n")
+	with running([path, tmp_path / "in"], {}) as (pid, _words):
+		heapfx_ok("capture", pid, "--mode", "stop", "-o", core)
+	wanted = set()
+	for secret in secrets:
+		wanted |= windows(secret.encode())
+	assert len(search(plain(core), wanted)) > len(wanted) * 0.5, "they were there"
+	shrunk(core, tmp_path / "out")
+	assert not search(plain(tmp_path / "out"), wanted)
+	told = report(tmp_path / "out")
+	assert comparable(told) == comparable(report(core))
+	assert any("Customer" in row["name"] for row in told["types"])
 
 
 @pytest.fixture(scope="module")
