@@ -273,10 +273,10 @@ static struct err *cell_at(struct alike_pass *x, struct alike_cell cell, uint32_
 /* From one part of a container to the next: nothing that a program would call a step. */
 static bool is_inside_one(const struct graph *g, node_id up, node_id node, const char *name)
 {
-	const char *whole = graph_kind_name(g, up);
+	const char *whole = graph_kind_name(g, up), *other = graph_kind_name(g, node);
 
 	return (!*name || !strcmp(name, "*")) && whole && whole != graph_type_name(g, up) &&
-	       !strcmp(whole, graph_kind_name(g, node));
+	       other && !strcmp(whole, other);
 }
 
 /* Its row in the tree of paths, in words. */
