@@ -166,6 +166,8 @@ struct err *native_assign(struct native *n, uint32_t id, struct native_shape *sh
 struct native_shape *native_shape_now(const struct native *n, uint32_t id);
 /* Bytes at an address; NULL when there are none. */
 const uint8_t *native_view(struct native *n, taddr at, uint64_t *ret_avail);
+/* Words of memory that the dump has: no more things of one each can be there, whatever it claims. */
+uint64_t native_words(const struct native *n);
 
 /* The allocator of an address gives so large a block for so many bytes. */
 bool native_is_made_for(const struct native *n, taddr at, uint64_t usable, uint64_t size);
@@ -315,6 +317,8 @@ struct native_live {
 		uint64_t from, to;
 	} *v; /* by block, after native_live_sort() */
 	size_t n, cap;
+	uint64_t max; /* containers that claim the same memory again and again end at this many */
+	bool is_full; /* they did: diag()'ed */
 };
 struct native_values {
 	uint64_t at, n; /* of the first; how many */

@@ -43,6 +43,11 @@ enum {
 
 struct glib {
 	struct native *n;
+	/*
+	 * Tables and trees have each their own memory: what is left of going over all of it twice, in entries
+	 * and nodes.  Blocks that claim the same again and again are no longer believed then.
+	 */
+	uint64_t left;
 	struct native_shape *shapes[GLIB_PARTS];
 };
 
@@ -128,12 +133,21 @@ static void keep_hashes(const struct native *n, const struct table *t, const uin
 	}
 }
 
-static bool counts_hashes(struct native *n, const struct table *t)
+static bool may_take(struct glib *g, uint64_t steps)
 {
+	bool may = steps <= g->left;
+
+	g->left -= may ? steps : 0;
+	return may;
+}
+
+static bool counts_hashes(struct glib *g, const struct table *t)
+{
+	struct native *n = g->n;
 	uint64_t avail = 0, used = 0;
 	const uint8_t *hashes = native_view(n, t->hashes, &avail);
 
-	if (!hashes || avail < 4 * t->size)
+	if (!hashes || avail < 4 * t->size || !may_take(g, t->size))
 		return false;
 	for (uint64_t i = 0; i < t->size; i++)
 		used += load_u32(hashes + 4 * i) > 1; /* 0: empty, 1: taken out */
@@ -156,7 +170,7 @@ static struct err *on_table(struct glib *g, const struct native_block *b, const 
 	keys = block_of(n, t.keys, t.size * (t.flags & BIG_KEYS ? 8 : 4));
 	values = t.values == t.keys ? keys : block_of(n, t.values, t.size * (t.flags & BIG_VALUES ? 8 : 4));
 	hashes = block_of(n, t.hashes, 4 * t.size);
-	if (keys == BLOCK_NONE || values == BLOCK_NONE || hashes == BLOCK_NONE || !counts_hashes(n, &t))
+	if (keys == BLOCK_NONE || values == BLOCK_NONE || hashes == BLOCK_NONE || !counts_hashes(g, &t))
 		return NULL;
 	image_keep_exact(n->img, bytes, TABLE_BYTES);
 	kept = arena_memdup(&n->mem, &b->at, sizeof(b->at));
@@ -186,9 +200,10 @@ static bool read_node(const struct native *n, taddr at, taddr *ret)
 	return (uint8_t)(flags[0] + 1) <= 2 && flags[1] <= 1 && flags[2] <= 1;
 }
 
-/* All nodes, as many as there must be; `g` NULL: they are only counted. */
-static bool walk_tree(struct native *n, taddr root, uint64_t nodes, struct glib *g, struct err **ret_err)
+/* All nodes, as many as there must be. */
+static bool walk_tree(struct glib *g, taddr root, uint64_t nodes, bool assigns, struct err **ret_err)
 {
+	struct native *n = g->n;
 	taddr stack[2 * HEIGHT_MAX] = { root };
 	unsigned depth = 1;
 	uint64_t seen = 0;
@@ -197,11 +212,12 @@ static bool walk_tree(struct native *n, taddr root, uint64_t nodes, struct glib 
 		taddr at = stack[--depth];
 		taddr children[2];
 
-		if (seen++ == nodes || !read_node(n, at, children) || depth + 2 > ARRAY_SIZE(stack))
+		if (seen++ == nodes || !may_take(g, 1) || !read_node(n, at, children) ||
+		    depth + 2 > ARRAY_SIZE(stack))
 			return false;
-		if (g)
+		if (assigns)
 			*ret_err = assign(g, block_at(n->blocks, at), GLIB_TREE_NODE);
-		if (g && *ret_err)
+		if (assigns && *ret_err)
 			return false;
 		for (unsigned i = 0; i < 2; i++)
 			if (children[i])
@@ -217,12 +233,12 @@ static struct err *on_tree(struct glib *g, const struct native_block *b, const u
 
 	if (nodes < TREE_LEAST || !refs || refs > REFS_MAX || nodes > g->n->blocks->grains.n ||
 	    !is_function(g->n, load_u64(bytes + 8), false) || !is_function(g->n, load_u64(bytes + 16), true) ||
-	    !is_function(g->n, load_u64(bytes + 24), true) || !walk_tree(g->n, load_u64(bytes), nodes, NULL, NULL))
+	    !is_function(g->n, load_u64(bytes + 24), true) || !walk_tree(g, load_u64(bytes), nodes, false, NULL))
 		return NULL;
 	image_keep_exact(g->n->img, bytes, TREE_BYTES);
 	err = assign(g, b->id, GLIB_TREE);
 	if (!err)
-		walk_tree(g->n, load_u64(bytes), nodes, g, &err);
+		walk_tree(g, load_u64(bytes), nodes, true, &err);
 	return err;
 }
 
@@ -249,6 +265,7 @@ struct err *native_glib(struct native *n)
 
 	if (!image_symbol(n->img, NULL, "g_hash_table_new", &s))
 		return NULL;
+	g.left = 4 * native_words(n);
 	return native_each(n, on_block, &g);
 }
 

@@ -19,12 +19,21 @@ struct adding {
 
 static struct err *add(struct adding *a, taddr at, uint64_t from, uint64_t to)
 {
+	struct native_live *live = a->live;
 	uint32_t id = block_at(a->n->blocks, at);
 	struct native_part part = { id, from, to };
 
-	if (id == BLOCK_NONE)
+	if (id == BLOCK_NONE || live->is_full)
 		return NULL;
-	return vec_push(a->live, &part) ? NULL : &err_nomem;
+	if (!live->n)
+		live->max = native_words(a->n) / 4; /* a run of values, and a gap */
+	if (live->n >= live->max) {
+		live->is_full = true;
+		diag(a->n->env, "type/shared-room", at,
+		     "more containers than there is memory say which values are in use: the rest is taken for used");
+		return NULL;
+	}
+	return vec_push(live, &part) ? NULL : &err_nomem;
 }
 
 /* `w`: start, end. */
@@ -45,7 +54,8 @@ static struct err *on_deque(struct adding *a, const uint8_t *w)
 
 	if (!nodes || last < first || (last - first) % WORD || (last - first) / WORD >= load_u64(w + 8))
 		return NULL;
-	for (uint64_t at = first; at <= last && at - first + WORD <= avail && !err; at += WORD) {
+	for (uint64_t at = first; at <= last && at - first + WORD <= avail && !err && !a->live->is_full;
+	     at += WORD) {
 		uint64_t from = at == first ? load_u64(w + 16) - load_u64(w + 24) : 0;
 		uint64_t to = at == last ? load_u64(w + 48) - load_u64(w + 56) : room;
 
@@ -59,7 +69,7 @@ static bool on_run(void *arg, const struct native_run *run)
 	struct adding *a = arg;
 
 	a->err = add(a, run->start, run->from, run->to);
-	return !a->err;
+	return !a->err && !a->live->is_full;
 }
 
 /* What a container has values of. */
@@ -106,7 +116,7 @@ struct err *native_live_add(struct native *n, struct native_live *live, const st
 	uint64_t one = shape->type->dbg->size;
 	struct err *err = NULL;
 
-	for (uint64_t i = 0; i < v.n && !err; i++) {
+	for (uint64_t i = 0; i < v.n && !err && !live->is_full; i++) {
 		const uint8_t *value = bytes + v.at + i * one;
 
 		for (uint32_t k = 0; k < shape->type->n_slots && !err; k++) {

@@ -19,6 +19,19 @@ const uint8_t *native_view(struct native *n, taddr at, uint64_t *ret_avail)
 	return window_view(&n->window, n->img, at, ret_avail);
 }
 
+uint64_t native_words(const struct native *n)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < n->img->n_segments; i++) {
+		const struct segment *seg = &n->img->segments[i];
+
+		if (seg->bytes && !seg->zero_reserve)
+			bytes += seg->end - seg->start;
+	}
+	return bytes / 8;
+}
+
 /* ---- shapes */
 
 struct native_shape *native_shape_new(struct native *n, const char *name, enum native_kind kind, bool is_guess,
