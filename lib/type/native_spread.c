@@ -673,8 +673,11 @@ static void follow_values(struct native_spread *s, const struct coming *c)
 			if (left < 8 || slot->offset > left - 8)
 				continue;
 			word = load_u64(c->values + from + slot->offset);
-			if (word - s->low < s->span)
-				on_pointer(s, word, NULL, slot->to);
+			if (word - s->low >= s->span)
+				continue;
+			if (s->n->img->shadow && native_is_link_of(slot->to)) /* how far in it leads says to what */
+				image_keep_exact(s->n->img, c->values + from + slot->offset, 8);
+			on_pointer(s, word, NULL, slot->to);
 		}
 }
 

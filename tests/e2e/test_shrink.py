@@ -209,6 +209,14 @@ def test_types_that_are_kept_and_no_others(salted, salt, tmp_path):
 		report(made.core, *options[:2]), duplicates=salted)
 
 
+@pytest.mark.parametrize("name", ("lists.gcc.O0.g", "containers.gcc.O2.g", "slacks.gcc.O2.g"))
+def test_the_analysis_of_types_stays(name, tmp_path):
+	made = made_case(name)
+	shrunk(made.core, tmp_path / "core", "--exe", made.exe)
+	after, before = (comparable(report(core, "--exe", made.exe)) for core in (tmp_path / "core", made.core))
+	assert after == before
+
+
 def test_a_type_that_is_none(tmp_path):
 	made = made_case("records.clang.O0.g")
 	run = heapfx("shrink", made.core, "--exe", made.exe, "-o", tmp_path / "out", "--keep", "struct acount")
