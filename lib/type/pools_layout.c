@@ -14,6 +14,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/shadow.h"
+#include "image/window.h"
 #include "type/pools.h"
 
 enum {
@@ -455,16 +456,44 @@ static struct err *try_head(struct reader *r, taddr at, taddr place, unsigned pr
 
 /* ---- where heads are */
 
+/* may_have_chunks() of the bytes of a block, which is large enough for a head: most blocks end here. */
+static bool block_may_have_chunks(const struct pool_layout *l, taddr place, uint64_t size,
+				  const uint8_t *bytes, const uint8_t *head)
+{
+	uint64_t first = has(l->head.first) ? load_u64(head + l->head.first) : place;
+
+	if (!first || first & 7)
+		return false;
+	if (has(l->head.avail) && has(l->head.limit) &&
+	    (load_u64(head + l->head.avail) < first ||
+	     load_u64(head + l->head.limit) < load_u64(head + l->head.avail)))
+		return false;
+	return first != place || !has(l->chunk.end) || size < 8 || l->chunk.end > size - 8 ||
+	       load_u64(bytes + l->chunk.end) > first;
+}
+
 static struct err *find_in_blocks(struct reader *r, uint32_t offset)
 {
 	const struct blocks *b = r->p->blocks;
+	struct image_window window = {};
 	struct err *err = NULL;
 
 	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;
-	     grains_next(&it))
-		if (block_is_used(b, it.id) && it.size > offset &&
-		    it.size - offset >= r->l->head.size)
+	     grains_next(&it)) {
+		const uint8_t *bytes = NULL;
+		uint64_t avail = 0;
+
+		if (!block_is_used(b, it.id) || it.size <= offset ||
+		    it.size - offset < r->l->head.size)
+			continue;
+		if (!r->p->img->shadow) /* what a head is refused for is kept there */
+			bytes = window_view(&window, r->p->img, it.key, &avail);
+		if (bytes && avail >= it.size &&
+		    !block_may_have_chunks(r->l, it.key, it.size, bytes, bytes + offset))
+			r->tried++;
+		else
 			err = try_head(r, it.key + offset, it.key, 0);
+	}
 	return err;
 }
 
