@@ -574,6 +574,16 @@ void block_get(const struct blocks *b, uint32_t id, struct block *ret)
 	*ret = block;
 }
 
+bool block_get_at(const struct blocks *b, taddr addr, struct block *ret)
+{
+	uint32_t id = block_at(b, addr);
+
+	if (id == BLOCK_NONE || !block_is_used(b, id))
+		return false;
+	block_get(b, id, ret);
+	return ret->addr == addr;
+}
+
 void blocks_each_of(const struct blocks *b, const void *ctx, void (*each)(const void *ctx, taddr at))
 {
 	for (size_t i = 0; i < b->n_claims; i++) {

@@ -137,6 +137,8 @@ struct block {
 	const struct claim *claim;
 };
 void block_get(const struct blocks *b, uint32_t id, struct block *ret);
+/* The used block that the program holds by this address; false: none. */
+bool block_get_at(const struct blocks *b, taddr addr, struct block *ret);
 
 /* Every block of the heap with this ctx, by its key in the index, fillers too. */
 void blocks_each_of(const struct blocks *b, const void *ctx, void (*each)(const void *ctx, taddr at));

@@ -6,12 +6,20 @@
 #ifndef HEAPFX_TYPE_NATIVE_H
 #define HEAPFX_TYPE_NATIVE_H
 
+#include <string.h>
+
 #include "image/cxx.h"
 #include "image/dbg_types.h"
 #include "image/window.h"
 #include "type/count_rules.h"
 #include "type/gobject.h"
 #include "type/typer.h"
+
+/* A name of debug info's; NULL begins with nothing. */
+static inline bool native_begins(const char *name, const char *with)
+{
+	return name && !strncmp(name, with, strlen(with));
+}
 
 enum native_kind {
 	NATIVE_VALUE,  /* one object */

@@ -37,11 +37,6 @@ static const struct container containers[] = {
 	{ LIBCXX "__hash_table<", 0, LIBCXX "__hash_node<", LIBCXX "__hash_node_base<", false },
 };
 
-static bool begins(const char *name, const char *with)
-{
-	return name && !strncmp(name, with, strlen(with));
-}
-
 /* One of the arguments of a template, as its name has them. */
 static bool argument(const char *name, unsigned which, const char **ret, size_t *ret_n)
 {
@@ -81,7 +76,7 @@ static struct native_type *node_of(struct native *n, const struct container *c, 
 	text_add_n(&node, value, size);
 	if (c->is_hash)
 		text_add(&node, strstr(name, "_Hashtable_traits<true") ? ", true" : ", false");
-	text_add(&node, begins(c->node, LIBCXX) ? ", void *>" : ">");
+	text_add(&node, native_begins(c->node, LIBCXX) ? ", void *>" : ">");
 	if (!node.bad)
 		ret = native_type_named(n, text_str(&node));
 	text_fini(&node);
@@ -90,7 +85,7 @@ static struct native_type *node_of(struct native *n, const struct container *c, 
 
 bool native_is_part(const char *name, const char *part)
 {
-	return begins(part, LIBCXX) ? begins(name, part) : name && !strcmp(name, part);
+	return native_begins(part, LIBCXX) ? native_begins(name, part) : name && !strcmp(name, part);
 }
 
 bool native_nodes_of(struct native *n, const struct dbg_type *type, struct native_nodes *ret)
@@ -98,9 +93,9 @@ bool native_nodes_of(struct native *n, const struct dbg_type *type, struct nativ
 	for (size_t i = 0; type->name && i < ARRAY_SIZE(containers); i++) {
 		const struct container *c = &containers[i];
 
-		if (begins(type->name, c->node))
+		if (native_begins(type->name, c->node))
 			*ret = (struct native_nodes){ c->part, native_type_of(n, type) };
-		else if (begins(type->name, c->name))
+		else if (native_begins(type->name, c->name))
 			*ret = (struct native_nodes){ c->part, node_of(n, c, type->name) };
 		else
 			continue;
@@ -112,35 +107,31 @@ bool native_nodes_of(struct native *n, const struct dbg_type *type, struct nativ
 bool native_is_node(const struct dbg_type *type)
 {
 	for (size_t i = 0; type->name && i < ARRAY_SIZE(containers); i++)
-		if (begins(type->name, containers[i].node))
+		if (native_begins(type->name, containers[i].node))
 			return true;
 	return false;
 }
 
 bool native_is_ring(const struct dbg_type *type)
 {
-	return begins(type->name, "std::_List_node<") || begins(type->name, LIBCXX "__list_node<");
+	return native_begins(type->name, "std::_List_node<") || native_begins(type->name, LIBCXX "__list_node<");
 }
 
 /* A node's links; false: of another container. */
 static bool find_links(const struct dbg_type *node, unsigned *ret_next)
 {
-	bool is_ours = begins(node->name, "std::_List_node<");
+	bool is_ours = native_begins(node->name, "std::_List_node<");
 
 	*ret_next = is_ours ? 0 : 1; /* _M_next, _M_prev; __prev_, __next_ */
-	return is_ours || begins(node->name, LIBCXX "__list_node<");
+	return is_ours || native_begins(node->name, LIBCXX "__list_node<");
 }
 
 /* Of the used block that begins there; 0: none does. */
 static uint64_t block_size(const struct native *n, taddr at)
 {
-	uint32_t id = block_at(n->blocks, at);
 	struct block b;
 
-	if (id == BLOCK_NONE)
-		return 0;
-	block_get(n->blocks, id, &b);
-	return b.used && b.addr == at ? b.usable : 0;
+	return block_get_at(n->blocks, at, &b) ? b.usable : 0;
 }
 
 /*
@@ -181,7 +172,7 @@ bool native_is_link(const struct dbg_type *type)
 
 const struct dbg_type *native_stored(const struct dbg_type *type)
 {
-	if (!begins(type->name, "__gnu_cxx::__aligned_membuf<") && !begins(type->name, "__gnu_cxx::__aligned_buffer<"))
+	if (!native_begins(type->name, "__gnu_cxx::__aligned_membuf<") && !native_begins(type->name, "__gnu_cxx::__aligned_buffer<"))
 		return NULL;
 	dbg_type_load((struct dbg_type *)type);
 	return type->n_params ? type->params[0].type : NULL;
@@ -220,7 +211,7 @@ void native_key(const struct native *n, const struct dbg_type *key, taddr at, st
 		text_add(ret, "...");
 	} else if (key->kind == DBG_KIND_BASE && key->size <= 8 && !image_read(n->img, at, &v, key->size)) {
 		text_printf(ret, "%" PRIu64, v);
-	} else if (begins(key->name, "std::__cxx11::basic_string<char,") && key->size == 32 &&
+	} else if (native_begins(key->name, "std::__cxx11::basic_string<char,") && key->size == 32 &&
 		   !image_read(n->img, at, words, sizeof(words))) {
 		add_quoted(n, words[0], words[1], ret);
 	} else if (native_rust_text(n, key, at, &words[0], &words[1])) {
@@ -252,7 +243,7 @@ static size_t default_argument(const char *s)
 		const char *name = defaults[i], *space = LIBCXX;
 		size_t n;
 
-		if (begins(at, space) && begins(name, "std::")) {
+		if (native_begins(at, space) && native_begins(name, "std::")) {
 			at += strlen(space);
 			name += strlen("std::");
 		}
@@ -280,9 +271,9 @@ void native_pretty(const char *name, struct text *ret)
 		n = default_argument(name);
 		if (n) {
 			name += n;
-		} else if (begins(name, inner)) {
+		} else if (native_begins(name, inner)) {
 			name += strlen(inner);
-		} else if (begins(name, theirs)) {
+		} else if (native_begins(name, theirs)) {
 			text_add(ret, "std::");
 			name += strlen(theirs);
 		} else if (*name == ' ' && name[1] == '>') {

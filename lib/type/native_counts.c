@@ -47,18 +47,13 @@ static const struct holder {
 	{ "alloc::sync::Weak<", "ptr", true },
 };
 
-static bool begins(const char *name, const char *with)
-{
-	return name && !strncmp(name, with, strlen(with));
-}
-
 const struct dbg_member *native_counted(const struct dbg_type *type, uint64_t *ret_offset, bool *ret_is_weak)
 {
 	const struct dbg_member *m = NULL;
 	uint64_t offset = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(holders) && !m; i++) {
-		if (!begins(type->name, holders[i].name))
+		if (!native_begins(type->name, holders[i].name))
 			continue;
 		m = native_member(type, holders[i].member);
 		*ret_is_weak = holders[i].is_weak;
@@ -179,7 +174,7 @@ static struct err *find_counters(struct counts *c, bool *ret)
 
 		for (size_t k = 0; shape && !shape->is_guess && shape->kind == NATIVE_VALUE && !is &&
 				   k < ARRAY_SIZE(counters); k++)
-			if (begins(shape->name, counters[k].name))
+			if (native_begins(shape->name, counters[k].name))
 				is = &counters[k];
 		if (shape && !is)
 			is = shape->is_gobject && !shape->is_guess ? &gobject : rule_counter(c, shape);

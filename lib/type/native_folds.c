@@ -19,22 +19,17 @@ static const char *const holders[] = {
 	"unordered_map<", "unordered_multimap<", "unordered_set<", "unordered_multiset<",
 };
 
-static bool begins(const char *name, const char *with)
-{
-	return !strncmp(name, with, strlen(with));
-}
-
 static bool is_holder(const struct dbg_type *type)
 {
 	static const char *const spaces[] = { "std::", "__cxx11::", "__1::", "__debug::" };
 	const char *name = type && type->name ? type->name : "";
 
 	for (size_t i = 0; i < ARRAY_SIZE(spaces); i++)
-		name += begins(name, spaces[i]) ? strlen(spaces[i]) : 0;
+		name += native_begins(name, spaces[i]) ? strlen(spaces[i]) : 0;
 	if (!type || name == type->name)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(holders); i++)
-		if (begins(name, holders[i]))
+		if (native_begins(name, holders[i]))
 			return true;
 	return false;
 }
@@ -82,11 +77,11 @@ static const char *btree_part(const char *name, struct text *ret)
 		const char *name, *part;
 	} parts[] = { { "LeafNode<", "leaf" }, { "InternalNode<", "inner node" } };
 
-	if (!begins(name, path))
+	if (!native_begins(name, path))
 		return NULL;
 	name += strlen(path);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-		if (begins(name, parts[i].name)) {
+		if (native_begins(name, parts[i].name)) {
 			text_add(ret, "alloc::collections::btree::map::BTreeMap<");
 			text_add(ret, name + strlen(parts[i].name));
 			return parts[i].part;

@@ -80,13 +80,9 @@ static struct err *assign(struct glib *g, uint32_t id, enum glib_part part)
 /* The used block that begins there has that many bytes; BLOCK_NONE: there is none. */
 static uint32_t block_of(const struct native *n, taddr at, uint64_t bytes)
 {
-	uint32_t id = at ? block_at(n->blocks, at) : BLOCK_NONE;
 	struct block b;
 
-	if (id == BLOCK_NONE)
-		return BLOCK_NONE;
-	block_get(n->blocks, id, &b);
-	return b.used && b.addr == at && b.usable >= bytes ? id : BLOCK_NONE;
+	return block_get_at(n->blocks, at, &b) && b.usable >= bytes ? b.id : BLOCK_NONE;
 }
 
 static bool is_function(const struct native *n, uint64_t word, bool may_be_none)

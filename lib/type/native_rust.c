@@ -60,26 +60,21 @@ static bool find_any(const struct dbg_type *type, const char *a, const char *b, 
 	return find_field(type, a, ret) || find_field(type, b, ret);
 }
 
-static bool begins(const char *name, const char *with)
-{
-	return name && !strncmp(name, with, strlen(with));
-}
-
 static bool find_room(const struct dbg_type *type, struct native_room *room)
 {
-	if (begins(type->name, "alloc::vec::Vec<")) {
+	if (native_begins(type->name, "alloc::vec::Vec<")) {
 		room->kind = ROOM_VEC;
 		return find_any(type, "buf.inner.ptr", "buf.ptr", &room->first) &&
 		       find_any(type, "buf.inner.cap", "buf.cap", &room->capacity) &&
 		       find_field(type, "len", &room->length);
 	}
-	if (begins(type->name, "alloc::collections::vec_deque::VecDeque<")) {
+	if (native_begins(type->name, "alloc::collections::vec_deque::VecDeque<")) {
 		room->kind = ROOM_DEQUE;
 		return find_any(type, "buf.inner.ptr", "buf.ptr", &room->first) &&
 		       find_any(type, "buf.inner.cap", "buf.cap", &room->capacity) &&
 		       find_field(type, "len", &room->length) && find_field(type, "head", &room->head);
 	}
-	if (begins(type->name, "hashbrown::raw::RawTable<")) {
+	if (native_begins(type->name, "hashbrown::raw::RawTable<")) {
 		room->kind = ROOM_TABLE;
 		return find_any(type, "table.ctrl", "ctrl", &room->first) &&
 		       find_any(type, "table.bucket_mask", "bucket_mask", &room->capacity) &&
@@ -123,7 +118,7 @@ bool native_rust_room(struct native *n, const struct dbg_type *type, uint64_t at
 		ret->op = NATIVE_DYN;
 	if (data && data->type->kind == DBG_KIND_POINTER) {
 		dbg_type_load((struct dbg_type *)data->type);
-		if (is_dyn && data->type->to && begins(data->type->to->name, "alloc::"))
+		if (is_dyn && data->type->to && native_begins(data->type->to->name, "alloc::"))
 			kept->wrapper = data->type->to->name;
 		ret->to = native_type_of(n, data->type->to);
 	} else {

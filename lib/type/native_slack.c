@@ -47,12 +47,7 @@ static struct native_shape *shape_of(const struct slack_finder *f, uint32_t id)
 /* The block at an address has that room; false: it is none of that size. */
 static bool find_block(const struct slack_finder *f, taddr at, uint64_t bytes, struct block *ret)
 {
-	uint32_t id = block_at(f->n->blocks, at);
-
-	if (id == BLOCK_NONE)
-		return false;
-	block_get(f->n->blocks, id, ret);
-	return ret->used && ret->addr == at && bytes <= ret->usable;
+	return block_get_at(f->n->blocks, at, ret) && bytes <= ret->usable;
 }
 
 static struct err *add_use(struct slack_finder *f, const struct native_use *u)

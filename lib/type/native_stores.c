@@ -20,11 +20,6 @@ static const uint8_t bytes_of[] = {
 	[STORE_TABLE] = 32, [STORE_LIBCXX_TABLE] = 40, [STORE_RUST] = 0,
 };
 
-static bool begins(const char *name, const char *with)
-{
-	return name && !strncmp(name, with, strlen(with));
-}
-
 /* What pointers of a member lead to has this size; 0: unknown. */
 static uint64_t size_behind(const struct dbg_member *m)
 {
@@ -83,7 +78,7 @@ static bool find_named(const struct dbg_type *type, struct native_store *ret)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(named); i++)
-		if (begins(type->name, named[i].name) && type->size == named[i].bytes) {
+		if (native_begins(type->name, named[i].name) && type->size == named[i].bytes) {
 			ret->kind = named[i].kind;
 			ret->size = named[i].size;
 			return true;

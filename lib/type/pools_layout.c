@@ -38,6 +38,7 @@ struct reader {
 	struct pools *p;
 	const struct pool_layout *l;
 	const char *kind; /* its name, which outlives it */
+	struct image_window *window; /* where words are read */
 	struct {
 		struct head *v;
 		size_t n, cap;
@@ -62,7 +63,15 @@ static bool has(uint32_t offset)
 
 static bool read_word(const struct reader *r, taddr at, uint64_t *ret)
 {
-	return image_read_u64(r->p->img, at, ret) == MEM_OK;
+	uint64_t avail = 0;
+	const uint8_t *bytes = NULL;
+
+	if (!r->p->img->shadow) /* what image_read() is asked for is kept there */
+		bytes = window_view(r->window, r->p->img, at, &avail);
+	if (!bytes || avail < WORD)
+		return image_read_u64(r->p->img, at, ret) == MEM_OK;
+	*ret = load_u64(bytes);
+	return true;
 }
 
 static uint64_t word(const struct reader *r, taddr at)
@@ -456,44 +465,16 @@ static struct err *try_head(struct reader *r, taddr at, taddr place, unsigned pr
 
 /* ---- where heads are */
 
-/* may_have_chunks() of the bytes of a block, which is large enough for a head: most blocks end here. */
-static bool block_may_have_chunks(const struct pool_layout *l, taddr place, uint64_t size,
-				  const uint8_t *bytes, const uint8_t *head)
-{
-	uint64_t first = has(l->head.first) ? load_u64(head + l->head.first) : place;
-
-	if (!first || first & 7)
-		return false;
-	if (has(l->head.avail) && has(l->head.limit) &&
-	    (load_u64(head + l->head.avail) < first ||
-	     load_u64(head + l->head.limit) < load_u64(head + l->head.avail)))
-		return false;
-	return first != place || !has(l->chunk.end) || size < 8 || l->chunk.end > size - 8 ||
-	       load_u64(bytes + l->chunk.end) > first;
-}
-
 static struct err *find_in_blocks(struct reader *r, uint32_t offset)
 {
 	const struct blocks *b = r->p->blocks;
-	struct image_window window = {};
 	struct err *err = NULL;
 
 	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;
-	     grains_next(&it)) {
-		const uint8_t *bytes = NULL;
-		uint64_t avail = 0;
-
-		if (!block_is_used(b, it.id) || it.size <= offset ||
-		    it.size - offset < r->l->head.size)
-			continue;
-		if (!r->p->img->shadow) /* what a head is refused for is kept there */
-			bytes = window_view(&window, r->p->img, it.key, &avail);
-		if (bytes && avail >= it.size &&
-		    !block_may_have_chunks(r->l, it.key, it.size, bytes, bytes + offset))
-			r->tried++;
-		else
+	     grains_next(&it))
+		if (block_is_used(b, it.id) && it.size > offset &&
+		    it.size - offset >= r->l->head.size)
 			err = try_head(r, it.key + offset, it.key, 0);
-	}
 	return err;
 }
 
@@ -859,7 +840,8 @@ static void say_none(const struct reader *r)
 
 static struct err *find_layout(struct pools *p, const struct pool_layout *l, bool is_users)
 {
-	_cleanup_(reader_fini) struct reader r = { .p = p, .l = l };
+	struct image_window window = {};
+	_cleanup_(reader_fini) struct reader r = { .p = p, .l = l, .window = &window };
 	struct err *err = NULL;
 
 	if (!is_home(p->img, l))
