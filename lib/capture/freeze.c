@@ -16,7 +16,7 @@
 
 #include "base/vec.h"
 
-enum { PASSES_MAX = 1000, SPINS = 200, NAP_NS = 50000 };
+enum { PASSES_MAX = 1000, SPINS = 200, NAP_NS = 50000, BURY_TIMEOUT_MS = 1000 };
 
 uint64_t clock_ns(void)
 {
@@ -24,17 +24,6 @@ uint64_t clock_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-/* It may have ended; that is no failure of ours. */
-static bool has_ended(pid_t tid)
-{
-	struct proc_stat st;
-	struct err *err = proc_stat(tid, 0, &st);
-	bool ended = err || st.state == 'Z' || st.state == 'X';
-
-	err_free(err);
-	return ended;
 }
 
 struct err *trace_wait(pid_t tid, uint64_t deadline, int *ret)
@@ -49,7 +38,7 @@ struct err *trace_wait(pid_t tid, uint64_t deadline, int *ret)
 		if (spins < SPINS)
 			continue;
 		/* a main thread's end is told only when all others are gone */
-		if (has_ended(tid))
+		if (proc_has_ended(tid))
 			return err_os(ESRCH, "thread %d", (int)tid);
 		if (clock_ns() > deadline)
 			return err_os(ETIMEDOUT,
@@ -127,7 +116,7 @@ static struct err *seize(struct frozen *f, pid_t tid)
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
 		int why = errno;
 
-		return has_ended(tid) ? NULL : refused(f->pid, tid, why);
+		return proc_has_ended(tid) ? NULL : refused(f->pid, tid, why);
 	}
 	if (!vec_push(f, &t)) {
 		ptrace(PTRACE_DETACH, tid, NULL, NULL);
@@ -166,7 +155,7 @@ static struct err *stop_new(struct frozen *f, uint64_t deadline)
 			t.stopped = !err;
 			if (!err)
 				err = trace_get_regs(t.tid, &t.regs);
-			if (err && err->kind == ERR_OS && has_ended(t.tid)) {
+			if (err && err->kind == ERR_OS && proc_has_ended(t.tid)) {
 				err_free(err);
 				err = NULL;
 				continue;
@@ -245,16 +234,41 @@ struct err *freeze(pid_t pid, uint64_t started, struct frozen *ret)
 }
 
 /*
- * A thread that never stopped cannot be detached by name; when heapfx ends the kernel does it, and
+ * Who was killed while it stood, by a signal or by the end of its process, stands no more, and its
+ * end is its tracer's to hear: until then the process cannot end, nor become another program.  A
+ * thread that never stopped cannot be detached by name; when its tracer ends the kernel does it, and
  * until then it runs.
  */
+static void bury(pid_t tid, uint64_t deadline)
+{
+	while (ptrace(PTRACE_DETACH, tid, NULL, NULL)) {
+		int status = 0;
+		pid_t got = waitpid(tid, &status, __WALL | WNOHANG);
+
+		if (got == tid ? !WIFSTOPPED(status) : got < 0 && errno != EINTR)
+			return;
+		if (clock_ns() > deadline)
+			return;
+		if (!got)
+			nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+	}
+}
+
 void thaw(struct frozen *f)
 {
+	uint64_t deadline;
+
 	if (f->ended)
 		return;
 	for (size_t i = 0; i < f->n; i++)
-		ptrace(PTRACE_DETACH, f->v[i].tid, NULL, NULL);
+		f->v[i].stopped = ptrace(PTRACE_DETACH, f->v[i].tid, NULL, NULL) != 0;
 	f->ended = clock_ns();
+	deadline = f->ended + BURY_TIMEOUT_MS * 1000000ull;
+	/* the main thread's end is told when all others are gone; it may have left the list */
+	for (size_t i = 0; i < f->n; i++)
+		if (f->v[i].stopped && f->v[i].tid != f->pid)
+			bury(f->v[i].tid, deadline);
+	bury(f->pid, deadline);
 }
 
 void frozen_fini(struct frozen *f)

@@ -16,7 +16,7 @@
 
 struct frozen_thread {
 	pid_t tid;
-	bool stopped; /* seen in PTRACE_EVENT_STOP */
+	bool stopped; /* seen in PTRACE_EVENT_STOP, and not let go yet */
 	regs_t regs;
 };
 

@@ -357,6 +357,16 @@ struct err *proc_stat(pid_t pid, pid_t tid, struct proc_stat *ret)
 	return NULL;
 }
 
+bool proc_has_ended(pid_t pid)
+{
+	struct proc_stat st;
+	struct err *err = proc_stat(pid, 0, &st);
+	bool ended = err || st.state == 'Z' || st.state == 'X';
+
+	err_free(err);
+	return ended;
+}
+
 bool proc_status_number(pid_t pid, const char *field, uint64_t *ret)
 {
 	_cleanup_(bytes_fini) struct bytes b = {};

@@ -89,6 +89,8 @@ struct proc_stat {
 };
 
 struct err *proc_stat(pid_t pid, pid_t tid, struct proc_stat *ret) MUST_CHECK;
+/* A process or a thread that is no more, or waits for its parent to hear so. */
+bool proc_has_ended(pid_t pid);
 /* "Seccomp" of /proc/PID/status, a number; false when the field is not there. */
 bool proc_status_number(pid_t pid, const char *field, uint64_t *ret);
 /* The target of the link /proc/PID/NAME, at most `n` - 1 bytes; false when it cannot be read. */
