@@ -22,6 +22,8 @@ void *arena_memdup(struct arena *a, const void *from, size_t n);
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_strdup(struct arena *a, const char *s);		/* NULL in, NULL out */
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
+/* What `from` has dies with `a`; `from` is empty then. */
+void arena_join(struct arena *a, struct arena *from);
 void arena_fini(struct arena *a); /* a zeroed arena is a valid empty one */
 
 #endif
