@@ -235,9 +235,14 @@ static int run_program(const char *path, const char *const *argv, uint32_t caps)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* What it writes is ours alone: a report has names and arguments in it. */
 static int run_self(const char *const *argv, uint32_t caps)
 {
-	return run_program("/proc/self/exe", argv, caps);
+	mode_t was = umask(077);
+	int status = run_program("/proc/self/exe", argv, caps);
+
+	umask(was);
+	return status;
 }
 
 /* --exec: the shell gets the file as $1, never as part of the command. */

@@ -6,6 +6,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+bool caps_have(uint32_t mask)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct now[2];
+
+	return !syscall(SYS_capget, &head, now) && (now[0].effective & mask) == mask;
+}
+
 void caps_keep(uint32_t mask)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -2,6 +2,7 @@
 #ifndef HEAPFX_CAPTURE_CAPS_H
 #define HEAPFX_CAPTURE_CAPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* capabilities(7): bits of 1 << CAP_... */
@@ -9,6 +10,7 @@ enum {
 	CAPS_NONE = 0,
 	CAPS_FILES = 1 << 1, /* CAP_DAC_OVERRIDE */
 	CAPS_TRACE = 1 << 19, /* CAP_SYS_PTRACE */
+	CAPS_ADMIN = 1 << 21, /* CAP_SYS_ADMIN */
 };
 
 /*
@@ -16,5 +18,7 @@ enum {
  * calling thread and those that it starts afterwards.  Never fails: less is always allowed.
  */
 void caps_keep(uint32_t mask);
+/* All of these are in force. */
+bool caps_have(uint32_t mask);
 
 #endif

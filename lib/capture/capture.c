@@ -11,6 +11,7 @@
 
 #include "base/guard.h"
 #include "base/text.h"
+#include "capture/caps.h"
 
 /* The kernel's default: private and shared anonymous memory, ELF headers, private huge pages. */
 enum { FILTER_DEFAULT = 0x33 };
@@ -86,10 +87,13 @@ static uint64_t machine_room(void)
 /* Why making a copy would not leave the process as it is, whoever asks for it; NULL: it does. */
 static const char *harm_of_fork(pid_t pid)
 {
-	uint64_t seccomp = 0;
+	uint64_t its = 0, ours = 0;
 
-	if (proc_status_number(pid, "Seccomp", &seccomp) && seccomp)
-		return "its seccomp filter might kill it for making a copy";
+	/* what can be read the keeper asks (capture/seccomp.h), before the copy is made */
+	if (proc_status_number(pid, "Seccomp", &its) && its &&
+	    (!caps_have(CAPS_ADMIN) || !proc_status_number(getpid(), "Seccomp", &ours) || ours))
+		return "its seccomp filter might kill it for making a copy, and is read only with "
+		       "CAP_SYS_ADMIN and no filter of one's own";
 	if (proc_serves_forks(pid))
 		return "a thread of it is asked before it makes a copy (userfaultfd), and would stand "
 		       "still like all others";

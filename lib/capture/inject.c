@@ -17,8 +17,9 @@
 #include <sys/wait.h>
 
 #include "base/guard.h"
+#include "capture/seccomp.h"
 
-enum { CALL_TIMEOUT_MS = 10000, KERNEL_SIGSET = 8, SEARCH_STEP = 1 << 16 };
+enum { CALL_TIMEOUT_MS = 10000, KERNEL_SIGSET = 8, SEARCH_STEP = 1 << 16, ASKED_MAX = 8 };
 
 /* include/uapi/linux/ptrace.h, which does not go together with sys/ptrace.h. */
 #define GET_RSEQ_CONFIGURATION 0x420f
@@ -228,13 +229,48 @@ static struct err *make_call(pid_t pid, const struct frozen_thread *t, int mem, 
 
 /* ---- what it is for */
 
-/* Best one that waits in a system call: nothing of its own can be under way in user mode. */
-static const struct frozen_thread *choose(const struct frozen *f)
+static struct call wait_call(pid_t child)
 {
-	for (size_t i = 0; i < f->n; i++)
-		if (f->v[i].stopped && regs_in_call(&f->v[i].regs))
-			return &f->v[i];
-	return &f->v[0];
+	return (struct call){ CALL_WAIT4, { (uint64_t)child, 0, WNOHANG | __WALL, 0 } };
+}
+
+/* What its filters say to the copy, and to taking it away, whatever number it will have. */
+static enum seccomp_answer ask_for_copy(pid_t tid, uint64_t insn, const struct call *call)
+{
+	const struct call wait = wait_call(tid);
+	enum seccomp_answer says = seccomp_ask(tid, insn, call);
+
+	return says == SECCOMP_LETS ? seccomp_ask(tid, insn, &wait) : says;
+}
+
+/*
+ * Best one that waits in a system call: nothing of its own can be under way in user mode.  Filters
+ * are a thread's own, and mostly all have the same: a few are asked.
+ */
+static struct err *choose(const struct frozen *f, uint64_t insn, const struct call *call,
+			  const struct frozen_thread **ret)
+{
+	enum seccomp_answer says = SECCOMP_REFUSES;
+	unsigned asked = 0;
+
+	for (unsigned any = 0; any < 2; any++) {
+		for (size_t i = 0; i < f->n && asked < ASKED_MAX; i++) {
+			if (any == regs_in_call(&f->v[i].regs))
+				continue;
+			*ret = &f->v[i];
+			asked++;
+			says = ask_for_copy(f->v[i].tid, insn, call);
+			if (says == SECCOMP_LETS)
+				return NULL;
+		}
+	}
+	return err_new(ERR_UNSUPPORTED,
+		       says == SECCOMP_REFUSES ?
+			       "process %d: its seccomp filter does not let it make a copy (--mode "
+			       "stop makes none)" :
+			       "process %d: its seccomp filter might kill it for making a copy, and "
+			       "cannot be read (--mode stop makes none)",
+		       (int)f->pid);
 }
 
 /* Its first stop, and from then on it dies when we do. */
@@ -256,7 +292,7 @@ static struct err *take_child(pid_t child)
  */
 struct err *inject_fork(const struct frozen *f, const struct maps *maps, pid_t *ret)
 {
-	const struct frozen_thread *t = choose(f);
+	const struct frozen_thread *t = NULL;
 	const struct call call = regs_clone_call(16);
 	_close_ int mem = -1;
 	uint64_t insn;
@@ -266,6 +302,8 @@ struct err *inject_fork(const struct frozen *f, const struct maps *maps, pid_t *
 
 	if (!err)
 		err = find_syscall(mem, maps, f->pid, &insn);
+	if (!err)
+		err = choose(f, insn, &call, &t);
 	if (!err)
 		err = make_call(f->pid, t, mem, insn, &call, &child, &result);
 	if (!err && result < 0)
@@ -289,9 +327,11 @@ void inject_close_files(pid_t child, const struct maps *maps)
 	regs_t regs;
 	int status;
 
-	/* a kernel before 5.9 knows no such call, and the files stay open until the copy ends */
+	/* a kernel before 5.9 knows no such call, a filter may refuse it: they stay open until its end */
 	if (!err)
 		err = find_syscall(mem, maps, child, &insn);
+	if (!err && seccomp_ask(child, insn, &call) != SECCOMP_LETS)
+		return;
 	if (!err)
 		err = trace_get_regs(child, &regs);
 	if (!err) {
@@ -321,7 +361,7 @@ static struct err *stop_one(pid_t pid, pid_t tid, struct frozen_thread *ret)
 
 static struct err *reap_by(pid_t pid, pid_t tid, pid_t child)
 {
-	const struct call call = { CALL_WAIT4, { (uint64_t)child, 0, WNOHANG | __WALL, 0 } };
+	const struct call call = wait_call(child);
 	_cleanup_(maps_fini) struct maps maps = {};
 	struct frozen_thread t = {};
 	_close_ int mem = -1;
@@ -335,6 +375,10 @@ static struct err *reap_by(pid_t pid, pid_t tid, pid_t child)
 		err = open_mem(pid, &mem);
 	if (!err)
 		err = find_syscall(mem, &maps, pid, &insn);
+	if (!err && seccomp_ask(tid, insn, &call) != SECCOMP_LETS)
+		err = err_new(ERR_UNSUPPORTED,
+			      "process %d: its seccomp filter does not let it take its copy %d away",
+			      (int)pid, (int)child);
 	if (!err)
 		err = make_call(pid, &t, mem, insn, &call, NULL, &result);
 	if (!err && result != child && result != -ECHILD)

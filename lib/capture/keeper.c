@@ -80,6 +80,20 @@ static void offer_to_oom_killer(pid_t child)
 		return; /* then it is as likely as its parent */
 }
 
+/* All of its threads, though its parent may not have heard yet. */
+static bool is_gone(pid_t pid)
+{
+	struct tids tids = {};
+	struct err *err = proc_tids(pid, &tids);
+	bool gone = true;
+
+	for (size_t i = 0; !err && gone && i < tids.n; i++)
+		gone = proc_has_ended(tids.v[i]);
+	free(tids.v);
+	err_free(err);
+	return gone;
+}
+
 /* `maps`: what stays of the mappings for finding a system call in the copy. */
 static struct err *make_copy(pid_t target, uint64_t started, struct held_copy *c, struct maps *maps)
 {
@@ -98,6 +112,10 @@ static struct err *make_copy(pid_t target, uint64_t started, struct held_copy *c
 	if (!err)
 		err = inject_fork(&f, maps, &c->pid);
 	thaw(&f);
+	if (err && is_gone(target)) {
+		err_free(err);
+		err = err_os(ESRCH, "process %d ended before there was a copy of it", (int)target);
+	}
 	c->stop_ns = f.ended - f.began;
 	c->threads = f.n;
 	frozen_fini(&f);
@@ -123,12 +141,6 @@ static void kill_copy(pid_t child)
 	} while (got == 0 || (got == child && WIFSTOPPED(status)));
 }
 
-/* Of any user. */
-static bool is_gone(pid_t pid)
-{
-	return kill(pid, 0) && errno == ESRCH;
-}
-
 /* The copy ends now; the target, if it lives, takes it away. */
 static struct err *end_copy(pid_t target, pid_t child)
 {
@@ -149,6 +161,15 @@ static struct err *end_copy(pid_t target, pid_t child)
 	return err;
 }
 
+/* Filters are read again when the copy is taken away. */
+static void keep_what_it_takes(pid_t child)
+{
+	uint64_t mode;
+
+	if (proc_status_number(child, "Seccomp", &mode) && !mode)
+		caps_keep(CAPS_TRACE | CAPS_FILES);
+}
+
 static void leave_the_world(int sock)
 {
 	sigset_t all;
@@ -159,7 +180,7 @@ static void leave_the_world(int sock)
 	setsid();
 	prctl(PR_SET_NAME, "heapfx-keeper");
 	setpriority(PRIO_PROCESS, 0, -20); /* its time is the target's pause; where it may */
-	caps_keep(CAPS_TRACE | CAPS_FILES);
+	caps_keep(CAPS_TRACE | CAPS_FILES | CAPS_ADMIN);
 	for (int fd = 0; fd < 3 && null >= 0; fd++)
 		dup2(null, fd);
 	if (sock != 3) {
@@ -182,6 +203,7 @@ static void __attribute__((noreturn)) keeper_main(pid_t target, uint64_t started
 		_exit(0); /* heapfx is gone already */
 	err = make_copy(target, started, &c, &maps);
 	if (!err) {
+		keep_what_it_takes(c.pid);
 		offer_to_oom_killer(c.pid);
 		inject_close_files(c.pid, &maps);
 	}

@@ -4,6 +4,7 @@ The target is tests/live/pulse.c, which measures its own pauses, sums up its own
 went wrong in its threads.
 """
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -351,6 +352,35 @@ def test_copy_holds_no_file_open(program, tmp_path):
 	target.process.communicate()
 
 
+@pytest.mark.parametrize("what", ["exec", "quit", "kill"])
+def test_target_ends_while_it_is_let_go(program, tmp_path, what):
+	"""Its threads die traced, and nobody but the tracer can let it end: at once, not after the capture."""
+	for n in range(12):
+		target = Target(program, mib=12, threads=8)
+		if what != "kill":
+			target.process.stdin.write(what + "\n")	# it reads that when it goes on, or just before
+		child = subprocess.Popen([HEAPFX, "capture", str(target.pid), "--mode", "fork", "-o", tmp_path / f"{n}"],
+			stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(None))
+		while not target.children() and child.poll() is None:
+			pass
+		if child.poll() is None:
+			os.kill(child.pid, signal.SIGSTOP)
+		if what == "kill":
+			target.process.kill()
+		else:
+			target.process.stdin.flush()
+		if what == "exec":
+			wait_until(lambda: pathlib.Path(f"/proc/{target.pid}/comm").read_text() == "sleep\n")
+		else:
+			assert target.process.wait(20) == (0 if what == "quit" else -signal.SIGKILL)
+		if child.poll() is None:
+			os.kill(child.pid, signal.SIGCONT)
+		_, err = child.communicate(timeout=60)
+		assert (child.returncode == 0 and not err) if what != "kill" else child.returncode in (0, 5), err
+		target.process.kill()
+		target.process.communicate()
+
+
 @pytest.mark.parametrize("what", ["fork", "exec", "exit"])
 def test_target_goes_on_with_its_life(program, tmp_path, what):
 	target = Target(program, mib=12, threads=8)
@@ -498,8 +528,8 @@ def test_rights_that_it_takes(program, tmp_path, who, caps, works):
 	if os.geteuid() or not shutil.which("setpriv"):
 		pytest.skip("setpriv, as root")
 	os.chmod(tmp_path, 0o755)
-	for folder in program.parents[:3]:
-		folder.chmod(0o755)
+	for folder in itertools.takewhile(lambda folder: not folder.stat().st_mode & stat.S_ISVTX, program.parents):
+		folder.chmod(0o755)	# all below /tmp
 	target = Target(program, mib=1, threads=2, user=None if who == "root" else who)
 	bounds = "-all" + (f",{caps}" if caps else "")
 	way = ["setpriv", "--bounding-set", bounds, "--inh-caps", bounds] if caps is not None else []

@@ -74,7 +74,8 @@ def test_it_does_not_sit_still(start, tmp_path, how, mode):
 	wait_until(lambda: not copies(target.pid))
 
 
-@pytest.mark.parametrize("how, why", [("seccomp", "seccomp filter"), ("uffd", "userfaultfd")])
+@pytest.mark.parametrize("how, why", [("seccomp", "seccomp filter"), ("waits", "seccomp filter"),
+	("uffd", "userfaultfd")])
 def test_a_copy_would_harm_it(start, tmp_path, how, why):
 	"""By a filter that kills, or by a thread that is asked first and stands still: none is made."""
 	target = start(how)
@@ -84,6 +85,20 @@ def test_a_copy_would_harm_it(start, tmp_path, how, why):
 	meta = json.loads((tmp_path / "x.json").read_text())
 	assert run.status == 0 and meta["mode"] == "stop" and why in meta["why_not_fork"]
 	assert target.poll() is None and tracer(target.pid) == 0 and stat_of(target.pid)[0] == "S"
+
+
+def test_a_filter_that_lets_it(start, tmp_path):
+	"""A container's filter refuses name spaces, not copies: root reads that, and others must not try."""
+	target = start("docker")
+	run = heapfx("capture", target.pid, "-o", tmp_path / "x.core.zst")
+	meta = json.loads((tmp_path / "x.json").read_text())
+	assert run.status == 0 and meta["mode"] == ("stop" if os.geteuid() else "fork"), meta["why_not_fork"]
+	run = subprocess.run(["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", HEAPFX, "capture",
+		str(target.pid), "-o", tmp_path / "y.core.zst"], env=environment(None))
+	meta = json.loads((tmp_path / "y.json").read_text())
+	assert run.returncode == 0 and meta["mode"] == "stop" and "CAP_SYS_ADMIN" in meta["why_not_fork"]
+	assert target.poll() is None and tracer(target.pid) == 0 and stat_of(target.pid)[0] == "S"
+	assert not copies(target.pid)
 
 
 def test_it_cannot_be_stopped(start, tmp_path):

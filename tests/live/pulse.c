@@ -37,6 +37,7 @@ enum { BLOCKS_PER_MIB = 1024, BLOCK = 1000, BEAT = 100000 /* ns */ };
 static _Atomic uint64_t longest, bad, sigchlds, spins, ends;
 static int never[2];
 static _Atomic uint32_t futex_word;
+static _Atomic int started; /* threads that are where they will be found */
 
 static uint64_t now(void)
 {
@@ -49,6 +50,7 @@ static uint64_t now(void)
 static __attribute__((noreturn)) void *beat(void *arg)
 {
 	(void)arg;
+	started++;
 	for (uint64_t last = now(), at;; last = at) {
 		nanosleep(&(struct timespec){ .tv_nsec = BEAT }, NULL);
 		at = now();
@@ -62,6 +64,7 @@ static void *wait_in_read(void *arg)
 	char c;
 
 	(void)arg;
+	started++;
 	if (read(never[0], &c, 1))
 		bad++;
 	ends++;
@@ -71,6 +74,7 @@ static void *wait_in_read(void *arg)
 static __attribute__((noreturn)) void *wait_in_sleep(void *arg)
 {
 	(void)arg;
+	started++;
 	for (;;) {
 		struct timespec ts = { .tv_nsec = 20000000 };
 		uint64_t began = now();
@@ -85,6 +89,7 @@ static __attribute__((noreturn)) void *wait_in_futex(void *arg)
 	struct timespec ts = { .tv_sec = 1000 };
 
 	(void)arg;
+	started++;
 	for (;;)
 		if (syscall(SYS_futex, &futex_word, FUTEX_WAIT_PRIVATE, 0, &ts, NULL, 0) &&
 		    errno != ETIMEDOUT)
@@ -95,6 +100,7 @@ static __attribute__((noreturn)) void *wait_in_futex(void *arg)
 static __attribute__((noreturn)) void *spin(void *arg)
 {
 	(void)arg;
+	started++;
 	for (uint64_t a = 1, b = 2, c = 3;; spins++) {
 		double d = (double)a;
 
@@ -146,7 +152,8 @@ static void tell_child(void)
 
 int main(int argc, char **argv)
 {
-	static void *(*const kinds[])(void *) = { wait_in_read, wait_in_sleep, wait_in_futex, spin };
+	enum { N_KINDS = 4 };
+	static void *(*const kinds[N_KINDS])(void *) = { wait_in_read, wait_in_sleep, wait_in_futex, spin };
 	size_t n = argc > 1 ? (size_t)atoi(argv[1]) * BLOCKS_PER_MIB : 0;
 	int threads = argc > 2 ? atoi(argv[2]) : 0;
 	void **blocks = calloc(n, sizeof(*blocks));
@@ -169,9 +176,11 @@ int main(int argc, char **argv)
 	map_special(MADV_DONTFORK);
 	map_special(MADV_WIPEONFORK);
 	map_special(MADV_DONTDUMP);
-	pthread_create(&t, NULL, beat, NULL);
-	for (int i = 1; i < threads; i++)
-		pthread_create(&t, NULL, kinds[(size_t)i % (sizeof(kinds) / sizeof(*kinds))], NULL);
+	for (int i = 0; i < threads || !i; i++)
+		if (pthread_create(&t, NULL, i ? kinds[(size_t)i % N_KINDS] : beat, NULL))
+			return 1;
+	while (started < (threads > 1 ? threads : 1))
+		usleep(1000);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("ready %d %p %zu\n", (int)getpid(), (void *)blocks, n);
 	while (fgets(line, sizeof(line), stdin)) {

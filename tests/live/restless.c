@@ -8,6 +8,8 @@
  *	threads	starts and joins threads
  *	vfork	waits for a child that has its memory and does not give it back
  *	seccomp	is killed by its own filter for clone()
+ *	waits	the same for wait4()
+ *	docker	has two filters, the second as container engines set them: name spaces are refused
  *	uffd	has a userfaultfd that hears of forks, and a thread that serves it
  *	named	is called what no file should be, and nothing else
  *
@@ -73,19 +75,45 @@ static void start_threads(void)
 	}
 }
 
-static void forbid_clone(void)
+static void add_filter(struct sock_filter *v, unsigned short n)
 {
-	struct sock_filter v[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog p = { 4, v };
+	struct sock_fprog p = { n, v };
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p))
 		exit(4);
+}
+
+static void forbid(uint32_t number)
+{
+	struct sock_filter v[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	add_filter(v, 4);
+}
+
+/* What moby's default profile says to clone(), mount() and numbers that are not in its list. */
+static void be_in_a_container(void)
+{
+	struct sock_filter v[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mount, 7, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 600, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x7e020000, 2, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 38),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1),
+	};
+
+	forbid(SYS_ptrace);
+	add_filter(v, sizeof(v) / sizeof(*v));
 }
 
 /* Status 77: the kernel does not let us. */
@@ -108,7 +136,11 @@ int main(int argc, char **argv)
 	const char *how = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(how, "seccomp"))
-		forbid_clone();
+		forbid(SYS_clone);
+	if (!strcmp(how, "waits"))
+		forbid(SYS_wait4);
+	if (!strcmp(how, "docker"))
+		be_in_a_container();
 	if (!strcmp(how, "uffd"))
 		hear_of_forks();
 	if (!strcmp(how, "named"))
