@@ -178,7 +178,8 @@ static struct err *open_stages(struct run *run, enum stage last)
 	if (run->shadow)
 		err = shrink_blocks(run->image, &run->blocks);
 	if (!err)
-		err = pools_find(&run->env, run->image, &run->blocks, &run->layouts, &run->pools);
+		err = pools_find(&run->env, run->image, &run->blocks, &run->layouts,
+				 last < STAGE_GRAPH, &run->pools);
 	if (err || last < STAGE_GRAPH)
 		return err;
 	progress(&run->env, "finding pointers", 0, 0);

@@ -34,7 +34,10 @@ def with_package(case):
 	"""The same with what it is built with: unpacked only when it is made."""
 	if case is not OLD_PROTOS:
 		return case
-	archive = glibc_root.package_file("bullseye", "libprotobuf.a", "libprotobuf-dev")
+	try:
+		archive = glibc_root.package_file("bullseye", "libprotobuf.a", "libprotobuf-dev")
+	except glibc_root.NoRoot as reason:
+		raise make_cores.CannotMake(str(reason)) from reason
 	include = next(parent for parent in archive.parents if parent.name == "usr") / "include"
 	return dataclasses.replace(case, flags=(*case.flags, f"-I{include}"), link=(archive, "-lz"))
 

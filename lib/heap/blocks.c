@@ -14,7 +14,11 @@
 #include "heap/in_flight.h"
 #include "image/resident.h"
 
-enum { CLAIM_PAGE = 4096, HEAPS_MAX = 1024 };
+enum {
+	CLAIM_PAGE = 4096,
+	HEAPS_MAX = 1024,
+	RUN_BYTES = 4 << 20, /* of claims that one thread walks in turn, at least */
+};
 
 #define ADDRESS_END (1ull << 48)
 
@@ -33,7 +37,7 @@ struct build {
 		size_t n, cap;
 	} claims;
 	struct col used, filler, plain; /* by grain */
-	struct file_spans files;
+	struct word_spans files;
 	size_t *runs; /* the first claim of each, and n_claims: those that share pages are one */
 	size_t n_runs;
 	uint32_t next_no;
@@ -195,15 +199,20 @@ static bool tells_plain(const struct blocks *b)
 }
 
 /* What interior.c may take for the home of a vtable. */
-static struct file_spans find_files(const struct image *img)
+static bool is_of_file(const struct segment *seg)
 {
-	struct file_spans ret = {};
+	return seg->file || seg->module >= 0;
+}
+
+struct word_spans word_spans(const struct image *img, bool (*is_one)(const struct segment *seg))
+{
+	struct word_spans ret = {};
 	taddr first = 0, end = 0, gap_start = 0, gap_end = 0;
 
 	for (size_t i = 0; i < img->n_segments; i++) {
 		const struct segment *seg = &img->segments[i];
 
-		if (!seg->file && seg->module < 0)
+		if (!is_one(seg))
 			continue;
 		if (!end)
 			first = gap_start = gap_end = seg->start;
@@ -254,17 +263,25 @@ static struct err *open_index(struct build *build)
 
 /* --- the walk ------------------------------------------------------------------------------ */
 
-/* Claims that share a page are walked by one thread: their blocks share words of the bitmaps. */
+/*
+ * Claims that share a page are walked by one thread: their blocks share words of the bitmaps.  So are
+ * small ones that follow each other: pages of the dump are left by the run.
+ */
 static struct err *find_runs(struct build *build)
 {
 	const struct blocks *b = build->b;
+	uint64_t bytes = 0; /* of the run so far */
 
 	build->runs = calloc(b->n_claims + 1, sizeof(*build->runs));
 	if (!build->runs)
 		return &err_nomem;
-	for (size_t i = 0; i < b->n_claims; i++)
-		if (!i || !share_a_page(&b->claims[i - 1], &b->claims[i]))
+	for (size_t i = 0; i < b->n_claims; i++) {
+		if (!i || (bytes >= RUN_BYTES && !share_a_page(&b->claims[i - 1], &b->claims[i]))) {
 			build->runs[build->n_runs++] = i;
+			bytes = 0;
+		}
+		bytes += b->claims[i].end - b->claims[i].start;
+	}
 	build->runs[build->n_runs] = b->n_claims;
 	return NULL;
 }
@@ -287,11 +304,11 @@ static struct err *walk_runs(void *arg, uint64_t index, uint64_t first, uint64_t
 		};
 		struct err *err = heap->ops->walk(heap->ctx, b->claim_no[i], &sink);
 
-		image_leave(b->img, b->claims[i].start, b->claims[i].end);
 		if (err)
 			return err_wrap(err, "%s heap, range 0x%lx-0x%lx", heap->ops->name,
 					b->claims[i].start, b->claims[i].end);
 	}
+	image_leave(b->img, b->claims[build->runs[first]].start, b->claims[build->runs[last] - 1].end);
 	return NULL;
 }
 
@@ -452,8 +469,8 @@ static struct err *build_all(struct build *build)
 
 	if (!err)
 		err = collect_claims(build);
-	image_leave_all(b->img);
-	build->files = find_files(b->img);
+	/* What opening heaps has read stays until the walk has passed it. */
+	build->files = word_spans(b->img, is_of_file);
 	if (!err)
 		err = open_index(build);
 	if (!err)

@@ -44,21 +44,27 @@ struct blocks {
 	uint64_t loose_low, loose_high; /* all claims of heaps that are not precise; 0, 0: none */
 };
 
-/* Where files are mapped, in two ranges with the widest gap between them: programs, and libraries. */
-struct file_spans {
+/* Where segments of a kind are, in two ranges with the widest gap between them: programs, and libraries. */
+struct word_spans {
 	taddr low[2];
 	uint64_t span[2];
 };
+
+struct word_spans word_spans(const struct image *img, bool (*is_one)(const struct segment *seg));
+
+static inline bool word_in_spans(const struct word_spans *files, uint64_t word)
+{
+	return (word - files->low[0] < files->span[0]) | (word - files->low[1] < files->span[1]);
+}
 
 enum { PLAIN_LEAST = 4096 };
 /*
  * The first word of a block of at most PLAIN_LEAST bytes is neither a size of something in it nor
  * the address of a vtable: no interior pointer makes it look like an object with a header.
  */
-static inline bool word_is_plain(const struct file_spans *files, uint64_t word)
+static inline bool word_is_plain(const struct word_spans *files, uint64_t word)
 {
-	return (word > PLAIN_LEAST) & (word - files->low[0] >= files->span[0]) &
-	       (word - files->low[1] >= files->span[1]);
+	return (word > PLAIN_LEAST) & !word_in_spans(files, word);
 }
 
 /* The sink of one claim; used from one thread. */
@@ -67,7 +73,7 @@ struct block_sink {
 	uint64_t *used;		/* by grain while walking */
 	uint64_t *filler;	/* by grain */
 	uint64_t *plain;	/* by grain, set where the first word is; NULL: nobody asks */
-	struct file_spans files;
+	struct word_spans files;
 	const struct claim *claim;
 };
 

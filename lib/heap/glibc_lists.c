@@ -322,7 +322,9 @@ struct err *glibc_read_lists(struct glibc *g)
 			arena->bytes_in[WHERE_TOP] = arena->top_size;
 			arena->trims[WHERE_TOP] = trimmed_top(g, arena);
 		}
-		image_leave_all(g->img); /* an arena's lists lead through all of it, in no order */
+		/* An arena's lists lead through all of it, in no order; the walk comes to the last one's. */
+		if (a + 1 < g->arenas.n)
+			image_leave_all(g->img);
 	}
 	return NULL;
 }

@@ -118,9 +118,9 @@ struct marks {
 
 /* Ordinary chunks at [at, stop), whose keys are in the run's window: answers how far they go. */
 static inline const uint8_t *run_window(struct glibc_run *r, const struct window *w, const uint8_t *at,
-					const uint8_t *stop, const struct file_spans *files, struct marks *ret)
+					const uint8_t *stop, const struct word_spans *files, struct marks *ret)
 {
-	const struct file_spans spans = *files;
+	const struct word_spans spans = *files;
 	uint64_t grain = ((w->start + (uint64_t)(at - w->bytes) + CHUNK_HEADER) >> GRAIN_SHIFT) & 63;
 	uint64_t header = load_u64(at + 8), next, size, free = 0, largest = r->largest_free;
 	struct marks m = {};

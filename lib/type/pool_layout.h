@@ -50,7 +50,7 @@ struct pool_layout {
 		uint32_t offset;
 		const char *symbol;
 	} finds[LAYOUT_LIST_MAX];
-	struct {
+	struct layout_magic {
 		uint32_t offset, width; /* 4 or 8 bytes */
 		uint64_t value;
 	} magics[LAYOUT_LIST_MAX];

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/vec.h"
+#include "image/window.h"
 
 enum {
 	NAME_MAX_BYTES = 128,
@@ -174,17 +176,109 @@ static int by_start(const void *pa, const void *pb)
 	return (a->pool > b->pool) - (a->pool < b->pool);
 }
 
-struct err *pools_find(struct env *env, const struct image *img, const struct blocks *blocks,
-		       const struct pool_layouts *layouts, struct pools *ret)
+/* ---- looking for them */
+
+struct err *pools_seek(struct pools *p, const struct pool_seeker *seeker)
 {
-	struct pools p = { .env = env, .img = img, .blocks = blocks };
-	struct err *err = pools_find_layouts(&p, layouts, true);
+	return vec_push(&p->seekers, seeker) ? NULL : &err_nomem;
+}
+
+static int by_least(const void *pa, const void *pb)
+{
+	const struct pool_seeker *a = pa, *b = pb;
+
+	return (a->least > b->least) - (a->least < b->least);
+}
+
+/* One pass for all: what costs is to get the beginnings of blocks from memory. */
+static struct err *see_blocks(struct pools *p)
+{
+	const struct blocks *b = p->blocks;
+	struct image_window window = {};
+	struct err *err = NULL;
+
+	if (!p->seekers.n)
+		return NULL;
+	qsort(p->seekers.v, p->seekers.n, sizeof(*p->seekers.v), by_least);
+	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;
+	     grains_next(&it)) {
+		uint64_t n = 0;
+		const uint8_t *bytes;
+
+		if (it.size < p->seekers.v[0].least || !block_is_used(b, it.id))
+			continue;
+		bytes = window_view(&window, p->img, it.key, &n);
+		n = n < it.size ? n : it.size;
+		for (size_t i = 0; i < p->seekers.n && p->seekers.v[i].least <= n && bytes && !err; i++)
+			err = p->seekers.v[i].see(p->seekers.v[i].arg, bytes, it.key, n);
+	}
+	return err;
+}
+
+/* One of the registry's at work. */
+struct finder {
+	const struct pool_ops *ops;
+	void *ctx;
+};
+
+struct finders {
+	struct finder *v;
+	size_t n, cap;
+	struct layout_search *users;
+};
+
+static void finders_fini(struct finders *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->v[i].ops->close)
+			f->v[i].ops->close(f->v[i].ctx);
+	free(f->v);
+	pools_close_layouts(f->users);
+}
+
+static struct err *open_finders(struct pools *p, const struct pool_layouts *layouts, struct finders *f)
+{
+	struct err *err = pools_open_layouts(p, layouts, true, &f->users);
 
 	for (size_t i = 0; pool_registry[i] && !err; i++) {
-		err = pool_registry[i]->find(&p);
-		if (err)
-			err = err_wrap(err, "pools of %s", pool_registry[i]->name);
+		struct finder one = { .ops = pool_registry[i] };
+
+		if (!vec_push(f, &one))
+			return &err_nomem;
+		if (one.ops->open)
+			err = one.ops->open(p, &f->v[f->n - 1].ctx);
 	}
+	return err;
+}
+
+static struct err *run_finders(struct pools *p, const struct pool_layouts *layouts)
+{
+	_cleanup_(finders_fini) struct finders f = {};
+	struct err *err = open_finders(p, layouts, &f);
+
+	if (!err)
+		err = see_blocks(p);
+	if (!err)
+		err = pools_find_layouts(f.users);
+	for (size_t i = 0; i < f.n && !err; i++) {
+		err = f.v[i].ops->find(p, f.v[i].ctx);
+		if (err)
+			err = err_wrap(err, "pools of %s", f.v[i].ops->name);
+	}
+	return err;
+}
+
+struct err *pools_find(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct pool_layouts *layouts, bool only_sure, struct pools *ret)
+{
+	struct pools p = { .env = env, .img = img, .blocks = blocks, .only_sure = only_sure };
+	struct err *err = run_finders(&p, layouts);
+
+	free(p.seekers.v);
+	p.seekers.v = NULL;
+	if (p.left_out)
+		diag(env, "pool/left-out", ERR_NOWHERE,
+		     "nothing says which libraries of pools are in the program: analyze looks for all");
 	if (err) {
 		pools_fini(&p);
 		return err;

@@ -48,6 +48,16 @@ struct pool_span {
 	uint32_t pool;
 };
 
+/*
+ * One who looks at the beginning of each used block of malloc's: all do in one pass, after open() and
+ * before find().  What is asked of `bytes` first decides what that costs: most blocks are refused.
+ */
+struct pool_seeker {
+	uint64_t least; /* bytes of a block that is worth a look; as many are at `bytes` at least */
+	struct err *(*see)(void *arg, const uint8_t *bytes, taddr at, uint64_t size);
+	void *arg;
+};
+
 struct pools {
 	struct env *env;
 	const struct image *img;
@@ -62,19 +72,34 @@ struct pools {
 		struct pool_span *v; /* by start; as far as they were found */
 		size_t n, cap;
 	} spans;
+	struct {
+		struct pool_seeker *v; /* while they are looked for */
+		size_t n, cap;
+	} seekers;
+	bool only_sure;	 /* where nothing says what is in the program, nothing is looked for */
+	bool left_out;	 /* and so it was */
 	struct arena mem;
 };
 
 struct pool_ops {
 	const char *name;
+	/*
+	 * Asks for a look at all blocks by pools_seek(), if it may be at home; NULL: it never does.
+	 * `ret` is what find() gets; close() is called in any case.
+	 */
+	struct err *(*open)(struct pools *p, void **ret);
+	void (*close)(void *ctx); /* NULL is fine for `ctx` */
 	/* Adds pools with their blocks; nothing when it is not at home. */
-	struct err *(*find)(struct pools *p);
+	struct err *(*find)(struct pools *p, void *ctx);
 };
 extern const struct pool_ops *const pool_registry[]; /* type/registry.c; NULL-terminated */
 
-/* `layouts`: of the user's own (--pool-layout), asked first; NULL: none. */
+/*
+ * `layouts`: of the user's own (--pool-layout), asked first; NULL: none.  `only_sure`: of libraries only those
+ * that something says are there; a diagnostic, if nothing says which.
+ */
 struct err *pools_find(struct env *env, const struct image *img, const struct blocks *blocks,
-		       const struct pool_layouts *layouts, struct pools *ret) MUST_CHECK;
+		       const struct pool_layouts *layouts, bool only_sure, struct pools *ret) MUST_CHECK;
 void pools_fini(struct pools *p); /* a zeroed one is fine */
 
 /* The pool whose block it is; POOL_NONE. */
@@ -97,25 +122,32 @@ struct err *pools_add_named(struct pools *p, uint32_t pool, taddr block,
 struct err *pools_add_chunk(struct pools *p, uint32_t pool, taddr at, uint64_t size) MUST_CHECK;
 /* The block holds the pool's head alone: not counted. */
 struct err *pools_add_head(struct pools *p, uint32_t pool, taddr block) MUST_CHECK;
+struct err *pools_seek(struct pools *p, const struct pool_seeker *seeker) MUST_CHECK;
 /* A static program without symbols: nothing says what is linked in. */
-bool pools_is_nameless(const struct image *img);
+bool pools_is_nameless(struct pools *p);
 /* A module's name begins so. */
 bool pools_has_module(const struct image *img, const char *name);
 /*
  * The program has the text in memory that it cannot write; or could: that is not at hand, and no symbols
  * of its own say what is linked in.
  */
-bool pools_may_have_text(const struct image *img, const char *text);
+bool pools_may_have_text(struct pools *p, const char *text);
 /* A module whose name begins so is there, or the symbol is (NULL: not asked for), or the text may be. */
-bool pools_at_home(const struct image *img, const char *module, const char *symbol, const char *text);
+bool pools_at_home(struct pools *p, const char *module, const char *symbol, const char *text);
 /* The segment with dumped memory that the program can write to, around `at`; NULL. */
 const struct segment *pools_writable(const struct image *img, taddr at);
 /* Such memory that no heap claims, a run at a time. */
 struct err *pools_each_run(struct pools *p, struct err *(*fn)(void *arg, taddr start, taddr end),
 			   void *arg) MUST_CHECK;
-/* Pools of the layouts (type/pools_layout.c); a user's that finds none is told how far it came. */
-struct err *pools_find_layouts(struct pools *p, const struct pool_layouts *layouts,
-			       bool are_users) MUST_CHECK;
+/*
+ * Pools of the layouts (type/pools_layout.c), as open(), find() and close() above; a user's that finds none
+ * is told how far it came.
+ */
+struct layout_search;
+struct err *pools_open_layouts(struct pools *p, const struct pool_layouts *layouts, bool are_users,
+			       struct layout_search **ret) MUST_CHECK;
+struct err *pools_find_layouts(struct layout_search *s) MUST_CHECK;
+void pools_close_layouts(struct layout_search *s); /* NULL is fine */
 /*
  * A literal of the program: text in memory that it cannot write, or in a module's file; NULL if it is
  * anything else.  In p->mem.

@@ -7,9 +7,9 @@
  * malloc/obstack.h of glibc 2.36; arena_impl.h of protobuf 3.21
  * and 3.12.
  */
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/guard.h"
 #include "type/pools.h"
 
 static const char text[] =
@@ -95,18 +95,46 @@ static const char text[] =
 	"chunk.next 0\n"
 	"chunk.bytes 16\n";
 
-static void guard_layouts(struct pool_layouts *l)
+struct known {
+	struct pool_layouts layouts;
+	struct layout_search *search;
+};
+
+static void close_known(void *ctx)
 {
-	pool_layouts_fini(l);
+	struct known *known = ctx;
+
+	if (!known)
+		return;
+	pools_close_layouts(known->search);
+	pool_layouts_fini(&known->layouts);
+	free(known);
 }
 
-static struct err *find(struct pools *p)
+static struct err *open_known(struct pools *p, void **ret)
 {
-	_cleanup_(guard_layouts) struct pool_layouts layouts = {};
-	struct err *err = pool_layouts_parse("built in", text, strlen(text), &layouts);
+	struct known *known = calloc(1, sizeof(*known));
+	struct err *err;
 
-	return err ? err : pools_find_layouts(p, &layouts, false);
+	if (!known)
+		return &err_nomem;
+	*ret = known;
+	err = pool_layouts_parse("built in", text, strlen(text), &known->layouts);
+	return err ? err : pools_open_layouts(p, &known->layouts, false, &known->search);
+}
+
+static struct err *find(struct pools *p, void *ctx)
+{
+	const struct known *known = ctx;
+
+	(void)p;
+	return pools_find_layouts(known->search);
 }
 
 extern const struct pool_ops pools_builtin;
-const struct pool_ops pools_builtin = { .name = "known layouts", .find = find };
+const struct pool_ops pools_builtin = {
+	.name = "known layouts",
+	.open = open_known,
+	.close = close_known,
+	.find = find,
+};

@@ -203,7 +203,7 @@ static bool find_allocator(struct slices *s, const struct segment *seg)
 	return false;
 }
 
-static struct err *find(struct pools *p)
+static struct err *find(struct pools *p, void *ctx)
 {
 	struct slices s = { .p = p };
 	struct module_data data = module_data(p->img);
@@ -211,7 +211,8 @@ static struct err *find(struct pools *p)
 	bool found = false;
 	struct err *err = NULL;
 
-	if (!pools_at_home(p->img, "libglib-2.0", "g_slice_alloc", "G_SLICE"))
+	(void)ctx;
+	if (!pools_at_home(p, "libglib-2.0", "g_slice_alloc", "G_SLICE"))
 		return NULL;
 	while (!found && (seg = module_data_next(&data)))
 		found = find_allocator(&s, seg);

@@ -11,12 +11,21 @@
 #include "image/shadow.h"
 #include "type/pools.h"
 
-bool pools_is_nameless(const struct image *img)
+/* Nothing says: whether that is reason enough to look. */
+static bool looks_anyway(struct pools *p)
 {
+	p->left_out |= p->only_sure;
+	return !p->only_sure;
+}
+
+bool pools_is_nameless(struct pools *p)
+{
+	const struct image *img = p->img;
+
 	for (size_t i = 0; i < img->n_modules; i++)
 		if (!img->modules[i].is_vdso && (!img->modules[i].is_exe || img->modules[i].symbols != SYMBOLS_NONE))
 			return false;
-	return img->n_modules && !img->go;
+	return img->n_modules && !img->go && looks_anyway(p);
 }
 
 bool pools_has_module(const struct image *img, const char *name)
@@ -27,8 +36,9 @@ bool pools_has_module(const struct image *img, const char *name)
 	return false;
 }
 
-bool pools_may_have_text(const struct image *img, const char *text)
+bool pools_may_have_text(struct pools *p, const char *text)
 {
+	const struct image *img = p->img;
 	bool is_whole = true, has_names = img->go != NULL;
 
 	for (size_t i = 0; i < img->n_segments; i++) {
@@ -46,13 +56,13 @@ bool pools_may_have_text(const struct image *img, const char *text)
 			return true;
 		}
 	}
-	return !is_whole && !has_names;
+	return !is_whole && !has_names && looks_anyway(p);
 }
 
-bool pools_at_home(const struct image *img, const char *module, const char *symbol, const char *text)
+bool pools_at_home(struct pools *p, const char *module, const char *symbol, const char *text)
 {
 	struct symbol sym;
 
-	return pools_has_module(img, module) || (symbol && image_symbol(img, NULL, symbol, &sym)) ||
-	       pools_may_have_text(img, text);
+	return pools_has_module(p->img, module) || (symbol && image_symbol(p->img, NULL, symbol, &sym)) ||
+	       pools_may_have_text(p, text);
 }

@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "base/guard.h"
 #include "base/vec.h"
+#include "base/words.h"
 #include "image/shadow.h"
 #include "image/window.h"
 #include "type/pools.h"
@@ -26,6 +27,7 @@ enum {
 	CALLS_MAX = 64 << 20, /* bytes of modules' data to look for addresses in */
 	PAGE = 4096,
 	WORD = 8,
+	FEW_WORDS = 32,
 };
 
 struct head {
@@ -34,11 +36,19 @@ struct head {
 	uint32_t seen; /* climbing towards the outermost */
 };
 
+/* Where in blocks a reader looks. */
+struct block_place {
+	struct reader *r;
+	uint32_t offset;
+};
+
 struct reader {
 	struct pools *p;
 	const struct pool_layout *l;
 	const char *kind; /* its name, which outlives it */
 	struct image_window *window; /* where words are read */
+	struct word_spans code;
+	struct block_place places[LAYOUT_LIST_MAX];
 	struct {
 		struct head *v;
 		size_t n, cap;
@@ -317,6 +327,26 @@ static bool magics_fit(const struct reader *r, taddr at, unsigned *proof)
 	return true;
 }
 
+/* The same two of a head's bytes, in place. */
+static bool has_magic(const struct layout_magic *magic, const uint8_t *head)
+{
+	head += magic->offset;
+	return (magic->width == WORD ? load_u64(head) : load_u32(head)) == magic->value;
+}
+
+static bool has_order(const struct pool_layout *l, const uint8_t *head)
+{
+	uint64_t first = load_u64(head + l->head.first), avail, limit;
+
+	if (!first || first & 7)
+		return false;
+	if (!has(l->head.avail) || !has(l->head.limit))
+		return true;
+	avail = load_u64(head + l->head.avail);
+	limit = load_u64(head + l->head.limit);
+	return first <= limit && !((limit - first) >> CHUNK_MAX_SHIFT) && avail - first <= limit - first;
+}
+
 /* Without a search: it could have a first chunk, and a free part that does not end before it begins. */
 static bool may_have_chunks(const struct reader *r, const struct head *h)
 {
@@ -465,17 +495,42 @@ static struct err *try_head(struct reader *r, taddr at, taddr place, unsigned pr
 
 /* ---- where heads are */
 
-static struct err *find_in_blocks(struct reader *r, uint32_t offset)
+/* Its words in place: what head_fits() and read_chunk() would refuse as well. */
+static bool may_have_head(const struct reader *r, const uint8_t *block, taddr at, uint64_t size,
+			  uint32_t offset)
 {
-	const struct blocks *b = r->p->blocks;
-	struct err *err = NULL;
+	const struct pool_layout *l = r->l;
+	const uint8_t *head = block + offset;
 
-	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;
-	     grains_next(&it))
-		if (block_is_used(b, it.id) && it.size > offset &&
-		    it.size - offset >= r->l->head.size)
-			err = try_head(r, it.key + offset, it.key, 0);
-	return err;
+	if (l->n_magics && !has_magic(&l->magics[0], head))
+		return false;
+	if ((has(l->head.place) && load_u64(head + l->head.place) != at) ||
+	    (has(l->head.self) && load_u64(head + l->head.self) != at + offset))
+		return false;
+	if (has(l->head.first))
+		return has_order(l, head);
+	return (!has(l->chunk.end) || load_u64(block + l->chunk.end) - at - 1 < size) &&
+	       (!has(l->chunk.avail) || load_u64(block + l->chunk.avail) - at <= size);
+}
+
+static struct err *see_block(void *arg, const uint8_t *bytes, taddr at, uint64_t size)
+{
+	const struct block_place *place = arg;
+
+	if (!may_have_head(place->r, bytes, at, size, place->offset))
+		return NULL;
+	return try_head(place->r, at + place->offset, at, 0);
+}
+
+static struct err *seek_in_blocks(struct reader *r, struct block_place *place, uint32_t offset)
+{
+	const struct pool_layout *l = r->l;
+	uint64_t least = offset + l->head.size;
+
+	*place = (struct block_place){ r, offset };
+	if (!has(l->head.first) && least < l->chunk.size) /* it begins its first chunk */
+		least = l->chunk.size;
+	return pools_seek(r->p, &(struct pool_seeker){ least, see_block, place });
 }
 
 static uint32_t page_offset(const struct reader *r)
@@ -514,29 +569,42 @@ static bool is_dead_stack(const struct image *img, taddr at)
  */
 static const uint8_t *by_magic(const struct pool_layout *l, const uint8_t *at, const uint8_t *end)
 {
-	uint32_t offset = l->magics[0].offset;
-	uint64_t value = l->magics[0].value;
-
-	if (l->magics[0].width == 8)
-		while (at < end && load_u64(at + offset) != value)
-			at += WORD;
-	else
-		while (at < end && load_u32(at + offset) != value)
-			at += WORD;
+	while (at < end && !has_magic(&l->magics[0], at))
+		at += WORD;
 	return at;
 }
 
-static const uint8_t *by_order(uint32_t first, uint32_t avail, uint32_t limit, const uint8_t *at,
-			       const uint8_t *end)
+static const uint8_t *by_order(const struct pool_layout *l, const uint8_t *at, const uint8_t *end)
 {
-	for (; at < end; at += WORD) {
-		uint64_t v = load_u64(at + first), to = load_u64(at + limit);
-
-		if (v && !(v & 7) && v <= to && !((to - v) >> CHUNK_MAX_SHIFT) &&
-		    load_u64(at + avail) - v <= to - v)
-			break;
-	}
+	while (at < end && !has_order(l, at))
+		at += WORD;
 	return at;
+}
+
+/*
+ * Of two addresses of code next to each other each second word is one.  A word is loaded once, then, for
+ * two places of the head.
+ */
+static const uint8_t *by_codes(const struct reader *r, const uint8_t *at, const uint8_t *end)
+{
+	const struct word_spans *code = &r->code;
+
+	while (end - at >= FEW_WORDS * WORD) {
+		size_t left = (size_t)(end - at) / (2 * WORD);
+		unsigned n = left < 64 ? (unsigned)left : 64;
+		uint64_t hits = second_words_in_ranges(code->low, code->span, at + r->l->codes[1], n);
+
+		for (; hits; hits &= hits - 1) {
+			const uint8_t *head = at + 2 * WORD * (unsigned)__builtin_ctzll(hits);
+
+			if (has_order(r->l, head))
+				return head;
+			if (has_order(r->l, head + WORD))
+				return head + WORD;
+		}
+		at += 2 * WORD * n;
+	}
+	return by_order(r->l, at, end);
 }
 
 static const uint8_t *may_be_head(const struct reader *r, const uint8_t *at, const uint8_t *end)
@@ -545,11 +613,7 @@ static const uint8_t *may_be_head(const struct reader *r, const uint8_t *at, con
 
 	if (l->n_magics)
 		return by_magic(l, at, end);
-	if (has(l->head.avail) && has(l->head.limit))
-		return by_order(l->head.first, l->head.avail, l->head.limit, at, end);
-	while (at < end && (!load_u64(at + l->head.first) || load_u64(at + l->head.first) & 7))
-		at += WORD;
-	return at;
+	return l->n_codes > 1 && l->codes[1] == l->codes[0] + WORD ? by_codes(r, at, end) : by_order(l, at, end);
 }
 
 static bool has_first(const struct reader *r, const uint8_t *at)
@@ -560,23 +624,15 @@ static bool has_first(const struct reader *r, const uint8_t *at)
 	return l->n_magics || (id != BLOCK_NONE && block_is_used(r->p->blocks, id));
 }
 
-static struct err *find_in_words(void *arg, taddr start, taddr end)
+/* In bytes that begin at a word, of a head's size at least. */
+static struct err *see_words(void *arg, const uint8_t *bytes, taddr start, uint64_t size)
 {
 	struct reader *r = arg;
-	const struct pool_layout *l = r->l;
-	taddr from = align_up(start, WORD);
-	uint64_t avail = 0;
-	const uint8_t *bytes, *at, *last;
+	const uint8_t *last = bytes + (size - r->l->head.size);
 	struct err *err = NULL;
 
-	if (from < start || end < from || end - from < l->head.size)
-		return NULL;
-	bytes = image_view(r->p->img, from, &avail);
-	if (!bytes || avail < end - from)
-		return NULL;
-	last = bytes + (end - from - l->head.size);
-	for (at = bytes; !err && (at = may_be_head(r, at, last + 1)) <= last; at += WORD) {
-		taddr head = from + (taddr)(at - bytes);
+	for (const uint8_t *at = bytes; !err && (at = may_be_head(r, at, last + 1)) <= last; at += WORD) {
+		taddr head = start + (taddr)(at - bytes);
 
 		if (has_first(r, at) && !is_dead_stack(r->p->img, head))
 			err = try_head(r, head, head, 0);
@@ -584,16 +640,24 @@ static struct err *find_in_words(void *arg, taddr start, taddr end)
 	return err;
 }
 
+static struct err *find_in_words(void *arg, taddr start, taddr end)
+{
+	const struct reader *r = arg;
+	taddr from = align_up(start, WORD);
+	uint64_t avail = 0;
+	const uint8_t *bytes;
+
+	if (from < start || end < from || end - from < r->l->head.size)
+		return NULL;
+	bytes = image_view(r->p->img, from, &avail);
+	return bytes && avail >= end - from ? see_words(arg, bytes, from, end - from) : NULL;
+}
+
 static struct err *find_anywhere(struct reader *r)
 {
-	const struct blocks *b = r->p->blocks;
 	struct err *err = pools_each_run(r->p, find_in_words, r);
 
-	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;
-	     grains_next(&it))
-		if (block_is_used(b, it.id))
-			err = find_in_words(r, it.key, it.key + it.size);
-	return err;
+	return err ? err : pools_seek(r->p, &(struct pool_seeker){ r->l->head.size, see_words, r });
 }
 
 static struct err *find_by_name(struct reader *r, const char *name, bool points)
@@ -607,6 +671,7 @@ static struct err *find_by_name(struct reader *r, const char *name, bool points)
 	return at ? try_head(r, at, at, 2) : NULL;
 }
 
+/* Outside of blocks at once; in them when all are looked at. */
 static struct err *find_heads(struct reader *r)
 {
 	struct err *err = NULL;
@@ -614,7 +679,7 @@ static struct err *find_heads(struct reader *r)
 	for (unsigned i = 0; i < r->l->n_finds && !err; i++)
 		switch (r->l->finds[i].place) {
 		case PLACE_BLOCK:
-			err = find_in_blocks(r, r->l->finds[i].offset);
+			err = seek_in_blocks(r, &r->places[i], r->l->finds[i].offset);
 			break;
 		case PLACE_PAGE:
 			err = pools_each_run(r->p, find_in_pages, r);
@@ -799,8 +864,9 @@ static bool is_called(const struct image *img, const struct symbol *sym)
 	return false;
 }
 
-static bool is_needed(const struct image *img, enum layout_need kind, const char *name)
+static bool is_needed(struct pools *p, enum layout_need kind, const char *name)
 {
+	const struct image *img = p->img;
 	struct symbol sym;
 
 	switch (kind) {
@@ -811,22 +877,22 @@ static bool is_needed(const struct image *img, enum layout_need kind, const char
 	case NEED_CALL:
 		return image_symbol(img, NULL, name, &sym) && is_called(img, &sym);
 	case NEED_TEXT:
-		return pools_may_have_text(img, name);
+		return pools_may_have_text(p, name);
 	}
 	return false;
 }
 
 /* Where a text could have said it, nothing else does that has no symbol. */
-static bool is_home(const struct image *img, const struct pool_layout *l)
+static bool is_home(struct pools *p, const struct pool_layout *l)
 {
 	bool has_text = false;
 
 	for (unsigned i = 0; i < l->n_needs; i++) {
-		if (is_needed(img, l->needs[i].kind, l->needs[i].name))
+		if (is_needed(p, l->needs[i].kind, l->needs[i].name))
 			return true;
 		has_text |= l->needs[i].kind == NEED_TEXT;
 	}
-	return !l->n_needs || (!has_text && pools_is_nameless(img));
+	return !l->n_needs || (!has_text && pools_is_nameless(p));
 }
 
 /* How far it came, for who wrote it. */
@@ -838,33 +904,73 @@ static void say_none(const struct reader *r)
 	     r->l->name, r->tried, r->fit, r->sound, r->sound ? ", but nothing that chance does not do" : "");
 }
 
-static struct err *find_layout(struct pools *p, const struct pool_layout *l, bool is_users)
+static struct err *finish(struct reader *r, bool is_users)
 {
-	struct image_window window = {};
-	_cleanup_(reader_fini) struct reader r = { .p = p, .l = l, .window = &window };
-	struct err *err = NULL;
+	struct err *err = follow_children(r);
 
-	if (!is_home(p->img, l))
-		return NULL;
-	r.kind = arena_strdup(&p->mem, l->name);
-	err = r.kind ? find_heads(&r) : &err_nomem;
 	if (!err)
-		err = follow_children(&r);
-	if (!err)
-		err = add_pools(&r);
-	if (r.steps >= STEPS_MAX)
-		diag(p->env, "pool/limit", ERR_NOWHERE,
-		     "lists of %s were not followed to their ends", l->name);
-	if (!err && is_users && !r.heads.n)
-		say_none(&r);
+		err = add_pools(r);
+	if (r->steps >= STEPS_MAX)
+		diag(r->p->env, "pool/limit", ERR_NOWHERE,
+		     "lists of %s were not followed to their ends", r->l->name);
+	if (!err && is_users && !r->heads.n)
+		say_none(r);
 	return err;
 }
 
-struct err *pools_find_layouts(struct pools *p, const struct pool_layouts *layouts, bool are_users)
+struct layout_search {
+	struct image_window window; /* of all readers */
+	bool are_users;
+	size_t n;
+	struct reader readers[];
+};
+
+static bool is_code(const struct segment *seg)
+{
+	return seg->flags & SEG_X;
+}
+
+struct err *pools_open_layouts(struct pools *p, const struct pool_layouts *layouts, bool are_users,
+			       struct layout_search **ret)
+{
+	size_t max = layouts ? layouts->n : 0;
+	struct layout_search *s = calloc(1, sizeof(*s) + max * sizeof(s->readers[0]));
+	struct err *err = NULL;
+
+	if (!s)
+		return &err_nomem;
+	*ret = s;
+	s->are_users = are_users;
+	for (size_t i = 0; i < max && !err; i++) {
+		struct reader *r = &s->readers[s->n];
+
+		if (!is_home(p, &layouts->v[i]))
+			continue;
+		s->n++;
+		*r = (struct reader){
+			.p = p,
+			.l = &layouts->v[i],
+			.kind = arena_strdup(&p->mem, layouts->v[i].name),
+			.window = &s->window,
+			.code = word_spans(p->img, is_code),
+		};
+		err = r->kind ? find_heads(r) : &err_nomem;
+	}
+	return err;
+}
+
+struct err *pools_find_layouts(struct layout_search *s)
 {
 	struct err *err = NULL;
 
-	for (size_t i = 0; layouts && i < layouts->n && !err; i++)
-		err = find_layout(p, &layouts->v[i], are_users);
+	for (size_t i = 0; i < s->n && !err; i++)
+		err = finish(&s->readers[i], s->are_users);
 	return err;
+}
+
+void pools_close_layouts(struct layout_search *s)
+{
+	for (size_t i = 0; s && i < s->n; i++)
+		reader_fini(&s->readers[i]);
+	free(s);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/vec.h"
 #include "type/pools.h"
 
 enum kind { STRINGS, UPVALUES, THREADS, PROTOS, FUNCTIONS, TRACES, CDATA, TABLES, USERDATA, KINDS };
@@ -48,6 +49,10 @@ struct lua {
 	uint64_t steps;
 	unsigned n_segments;
 	bool broken;
+	struct {
+		taddr *v;
+		size_t n, cap;
+	} states;
 };
 
 static uint64_t word(const struct lua *l, taddr at)
@@ -258,9 +263,20 @@ static struct err *add_state(struct lua *l, taddr at)
 	return err;
 }
 
-/* Each word that could be the link of a state to what lies behind it, where LuaJIT's own allocator is at work. */
-static struct err *find_states(struct lua *l, taddr start, taddr end)
+static struct err *see(void *arg, const uint8_t *bytes, taddr at, uint64_t size)
 {
+	struct lua *l = arg;
+
+	(void)size;
+	if (load_u64(bytes + L_GLREF) != at + STATE || l->states.n >= STATES_MAX || !is_state(l, at))
+		return NULL;
+	return vec_push(&l->states, &at) ? NULL : &err_nomem;
+}
+
+/* Each word that could be the link of a state to what lies behind it, where LuaJIT's own allocator is at work. */
+static struct err *find_in_run(void *arg, taddr start, taddr end)
+{
+	const struct lua *l = arg;
 	uint64_t avail = 0;
 	const uint8_t *bytes = image_view(l->p->img, start, &avail);
 	struct err *err = NULL;
@@ -268,34 +284,48 @@ static struct err *find_states(struct lua *l, taddr start, taddr end)
 	if (!bytes || avail < end - start || end - start < STATE)
 		return NULL;
 	for (taddr at = align_up(start, 8); at <= end - STATE && !err; at += 8)
-		if (load_u64(bytes + (at - start) + L_GLREF) == at + STATE && is_state(l, at) &&
-		    l->p->n < STATES_MAX)
-			err = add_state(l, at);
+		err = see(arg, bytes + (at - start), at, STATE);
 	return err;
 }
 
-static struct err *find_run(void *arg, taddr start, taddr end)
+static void close_lua(void *ctx)
 {
-	return find_states(arg, start, end);
+	struct lua *l = ctx;
+
+	if (l)
+		free(l->states.v);
+	free(l);
 }
 
-static struct err *find(struct pools *p)
+/* GG_State is one allocation, which begins with the state. */
+static struct err *open_lua(struct pools *p, void **ret)
 {
-	struct lua l = { .p = p };
-	const struct blocks *b = p->blocks;
-	struct err *err = NULL;
+	struct lua *l;
 
-	if (!pools_at_home(p->img, "libluajit", "luaJIT_setmode", "LuaJIT 2.") &&
+	if (!pools_at_home(p, "libluajit", "luaJIT_setmode", "LuaJIT 2.") &&
 	    !pools_has_module(p->img, "luajit"))
 		return NULL;
-	err = pools_each_run(p, find_run, &l);
-	/* GG_State is one allocation, which begins with the state. */
-	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err;
-	     grains_next(&it))
-		if (block_is_used(b, it.id) && it.size > 2 * STATE)
-			err = find_states(&l, it.key, it.key + STATE);
+	*ret = l = calloc(1, sizeof(*l));
+	if (!l)
+		return &err_nomem;
+	l->p = p;
+	return pools_seek(p, &(struct pool_seeker){ 2 * STATE + 1, see, l });
+}
+
+static struct err *find(struct pools *p, void *ctx)
+{
+	struct lua *l = ctx;
+	struct err *err = l ? pools_each_run(p, find_in_run, l) : NULL;
+
+	for (size_t i = 0; l && i < l->states.n && !err; i++)
+		err = add_state(l, l->states.v[i]);
 	return err;
 }
 
 extern const struct pool_ops pools_luajit;
-const struct pool_ops pools_luajit = { .name = "LuaJIT", .find = find };
+const struct pool_ops pools_luajit = {
+	.name = "LuaJIT",
+	.open = open_lua,
+	.close = close_lua,
+	.find = find,
+};

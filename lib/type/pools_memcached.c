@@ -130,13 +130,14 @@ static struct err *add_classes(struct pools *p, taddr at, const uint8_t *table, 
 	return err;
 }
 
-static struct err *find(struct pools *p)
+static struct err *find(struct pools *p, void *ctx)
 {
 	struct module_data data = module_data(p->img);
 	const struct segment *seg;
 	uint8_t table[CLASS * CLASSES]; /* class 0 has no chunks; those from 1 on */
 
-	if (!pools_at_home(p->img, "memcached", NULL, "slab class %3d: chunk size"))
+	(void)ctx;
+	if (!pools_at_home(p, "memcached", NULL, "slab class %3d: chunk size"))
 		return NULL;
 	while ((seg = module_data_next(&data)))
 		for (taddr at = seg->start; seg->end - at >= CLASS; at += 8) {

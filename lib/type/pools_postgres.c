@@ -292,17 +292,18 @@ static bool find_top(struct tree *t, taddr *ret)
 	return false;
 }
 
-static struct err *find(struct pools *p)
+static struct err *find(struct pools *p, void *ctx)
 {
 	struct tree t = { .p = p };
 	struct symbol sym;
 	taddr top;
 
+	(void)ctx;
 	if (image_symbol(p->img, NULL, TOP, &sym)) {
 		top = word(p->img, sym.addr);
 		return find_form(&t, top) ? walk(&t, top) : NULL;
 	}
-	return pools_may_have_text(p->img, TOP) && find_top(&t, &top) ? walk(&t, top) : NULL;
+	return pools_may_have_text(p, TOP) && find_top(&t, &top) ? walk(&t, top) : NULL;
 }
 
 extern const struct pool_ops pools_postgres;

@@ -29,8 +29,14 @@ struct chunk {
 	uint64_t next, prev, parent, child, refs, destructor, name, size;
 };
 
+struct votes {
+	uint32_t magic[VOTES], n[VOTES];
+};
+
 struct search {
 	struct pools *p;
+	struct votes votes;
+	bool enough; /* of them */
 	uint32_t magic;
 	uint64_t n;
 };
@@ -86,10 +92,6 @@ static bool is_proof(const struct image *img, taddr at, const struct chunk *c, u
 	       room - c->size <= c->size / 4 + SLACK && good_links(img, at, c) > 0;
 }
 
-struct votes {
-	uint32_t magic[VOTES], n[VOTES];
-};
-
 /* True when this one has enough. */
 static bool vote(struct votes *v, uint32_t magic)
 {
@@ -102,25 +104,40 @@ static bool vote(struct votes *v, uint32_t magic)
 	return false;
 }
 
+/* Without a look anywhere else: a magic, and links of which one leads up or down. */
+static bool may_be_proof(const uint8_t *bytes)
+{
+	uint64_t up = load_u64(bytes + offsetof(struct chunk, parent));
+	uint64_t down = load_u64(bytes + offsetof(struct chunk, child));
+	uint64_t side = load_u64(bytes + offsetof(struct chunk, next)) | load_u64(bytes + offsetof(struct chunk, prev));
+
+	return (up | down) && !((up | down | side) & 15) && load_u32(bytes) > FLAGS;
+}
+
+static struct err *see(void *arg, const uint8_t *bytes, taddr block, uint64_t size)
+{
+	struct search *s = arg;
+	struct chunk c;
+	taddr at;
+
+	if (s->enough || (!may_be_proof(bytes) &&
+			  (size < HEADER + POOL_HEADER || !may_be_proof(bytes + POOL_HEADER))))
+		return NULL;
+	if (chunk_of_block(s->p->img, block, size, &at, &c) &&
+	    is_proof(s->p->img, at, &c, size - HEADER))
+		s->enough = vote(&s->votes, (uint32_t)c.flags & ~FLAGS);
+	return NULL;
+}
+
 static bool find_magic(struct search *s)
 {
-	const struct blocks *b = s->p->blocks;
-	struct votes votes = {};
 	unsigned best = 0;
 
-	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n; grains_next(&it)) {
-		struct chunk c;
-		taddr at;
-
-		if (block_is_used(b, it.id) && chunk_of_block(s->p->img, it.key, it.size, &at, &c) &&
-		    is_proof(s->p->img, at, &c, it.size - HEADER) && vote(&votes, (uint32_t)c.flags & ~FLAGS))
-			break;
-	}
 	for (unsigned i = 1; i < VOTES; i++)
-		if (votes.n[i] > votes.n[best])
+		if (s->votes.n[i] > s->votes.n[best])
 			best = i;
-	s->magic = votes.magic[best];
-	return votes.n[best] >= 3; /* a parent, and two that it has */
+	s->magic = s->votes.magic[best];
+	return s->votes.n[best] >= 3; /* a parent, and two that it has */
 }
 
 /* ---- the trees */
@@ -193,25 +210,42 @@ static struct err *walk(struct search *s, taddr top, const struct chunk *first)
 	return err;
 }
 
-static struct err *find(struct pools *p)
+static struct err *open_search(struct pools *p, void **ret)
+{
+	struct search *s;
+
+	if (!pools_at_home(p, "libtalloc", "talloc_version_major", "Bad talloc magic value"))
+		return NULL;
+	*ret = s = calloc(1, sizeof(*s));
+	if (!s)
+		return &err_nomem;
+	s->p = p;
+	return pools_seek(p, &(struct pool_seeker){ HEADER, see, s });
+}
+
+static struct err *find(struct pools *p, void *ctx)
 {
 	const struct blocks *b = p->blocks;
-	struct search s = { .p = p };
+	struct search *s = ctx;
 	struct err *err = NULL;
 
-	if (!pools_at_home(p->img, "libtalloc", "talloc_version_major", "Bad talloc magic value") ||
-	    !find_magic(&s))
+	if (!s || !find_magic(s))
 		return NULL;
 	for (struct grains_iter it = grains_iter(&b->grains, 0); it.id < b->grains.n && !err; grains_next(&it)) {
 		struct chunk c;
 		taddr at;
 
 		if (block_is_used(b, it.id) && chunk_of_block(p->img, it.key, it.size, &at, &c) && !c.parent && !c.prev &&
-		    is_chunk(&s, at, &c))
-			err = walk(&s, at, &c);
+		    is_chunk(s, at, &c))
+			err = walk(s, at, &c);
 	}
 	return err;
 }
 
 extern const struct pool_ops pools_talloc;
-const struct pool_ops pools_talloc = { .name = "talloc", .find = find };
+const struct pool_ops pools_talloc = {
+	.name = "talloc",
+	.open = open_search,
+	.close = free,
+	.find = find,
+};

@@ -8,7 +8,7 @@ import pytest
 import make_cores
 import make_pools
 import synth
-from common import CORPUS, POOLS, ROOT, dump_of, heapfx, heapfx_ok
+from common import POOLS, ROOT, dump_of, heapfx, heapfx_ok, made
 
 MASK = 0xA5A5A5A5A5A5A5A5
 LAYOUT = ROOT / "corpus/native/src/ownpools.layout"
@@ -18,13 +18,10 @@ BARE = "static-stripped"	# a third way to be built: nothing says what is linked 
 LINKED = "linked"	# a fourth: stripped, with the library linked in, but libc
 
 
-def core_of(name, made):
+def core_of(name, how):
 	"""As committed: without the files it ran with; or made here, with them, or with no symbol of the library."""
-	if made:
-		try:
-			case = make_pools.make_case(f"{name}.{made}" if made is not True else name, CORPUS / "pools-made")
-		except (make_cores.CannotMake, RuntimeError) as reason:
-			pytest.skip(f"cannot be made here: {reason}".splitlines()[0])
+	if how:
+		case = made(make_pools.make_case, f"{name}.{how}" if how is not True else name, "pools-made")
 		return case.core, case.truth
 	dump = dump_of(name)
 	return dump.core, dump.truth
@@ -45,10 +42,10 @@ def truth_pools(truth):
 	return pools
 
 
-@pytest.mark.parametrize("name,made", [(name, made) for name in KINDS for made in (False, True, BARE, LINKED)
-	if made in (False, True) or name in make_pools.STATIC])
-def test_pools_are_what_the_program_counted(name, made):
-	core, truth = core_of(name, made)
+@pytest.mark.parametrize("name,how", [(name, how) for name in KINDS for how in (False, True, BARE, LINKED)
+	if how in (False, True) or name in make_pools.STATIC])
+def test_pools_are_what_the_program_counted(name, how):
+	core, truth = core_of(name, how)
 	expected = truth_pools(truth)
 	found = {pool["address"]: pool for pool in pools_in(core, *OPTIONS.get(name, ()))[0]}
 	assert all(pool["kind"] == KINDS[name] for pool in found.values())
@@ -88,10 +85,10 @@ def test_memory_of_a_pool_names_it_as_root():
 	assert "apr_pool_t apr_global_pool/server/request at" in heapfx_ok("explain", core, at).out
 
 
-@pytest.mark.parametrize("made", (False, True))
-def test_nginx_pools_are_its_own_allocations(made):
+@pytest.mark.parametrize("how", (False, True))
+def test_nginx_pools_are_its_own_allocations(how):
 	"""Every block that nginx aligned is a pool's, and each first one is where a pool begins."""
-	core, truth = core_of("nginx", made)
+	core, truth = core_of("nginx", how)
 	rows = make_cores.read_truth(truth)[0]
 	pools, report = pools_in(core)
 	assert {int(pool["address"], 16) for pool in pools} == {at for at, row in rows.items() if row[1] == "POOL"}
@@ -104,12 +101,12 @@ def test_nginx_pools_are_its_own_allocations(made):
 	assert sum(pool["blocks"] for pool in pools) == len(named)
 	assert all("retained" in pool and pool["kind"] == "ngx_pool_t" for pool in pools)
 	group, = report["pools"]["groups"]
-	assert group["pools"] == len(pools) and "ngx_cycle" in group["held_by"] or not made
+	assert group["pools"] == len(pools) and "ngx_cycle" in group["held_by"] or not how
 
 
-@pytest.mark.parametrize("made", (False, True, BARE, LINKED))
-def test_lua_states_have_what_was_made(made):
-	core, truth = core_of("luajits", made)
+@pytest.mark.parametrize("how", (False, True, BARE, LINKED))
+def test_lua_states_have_what_was_made(how):
+	core, truth = core_of("luajits", how)
 	_blocks, totals = make_cores.read_truth(truth)
 	states = {int(pool["address"], 16): pool for pool in pools_in(core)[0]}
 	first, second = (states.pop(totals[f"lua.{name}.at"] ^ MASK) for name in ("first", "second"))
@@ -125,9 +122,9 @@ def test_lua_states_have_what_was_made(made):
 	assert more["prototypes"] == less["prototypes"]
 
 
-@pytest.mark.parametrize("made", (False, True, BARE, LINKED))
-def test_slices_are_as_many_as_the_program_has(made):
-	core, truth = core_of("slices", made)
+@pytest.mark.parametrize("how", (False, True, BARE, LINKED))
+def test_slices_are_as_many_as_the_program_has(how):
+	core, truth = core_of("slices", how)
 	_blocks, totals = make_cores.read_truth(truth)
 	pools = {pool["name"]: pool for pool in pools_in(core)[0]}
 	assert all(pool["kind"] == "GSlice" and pool["agrees"] for pool in pools.values())
@@ -137,15 +134,15 @@ def test_slices_are_as_many_as_the_program_has(made):
 		chunks = pools[size]["blocks"] * ((page - 48) // int(size))
 		assert pools[size]["free"] == (chunks - live["count"]) * int(size)
 		assert pools[size]["bytes"] == pools[size]["blocks"] * (page - 16)
-	if made == BARE:	# which cannot stand in GLib's way to posix_memalign()
+	if how == BARE:	# which cannot stand in GLib's way to posix_memalign()
 		return
 	assert pools["32"]["blocks"] + pools["48"]["blocks"] == totals["slice.48.slabs"]	# of one size
 	assert pools["208"]["blocks"] == totals["slice.208.slabs"] and pools["1008"]["blocks"] == totals["slice.1008.slabs"]
 
 
-@pytest.mark.parametrize("made", (False, True, BARE, LINKED))
-def test_look_alikes_are_no_pools(made):
-	assert "pools" not in pools_in(core_of("decoys", made)[0])[1]
+@pytest.mark.parametrize("how", (False, True, BARE, LINKED))
+def test_look_alikes_are_no_pools(how):
+	assert "pools" not in pools_in(core_of("decoys", how)[0])[1]
 
 
 @pytest.mark.parametrize("name", make_pools.LINKED)
@@ -155,6 +152,14 @@ def test_without_files_structures_alone_say_it(name):
 	with_files, without = (sorted((pool["address"], pool["kind"], pool["bytes"], pool["blocks"], pool.get("free"))
 		for pool in pools_in(core, *more)[0]) for more in ((), ("--no-host-files",)))
 	assert with_files == without and bool(without) == (name != "decoys")
+
+
+def test_info_leaves_a_search_of_all_blocks_to_analyze():
+	core, _truth = core_of("tallocs", LINKED)
+	seen = [json.loads(heapfx_ok("info", core, "--format", "json", *more).out) for more in ((), ("--no-host-files",))]
+	left = [[p for p in report["input"]["problems"] if p["code"] == "pool/left-out"] for report in seen]
+	assert [len(said) for said in left] == [0, 1] and "analyze" in left[1][0]["message"]
+	assert ["pools" in report for report in seen] == [True, False]
 
 
 @pytest.mark.parametrize("size,noted", ((1 << 18, False), (5 << 20, True)))

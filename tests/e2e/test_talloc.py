@@ -6,7 +6,7 @@ import pytest
 
 import make_cores
 import make_pools
-from common import CORPUS, blocks_of, heapfx_ok, dump_of, report_of, truth_of, used_of
+from common import blocks_of, heapfx_ok, dump_of, made, report_of, truth_of, used_of
 
 pytestmark = pytest.mark.skipif(not pathlib.Path("/usr/include/talloc.h").exists(), reason="no libtalloc-dev")
 NAME = "tallocs"
@@ -16,7 +16,7 @@ NAME = "tallocs"
 def test_pools_are_the_trees(linked):
 	"""With the library beside the program, or in it and stripped."""
 	if linked:
-		case = make_pools.make_case(f"{NAME}.linked", CORPUS / "pools-made")
+		case = made(make_pools.make_case, f"{NAME}.linked", "pools-made")
 		totals = make_cores.read_truth(case.truth)[1]
 		pools = json.loads(heapfx_ok("analyze", case.core, "--format", "json").out)["pools"]["list"]
 	else:

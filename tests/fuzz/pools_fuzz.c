@@ -223,7 +223,7 @@ static void run(struct world *w, struct env *env, const struct pool_layouts *lay
 	struct err *err = blocks_build_with(env, &w->img, walkers, &b);
 
 	if (!err)
-		err = pools_find(env, &w->img, &b, layouts, &p);
+		err = pools_find(env, &w->img, &b, layouts, false, &p);
 	if (!err) {
 		use_pools(&p);
 		err = graph_from_blocks(env, &w->img, &b, &(struct hints){ .pools = &p },

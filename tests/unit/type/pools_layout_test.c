@@ -1,5 +1,5 @@
 /*
- * pools_find_layouts() on memory word by word: which heads count, with what bytes, free bytes and
+ * pools_find() on memory word by word: which heads count, with what bytes, free bytes and
  * parents; and pool_layouts_parse(): which texts are layouts.
  */
 #include "base/guard.h"
@@ -134,12 +134,13 @@ static const struct pool_case {
 	  {} },
 };
 
-static void find_pools(struct pools *p, const char *text)
+static void find_pools(const struct image *img, const struct blocks *blocks, const char *text,
+		       struct pools *ret)
 {
 	struct pool_layouts layouts = {};
 
 	assert_null(pool_layouts_parse("x", text, strlen(text), &layouts));
-	assert_null(pools_find_layouts(p, &layouts, false));
+	assert_null(pools_find(&env, img, blocks, &layouts, true, ret));
 	pool_layouts_fini(&layouts);
 }
 
@@ -165,8 +166,7 @@ static void check(const struct pool_case *c)
 			    { G, 'f' }, { G + 0x100, '.' } },
 	};
 	assert_null(blocks_build_with(&env, &f->img, fake_walkers, &blocks));
-	p = (struct pools){ .env = &env, .img = &f->img, .blocks = &blocks };
-	find_pools(&p, c->layout);
+	find_pools(&f->img, &blocks, c->layout, &p);
 	for (; n < POOLS_MAX && c->pools[n].addr; n++) {
 		if (n >= p.n || p.v[n].addr != c->pools[n].addr || p.v[n].bytes != c->pools[n].bytes ||
 		    p.v[n].free != (c->pools[n].free == 1 ? UINT64_MAX : c->pools[n].free) ||
