@@ -25,8 +25,9 @@ COMPILERS = {"gcc": ("gcc", "g++"), "clang": ("clang", "clang++")}
 # What the parts of a name after the compiler stand for.
 FLAGS = {
 	"O0": ("-O0",), "O2": ("-O2",), "g": ("-g",), "g4": ("-g", "-gdwarf-4"),
-	"split": ("-g", "-gsplit-dwarf"), "split4": ("-g", "-gdwarf-4", "-gsplit-dwarf"), "stripped": (),
-"static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",), "libcxx": ("-stdlib=libc++",),
+	"split": ("-g", "-gsplit-dwarf"), "split4": ("-g", "-gdwarf-4", "-gsplit-dwarf"), "units": ("-fdebug-types-section",),
+	"names": ("-g", "-gdwarf-5", "-gpubnames"), "gdbindex": ("-g", "-ggnu-pubnames"), "stripped": (), "dwp": (), "dwz": (),
+	"static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",), "libcxx": ("-stdlib=libc++",),
 }
 # What a program is built and run with besides.  GLib before 2.76 has slices: small objects are then no blocks.
 PACKAGES = {"gobjects": "gobject-2.0", "glibs": "glib-2.0"}
@@ -80,11 +81,33 @@ def build(name, exe):
 		if subprocess.run(["pkg-config", "--exists", PACKAGES[program]], check=False).returncode:
 			raise make_cores.CannotMake(f"{PACKAGES[program]} is not installed")
 		libraries = make_cores.run_tool("pkg-config", "--cflags", "--libs", PACKAGES[program]).split()
-	if not {"split", "split4"} & set(parts):	# there they lead to the other file
+	if {"split", "split4"} & set(parts):	# the other file is beside the object, and has that path
+		unit = exe.with_name(name + ".o")
+		make_cores.run_tool(tool, *common, "-c", "-o", unit, source)
+		source = unit
+	else:
 		common.append("-fdebug-prefix-map=/=.")
 	make_cores.run_tool(tool, *common, "-o", exe, source, *libraries)
+	finish(parts, exe)
+
+
+def finish(parts, exe):
+	"""What is done with a program when it is built."""
 	if "stripped" in parts:
 		make_cores.run_tool("strip", "-s", exe)
+	if "gdbindex" in parts:
+		make_cores.need("gdb-add-index")
+		make_cores.run_tool("gdb-add-index", exe)
+	if "dwz" in parts:	# what two files have in common goes to a third one, which is found by its name
+		make_cores.need("dwz")
+		twin = exe.with_name(exe.name + ".twin")
+		shutil.copyfile(exe, twin)
+		make_cores.run_tool("dwz", "-m", exe.with_name(exe.name + ".common"), "-r", exe, twin)
+	if "dwp" in parts:	# binutils' knows DWARF 4 alone
+		tool = "dwp" if "split4" in parts else "llvm-dwp"
+		make_cores.need(tool)
+		make_cores.run_tool(tool, "-e", exe, "-o", exe.with_name(exe.name + ".dwp"))
+		exe.with_name(exe.name + ".dwo").unlink()
 
 
 def make_case(name, outdir):

@@ -34,7 +34,7 @@ static void dbg_unlock(pthread_mutex_t **lock)
 	pthread_mutex_unlock(*lock);
 }
 
-static struct Dwarf *reader_open(const struct image *img, const struct elf_file *file, struct dbg_reader *r)
+static struct Elf *reader_elf(const struct image *img, const struct elf_file *file, struct dbg_reader *r)
 {
 	struct err *err = elf_copy_open(img->env, file, &r->copy);
 
@@ -42,7 +42,12 @@ static struct Dwarf *reader_open(const struct image *img, const struct elf_file 
 		diag_err(img->env, "module/debug-info", err);
 	if (r->copy.map)
 		r->elf = elf_memory((char *)r->copy.map, r->copy.size);
-	if (r->elf)
+	return r->elf;
+}
+
+static struct Dwarf *reader_open(const struct image *img, const struct elf_file *file, struct dbg_reader *r)
+{
+	if (reader_elf(img, file, r))
 		r->dwarf = dwarf_begin_elf(r->elf, DWARF_C_READ, NULL);
 	return r->dwarf;
 }
@@ -73,6 +78,8 @@ struct Dwarf *dbg_dwarf(const struct image *img, struct dbg *d)
 		else
 			reader_close(&d->main);
 	}
+	if (d->main.dwarf && d->dwp)
+		reader_elf(img, d->dwp, &d->package);
 	return d->main.dwarf;
 }
 
@@ -86,10 +93,13 @@ void dbg_free(struct dbg *d)
 	}
 	free(d->fields.v);
 	free(d->variables.v);
+	dbg_parts_close(&d->parts);
 	reader_close(&d->main);
 	reader_close(&d->rest);
+	reader_close(&d->package);
 	elf_file_free(d->own);
 	elf_file_free(d->alt);
+	elf_file_free(d->dwp);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }
@@ -146,7 +156,7 @@ static struct err *module_dbg(struct image *img, struct module *m, const struct 
 	d->may_look = !opt->no_host_files;
 	m->dbg = d;
 	m->symbols = SYMBOLS_DWARF;
-	return NULL;
+	return elf_package_open(img, m, d->file, opt, &d->dwp);
 }
 
 struct err *dbg_open(struct image *img, const struct image_options *opt)

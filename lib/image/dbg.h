@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image/dbg_parts.h"
 #include "image/elf.h"
 
 struct dbg_field {
@@ -30,13 +31,15 @@ struct dbg {
 	const struct elf_file *file;
 	struct elf_file *own; /* `file`, when the module's own file has no DWARF */
 	struct elf_file *alt; /* what dwz moved out of `file`; NULL if it is whole */
+	struct elf_file *dwp; /* the package of its split units; NULL: there is none */
 	bool opened;
 	bool may_look; /* libdw may open the files that split units name, and checks their ids */
 	struct dbg_reader {
 		struct elf_copy copy; /* what libelf reads */
 		struct Elf *elf;
 		struct Dwarf *dwarf; /* NULL before it is opened, and when it cannot be */
-	} main, rest;
+	} main, rest, package; /* no `dwarf` of the package: each of its units has one */
+	struct dbg_parts parts; /* empty before dbg_parts_open() */
 	struct {
 		struct dbg_field *v;
 		size_t n, cap;

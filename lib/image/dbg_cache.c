@@ -17,12 +17,13 @@
 #include "base/full_io.h"
 #include "base/guard.h"
 #include "base/hash.h"
+#include "base/search.h"
 #include "base/vec.h"
 #include "image/dbg.h"
 #include "image/elf.h"
 
 enum {
-	FORMAT = 3,
+	FORMAT = 4,
 	WORTH = 256, /* rows: to find fewer takes no time worth a file */
 	FILE_MAX = 1 << 30,
 	PATH_BYTES = 4096,
@@ -32,7 +33,7 @@ enum {
 struct header {
 	char magic[8];
 	uint64_t format, hash; /* of all behind the header */
-	uint64_t size, alt_size;
+	uint64_t size, alt_size, parts; /* struct dbg_cache_key */
 	uint64_t n_vars, n_funcs, n_named, n_by_hash, names;
 };
 
@@ -53,10 +54,47 @@ struct named_row {
 
 static const char magic[8] = "heapfxDI";
 
+/* ---- entries: offsets in all sections, as if one followed the other */
+
+struct places {
+	struct place {
+		uint64_t at, size, start; /* in memory; in the file */
+	} *v;
+	size_t n;
+	uint64_t end;
+};
+
+static int place_by_at(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static bool places_open(const struct dbg_cache_base *base, struct places *ret)
+{
+	*ret = (struct places){ .v = calloc(base->n + 1, sizeof(*ret->v)) };
+	for (size_t i = 0; ret->v && i < base->n; i++) {
+		if (!base->v[i].size)
+			continue;
+		ret->v[ret->n++] = (struct place){ base->v[i].at, base->v[i].size, ret->end };
+		if (!checked_add(ret->end, base->v[i].size, &ret->end))
+			return false;
+	}
+	return ret->v;
+}
+
+static void places_fini(struct places *p)
+{
+	free(p->v);
+}
+
 /* ---- rows to bytes */
 
 struct out {
-	const struct dbg_cache_base *base;
+	struct places places; /* by `at` */
 	struct {
 		uint8_t *v;
 		size_t n, cap;
@@ -77,12 +115,14 @@ static void put(struct out *o, const void *bytes, size_t n)
 	o->bytes.n += n;
 }
 
-static uint64_t put_die(struct out *o, const void *die, bool in_alt)
+static uint64_t put_die(struct out *o, const void *die)
 {
-	uint64_t offset = (uintptr_t)die - o->base->at[in_alt];
+	uint64_t at = (uintptr_t)die;
+	size_t i = partition_point(o->places.n, k, o->places.v[k].at <= at);
+	const struct place *p = i ? &o->places.v[i - 1] : NULL;
 
-	o->bad |= offset >= o->base->size[in_alt];
-	return offset;
+	o->bad |= !p || at - p->at >= p->size;
+	return p ? at - p->at + p->start : 0;
 }
 
 static uint32_t put_name(struct out *o, const char *name)
@@ -99,7 +139,7 @@ static void put_rows(struct out *o, const struct dbg_types *t)
 	for (size_t i = 0; i < t->vars.n; i++) {
 		const struct dbg_var *v = &t->vars.v[i];
 		struct var_row row = {
-			.addr = v->addr, .die = put_die(o, v->die, v->in_alt), .name = put_name(o, v->name),
+			.addr = v->addr, .die = put_die(o, v->die), .name = put_name(o, v->name),
 			.flags = v->in_alt * IN_ALT | v->is_tls * IS_TLS | (uint32_t)v->language << LANGUAGE_SHIFT,
 		};
 
@@ -108,7 +148,7 @@ static void put_rows(struct out *o, const struct dbg_types *t)
 	for (size_t i = 0; i < t->funcs.n; i++) {
 		const struct dbg_func *f = &t->funcs.v[i];
 		struct func_row row = {
-			.low = f->low, .high = f->high, .die = put_die(o, f->die, f->in_alt),
+			.low = f->low, .high = f->high, .die = put_die(o, f->die),
 			.flags = f->in_alt * IN_ALT | (uint32_t)f->language << LANGUAGE_SHIFT,
 		};
 
@@ -117,7 +157,7 @@ static void put_rows(struct out *o, const struct dbg_types *t)
 	for (size_t i = 0; i < t->named.n; i++) {
 		const struct dbg_named *n = &t->named.v[i];
 		struct named_row row = {
-			.die = put_die(o, n->die, n->in_alt), .hash = n->hash, .size = n->size, .outer = n->outer,
+			.die = put_die(o, n->die), .hash = n->hash, .size = n->size, .outer = n->outer,
 			.line = n->line, .name = put_name(o, n->name),
 			.flags = n->in_alt * IN_ALT | n->is_declaration * IS_DECLARATION | n->is_alias * IS_ALIAS |
 				 (uint32_t)n->language << LANGUAGE_SHIFT,
@@ -131,12 +171,16 @@ static void put_rows(struct out *o, const struct dbg_types *t)
 uint8_t *dbg_cache_bytes(const struct dbg_types *t, const struct dbg_cache_key *key, const struct dbg_cache_base *base,
 			 uint64_t *ret_n)
 {
-	struct out o = { .base = base, .names = { .max = FILE_MAX } };
+	struct out o = { .names = { .max = FILE_MAX } };
 	struct header h = {
-		.format = FORMAT, .size = key->size, .alt_size = key->alt_size, .n_vars = t->vars.n,
+		.format = FORMAT, .size = key->size, .alt_size = key->alt_size, .parts = key->parts,
+		.n_vars = t->vars.n,
 		.n_funcs = t->funcs.n, .n_named = t->named.n, .n_by_hash = t->by_hash.n,
 	};
 
+	o.bad = !places_open(base, &o.places);
+	if (!o.bad && o.places.n)
+		qsort(o.places.v, o.places.n, sizeof(*o.places.v), place_by_at);
 	put(&o, &h, sizeof(h));
 	put_rows(&o, t);
 	put(&o, o.names.s, o.names.n);
@@ -146,6 +190,7 @@ uint8_t *dbg_cache_bytes(const struct dbg_types *t, const struct dbg_cache_key *
 		h.hash = hash_bytes(o.bytes.v + sizeof(h), o.bytes.n - sizeof(h));
 		memcpy(o.bytes.v, &h, sizeof(h));
 	}
+	places_fini(&o.places);
 	text_fini(&o.names);
 	if (o.bad) {
 		free(o.bytes.v);
@@ -159,7 +204,7 @@ uint8_t *dbg_cache_bytes(const struct dbg_types *t, const struct dbg_cache_key *
 
 struct in {
 	const uint8_t *at;
-	const struct dbg_cache_base *base;
+	struct places places; /* by `start` */
 	const char *names; /* kept, and terminated */
 	uint64_t n_names;
 	bool bad;
@@ -173,12 +218,13 @@ static const void *next(struct in *in, size_t n)
 	return at;
 }
 
-static void *die_of(struct in *in, uint64_t offset, uint64_t flags)
+static void *die_of(struct in *in, uint64_t offset)
 {
-	unsigned half = flags & IN_ALT ? 1 : 0;
+	size_t i = partition_point(in->places.n, k, in->places.v[k].start <= offset);
+	const struct place *p = i ? &in->places.v[i - 1] : NULL;
 
-	in->bad |= offset >= in->base->size[half];
-	return (void *)(uintptr_t)(in->base->at[half] + offset);
+	in->bad |= !p || offset - p->start >= p->size;
+	return p ? (void *)(uintptr_t)(p->at + (offset - p->start)) : NULL;
 }
 
 static const char *name_at(struct in *in, uint32_t at)
@@ -200,7 +246,7 @@ static void read_vars(struct in *in, struct dbg_types *t, uint64_t n)
 
 		memcpy(&row, next(in, sizeof(row)), sizeof(row));
 		t->vars.v[t->vars.n] = (struct dbg_var){
-			.addr = row.addr, .die = die_of(in, row.die, row.flags), .name = name_at(in, row.name),
+			.addr = row.addr, .die = die_of(in, row.die), .name = name_at(in, row.name),
 			.is_tls = row.flags & IS_TLS, .in_alt = row.flags & IN_ALT,
 			.language = language_of(in, row.flags),
 		};
@@ -214,7 +260,7 @@ static void read_funcs(struct in *in, struct dbg_types *t, uint64_t n)
 
 		memcpy(&row, next(in, sizeof(row)), sizeof(row));
 		t->funcs.v[t->funcs.n] = (struct dbg_func){
-			.low = row.low, .high = row.high, .die = die_of(in, row.die, row.flags),
+			.low = row.low, .high = row.high, .die = die_of(in, row.die),
 			.in_alt = row.flags & IN_ALT, .language = language_of(in, row.flags),
 		};
 	}
@@ -227,7 +273,7 @@ static void read_named(struct in *in, struct dbg_types *t, uint64_t n)
 
 		memcpy(&row, next(in, sizeof(row)), sizeof(row));
 		t->named.v[t->named.n] = (struct dbg_named){
-			.die = die_of(in, row.die, row.flags), .name = name_at(in, row.name), .hash = row.hash,
+			.die = die_of(in, row.die), .name = name_at(in, row.name), .hash = row.hash,
 			.size = row.size, .outer = row.outer, .line = row.line,
 			.is_declaration = row.flags & IS_DECLARATION, .in_alt = row.flags & IN_ALT,
 			.is_alias = row.flags & IS_ALIAS, .language = language_of(in, row.flags),
@@ -256,7 +302,7 @@ static bool header_fits(const struct header *h, const uint8_t *bytes, uint64_t n
 	};
 
 	if (memcmp(h->magic, magic, sizeof(magic)) != 0 || h->format != FORMAT || h->size != key->size ||
-	    h->alt_size != key->alt_size)
+	    h->alt_size != key->alt_size || h->parts != key->parts)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (parts[i].n > left / parts[i].each)
@@ -274,7 +320,7 @@ static void forget(struct dbg_types *t)
 struct err *dbg_cache_parse(struct dbg_types *t, const uint8_t *bytes, uint64_t n, const struct dbg_cache_key *key,
 			    const struct dbg_cache_base *base, bool *ret)
 {
-	struct in in = { .at = bytes, .base = base };
+	struct in in = { .at = bytes };
 	struct header h;
 	char *names;
 
@@ -285,18 +331,21 @@ struct err *dbg_cache_parse(struct dbg_types *t, const uint8_t *bytes, uint64_t 
 	if (!header_fits(&h, bytes, n, key))
 		return NULL;
 	names = arena_memdup(&t->mem, bytes + n - h.names, h.names);
-	if (!names ||
+	if (!names || !places_open(base, &in.places) ||
 	    !vec_grow((void **)&t->vars.v, &t->vars.cap, h.n_vars, sizeof(*t->vars.v)) ||
 	    !vec_grow((void **)&t->funcs.v, &t->funcs.cap, h.n_funcs, sizeof(*t->funcs.v)) ||
 	    !vec_grow((void **)&t->named.v, &t->named.cap, h.n_named, sizeof(*t->named.v)) ||
-	    !vec_grow((void **)&t->by_hash.v, &t->by_hash.cap, h.n_by_hash, sizeof(*t->by_hash.v)))
+	    !vec_grow((void **)&t->by_hash.v, &t->by_hash.cap, h.n_by_hash, sizeof(*t->by_hash.v))) {
+		places_fini(&in.places);
 		return &err_nomem;
+	}
 	in.names = names;
 	in.n_names = h.names;
 	read_vars(&in, t, h.n_vars);
 	read_funcs(&in, t, h.n_funcs);
 	read_named(&in, t, h.n_named);
 	read_by_hash(&in, t, h.n_by_hash);
+	places_fini(&in.places);
 	if (in.bad)
 		forget(t);
 	*ret = !in.bad;
@@ -325,7 +374,15 @@ static struct dbg_cache_key key_of(const struct dbg_types *t)
 {
 	const struct dbg *d = t->module->dbg;
 
-	return (struct dbg_cache_key){ d->file->size, d->alt ? d->alt->size : 0 };
+	struct dbg_cache_key key = { d->file->size, d->alt ? d->alt->size : 0, 0 };
+
+	for (size_t i = 0; i < d->parts.parts.n; i++) {
+		const struct dbg_part *p = &d->parts.parts.v[i];
+		uint64_t words[] = { key.parts, p->id, p->sections[DBG_INFO].size, p->sections[DBG_TYPES].size };
+
+		key.parts = hash_bytes(words, sizeof(words));
+	}
+	return key;
 }
 
 /* Ours alone, and nobody else may have written it. */

@@ -3,7 +3,7 @@
  * functions, and every struct under its qualified name.
  *
  * Source of truth: DWARF 4 and 5, through libdw.  Bounded by entries and by depth; what is past
- * that is not known.
+ * that is not known.  Units of a large module are parted among threads, each with a libdw of its own.
  */
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/par.h"
 #include "base/search.h"
 #include "base/vec.h"
 #include "image/dbg.h"
@@ -23,6 +24,8 @@ enum {
 	STEPS_MAX = 32, /* typedefs and qualifiers on the way to a type */
 	NAME_BYTES = 4096,
 	RANGES_MAX = 64, /* of one function */
+	DECLARED_NEAR = 256, /* structs between a declaration and its definition */
+	CHUNK = 256 << 10, CHUNKS = 32, /* bytes of DWARF that one thread takes at once; about how many times */
 };
 
 /* A first part of a struct, whose own name is looked up when all are known. */
@@ -39,11 +42,10 @@ struct level {
 };
 
 struct index {
-	struct dbg_types *t;
-	Dwarf *dwarf;
+	struct dbg_types own, *t; /* what is found here alone; t: that */
 	bool is_alt;
 	uint8_t language;
-	uint64_t seen, missing; /* missing: units whose file is not there */
+	uint64_t seen, most;
 	struct text name;
 	struct {
 		struct first *v;
@@ -147,8 +149,11 @@ static void *struct_of(Dwarf_Die *of)
 		if (!dwarf_attr(&die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &die))
 			return NULL;
 		tag = dwarf_tag(&die);
-		if (is_struct_tag(tag))
+		if (is_struct_tag(tag)) {
+			if (dwarf_attr(&die, DW_AT_signature, &attr))
+				dwarf_formref_die(&attr, &die); /* the definition, in a unit of types */
 			return die.addr;
+		}
 		if (tag != DW_TAG_typedef && tag != DW_TAG_const_type && tag != DW_TAG_volatile_type)
 			return NULL;
 	}
@@ -163,11 +168,30 @@ static uint64_t number(Dwarf_Die *die, unsigned name)
 	return dwarf_attr(die, name, &attr) && !dwarf_formudata(&attr, &v) ? v : 0;
 }
 
-static bool add_struct(struct index *x, Dwarf_Die *die, const char *name)
+/*
+ * A definition outside its namespace, as GCC has them in units of types: the declaration inside was met shortly
+ * before, and has the whole name.  NULL: it is not one.
+ */
+static const char *declared_name(const struct index *x, Dwarf_Die *die)
+{
+	const struct dbg_named *v = x->t->named.v;
+	size_t n = x->t->named.n, end = n > DECLARED_NEAR ? n - DECLARED_NEAR : 0;
+	Dwarf_Attribute attr;
+	Dwarf_Die of;
+
+	if (x->name.n || !dwarf_attr(die, DW_AT_specification, &attr) || !dwarf_formref_die(&attr, &of))
+		return NULL;
+	while (n-- > end)
+		if (v[n].die == of.addr)
+			return v[n].name;
+	return NULL;
+}
+
+static bool add_struct(struct index *x, Dwarf_Die *die, const char *name, const char *declared)
 {
 	struct dbg_named n = {
 		.die = die->addr,
-		.name = full_name(x, name),
+		.name = declared ? declared : full_name(x, name),
 		.size = number(die, DW_AT_byte_size),
 		.line = (uint32_t)number(die, DW_AT_decl_line),
 		.is_declaration = dwarf_hasattr(die, DW_AT_declaration),
@@ -192,7 +216,7 @@ static bool add_alias(struct index *x, Dwarf_Die *die)
 	if (!name || !dwarf_attr(die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &to) ||
 	    !is_struct_tag(dwarf_tag(&to)) || dwarf_hasattr(&to, DW_AT_name) || dwarf_hasattr(&to, DW_AT_declaration))
 		return true;
-	if (!add_struct(x, &to, name))
+	if (!add_struct(x, &to, name, NULL))
 		return false;
 	if (x->t->named.n > n)
 		x->t->named.v[n].is_alias = true;
@@ -314,12 +338,22 @@ static bool add_function(struct index *x, Dwarf_Die *die)
 	return true;
 }
 
+/* libstdc++'s measure of how a type is aligned (ext/aligned_buffer.h): there is never one. */
+static bool is_measure(const struct index *x)
+{
+	static const char name[] = "__gnu_cxx::__aligned_membuf<";
+
+	return x->name.n > sizeof(name) && !memcmp(text_str(&x->name), name, sizeof(name) - 1);
+}
+
 /* The first part of a struct that lies at its beginning and is a struct itself. */
 static bool add_first(struct index *x, struct level *level, Dwarf_Die *die)
 {
 	struct first f = { .size = level->size };
 
 	level->has_first = true;
+	if (is_measure(x))
+		return true;
 	f.part = number(die, DW_AT_data_member_location) ? NULL : struct_of(die);
 	return !f.part || vec_push(&x->firsts, &f);
 }
@@ -342,6 +376,14 @@ static bool enter(struct index *x, Dwarf_Die *die, const char *name, const char 
 	return true;
 }
 
+static bool visit_struct(struct index *x, Dwarf_Die *die, bool is_union)
+{
+	const char *name = dwarf_diename(die), *declared = name ? declared_name(x, die) : NULL;
+
+	return (!name || add_struct(x, die, name, declared)) &&
+	       enter(x, die, declared ? declared : name, "::", !is_union && !dwarf_hasattr(die, DW_AT_declaration));
+}
+
 static bool visit(struct index *x, Dwarf_Die *die, struct level *level)
 {
 	int tag = dwarf_tag(die);
@@ -354,9 +396,7 @@ static bool visit(struct index *x, Dwarf_Die *die, struct level *level)
 	case DW_TAG_structure_type:
 	case DW_TAG_class_type:
 	case DW_TAG_union_type:
-		name = dwarf_diename(die);
-		return (!name || add_struct(x, die, name)) &&
-		       enter(x, die, name, "::", tag != DW_TAG_union_type && !dwarf_hasattr(die, DW_AT_declaration));
+		return visit_struct(x, die, tag == DW_TAG_union_type);
 	case DW_TAG_typedef:
 		return add_alias(x, die);
 	case DW_TAG_variable:
@@ -391,7 +431,7 @@ static bool walk_unit(struct index *x, Dwarf_Die *unit)
 		struct level *level = &x->levels[depth - 1];
 		Dwarf_Die die = level->die;
 
-		if (x->seen++ >= ENTRIES_MAX)
+		if (x->seen++ >= x->most)
 			return true;
 		ok = visit(x, &die, level);
 		if (dwarf_siblingof(&die, &level->die))
@@ -403,21 +443,6 @@ static bool walk_unit(struct index *x, Dwarf_Die *unit)
 		}
 	}
 	return ok;
-}
-
-/* Levels above may have ended while those below were walked: see the loop's end. */
-static struct err *firsts_settle(struct index *x)
-{
-	struct dbg_types *t = x->t;
-
-	for (size_t i = 0; i < x->firsts.n; i++) {
-		struct dbg_named *part = dbg_named_of(t, x->firsts.v[i].part);
-		uint64_t size = x->firsts.v[i].size;
-
-		if (part && size && (!part->outer || size < part->outer))
-			part->outer = size;
-	}
-	return NULL;
 }
 
 static int by_die(const void *a, const void *b)
@@ -467,46 +492,268 @@ struct dbg_named *dbg_named_of(struct dbg_types *t, const void *die)
 	return i < t->named.n && t->named.v[i].die == die ? &t->named.v[i] : NULL;
 }
 
-/* Of a unit that was split off (-gsplit-dwarf) its file has the entries: the .dwo, as the unit names it. */
-static bool next_unit(struct index *x, Dwarf_CU **cu, Dwarf_Die *ret)
-{
-	Dwarf_Die split = {};
-	uint8_t kind;
+/* ---- units, by threads */
 
-	if (dwarf_get_units(x->dwarf, *cu, cu, NULL, &kind, ret, x->t->module->dbg->may_look ? &split : NULL))
-		return false;
-	if (split.addr)
-		*ret = split;
-	else
-		x->missing += kind == DW_UT_skeleton;
-	return true;
+/* Units that follow each other in one part. */
+struct chunk {
+	size_t first, end;
+	uint64_t bytes;
+	struct index *x;
+};
+
+struct half {
+	struct Elf *elf;
+	struct dbg_section sections[DBG_SECTIONS_MAX];
+	size_t n;
+};
+
+struct pass {
+	struct dbg_types *t;
+	const struct dbg_parts *parts;
+	struct half own, rest;
+	struct {
+		struct chunk *v;
+		size_t n, cap;
+	} chunks;
+	size_t n_views; /* chunks that have a libdw of their own come first */
+};
+
+static struct err *walk_chunk(const struct pass *p, struct chunk *c, struct Dwarf *dwarf)
+{
+	const struct dbg_unit *units = p->parts->units.v;
+	struct index *x = c->x;
+
+	for (size_t i = c->first; i < c->end && x->seen <= x->most; i++) {
+		Dwarf_Die unit;
+		bool got = units[i].section == DBG_TYPES ? dwarf_offdie_types(dwarf, units[i].offset, &unit) != NULL
+							 : dwarf_offdie(dwarf, units[i].offset, &unit) != NULL;
+
+		x->language = got ? language_of(&unit) : DBG_LANG_OTHER;
+		if (x->language != DBG_LANG_OTHER && !walk_unit(x, &unit))
+			return &err_nomem;
+	}
+	return NULL;
 }
 
-struct err *dbg_index(struct dbg_types *t, struct Dwarf *dwarf, bool is_alt)
+static struct err *chunk_start(const struct pass *p, struct chunk *c)
 {
-	struct index *x = calloc(1, sizeof(*x));
-	Dwarf_CU *cu = NULL;
-	Dwarf_Die unit;
-	bool ok = x != NULL;
-	struct err *err;
+	struct index *x = c->x = calloc(1, sizeof(*x));
 
 	if (!x)
 		return &err_nomem;
-	*x = (struct index){ .t = t, .dwarf = dwarf, .is_alt = is_alt, .name = { .max = 4 * NAME_BYTES } };
-	while (ok && x->seen < ENTRIES_MAX && next_unit(x, &cu, &unit)) {
-		x->language = language_of(&unit);
-		if (x->language != DBG_LANG_OTHER)
-			ok = walk_unit(x, &unit);
+	x->own.module = p->t->module;
+	x->t = &x->own;
+	x->name.max = 4 * NAME_BYTES;
+	x->most = c->bytes < ENTRIES_MAX ? c->bytes : ENTRIES_MAX; /* an entry has a byte */
+	x->is_alt = p->parts->parts.v[p->parts->units.v[c->first].part].in_alt;
+	return NULL;
+}
+
+/* A libdw of its own for the sections that the module's has, and for the other half that it refers to. */
+static struct err *walk_by_view(const struct pass *p, struct chunk *c)
+{
+	const struct dbg_part *part = &p->parts->parts.v[p->parts->units.v[c->first].part];
+	struct dbg_view own = {}, rest = {};
+	struct err *err = &err_nomem;
+
+	if (part->view.dwarf)
+		return walk_chunk(p, c, part->view.dwarf);
+	if ((!p->rest.n || dbg_view_open(p->rest.elf, p->rest.sections, p->rest.n, &rest)) &&
+	    (part->in_alt || dbg_view_open(p->own.elf, p->own.sections, p->own.n, &own))) {
+		if (own.dwarf && rest.dwarf)
+			dwarf_setalt(own.dwarf, rest.dwarf);
+		err = walk_chunk(p, c, part->in_alt ? rest.dwarf : own.dwarf);
 	}
-	t->too_many |= x->seen >= ENTRIES_MAX;
-	t->missing += x->missing;
-	if (t->named.n)
-		qsort(t->named.v, t->named.n, sizeof(*t->named.v), by_die);
-	named_once(t);
-	err = ok ? firsts_settle(x) : &err_nomem;
+	dbg_view_close(&own);
+	dbg_view_close(&rest);
+	return err;
+}
+
+static struct err *on_view(void *arg, uint64_t i, uint64_t first, uint64_t last)
+{
+	const struct pass *p = arg;
+	struct chunk *c = &p->chunks.v[i];
+	struct err *err = chunk_start(p, c);
+
+	(void)first;
+	(void)last;
+	return err ? err : walk_by_view(p, c);
+}
+
+/* By the module's own libdw, and those that it has linked with: one after the other. */
+static struct err *walk_others(const struct pass *p)
+{
+	struct err *err = NULL;
+
+	for (size_t i = p->n_views; i < p->chunks.n && !err; i++) {
+		struct chunk *c = &p->chunks.v[i];
+
+		err = chunk_start(p, c);
+		if (!err)
+			err = walk_chunk(p, c, p->parts->parts.v[p->parts->units.v[c->first].part].dwarf);
+	}
+	return err;
+}
+
+static bool has_section(const struct half *h, const char *name, uint64_t at)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (!strcmp(h->sections[i].name, name))
+			return (uintptr_t)h->sections[i].at == at;
+	return false;
+}
+
+static uint64_t bytes_of(const struct dbg_part *p)
+{
+	return p->sections[DBG_INFO].size + p->sections[DBG_TYPES].size;
+}
+
+/* Whether threads may part it: a view of its sections has the same entries. */
+static bool may_part(const struct pass *p, const struct dbg_part *part)
+{
+	const struct half *h = part->in_alt ? &p->rest : &p->own;
+
+	if (part->is_split || bytes_of(part) <= CHUNK)
+		return part->view.dwarf;
+	return has_section(h, ".debug_info", part->sections[DBG_INFO].at) &&
+	       (!part->sections[DBG_TYPES].size || has_section(h, ".debug_types", part->sections[DBG_TYPES].at));
+}
+
+static bool add_chunks_of(struct pass *p, size_t first, size_t end, uint64_t most)
+{
+	const struct dbg_unit *units = p->parts->units.v;
+	struct chunk c = { .first = first };
+
+	for (size_t i = first; i < end; i++) {
+		c.end = i + 1;
+		c.bytes += units[i].size;
+		if (c.bytes < most && c.end < end)
+			continue;
+		if (!vec_push(&p->chunks, &c))
+			return false;
+		c = (struct chunk){ .first = i + 1 };
+	}
+	return true;
+}
+
+/* The same for any number of threads. */
+static bool add_chunks(struct pass *p, bool with_views)
+{
+	const struct dbg_parts *ps = p->parts;
+	size_t first = 0, end;
+
+	for (; first < ps->units.n; first = end) {
+		const struct dbg_part *part = &ps->parts.v[ps->units.v[first].part];
+		uint64_t most = bytes_of(part) / CHUNKS > CHUNK ? bytes_of(part) / CHUNKS : CHUNK;
+
+		for (end = first; end < ps->units.n && ps->units.v[end].part == ps->units.v[first].part;)
+			end++;
+		if (may_part(p, part) == with_views && !add_chunks_of(p, first, end, most))
+			return false;
+	}
+	return true;
+}
+
+#define TAKE(to, from, name) take_rows((void **)&(to)->name.v, &(to)->name.n, &(to)->name.cap, (from)->name.v, \
+				       (from)->name.n, sizeof(*(to)->name.v))
+
+static bool take_rows(void **v, size_t *n, size_t *cap, const void *more, size_t n_more, size_t size)
+{
+	if (!n_more)
+		return true;
+	if (!vec_grow(v, cap, *n + n_more, size))
+		return false;
+	memcpy((char *)*v + *n * size, more, n_more * size);
+	*n += n_more;
+	return true;
+}
+
+static struct err *join(struct pass *p, struct index *all)
+{
+	struct dbg_types *t = p->t;
+	uint64_t seen = 0;
+
+	for (size_t i = 0; i < p->chunks.n && seen < ENTRIES_MAX; i++) {
+		struct index *x = p->chunks.v[i].x;
+
+		seen += x->seen;
+		t->too_many |= x->seen > x->most;
+		if (!TAKE(t, x->t, vars) || !TAKE(t, x->t, funcs) || !TAKE(t, x->t, named) || !TAKE(all, x, firsts))
+			return &err_nomem;
+		arena_join(&t->mem, &x->t->mem);
+	}
+	t->too_many |= seen >= ENTRIES_MAX;
+	return NULL;
+}
+
+static void index_free(struct index *x)
+{
+	if (!x)
+		return;
+	free(x->own.vars.v);
+	free(x->own.funcs.v);
+	free(x->own.named.v);
+	arena_fini(&x->own.mem);
 	text_fini(&x->name);
 	free(x->firsts.v);
 	free(x);
+}
+
+static void pass_fini(struct pass *p)
+{
+	for (size_t i = 0; i < p->chunks.n; i++)
+		index_free(p->chunks.v[i].x);
+	free(p->chunks.v);
+}
+
+/* What a struct begins with is of another size than it; smallest first. */
+static void firsts_settle(struct dbg_types *t, const struct index *all)
+{
+	for (size_t i = 0; i < all->firsts.n; i++) {
+		struct dbg_named *part = dbg_named_of(t, all->firsts.v[i].part);
+		uint64_t size = all->firsts.v[i].size;
+
+		if (part && size && (!part->outer || size < part->outer))
+			part->outer = size;
+	}
+}
+
+static void half_of(struct Elf *elf, struct half *ret)
+{
+	ret->elf = elf;
+	ret->n = elf ? dbg_sections_of(elf, ret->sections) : 0;
+}
+
+static struct err *walk_all(struct pass *p)
+{
+	struct err *err;
+
+	half_of(p->t->module->dbg->main.elf, &p->own);
+	half_of(p->t->module->dbg->rest.elf, &p->rest);
+	if (!add_chunks(p, true))
+		return &err_nomem;
+	p->n_views = p->chunks.n;
+	if (!add_chunks(p, false))
+		return &err_nomem;
+	err = par_ranges(p->t->env, p->n_views, 1, on_view, p);
+	return err ? err : walk_others(p);
+}
+
+struct err *dbg_index(struct dbg_types *t)
+{
+	_cleanup_(pass_fini) struct pass p = { .t = t, .parts = &t->module->dbg->parts };
+	struct index all = {};
+	struct err *err = walk_all(&p);
+
+	if (!err)
+		err = join(&p, &all);
+	if (!err) {
+		if (t->named.n)
+			qsort(t->named.v, t->named.n, sizeof(*t->named.v), by_die);
+		named_once(t);
+		firsts_settle(t, &all);
+	}
+	free(all.firsts.v);
 	return err;
 }
 
@@ -516,10 +763,10 @@ void dbg_types_tell(const struct dbg_types *t)
 		diag(t->env, "module/debug-info", t->module->start,
 		     "%s: more than %u entries of debug info: the rest is not used", module_base_name(t->module),
 		     (unsigned)ENTRIES_MAX);
-	if (t->missing)
+	if (t->module->dbg->parts.missing)
 		diag(t->env, "module/debug-info", t->module->start,
 		     "%s: the debug info of %llu units is in files of their own, which are not there",
-		     module_base_name(t->module), (unsigned long long)t->missing);
+		     module_base_name(t->module), (unsigned long long)t->module->dbg->parts.missing);
 }
 
 static int by_hash(const void *a, const void *b, void *arg)

@@ -29,6 +29,7 @@ enum {
 	SCOPES_MAX = 32,     /* blocks and inlined calls inside each other */
 	LOCALS_MAX = 1 << 14, /* entries of one function */
 	POINTER = 8,
+	LARGE = 4 << 20, /* bytes of a file with DWARF */
 };
 
 static void unlock(pthread_mutex_t **lock)
@@ -59,48 +60,47 @@ static void guard_types(struct dbg_types **t)
 	dbg_types_close(*t);
 }
 
-/* All units are looked at: libdw finds the unit of an address among those alone that it has met. */
-static bool base_of(Dwarf *dwarf, unsigned half, struct dbg_cache_base *ret)
+/* Where the parts' sections are now. */
+static struct dbg_space *spaces_of(const struct dbg_parts *ps)
 {
-	Dwarf_Off at = 0, next_at;
-	size_t header;
-	Dwarf_Die die;
+	struct dbg_space *ret = calloc(ps->parts.n * DBG_SECTIONS + 1, sizeof(*ret));
 
-	while (!dwarf_next_unit(dwarf, at, &next_at, &header, NULL, NULL, NULL, NULL, NULL, NULL)) {
-		if (!dwarf_offdie(dwarf, at + header, &die))
-			return false;
-		ret->at[half] = (uintptr_t)die.addr - dwarf_dieoffset(&die);
-		at = next_at;
-	}
-	ret->size[half] = at;
-	return at;
+	for (size_t i = 0; ret && i < ps->parts.n; i++)
+		for (unsigned k = 0; k < DBG_SECTIONS; k++)
+			ret[i * DBG_SECTIONS + k] = (struct dbg_space){
+				ps->parts.v[i].sections[k].at, ps->parts.v[i].sections[k].size,
+			};
+	return ret;
 }
 
-static struct err *index_or_cache(struct dbg_types *t, struct Dwarf *dwarf, struct Dwarf *alt)
+static struct err *index_or_cache(struct dbg_types *t)
 {
-	struct dbg_cache_base base = {};
-	bool known = false, keep = t->img->cache_dir && base_of(dwarf, 0, &base) &&
-				   (!alt || base_of(alt, 1, &base));
-	struct err *err = keep ? dbg_cache_read(t, &base, &known) : NULL;
+	const struct dbg_parts *ps = &t->module->dbg->parts;
+	_free_ struct dbg_space *spaces = spaces_of(ps);
+	struct dbg_cache_base base = { spaces, ps->parts.n * DBG_SECTIONS };
+	bool known = false, may_keep = t->img->cache_dir && !ps->missing;
+	struct err *err = spaces ? NULL : &err_nomem;
 
-	if (err || (known && !alt))
-		return err;
-	if (!known && alt)
-		err = dbg_index(t, alt, true);
+	if (!err && may_keep)
+		err = dbg_cache_read(t, &base, &known);
 	if (!err && !known)
-		err = dbg_index(t, dwarf, false);
-	if (!err)
-		err = dbg_index_finish(t); /* the halves lie elsewhere each time: their order, too */
-	if (!err && !known && keep && !t->missing)
+		err = dbg_index(t);
+	if (!err && (!known || ps->parts.n > 1))
+		err = dbg_index_finish(t); /* parts lie elsewhere each time: their order, too */
+	if (!err && !known && may_keep)
 		dbg_cache_write(t, &base);
 	return err;
+}
+
+bool dbg_types_is_large(const struct module *m)
+{
+	return m->dbg && m->dbg->file->size >= LARGE;
 }
 
 struct err *dbg_types_open(struct env *env, const struct image *img, const struct module *m, struct dbg_types **ret)
 {
 	_cleanup_(guard_types) struct dbg_types *t = NULL;
-	struct Dwarf *dwarf;
-	struct err *err = NULL;
+	struct err *err;
 
 	*ret = NULL;
 	if (!m->dbg)
@@ -110,10 +110,11 @@ struct err *dbg_types_open(struct env *env, const struct image *img, const struc
 		return &err_nomem;
 	*t = (struct dbg_types){ .env = env, .img = img, .module = m };
 	DBG_LOCKED(t);
-	dwarf = dbg_dwarf(img, m->dbg);
-	if (!dwarf)
+	if (!dbg_dwarf(img, m->dbg))
 		return NULL;
-	err = index_or_cache(t, dwarf, m->dbg->rest.dwarf);
+	err = dbg_parts_open(m->dbg);
+	if (!err)
+		err = index_or_cache(t);
 	if (!err)
 		*ret = take(&t);
 	return err;
@@ -124,8 +125,10 @@ struct err *dbg_types_open(struct env *env, const struct image *img, const struc
 static bool die_at(const struct dbg_types *t, void *addr, bool in_alt, Dwarf_Die *ret)
 {
 	const struct dbg *d = t->module->dbg;
-	Dwarf *dwarf = in_alt ? d->rest.dwarf : d->main.dwarf;
+	Dwarf *dwarf = in_alt ? d->rest.dwarf : dbg_parts_view(&d->parts, addr);
 
+	if (!dwarf)
+		dwarf = in_alt ? NULL : d->main.dwarf;
 	return dwarf && dwarf_die_addr_die(dwarf, addr, ret);
 }
 
@@ -231,11 +234,25 @@ static struct dbg_type *string_type(struct dbg_types *t, const struct dbg_named 
 	return types;
 }
 
+/* The definition in a unit of types, where a declaration says which; GCC's does not always have the whole name. */
+static bool by_signature(Dwarf_Die *die, Dwarf_Die *ret)
+{
+	Dwarf_Attribute attr;
+
+	return dwarf_attr(die, DW_AT_signature, &attr) && dwarf_formref_die(&attr, ret) &&
+	       !dwarf_hasattr(ret, DW_AT_declaration);
+}
+
 static struct dbg_type *struct_new(struct dbg_types *t, Dwarf_Die *die, const char *alias)
 {
 	const struct dbg_named *named = dbg_named_of(t, die->addr);
 	struct dbg_type *ret;
+	Dwarf_Die defined;
 
+	if ((!named || named->is_declaration) && by_signature(die, &defined)) {
+		die = &defined;
+		named = dbg_named_of(t, die->addr);
+	}
 	if (named && named->is_declaration) {
 		ret = dbg_types_named(t, named->hash);
 		return ret ? ret : string_type(t, named);

@@ -114,7 +114,6 @@ struct dbg_types {
 	struct addrmap types; /* struct dbg_type by DIE */
 	struct addrmap same;  /* and by what makes two one */
 	uint64_t n_types, n_members;
-	uint64_t missing; /* units whose entries are in other files, which are not there */
 	bool too_many; /* entries: the rest is not used */
 	struct dbg_type nothing; /* stands for what has no type */
 	struct dbg_type *string; /* std::string, where it is only declared; NULL before it is met */
@@ -127,6 +126,8 @@ static inline bool dbg_type_is_same(const struct dbg_type *a, const struct dbg_t
 	return a == b || (a->name && b->name && a->size == b->size && !strcmp(a->name, b->name));
 }
 
+/* Its DWARF is parted among threads: such modules are best opened one after the other. */
+bool dbg_types_is_large(const struct module *m);
 /* *ret is NULL where the module has no DWARF.  Of different modules at once, from any threads. */
 struct err *dbg_types_open(struct env *env, const struct image *img, const struct module *m,
 			   struct dbg_types **ret) MUST_CHECK;
@@ -171,9 +172,8 @@ struct dbg_local_var {
 void dbg_frame_vars(struct dbg_types *t, const struct dbg_frame *f, void (*fn)(void *arg, const struct dbg_local_var *v),
 		    void *arg);
 
-/* image/dbg_index.c: fills vars, funcs and named. */
-struct Dwarf;
-struct err *dbg_index(struct dbg_types *t, struct Dwarf *dwarf, bool is_alt) MUST_CHECK;
+/* image/dbg_index.c, under the lock: fills vars, funcs and named, from all parts, on env->threads threads. */
+struct err *dbg_index(struct dbg_types *t) MUST_CHECK;
 struct err *dbg_index_finish(struct dbg_types *t) MUST_CHECK;
 /* NULL: not a struct with a name. */
 struct dbg_named *dbg_named_of(struct dbg_types *t, const void *die);

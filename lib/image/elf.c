@@ -521,3 +521,60 @@ struct err *elf_alt_file_open(const struct image *img, const struct elf_file *of
 		err = alt_file_by_name(of, name, &id, opt, ret);
 	return err;
 }
+
+/* ---- the package of split units */
+
+static bool is_package(const struct elf_file *e)
+{
+	return elf_file_has(e, ".debug_cu_index") && elf_file_has(e, ".debug_info.dwo");
+}
+
+/* No package, or none that can be read: units may be in files of their own. */
+static bool package_took(struct err *err, struct elf_file *e, struct elf_file **ret)
+{
+	err_free(err);
+	if (!err && is_package(e)) {
+		*ret = e;
+		return true;
+	}
+	if (!err)
+		elf_file_free(e);
+	return false;
+}
+
+static bool package_in_bundle(const struct image *img, const char *name, struct elf_file **ret)
+{
+	for (size_t i = 0; img->input && i < img->input->n; i++) {
+		const struct member *m = &img->input->members[i];
+		const char *slash = m == img->core ? NULL : strrchr(m->name, '/');
+		struct elf_file *e = NULL;
+
+		if (m == img->core || m->size < 64 || strcmp(slash ? slash + 1 : m->name, name) != 0)
+			continue;
+		if (package_took(elf_file_open_bytes(m->name, m->map, m->size, &e), e, ret))
+			return true;
+	}
+	return false;
+}
+
+static bool package_beside(const struct elf_file *of, struct elf_file **ret)
+{
+	_free_ char *path = of && of->mapped ? text_format("%s.dwp", of->path) : NULL;
+	struct elf_file *e = NULL;
+	struct err *err = path ? elf_file_open_path(path, &e) : NULL;
+
+	return path && package_took(err, e, ret);
+}
+
+struct err *elf_package_open(const struct image *img, const struct module *m, const struct elf_file *of,
+			     const struct image_options *opt, struct elf_file **ret)
+{
+	_free_ char *name = text_format("%s.dwp", module_base_name(m));
+
+	*ret = NULL;
+	if (!name)
+		return &err_nomem;
+	if (!package_in_bundle(img, name, ret) && !opt->no_host_files && !package_beside(of, ret))
+		package_beside(m->elf, ret);
+	return NULL;
+}

@@ -92,5 +92,11 @@ bool elf_file_alt(const struct elf_file *e, const char **ret_name, struct build_
 /* That file, by its build id in the same places, then by its name; NULL when there is none with that id. */
 struct err *elf_alt_file_open(const struct image *img, const struct elf_file *of, const struct image_options *opt,
 			      struct elf_file **ret) MUST_CHECK;
+/*
+ * The package with the units that were split off from the DWARF in `of`: a module of the input or a
+ * file beside that one, by its name and ".dwp".  It has no build id: units have ids.  NULL when there is none.
+ */
+struct err *elf_package_open(const struct image *img, const struct module *m, const struct elf_file *of,
+			     const struct image_options *opt, struct elf_file **ret) MUST_CHECK;
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * input/archive.c - packed inputs, by libarchive: tar and zip of any number of files, and a lone
- * packed file; gzip, bzip2, xz, lzma, zstd and lz4 around either.
+ * packed file; gzip, bzip2, xz, lzma, zstd and lz4 around either.  A core in several frames of zstd
+ * is input/frames.c's.
  *
  * A member stored plain in a mapped archive is used where it lies; all others go to spill files.
  * Only filters that libarchive has built in: those that run a program are never enabled.  Links
@@ -16,6 +17,7 @@
 #include "base/bits.h"
 #include "base/guard.h"
 #include "base/text.h"
+#include "input/frames.h"
 #include "input/spill.h"
 
 enum {
@@ -363,6 +365,11 @@ static struct err *open_zip_stream(struct env *env, struct input *in,
 
 static struct err *archive_open(struct env *env, struct input *in, const struct input_source *src)
 {
+	bool done;
+	struct err *err = frames_open(env, in, src, &done);
+
+	if (err || done)
+		return err;
 	if (!src->map && has_magic(src->head, src->n_head, 0, "PK", 2))
 		return open_zip_stream(env, in, src);
 	return unpack_source(env, in, src);

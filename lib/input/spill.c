@@ -55,7 +55,7 @@ static bool all_zero(const uint8_t *p, uint64_t n)
 	return !n || (!p[0] && !memcmp(p, p + 1, n - 1));
 }
 
-static struct err *write_all(struct spill *s, uint64_t at, const uint8_t *p, uint64_t n)
+static struct err *write_all(const struct spill *s, uint64_t at, const uint8_t *p, uint64_t n)
 {
 	while (n) {
 		ssize_t done = pwrite(s->fd, p, n, (off_t)at);
@@ -77,7 +77,7 @@ static struct err *write_all(struct spill *s, uint64_t at, const uint8_t *p, uin
 }
 
 /* The budget is taken in steps, so that a bomb ends soon after it passes it. */
-static struct err *grow(struct spill *s, uint64_t end)
+struct err *spill_room(struct spill *s, uint64_t end)
 {
 	if (end > s->room)
 		return err_new(
@@ -106,16 +106,11 @@ static struct err *grow(struct spill *s, uint64_t end)
 	return NULL;
 }
 
-struct err *spill_write(struct spill *s, uint64_t at, const void *bytes, uint64_t n)
+struct err *spill_put(const struct spill *s, uint64_t at, const void *bytes, uint64_t n)
 {
 	const uint8_t *p = bytes;
-	struct err *err;
+	struct err *err = NULL;
 
-	if (at > INT64_MAX || n > INT64_MAX - at)
-		return err_at(ERR_FORMAT, s->object, at,
-			      "a piece of 0x%llx bytes past the end of any file",
-			      (unsigned long long)n);
-	err = grow(s, at + n);
 	while (!err && n) {
 		uint64_t run = 0; /* bytes up to the next page of zeros */
 
@@ -134,6 +129,18 @@ struct err *spill_write(struct spill *s, uint64_t at, const void *bytes, uint64_
 		n -= run;
 	}
 	return err;
+}
+
+struct err *spill_write(struct spill *s, uint64_t at, const void *bytes, uint64_t n)
+{
+	struct err *err;
+
+	if (at > INT64_MAX || n > INT64_MAX - at)
+		return err_at(ERR_FORMAT, s->object, at,
+			      "a piece of 0x%llx bytes past the end of any file",
+			      (unsigned long long)n);
+	err = spill_room(s, at + n);
+	return err ? err : spill_put(s, at, bytes, n);
 }
 
 struct err *spill_finish(struct spill *s, struct member *ret)

@@ -22,6 +22,9 @@ struct spill {
 struct err *spill_open(struct env *env, const char *object, struct spill *ret) MUST_CHECK;
 /* In any order; what was never written reads as zeros. */
 struct err *spill_write(struct spill *s, uint64_t at, const void *bytes, uint64_t n) MUST_CHECK;
+/* In two steps: the budget for all up to `end`, by one thread; then bytes below it, by any. */
+struct err *spill_room(struct spill *s, uint64_t end) MUST_CHECK;
+struct err *spill_put(const struct spill *s, uint64_t at, const void *bytes, uint64_t n) MUST_CHECK;
 /* Maps the whole as `ret` (all but its name); the budget is the member's from then on. */
 struct err *spill_finish(struct spill *s, struct member *ret) MUST_CHECK;
 void spill_close(struct spill *s);

@@ -221,10 +221,11 @@ static void guard_native(struct native **n)
 static struct err *open_module(void *arg, uint64_t i, uint64_t first, uint64_t last)
 {
 	struct native *n = arg;
+	const struct module *m = &n->img->modules[i];
 
 	(void)first;
 	(void)last;
-	return dbg_types_open(n->env, n->img, &n->img->modules[i], &n->dwarf[i]);
+	return dbg_types_is_large(m) ? NULL : dbg_types_open(n->env, n->img, m, &n->dwarf[i]);
 }
 
 /* Damaged debug info of one module leaves the others'. */
@@ -236,6 +237,9 @@ static struct err *open_dwarf(struct native *n)
 	if (!n->dwarf)
 		return &err_nomem;
 	err = par_ranges(n->env, n->img->n_modules, 1, open_module, n);
+	for (size_t i = 0; i < n->img->n_modules && !err; i++)
+		if (dbg_types_is_large(&n->img->modules[i]))
+			err = dbg_types_open(n->env, n->img, &n->img->modules[i], &n->dwarf[i]);
 	for (size_t i = 0; i < n->img->n_modules && !err; i++) {
 		if (n->dwarf[i])
 			dbg_types_tell(n->dwarf[i]);

@@ -8,16 +8,22 @@ from common import heapfx_ok
 from types_corpus import case_of
 
 
+def command_of(name):
+	return ("analyze", *case_of(name)[0], "--format", "json")
+
+
 @pytest.fixture(scope="module")
 def command():
-	return ("analyze", *case_of("containers.gcc.O2.g")[0], "--format", "json")
+	return command_of("containers.gcc.O2.g")
 
 
 def kept(tmp_path):
 	return {p.name: (p.stat().st_ino, p.read_bytes()) for p in (tmp_path / "heapfx").glob("*")}
 
 
-def test_kept_and_used(command, tmp_path):
+@pytest.mark.parametrize("name", ["containers.gcc.O2.g", "containers.clang.O2.split.dwp", "containers.gcc.O2.g4.units"])
+def test_kept_and_used(name, tmp_path):
+	command = command_of(name)
 	env = {"XDG_CACHE_HOME": str(tmp_path)}
 	first = heapfx_ok(*command, env=env).out
 	files = kept(tmp_path)
@@ -27,6 +33,12 @@ def test_kept_and_used(command, tmp_path):
 		assert path.name.startswith("dwarf-") and stat.S_IMODE(path.stat().st_mode) == 0o600
 	assert heapfx_ok(*command, env=env).out == first == heapfx_ok(*command, "--no-cache", env=env).out
 	assert kept(tmp_path) == files	# read, not written again
+
+
+def test_any_number_of_threads_finds_the_same():
+	"""Debug info of some 700 KB: it is parted among them."""
+	one, more = (heapfx_ok("blocks", *case_of("containers.gcc.O2.g")[0], "--no-cache", "--threads", n).out for n in "15")
+	assert one == more and '"type":"shop::Order"' in one
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "writable by others", "a link", "a folder"])

@@ -60,6 +60,77 @@ def test_packed(kind, plain, tmp_path):
 	packed.unlink()
 
 
+def zstd(data, *options):
+	return subprocess.run(["zstd", "-qc", *options], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def frames():
+	"""The core in frames that each say what they unpack to."""
+	core = dump_of(NAME).core.read_bytes()
+	pieces = [core[at:at + (1 << 18)] for at in range(0, len(core), 1 << 18)]
+	return [zstd(piece, f"--stream-size={len(piece)}") for piece in pieces]
+
+
+def analyzed(tmp_path, data, *options):
+	packed = tmp_path / "frames.zst"
+	packed.write_bytes(data)
+	return heapfx_ok("analyze", packed, "--format", "json", *options)
+
+
+SKIPPABLE = struct.pack("<II5s", 0x184d2a5e, 5, b"seek?")
+
+
+@pytest.mark.parametrize("threads", (1, 2, 5))
+def test_frames_of_zstd(frames, plain, threads, tmp_path):
+	"""As capture writes them, and pzstd: several threads unpack them, and it is the same core."""
+	data = b"".join(frames[:3]) + SKIPPABLE + b"".join(frames[3:]) + SKIPPABLE
+	assert without_input(analyzed(tmp_path, data, "--threads", threads).out) == plain
+
+
+def lying(frame):
+	"""It says that it unpacks to one byte more: a field of two to eight bytes behind the descriptor."""
+	shift = {1: 2, 2: 4, 3: 8}[frame[4] >> 6]
+	at = 5 + (not frame[4] & 0x20)
+	size = int.from_bytes(frame[at:at + shift], "little") + 1
+	return frame[:at] + size.to_bytes(shift, "little") + frame[at + shift:]
+
+
+@pytest.mark.parametrize("harm", ("cut", "damaged", "noise behind"))
+def test_damaged_frames_are_read_to_the_damage(frames, harm, tmp_path):
+	"""What comes before it, as from one frame; nothing that lies behind it stands in another place."""
+	half = len(frames) // 2
+	bad = frames[half]
+	bad = {"cut": bad[:len(bad) // 2], "noise behind": bad + b"noise",
+		"damaged": bad[:9] + bytes(byte ^ 0x55 for byte in bad[9:40]) + bad[40:]}[harm]
+	rest = b"" if harm == "cut" else b"".join(frames[half + 1:])
+	report = json.loads(analyzed(tmp_path, b"".join(frames[:half]) + bad + rest).out)
+	assert "input/damaged" in {p["code"] for p in problems_of(report)}
+	used = used_of(parse_blocks(heapfx_ok("blocks", tmp_path / "frames.zst").out))
+	assert used.keys() <= truth_of(NAME)[0].keys() | used_of(blocks_of(NAME)).keys()
+	cut = tmp_path / "cut"
+	cut.write_bytes(dump_of(NAME).core.read_bytes()[:half << 18])
+	assert used_of(parse_blocks(heapfx_ok("blocks", cut).out)).keys() <= used.keys()
+
+
+def test_frames_of_something_else(frames, plain, tmp_path):
+	"""A tar file in frames, frames of no size (made from a pipe) or a wrong one: read in order, with the same result."""
+	inner = pack("tar", dump_of(NAME).core, tmp_path).read_bytes()
+	half = len(inner) // 2
+	assert without_input(analyzed(tmp_path, zstd(inner[:half]) + zstd(inner[half:])).out) == plain
+	unsized = zstd(dump_of(NAME).core.read_bytes()[:1 << 18])
+	assert without_input(analyzed(tmp_path, unsized + b"".join(frames[1:])).out) == plain
+	lies = b"".join(frames[:2]) + lying(frames[2]) + b"".join(frames[3:])
+	assert without_input(analyzed(tmp_path, lies).out) == plain
+
+
+def test_frames_keep_to_the_disk_budget(frames, tmp_path):
+	packed = tmp_path / "frames.zst"
+	packed.write_bytes(b"".join(frames))
+	run = heapfx("analyze", packed, "--disk", "1M")
+	assert run.status == 4 and "1 MiB" in run.err
+
+
 def test_committed_long_window(plain):
 	"""The committed dump itself: zstd with a long window."""
 	from common import ROOT

@@ -1,20 +1,14 @@
 """What the end-to-end tests of types share: cores of corpus/types, committed or made on demand, and their truth."""
 import functools
 
-import pytest
-
-from common import CORPUS, ROOT, heapfx_ok, parse_blocks
-import make_cores
+from common import ROOT, heapfx_ok, made, parse_blocks
 import make_types
 
 COMMITTED = sorted(path.parent.name for path in (ROOT / "corpus/types").glob("*/dump.tar.zst"))
 
 
 def made_case(name):
-	try:
-		return make_types.make_case(name, CORPUS / "types")
-	except make_cores.CannotMake as reason:
-		pytest.skip(str(reason))
+	return made(make_types.make_case, name, "types")
 
 
 @functools.lru_cache(maxsize=None)
@@ -23,8 +17,8 @@ def case_of(name):
 	if name in COMMITTED:
 		home = ROOT / "corpus/types" / name
 		return (home / "dump.tar.zst",), make_types.read_types(home / "types.tsv")
-	made = made_case(name)
-	return (made.core, "--exe", made.exe), make_types.read_types(made.types)
+	case = made_case(name)
+	return (case.core, "--exe", case.exe), make_types.read_types(case.types)
 
 
 @functools.lru_cache(maxsize=None)

@@ -3,11 +3,12 @@
 #include "fuzz.h"
 #include "image/dbg_cache.h"
 
-enum { HASH_AT = 16, SIZE_AT = 24, HEADER = 80 };
+enum { HASH_AT = 16, SIZE_AT = 24, HEADER = 88 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct dbg_cache_base base = { { 0x10000, 0x90000 }, { 0x1000, 0x1000 } };
+	static const struct dbg_space spaces[] = { { 0x10000, 0x1000 }, {}, { 0x90000, 0x1000 } };
+	static const struct dbg_cache_base base = { spaces, 3 };
 	struct dbg_cache_key key = {};
 	struct dbg_types t = {};
 	uint8_t *bytes = malloc(size + 1);
@@ -23,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(bytes + HASH_AT, &hash, sizeof(hash));
 		memcpy(&key.size, bytes + SIZE_AT, 8);
 		memcpy(&key.alt_size, bytes + SIZE_AT + 8, 8);
+		memcpy(&key.parts, bytes + SIZE_AT + 16, 8);
 	}
 	err = dbg_cache_parse(&t, bytes, size, &key, &base, &ok);
 	if (!err && ok) {

@@ -1,6 +1,6 @@
 /*
  * dwarf_fuzz.c - any ELF file's DWARF as the types of a module: all are read, what blocks of each
- * would be, and how each of their words is called.
+ * would be, and how each of their words is called.  The file is its own package of split units as well.
  */
 #include "fuzz.h"
 #include "image/dbg.h"
@@ -20,8 +20,10 @@ static struct dbg *open_debug(const uint8_t *data, size_t size)
 	err = elf_file_open_bytes("fuzzed", data, size, &d->own);
 	err_free(err);
 	d->file = d->own;
-	if (d->own)
+	if (d->own) {
+		err_free(elf_file_open_bytes("package", data, size, &d->dwp));
 		return d;
+	}
 	dbg_free(d);
 	return NULL;
 }

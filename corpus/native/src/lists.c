@@ -1,6 +1,6 @@
 /*
  * lists.c - structs that C programs link by what lies in them: rings of list_head, hash lists, a tree,
- * sys/queue.h, uthash.
+ * sys/queue.h, uthash, a table in the shape of khash.
  *
  *	lists TRUTH	writes the truth, prints "ready PID", waits to be dumped
  */
@@ -96,6 +96,19 @@ struct symbol {
 	UT_hash_handle hh;
 };
 
+/* A table of open addresses as klib's khash.h documents one: two bits a bucket say that it is empty (2) or deleted (1). */
+struct account {
+	char *owner;
+	long amount[9];
+};
+
+struct kh_accounts {
+	uint32_t n_buckets, size, n_occupied, upper_bound;
+	uint32_t *flags;
+	const char **keys;
+	struct account **vals;
+};
+
 /* Two that nobody can tell apart by their size and link. */
 struct twin_a {
 	struct list_head link;
@@ -131,6 +144,7 @@ struct rb_node *ranges;
 TAILQ_HEAD(packets, packet) packets = TAILQ_HEAD_INITIALIZER(packets);
 LIST_HEAD(flows, packet) flows = LIST_HEAD_INITIALIZER(flows);
 struct symbol *symbols;
+struct kh_accounts *accounts;
 
 static void *zeroed(size_t size)
 {
@@ -294,6 +308,33 @@ static void make_symbols(void)
 	}
 }
 
+static void make_accounts(void)
+{
+	enum { BUCKETS = 64, USED = 20, FLAGS = BUCKETS / 16 };
+	struct kh_accounts *h = accounts = zeroed(sizeof *h);
+
+	h->n_buckets = BUCKETS;
+	h->flags = zeroed(FLAGS * sizeof *h->flags);
+	h->keys = zeroed(BUCKETS * sizeof *h->keys);
+	h->vals = zeroed(BUCKETS * sizeof *h->vals);
+	memset(h->flags, 0xaa, FLAGS * sizeof *h->flags);
+	types_note(h, sizeof *h, VALUE, "struct kh_accounts", 0, "accounts");
+	types_note(h->flags, FLAGS * sizeof *h->flags, ARRAY, "unsigned int", 0, NULL);
+	types_note(h->keys, BUCKETS * sizeof *h->keys, ARRAY, "char *", 0, "accounts->keys");
+	types_note(h->vals, BUCKETS * sizeof *h->vals, ARRAY, "struct account *", 0, "accounts->vals");
+	for (int i = 0; i < USED; i++) {
+		unsigned at = (unsigned)i * 37 % BUCKETS;
+		struct account *a = zeroed(sizeof *a);
+
+		a->owner = text("who has account number %d", i);
+		h->keys[at] = text("account number %d of the bank", i);
+		h->vals[at] = a;
+		h->flags[at / 16] &= ~(3u << at % 16 * 2);
+		h->size = ++h->n_occupied;
+		types_note(a, sizeof *a, VALUE, "struct account", 0, i == 3 ? holder("accounts->vals[%d]", (int)at) : NULL);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -304,6 +345,7 @@ int main(int argc, char **argv)
 	make_ranges();
 	make_packets();
 	make_symbols();
+	make_accounts();
 	types_wipe_stack();
 	types_close(argv[1]);
 	types_ready();

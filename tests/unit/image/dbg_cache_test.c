@@ -8,9 +8,11 @@
 
 enum { INFO = 0x10000, REST = 0x90000, BYTES = 0x1000 };
 
-static const struct dbg_cache_key key = { 1234, 0 };
-static const struct dbg_cache_base base = { { INFO, REST }, { BYTES, BYTES } },
-				   moved = { { 0x500000, 0x300000 }, { BYTES, BYTES } };
+static const struct dbg_cache_key key = { 1234, 0, 7 };
+static const struct dbg_space spaces[] = { { INFO, BYTES }, {}, { REST, BYTES } },
+			      moved_spaces[] = { { 0x500000, BYTES }, {}, { 0x300000, BYTES } },
+			      shorter_spaces[] = { { INFO, 0x90 }, {}, { REST, BYTES } };
+static const struct dbg_cache_base base = { spaces, 3 }, moved = { moved_spaces, 3 }, shorter = { shorter_spaces, 3 };
 
 static struct dbg_var vars[] = {
 	{ 0x4000, (void *)(INFO + 0x20), "shop::orders", false, false, DBG_LANG_CXX },
@@ -83,8 +85,8 @@ static void round_trip(void **state)
 
 static void nothing_else(void **state)
 {
-	static const struct dbg_cache_base shorter = { { INFO, REST }, { 0x90, BYTES } };
-	static const struct dbg_cache_key others[] = { { 1235, 0 }, { 1234, 1 } };
+	static const struct dbg_cache_base none = {};
+	static const struct dbg_cache_key others[] = { { 1235, 0, 7 }, { 1234, 1, 7 }, { 1234, 0, 8 } };
 	struct dbg_types t = filled();
 	uint64_t n;
 	_free_ uint8_t *bytes = dbg_cache_bytes(&t, &key, &base, &n);
@@ -100,7 +102,7 @@ static void nothing_else(void **state)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		assert_false(read_back(bytes, n, &others[i], &base));
-	assert_false(read_back(bytes, n, &key, &shorter)); /* an entry past the end of the DWARF */
+	assert_false(read_back(bytes, n, &key, &none)); /* an entry past the end of the DWARF */
 	assert_null(dbg_cache_bytes(&t, &key, &shorter, &n));
 }
 
