@@ -197,6 +197,8 @@ CASES["musl.static"] = Recipe("musl", None, "musl-static")
 for _release in ("1.1.24", "1.2.0", "1.2.5"):
 	CASES[f"musl.{_release}"] = Recipe("musl", None, "musl", musl=_release)
 	CASES[f"musl.{_release}.static"] = Recipe("musl", None, "musl-static", musl=_release)
+CASES["musl.sparse.1.2.0"] = Recipe("musl", None, "musl", musl="1.2.0", program="sparse", args=("TRUTH",),
+	about="musl 1.2.0, which has no groups: blocks left between free ones")
 for _release in ("1.2.0", "1.2.5"):
 	CASES[f"musl.{_release}.aarch64"] = Recipe("musl", None, "musl-aarch64", capture="qemu",
 		musl=f"{_release}-aarch64")

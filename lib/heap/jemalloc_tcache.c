@@ -22,6 +22,7 @@ enum {
 		<< 10, /* of static TLS on that side of the thread pointer where the ABI has it */
 	SLOW_DESCRIPTOR =
 		16, /* tcache_slow_t: link (2 words), then the descriptor: link (2 words), bins; arena */
+	SLOW_BINS = 4, /* of the descriptor, in words; before it the descriptor's link */
 	SLOW_WORDS = 6,	   /* up to the arena */
 	SLOW_MAX = 64,	   /* and in all: three or four bytes a bin */
 	TSD_MAX = 8 << 10, /* sizeof(tsd_t): 2 to 6 KiB */
@@ -238,12 +239,18 @@ static bool found_by_stacks(const struct jemalloc *je, const struct je_copy *cop
 	return true;
 }
 
-/* 5.3: a tcache_t at `at` leads to a tcache_slow_t, which has the address of the tcache_t at its end. */
+/*
+ * 5.3: a tcache_t at `at` leads to a tcache_slow_t, which has the address of the tcache_t at its end, and a
+ * descriptor that points to its bins; without statistics (--disable-stats) nothing is written there.
+ * Objects that lead to each other are on many a stack: the one alone tells nothing.
+ */
 static bool found_by_slow(const struct jemalloc *je, taddr at, struct found *ret)
 {
 	uint64_t w[SLOW_WORDS], slow, back;
 
 	if (image_read_u64(je->img, at, &slow) != MEM_OK || !je_words(je->img, slow, w, SLOW_WORDS))
+		return false;
+	if (w[SLOW_BINS] != at + 8 && (w[SLOW_BINS] || w[SLOW_BINS - 1] || w[SLOW_BINS - 2]))
 		return false;
 	*ret = (struct found){ .bins = at + 8,
 			       .arena = w[SLOW_WORDS - 1],

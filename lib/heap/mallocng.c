@@ -110,6 +110,8 @@ static void sum_piece(struct ng_heap *h, const struct ng_piece *p, uint64_t n_in
 	    NG_UNIT * ng_size_classes[g->sizeclass] > a->largest_free)
 		a->largest_free = NG_UNIT * ng_size_classes[g->sizeclass];
 	h->passed += p->passed;
+	for (uint32_t i = 0; p->n_unsound && i < p->n; i++)
+		ng_check_header(h, &h->groups.v[p->first + i]);
 	if (p->n_denied)
 		ng_damage(h, p->denied,
 			  "meta at 0x%" PRIx64 ": %" PRIu64

@@ -74,6 +74,7 @@ struct ng_piece {
 	taddr moving; /* the first of them */
 	uint64_t n_denied; /* free by a mask, used by their headers */
 	taddr denied;	   /* the first such mask's meta */
+	uint32_t n_unsound; /* headers of groups */
 	taddr bad; /* the first slot whose header is not malloc's; 0: none */
 };
 
@@ -105,6 +106,10 @@ bool ng_find_context(struct env *env, const struct image *img, struct ng_context
 
 /* ---- mallocng_groups.c */
 struct err *ng_open_groups(struct ng_heap *h) MUST_CHECK;
+/* What its header says, of which `avail` bytes are there; false: not that this is the group of its meta. */
+bool ng_read_header(struct ng_group *g, const uint8_t *bytes, uint64_t avail);
+/* Says what is wrong with a header, if anything is. */
+void ng_check_header(struct ng_heap *h, const struct ng_group *g);
 /* The innermost group that holds an address; NULL. */
 const struct ng_group *ng_group_at(const struct ng_heap *h, taddr at);
 /* One failed check: listed, and diag()'ed as heap/corrupt. */

@@ -197,6 +197,7 @@ static bool decode(const uint8_t *meta, struct ng_group *g)
 	g->avail = load_u32(meta + META_AVAIL);
 	g->freed = load_u32(meta + META_FREED);
 	g->n_slots = (uint8_t)n;
+	g->active_idx = (uint8_t)(n - 1);
 	g->sizeclass = (uint8_t) class;
 	if (g->mem & (NG_UNIT - 1) || g->mem >> 47 || maplen >> 35 ||
 	    (g->avail | g->freed) & ~all || g->avail & g->freed)
@@ -216,32 +217,34 @@ static bool decode(const uint8_t *meta, struct ng_group *g)
 	return true;
 }
 
-static void read_header(struct ng_heap *h, struct ng_group *g)
+bool ng_read_header(struct ng_group *g, const uint8_t *bytes, uint64_t avail)
 {
-	uint64_t back, active, avail;
+	unsigned active;
+
+	if (avail < NG_UNIT || load_u64(bytes) != g->meta)
+		return false;
+	active = bytes[GROUP_ACTIVE] & 31;
+	if (active < g->n_slots)
+		g->active_idx = (uint8_t)active;
+	return true;
+}
+
+void ng_check_header(struct ng_heap *h, const struct ng_group *g)
+{
+	uint64_t avail;
 	const uint8_t *bytes = image_view(h->img, g->mem, &avail);
 
-	g->active_idx = g->n_slots - 1;
-	if (!bytes || avail < NG_UNIT) { /* a mapping that ends within it has pages of its own */
+	if (!bytes || avail < NG_UNIT) /* a mapping that ends within it has pages of its own */
 		diag(h->env, "heap/not-dumped", g->mem,
 		     "the group at 0x%" PRIx64
 		     " is not in the dump: its blocks are where slots begin",
 		     g->mem);
-		return;
-	}
-	back = load_u64(bytes);
-	if (back != g->meta) {
+	else if (load_u64(bytes) != g->meta)
 		ng_damage(h, g->mem,
 			  "group at 0x%" PRIx64 ": its header names meta 0x%" PRIx64
 			  ", and that of 0x%" PRIx64
 			  " describes it; likely an overrun of the block before it",
-			  g->mem, back, g->meta);
-		return;
-	}
-	h->passed++;
-	active = bytes[GROUP_ACTIVE] & 31;
-	if (active < g->n_slots)
-		g->active_idx = (uint8_t)active;
+			  g->mem, load_u64(bytes), g->meta);
 }
 
 static struct err *read_meta(struct ng_heap *h, taddr at, const uint8_t *bytes)
@@ -257,7 +260,6 @@ static struct err *read_meta(struct ng_heap *h, taddr at, const uint8_t *bytes)
 			  at, g.mem, g.avail, g.freed);
 		return NULL;
 	}
-	read_header(h, &g);
 	return vec_push(&h->groups, &g) ? NULL : &err_nomem;
 }
 

@@ -324,12 +324,16 @@ static uint32_t list_plain(const struct view *v, const struct ng_group *g, struc
 	return done;
 }
 
-static void walk_group(const struct ng_heap *h, const struct ng_group *g, struct ng_piece *p,
+static void walk_group(const struct ng_heap *h, struct ng_group *g, struct ng_piece *p,
 		       struct block_sink *sink)
 {
 	uint32_t is_free = g->avail | g->freed, done;
 	struct view v = view_of(h, g);
 
+	if (ng_read_header(g, v.bytes, v.n))
+		p->passed++;
+	else
+		p->n_unsound++;
 	block_sink_gap(sink, g->mem);
 	done = list_plain(&v, g, p, sink);
 	for (unsigned i = 0; i < g->n_slots; i++) {

@@ -105,3 +105,36 @@ def test_an_element_of_the_tree_that_leads_nowhere(tmp_path):
 	strayed = [hex(a) for a in truth.keys() ^ used.keys() if not slab.has(a)]
 	assert not strayed, (len(strayed), strayed[:5])
 	assert "heap/corrupt" in run.err
+
+
+FS_BASE = 112 + 21 * 8	# in an NT_PRSTATUS
+BELOW = 40_000	# a thread pointer: its stack, long unused
+
+
+def test_objects_that_lead_to_each_other_are_no_cache(tmp_path):
+	"""On many stacks: an object that points to a part of it which points back, and to blocks."""
+	name = "jemalloc.sid"
+	truth, _totals = truth_of(name)
+	core = Core(dump_of(name).core)
+	blocks = sorted(truth)
+	lies = tmp_path / "lies.core"
+	subprocess.run(["cp", "--sparse=always", dump_of(name).core, lies], check=True)
+	told = 0
+	with open(lies, "r+b") as f:
+		for kind, desc in core.notes:
+			if kind != 1:
+				continue
+			at, = struct.unpack_from("<Q", desc, FS_BASE)
+			at = at - BELOW & -64
+			load = next(((v, o) for v, _m, o, n in core.loads if v <= at - 4096 and at + 8192 <= v + n), None)
+			if not load or any(core.read(at, 2048)):
+				continue
+			words = [at + 1024] + 3 * [at + 1536, 0, (at + 1536 + 64 & 0xFFFF) << 32] + [0] * 118
+			words[128:140] = [at, 7, at, 9, 8, at] + 5 * [3] + [at]
+			words[192:200] = blocks[:8]
+			f.seek(load[1] + at - load[0])
+			f.write(struct.pack(f"<{len(words)}Q", *words))
+			told += 1
+	assert told > 2
+	run = heapfx_ok("blocks", lies)
+	assert used_of(parse_blocks(run.out)).keys() == truth.keys() and "heap/corrupt" not in run.err

@@ -4,12 +4,14 @@
  */
 #include "patches.h"
 
+extern const struct walker_ops glibc_walker;
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	patches_open("HEAPFX_FUZZ_GOBJECT_CORE");
+	patches_open("HEAPFX_FUZZ_GOBJECT_CORE", &glibc_walker);
 	return 0;
 }
 

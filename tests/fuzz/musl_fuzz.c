@@ -4,12 +4,14 @@
  */
 #include "patches.h"
 
+extern const struct walker_ops mallocng_walker;
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	patches_open("HEAPFX_FUZZ_MUSL_CORE");
+	patches_open("HEAPFX_FUZZ_MUSL_CORE", &mallocng_walker);
 	return 0;
 }
 

@@ -24,6 +24,7 @@ static struct patched_core {
 	char path[64];
 	uint64_t *places; /* offsets in the file */
 	size_t n_places;
+	const struct walker_ops *walkers[2]; /* the one whose words they are: others' searches take most of a run */
 } patched_core;
 
 static inline void patches_note(const struct image *img, taddr at)
@@ -59,7 +60,7 @@ static inline void patches_note_heaps(struct env *env, const struct image *img)
 {
 	struct patches_sink sink = { .sink = { patches_note_range }, .img = img };
 	struct blocks blocks = {};
-	struct err *err = blocks_build(env, img, &blocks);
+	struct err *err = blocks_build_with(env, img, patched_core.walkers, &blocks);
 	uint64_t n = err ? 0 : blocks.grains.n;
 
 	for (size_t i = 0; i < blocks.n_heaps && !err; i++)
@@ -75,8 +76,8 @@ static inline void patches_note_heaps(struct env *env, const struct image *img)
 	blocks_fini(&blocks);
 }
 
-/* The core that an environment variable names; exits when there is none. */
-static inline void patches_open(const char *variable)
+/* The core that an environment variable names, with a heap of this walker's; exits when there is none. */
+static inline void patches_open(const char *variable, const struct walker_ops *walker)
 {
 	struct patched_core *p = &patched_core;
 	const char *path = getenv(variable);
@@ -93,6 +94,7 @@ static inline void patches_open(const char *variable)
 	if (!p->bytes || !p->places || fread(p->bytes, 1, p->size, f) != p->size)
 		abort();
 	fclose(f);
+	p->walkers[0] = walker;
 	p->fd = fuzz_file(p->bytes, p->size, p->path);
 	fuzz_image(p->path, patches_note_heaps);
 	if (!p->n_places) {
@@ -199,7 +201,7 @@ static inline void patches_use(struct env *env, const struct image *img)
 	struct blocks blocks = {};
 	struct graph *graph = NULL;
 	struct facts facts = {};
-	struct err *err = blocks_build(env, img, &blocks);
+	struct err *err = blocks_build_with(env, img, patched_core.walkers, &blocks);
 
 	for (size_t i = 0; i < blocks.n_heaps && !err; i++)
 		patches_ask_heap(&blocks.heaps[i]);

@@ -4,12 +4,14 @@
  */
 #include "patches.h"
 
+extern const struct walker_ops tcmalloc_walker;
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	patches_open("HEAPFX_FUZZ_TCMALLOC_CORE");
+	patches_open("HEAPFX_FUZZ_TCMALLOC_CORE", &tcmalloc_walker);
 	return 0;
 }
 
