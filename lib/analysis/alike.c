@@ -1,10 +1,12 @@
 /*
  * analysis/alike.c - each live node after what is above it in both trees.
  *
- * First the nodes with edges, in the order of the walk that found the shortest chains: what holds
- * a node by dominators is above it there, too.  Then all, in order of addresses: leaves at last,
- * and what is lost, behind what is above it.  What the cells above and the step between decide is
- * found out once: a node costs a look at the cell of its parent and one in a table.
+ * What of a node decides is put together first, eight bytes a node in order of addresses: its
+ * dominator and its sort.  Then come the nodes with edges, in the order of the walk that found the
+ * shortest chains: what holds a node by dominators is above it there, too.  Then all, in order of
+ * addresses: leaves at last, and what is lost, behind what is above it.  What the cells above and
+ * the step between decide is found out once: a node costs a look at these eight bytes, at the cell
+ * of its parent and one in a table.
  */
 #include "analysis/alike.h"
 
@@ -22,10 +24,30 @@ enum {
 	PATH_ROWS = 1 << 18,  /* rows told apart while they are found */
 	TYPE_ROWS = 1 << 17,
 	UNTYPED_SMALL = 256,  /* fields of larger ones are elements, mostly; else SLOT_BLOCK */
+	SORTS_NEAR_BITS = 10, /* of the last ones: most nodes are like one a little before */
+	SETS_MAX = 1 << 18,   /* of samples above a node */
+	SET_MEMBERS_MAX = 1 << 23,
 	HOLDERS_MAX = 4096,   /* threads and goroutines told apart */
 	AHEAD = 24,	      /* how far random accesses are prefetched */
 };
 const char alike_held[] = "(held)";
+
+/* What nodes are by themselves. */
+struct sort {
+	uint64_t what;	/* SORT_TYPED | type, or the size */
+	uint64_t where; /* heap << 8 | reach */
+};
+#define SORT_TYPED (1ull << 63)
+
+static uint64_t size_of_sort(const struct sort *sort) /* 0 with a type, for names have none */
+{
+	return sort->what & SORT_TYPED ? 0 : sort->what;
+}
+
+static enum reach reach_of_sort(const struct sort *sort)
+{
+	return (enum reach)(sort->where & 255);
+}
 
 struct alike_pass {
 	struct alike *a;
@@ -33,13 +55,42 @@ struct alike_pass {
 	struct report *r;
 	const struct graph *g;
 	const struct facts *f;
-	uint32_t *cell, *walked;
+	struct alike_place *places; /* by node */
+	uint32_t *walked;     /* cells by place in facts.order */
+	struct {
+		struct sort *v;
+		size_t n, cap;
+	} sorts;
+	struct pair_table sort_of;   /* by both words of it */
+	struct pair_table step_of;   /* by the cells above, and what leads on */
+	struct pair_table cell_of;   /* by path, row, and state */
+	struct pair_table set_of;    /* by hash of the members, how many */
+	struct pair_table sample_of; /* by path, heap and reach */
+	struct pair_table holder_of; /* by thread, goroutine */
+	uint64_t n_members;	     /* of sets */
+	uint32_t *near_sort;	     /* by hash */
 	struct heap_nodes *heaps;
 	size_t n_heaps, heap; /* the last one asked for */
-	struct col stack;
+	struct col stack, walked_col, heap_col;
 	struct text name, bare;
-	uint64_t near; /* graph_size_near() */
 };
+
+static void alike_pass_fini(struct alike_pass *x)
+{
+	col_close(&x->stack);
+	col_close(&x->walked_col);
+	col_close(&x->heap_col);
+	text_fini(&x->name);
+	text_fini(&x->bare);
+	free(x->sorts.v);
+	free(x->sort_of.slots);
+	free(x->step_of.slots);
+	free(x->cell_of.slots);
+	free(x->set_of.slots);
+	free(x->sample_of.slots);
+	free(x->holder_of.slots);
+	free(x->near_sort);
+}
 
 /* ---- names */
 
@@ -87,11 +138,11 @@ static bool holder_label(struct alike_pass *x, struct alike_holder holder, uint3
 	if (!holder.thread && !holder.goroutine)
 		return true;
 	if (x->a->holders.n >= HOLDERS_MAX) {
-		*ret = pair_get(&x->a->holder_of, holder.thread, holder.goroutine);
+		*ret = pair_get(&x->holder_of, holder.thread, holder.goroutine);
 		x->a->unlabelled = x->a->unlabelled || !*ret;
 		return true;
 	}
-	place = pair_place(&x->a->holder_of, holder.thread, holder.goroutine);
+	place = pair_place(&x->holder_of, holder.thread, holder.goroutine);
 	if (!place)
 		return false;
 	if (!*place) {
@@ -166,8 +217,8 @@ static struct err *open_heaps(struct alike_pass *x, struct env *env)
 
 	if (x->r->heaps.n < 2)
 		return NULL;
-	err = col_fixed(env, sizeof(*x->heaps), s->n_extents, "paths", &x->a->heap_col);
-	x->heaps = x->a->heap_col.base;
+	err = col_fixed(env, sizeof(*x->heaps), s->n_extents, "paths", &x->heap_col);
+	x->heaps = x->heap_col.base;
 	for (size_t i = 0; i < s->n_extents && !err; i++) {
 		const struct extent *e = &s->extents[i];
 		struct heap_nodes nodes = { graph_node_at(x->g, e->start),
@@ -193,8 +244,6 @@ static inline uint32_t heap_of(struct alike_pass *x, node_id node)
 	x->heap = at;
 	return x->heaps[at].heap;
 }
-
-/* ---- a step */
 
 static bool is_lost(enum reach reach)
 {
@@ -233,35 +282,110 @@ static uint8_t lost_way(const struct alike_pass *x, node_id up, node_id node)
 	return e < end ? (uint8_t)(g->slot[e] + 1) : 0;
 }
 
-/* What a step is known by, besides the cells above: 33 + 7 + 3 + 21 bits. */
+/* What a step is known by. */
 struct step {
 	node_id up;
 	uint32_t path_cell, type_cell; /* ALIKE_NONE: nothing holds it */
-	uint64_t size;
-	uint32_t type, heap;
-	uint8_t way, reach;
+	uint32_t sort;
+	uint8_t way;
 };
 
-static uint64_t step_key(const struct step *p)
-{
-	uint64_t sort = p->type	? 1ull << 32 | p->type :
-			p->size > UINT32_MAX ? UINT32_MAX : p->size;
+/* ---- samples above a sample */
 
-	return sort << 31 | (uint64_t)(p->way & 127) << 24 | (uint64_t)p->reach << 21 |
-	       (p->heap & ((1u << 21) - 1));
+bool alike_stands_above(const struct alike *a, const struct alike_cell *cell, uint32_t sample)
+{
+	const struct alike_set *set = &a->sets.v[cell->above];
+
+	for (uint32_t i = 0; i < set->n; i++)
+		if (set->members[i] == sample)
+			return true;
+	return false;
 }
 
-static struct err *cell_at(struct alike_pass *x, struct alike_cell cell, uint32_t *ret)
+static uint64_t member_hash(uint32_t sample)
 {
-	uint64_t state = (uint64_t)cell.heap << 4 | (uint64_t)cell.is_many << 3 | cell.reach;
-	uint32_t *place =
-		pair_place(&x->a->cell_of, (uint64_t)cell.path << 32 | cell.row, state);
+	uint64_t h = (sample + 1ull) * 0x9e3779b97f4a7c15;
+
+	return (h ^ h >> 29) * 0xc2b2ae3d27d4eb4f;
+}
+
+/* A set of all of `from` and one more; 0, the empty one, when there are too many. */
+static struct err *set_with(struct alike_pass *x, uint32_t from, uint32_t sample, uint32_t *ret)
+{
+	struct alike *a = x->a;
+	struct alike_set set = a->sets.v[from];
+	const struct alike_set was = set;
+	uint32_t *v, *place;
+
+	*ret = 0;
+	set.n++;
+	set.hash += member_hash(sample);
+	place = pair_place(&x->set_of, set.hash, set.n);
+	if (!place)
+		return &err_nomem;
+	if (*place) {
+		*ret = *place - 1;
+		return NULL;
+	}
+	x->set_of.n--; /* until it is there */
+	a->sets_ended = a->sets_ended || a->sets.n >= SETS_MAX ||
+			x->n_members > SET_MEMBERS_MAX - set.n;
+	if (a->sets_ended)
+		return NULL;
+	v = arena_alloc(&a->mem, set.n * sizeof(*v));
+	if (!v)
+		return &err_nomem;
+	if (was.n)
+		memcpy(v, was.members, was.n * sizeof(*v));
+	v[was.n] = sample;
+	set.members = v;
+	if (!vec_push(&a->sets, &set))
+		return &err_nomem;
+	x->n_members += set.n;
+	x->set_of.n++;
+	*place = (uint32_t)a->sets.n;
+	*ret = *place - 1;
+	return NULL;
+}
+
+/* What stands above a cell below that of its dominator. */
+static struct err *set_below(struct alike_pass *x, uint32_t type_cell, uint32_t *ret)
+{
+	const struct alike *a = x->a;
+	const struct alike_cell *up = type_cell == ALIKE_NONE ? NULL : &a->cells.v[type_cell];
+
+	*ret = up ? up->above : 0;
+	if (!up || alike_stands_above(a, up, up->sample))
+		return NULL;
+	return set_with(x, up->above, up->sample, ret);
+}
+
+static struct err *sample_at(struct alike_pass *x, const struct alike_cell *cell, uint32_t *ret)
+{
+	uint32_t *place = pair_place(&x->sample_of, cell->path,
+				     (uint64_t)cell->heap << 8 | cell->reach);
+
+	if (!place)
+		return &err_nomem;
+	if (!*place)
+		*place = ++x->a->n_samples;
+	*ret = *place - 1;
+	return NULL;
+}
+
+/* ---- a step */
+
+static struct err *cell_at(struct alike_pass *x, const struct alike_cell *cell, uint32_t *ret)
+{
+	uint64_t state = (uint64_t)cell->above << 36 | (uint64_t)cell->heap << 4 |
+			 (uint64_t)cell->is_many << 3 | cell->reach;
+	uint32_t *place = pair_place(&x->cell_of, (uint64_t)cell->path << 32 | cell->row, state);
 
 	if (!place)
 		return &err_nomem;
 	if (!*place) {
-		if (x->a->cells.n >= ALIKE_NONE || !vec_push(&x->a->cells, &cell)) {
-			x->a->cell_of.n--;
+		if (x->a->cells.n >= ALIKE_NONE || !vec_push(&x->a->cells, cell)) {
+			x->cell_of.n--;
 			return &err_nomem;
 		}
 		*place = (uint32_t)x->a->cells.n;
@@ -284,12 +408,13 @@ static struct err *path_row(struct alike_pass *x, node_id node, const struct ste
 			    uint32_t *ret)
 {
 	const struct graph *g = x->g;
+	const struct sort *sort = &x->sorts.v[p->sort];
 	uint32_t from = x->a->cells.v[p->path_cell].path;
 	struct edge_label label = {};
 
 	text_reset(&x->name);
 	text_reset(&x->bare);
-	graph_name_kind(g, node, p->size, &x->bare);
+	graph_name_kind(g, node, size_of_sort(sort), &x->bare);
 	if (p->way && g->ops && g->ops->edge && g->ops->edge(g->ctx, p->up, node, &label)) {
 		if (label.name && is_inside_one(g, p->up, node, label.name)) {
 			*ret = from;
@@ -312,14 +437,15 @@ static struct err *path_row(struct alike_pass *x, node_id node, const struct ste
 static struct err *type_row(struct alike_pass *x, node_id node, const struct step *p, uint32_t *ret)
 {
 	uint32_t from = p->type_cell == ALIKE_NONE ? PATH_NONE : x->a->cells.v[p->type_cell].row;
+	const struct sort *sort = &x->sorts.v[p->sort];
 	const char *name;
 
 	text_reset(&x->name);
-	graph_name_kind(x->g, node, p->size, &x->name);
+	graph_name_kind(x->g, node, size_of_sort(sort), &x->name);
 	name = text_str(&x->name);
 	if (from == PATH_NONE)
 		from = path_root(&x->a->types,
-				 is_lost((enum reach)p->reach) ? "(lost)" : alike_held, 0);
+				 is_lost(reach_of_sort(sort)) ? "(lost)" : alike_held, 0);
 	*ret = from == PATH_NONE ? from :
 				   path_step(&x->a->types, from, name, name,
 					     graph_kind_name(x->g, node));
@@ -329,25 +455,32 @@ static struct err *type_row(struct alike_pass *x, node_id node, const struct ste
 static struct err *new_step(struct alike_pass *x, node_id node, const struct step *p,
 			    uint32_t *ret)
 {
+	const struct sort *sort = &x->sorts.v[p->sort];
 	struct alike_cell cell = {
-		.row = PATH_NONE, .heap = p->heap, .reach = p->reach,
-		.is_many = !node_type(x->g, node) && p->size > UNTYPED_SMALL,
+		.row = PATH_NONE, .heap = (uint32_t)(sort->where >> 8),
+		.reach = (uint8_t)reach_of_sort(sort),
+		.is_many = !node_type(x->g, node) && size_of_sort(sort) > UNTYPED_SMALL,
 	};
 	struct err *err = path_row(x, node, p, &cell.path);
 
-	if (!err && p->reach != REACH_UNCOLLECTED)
+	if (!err && reach_of_sort(sort) != REACH_UNCOLLECTED)
 		err = type_row(x, node, p, &cell.row);
-	return err ? err : cell_at(x, cell, ret);
+	if (!err)
+		err = set_below(x, p->type_cell, &cell.above);
+	if (!err)
+		err = sample_at(x, &cell, &cell.sample);
+	return err ? err : cell_at(x, &cell, ret);
 }
 
 /* The cell of a row that no node has: where a chain ends. */
 static struct err *end_cell(struct alike_pass *x, node_id node, uint32_t root, uint32_t *ret)
 {
-	struct alike_cell cell = { .row = PATH_NONE, .is_many = true };
+	struct alike_cell cell = { .row = PATH_NONE, .is_many = true,
+				   .sample = ALIKE_NONE };
 	struct err *err = root == UINT32_MAX ? rootless_path(x, node, &cell.path) :
 					       root_path(x, root, &cell.path);
 
-	return err ? err : cell_at(x, cell, ret);
+	return err ? err : cell_at(x, &cell, ret);
 }
 
 /* Of a step whose cells above are known. */
@@ -357,18 +490,16 @@ static inline struct err *take_step(struct alike_pass *x, node_id node, struct s
 	uint32_t *at;
 	struct err *err;
 
-	p->type = graph_type(x->g, node);
-	p->reach = x->f->reach[node];
-	p->heap = heap_of(x, node);
 	if (x->a->cells.v[p->path_cell].is_many)
 		p->way = 0;
-	at = pair_place(&x->a->step_of, (uint64_t)p->path_cell << 32 | p->type_cell, step_key(p));
+	at = pair_place(&x->step_of, (uint64_t)p->path_cell << 32 | p->type_cell,
+			(uint64_t)p->sort << 8 | p->way);
 	if (!at)
 		return &err_nomem;
 	if (!*at) {
 		err = new_step(x, node, p, ret);
 		if (err) {
-			x->a->step_of.n--;
+			x->step_of.n--;
 			return err;
 		}
 		*at = *ret + 1;
@@ -377,26 +508,41 @@ static inline struct err *take_step(struct alike_pass *x, node_id node, struct s
 	return NULL;
 }
 
+static inline void settle(struct alike_place *place, uint32_t cell)
+{
+	*place = (struct alike_place){ cell, place->sort | ALIKE_PLACED };
+}
+
+static inline uint32_t cell_of(const struct alike_pass *x, node_id node)
+{
+	return x->places[node].above;
+}
+
 /* The cell of a node; all above it have theirs. */
-static inline struct err *place(struct alike_pass *x, node_id node, uint64_t size, uint32_t *ret)
+static inline struct err *place(struct alike_pass *x, node_id node)
 {
 	const struct facts *f = x->f;
-	node_id dom = f->idom[node];
-	struct step p = { .size = size,
-			  .type_cell = dom == NODE_NONE ? ALIKE_NONE : x->cell[dom] };
-	uint32_t root;
+	struct alike_place *own = &x->places[node];
+	struct step p = {
+		.sort = own->sort,
+		.type_cell = own->above == NODE_NONE ? ALIKE_NONE : cell_of(x, own->above),
+	};
+	uint32_t root, cell;
 	struct err *err = NULL;
 
 	p.up = above(f, node, &root);
 	if (p.up == NODE_NONE)
 		err = end_cell(x, node, root, &p.path_cell);
 	else
-		p.path_cell = x->cell[p.up];
+		p.path_cell = cell_of(x, p.up);
 	if (err)
 		return err;
 	if (f->way)
 		p.way = f->parent[node] == NODE_NONE ? lost_way(x, p.up, node) : f->way[node];
-	return take_step(x, node, &p, ret);
+	err = take_step(x, node, &p, &cell);
+	if (!err)
+		settle(own, cell);
+	return err;
 }
 
 /* Those above a node that have no cell yet. */
@@ -407,41 +553,27 @@ static struct err *place_above(struct alike_pass *x, node_id node)
 	uint32_t root;
 	struct err *err = NULL;
 
-	for (node_id at = above(x->f, node, &root); at != NODE_NONE && x->cell[at] == ALIKE_NONE;
-	     at = above(x->f, at, &root)) {
+	for (node_id at = above(x->f, node, &root);
+	     at != NODE_NONE && !(x->places[at].sort & ALIKE_PLACED); at = above(x->f, at, &root)) {
 		if (n == x->stack.max)
 			return err_new(ERR_FORMAT, "chains that lead round");
 		stack[n++] = at;
 	}
-	while (n-- && !err) {
-		node_id at = stack[n];
-		uint64_t size = node_type(x->g, at) ? 0 : graph_size_near(x->g, at, &x->near);
-
-		err = place(x, at, size, &x->cell[at]);
-	}
+	while (n-- && !err)
+		err = place(x, stack[n]);
 	return err;
 }
 
-static FETCHES void fetch_walked(const struct alike_pass *x, node_id node)
-{
-	__builtin_prefetch(&x->f->idom[node]);
-	__builtin_prefetch(&x->cell[node], 1);
-	__builtin_prefetch(&x->f->reach[node]);
-	if (x->g->type_narrow)
-		__builtin_prefetch(&x->g->type_narrow[node]);
-}
-
-/* Place `i` of the walk: what is above has its cell there, and mostly is what dominates it. */
+/* Place `i` of the walk: what is above and what dominates it have their cells. */
 static inline struct err *place_walked(struct alike_pass *x, uint64_t i)
 {
 	const struct facts *f = x->f;
-	node_id node = f->order[i].node, dom = f->idom[node];
+	node_id node = f->order[i].node;
+	struct alike_place *own = &x->places[node];
 	uint32_t up = f->order[i].up;
-	struct step p = { .type_cell = ALIKE_NONE };
+	struct step p = { .sort = own->sort, .type_cell = ALIKE_NONE };
 	struct err *err = NULL;
 
-	if (!graph_type(x->g, node))
-		p.size = graph_size_near(x->g, node, &x->near);
 	if (up == NODE_NONE) {
 		p.up = NODE_NONE;
 		err = end_cell(x, node, f->parent[node] & ~PARENT_ROOT, &p.path_cell);
@@ -450,11 +582,11 @@ static inline struct err *place_walked(struct alike_pass *x, uint64_t i)
 		p.path_cell = x->walked[up];
 		p.way = f->way ? f->order_way[i] : 0;
 	}
-	if (!err && dom != NODE_NONE)
-		p.type_cell = dom == p.up ? p.path_cell : x->cell[dom];
+	if (!err && own->above != NODE_NONE)
+		p.type_cell = own->above == p.up ? p.path_cell : cell_of(x, own->above);
 	if (!err)
 		err = take_step(x, node, &p, &x->walked[i]);
-	x->cell[node] = x->walked[i];
+	settle(own, x->walked[i]);
 	return err;
 }
 
@@ -465,13 +597,14 @@ static struct err *place_inner(struct alike_pass *x)
 	struct err *err = NULL;
 
 	for (uint64_t i = 0; i < n && !err; i++) {
-		node_id dom = n - i > AHEAD ? x->f->idom[order[i + AHEAD].node] : NODE_NONE;
+		node_id dom;
 
 		if (n - i > 2 * AHEAD)
-			fetch_walked(x, order[i + 2 * AHEAD].node);
-		if (dom != NODE_NONE && x->f->order[i + AHEAD].up != NODE_NONE &&
+			__builtin_prefetch(&x->places[order[i + 2 * AHEAD].node], 1);
+		dom = n - i > AHEAD ? x->places[order[i + AHEAD].node].above : NODE_NONE;
+		if (dom != NODE_NONE && order[i + AHEAD].up != NODE_NONE &&
 		    dom != order[order[i + AHEAD].up].node)
-			__builtin_prefetch(&x->cell[dom]);
+			__builtin_prefetch(&x->places[dom]);
 		err = place_walked(x, i);
 	}
 	return err;
@@ -479,14 +612,14 @@ static struct err *place_inner(struct alike_pass *x)
 
 static FETCHES void fetch_above(const struct alike_pass *x, node_id node)
 {
-	uint32_t up = x->f->parent[node], dom = x->f->idom[node];
+	uint32_t up = x->f->parent[node], dom = x->places[node].above;
 
-	if (x->cell[node] != ALIKE_NONE)
+	if (x->places[node].sort & ALIKE_PLACED)
 		return;
 	if (!(up & PARENT_ROOT))
-		__builtin_prefetch(&x->cell[up]);
+		__builtin_prefetch(&x->places[up]);
 	if (dom != up && dom != NODE_NONE)
-		__builtin_prefetch(&x->cell[dom]);
+		__builtin_prefetch(&x->places[dom]);
 }
 
 static struct err *place_all(struct alike_pass *x)
@@ -496,21 +629,22 @@ static struct err *place_all(struct alike_pass *x)
 	struct err *err = place_inner(x);
 
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it)) {
-		uint32_t *own = &x->cell[it.id], up, root;
+		struct alike_place *own = &x->places[it.id];
 		struct alike_cell *cell;
+		uint32_t up, root;
 
 		if (it.id + AHEAD < g->n)
 			fetch_above(x, it.id + AHEAD);
-		if (*own == ALIKE_NONE) {
+		if (!(own->sort & ALIKE_PLACED)) {
 			up = above(f, it.id, &root);
-			if (up != NODE_NONE && x->cell[up] == ALIKE_NONE)
+			if (up != NODE_NONE && !(x->places[up].sort & ALIKE_PLACED))
 				err = place_above(x, it.id);
 			if (!err)
-				err = place(x, it.id, it.size, own);
+				err = place(x, it.id);
 			if (err)
 				break;
 		}
-		cell = &x->a->cells.v[*own];
+		cell = &x->a->cells.v[own->above];
 		cell->count++;
 		cell->bytes += it.size;
 		cell->retained += facts_retained_of(f, it.id, it.size);
@@ -518,34 +652,93 @@ static struct err *place_all(struct alike_pass *x)
 	return err;
 }
 
+/* ---- sorts */
+
+static struct err *new_sort(struct alike_pass *x, struct sort sort, uint32_t *ret)
+{
+	uint32_t *place = pair_place(&x->sort_of, sort.what, sort.where);
+
+	if (!place)
+		return &err_nomem;
+	if (!*place) {
+		if (x->sorts.n >= ALIKE_PLACED - 1 || !vec_push(&x->sorts, &sort)) {
+			x->sort_of.n--;
+			return &err_nomem;
+		}
+		*place = (uint32_t)x->sorts.n;
+	}
+	*ret = *place - 1;
+	return NULL;
+}
+
+static inline struct err *sort_at(struct alike_pass *x, struct sort sort, uint32_t *ret)
+{
+	uint64_t hash = (sort.what ^ sort.where << 40) * 0x9e3779b97f4a7c15;
+	uint32_t *near = &x->near_sort[hash >> (64 - SORTS_NEAR_BITS)];
+	const struct sort *last = &x->sorts.v[*near];
+	struct err *err;
+
+	if (*near < x->sorts.n && last->what == sort.what && last->where == sort.where) {
+		*ret = *near;
+		return NULL;
+	}
+	err = new_sort(x, sort, ret);
+	if (!err)
+		*near = *ret;
+	return err;
+}
+
+/* All of a node that decides, side by side. */
+static struct err *sort_all(struct alike_pass *x)
+{
+	const struct graph *g = x->g;
+	struct err *err = NULL;
+	node_id at = 0;
+
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it)) {
+		type_id type = graph_type(g, it.id);
+		struct sort sort = { type ? SORT_TYPED | type : it.size & ~SORT_TYPED,
+				     (uint64_t)heap_of(x, it.id) << 8 | x->f->reach[it.id] };
+
+		for (; at < it.id; at++)
+			x->places[at] = (struct alike_place){ NODE_NONE, ALIKE_PLACED };
+		x->places[at].above = x->f->idom[at];
+		err = sort_at(x, sort, &x->places[at].sort);
+		at++;
+	}
+	for (; at < g->n; at++)
+		x->places[at] = (struct alike_place){ NODE_NONE, ALIKE_PLACED };
+	return err;
+}
+
 struct err *alike_find(struct env *env, const struct subject *s, struct report *r,
 		       struct alike *ret)
 {
 	const struct graph *g = s->graph;
-	struct alike_pass x = {
+	const struct alike_set none = {};
+	_cleanup_(alike_pass_fini) struct alike_pass x = {
 		.a = ret, .s = s, .r = r, .g = g, .f = s->facts,
 		.name = TEXT_INIT, .bare = TEXT_INIT,
+		.near_sort = calloc(1 << SORTS_NEAR_BITS, sizeof(*x.near_sort)),
 	};
-	struct err *err = col_fixed(env, 4, g->n, "paths", &ret->cell_col);
+	struct err *err = col_fixed(env, sizeof(*x.places), g->n, "paths", &ret->places_col);
 
 	ret->paths = (struct path_tree){ .mem = &r->mem, .max = PATH_ROWS };
 	ret->types = (struct path_tree){ .mem = &r->mem, .max = TYPE_ROWS };
 	if (!err)
 		err = col_fixed(env, 4, (uint64_t)g->n_live + 1, "paths", &x.stack);
 	if (!err)
-		err = col_fixed(env, 4, x.f->n_order, "paths", &ret->walked_col);
+		err = col_fixed(env, 4, x.f->n_order, "paths", &x.walked_col);
 	if (!err)
 		err = open_heaps(&x, env);
-	if (!err) {
-		ret->cell = x.cell = ret->cell_col.base;
-		ret->walked = x.walked = ret->walked_col.base;
-		memset(x.cell, 0xff, 4 * (size_t)g->n); /* ALIKE_NONE */
-		err = place_all(&x);
-	}
-	col_close(&x.stack);
-	text_fini(&x.name);
-	text_fini(&x.bare);
-	return err;
+	if (!err && (!x.near_sort || !vec_push(&ret->sets, &none)))
+		err = &err_nomem;
+	if (err)
+		return err;
+	ret->places = x.places = ret->places_col.base;
+	x.walked = x.walked_col.base;
+	err = sort_all(&x);
+	return err ? err : place_all(&x);
 }
 
 void alike_fini(struct alike *a)
@@ -554,10 +747,7 @@ void alike_fini(struct alike *a)
 	path_tree_fini(&a->types);
 	free(a->holders.v);
 	free(a->cells.v);
-	free(a->holder_of.slots);
-	free(a->step_of.slots);
-	free(a->cell_of.slots);
-	col_close(&a->cell_col);
-	col_close(&a->walked_col);
-	col_close(&a->heap_col);
+	free(a->sets.v);
+	arena_fini(&a->mem);
+	col_close(&a->places_col);
 }

@@ -3,8 +3,9 @@
  * and types by holder.
  *
  * Two nodes are alike when they have one row in the tree of paths from the roots, one in the tree
- * of types by holder, one state and one heap.  A node's path is that of its shortest chain by
- * names; a lost one's goes up its dominators.  By type, a node stands below its dominator.
+ * of types by holder, one state, one heap and the same samples among their dominators.  A node's
+ * path is that of its shortest chain by names; a lost one's goes up its dominators.  By type, a
+ * node stands below its dominator.
  */
 #ifndef HEAPFX_ANALYSIS_ALIKE_H
 #define HEAPFX_ANALYSIS_ALIKE_H
@@ -26,9 +27,28 @@ struct alike_cell {
 	uint32_t heap; /* index in report.heaps, + 1; 0: unknown */
 	uint8_t reach; /* enum reach */
 	bool is_many;  /* of no type, and too large to be one thing: its slots have no names */
-	uint64_t count, bytes; /* 0, 0: it stands for a row of a root */
-	uint64_t retained;     /* of each node for itself */
+	uint32_t sample; /* of one path, state and heap; ALIKE_NONE: it stands for a root's row */
+	uint32_t above;	 /* set of the samples of its nodes' dominators */
+	uint64_t count, bytes;
+	uint64_t retained; /* of each node for itself */
 };
+
+/*
+ * Samples: what a sample's nodes retain together is what those do that have no dominator of it.
+ * Sets of samples above a node are few, for dominators stand on its shortest path, too, and paths
+ * are folded.
+ */
+struct alike_set {
+	uint64_t hash; /* of the members in any order */
+	const uint32_t *members;
+	uint32_t n;
+};
+
+struct alike_place {
+	uint32_t above; /* the cell; until it has one, the dominator */
+	uint32_t sort;	/* of alike.c; ALIKE_PLACED: it has one, or is not live */
+};
+#define ALIKE_PLACED (1u << 31)
 
 struct alike {
 	struct path_tree paths; /* from the roots */
@@ -42,12 +62,15 @@ struct alike {
 		struct alike_cell *v;
 		size_t n, cap;
 	} cells;
-	const uint32_t *cell; /* by node; ALIKE_NONE: it is not live */
-	const uint32_t *walked; /* the same by place in facts.order */
-	struct pair_table holder_of; /* by thread, goroutine */
-	struct pair_table step_of;   /* by the cells above, and what leads on */
-	struct pair_table cell_of;   /* by path, row, and state */
-	struct col cell_col, walked_col, heap_col;
+	uint32_t n_samples;
+	struct {
+		struct alike_set *v;
+		size_t n, cap;
+	} sets;		 /* the first is empty */
+	bool sets_ended; /* there are too many: `above` is not to be trusted */
+	const struct alike_place *places; /* by node */
+	struct arena mem;
+	struct col places_col;
 };
 
 /* The name of the row in `types` above all that is not lost. */
@@ -57,6 +80,7 @@ extern const char alike_held[];
 struct err *alike_find(struct env *env, const struct subject *s, struct report *r,
 		       struct alike *ret) MUST_CHECK;
 void alike_fini(struct alike *a); /* safe on a zeroed one */
+bool alike_stands_above(const struct alike *a, const struct alike_cell *cell, uint32_t sample);
 
 /* Up to its first address, which would differ from run to run: "global table+0x40". */
 void alike_drop_addresses(struct text *t);

@@ -55,7 +55,8 @@ static const struct knob {
 	{ "go", PART_BETWEEN, NULL,
 	  "a span goes back when it is empty: copy what lives long, or allocate it first" },
 	{ "go", PART_IDLE, "debug.FreeOSMemory()", "set GOMEMLIMIT, or lower GOGC" },
-	{ "musl", PART_BETWEEN, NULL, "a group goes back when it is empty: allocate by lifetime" },
+	{ "musl", PART_BETWEEN, NULL,
+	  "a group (before 1.2.1: 160 KiB in a row) goes back when empty: allocate by lifetime" },
 };
 
 static const struct knob *knob(const struct rp_heap *h, enum part part)
@@ -343,6 +344,7 @@ static struct err *add_idle(struct report *r, const struct rp_heap *h)
 	struct text t = TEXT_INIT;
 	uint64_t returnable = 0;
 	struct err *err;
+	bool is_told; /* by the advice */
 
 	for (size_t i = 0; i < h->n_idles; i++) {
 		out.count += h->idles[i].count;
@@ -360,8 +362,9 @@ static struct err *add_idle(struct report *r, const struct rp_heap *h)
 	if (!out.title)
 		return &err_nomem;
 	err = advise(r, h, PART_IDLE, returnable, &out);
+	is_told = h->n_idles == 1 && returnable;
 	for (size_t i = 0; i < h->n_idles && !err; i++)
-		err = add_place(r, h, knob(h, PART_IDLE), &h->idles[i], &out);
+		err = add_place(r, h, is_told ? NULL : knob(h, PART_IDLE), &h->idles[i], &out);
 	text_add_bytes(&t, h->returned);
 	if (!err)
 		err = evidence_add(r, &out, "given back before", text_str(&t));
@@ -381,19 +384,37 @@ static bool in_units(const struct subject *s, uint32_t heap)
 	return false;
 }
 
+/* Of allocators whose blocks lie in no units. */
+static const struct run_kind *run_kind(const struct rp_heap *h)
+{
+	static const struct {
+		const char *allocator;
+		struct run_kind kind;
+	} kinds[] = {
+		{ "glibc", { "page", "malloc_trim(0)", 4096 } },
+		/* before 1.2.1: RECLAIM of src/malloc/malloc.c */
+		{ "musl", { "160-KiB run", "free()", 160 << 10 } },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kinds[i].allocator, h->allocator))
+			return &kinds[i].kind;
+	return NULL;
+}
+
 /* Pages are looked at where more stays than the gaps that are told, and whole pages of the rest. */
 static struct err *find_pins(const struct subject *s, struct report *r, uint32_t heap,
 			     uint64_t least, struct pinned *ret)
 {
-	const struct knob *k = knob(&r->heaps.v[heap], PART_BETWEEN);
+	const struct run_kind *kind = run_kind(&r->heaps.v[heap]);
 	const struct rp_where sum = part_total(&r->heaps.v[heap], PART_BETWEEN);
 	struct err *err;
 
 	if (in_units(s, heap))
 		return units_add(s, r, heap, least, ret);
 	err = pins_add(s, r, heap, least, ret);
-	if (!err && k && k->call && less(less(sum.bytes, sum.returnable), ret->bytes) >= least)
-		err = pages_add(s, r, heap, k->call, least, ret);
+	if (!err && kind && less(less(sum.bytes, sum.returnable), ret->bytes) >= least)
+		err = runs_add(s, r, heap, kind, least, ret);
 	return err;
 }
 

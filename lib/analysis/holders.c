@@ -57,7 +57,8 @@ struct holders {
 		struct large *v;
 		size_t n, cap;
 	} large;       /* ascending */
-	uint64_t *set; /* one bit a node: of a run with a row */
+	uint64_t *set;	/* one bit a node: of a run with a row */
+	uint64_t *some; /* one bit a word of that, small enough for near memory: not 0 */
 	size_t n_kept;
 	struct {
 		struct group *v;
@@ -68,15 +69,15 @@ struct holders {
 		struct rp_tree_row *v;
 		size_t n, cap;
 	} rows;
-	struct col set_col;
+	struct col set_col, some_col;
 	struct text name;
-	uint64_t n_live, lost; /* in the tree; bytes of it that nothing reaches */
 };
 
 static void holders_fini(struct holders *x)
 {
 	free(x->large.v);
 	col_close(&x->set_col);
+	col_close(&x->some_col);
 	free(x->groups.v);
 	free(x->group_of.slots);
 	free(x->rows.v);
@@ -138,12 +139,7 @@ static struct err *collect_large(struct holders *x)
 	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
 		uint64_t retained = facts_retained_of(x->f, it.id, it.size);
 
-		if (x->f->reach[it.id] == REACH_UNCOLLECTED)
-			continue;
-		x->n_live++;
-		if (x->f->idom[it.id] == NODE_NONE && is_lost(x, it.id))
-			x->lost += retained;
-		if (retained < floor)
+		if (retained < floor || x->f->reach[it.id] == REACH_UNCOLLECTED)
 			continue;
 		steps.n[size_step(retained)]++;
 		if (!add_large(x, it.id, it.size, retained))
@@ -207,8 +203,15 @@ static void number_rows(struct holders *x)
 		if (v[i].head == i && size_step(v[i].retained) >= least)
 			v[i].row = ROW_FIRST + (uint32_t)x->n_kept++;
 	for (uint32_t i = 0; i < x->large.n; i++)
-		if (v[v[i].head].row != ROW_NONE)
+		if (v[v[i].head].row != ROW_NONE) {
 			bit_set(x->set, v[i].node);
+			bit_set(x->some, v[i].node >> 6);
+		}
+}
+
+static inline bool is_kept(const struct holders *x, node_id node)
+{
+	return bit_get(x->some, node >> 6) && bit_get(x->set, node);
 }
 
 /* Of what holds the node, which is in the set or nothing. */
@@ -249,23 +252,26 @@ static struct err *group_rest(struct holders *x)
 	const struct graph *g = x->g;
 	const node_id *idom = x->f->idom;
 	node_id last = NODE_NONE;
-	uint64_t near = 0, size;
-	uint32_t row = ROW_TOP;
+	uint64_t near = 0, size, sort, last_sort = 0;
+	uint32_t row = ROW_TOP, last_row = ROW_TOP;
+	struct group *group = NULL; /* of last_row and last_sort: mostly there are many */
 
 	for (node_id i = 0; i < g->n; i++) {
 		node_id up = idom[i];
-		struct group *group;
 
-		if ((up != NODE_NONE && !bit_get(x->set, up)) || bit_get(x->set, i) ||
-		    !is_in_tree(x, i))
+		if ((up != NODE_NONE && !is_kept(x, up)) || is_kept(x, i) || !is_in_tree(x, i))
 			continue;
 		if (up == NODE_NONE || up != last)
 			row = parent_row(x, i);
 		last = up;
 		size = graph_size_near(g, i, &near);
-		group = group_at(x, row, sort_of(g, i, size), i);
+		sort = sort_of(g, i, size);
+		if (!group || row != last_row || sort != last_sort)
+			group = group_at(x, row, sort, i);
 		if (!group)
 			return &err_nomem;
+		last_row = row;
+		last_sort = sort;
 		group->count++;
 		group->total += facts_retained_of(x->f, i, size);
 	}
@@ -300,18 +306,20 @@ static struct err *add_row(struct holders *x, struct rp_tree_row row)
 static struct err *add_rows(struct holders *x)
 {
 	const struct facts *f = x->f;
+	const struct total *totals = f->reach_total;
 	struct err *err;
 
 	/* as many as rows are numbered before the first node's; an empty one goes again */
 	err = add_row(x, (struct rp_tree_row){ .parent = ROW_TOP,
 					       .name = "(uncollected)",
-					       .count = f->reach_total[REACH_UNCOLLECTED].count,
-					       .total = f->reach_total[REACH_UNCOLLECTED].bytes });
+					       .count = totals[REACH_UNCOLLECTED].count,
+					       .total = totals[REACH_UNCOLLECTED].bytes });
 	if (!err)
 		err = add_row(x, (struct rp_tree_row){ .parent = ROW_TOP,
 						       .name = "(lost)",
 						       .count = f->n_lost,
-						       .total = x->lost });
+						       .total = totals[REACH_DEFINITE].bytes +
+								totals[REACH_INDIRECT].bytes });
 	for (size_t i = 0; i < x->large.n && !err; i++) {
 		const struct large *l = &x->large.v[i];
 
@@ -345,9 +353,13 @@ static struct err *largest_nodes(struct holders *x)
 	struct err *err =
 		col_fixed(x->env, 8, bits_words(x->g->n) + 1, "dominator tree", &x->set_col);
 
+	if (!err)
+		err = col_fixed(x->env, 8, bits_words(bits_words(x->g->n)) + 1, "dominator tree",
+				&x->some_col);
 	if (err)
 		return err;
 	x->set = x->set_col.base;
+	x->some = x->some_col.base;
 	err = collect_large(x);
 	if (err)
 		return err;
@@ -360,7 +372,8 @@ static struct err *largest_nodes(struct holders *x)
 		qsort(x->groups.v, x->groups.n, sizeof(*x->groups.v), largest_group);
 	err = add_rows(x);
 	return err ? err :
-		     tree_settle(x->r, x->rows.v, x->rows.n, x->n_kept, x->n_live,
+		     tree_settle(x->r, x->rows.v, x->rows.n, x->n_kept,
+				 x->g->n_live - x->f->reach_total[REACH_UNCOLLECTED].count,
 				 &x->r->dominators);
 }
 

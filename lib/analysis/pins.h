@@ -24,8 +24,15 @@ struct err *pins_add(const struct subject *s, struct report *r, uint32_t heap, u
 struct err *units_add(const struct subject *s, struct report *r, uint32_t heap, uint64_t least,
 		      struct pinned *ret) MUST_CHECK;
 
-/* The same for sparse pages beside the gaps of pins_add(), where `call` gives back whole pages. */
-struct err *pages_add(const struct subject *s, struct report *r, uint32_t heap, const char *call,
-		      uint64_t least, struct pinned *ret) MUST_CHECK;
+/* What an allocator without units gives back when all of it is free. */
+struct run_kind {
+	const char *name; /* "page" */
+	const char *by;	  /* what does it: "malloc_trim(0)" */
+	uint64_t bytes;
+};
+
+/* The same for sparse runs beside the gaps of pins_add(). */
+struct err *runs_add(const struct subject *s, struct report *r, uint32_t heap,
+		     const struct run_kind *kind, uint64_t least, struct pinned *ret) MUST_CHECK;
 
 #endif

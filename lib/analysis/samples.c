@@ -16,13 +16,7 @@
 #include "base/vec.h"
 #include "base/version.h"
 
-enum {
-	SAMPLES_MAX = 20000,   /* in the report */
-	AHEAD = 24,	       /* how far random accesses are prefetched */
-	SET_EMPTY = 1,
-	SETS_MAX = 1 << 15,    /* of samples above a node: past that the tree is walked */
-	SET_MEMBERS_MAX = 1 << 22,
-};
+enum { SAMPLES_MAX = 20000 }; /* in the report */
 
 enum { V_OBJECTS, V_BYTES, V_RETAINED, V_FREE };
 
@@ -42,18 +36,15 @@ struct sampling {
 	const struct graph *g;
 	const struct facts *f;
 	struct alike *a;
-	uint32_t *sum, *kept; /* by cell; `kept` once it is known */
-	struct { struct sum *v; size_t n, cap; } sums;
-	struct pair_table sum_of; /* by path, (reach, heap) */
+	struct { struct sum *v; size_t n, cap; } sums; /* first those of alike's samples */
+	struct pair_table free_of; /* sums of free memory, by path and heap */
 	struct text name;
 };
 
 static void sampling_fini(struct sampling *x)
 {
-	free(x->sum);
-	free(x->kept);
 	free(x->sums.v);
-	free(x->sum_of.slots);
+	free(x->free_of.slots);
 	text_fini(&x->name);
 }
 
@@ -75,27 +66,6 @@ static const char *rule_of_reach(enum reach reach)
 	}
 }
 
-static struct err *sum_at(struct sampling *x, uint32_t path, enum reach reach, uint32_t heap,
-			  uint32_t *ret)
-{
-	uint32_t *place = pair_place(&x->sum_of, path, (uint64_t)heap << 8 | reach);
-	struct sum sum = {
-		.path = path, .reach = (uint8_t)reach, .heap = heap, .rule = rule_of_reach(reach)
-	};
-
-	if (!place)
-		return &err_nomem;
-	if (!*place) {
-		if (!vec_push(&x->sums, &sum)) {
-			x->sum_of.n--;
-			return &err_nomem;
-		}
-		*place = (uint32_t)x->sums.n;
-	}
-	*ret = *place - 1;
-	return NULL;
-}
-
 /* Extents ascend, and so do nodes. */
 static uint32_t heap_at(const struct sampling *x, uint64_t start, size_t *extent)
 {
@@ -111,20 +81,24 @@ static uint32_t heap_at(const struct sampling *x, uint64_t start, size_t *extent
 
 static struct err *sum_live(struct sampling *x)
 {
-	x->sum = calloc(x->a->cells.n + 1, sizeof(*x->sum));
-	if (!x->sum)
-		return &err_nomem;
+	const struct sum none = {};
+
+	for (uint32_t i = 0; i < x->a->n_samples; i++)
+		if (!vec_push(&x->sums, &none))
+			return &err_nomem;
 	for (size_t i = 0; i < x->a->cells.n; i++) {
 		const struct alike_cell *cell = &x->a->cells.v[i];
-		struct err *err;
+		struct sum *sum;
 
-		if (!cell->count)
+		if (cell->sample == ALIKE_NONE)
 			continue;
-		err = sum_at(x, cell->path, (enum reach)cell->reach, cell->heap, &x->sum[i]);
-		if (err)
-			return err;
-		x->sums.v[x->sum[i]].values[V_OBJECTS] += (int64_t)cell->count;
-		x->sums.v[x->sum[i]].values[V_BYTES] += (int64_t)cell->bytes;
+		sum = &x->sums.v[cell->sample];
+		sum->path = cell->path;
+		sum->reach = cell->reach;
+		sum->heap = cell->heap;
+		sum->rule = rule_of_reach((enum reach)cell->reach);
+		sum->values[V_OBJECTS] += (int64_t)cell->count;
+		sum->values[V_BYTES] += (int64_t)cell->bytes;
 	}
 	return NULL;
 }
@@ -143,15 +117,34 @@ static struct err *free_path(struct sampling *x, const char *where, const char *
 	return *ret == PATH_NONE ? &err_nomem : NULL;
 }
 
+static struct err *free_sum_at(struct sampling *x, uint32_t path, uint32_t heap, size_t *ret)
+{
+	uint32_t *place = pair_place(&x->free_of, path, heap);
+	struct sum sum = { .path = path, .reach = REACH_DEAD, .heap = heap };
+
+	if (!place)
+		return &err_nomem;
+	if (!*place) {
+		if (!vec_push(&x->sums, &sum)) {
+			x->free_of.n--;
+			return &err_nomem;
+		}
+		*place = (uint32_t)x->sums.n;
+	}
+	*ret = *place - 1;
+	return NULL;
+}
+
 static struct err *sum_free_node(struct sampling *x, node_id node, const char *where,
 				 size_t *extent)
 {
-	uint32_t heap = heap_at(x, graph_start(x->g, node), extent), path, no;
+	uint32_t heap = heap_at(x, graph_start(x->g, node), extent), path;
+	size_t no;
 	const char *name = *extent < x->s->n_extents ? x->s->extents[*extent].name : NULL;
 	struct err *err = free_path(x, where, name, &path);
 
 	if (!err)
-		err = sum_at(x, path, REACH_DEAD, heap, &no);
+		err = free_sum_at(x, path, heap, &no);
 	if (err)
 		return err;
 	x->sums.v[no].values[V_FREE] += (int64_t)graph_size(x->g, node);
@@ -222,12 +215,31 @@ static struct err *keep_largest(struct sampling *x, size_t *ret)
 
 /* ---- retained ---- */
 
-/* By cell: whether its nodes may be held by others of their sample. */
-enum again {
-	AGAIN_NEVER,   /* each retains for itself */
-	AGAIN_AT_ONCE, /* by the dominator at once above, as in a list, or by none */
-	AGAIN_LATER,   /* with others between */
-};
+/* Whether what dominates nodes of a cell is in "(other)", too. */
+static bool is_below_other(const struct sampling *x, const struct alike_cell *cell)
+{
+	const struct alike_set *set = &x->a->sets.v[cell->above];
+
+	for (uint32_t i = 0; i < set->n; i++)
+		if (!x->sums.v[set->members[i]].kept)
+			return true;
+	return false;
+}
+
+/* What a dominator of its sample retains brings nothing. */
+static void retain_by_cells(const struct sampling *x, struct rp_sample *out)
+{
+	for (size_t i = 0; i < x->a->cells.n; i++) {
+		const struct alike_cell *cell = &x->a->cells.v[i];
+		uint32_t kept = cell->sample == ALIKE_NONE ? 0 : x->sums.v[cell->sample].kept;
+
+		if (kept ? !alike_stands_above(x->a, cell, cell->sample) :
+			   !is_below_other(x, cell))
+			out[kept].values[V_RETAINED] += (int64_t)cell->retained;
+	}
+}
+
+/* ---- retained, where there are more sets of samples above than alike_find() tells apart */
 
 struct tree_links {
 	node_id *first, *next; /* children by dominator, ascending */
@@ -243,275 +255,14 @@ static void tree_links_close(struct tree_links *t)
 	col_close(&t->open_col);
 }
 
-static struct err *find_kept(struct sampling *x)
+static uint32_t kept_at(const struct sampling *x, node_id node)
 {
-	x->kept = calloc(x->a->cells.n + 1, sizeof(*x->kept));
-	for (size_t i = 0; x->kept && i < x->a->cells.n; i++)
-		x->kept[i] = x->sums.v[x->sum[i]].kept;
-	return x->kept ? NULL : &err_nomem;
-}
-
-static const struct sum *sum_of(const struct sampling *x, node_id node)
-{
-	return &x->sums.v[x->sum[x->a->cell[node]]];
-}
-
-/*
- * Below it in the dominator tree there may be more of its sample, with others between: else each of
- * its nodes has a row of its own on the way to any that it holds.
- */
-static bool may_come_again(const struct sampling *x, const struct sum *sum)
-{
-	return !sum->kept || x->a->paths.rows.v[sum->path].in_loop;
-}
-
-/*
- * Which samples stand above a node, where its own may stand among them: only a row of a loop has
- * more of its own above it and another between.  Such sets are few, so a node has the number of its
- * own; it is that of its dominator exactly when the sample stood there already.
- */
-struct above {
-	const struct sampling *x;
-	struct {
-		struct above_set {
-			uint64_t hash;
-			const uint32_t *members; /* `kept` of sums */
-			uint32_t n;
-		} *v;
-		size_t n, cap;
-	} sets;			  /* 0 stands for unknown, 1 is empty */
-	struct pair_table set_of; /* by hash of the members in any order, size */
-	struct pair_table next;	  /* by set, kept */
-	struct arena mem;
-	uint64_t n_members;
-	uint16_t *set; /* by node */
-	struct col set_col, stack;
-};
-
-static void above_fini(struct above *a)
-{
-	free(a->sets.v);
-	free(a->set_of.slots);
-	free(a->next.slots);
-	arena_fini(&a->mem);
-	col_close(&a->set_col);
-	col_close(&a->stack);
-}
-
-static bool set_has(const struct above_set *set, uint32_t kept)
-{
-	for (uint32_t i = 0; i < set->n; i++)
-		if (set->members[i] == kept)
-			return true;
-	return false;
-}
-
-static uint64_t member_hash(uint32_t kept)
-{
-	uint64_t h = (kept + 1ull) * 0x9e3779b97f4a7c15;
-
-	return (h ^ h >> 29) * 0xc2b2ae3d27d4eb4f;
-}
-
-/* The set of `n` members and one more; 0: too many, or no memory. */
-static uint16_t set_with(struct above *a, const uint32_t *members, uint32_t n, uint32_t kept)
-{
-	struct above_set set = { .n = n + 1 };
-	uint32_t *v, *place;
-
-	if (a->sets.n >= SETS_MAX || a->n_members + set.n > SET_MEMBERS_MAX)
-		return 0;
-	v = arena_alloc(&a->mem, set.n * sizeof(*v));
-	if (!v)
-		return 0;
-	for (uint32_t i = 0; i <= n; i++) {
-		v[i] = i < n ? members[i] : kept;
-		set.hash += member_hash(v[i]);
-	}
-	set.members = v;
-	a->n_members += set.n;
-	place = pair_place(&a->set_of, set.hash, set.n);
-	if (!place)
-		return 0;
-	if (!*place && !vec_push(&a->sets, &set)) {
-		a->set_of.n--;
-		return 0;
-	}
-	if (!*place)
-		*place = (uint32_t)a->sets.n;
-	return (uint16_t)(*place - 1);
-}
-
-/* Below a dominator with set `from`: 0 when there are too many. */
-static uint16_t set_below(struct above *a, uint16_t from, const struct sum *own)
-{
-	uint32_t *place = pair_place(&a->next, from, own->kept);
-	const struct above_set *set = &a->sets.v[from];
-	const uint32_t other = 0;
-	uint16_t to;
-
-	if (!place)
-		return 0;
-	if (*place)
-		return (uint16_t)(*place - 1);
-	if (may_come_again(a->x, own))
-		to = set_has(set, own->kept) ? from : set_with(a, set->members, set->n, own->kept);
-	else /* what lies between loops ends them; "(other)" is one sample all over */
-		to = set_with(a, &other, set_has(set, 0), own->kept);
-	if (to)
-		*place = to + 1u;
-	else
-		a->next.n--;
-	return to;
-}
-
-/*
- * The set of a node whose sample may come again; its dominator has its own by then, if it needs
- * one: what lies between loops ends them.
- */
-static uint16_t set_at(struct above *a, const uint8_t *again, node_id node)
-{
-	node_id up = a->x->f->idom[node];
-	const uint32_t *cell = a->x->a->cell;
-	const struct sum *own = sum_of(a->x, node);
-
-	if (up == NODE_NONE || again[cell[up]] < AGAIN_LATER)
-		return set_below(a, SET_EMPTY, own);
-	if (a->x->kept[cell[up]] == own->kept)
-		return a->set[up];
-	return a->set[up] ? set_below(a, a->set[up], own) : 0;
-}
-
-/* The same of a node and all of its dominators that have none yet. */
-static bool find_set(struct above *a, const uint8_t *again, node_id node)
-{
-	node_id *stack = a->stack.base, at = node;
-	const uint32_t *cell = a->x->a->cell;
-	uint64_t n = 0;
-
-	for (; at != NODE_NONE && again[cell[at]] == AGAIN_LATER && !a->set[at] && n < a->stack.max;
-	     at = a->x->f->idom[at])
-		stack[n++] = at;
-	while (n--) {
-		a->set[stack[n]] = set_at(a, again, stack[n]);
-		if (!a->set[stack[n]])
-			return false;
-	}
-	return true;
-}
-
-static struct err *open_above(struct sampling *x, struct above *a)
-{
-	const struct above_set none = {};
-	uint64_t deepest = (uint64_t)x->g->n_live + 1;
-	struct err *err = col_fixed(x->env, 2, x->g->n, "retained by path", &a->set_col);
-
-	if (!err)
-		err = col_fixed(x->env, 4, deepest, "retained by path", &a->stack);
-	if (!err && (!vec_push(&a->sets, &none) || !vec_push(&a->sets, &none)))
-		err = &err_nomem;
-	a->x = x;
-	a->set = a->set_col.base;
-	return err;
-}
-
-static uint8_t *retain_single(const struct sampling *x, struct rp_sample *out, bool has_other,
-			      unsigned *ret_most)
-{
-	uint8_t *again = calloc(x->a->cells.n + 1, 1);
-
-	*ret_most = AGAIN_NEVER;
-	for (size_t i = 0; again && i < x->a->cells.n; i++) {
-		const struct alike_cell *cell = &x->a->cells.v[i];
-		const struct sum *sum = &x->sums.v[x->sum[i]];
-
-		if (!cell->count)
-			continue;
-		if (has_other || may_come_again(x, sum))
-			again[i] = AGAIN_LATER;
-		else if (x->a->paths.rows.v[sum->path].repeats)
-			again[i] = AGAIN_AT_ONCE;
-		else
-			out[sum->kept].values[V_RETAINED] += (int64_t)cell->retained;
-		if (again[i] > *ret_most)
-			*ret_most = again[i];
-	}
-	return again;
-}
-
-/* Sets of nodes with edges; others hold nothing. False: there are too many. */
-static bool find_sets(struct above *a, const uint8_t *again)
-{
-	const struct facts *f = a->x->f;
-	const struct graph *g = a->x->g;
-	const uint32_t *walked = a->x->a->walked;
-
-	for (uint64_t i = 0; i < f->n_order; i++) {
-		node_id node = f->order[i].node;
-		uint64_t ahead = i + AHEAD;
-
-		if (ahead < f->n_order && again[walked[ahead]] == AGAIN_LATER) {
-			__builtin_prefetch(&f->idom[f->order[ahead].node]);
-			__builtin_prefetch(&a->set[f->order[ahead].node], 1);
-		}
-		if (again[walked[i]] < AGAIN_LATER)
-			continue;
-		a->set[node] = set_at(a, again, node);
-		if (!a->set[node])
-			return false;
-	}
-	for (node_id i = 0; i < g->n; i++) /* what no root reaches */
-		if (f->parent[i] == NODE_NONE && graph_is_live(g, i) && !find_set(a, again, i))
-			return false;
-	return true;
-}
-
-/* Whether none of the dominators of a node is of its sample. */
-static inline bool is_first(const struct above *a, const uint8_t *again, node_id node)
-{
-	const uint32_t *cell = a->x->a->cell, *kept = a->x->kept;
-	node_id up = a->x->f->idom[node];
-
-	if (up == NODE_NONE)
-		return true;
-	if (kept[cell[up]] == kept[cell[node]])
-		return false;
-	return again[cell[node]] < AGAIN_LATER || again[cell[up]] < AGAIN_LATER ||
-	       !set_has(&a->sets.v[a->set[up]], kept[cell[node]]);
-}
-
-/* What a dominator of its sample retains brings nothing. *ret false: there are too many sets. */
-static struct err *retain_by_sets(struct sampling *x, struct rp_sample *out, bool has_other,
-				  bool *ret)
-{
-	_cleanup_(above_fini) struct above a = { .x = x };
-	const uint32_t *cell = x->a->cell;
-	unsigned most;
-	_free_ uint8_t *again = retain_single(x, out, has_other, &most);
-	struct err *err = again ? NULL : &err_nomem;
-
-	*ret = true;
-	if (!err && most == AGAIN_LATER)
-		err = open_above(x, &a);
-	if (err || most == AGAIN_NEVER)
-		return err;
-	*ret = most < AGAIN_LATER || find_sets(&a, again);
-	for (struct graph_iter it = graph_iter(x->g, 0); *ret && it.id < x->g->n; graph_next(&it)) {
-		node_id ahead = it.id + AHEAD;
-
-		if (ahead < x->g->n && cell[ahead] != ALIKE_NONE && again[cell[ahead]] &&
-		    x->f->idom[ahead] != NODE_NONE)
-			__builtin_prefetch(&cell[x->f->idom[ahead]]);
-		if (again[cell[it.id]] && is_first(&a, again, it.id))
-			out[x->kept[cell[it.id]]].values[V_RETAINED] +=
-				(int64_t)facts_retained_of(x->f, it.id, it.size);
-	}
-	return NULL;
+	return x->sums.v[x->a->cells.v[x->a->places[node].above].sample].kept;
 }
 
 static void enter(struct sampling *x, struct tree_links *t, node_id node)
 {
-	uint32_t kept = x->kept[x->a->cell[node]];
+	uint32_t kept = kept_at(x, node);
 
 	if (!t->open[kept]++)
 		t->out[kept].values[V_RETAINED] += (int64_t)facts_retained(x->f, node);
@@ -519,7 +270,7 @@ static void enter(struct sampling *x, struct tree_links *t, node_id node)
 
 static void leave(struct sampling *x, struct tree_links *t, node_id node)
 {
-	t->open[x->kept[x->a->cell[node]]]--;
+	t->open[kept_at(x, node)]--;
 }
 
 /* Down and up the dominator tree below one of its tops. */
@@ -561,8 +312,6 @@ static struct err *retain_by_walking(struct sampling *x, struct rp_sample *out, 
 	t.first = t.first_col.base;
 	t.next = t.next_col.base;
 	t.open = t.open_col.base;
-	for (size_t i = 0; i <= n; i++)
-		out[i].values[V_RETAINED] = 0;
 	memset(t.first, 0xff, 4 * (size_t)g->n);
 	memset(t.next, 0xff, 4 * (size_t)g->n);
 	for (node_id i = g->n; i--;) {
@@ -729,7 +478,6 @@ static struct err *make_profile(struct sampling *x)
 {
 	struct rp_sample *out;
 	size_t n_kept;
-	bool all;
 	struct err *err = sum_live(x);
 
 	if (!err)
@@ -742,12 +490,10 @@ static struct err *make_profile(struct sampling *x)
 	if (!out)
 		return &err_nomem;
 	err = fill_samples(x, out);
-	if (!err)
-		err = find_kept(x);
-	if (!err)
-		err = retain_by_sets(x, out, n_kept < x->sums.n, &all);
-	if (!err && !all)
+	if (!err && x->a->sets_ended)
 		err = retain_by_walking(x, out, n_kept);
+	else if (!err)
+		retain_by_cells(x, out);
 	return err ? err : finish(x, out, n_kept);
 }
 

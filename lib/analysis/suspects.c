@@ -25,6 +25,7 @@ enum {
 	POINTS_MAX = 64,	  /* fewer than fit in a byte */
 	TOLD = 8, /* kinds of slack in what a point owns */
 	HOLDER_WIDTH = 28, /* of a title: what fits beside a type */
+	COMMON_STEPS = 8,
 	HEADER_STEPS = 2, /* from the slots of a map to its header */
 	AHEAD = 24, /* nodes whose owners are being fetched while one is worked on */
 };
@@ -50,6 +51,7 @@ struct told {
 struct point {
 	node_id node;		       /* NODE_NONE: the roots themselves hold it */
 	uint32_t first_root, end_root; /* of those */
+	node_id above;		       /* `node`; of several merged, what dominates all */
 	uint64_t bytes, count;	       /* of all it owns */
 	struct size_class *sizes;
 	uint32_t n_sizes;
@@ -400,7 +402,8 @@ static uint64_t tops_of(const struct search *x, uint32_t first, uint32_t end)
 static struct err *add_holder(struct search *x, uint32_t first, uint32_t end)
 {
 	uint64_t bytes = x->sum[end] - x->sum[first], tops = tops_of(x, first, end);
-	struct point p = { .node = NODE_NONE, .first_root = first, .end_root = end };
+	struct point p = { .node = NODE_NONE, .above = NODE_NONE,
+			   .first_root = first, .end_root = end };
 
 	if (bytes - tops < x->threshold || x->points.n == POINTS_MAX)
 		return NULL;
@@ -521,7 +524,7 @@ static struct err *visit_children(struct search *x, struct shape shape, node_id 
 
 static struct err *visit_structure(struct search *x, node_id node)
 {
-	struct point p = { .node = node };
+	struct point p = { .node = node, .above = node };
 	struct shape shape = shape_of(x, node);
 	uint64_t own = facts_retained(x->f, node);
 	struct err *err = visit_children(x, shape, node, &own);
@@ -801,7 +804,7 @@ static bool is_owned(const void *ctx, node_id node)
 static struct err *find_ways(struct search *x, struct only_way *ways)
 {
 	for (size_t i = 0; i < x->points.n; i++)
-		ways[i] = (struct only_way){ .owner = x->points.v[i].node,
+		ways[i] = (struct only_way){ .owner = x->points.v[i].above,
 					     .bytes = x->points.v[i].bytes };
 	return only_ways_find(x->env, x->s, ways, (unsigned)x->points.n);
 }
@@ -848,6 +851,64 @@ static struct err *add_suspect(struct search *x, struct report *r, struct point 
 	return vec_push(&r->suspects, &out) ? NULL : &err_nomem;
 }
 
+/* What dominates both, a few steps above them; NODE_NONE: nothing so near. */
+static node_id common_above(const struct facts *f, node_id a, node_id b)
+{
+	for (unsigned i = 0; i < COMMON_STEPS && a != NODE_NONE; i++, a = f->idom[a]) {
+		node_id at = b;
+
+		for (unsigned k = 0; k < COMMON_STEPS && at != NODE_NONE; k++, at = f->idom[at])
+			if (at == a)
+				return a;
+	}
+	return NODE_NONE;
+}
+
+/* How deep in a list or tree it ends is no part of what it is. */
+static void drop_repeats(struct rp_chain *c)
+{
+	while (c->n_hops > 1 && c->hops[c->n_hops - 1].type && c->hops[c->n_hops - 2].type &&
+	       !strcmp(c->hops[c->n_hops - 1].type, c->hops[c->n_hops - 2].type))
+		c->n_hops--;
+}
+
+/*
+ * Structures that one slot of a root leads to by the same names are parts of one thing: the tables
+ * of a map, branches of a tree whose nodes point up, too.  They are told as one.
+ */
+static struct err *merge_points(struct search *x, struct report *r)
+{
+	struct {
+		uint64_t names;
+		uint64_t root;
+	} way[POINTS_MAX] = {};
+
+	for (size_t i = 0; i < x->points.n; i++) {
+		struct point *p = &x->points.v[i];
+		struct rp_suspect like = { .rule = "", .has_chain = true };
+		size_t to = 0;
+		struct err *err;
+
+		if (p->node == NODE_NONE)
+			continue;
+		like.type = node_type(x->g, p->node);
+		err = chain_to(x->s, r, p->node, &like.chain);
+		if (err)
+			return err;
+		drop_repeats(&like.chain);
+		way[i].names = suspect_fingerprint(&like);
+		way[i].root = like.chain.root.address;
+		while (to < i && (x->points.v[to].node == NODE_NONE ||
+				  way[to].names != way[i].names || way[to].root != way[i].root))
+			to++;
+		if (to == i || !way[i].root)
+			continue;
+		x->owner[p->node] = (uint8_t)(to + 1);
+		x->points.v[to].above = common_above(x->f, x->points.v[to].above, p->node);
+	}
+	return NULL;
+}
+
 static struct err *find_points(struct search *x)
 {
 	struct err *err = mark_big(x);
@@ -879,6 +940,8 @@ static struct err *suspects_run(struct env *env, const struct subject *s, struct
 	if (s->graph->live_bytes < x.threshold)
 		return NULL;
 	err = find_points(&x);
+	if (!err)
+		err = merge_points(&x, r);
 	if (!err && x.points.n)
 		err = count_sizes(&x);
 	if (!err && x.points.n)

@@ -1,6 +1,6 @@
 /*
  * analysis/units.c - blocks left nearly alone in the slabs, spans or groups of their allocator, or
- * in pages where it has none.
+ * in pages, or runs of pages, where it has none.
  *
  * Such a unit goes back when nothing in it is used, and not before.  Those whose used bytes keep
  * RATIO times as many free ones are counted by what is left in them, one crowd for each type, or
@@ -18,7 +18,6 @@
 
 enum {
 	RATIO = 16,   /* as in pins.c */
-	PAGE = 4096,  /* glibc's malloc_trim() gives back whole ones */
 	CROWDS = 256, /* kinds of blocks told apart; the rest is one crowd more */
 	CROWDS_SHOWN = 4,
 	OTHERS_SHOWN = 3,
@@ -39,6 +38,7 @@ struct crowds {
 	const struct subject *s;
 	const char *name; /* "slab" */
 	const char *advice;
+	uint64_t run; /* bytes, where there are no such units */
 	struct crowd v[CROWDS + 1];
 	unsigned n;
 };
@@ -172,21 +172,21 @@ static void walk_extent(struct crowds *x, const struct extent *e)
 	close_unit(x, &u);
 }
 
-static struct unit page_at(uint64_t key, uint64_t low)
+static struct unit run_at(const struct crowds *x, uint64_t key, uint64_t low)
 {
-	uint64_t start = align_down(key, PAGE);
+	uint64_t start = key - key % x->run;
 
 	return (struct unit){ .start = start,
-			      .end = start + PAGE,
+			      .end = start + x->run,
 			      .low = low > start ? low : start,
-			      .high = start + PAGE };
+			      .high = start + x->run };
 }
 
 /*
- * The same by pages.  A block may lie in several: those that it fills are none, and it counts once.
- * Free memory that could be a gap of pins.c is left out.
+ * The same by runs of pages.  A block may lie in several: those that it fills are none, and it
+ * counts once.  Free memory that could be a gap of pins.c is left out.
  */
-static void walk_pages(struct crowds *x, const struct extent *e)
+static void walk_runs(struct crowds *x, const struct extent *e)
 {
 	const struct graph *g = x->s->graph;
 	node_id first = graph_node_at(g, e->start), last = graph_node_at(g, e->end - 1);
@@ -203,12 +203,12 @@ static void walk_pages(struct crowds *x, const struct extent *e)
 			if (low == it.key && at < u.end)
 				u.high = at;
 			close_unit(x, &u);
-			u = page_at(it.key, low);
+			u = run_at(x, it.key, low);
 		}
 		if (end > u.end) {
 			add_node(&u, g, &it, u.end - it.key, true);
 			counted = close_unit(x, &u);
-			u = page_at(end - 1, 0);
+			u = run_at(x, end - 1, 0);
 			add_node(&u, g, &it, end - u.start, !counted);
 		} else {
 			add_node(&u, g, &it, it.size, true);
@@ -379,21 +379,23 @@ struct err *units_add(const struct subject *s, struct report *r, uint32_t heap, 
 	return tell(x, r, least, ret);
 }
 
-struct err *pages_add(const struct subject *s, struct report *r, uint32_t heap, const char *call,
-		      uint64_t least, struct pinned *ret)
+struct err *runs_add(const struct subject *s, struct report *r, uint32_t heap,
+		     const struct run_kind *kind, uint64_t least, struct pinned *ret)
 {
 	_free_ struct crowds *x = calloc(1, sizeof(*x));
 
 	if (!x)
 		return &err_nomem;
 	x->s = s;
-	x->name = "page";
+	x->name = kind->name;
+	x->run = kind->bytes;
 	x->advice = arena_printf(&r->mem, "allocate what lives long together, or before the burst; "
-					  "%s then gives these pages back", call);
+					  "%s then gives these %ss back",
+				 kind->by, kind->name);
 	if (!x->advice)
 		return &err_nomem;
 	for (size_t i = 0; i < s->n_extents; i++)
 		if (s->extents[i].heap == heap)
-			walk_pages(x, &s->extents[i]);
+			walk_runs(x, &s->extents[i]);
 	return tell(x, r, least, ret);
 }

@@ -369,3 +369,40 @@ const struct diff_row **diff_changes(const struct diff *d, enum diff_section sec
 	*ret_n = n;
 	return rows;
 }
+
+/* The type and the suspect that grew most: what changed, and who holds it. */
+static const struct diff_row *most(const struct diff *d, enum diff_section section)
+{
+	size_t first, end;
+
+	diff_rows(d, section, &first, &end);
+	return first < end && d->rows.v[first].grown > 0 ? &d->rows.v[first] : NULL;
+}
+
+void diff_verdict(const struct diff *d, struct text *ret)
+{
+	const struct diff_row *type = most(d, DIFF_TYPES), *suspect = most(d, DIFF_SUSPECTS);
+	int64_t grown = (int64_t)(d->inputs[d->n - 1].memory - d->inputs[0].memory);
+
+	text_add(ret, grown < 0 ? "memory shrank by " :
+		      grown	? "memory grew by " :
+				  "memory is the same");
+	if (grown)
+		text_add_bytes(ret, grown < 0 ? 0 - (uint64_t)grown : (uint64_t)grown);
+	if (d->hours > 0 && grown > 0) {
+		text_add(ret, " (");
+		text_add_bytes(ret, (uint64_t)((double)grown / d->hours));
+		text_printf(ret, " an hour, %s)", diff_clock_words(d));
+	}
+	if (type) {
+		text_add(ret, "; most of it is ");
+		text_add_escaped(ret, type->label, strlen(type->label));
+		text_add(ret, ", +");
+		text_add_bytes(ret, (uint64_t)type->grown);
+	}
+	if (suspect) {
+		text_add(ret, suspect->at[0].is_there ? "; what grew most: " : "; new: ");
+		text_add_escaped(ret, suspect->label, strlen(suspect->label));
+	}
+	text_add(ret, ".");
+}

@@ -84,6 +84,8 @@ void diff_rows(const struct diff *d, enum diff_section section, size_t *ret_firs
  * The caller frees it.
  */
 const struct diff_row **diff_changes(const struct diff *d, enum diff_section section, size_t *ret_n);
+/* In one sentence, names escaped for a terminal: how much, of what type most, who holds it. */
+void diff_verdict(const struct diff *d, struct text *ret);
 struct err *diff_write_text(const struct diff *d, unsigned top, FILE *out) MUST_CHECK;
 struct err *diff_write_json(const struct diff *d, FILE *out) MUST_CHECK;
 struct err *diff_write_html(const struct diff *d, unsigned top, FILE *out) MUST_CHECK;

@@ -23,7 +23,16 @@ static const char head[] =
 	"min-width:1px;border-radius:1px;background:light-dark(#c8443a,#cf584d)}"
 	"td.bars i.less{background:light-dark(#3a8a4d,#5aa56b)}"
 	".up{color:light-dark(#b3261e,#ff8a80)}.down{color:light-dark(#1b6e2d,#81c784)}"
-	"h2{margin:1.6em 0 .4em;font-size:1.15em}</style></head><body>\n";
+	"h1{font-size:1.1em}.verdict{font-size:1.4em;line-height:1.35;font-weight:600;"
+	"max-width:50em;overflow-wrap:anywhere}li{overflow-wrap:anywhere}"
+	"h2{margin:1.6em 0 .4em;font-size:1.15em}"
+	/* a name has a line of its own, what it was and is another */
+	"@media(max-width:48em){td.bars,th.bars{display:none}"
+	"tr{display:grid;grid-template-columns:repeat(auto-fit,minmax(5.3em,1fr))}"
+	"table{font-size:13px}"
+	"td,th{padding:.1em .2em;border:0}"
+	"td:first-child,th:first-child{grid-column:1/-1;width:auto}"
+	"tbody tr{border-bottom:1px solid #8884}}</style></head><body>\n";
 
 static void put_growth(FILE *out, int64_t n)
 {
@@ -81,7 +90,7 @@ static struct err *put_section(FILE *out, const struct diff *d, enum diff_sectio
 	fprintf(out, "<h2>%s</h2>\n<table><thead><tr><th></th>", title);
 	for (unsigned i = 0; i < d->n; i++)
 		fprintf(out, "<th>%s</th>", !i ? "old" : i + 1 == d->n ? "new" : "");
-	fprintf(out, "<th>growth</th>%s<th></th><th></th></tr></thead><tbody>\n",
+	fprintf(out, "<th>growth</th>%s<th>change</th><th class=\"bars\"></th></tr></thead><tbody>\n",
 		d->hours > 0 ? "<th>an hour</th>" : "");
 	for (size_t i = 0; i < n && i < top; i++)
 		put_row(out, d, rows[i], change(rows[0]));
@@ -100,10 +109,15 @@ struct err *diff_write_html(const struct diff *d, unsigned top, FILE *out)
 		"Where it went", "Kept without use", "Types", "Pools", "Suspects (retained)",
 		"Chains from roots",
 	};
+	struct text verdict = TEXT_INIT;
 	struct err *err = NULL;
 
 	fputs(head, out);
-	fputs("<h1>What grew</h1>\n<ol>", out);
+	fputs("<h1>What grew</h1>\n<p class=\"verdict\">", out);
+	diff_verdict(d, &verdict);
+	put_markup(out, text_str(&verdict));
+	text_fini(&verdict);
+	fputs("</p>\n<ol>", out);
 	for (unsigned i = 0; i < d->n; i++) {
 		fputs("<li>", out);
 		put_markup(out, d->inputs[i].path);

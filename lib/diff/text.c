@@ -108,15 +108,6 @@ static struct err *put_section(FILE *out, const struct diff *d, enum diff_sectio
 	return NULL;
 }
 
-/* The type and the suspect that grew most: what changed, and who holds it. */
-static const struct diff_row *most(const struct diff *d, enum diff_section section)
-{
-	size_t first, end;
-
-	diff_rows(d, section, &first, &end);
-	return first < end && d->rows.v[first].grown > 0 ? &d->rows.v[first] : NULL;
-}
-
 /* Broken between words; later lines begin at `indent`. */
 static void put_wrapped(FILE *out, const char *s, unsigned indent)
 {
@@ -145,29 +136,9 @@ static void put_wrapped(FILE *out, const char *s, unsigned indent)
 
 static void put_verdict(FILE *out, const struct diff *d)
 {
-	const struct diff_row *type = most(d, DIFF_TYPES), *suspect = most(d, DIFF_SUSPECTS);
-	int64_t grown = (int64_t)(d->inputs[d->n - 1].memory - d->inputs[0].memory);
 	struct text t = TEXT_INIT;
 
-	text_add(&t, grown < 0 ? "memory shrank by " : grown ? "memory grew by " : "memory is the same");
-	if (grown)
-		text_add_bytes(&t, grown < 0 ? 0 - (uint64_t)grown : (uint64_t)grown);
-	if (d->hours > 0 && grown > 0) {
-		text_add(&t, " (");
-		text_add_bytes(&t, (uint64_t)((double)grown / d->hours));
-		text_printf(&t, " an hour, %s)", diff_clock_words(d));
-	}
-	if (type) {
-		text_add(&t, "; most of it is ");
-		add_name(&t, type->label);
-		text_add(&t, ", +");
-		text_add_bytes(&t, (uint64_t)type->grown);
-	}
-	if (suspect) {
-		text_add(&t, suspect->at[0].is_there ? "; what grew most: " : "; new: ");
-		add_name(&t, suspect->label);
-	}
-	text_add(&t, ".");
+	diff_verdict(d, &t);
 	fputs("\nVERDICT  ", out);
 	put_wrapped(out, text_str(&t), 9);
 	text_fini(&t);

@@ -2,8 +2,9 @@
  * fact/marker_run.c - marks until nothing is left to visit, by several threads once there is much.
  *
  * Each thread has a stack of its own; who has more than enough on it leaves a chunk to those that
- * wait.  A mark is set by one thread alone (atomic or), which then visits the node: what is marked
- * in the end does not depend on who came first.
+ * wait (Ossia et al., "A parallel, incremental and concurrent GC for servers", PLDI 2002).  A mark
+ * is set by one thread alone (atomic or), which then visits the node: what is marked in the end
+ * does not depend on who came first.
  */
 #include <pthread.h>
 #include <stdlib.h>

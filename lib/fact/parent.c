@@ -1,5 +1,6 @@
 /*
- * fact/parent.c - the shortest chain to each node: breadth-first from the roots.
+ * fact/parent.c - the shortest chain to each node: breadth-first from the roots (Moore, "The
+ * shortest path through a maze", 1959).
  *
  * At equal distance a root that explains more wins (enum root_kind's order), and a plain pointer
  * wins over an interior one.  What vector registers hold alone comes after all that is held

@@ -3,7 +3,9 @@
  *
  * Reachable: by plain pointers alone from a root.  Possibly lost: by any pointers, once an
  * interior one lies on each way.  The rest is lost: lost/definite is the lowest node of each
- * component that no other lost node points at.
+ * component that no other lost node points at.  Marking has a queue of nodes whose rows are on
+ * their way from memory between its stack and the visit (Cher, Hosking, Vitek, "Software
+ * prefetching for mark-sweep garbage collection", ASPLOS 2004).
  */
 #include "base/guard.h"
 #include "fact/marker.h"

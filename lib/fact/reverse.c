@@ -1,7 +1,9 @@
 /*
  * fact/reverse.c - incoming edges: a counting sort of the forward ones by target.
  *
- * The counts of the rows serve as the cursors of the scatter, so no other memory is needed.
+ * The counts of the rows serve as the cursors of the scatter, so no other memory is needed
+ * (Seward, "Information sorting in the application of electronic digital computers", 1954; Knuth,
+ * TAOCP 5.2).
  */
 #include "fact/parts.h"
 

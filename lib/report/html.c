@@ -74,8 +74,11 @@ void html_table(FILE *out, const char *classes, const char *heads)
 		bool number = *p == '#';
 		size_t n = strcspn(p += number, "|");
 
-		fprintf(out, "<th%s scope=\"col\">%.*s</th>", number ? " class=\"n\"" : "", (int)n,
-			p);
+		fprintf(out, "<th%s scope=\"col\">%.*s</th>",
+			number ? " class=\"n\"" :
+			n      ? "" :
+				 " class=\"bars\"", /* as html_share_cells() has it */
+			(int)n, p);
 		p += n + (p[n] == '|');
 	}
 	fputs("</tr></thead><tbody>\n", out);

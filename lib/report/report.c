@@ -109,7 +109,7 @@ uint64_t report_heap_bytes(const struct report *r)
 	uint64_t total = 0;
 
 	for (size_t i = 0; i < r->heaps.n; i++)
-		total += r->heaps.v[i].used + r->heaps.v[i].free;
+		total += r->heaps.v[i].used + r->heaps.v[i].free + r->heaps.v[i].idle;
 	if (total)
 		return total;
 	for (unsigned i = 1; i < 5; i++)

@@ -345,7 +345,8 @@ const char *baseline_state_name(enum baseline_state state); /* "new", "unchanged
 bool breakdown_is_memory(const struct rp_breakdown *b);
 uint64_t report_memory_bytes(const struct report *r); /* of all that are */
 /*
- * What shares of suspects are of: used and free memory of all heaps; without heaps, all live nodes.
+ * What shares of suspects are of: used, free and idle memory of all heaps; without heaps, all live
+ * nodes.
  */
 uint64_t report_heap_bytes(const struct report *r);
 /*

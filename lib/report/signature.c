@@ -1,6 +1,7 @@
 /*
  * report/signature.c - what a suspect is, without what differs from run to run: its rule, its type
  * and the names along its chain, but no addresses or counts.  A block of no known type is its size.
+ * Of copies of one thing the chain leads to any: there it is the size.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -21,6 +22,11 @@ static void suspect_signature(const struct rp_suspect *s, struct text *ret)
 	add_part(ret, s->type);
 	if (!s->has_chain)
 		return;
+	if (!strcmp(s->rule, "duplicate/content")) { /* who holds the first of many is chance */
+		if (c->n_hops)
+			text_printf(ret, "|%" PRIu64, c->hops[c->n_hops - 1].size);
+		return;
+	}
 	add_part(ret, c->root.kind);
 	add_part(ret, c->root.symbol ? c->root.symbol : c->root.function);
 	for (size_t i = 0; i < c->n_hops; i++) {

@@ -316,3 +316,34 @@ def test_nothing_of_a_name_is_markup(tab, tmp_path):
 	opened(tab, page)
 	assert tab.locator("img").count() == 0
 	assert evil.name in tab.inner_text("h1")
+
+
+def test_on_a_small_screen(browser, pages, tmp_path):
+	"""400 pixels: nothing is wider than the page, heads stand over their columns, names are words."""
+	core = dump_of(NAMES[0]).core
+	compared = tmp_path / "diff.html"
+	heapfx_ok("diff", core, dump_of("demo").core, "--format", "html", "-o", compared)
+	tab = browser.new_page()
+	tab.set_viewport_size({"width": 400, "height": 800})
+	for page in (pages(NAMES[0]), compared):
+		tab.goto(page.as_uri())
+		assert tab.evaluate("document.documentElement.scrollWidth") <= 400, page
+		off = tab.evaluate("""() => [...document.querySelectorAll('table')].flatMap(table => {
+			const last = row => [...row.cells].filter(cell => cell.offsetWidth)
+				.findLastIndex(cell => cell.innerText.trim());
+			const head = table.tHead && table.tHead.rows[0], row = table.tBodies[0].rows[0];
+			return head && row && head.offsetWidth && last(head) < last(row) ? [head.innerText] : [];
+		})""")
+		assert off == [], page
+		broken = tab.evaluate("""() => [...document.querySelectorAll('td > code, tbody td:first-child')].flatMap(name => {
+			const text = name.firstChild, range = document.createRange();
+			if (!name.innerText || text.nodeType != Node.TEXT_NODE) return [];
+			return [...text.data.matchAll(/\\w+/g)].filter(word => {
+				range.setStart(text, word.index);
+				range.setEnd(text, word.index + word[0].length);
+				const tops = [...range.getClientRects()].map(line => Math.round(line.top));
+				return word[0].length <= 12 && new Set(tops).size > 1;
+			}).map(word => word[0]);
+		})""")
+		assert broken == [], page
+	tab.close()

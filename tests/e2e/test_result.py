@@ -87,6 +87,9 @@ def test_explain(name, saved):
 def test_info_and_diff(saved):
 	core, result = dump_of(CASES[0]).core, saved(CASES[0])
 	dump, info = (heapfx_ok("info", where).out for where in (core, result))
+	dump, _problems, said = dump.partition("PROBLEMS (1)\n  pool/left-out")	# analyze has looked for them
+	assert "analyze" in said
+	info = info.removesuffix("PROBLEMS (0)\n")
 	assert info.splitlines()[1].startswith(f"  saved     by heapfx, of {core}: {core.stat().st_size} bytes")
 	assert dump.splitlines()[1:] == info.splitlines()[2:]
 	mixed = json.loads(heapfx_ok("diff", result, dump_of("demo").core, "--format", "json").out)

@@ -237,6 +237,39 @@ static void test_table(void **state)
 	world_free(w);
 }
 
+/* A map in four parts, each as large as a suspect: they are one. */
+static void test_parts_of_one(void **state)
+{
+	enum { PARTS = 4, N = 4000 };
+	struct world *w = world_new();
+	const struct rp_suspect *s;
+	uint64_t part = N * 88;
+
+	(void)state;
+	add_node(w, 64, REACH_REACHABLE, NODE_NONE, 64 + PARTS * (48 + part), add_root(w, 0));
+	for (unsigned i = 0; i < PARTS; i++)
+		add_edge(w, 1 + i);
+	for (unsigned i = 0; i < PARTS; i++) {
+		add_node(w, 48, REACH_REACHABLE, 0, 48 + part, 0);
+		add_edge(w, 1 + PARTS + i);
+	}
+	for (unsigned i = 0; i < PARTS; i++) {
+		add_node(w, N * 8, REACH_REACHABLE, 1 + i, part, 1 + i);
+		for (unsigned k = 0; k < N; k++)
+			add_edge(w, 1 + 2 * PARTS + i * N + k);
+	}
+	for (unsigned i = 0; i < PARTS * N; i++)
+		add_node(w, 80, REACH_REACHABLE, 1 + PARTS + i / N, 80, 1 + PARTS + i / N);
+	run_all(w);
+
+	s = only_suspect(w);
+	assert_int_equal(s->count, PARTS * N);
+	assert_int_equal(s->retained, PARTS * part);
+	assert_int_equal(s->chain.n_hops, 4);
+	assert_string_equal(s->title, "16,000 blocks of 80 bytes in main.table");
+	world_free(w);
+}
+
 /* By a type's number: a declaration, a method beside it, nothing; a long one. */
 static bool tell_place(void *ctx, type_id type, struct type_place *ret)
 {
@@ -434,6 +467,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_like_heads),     cmocka_unit_test(test_rings),	cmocka_unit_test(test_table),
+		cmocka_unit_test(test_parts_of_one),
 		cmocka_unit_test(test_list),	       cmocka_unit_test(test_static_tables),
 		cmocka_unit_test(test_chain_folds),    cmocka_unit_test(test_free_held),
 		cmocka_unit_test(test_places_of_types),

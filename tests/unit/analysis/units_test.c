@@ -116,6 +116,7 @@ static void put_suspects(struct world *w, const struct report *r, char *ret)
 
 static void check(const struct row *row, bool in_units)
 {
+	static const struct run_kind page = { "page", "trim()", 4096 };
 	struct world w;
 	struct report r = {};
 	struct pinned pinned = {};
@@ -133,7 +134,7 @@ static void check(const struct row *row, bool in_units)
 	};
 
 	assert_null(in_units ? units_add(&s, &r, 0, LEAST, &pinned) :
-			       pages_add(&s, &r, 0, "trim()", PAGES_LEAST, &pinned));
+			       runs_add(&s, &r, 0, &page, PAGES_LEAST, &pinned));
 	put_suspects(&w, &r, found);
 	assert_string_equal(found, row->suspects);
 	for (size_t k = 0; k < r.suspects.n; k++) {
