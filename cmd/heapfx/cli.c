@@ -178,6 +178,10 @@ static const struct option_spec specs[] = {
 	  "(default 128G)", NULL },
 	{ "tmp", 0, OPT_STRING, "DIR", AT(tmp),
 	  "directory for temporary files (default $TMPDIR or /tmp)", NULL },
+	{ "tmp", 0, OPT_STRING, "DIR", AT(tmp),
+	  "with --to and no file, where memory of a process that stands is put meanwhile: it does "
+	  "not wait for a network (default $TMPDIR or /tmp)",
+	  "capture" },
 	{ "strict", 0, OPT_FLAG, NULL, AT(strict),
 	  "exit with status 3 when anything in the dump was damaged", NULL },
 	{ "no-progress", 0, OPT_FLAG, NULL, AT(no_progress), "show no progress, even on a terminal",
@@ -424,7 +428,8 @@ static void print_option(const struct option_spec *spec, FILE *out)
 
 void cli_command_help(const struct command *cmd, FILE *out)
 {
-	fprintf(out, "usage: heapfx %s [options] %s\n\n", cmd->name, cmd->args);
+	fprintf(out, "usage: heapfx %s [options]%s%s\n\n", cmd->name, *cmd->args ? " " : "",
+		cmd->args);
 	print_wrapped(out, 0, cmd->details);
 	fputs("\noptions:\n", out);
 	for (size_t i = 0; i < N_SPECS; i++)

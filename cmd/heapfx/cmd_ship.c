@@ -48,6 +48,8 @@ static void on_end(int sig)
 
 /* ---- what is told */
 
+static const char piped[] = "standard input";
+
 static void add_json(struct text *t, const char *key, const char *value)
 {
 	text_printf(t, "\"%s\":\"", key);
@@ -71,8 +73,13 @@ static void tell(const struct sender *s, const char *path, const char *place,
 		text_printf(&line, "\"bytes\":%llu,\"was_there\":%s}", (unsigned long long)o->sent,
 			    o->was_there ? "true" : "false");
 	} else {
-		text_printf(&line, "%s %s %s, ", text_str(&name),
-			    o->was_there ? "was there already:" : "is now", text_str(&where));
+		if (path != piped) /* of a capture's own pipe nobody knows */
+			text_printf(&line, "%s ", text_str(&name));
+		text_printf(&line, "%s %s, ",
+			    o->was_there  ? "was there already:" :
+			    path == piped ? "sent to" :
+					    "is now",
+			    text_str(&where));
 		text_add_bytes(&line, o->sent);
 	}
 	puts(text_str(&line));
@@ -248,11 +255,14 @@ static bool is_that_file(int dir, const char *name, int fd)
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-static struct err *ship_spooled(struct sender *s, const char *name, const char *path)
+/* `ret_opened`: what went wrong is not the file's own. */
+static struct err *ship_spooled(struct sender *s, const char *name, const char *path,
+				bool *ret_opened)
 {
 	_close_ int fd = -1;
 	struct err *err = open_file(s->dir, name, path, &fd);
 
+	*ret_opened = !err;
 	if (err && (err->os_errno == EWOULDBLOCK || err->os_errno == ENOENT)) {
 		err_free(err);
 		return NULL;
@@ -264,7 +274,7 @@ static struct err *ship_spooled(struct sender *s, const char *name, const char *
 	return err;
 }
 
-/* One that is refused is no reason to keep the others; a store that is not there is. */
+/* One that is refused or cannot be read is no reason to keep others; a store that is away is. */
 static struct err *ship_spool(struct sender *s, const char *dir)
 {
 	struct names names = {};
@@ -273,11 +283,12 @@ static struct err *ship_spool(struct sender *s, const char *dir)
 	for (size_t i = 0; !err && i < names.n && !asked_to_end; i++) {
 		_free_ char *path = text_format("%s/%s", dir, names.v[i]);
 		struct err *why;
+		bool opened = true;
 
 		free(s->note);
 		s->note = text_format("%s.upload", names.v[i]);
-		why = path && s->note ? ship_spooled(s, names.v[i], path) : &err_nomem;
-		if (why && why->kind != ERR_USAGE)
+		why = path && s->note ? ship_spooled(s, names.v[i], path, &opened) : &err_nomem;
+		if (why && why->kind != ERR_USAGE && opened)
 			err = why;
 		else if (first)
 			err_free(why);
@@ -298,7 +309,7 @@ static struct err *ship_one(struct sender *s, const char *path)
 	struct err *err;
 
 	if (!strcmp(path, "-"))
-		return s->run.opt->name ? put(s, "standard input", STDIN_FILENO) :
+		return s->run.opt->name ? put(s, piped, STDIN_FILENO) :
 					  err_new(ERR_USAGE, "standard input needs a --name");
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir >= 0 && s->ship.kind == SHIP_URL && s->has_ship)

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -248,8 +247,14 @@ static struct err *shrink(struct job *job)
 
 static struct err *tell(const struct job *job)
 {
-	printf("%s: %" PRIu64 " bytes of %" PRIu64 "\n", job->run.opt->outputs.v[0], job->after,
-	       job->before);
+	struct text t = TEXT_INIT;
+
+	text_printf(&t, "%s: ", job->run.opt->outputs.v[0]);
+	text_add_bytes(&t, job->after);
+	text_add(&t, " on disk; of the dump ");
+	text_add_bytes(&t, job->before);
+	puts(text_str(&t));
+	text_fini(&t);
 	return fflush(stdout) ? err_os(errno, "standard output") : NULL;
 }
 

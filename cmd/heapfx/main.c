@@ -43,8 +43,9 @@ const struct command commands[] = {
 	  "Writes a core of a running process, packed with zstd, with a file of metadata beside "
 	  "it, and says how long the process stood still. The process goes on in any case: when "
 	  "heapfx is killed, when the disk is full, when the process forks, execs or was stopped "
-	  "already. /proc/PID/coredump_filter is obeyed. -o names the file, or a directory for a "
-	  "name with the time and the program in it; - is standard output. It takes the same user "
+	  "already. /proc/PID/coredump_filter is obeyed. The file is core.PID.zst here, or what -o "
+	  "names: a directory gets a name with the time and the program in it, - is standard "
+	  "output. It takes the same user "
 	  "as the process's or CAP_SYS_PTRACE. With - for PID it packs a core from standard "
 	  "input, as a handler in kernel.core_pattern: |/usr/bin/heapfx capture - --pid %P -o DIR",
 	  1, 1, "text json", cmd_capture, .no_dump = true },
@@ -71,7 +72,7 @@ const struct command commands[] = {
 	  "registers that hold no pointer among them. OUT is packed with zstd when its name ends "
 	  "in .zst. The result is analysed before it has its name, and refused if anything is told "
 	  "of it that the dump itself does not tell. docs/shrink.md says what stays and what goes.",
-	  1, 1, "text json", cmd_shrink },
+	  1, 1, "text", cmd_shrink },
 	{},
 };
 
