@@ -142,16 +142,16 @@ $(B)/tests/bench/synthetic: tests/bench/synthetic.c $(B)/tests/lib/certify.o $(B
 unit: $(UNIT_BIN)
 	@status=0; for t in $(UNIT_BIN); do echo "== $$t"; $$t || status=1; done; exit $$status
 
-# Playwright, which drives Debian's Chromium; tests/conftest.py knows the place.
+# Playwright, which drives Debian's Chromium, and SeaweedFS, a store that signatures are checked by.
 PLAYWRIGHT := build/python/.asked
 playwright: $(PLAYWRIGHT)
 $(PLAYWRIGHT): tests/requirements.txt
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@timeout 300 $(PYTHON) -m pip install --target $(@D) --no-compile --require-hashes -r $< >$@ 2>&1 || \
-		echo "pip gave no Playwright ($@): tests in a browser will be skipped" >&2
+		echo "pip gave nothing ($@): tests in a browser and with SeaweedFS will be skipped" >&2
 
 e2e: $(B)/heapfx $(TWINS) $(PLAYWRIGHT)
-	HEAPFX=$(abspath $(B))/heapfx $(PYTHON) -m pytest -q -rs -p no:cacheprovider tests/e2e $(PYTEST)
+	HEAPFX=$(abspath $(B))/heapfx $(PYTHON) -m pytest -q -rs -p no:cacheprovider -n $(JOBS) --dist loadgroup tests/e2e $(PYTEST)
 
 .PHONY: asan tsan
 asan:
@@ -181,6 +181,11 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
 FUZZ_MAKE = $(AGAIN) B=build/fuzz CC=clang WERROR= OPT="-O1 -g" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
 
+# Walkers compare all words of a core: traced, that takes half of a run.
+ifneq (,$(findstring fuzzer-no-link,$(CFLAGS)))
+$(B)/lib/heap/%.o: CFLAGS_ALL += -fno-sanitize-coverage=trace-cmp
+endif
+
 .PHONY: fuzz fuzz-smoke fuzz-programs
 fuzz-programs: $(FUZZ_BIN)
 
@@ -199,7 +204,7 @@ fuzz-smoke fuzz:
 manifests:
 	cd tests/deploy && go run . ../../deploy/kubernetes/*.yaml
 
-# Two real object stores for the tests of shipping, as Go modules, into a cache that outlives builds:
+# Two more object stores for the tests of shipping, as Go modules, into a cache that outlives builds:
 # some five minutes of a processor, once.  Without them those tests are skipped, and say so.
 S3_SERVERS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heapfx
 # Not for CI: versitygw alone takes 135 seconds of a processor and 0.8 GB, minio several times that.

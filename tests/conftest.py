@@ -28,8 +28,11 @@ def pytest_collection_modifyitems(items):
 	"""Case by case, after the tests of behaviour: what a large case costs to read is paid once."""
 	cases = {name: i for i, name in enumerate(common.COMMITTED + common.FRESH + common.ALLOCATORS)}
 
-	def place(item):
+	def case(item):
 		callspec = getattr(item, "callspec", None)
-		return cases.get(callspec.params.get("name"), -1) if callspec else -1
+		name = callspec.params.get("name") if callspec else None
+		return name if isinstance(name, str) and name in cases else None
 
-	items.sort(key=place)
+	items.sort(key=lambda item: cases.get(case(item), -1))
+	for item in items:	# side by side: a case, or a file, is one worker's
+		item.add_marker(pytest.mark.xdist_group(case(item) or item.path.name))

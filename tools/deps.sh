@@ -14,13 +14,13 @@ build="gcc make pkg-config libc6-dev libelf-dev libdw-dev libcapstone-dev libarc
 command -v npm >/dev/null || build="$build npm"
 demo="gdb"
 # The corpus is made of C and C++ programs, static ones, and one for aarch64 run by qemu.
-test="g++ binutils elfutils libcmocka-dev python3 python3-pytest python3-jsonschema python3-junitparser python3-markdown-it
+test="g++ binutils elfutils libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-jsonschema python3-junitparser python3-markdown-it
 	python3-prometheus-client python3-networkx python3-pip chromium valgrind
-	zstd xz-utils gzip bzip2 lz4 zip dwz strace clang libclang-rt-14-dev libc++-dev libc++abi-dev
+	zstd xz-utils gzip bzip2 lz4 zip dwz strace clang llvm libclang-rt-14-dev libc++-dev libc++abi-dev
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static redis-server redis-tools memcached
 	libtcmalloc-minimal4 libmimalloc2.0
 	postgresql libtalloc-dev musl-tools
-	nginx libapr1-dev libprotobuf-dev libluajit-5.1-dev"
+	nginx libapr1-dev libprotobuf-dev libluajit-5.1-dev libglib2.0-dev"
 bench="time"
 
 usage() {

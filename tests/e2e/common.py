@@ -4,6 +4,7 @@ HEAPFX names the program (`make e2e` sets it).  Expected values come from truth 
 """
 import contextlib
 import dataclasses
+import fcntl
 import functools
 import json
 import mmap
@@ -58,22 +59,38 @@ def dump_of(name):
 	if name in COMMITTED or name in ALLOCATORS or name in POOLS:
 		folder = "elf" if name in COMMITTED else "allocators" if name in ALLOCATORS else "pools"
 		home = ROOT / "corpus" / folder / name
-		core = CORPUS / folder / f"{name}.core"
-		if not core.exists() or core.stat().st_mtime < (home / "dump.zst").stat().st_mtime:
-			core.parent.mkdir(parents=True, exist_ok=True)
-			unpack(home / "dump.zst", core)
-		return Dump(name, core, home / "truth.tsv")
+		return Dump(name, unpacked(home / "dump.zst", CORPUS / folder / f"{name}.core"), home / "truth.tsv")
+	case = made(make_cores.make_case, name, "native")
+	return Dump(name, case.core, case.truth)
+
+
+@contextlib.contextmanager
+def corpus_locked():
+	"""Tests run side by side, and what they share is made by one of them."""
+	CORPUS.mkdir(parents=True, exist_ok=True)
+	with open(CORPUS / ".lock", "wb") as lock:
+		fcntl.flock(lock, fcntl.LOCK_EX)
+		yield
+
+
+def made(make_case, name, folder):
+	"""What MAKE_CASE makes of the case, once, in that folder of the corpus; skips what cannot be made here."""
 	try:
-		made = make_cores.make_case(name, CORPUS / "native")
+		with corpus_locked():
+			return make_case(name, CORPUS / folder)
 	except make_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-	return Dump(name, made.core, made.truth)
+		pytest.skip(f"cannot be made here: {reason}".splitlines()[0])
 
 
-def unpack(packed, to):
-	half = to.with_name(to.name + ".half")
-	subprocess.run(["zstd", "-dqf", "--long=27", "--sparse", packed, "-o", half], check=True)
-	half.rename(to)
+def unpacked(packed, to):
+	"""TO, which is unpacked from PACKED unless it is there and newer."""
+	with corpus_locked():
+		if not to.exists() or to.stat().st_mtime < packed.stat().st_mtime:
+			to.parent.mkdir(parents=True, exist_ok=True)
+			half = to.with_name(to.name + ".half")
+			subprocess.run(["zstd", "-dqf", "--long=27", "--sparse", packed, "-o", half], check=True)
+			half.rename(to)
+	return to
 
 
 @functools.lru_cache(maxsize=2)

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 
-from common import CORPUS, ROOT, heapfx_ok, parse_blocks, unpack
+from common import CORPUS, ROOT, heapfx_ok, parse_blocks, unpacked
 
 HOME = ROOT / "corpus/go"
 sys.path.insert(0, str(HOME))
@@ -72,10 +72,7 @@ def go_dump(name):
 		made = dataclasses.replace(made, sysroot=home / "root", library=library)
 		files.append(("library.zst", library))
 	for packed, path in files:
-		source = HOME / name / packed
-		if not path.exists() or path.stat().st_mtime < source.stat().st_mtime:
-			path.parent.mkdir(parents=True, exist_ok=True)
-			unpack(source, path)
+		unpacked(HOME / name / packed, path)
 	return made
 
 
@@ -85,8 +82,7 @@ class Truth:
 	def __init__(self, name):
 		path = MADE / f"{name}.truth" if MADE else CORPUS / "go" / name / "truth.tsv"
 		if not MADE:
-			path.parent.mkdir(parents=True, exist_ok=True)
-			unpack(HOME / name / "truth.tsv.zst", path)
+			unpacked(HOME / name / "truth.tsv.zst", path)
 		read = make_go_cores.read_truth(path)
 		self.total, self.text, self.rows = read.total, read.text, read.rows
 		self.objects = [(int(a, 16), int(size), kind, state)

@@ -1,4 +1,4 @@
-"""Stores for the tests: a client with a signer of its own, two real servers, and one that misbehaves."""
+"""Stores for the tests: a client with a signer of its own, three real servers, and one that misbehaves."""
 import base64
 import collections
 import contextlib
@@ -22,6 +22,7 @@ import pytest
 
 KEY, SECRET = "heapfx-test-id", "heapfx-test-secret-0123456789"
 BUCKET = "cores"
+PYTHON = pathlib.Path(__file__).resolve().parents[2] / "build/python"	# `make playwright`
 SERVERS = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "heapfx"
 
 
@@ -100,24 +101,29 @@ def free_port():
 
 
 class Server(Client):
-	"""minio or versitygw on loopback, with one bucket; it can be killed and started again."""
+	"""minio, versitygw or SeaweedFS on loopback, with one bucket; it can be killed and started again."""
 
 	def __init__(self, kind, home):
 		super().__init__(free_port())
 		self.kind, self.home, self.process = kind, home, None
 		(home / "data").mkdir(parents=True)
+		self.behind = Filer(self) if kind == "weed" else None
 		self.start()
 		assert self.request("PUT", f"/{BUCKET}")[0] == 200
 
-	def start(self):
-		at = f"127.0.0.1:{self.port}"
-		argv = {"minio": ["server", self.home / "data", "--quiet", "--address", at, "--console-address",
-			f"127.0.0.1:{free_port()}"], "versitygw": ["--port", at, "posix", self.home / "data"]}[self.kind]
+	def run(self, argv):
 		with open(self.home / "log", "ab") as log:
-			self.process = subprocess.Popen([SERVERS / self.kind, *argv], stdout=log, stderr=log,
-				env={"PATH": "/usr/bin:/bin", "HOME": str(self.home), "MINIO_ROOT_USER": KEY,
-				"MINIO_ROOT_PASSWORD": SECRET, "ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": SECRET,
+			return subprocess.Popen([program(self.kind), *argv], stdout=log, stderr=log, cwd=self.home,
+				env={"PATH": "/usr/bin:/bin", "HOME": str(self.home), "TMPDIR": str(self.home),
+				"MINIO_ROOT_USER": KEY, "MINIO_ROOT_PASSWORD": SECRET, "ROOT_ACCESS_KEY": KEY,
+				"ROOT_SECRET_KEY": SECRET, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET,
 				"MINIO_UPDATE": "off", "MINIO_BROWSER": "off"})
+
+	def start(self):
+		at, data = f"127.0.0.1:{self.port}", self.home / "data"
+		self.process = self.run(self.behind.gateway() if self.behind else {"minio": ["server", data, "--quiet",
+			"--address", at, "--console-address", f"127.0.0.1:{free_port()}"],
+			"versitygw": ["--port", at, "posix", data]}[self.kind])
 		end = time.monotonic() + 60
 		while time.monotonic() < end and self.process.poll() is None:
 			with contextlib.suppress(OSError, http.client.HTTPException):
@@ -130,10 +136,44 @@ class Server(Client):
 		self.process.kill()
 		self.process.wait()
 
+	def close(self):
+		self.kill()
+		if self.behind:
+			self.behind.close()
+
+
+class Filer:
+	"""What is behind SeaweedFS's gateway: a master, a volume server and a filer in one process, which stays."""
+
+	def __init__(self, server):
+		self.server, self.ports = server, [free_port() for _ in range(7)]
+		names = "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"
+		self.process = server.run(["server", "-dir", server.home / "data", "-ip", "127.0.0.1", "-filer",
+			"-master.telemetry=false", "-master.volumeSizeLimitMB", "64", "-volume.max", "20", "-filer.localSocket",
+			server.home / "filer", *(f"-{name}={port}" for name, port in zip(names, self.ports))])
+
+	def gateway(self):
+		filer, grpc, own = self.ports[4:]
+		return ["s3", "-filer", f"127.0.0.1:{filer}.{grpc}", "-port", str(self.server.port), "-port.grpc", str(own),
+			"-port.iceberg=0", "-port.lance=0", "-localFilerSocket", self.server.home / "filer", "-localSocket",
+			self.server.home / "gateway", "-ip.bind", "127.0.0.1"]
+
+	def close(self):
+		self.process.kill()
+		self.process.wait()
+		for port in self.ports:	# it does not ask where sockets may lie
+			for path in pathlib.Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+				path.unlink()
+
+
+def program(kind):
+	"""weed comes with tests/requirements.txt, the others from `make s3-servers`."""
+	return PYTHON / "bin" / kind if kind == "weed" else SERVERS / kind
+
 
 def real_server(kind, home):
-	if not (SERVERS / kind).exists() or not shutil.which(SERVERS / kind):
-		pytest.skip(f"{kind} is not there: make s3-servers builds it, once")
+	if not shutil.which(program(kind)):
+		pytest.skip(f"{kind} is not there: " + ("pip gave none" if kind == "weed" else "make s3-servers builds it, once"))
 	return Server(kind, home)
 
 

@@ -72,6 +72,18 @@ def test_coming_from(saved):
 		assert code == 0 and "no such" not in out, (command, out)
 
 
+def test_readme(tmp_path):
+	"""What its list of commands does with a core; a running process and smaps are others' tests."""
+	for name in ("core.PID", "core.1", "core.2"):
+		(tmp_path / name).symlink_to(dump_of("leakzoo.bookworm").core)
+	lines = re.findall(r"(?m)^(heapfx \w+ core\.(?:PID|1) ?[^\t#]*)\t+# ", (ROOT / "README.md").read_text("utf-8"))
+	commands = [line.strip() for line in lines if "FILE" not in line]
+	assert len(commands) >= 12
+	for command in commands:
+		code, out = run(command, tmp_path)
+		assert code == ("--fail-on" in command) and "usage:" not in out, (command, out)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_commands_of_rules(page, saved):
 	text = page.read_text("utf-8")

@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 
-from common import CORPUS, ROOT, dump_of, heapfx, heapfx_ok, unpack
+from common import CORPUS, ROOT, dump_of, heapfx, heapfx_ok, unpacked
 from profiles import Profile, go_tool_pprof
 
 HOME = ROOT / "corpus/go/memprofile"
@@ -30,11 +30,8 @@ def files_of(name):
 	if MADE:
 		return MADE / f"{name}.core", MADE / name, MADE / f"{name}.pb.gz"
 	home = CORPUS / "go-memprofile" / name
-	for packed, path in (("exe.zst", home / "exe"), ("dump.zst", home / "core")):
-		if not path.exists() or path.stat().st_mtime < (HOME / name / packed).stat().st_mtime:
-			home.mkdir(parents=True, exist_ok=True)
-			unpack(HOME / name / packed, path)
-	return home / "core", home / "exe", HOME / name / "heap.pb.gz"
+	return (unpacked(HOME / name / "dump.zst", home / "core"), unpacked(HOME / name / "exe.zst", home / "exe"),
+		HOME / name / "heap.pb.gz")
 
 
 @pytest.fixture(scope="module")

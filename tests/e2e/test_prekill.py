@@ -143,10 +143,10 @@ def test_socket_that_systemd_passes(target, tmp_path):
 	with socket.socket(socket.AF_UNIX) as listener:
 		listener.bind(str(tmp_path / "passed"))
 		listener.listen()
-		copy = os.dup2(listener.fileno(), 3 if listener.fileno() != 3 else 3, inheritable=True)
-		child = subprocess.Popen(["/bin/sh", "-c", 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"', "sh", HEAPFX, "watch",
+		passed = f'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" 3<&{listener.fileno()}'
+		child = subprocess.Popen(["/bin/bash", "-c", passed, "sh", HEAPFX, "watch",
 			"--prekill", "/nowhere/else", "--cgroup-root", tmp_path / "root", "-o", tmp_path / "out"],
-			stdout=subprocess.PIPE, pass_fds=[copy], env=environment(None))
+			stdout=subprocess.PIPE, pass_fds=[listener.fileno()], env=environment(None))
 	try:
 		assert Killer(tmp_path / "passed").call(NOTIFY, cgroup="/a") == {"parameters": {}}
 		assert len(list((tmp_path / "out").glob("*.core.zst"))) == 1

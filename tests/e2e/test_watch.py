@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import signal
+import stat
 import subprocess
 import tempfile
 import threading
@@ -206,6 +207,7 @@ def test_budget_analysis_and_command(target, tmp_path):
 	core, = rich.cores()
 	assert (tmp_path / "shipped").read_text().strip() == core.name
 	report = json.loads(pathlib.Path(str(core).replace(".core.zst", ".report.json")).read_text())
+	assert {stat.S_IMODE(path.stat().st_mode) for path in core.parent.iterdir()} == {0o600}
 	assert report["input"]["pid"] == target.pid and report["heaps"]
 
 
