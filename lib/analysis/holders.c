@@ -24,6 +24,7 @@ enum {
 	NODES_MAX = 6000,      /* rows of one, or of a run */
 	GROUPS_MAX = 6000,     /* rows of several together */
 	GROUPS_TOLD = 1 << 18, /* that are told apart while they are summed */
+	GROUPS_NEAR_BITS = 12,
 };
 
 /* Rows while they are made: the first two stand for what no node holds. */
@@ -41,9 +42,16 @@ struct large {
 #define LARGE_NONE UINT32_MAX
 #define ROW_NONE UINT32_MAX
 
+/* Nodes as they are collected. */
+struct larges {
+	struct large *v;
+	size_t n, cap;
+};
+
 struct group {
 	uint32_t parent; /* as rows are numbered while they are made */
 	node_id like;	 /* one of them; NODE_NONE: of all sorts */
+	uint64_t sort;	 /* UINT64_MAX: of all */
 	uint64_t count, total;
 };
 
@@ -53,31 +61,35 @@ struct holders {
 	struct report *r;
 	const struct graph *g;
 	const struct facts *f;
-	struct {
-		struct large *v;
-		size_t n, cap;
-	} large;       /* ascending */
-	uint64_t *set;	/* one bit a node: of a run with a row */
-	uint64_t *some; /* one bit a word of that, small enough for near memory: not 0 */
+	struct larges large, leaves; /* both ascending; leaves are joined to the others */
+	uint64_t *set;	     /* one bit a node: of a run with a row */
+	uint64_t *some;	     /* one bit a word of that, small enough for near memory: not 0 */
+	uint32_t *rank;	     /* members of the set in the words before */
+	uint32_t *member_row; /* of the members, ascending */
 	size_t n_kept;
 	struct {
 		struct group *v;
 		size_t n, cap;
 	} groups;
 	struct pair_table group_of; /* by parent, sort */
+	uint32_t *near_group;	    /* by hash: most nodes are like one a little before */
 	struct {
 		struct rp_tree_row *v;
 		size_t n, cap;
 	} rows;
-	struct col set_col, some_col;
+	struct col set_col, some_col, rank_col;
 	struct text name;
 };
 
 static void holders_fini(struct holders *x)
 {
 	free(x->large.v);
+	free(x->leaves.v);
+	free(x->member_row);
+	free(x->near_group);
 	col_close(&x->set_col);
 	col_close(&x->some_col);
+	col_close(&x->rank_col);
 	free(x->groups.v);
 	free(x->group_of.slots);
 	free(x->rows.v);
@@ -103,51 +115,118 @@ static bool is_in_tree(const struct holders *x, node_id node)
 	return graph_is_live(x->g, node) && x->f->reach[node] != REACH_UNCOLLECTED;
 }
 
-/* Drops those that are too small for LARGE_MAX to be kept; the least step of the others. */
-static unsigned drop_small(struct holders *x, const struct size_steps *steps)
+static void drop_below(struct larges *l, unsigned least)
 {
-	unsigned least = size_steps_least(steps, LARGE_MAX);
 	size_t n = 0;
 
-	for (size_t i = 0; i < x->large.n; i++)
-		if (size_step(x->large.v[i].retained) >= least)
-			x->large.v[n++] = x->large.v[i];
-	x->large.n = n;
-	return least;
+	for (size_t i = 0; i < l->n; i++)
+		if (size_step(l->v[i].retained) >= least)
+			l->v[n++] = l->v[i];
+	l->n = n;
 }
 
-static bool add_large(struct holders *x, node_id node, uint64_t size, uint64_t retained)
+/* While they are collected: what is below `floor` is in no step that is kept, and not counted. */
+struct sieve {
+	struct size_steps steps;
+	uint64_t floor;
+};
+
+/* One more; those that have become too small for LARGE_MAX to be kept go, when there are many. */
+static bool add_large(struct holders *x, struct larges *to, struct sieve *sieve, node_id node,
+		      uint64_t retained)
 {
 	struct large l = {
-		.node = node, .row = ROW_NONE, .head = LARGE_NONE, .run = 1,
-		.retained = retained,
-		.sort = sort_of(x->g, node, node_type(x->g, node) ? 0 : size),
+		.node = node, .row = ROW_NONE, .head = LARGE_NONE, .run = 1, .retained = retained,
 	};
+	unsigned least;
 
-	return vec_push(&x->large, &l);
+	if (x->f->reach[node] == REACH_UNCOLLECTED)
+		return true;
+	sieve->steps.n[size_step(retained)]++;
+	if (!vec_push(to, &l))
+		return false;
+	if (x->large.n + x->leaves.n < 2 * (size_t)LARGE_MAX)
+		return true;
+	least = size_steps_least(&sieve->steps, LARGE_MAX);
+	sieve->floor = size_step_start(least);
+	drop_below(&x->large, least);
+	drop_below(&x->leaves, least);
+	return true;
 }
 
-/*
- * In one pass: `steps` counts what is as large as the least that may still be kept, which only goes
- * up.
- */
+/* Nodes with edges: what they retain lies side by side. */
+static bool collect_inner(struct holders *x, struct sieve *sieve)
+{
+	const struct retained *r = &x->f->retained;
+	uint32_t no = 0;
+
+	for (uint64_t w = 0; w < bits_words(x->g->n); w++)
+		for (uint64_t bits = r->set[w]; bits; bits &= bits - 1, no++) {
+			uint64_t retained = retained_of_inner(r, no);
+			node_id node = (node_id)(w << 6 | (unsigned)__builtin_ctzll(bits));
+
+			if (retained >= sieve->floor &&
+			    !add_large(x, &x->large, sieve, node, retained))
+				return false;
+		}
+	return true;
+}
+
+/* The others, by words of the set: few have one that is large enough. */
+static bool collect_leaves(struct holders *x, struct sieve *sieve)
+{
+	const struct graph *g = x->g;
+	uint64_t near = 0;
+
+	for (uint64_t w = 0; w < bits_words(g->n); w++) {
+		uint64_t bits = g->live[w] & ~x->f->retained.set[w];
+
+		if (graph_size_most(g, w) < sieve->floor)
+			continue;
+		for (; bits; bits &= bits - 1) {
+			node_id node = (node_id)(w << 6 | (unsigned)__builtin_ctzll(bits));
+			uint64_t size = graph_size_near(g, node, &near);
+
+			if (size >= sieve->floor && !add_large(x, &x->leaves, sieve, node, size))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* Leaves among the others, all ascending. */
+static bool join_leaves(struct holders *x)
+{
+	size_t i = x->large.n, k = x->leaves.n, n = i + k;
+
+	if (!vec_grow((void **)&x->large.v, &x->large.cap, n, sizeof(*x->large.v)))
+		return false;
+	x->large.n = n;
+	while (k) {
+		bool leaf = !i || x->large.v[i - 1].node < x->leaves.v[k - 1].node;
+
+		x->large.v[--n] = leaf ? x->leaves.v[--k] : x->large.v[--i];
+	}
+	return true;
+}
+
+/* The other ones first, for few leaves are as large as the largest of these. */
 static struct err *collect_large(struct holders *x)
 {
-	struct size_steps steps = {};
-	uint64_t floor = 0; /* what is smaller is in no step that is kept */
+	struct sieve sieve = {};
+	uint64_t near = 0;
+	unsigned least;
 
-	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
-		uint64_t retained = facts_retained_of(x->f, it.id, it.size);
-
-		if (retained < floor || x->f->reach[it.id] == REACH_UNCOLLECTED)
-			continue;
-		steps.n[size_step(retained)]++;
-		if (!add_large(x, it.id, it.size, retained))
-			return &err_nomem;
-		if (x->large.n == 2 * (size_t)LARGE_MAX)
-			floor = size_step_start(drop_small(x, &steps));
-	}
-	drop_small(x, &steps);
+	if (!collect_inner(x, &sieve) || !collect_leaves(x, &sieve))
+		return &err_nomem;
+	least = size_steps_least(&sieve.steps, LARGE_MAX);
+	drop_below(&x->large, least);
+	drop_below(&x->leaves, least);
+	if (!join_leaves(x))
+		return &err_nomem;
+	for (size_t i = 0; i < x->large.n; i++)
+		x->large.v[i].sort = sort_of(x->g, x->large.v[i].node,
+					     graph_size_near(x->g, x->large.v[i].node, &near));
 	return NULL;
 }
 
@@ -189,7 +268,7 @@ static void find_heads(struct holders *x)
 }
 
 /* The largest heads get rows; the nodes of their runs are in the set. */
-static void number_rows(struct holders *x)
+static struct err *number_rows(struct holders *x)
 {
 	struct large *v = x->large.v;
 	struct size_steps steps = {};
@@ -202,11 +281,20 @@ static void number_rows(struct holders *x)
 	for (uint32_t i = 0; i < x->large.n; i++)
 		if (v[i].head == i && size_step(v[i].retained) >= least)
 			v[i].row = ROW_FIRST + (uint32_t)x->n_kept++;
-	for (uint32_t i = 0; i < x->large.n; i++)
+	x->member_row = calloc(x->large.n + 1, sizeof(*x->member_row));
+	if (!x->member_row)
+		return &err_nomem;
+	for (uint32_t i = 0, n = 0; i < x->large.n; i++)
 		if (v[v[i].head].row != ROW_NONE) {
 			bit_set(x->set, v[i].node);
 			bit_set(x->some, v[i].node >> 6);
+			x->member_row[n++] = v[v[i].head].row;
 		}
+	for (uint64_t w = 0, n = 0; w < bits_words(x->g->n); w++) {
+		x->rank[w] = (uint32_t)n;
+		n += (unsigned)__builtin_popcountll(x->set[w]);
+	}
+	return NULL;
 }
 
 static inline bool is_kept(const struct holders *x, node_id node)
@@ -218,19 +306,22 @@ static inline bool is_kept(const struct holders *x, node_id node)
 static uint32_t parent_row(const struct holders *x, node_id node)
 {
 	node_id up = x->f->idom[node];
+	uint64_t below;
 
-	if (up != NODE_NONE)
-		return x->large.v[x->large.v[large_at(x, up)].head].row;
+	if (up != NODE_NONE) {
+		below = x->set[up >> 6] & ((1ull << (up & 63)) - 1);
+		return x->member_row[x->rank[up >> 6] + (unsigned)__builtin_popcountll(below)];
+	}
 	return is_lost(x, node) ? ROW_LOST : ROW_TOP;
 }
 
 static struct group *group_at(struct holders *x, uint32_t parent, uint64_t sort, node_id like)
 {
-	struct group fresh = { .parent = parent, .like = like };
+	struct group fresh = { .parent = parent, .like = like, .sort = sort };
 	uint32_t *place;
 
 	if (x->groups.n >= GROUPS_TOLD && !pair_get(&x->group_of, parent, sort)) {
-		sort = UINT64_MAX;
+		fresh.sort = sort = UINT64_MAX;
 		fresh.like = NODE_NONE;
 	}
 	place = pair_place(&x->group_of, parent, sort);
@@ -246,32 +337,39 @@ static struct group *group_at(struct holders *x, uint32_t parent, uint64_t sort,
 	return &x->groups.v[*place - 1];
 }
 
+/* The group of a node below a row: mostly the last one with that hash. */
+static struct group *near_group(struct holders *x, uint32_t row, uint64_t sort, node_id node)
+{
+	uint64_t hash = (sort ^ (uint64_t)row << 40) * 0x9e3779b97f4a7c15;
+	uint32_t *near = &x->near_group[hash >> (64 - GROUPS_NEAR_BITS)];
+	struct group *group = *near < x->groups.n ? &x->groups.v[*near] : NULL;
+
+	if (group && group->parent == row && group->sort == sort)
+		return group;
+	group = group_at(x, row, sort, node);
+	if (group)
+		*near = (uint32_t)(group - x->groups.v);
+	return group;
+}
+
 /* What a kept node, or none, holds at once and is not kept itself. */
 static struct err *group_rest(struct holders *x)
 {
 	const struct graph *g = x->g;
 	const node_id *idom = x->f->idom;
-	node_id last = NODE_NONE;
-	uint64_t near = 0, size, sort, last_sort = 0;
-	uint32_t row = ROW_TOP, last_row = ROW_TOP;
-	struct group *group = NULL; /* of last_row and last_sort: mostly there are many */
+	uint64_t near = 0;
 
 	for (node_id i = 0; i < g->n; i++) {
 		node_id up = idom[i];
+		struct group *group;
+		uint64_t size;
 
 		if ((up != NODE_NONE && !is_kept(x, up)) || is_kept(x, i) || !is_in_tree(x, i))
 			continue;
-		if (up == NODE_NONE || up != last)
-			row = parent_row(x, i);
-		last = up;
 		size = graph_size_near(g, i, &near);
-		sort = sort_of(g, i, size);
-		if (!group || row != last_row || sort != last_sort)
-			group = group_at(x, row, sort, i);
+		group = near_group(x, parent_row(x, i), sort_of(g, i, size), i);
 		if (!group)
 			return &err_nomem;
-		last_row = row;
-		last_sort = sort;
 		group->count++;
 		group->total += facts_retained_of(x->f, i, size);
 	}
@@ -356,16 +454,23 @@ static struct err *largest_nodes(struct holders *x)
 	if (!err)
 		err = col_fixed(x->env, 8, bits_words(bits_words(x->g->n)) + 1, "dominator tree",
 				&x->some_col);
+	if (!err)
+		err = col_fixed(x->env, 4, bits_words(x->g->n) + 1, "dominator tree", &x->rank_col);
+	x->near_group = calloc(1 << GROUPS_NEAR_BITS, sizeof(*x->near_group));
+	if (!err && !x->near_group)
+		err = &err_nomem;
 	if (err)
 		return err;
+	x->rank = x->rank_col.base;
 	x->set = x->set_col.base;
 	x->some = x->some_col.base;
 	err = collect_large(x);
 	if (err)
 		return err;
 	find_heads(x);
-	number_rows(x);
-	err = group_rest(x);
+	err = number_rows(x);
+	if (!err)
+		err = group_rest(x);
 	if (err)
 		return err;
 	if (x->groups.n)

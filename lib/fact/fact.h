@@ -262,6 +262,11 @@ struct facts {
 		struct col set_col, late_col;
 	} common;
 };
+/* Of the node with edges that has that number: place in `set`. */
+static inline uint64_t retained_of_inner(const struct retained *r, uint32_t no)
+{
+	return (r->wide ? r->wide[no] : (uint64_t)r->narrow[no]) << r->shift;
+}
 /* Of a node whose size is known, as in passes over all of them; live ones alone. */
 static inline uint64_t facts_retained_of(const struct facts *f, node_id i, uint64_t size)
 {
@@ -272,7 +277,7 @@ static inline uint64_t facts_retained_of(const struct facts *f, node_id i, uint6
 	if (!(word >> (i & 63) & 1))
 		return size;
 	no = r->rank[i >> 6] + (uint32_t)__builtin_popcountll(word & ((1ull << (i & 63)) - 1));
-	return (r->wide ? r->wide[no] : (uint64_t)r->narrow[no]) << r->shift;
+	return retained_of_inner(r, no);
 }
 static inline uint64_t facts_retained(const struct facts *f, node_id i)
 {

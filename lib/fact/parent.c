@@ -6,6 +6,7 @@
  * wins over an interior one.  What vector registers hold alone comes after all that is held
  * otherwise, at any distance (ROOT_VECTOR).  Leaves are given a parent and never queued.
  */
+#include "base/fetch.h"
 #include "fact/parts.h"
 
 enum { AHEAD = 16 };
@@ -83,6 +84,15 @@ static struct err *from_node(struct bfs *b, uint32_t place)
 	return err;
 }
 
+static FETCHES void fetch_row(const struct bfs *b, node_id node)
+{
+	edge_id first = graph_row(b->g, node);
+
+	__builtin_prefetch(&b->g->dst[first]);
+	if (b->way)
+		__builtin_prefetch(&b->g->slot[first]);
+}
+
 /* All that can be reached from the nodes that were queued last. */
 static struct err *levels(struct bfs *b, uint64_t at)
 {
@@ -95,8 +105,7 @@ static struct err *levels(struct bfs *b, uint64_t at)
 			if (at + AHEAD < b->n)
 				edge_rows_fetch(&b->g->rows, b->queue[at + AHEAD].node);
 			if (at + AHEAD / 2 < b->n)
-				__builtin_prefetch(
-					&b->g->dst[graph_row(b->g, b->queue[at + AHEAD / 2].node)]);
+				fetch_row(b, b->queue[at + AHEAD / 2].node);
 			err = from_node(b, (uint32_t)at);
 		}
 		reach_late_ones(b);
