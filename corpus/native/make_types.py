@@ -27,8 +27,10 @@ FLAGS = {
 	"O0": ("-O0",), "O2": ("-O2",), "g": ("-g",), "g4": ("-g", "-gdwarf-4"),
 	"split": ("-g", "-gsplit-dwarf"), "split4": ("-g", "-gdwarf-4", "-gsplit-dwarf"), "units": ("-fdebug-types-section",),
 	"names": ("-g", "-gdwarf-5", "-gpubnames"), "gdbindex": ("-g", "-ggnu-pubnames"), "stripped": (), "dwp": (), "dwz": (),
+	"twice": (),	# linked behind itself under other names: a package has each type once, from the one that nobody calls
 	"static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",), "libcxx": ("-stdlib=libc++",),
 }
+GLOBALS = ("lists", "apart")	# of containers.cpp
 # What a program is built and run with besides.  GLib before 2.76 has slices: small objects are then no blocks.
 PACKAGES = {"gobjects": "gobject-2.0", "glibs": "glib-2.0"}
 LIBRARIES = {"gobjects": ("libgobject-2.0.so.0",)}	# that a packed case takes along
@@ -85,6 +87,11 @@ def build(name, exe):
 		unit = exe.with_name(name + ".o")
 		make_cores.run_tool(tool, *common, "-c", "-o", unit, source)
 		source = unit
+		if "twice" in parts:
+			source = exe.with_name(name + ".other.o")
+			libraries.append(unit)
+			make_cores.run_tool(tool, *common, "-Dmain=never_called", "-Wno-return-type", *(f"-D{n}=other_{n}" for n in GLOBALS),
+				"-c", "-o", source, source_of(program))
 	else:
 		common.append("-fdebug-prefix-map=/=.")
 	make_cores.run_tool(tool, *common, "-o", exe, source, *libraries)
@@ -107,7 +114,8 @@ def finish(parts, exe):
 		tool = "dwp" if "split4" in parts else "llvm-dwp"
 		make_cores.need(tool)
 		make_cores.run_tool(tool, "-e", exe, "-o", exe.with_name(exe.name + ".dwp"))
-		exe.with_name(exe.name + ".dwo").unlink()
+		for end in (".dwo", ".other.dwo"):
+			exe.with_name(exe.name + end).unlink(missing_ok=True)
 
 
 def make_case(name, outdir):

@@ -34,7 +34,7 @@ static void dbg_unlock(pthread_mutex_t **lock)
 	pthread_mutex_unlock(*lock);
 }
 
-static struct Elf *reader_elf(const struct image *img, const struct elf_file *file, struct dbg_reader *r)
+struct Elf *dbg_reader_elf(const struct image *img, const struct elf_file *file, struct dbg_reader *r)
 {
 	struct err *err = elf_copy_open(img->env, file, &r->copy);
 
@@ -47,12 +47,12 @@ static struct Elf *reader_elf(const struct image *img, const struct elf_file *fi
 
 static struct Dwarf *reader_open(const struct image *img, const struct elf_file *file, struct dbg_reader *r)
 {
-	if (reader_elf(img, file, r))
+	if (dbg_reader_elf(img, file, r))
 		r->dwarf = dwarf_begin_elf(r->elf, DWARF_C_READ, NULL);
 	return r->dwarf;
 }
 
-static void reader_close(struct dbg_reader *r)
+void dbg_reader_close(struct dbg_reader *r)
 {
 	if (r->dwarf)
 		dwarf_end(r->dwarf);
@@ -76,10 +76,10 @@ struct Dwarf *dbg_dwarf(const struct image *img, struct dbg *d)
 		if (reader_open(img, d->alt, &d->rest))
 			dwarf_setalt(d->main.dwarf, d->rest.dwarf);
 		else
-			reader_close(&d->main);
+			dbg_reader_close(&d->main);
 	}
 	if (d->main.dwarf && d->dwp)
-		reader_elf(img, d->dwp, &d->package);
+		dbg_reader_elf(img, d->dwp, &d->package);
 	return d->main.dwarf;
 }
 
@@ -94,9 +94,9 @@ void dbg_free(struct dbg *d)
 	free(d->fields.v);
 	free(d->variables.v);
 	dbg_parts_close(&d->parts);
-	reader_close(&d->main);
-	reader_close(&d->rest);
-	reader_close(&d->package);
+	dbg_reader_close(&d->main);
+	dbg_reader_close(&d->rest);
+	dbg_reader_close(&d->package);
 	elf_file_free(d->own);
 	elf_file_free(d->alt);
 	elf_file_free(d->dwp);

@@ -33,7 +33,7 @@ struct dbg {
 	struct elf_file *alt; /* what dwz moved out of `file`; NULL if it is whole */
 	struct elf_file *dwp; /* the package of its split units; NULL: there is none */
 	bool opened;
-	bool may_look; /* libdw may open the files that split units name, and checks their ids */
+	bool may_look; /* files that split units name may be opened */
 	struct dbg_reader {
 		struct elf_copy copy; /* what libelf reads */
 		struct Elf *elf;
@@ -54,6 +54,9 @@ struct dbg {
 struct image;
 struct module;
 
+/* A file's bytes for libelf; NULL, with a diag, when they cannot be had. */
+struct Elf *dbg_reader_elf(const struct image *img, const struct elf_file *file, struct dbg_reader *r);
+void dbg_reader_close(struct dbg_reader *r); /* zeroed is fine */
 /* Under the lock: what all of this folder reads; NULL when it cannot be opened. */
 struct Dwarf *dbg_dwarf(const struct image *img, struct dbg *d);
 

@@ -23,7 +23,7 @@
 #include "image/elf.h"
 
 enum {
-	FORMAT = 4,
+	FORMAT = 5,
 	WORTH = 256, /* rows: to find fewer takes no time worth a file */
 	FILE_MAX = 1 << 30,
 	PATH_BYTES = 4096,

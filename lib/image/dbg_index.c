@@ -7,12 +7,15 @@
  */
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/guard.h"
 #include "base/par.h"
 #include "base/search.h"
+#include "base/text.h"
 #include "base/vec.h"
 #include "image/dbg.h"
 #include "image/dbg_types.h"
@@ -24,6 +27,7 @@ enum {
 	STEPS_MAX = 32, /* typedefs and qualifiers on the way to a type */
 	NAME_BYTES = 4096,
 	RANGES_MAX = 64, /* of one function */
+	SIGNATURE_BYTES = sizeof("{signature 0123456789abcdef}"),
 	DECLARED_NEAR = 256, /* structs between a declaration and its definition */
 	CHUNK = 256 << 10, CHUNKS = 32, /* bytes of DWARF that one thread takes at once; about how many times */
 };
@@ -137,8 +141,16 @@ static bool is_struct_tag(int tag)
 	return tag == DW_TAG_structure_type || tag == DW_TAG_class_type || tag == DW_TAG_union_type;
 }
 
+/* In a split unit: the type whose signature it is, in whichever part. */
+static void *signed_entry(const struct index *x, const Dwarf_Attribute *attr)
+{
+	const struct dbg_parts *parts = &x->own.module->dbg->parts;
+
+	return dbg_parts_signed(parts, dbg_parts_signature(parts, attr->valp));
+}
+
 /* The struct that a member or base is, without typedefs and qualifiers; its address. */
-static void *struct_of(Dwarf_Die *of)
+static void *struct_of(const struct index *x, Dwarf_Die *of)
 {
 	Dwarf_Die die = *of;
 
@@ -146,13 +158,17 @@ static void *struct_of(Dwarf_Die *of)
 		Dwarf_Attribute attr;
 		int tag;
 
-		if (!dwarf_attr(&die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &die))
+		if (!dwarf_attr(&die, DW_AT_type, &attr))
 			return NULL;
+		if (!dwarf_formref_die(&attr, &die))
+			return attr.form == DW_FORM_ref_sig8 ? signed_entry(x, &attr) : NULL;
 		tag = dwarf_tag(&die);
 		if (is_struct_tag(tag)) {
-			if (dwarf_attr(&die, DW_AT_signature, &attr))
-				dwarf_formref_die(&attr, &die); /* the definition, in a unit of types */
-			return die.addr;
+			void *defined = NULL; /* in a unit of types */
+
+			if (dwarf_attr(&die, DW_AT_signature, &attr) && !dwarf_formref_die(&attr, &die))
+				defined = signed_entry(x, &attr);
+			return defined ? defined : die.addr;
 		}
 		if (tag != DW_TAG_typedef && tag != DW_TAG_const_type && tag != DW_TAG_volatile_type)
 			return NULL;
@@ -354,7 +370,7 @@ static bool add_first(struct index *x, struct level *level, Dwarf_Die *die)
 	level->has_first = true;
 	if (is_measure(x))
 		return true;
-	f.part = number(die, DW_AT_data_member_location) ? NULL : struct_of(die);
+	f.part = number(die, DW_AT_data_member_location) ? NULL : struct_of(x, die);
 	return !f.part || vec_push(&x->firsts, &f);
 }
 
@@ -376,12 +392,35 @@ static bool enter(struct index *x, Dwarf_Die *die, const char *name, const char 
 	return true;
 }
 
+/*
+ * Clang's units of types have what a struct lies in without its name, by the signature of its own unit: names are put
+ * together when all units were read.  What follows must be the same for all units.
+ */
+static const char *signature_of(const struct index *x, Dwarf_Die *die, char ret[static SIGNATURE_BYTES])
+{
+	Dwarf_Attribute attr;
+	uint64_t signature = 0;
+	Dwarf_Die to;
+
+	if (dwarf_hasattr(die, DW_AT_name) || !dwarf_attr(die, DW_AT_signature, &attr) || attr.form != DW_FORM_ref_sig8)
+		return NULL;
+	signature = dbg_parts_signature(&x->own.module->dbg->parts, attr.valp);
+	if (!signature && (!dwarf_formref_die(&attr, &to) ||
+			   dwarf_cu_info(to.cu, NULL, NULL, NULL, NULL, &signature, NULL, NULL)))
+		return NULL;
+	snprintf(ret, SIGNATURE_BYTES, "{signature %016" PRIx64 "}", signature);
+	return ret;
+}
+
 static bool visit_struct(struct index *x, Dwarf_Die *die, bool is_union)
 {
 	const char *name = dwarf_diename(die), *declared = name ? declared_name(x, die) : NULL;
 
+	char signature[SIGNATURE_BYTES];
+	const char *scope = declared ? declared : name ? name : signature_of(x, die, signature);
+
 	return (!name || add_struct(x, die, name, declared)) &&
-	       enter(x, die, declared ? declared : name, "::", !is_union && !dwarf_hasattr(die, DW_AT_declaration));
+	       enter(x, die, scope, "::", !is_union && !dwarf_hasattr(die, DW_AT_declaration));
 }
 
 static bool visit(struct index *x, Dwarf_Die *die, struct level *level)
@@ -463,6 +502,51 @@ static void named_once(struct dbg_types *t)
 		if (!kept || t->named.v[kept - 1].die != t->named.v[i].die)
 			t->named.v[kept++] = t->named.v[i];
 	t->named.n = kept;
+}
+
+/* What a name has in place of the name of a struct, and that struct; NULL: it has no such thing. */
+static const char *unnamed_in(struct dbg_types *t, const char *name, const struct dbg_named **ret)
+{
+	const char *at = name;
+	uint64_t signature;
+	int n = 0;
+
+	for (; (at = strchr(at, '{')); at++) {
+		if (sscanf(at, "{signature %16" SCNx64 "}%n", &signature, &n) != 1 || n != SIGNATURE_BYTES - 1)
+			continue;
+		*ret = dbg_named_of(t, dbg_parts_signed(&t->module->dbg->parts, signature));
+		return *ret ? at : NULL;
+	}
+	return NULL;
+}
+
+/* The struct's own name says what it lies in. */
+static bool names_settle(struct dbg_types *t)
+{
+	for (size_t i = 0; i < t->named.n; i++) {
+		struct dbg_named *n = &t->named.v[i];
+		_free_ char *whole = NULL;
+		const struct dbg_named *in = NULL;
+		const char *at;
+
+		for (unsigned k = 0; k < STEPS_MAX && (at = unnamed_in(t, whole ? whole : n->name, &in)); k++) {
+			char *more = text_format("%s%s", in->name, at + SIGNATURE_BYTES - 1);
+
+			if (!more)
+				return false;
+			free(whole);
+			whole = more;
+			if (strlen(whole) > NAME_BYTES)
+				break;
+		}
+		if (!whole)
+			continue;
+		n->name = arena_strdup(&t->mem, whole);
+		if (!n->name)
+			return false;
+		n->hash = dbg_name_hash(n->name);
+	}
+	return true;
 }
 
 static int var_by_addr(const void *a, const void *b)
@@ -646,6 +730,8 @@ static bool add_chunks(struct pass *p, bool with_views)
 		const struct dbg_part *part = &ps->parts.v[ps->units.v[first].part];
 		uint64_t most = bytes_of(part) / CHUNKS > CHUNK ? bytes_of(part) / CHUNKS : CHUNK;
 
+		most = part->view.dwarf ? UINT64_MAX : most; /* one libdw, one thread */
+
 		for (end = first; end < ps->units.n && ps->units.v[end].part == ps->units.v[first].part;)
 			end++;
 		if (may_part(p, part) == with_views && !add_chunks_of(p, first, end, most))
@@ -752,6 +838,7 @@ struct err *dbg_index(struct dbg_types *t)
 			qsort(t->named.v, t->named.n, sizeof(*t->named.v), by_die);
 		named_once(t);
 		firsts_settle(t, &all);
+		err = names_settle(t) ? NULL : &err_nomem;
 	}
 	free(all.firsts.v);
 	return err;
@@ -765,7 +852,7 @@ void dbg_types_tell(const struct dbg_types *t)
 		     (unsigned)ENTRIES_MAX);
 	if (t->module->dbg->parts.missing)
 		diag(t->env, "module/debug-info", t->module->start,
-		     "%s: the debug info of %llu units is in files of their own, which are not there",
+		     "%s: the debug info of %llu units is in files of their own, which are not there or of another build",
 		     module_base_name(t->module), (unsigned long long)t->module->dbg->parts.missing);
 }
 

@@ -12,7 +12,8 @@ enum { DBG_INFO, DBG_TYPES, DBG_SECTIONS }; /* .debug_info, .debug_types of DWAR
 
 struct dbg_part {
 	struct Dwarf *dwarf;
-	struct dbg_view view; /* zeroed: libdw has linked `dwarf` with the module's own */
+	struct dbg_view view; /* of a split unit; zeroed: the module's own `dwarf` */
+	struct dbg_dwo *dwo;  /* whose sections the view has; NULL: it has the package's */
 	bool in_alt, is_split;
 	uint64_t id;	      /* of the split unit */
 	struct {
@@ -37,21 +38,32 @@ struct dbg_parts {
 		size_t n, cap;
 	} units;
 	struct {
-		uint32_t *v; /* of `parts`, by where .debug_info is: those with a view */
+		uint32_t *v; /* part * DBG_SECTIONS + section, by where that is: those with a view */
 		size_t n, cap;
 	} views;
+	struct { /* of all parts: libdw finds those of the same part alone */
+		struct dbg_signature { /* of a unit of types, and its type's entry */
+			uint64_t signature, die;
+		} *v; /* by signature */
+		size_t n, cap;
+	} signatures;
 	uint64_t missing; /* split units that are nowhere */
 };
 
 struct dbg;
+struct dbg_dwo;
 
 /*
  * Under the module's lock, once.  Libdw finds the unit of an address among those alone that it has
  * met: all are met here.
  */
-struct err *dbg_parts_open(struct dbg *d) MUST_CHECK;
+struct err *dbg_parts_open(const struct image *img, struct dbg *d) MUST_CHECK;
 void dbg_parts_close(struct dbg_parts *ps); /* zeroed is fine */
-/* The package's unit that an address lies in; NULL: in none. */
+/* The entry of the type with that signature, in whichever part; NULL: there is none. */
+void *dbg_parts_signed(const struct dbg_parts *ps, uint64_t signature);
+/* The signature that is at `at`, in a split unit; 0: it lies in none. */
+uint64_t dbg_parts_signature(const struct dbg_parts *ps, const void *at);
+/* The split unit that an address lies in; NULL: in none. */
 struct Dwarf *dbg_parts_view(const struct dbg_parts *ps, const void *at);
 
 #endif

@@ -112,7 +112,7 @@ struct err *dbg_types_open(struct env *env, const struct image *img, const struc
 	DBG_LOCKED(t);
 	if (!dbg_dwarf(img, m->dbg))
 		return NULL;
-	err = dbg_parts_open(m->dbg);
+	err = dbg_parts_open(img, m->dbg);
 	if (!err)
 		err = index_or_cache(t);
 	if (!err)
@@ -130,6 +130,25 @@ static bool die_at(const struct dbg_types *t, void *addr, bool in_alt, Dwarf_Die
 	if (!dwarf)
 		dwarf = in_alt ? NULL : d->main.dwarf;
 	return dwarf && dwarf_die_addr_die(dwarf, addr, ret);
+}
+
+static void *signed_entry(const struct dbg_types *t, const void *at)
+{
+	const struct dbg_parts *ps = &t->module->dbg->parts;
+
+	return dbg_parts_signed(ps, dbg_parts_signature(ps, at));
+}
+
+/* The entry that an attribute refers to, in another part of the DWARF as well. */
+static bool entry_of(const struct dbg_types *t, Dwarf_Attribute *attr, Dwarf_Die *ret)
+{
+	Dwarf_Attribute own = *attr; /* `ret` may be what it is an attribute of */
+	void *addr;
+
+	if (dwarf_formref_die(attr, ret))
+		return true;
+	addr = own.form == DW_FORM_ref_sig8 ? signed_entry(t, own.valp) : NULL;
+	return addr && die_at(t, addr, false, ret);
 }
 
 static bool is_in_alt(const struct dbg_types *t, Dwarf_Die *die)
@@ -235,11 +254,11 @@ static struct dbg_type *string_type(struct dbg_types *t, const struct dbg_named 
 }
 
 /* The definition in a unit of types, where a declaration says which; GCC's does not always have the whole name. */
-static bool by_signature(Dwarf_Die *die, Dwarf_Die *ret)
+static bool by_signature(const struct dbg_types *t, Dwarf_Die *die, Dwarf_Die *ret)
 {
 	Dwarf_Attribute attr;
 
-	return dwarf_attr(die, DW_AT_signature, &attr) && dwarf_formref_die(&attr, ret) &&
+	return dwarf_attr(die, DW_AT_signature, &attr) && entry_of(t, &attr, ret) &&
 	       !dwarf_hasattr(ret, DW_AT_declaration);
 }
 
@@ -249,7 +268,7 @@ static struct dbg_type *struct_new(struct dbg_types *t, Dwarf_Die *die, const ch
 	struct dbg_type *ret;
 	Dwarf_Die defined;
 
-	if ((!named || named->is_declaration) && by_signature(die, &defined)) {
+	if ((!named || named->is_declaration) && by_signature(t, die, &defined)) {
 		die = &defined;
 		named = dbg_named_of(t, die->addr);
 	}
@@ -330,7 +349,7 @@ static uint64_t array_count(Dwarf_Die *of)
 }
 
 /* Typedefs and qualifiers end at a type; false: at none, or at void. */
-static bool plain_type(Dwarf_Die *die, const char **alias)
+static bool plain_type(const struct dbg_types *t, Dwarf_Die *die, const char **alias)
 {
 	for (unsigned i = 0; i < STEPS_MAX; i++) {
 		Dwarf_Attribute attr;
@@ -341,7 +360,7 @@ static bool plain_type(Dwarf_Die *die, const char **alias)
 		else if (tag != DW_TAG_const_type && tag != DW_TAG_volatile_type && tag != DW_TAG_restrict_type &&
 			 tag != DW_TAG_atomic_type)
 			return true;
-		if (!dwarf_attr(die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, die))
+		if (!dwarf_attr(die, DW_AT_type, &attr) || !entry_of(t, &attr, die))
 			return false;
 	}
 	return false;
@@ -400,7 +419,7 @@ static const struct dbg_type *array_new(struct dbg_types *t, Dwarf_Die *of)
 		Dwarf_Attribute attr;
 
 		if (!checked_mul(count, array_count(&die), &count) || !dwarf_attr(&die, DW_AT_type, &attr) ||
-		    !dwarf_formref_die(&attr, &die) || !plain_type(&die, &alias))
+		    !entry_of(t, &attr, &die) || !plain_type(t, &die, &alias))
 			return NULL;
 	}
 	elem = known_or_new(t, &die, alias);
@@ -424,8 +443,8 @@ static const struct dbg_type *type_of(struct dbg_types *t, Dwarf_Die *of)
 	Dwarf_Attribute attr;
 	Dwarf_Die die;
 
-	if (!dwarf_attr_integrate(of, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &die) ||
-	    !plain_type(&die, &alias))
+	if (!dwarf_attr_integrate(of, DW_AT_type, &attr) || !entry_of(t, &attr, &die) ||
+	    !plain_type(t, &die, &alias))
 		return &t->nothing;
 	type = known_or_new(t, &die, alias);
 	if (!type && dwarf_tag(&die) == DW_TAG_array_type)
@@ -549,7 +568,7 @@ static void add_variants(struct dbg_types *t, Dwarf_Die *part, struct members *m
 	Dwarf_Die tag, child;
 	unsigned seen = 0;
 
-	if (dwarf_attr(part, DW_AT_discr, &attr) && dwarf_formref_die(&attr, &tag)) {
+	if (dwarf_attr(part, DW_AT_discr, &attr) && entry_of(t, &attr, &tag)) {
 		const struct dbg_type *type = type_of(t, &tag);
 
 		v.tag.offset = number(&tag, DW_AT_data_member_location);
@@ -674,9 +693,9 @@ const struct dbg_type *dbg_vtable_type(struct dbg_types *t, uint64_t addr)
 	Dwarf_Die die, type;
 
 	if (!v || v->addr != addr || v->language != DBG_LANG_RUST || !die_at(t, v->die, v->in_alt, &die) ||
-	    !dwarf_attr_integrate(&die, DW_AT_type, &attr) || !dwarf_formref_die(&attr, &type) ||
-	    !dwarf_attr(&type, DW_AT_containing_type, &attr) || !dwarf_formref_die(&attr, &die) ||
-	    !plain_type(&die, &alias))
+	    !dwarf_attr_integrate(&die, DW_AT_type, &attr) || !entry_of(t, &attr, &type) ||
+	    !dwarf_attr(&type, DW_AT_containing_type, &attr) || !entry_of(t, &attr, &die) ||
+	    !plain_type(t, &die, &alias))
 		return NULL;
 	return known_or_new(t, &die, alias);
 }
@@ -794,7 +813,7 @@ const struct dbg_type *dbg_func_class(struct dbg_types *t, uint64_t addr)
 
 	if (i == t->funcs.n || t->funcs.v[i].low != addr ||
 	    !die_at(t, t->funcs.v[i].die, t->funcs.v[i].in_alt, &die) ||
-	    !dwarf_attr_integrate(&die, DW_AT_specification, &attr) || !dwarf_formref_die(&attr, &declared) ||
+	    !dwarf_attr_integrate(&die, DW_AT_specification, &attr) || !entry_of(t, &attr, &declared) ||
 	    !class_around(&declared, &class))
 		return NULL;
 	return known_or_new(t, &class, NULL);

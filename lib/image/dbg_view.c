@@ -98,6 +98,20 @@ bool dbg_view_open(struct Elf *like, const struct dbg_section *sections, size_t 
 	return ret->dwarf;
 }
 
+bool dbg_view_open_joined(struct Elf *like, const struct dbg_section *sections, size_t n, void *joined[2],
+			  struct dbg_view *ret)
+{
+	bool opened = dbg_view_open(like, sections, n, ret);
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (opened)
+			ret->joined[i] = joined[i];
+		else
+			free(joined[i]);
+	}
+	return opened;
+}
+
 void dbg_view_close(struct dbg_view *v)
 {
 	if (v->dwarf)
@@ -105,6 +119,8 @@ void dbg_view_close(struct dbg_view *v)
 	if (v->elf)
 		elf_end(v->elf);
 	free(v->names);
+	free(v->joined[0]);
+	free(v->joined[1]);
 	*v = (struct dbg_view){};
 }
 
@@ -137,6 +153,27 @@ size_t dbg_sections_of(struct Elf *elf, struct dbg_section ret[static DBG_SECTIO
 		return 0;
 	while (n < DBG_SECTIONS_MAX && (scn = next_section(elf, names, scn, &ret[n])))
 		n++;
+	return n;
+}
+
+size_t dbg_sections_named(struct Elf *elf, const char *name, uint8_t *to, uint64_t *bytes)
+{
+	struct dbg_section s;
+	Elf_Scn *scn = NULL;
+	size_t names, n = 0;
+	uint64_t at = 0;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return 0;
+	while ((scn = next_section(elf, names, scn, &s))) {
+		if (strcmp(s.name, name) != 0)
+			continue;
+		if (to)
+			memcpy(to + at, s.at, s.n);
+		at += s.n;
+		n++;
+	}
+	*bytes = at;
 	return n;
 }
 

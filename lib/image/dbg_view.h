@@ -25,14 +25,23 @@ struct dbg_view { /* zeroed: none */
 	struct Elf *elf;
 	struct Dwarf *dwarf;
 	char *names;
+	void *joined[2]; /* sections that it alone has; owned, set once it is open */
 };
 
 /* For the machine that `like` is of.  False: libdw makes nothing of it, or there is no memory. */
 bool dbg_view_open(struct Elf *like, const struct dbg_section *sections, size_t n, struct dbg_view *ret);
+/* The same, with sections that it is to own: freed when it is closed, and where it cannot be opened. */
+bool dbg_view_open_joined(struct Elf *like, const struct dbg_section *sections, size_t n, void *joined[2],
+			  struct dbg_view *ret);
 /* Sections of DWARF that a file has, as libelf has unpacked them; how many.  Not of one file by two threads. */
 enum { DBG_SECTIONS_MAX = 64 };
 size_t dbg_sections_of(struct Elf *elf, struct dbg_section ret[static DBG_SECTIONS_MAX]);
 void dbg_view_close(struct dbg_view *v); /* zeroed is fine */
+/*
+ * How many sections of that name there are, and their bytes: copied one behind the other to `to`, which has `*bytes`
+ * as an earlier call with NULL has said.
+ */
+size_t dbg_sections_named(struct Elf *elf, const char *name, uint8_t *to, uint64_t *bytes);
 /* The bytes of a section, unpacked; false: it has none. */
 bool dbg_section_of(struct Elf *elf, const char *name, struct dbg_section *ret);
 

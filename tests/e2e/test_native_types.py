@@ -18,6 +18,8 @@ WITH_DWARF = ["records.gcc.O0.g", "records.clang.O0.g", "records.gcc.O0.split", 
 	"containers.gcc.O2.g", "containers.clang.O0.g4", "libcxx.clang.O0.g.libcxx", "lists.gcc.O0.g", "lists.clang.O0.g4"]
 # The same debug info, kept in the other ways that there are.
 ELSEWHERE = ["records.gcc.O0.split4.dwp", "containers.clang.O2.split.dwp", "containers.gcc.O2.g4.units",
+	"containers.gcc.O0.split.units", "containers.clang.O0.split4.units", "containers.clang.O0.g.units", "containers.gcc.O0.split4.units.twice.dwp",
+	"containers.clang.O0.split.units.twice.dwp", "containers.gcc.O2.split.units.twice",
 	"records.clang.O0.names", "records.gcc.O0.gdbindex", "records.gcc.O0.g.dwz"]
 
 
@@ -123,7 +125,7 @@ def chains_of(dump, address):
 		yield root.split(": ")[-1] + "".join(hop["via"].get("name", "") for hop in chain["hops"])
 
 
-@pytest.mark.parametrize("name", WITH_DWARF[::2])
+@pytest.mark.parametrize("name", [*WITH_DWARF[::2], "records.gcc.O0.split4.dwp", "records.clang.O0.split.dwp"])
 def test_chains_read_like_the_source(name):
 	dump, rows = case_of(name)
 	held = [(address, holder) for address, *_, holder in rows if holder]
