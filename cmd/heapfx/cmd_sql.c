@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/guard.h"
@@ -126,7 +127,7 @@ static struct err *open_session(struct session *s)
 /* ---- outputs */
 
 /* A database is written where SQLite can seek, then copied: `out` may be a pipe. */
-static struct err *write_database(struct run *run, struct query *query, FILE *out)
+static struct err *copy_database(struct run *run, struct query *query, FILE *out)
 {
 	_free_ char *path = text_format("%s/heapfx-XXXXXX", run->env.tmp_dir);
 	char buffer[1 << 16];
@@ -151,6 +152,30 @@ static struct err *write_database(struct run *run, struct query *query, FILE *ou
 		close(fd);
 	unlink(path);
 	return err;
+}
+
+/*
+ * The name of an empty file that `out` writes to; NULL: it is none, or has no name.  SQLite opens
+ * files by name alone.
+ */
+static char *name_of_file(FILE *out)
+{
+	_free_ char *link = text_format("/proc/self/fd/%d", fileno(out));
+	char *path = link ? realpath(link, NULL) : NULL;
+	struct stat there, ours;
+
+	if (path && !fstat(fileno(out), &ours) && S_ISREG(ours.st_mode) && !ours.st_size &&
+	    !stat(path, &there) && there.st_dev == ours.st_dev && there.st_ino == ours.st_ino)
+		return path;
+	free(path);
+	return NULL;
+}
+
+static struct err *write_database(struct run *run, struct query *query, FILE *out)
+{
+	_free_ char *name = name_of_file(out);
+
+	return name ? query_save(query, name) : copy_database(run, query, out);
 }
 
 struct err *sql_write_database(struct run *run, FILE *out)

@@ -218,6 +218,14 @@ struct graph_ops {
 	 * Absent: nobody can tell.
 	 */
 	bool (*slot)(void *ctx, node_id src, node_id dst, uint64_t *ret);
+	/*
+	 * All slots of src that point somewhere, by offset: for those who ask of many edges, each of
+	 * which costs as much by edge().  Ends early when fn fails.
+	 */
+	struct err *(*slots)(void *ctx, node_id src,
+			     struct err *(*fn)(void *arg, uint64_t offset, node_id dst), void *arg);
+	/* How a slot is called, as in edge_label.name; NULL: unknown. */
+	const char *(*field)(void *ctx, node_id src, uint64_t offset);
 	/* "main.sessions", "stack of thread 12 in worker+0x40": a root in words, demangled, not escaped. */
 	void (*root)(void *ctx, uint32_t root, struct text *ret);
 	/* Where a root of a stack is, or a variable in the source; `ret` has texts that may be added to. */

@@ -4,6 +4,7 @@
 
 #include "base/guard.h"
 #include "base/search.h"
+#include "base/vec.h"
 #include "query/table.h"
 
 /* ---- rows of a bound: coarse, SQL looks again */
@@ -325,6 +326,7 @@ const struct table blocks_table = {
 	.name = "blocks",
 	.columns = blocks_columns,
 	.n_columns = sizeof(blocks_columns) / sizeof(*blocks_columns),
+	.first_is_row = true,
 	.keys = 1 << B_ID | 1 << B_ADDRESS,
 	.sorted = 1 << B_ID | 1 << B_ADDRESS,
 	.groups = 1 << B_STATE | 1 << B_REACH | 1 << B_TYPE,
@@ -404,13 +406,77 @@ static void edges_next(struct query *q, struct scan *s)
 		edges_settle(q->src.graph, s);
 }
 
+static struct err *keep_slot(void *arg, uint64_t offset, node_id dst)
+{
+	struct slots *slots = arg;
+	struct slot slot = { dst, offset };
+
+	return vec_push(slots, &slot) ? NULL : &err_nomem;
+}
+
+static int by_dst(const void *pa, const void *pb)
+{
+	const struct slot *a = pa, *b = pb;
+
+	if (a->dst != b->dst)
+		return a->dst < b->dst ? -1 : 1;
+	return a->offset < b->offset ? -1 : a->offset > b->offset;
+}
+
+/* One look at the block for all of its edges: a table of a million pointers has as many. */
+static struct err *find_slots(struct query *q, node_id src)
+{
+	const struct graph *g = q->src.graph;
+	struct slots *s = &q->slots;
+	struct err *err;
+	size_t n = 0;
+
+	s->src = NODE_NONE;
+	s->n = 0;
+	err = g->ops->slots(g->ctx, src, keep_slot, s);
+	if (err)
+		return err;
+	if (s->n)
+		qsort(s->v, s->n, sizeof(*s->v), by_dst);
+	for (size_t i = 0; i < s->n; i++)
+		if (!n || s->v[n - 1].dst != s->v[i].dst)
+			s->v[n++] = s->v[i];
+	s->n = n;
+	s->src = src;
+	return NULL;
+}
+
+static bool slot_of(struct query *q, node_id src, node_id dst, uint64_t *ret)
+{
+	const struct graph *g = q->src.graph;
+	struct slots *s = &q->slots;
+	size_t at;
+
+	if (!g->ops || !g->ops->slots)
+		return g->ops && g->ops->slot && g->ops->slot(g->ctx, src, dst, ret);
+	if (s->src != src) {
+		struct err *err = find_slots(q, src);
+
+		if (err) {
+			err_free(q->err);
+			q->err = err;
+			return false;
+		}
+	}
+	at = partition_point(s->n, i, s->v[i].dst < dst);
+	if (at == s->n || s->v[at].dst != dst)
+		return false;
+	*ret = s->v[at].offset;
+	return true;
+}
+
 static void edges_value(struct query *q, struct scan *s, unsigned column, struct query_value *ret)
 {
 	const struct graph *g = q->src.graph;
 	uint32_t in = s->incoming ? q->src.facts->in_src[s->at] : 0;
 	uint32_t out = s->incoming ? s->dst | (in & EDGE_INTERIOR) : g->dst[s->at];
 	node_id src = s->incoming ? EDGE_NODE(in) : s->src;
-	struct edge_label label = {};
+	uint64_t offset;
 
 	switch (column) {
 	case E_SRC:
@@ -423,12 +489,12 @@ static void edges_value(struct query *q, struct scan *s, unsigned column, struct
 		give_int(ret, (out & EDGE_INTERIOR) != 0);
 		break;
 	default:
-		if (!g->ops || !g->ops->edge || !g->ops->edge(g->ctx, src, EDGE_NODE(out), &label))
+		if (!slot_of(q, src, EDGE_NODE(out), &offset))
 			break;
 		if (column == E_OFFSET)
-			give_int(ret, label.offset);
-		else
-			give_text(ret, label.name);
+			give_int(ret, offset);
+		else if (g->ops->field)
+			give_text(ret, g->ops->field(g->ctx, src, offset));
 	}
 }
 

@@ -52,13 +52,14 @@ static const char *sql_type(enum query_kind kind)
 	return "TEXT";
 }
 
-/* CREATE TABLE "blocks"("id" INTEGER, ...); empty: out of memory. */
+/* CREATE TABLE "blocks"("id" INTEGER PRIMARY KEY, ...); empty: out of memory. */
 static void declaration(const struct table *t, struct text *ret)
 {
 	text_printf(ret, "CREATE TABLE \"%s\"(", t->name);
 	for (size_t i = 0; i < t->n_columns; i++)
-		text_printf(ret, "%s\"%s\" %s", i ? ", " : "", t->columns[i].name,
-			    sql_type(t->columns[i].kind));
+		text_printf(ret, "%s\"%s\" %s%s", i ? ", " : "", t->columns[i].name,
+			    sql_type(t->columns[i].kind),
+			    !i && t->first_is_row ? " PRIMARY KEY" : "");
 	text_add(ret, ")");
 }
 
@@ -307,9 +308,12 @@ static void result_text(sqlite3_context *ctx, const char *s, sqlite3_destructor_
 static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int column)
 {
 	struct vtab_cursor *c = (struct vtab_cursor *)base;
+	struct query *q = ((struct vtab *)base->pVtab)->q;
 	struct query_value value = { .kind = QUERY_NULL };
 
-	c->scan.table->value(((struct vtab *)base->pVtab)->q, &c->scan, (unsigned)column, &value);
+	c->scan.table->value(q, &c->scan, (unsigned)column, &value);
+	if (q->err)
+		return SQLITE_ABORT;
 	switch (value.kind) {
 	case QUERY_NULL:
 		break;
@@ -441,6 +445,7 @@ struct err *query_open(struct env *env, const struct query_source *source, struc
 		return &err_nomem;
 	q->env = env;
 	q->src = *source;
+	q->slots.src = NODE_NONE;
 	err = add_tables(q);
 	if (err)
 		return err;
@@ -464,6 +469,7 @@ void query_close(struct query *q)
 	for (size_t i = 0; i < q->n_tables; i++)
 		free(q->tables[i].cells);
 	free(q->tables);
+	free(q->slots.v);
 	arena_fini(&q->mem);
 	err_free(q->err);
 	free(q);
@@ -572,12 +578,13 @@ static struct err *save_table(struct query *q, const struct table *t)
 
 struct err *query_save(struct query *q, const char *path)
 {
-	static const char indexes[] = "CREATE UNIQUE INDEX saved.block_id ON blocks(id);"
-				      "CREATE INDEX saved.block_address ON blocks(address);"
+	static const char indexes[] = "CREATE INDEX saved.block_address ON blocks(address);"
 				      "CREATE INDEX saved.edge_src ON edges(src);"
 				      "CREATE INDEX saved.edge_dst ON edges(dst);";
 	char *attach = sqlite3_mprintf("ATTACH %Q AS saved; PRAGMA saved.journal_mode = OFF;"
-				       "PRAGMA saved.synchronous = OFF", path);
+				       "PRAGMA saved.synchronous = OFF;"
+				       /* of what is sorted for an index, too */
+				       "PRAGMA main.cache_size = -65536", path);
 	struct err *err = NULL;
 
 	if (!attach)

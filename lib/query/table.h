@@ -41,6 +41,7 @@ struct table {
 	const char *name;
 	const struct column *columns;
 	size_t n_columns;
+	bool first_is_row; /* the first column numbers the rows, ascending */
 	unsigned keys;	 /* 1 << column: open() narrows by these */
 	unsigned sorted; /* 1 << column: rows come in their order */
 	unsigned groups; /* 1 << column: open() can bring rows alike in these together */
@@ -60,12 +61,23 @@ struct table {
 	bool is_filled;
 };
 
+/* Where a block points at others: of one block, the first slot for each. */
+struct slots {
+	node_id src; /* NODE_NONE: of none */
+	struct slot {
+		node_id dst;
+		uint64_t offset;
+	} *v; /* by dst */
+	size_t n, cap;
+};
+
 struct query {
 	struct env *env;
 	struct query_source src;
 	struct table *tables; /* a copy of each */
 	size_t n_tables;
 	struct arena mem;  /* cells' texts */
+	struct slots slots; /* of the block whose edges were asked for last */
 	struct sqlite3 *db;
 	struct err *err;   /* the first failure inside a scan */
 };

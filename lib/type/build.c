@@ -262,6 +262,14 @@ static struct err *on_edge(void *arg, taddr at, uint32_t target)
 	return NULL;
 }
 
+static const char *field(void *ctx, node_id src, uint64_t offset)
+{
+	const struct context *c = ctx;
+	taddr start = graph_start(c->graph, src), key = graph_key(c->graph, src);
+
+	return typing_path(c->typing, src, key, graph_size(c->graph, src) - (key - start), offset);
+}
+
 static bool edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
 {
 	const struct context *c = ctx;
@@ -275,7 +283,7 @@ static bool edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
 		return false;
 	}
 	*ret = (struct edge_label){ .offset = search.at - key, .into = value - graph_key(c->graph, dst) };
-	ret->name = typing_path(c->typing, src, key, graph_size(c->graph, src) - (key - start), ret->offset);
+	ret->name = field(ctx, src, ret->offset);
 	ret->exact = ret->name != NULL;
 	return true;
 }
@@ -291,6 +299,29 @@ static bool slot(void *ctx, node_id src, node_id dst, uint64_t *ret)
 	if (search.found)
 		*ret = search.at - graph_key(c->graph, src);
 	return search.found;
+}
+
+struct slot_walk {
+	struct err *(*fn)(void *arg, uint64_t offset, node_id dst);
+	void *arg;
+	taddr key;
+};
+
+static struct err *on_slot(void *arg, taddr at, uint32_t target)
+{
+	const struct slot_walk *w = arg;
+
+	return w->fn(w->arg, at - w->key, EDGE_NODE(target));
+}
+
+static struct err *slots(void *ctx, node_id src,
+			 struct err *(*fn)(void *arg, uint64_t offset, node_id dst), void *arg)
+{
+	const struct context *c = ctx;
+	struct slot_walk w = { fn, arg, graph_key(c->graph, src) };
+	taddr start = graph_start(c->graph, src);
+
+	return scan_block(&c->scan, start, start + graph_size(c->graph, src), on_slot, &w);
 }
 
 /* The innermost frame that begins above the slot; NULL if there is none. */
@@ -484,7 +515,7 @@ static void close_context(void *ctx)
 }
 
 static const struct graph_ops block_graph_ops = {
-	.edge = edge, .slot = slot, .root = describe_root, .place = place, .held = held,
+	.edge = edge, .slot = slot, .slots = slots, .field = field, .root = describe_root, .place = place, .held = held,
 	.entries = entries, .type_place = type_place, .label = label, .inside = inside,
 	.close = close_context,
 };

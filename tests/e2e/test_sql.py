@@ -4,10 +4,11 @@ import io
 import json
 import re
 import sqlite3
+import subprocess
 
 import pytest
 
-from common import ROOT, blocks_of, dump_of, heapfx, heapfx_ok, report_of, truth_of
+from common import HEAPFX, ROOT, Core, blocks_of, dump_of, heapfx, heapfx_ok, report_of, truth_of
 from go_corpus import go_dump
 
 TABLES = {"input", "segments", "modules", "threads", "frames", "goroutines", "heaps", "blocks", "edges",
@@ -106,11 +107,12 @@ def test_bounds_leave_what_they_name():
 
 @pytest.mark.parametrize("name", NATIVE)
 def test_edges_are_the_same_both_ways(name):
-	out = rows(name, "select src, dst, interior from edges")
+	columns = "src, dst, interior, offset, name"
+	out = rows(name, f"select {columns} from edges")
 	assert out and [r["src"] for r in out] == sorted(r["src"] for r in out)
 	targets = sorted({r["dst"] for r in out})[:20]
 	for dst in targets:
-		into = rows(name, f"select src, dst, interior from edges where dst = {dst}")
+		into = rows(name, f"select {columns} from edges where dst = {dst}")
 		key = lambda r: (r["src"], r["interior"])  # noqa: E731
 		assert sorted(into, key=key) == sorted((r for r in out if r["dst"] == dst), key=key)
 
@@ -213,6 +215,42 @@ def test_shell():
 		run = heapfx("sql", core, stdin=stdin_of(bad))
 		assert run.status == 2 and words in run.err, run
 		assert "5" not in run.out
+
+
+@pytest.mark.parametrize("name", ["leakzoo.bookworm", "longchain", "hoards"])
+def test_slots_of_edges_hold_those_addresses(name):
+	"""Read in the core itself: the first word of the block that points into the other one."""
+	memory = Core(dump_of(name).core)
+	found = rows(name, "select s.address as at, s.usable as usable, e.offset as offset, d.address as start, d.size as size"
+		" from edges e join blocks s on s.id = e.src join blocks d on d.id = e.dst limit 20000")
+	assert len(found) > 20
+	for row in found:
+		at, start = int(row["at"], 16), int(row["start"], 16)
+		held = [int.from_bytes(memory.read(at + n, 8), "little") for n in range(0, row["offset"] + 8, 8)]
+		into = [start <= word < start + row["size"] for word in held]
+		assert into[-1] and not any(into[:-1]), row
+
+
+def test_a_table_of_pointers_is_read_once(tmp_path):
+	"""
+	64 MiB in small blocks, half a million pointers in a few tables: to look for each of them
+	anew takes a minute and more, where the whole takes seconds.
+	"""
+	run = heapfx("sql", dump_of("arenas64").core, "select count(offset), sum(offset) from edges", "--format", "csv", timeout=60)
+	assert run.status == 0, run.err
+	assert int(run.out.splitlines()[1].split(",")[0]) > 1_000_000
+
+
+def test_a_database_behind_other_bytes_is_copied(tmp_path):
+	"""Standard output that is no empty file: what is there stays."""
+	path = tmp_path / "x"
+	path.write_bytes(b"before")
+	with path.open("ab") as out:
+		subprocess.run([HEAPFX, "sql", dump_of("leakzoo.bookworm").core, "--format", "sqlite"], stdout=out, check=True)
+	assert path.read_bytes().startswith(b"beforeSQLite format 3\0")
+	with (tmp_path / "y.db").open("wb") as out:
+		subprocess.run([HEAPFX, "sql", dump_of("leakzoo.bookworm").core, "--format", "sqlite"], stdout=out, check=True)
+	assert (tmp_path / "y.db").read_bytes() == path.read_bytes()[6:]
 
 
 def test_database(tmp_path):
