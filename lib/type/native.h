@@ -132,6 +132,16 @@ struct native_signals {
 	taddr unref;	  /* g_object_unref(); 0: unknown */
 };
 
+/* native_live.c: which bytes of a block hold values, where a container tells that. */
+struct native_live {
+	struct native_part {
+		uint32_t id;
+		uint64_t from, to;
+	} *v; /* by block, after native_live_sort() */
+	size_t n, cap;
+	uint64_t max; /* containers that claim the same memory again and again end at this many */
+	bool is_full; /* they did: diag()'ed */
+};
 struct native {
 	struct env *env;
 	const struct image *img;
@@ -157,6 +167,7 @@ struct native {
 	struct gobject_types gobjects; /* GLib's classes */
 	struct native_signals signals;
 	struct col objects; /* ids of blocks where objects say what they are, ascending */
+	struct native_live live;    /* of blocks with room for more than they hold; empty before graph's notes are made */
 	uint64_t *steps_left; /* along lists, for names */
 	struct arena mem;
 	struct image_window window;
@@ -318,16 +329,7 @@ struct native_use {
 bool native_use_of(struct native *n, const struct native_store *store, taddr at, const uint8_t *value, uint64_t size,
 		   struct native_use *ret);
 
-/* native_live.c: which bytes of a block hold values, where a container tells that. */
-struct native_live {
-	struct native_part {
-		uint32_t id;
-		uint64_t from, to;
-	} *v; /* by block, after native_live_sort() */
-	size_t n, cap;
-	uint64_t max; /* containers that claim the same memory again and again end at this many */
-	bool is_full; /* they did: diag()'ed */
-};
+/* native_live.c */
 struct native_values {
 	uint64_t at, n; /* of the first; how many */
 };
@@ -338,6 +340,10 @@ struct native_values {
 struct err *native_live_add(struct native *n, struct native_live *live, const struct native_shape *shape, const uint8_t *bytes,
 			    uint64_t size, bool (*wanted)(struct native *n, struct native_type *type)) MUST_CHECK;
 void native_live_sort(struct native_live *live);
+/* Sorted: leaves out the blocks that are full. */
+void native_live_spare(const struct native *n, struct native_live *live);
+/* A container says that there is no value so far into a block. */
+bool native_is_spare(const struct native_live *live, uint32_t id, uint64_t offset);
 void native_live_fini(struct native_live *live);
 /* The values of a block, in runs: all that have room where no container has a say. */
 struct native_live_iter {

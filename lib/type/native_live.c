@@ -150,6 +150,33 @@ void native_live_sort(struct native_live *live)
 		qsort(live->v, live->n, sizeof(*live->v), by_id);
 }
 
+void native_live_spare(const struct native *n, struct native_live *live)
+{
+	size_t kept = 0, end;
+
+	for (size_t i = 0; i < live->n; i = end) {
+		struct block b;
+		bool is_full = false;
+
+		block_get(n->blocks, live->v[i].id, &b);
+		for (end = i; end < live->n && live->v[end].id == live->v[i].id; end++)
+			is_full = is_full || (!live->v[end].from && live->v[end].to + WORD > b.usable);
+		for (size_t k = i; k < end && !is_full; k++)
+			live->v[kept++] = live->v[k];
+	}
+	live->n = kept;
+}
+
+bool native_is_spare(const struct native_live *live, uint32_t id, uint64_t offset)
+{
+	size_t i = partition_point(live->n, k, live->v[k].id < id);
+	bool ret = i < live->n && live->v[i].id == id && !live->is_full;
+
+	for (; i < live->n && live->v[i].id == id; i++)
+		ret = ret && (offset < live->v[i].from || offset >= live->v[i].to);
+	return ret;
+}
+
 void native_live_fini(struct native_live *live)
 {
 	free(live->v);

@@ -2,7 +2,7 @@
  * type/native_slack.c - containers of C++ and Rust that have room for more than they hold.
  *
  * Only what types are sure of is looked at: values of variables and of blocks, as far as a container
- * that these lie in says that they are values (native_live.c).  Told is what wastes three fifths of
+ * that these lie in says that they are values (native_live.c); names of paths ask for the same.  Told is what wastes three fifths of
  * its room: growing alone leaves up to half.  A block that two containers have is one that was moved
  * from or copied over: the fuller one counts.
  */
@@ -36,6 +36,13 @@ static bool has_stores(struct native *n, struct native_type *type)
 {
 	native_stores(n, type);
 	return type->n_stores;
+}
+
+/* What their elements hold is in chains: those of containers that nobody has room to tell of count too. */
+static bool is_told(struct native *n, struct native_type *type)
+{
+	native_compile(n, type);
+	return type->n_slots || has_stores(n, type);
 }
 
 /* Of a block that is looked at. */
@@ -108,7 +115,7 @@ static struct err *find_live(void *arg, const struct native_block *b)
 
 	if (!bytes || avail < b->usable)
 		return NULL;
-	return native_live_add(f->n, &f->live, shape, bytes, b->usable, has_stores);
+	return native_live_add(f->n, &f->live, shape, bytes, b->usable, is_told);
 }
 
 static struct err *find_slack(void *arg, const struct native_block *b)
@@ -151,7 +158,7 @@ static struct err *find_variable_live(void *arg, const struct native_local *l)
 
 	if (!variable_values(f, l, &shape, &bytes))
 		return NULL;
-	return native_live_add(f->n, &f->live, &shape, bytes, l->end - l->start, has_stores);
+	return native_live_add(f->n, &f->live, &shape, bytes, l->end - l->start, is_told);
 }
 
 static struct err *find_variable_slack(void *arg, const struct native_local *l)
@@ -190,7 +197,7 @@ static struct err *give(struct slack_finder *f, struct note_sink *sink)
 	return err;
 }
 
-/* The blocks of types that have containers; arrays are among these: of others no container has a say. */
+/* The blocks of types that have containers; there are arrays of what is told: of others no container has a say. */
 static struct err *find_blocks(struct slack_finder *f, bool *ret_arrays)
 {
 	_free_ bool *wanted = calloc(f->g->types->n + 1, sizeof(*wanted));
@@ -202,7 +209,7 @@ static struct err *find_blocks(struct slack_finder *f, bool *ret_arrays)
 
 		wanted[i] = shape && !shape->is_guess && shape->type && has_stores(f->n, shape->type);
 		any |= wanted[i];
-		*ret_arrays |= wanted[i] && shape->kind != NATIVE_VALUE;
+		*ret_arrays |= shape && !shape->is_guess && shape->type && shape->kind != NATIVE_VALUE && is_told(f->n, shape->type);
 	}
 	for (uint32_t id = 0; any && id < f->g->n && !err; id++)
 		if (wanted[graph_type(f->g, id)])
@@ -235,6 +242,10 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	if (!err)
 		err = native_each_variable(f.n, g, find_variable_slack, &f);
 	col_close(&f.n->objects);
+	native_live_spare(f.n, &f.live);
+	native_live_fini(&f.n->live);
+	f.n->live = f.live;
+	f.live = (struct native_live){};
 	return err ? err : give(&f, sink);
 }
 

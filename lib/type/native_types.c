@@ -204,6 +204,7 @@ static void close_typer(void *p)
 		dbg_types_close(n->dwarf[i]);
 	free(n->dwarf);
 	free(n->locals.v);
+	native_live_fini(&n->live);
 	free(n->by_id.v);
 	addrmap_fini(&n->rivals);
 	addrmap_fini(&n->managers);
@@ -300,10 +301,25 @@ static bool handler_path(const struct native *n, uint64_t signal, struct text *r
 	return true;
 }
 
+/* `[7 unused]`: a container's room for more, which says nothing of a key. */
+static bool spare_path(const struct native *n, const struct native_shape *shape, taddr addr, uint64_t offset, struct text *ret)
+{
+	uint64_t one = shape->type->dbg->size, i = offset / one;
+
+	if (shape->kind == NATIVE_TABLE)
+		text_add(ret, "[unused]");
+	else
+		text_printf(ret, "[%llu unused]", (unsigned long long)i);
+	if (shape->kind == NATIVE_ARRAY)
+		native_path(n, shape->type->dbg, false, addr + i * one, offset - i * one, ".", ret);
+	return true;
+}
+
 static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size, uint64_t offset, struct text *ret)
 {
 	const struct native_shape *shape = (const struct native_shape *)(uintptr_t)row->handle;
 	uint64_t skip = native_skip(shape);
+	const struct native *n = p;
 
 	(void)size;
 	if (shape->is_gobject && offset >= NATIVE_HANDLER_AT)
@@ -312,6 +328,9 @@ static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size,
 		return native_glib_path(p, shape->glib, addr, offset, ret);
 	if (!shape->type || offset < skip)
 		return false;
+	if ((shape->kind == NATIVE_TABLE || shape->kind == NATIVE_ARRAY) && shape->type->dbg->size && !native_is_link(shape->type->dbg) &&
+	    native_is_spare(&n->live, block_at(n->blocks, addr), offset))
+		return spare_path(n, shape, addr, offset, ret);
 	if (shape->kind == NATIVE_TABLE)
 		return native_table_path(p, shape->type->dbg, addr, offset, ret);
 	return native_path(p, shape->type->dbg, shape->kind != NATIVE_VALUE, addr + skip, offset - skip, "->", ret);

@@ -85,6 +85,15 @@ static Shop store;
 Shop *apart;
 std::vector<std::list<int>> lists;
 
+struct Stub {
+	long words[5];
+};
+struct Visit {
+	long day;
+	Stub *stub;
+};
+static std::vector<Visit> visits;
+
 template <typename T> static void note(const T *p, enum form form, size_t n, const char *path = nullptr)
 {
 	types_note(p, n * sizeof(T), form, typeid(T).name(), 0, path);
@@ -322,6 +331,21 @@ static void note_shop(const Shop &s, bool is_static)
 	note_order(*s.first->next);
 }
 
+/* Of six the last two were taken out again: their bytes lie where the next ones would. */
+static NOINLINE void fill_visits(void)
+{
+	Visit all[6];
+
+	visits.reserve(8);
+	for (int i = 0; i < 6; i++)
+		visits.push_back(all[i] = { i, new Stub() });
+	visits.pop_back();
+	visits.pop_back();
+	for (int i = 0; i < 6; i++)
+		note(all[i].stub, VALUE, 1, i == 2 ? "visits[2].stub" : i == 4 ? "visits[4 unused].stub" : nullptr);
+	note(visits.data(), ARRAY, visits.capacity(), "visits");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -334,6 +358,7 @@ int main(int argc, char **argv)
 	lists.resize(20);
 	for (int i = 0; i < 400; i++)
 		lists[i % 20].push_back(i);
+	fill_visits();
 	note_shop(store, true);
 	note_shop(*apart, false);
 	note(lists.data(), ARRAY, lists.capacity(), "lists");
