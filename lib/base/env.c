@@ -132,6 +132,25 @@ void diag_err(struct env *env, const char *code, struct err *err)
 	err_free(err);
 }
 
+void diags_mark(const struct env *env, struct diags_mark *ret)
+{
+	ret->n = env->diags.n;
+	ret->dropped = env->diags.dropped;
+	for (size_t i = 0; i < ret->n; i++)
+		ret->counts[i] = env->diags.list[i].count;
+}
+
+void diags_back(struct env *env, const struct diags_mark *mark)
+{
+	struct diags *d = &env->diags;
+
+	while (d->n > mark->n)
+		free(d->list[--d->n].message);
+	d->dropped = mark->dropped;
+	for (size_t i = 0; i < d->n; i++)
+		d->list[i].count = mark->counts[i];
+}
+
 void progress(const struct env *env, const char *phase, uint64_t done, uint64_t total)
 {
 	if (env->progress)

@@ -70,6 +70,13 @@ void env_fini(struct env *env);
 void diag(struct env *env, const char *code, uint64_t where, const char *fmt, ...) PRINTF(4, 5);
 /* One of an earlier run; `d->code` lives as long as env, `d->message` is not looked at. */
 void diag_again(struct env *env, const struct diag *d, const char *message);
+/* What was recorded so far, and back to it: what came since is to be done again. One thread. */
+struct diags_mark {
+	size_t n;
+	uint64_t dropped, counts[DIAGS_MAX];
+};
+void diags_mark(const struct env *env, struct diags_mark *ret);
+void diags_back(struct env *env, const struct diags_mark *mark);
 /* The same, taking ownership of an error that turned out to be survivable. */
 void diag_err(struct env *env, const char *code, struct err *err);
 

@@ -42,6 +42,8 @@ struct build {
 	size_t n_runs;
 	uint32_t next_no;
 	size_t n_heaps_cap;
+	bool sure;	/* nothing is taken for granted: it was, and was wrong */
+	bool claims_meet; /* of two heaps */
 };
 
 /* --- heaps --------------------------------------------------------------------------------- */
@@ -63,7 +65,7 @@ static struct err *open_heaps(struct build *build)
 		heap.ops->bid(b->env, b->img, &heap.bid);
 		if (!heap.bid.score)
 			continue;
-		err = heap.ops->open(b->env, b->img, &heap.ctx);
+		err = (build->sure && heap.ops->open_sure ? heap.ops->open_sure : heap.ops->open)(b->env, b->img, &heap.ctx);
 		if (err && err->kind == ERR_NOMEM)
 			return err;
 		if (err)
@@ -141,6 +143,7 @@ static void refuse_overlaps(struct build *build)
 			bool drop_new = v[kept - 1].heap <= c.heap;
 			const struct claim *bad = drop_new ? &c.claim : &v[kept - 1].claim;
 
+			build->claims_meet = true;
 			diag(build->b->env, "heap/claim-overlap", bad->start,
 			     "range 0x%lx-0x%lx meets another heap's: left out", bad->start,
 			     bad->end);
@@ -453,6 +456,17 @@ static struct err *number_bits(struct build *build)
 	return build->plain.base ? number_plain(build) : NULL;
 }
 
+/* Has a walker taken for granted what is not so? */
+static bool is_mistaken(const struct build *build)
+{
+	const struct blocks *b = build->b;
+	bool ret = false;
+
+	for (size_t i = 0; i < b->n_heaps && !build->sure; i++)
+		ret |= b->heaps[i].ops->mistaken && b->heaps[i].ops->mistaken(b->heaps[i].ctx, build->claims_meet);
+	return ret;
+}
+
 static void build_fini(struct build *build)
 {
 	free(build->claims.v);
@@ -462,13 +476,16 @@ static void build_fini(struct build *build)
 	col_close(&build->plain);
 }
 
-static struct err *build_all(struct build *build)
+static struct err *build_all(struct build *build, bool *ret_mistaken)
 {
 	struct blocks *b = build->b;
 	struct err *err = open_heaps(build);
 
 	if (!err)
 		err = collect_claims(build);
+	*ret_mistaken = !err && is_mistaken(build);
+	if (*ret_mistaken)
+		return NULL;
 	/* What opening heaps has read stays until the walk has passed it. */
 	build->files = word_spans(b->img, is_of_file);
 	if (!err)
@@ -477,6 +494,9 @@ static struct err *build_all(struct build *build)
 		err = find_runs(build);
 	if (!err)
 		err = par_ranges(b->env, build->n_runs, 1, walk_runs, build);
+	*ret_mistaken = !err && is_mistaken(build);
+	if (*ret_mistaken)
+		return NULL;
 	if (!err)
 		err = settle_heaps(build);
 	image_leave_all(b->img);
@@ -495,23 +515,40 @@ static struct err *build_all(struct build *build)
 	return err;
 }
 
-struct err *blocks_build_with(struct env *env, const struct image *img,
-			      const struct walker_ops *const *walkers, struct blocks *ret)
+static struct err *try_build(struct env *env, const struct image *img, const struct walker_ops *const *walkers,
+			     bool sure, struct blocks *ret, bool *ret_mistaken)
 {
 	struct blocks b = { .env = env, .img = img };
 	_cleanup_(build_fini) struct build build = {
 		.sink = { .add = add_claim },
 		.b = &b,
 		.walkers = walkers,
+		.sure = sure,
 	};
-	struct err *err = build_all(&build);
+	struct err *err = build_all(&build, ret_mistaken);
 
-	if (err) {
+	if (err || *ret_mistaken) {
 		blocks_fini(&b);
 		return err;
 	}
 	*ret = b;
 	return NULL;
+}
+
+struct err *blocks_build_with(struct env *env, const struct image *img,
+			      const struct walker_ops *const *walkers, struct blocks *ret)
+{
+	struct diags_mark before;
+	bool mistaken = false;
+	struct err *err;
+
+	diags_mark(env, &before);
+	err = try_build(env, img, walkers, false, ret, &mistaken);
+	if (err || !mistaken)
+		return err;
+	image_leave_all(img);
+	diags_back(env, &before);
+	return try_build(env, img, walkers, true, ret, &mistaken);
 }
 
 struct err *blocks_build(struct env *env, const struct image *img, struct blocks *ret)

@@ -159,7 +159,7 @@ static void guard_glibc(struct glibc **g)
 	glibc_close(*g);
 }
 
-static struct err *glibc_open(struct env *env, const struct image *img, void **ret_ctx)
+static struct err *open_with(struct env *env, const struct image *img, bool sure, void **ret_ctx)
 {
 	_cleanup_(guard_glibc) struct glibc *g = calloc(1, sizeof(*g));
 	struct err *err;
@@ -168,6 +168,7 @@ static struct err *glibc_open(struct env *env, const struct image *img, void **r
 		return &err_nomem;
 	g->env = env;
 	g->img = img;
+	g->sure = sure;
 	err = glibc_find_copies(g);
 	if (!err)
 		err = glibc_find_arenas(g);
@@ -189,6 +190,29 @@ static struct err *glibc_open(struct env *env, const struct image *img, void **r
 	sort_mended(g);
 	*ret_ctx = take(&g);
 	return NULL;
+}
+
+static struct err *glibc_open(struct env *env, const struct image *img, void **ret_ctx)
+{
+	return open_with(env, img, false, ret_ctx);
+}
+
+static struct err *glibc_open_sure(struct env *env, const struct image *img, void **ret_ctx)
+{
+	return open_with(env, img, true, ret_ctx);
+}
+
+/* Lists that make no sense may do so because pieces are wrong, and other heaps may lie between them. */
+static bool glibc_mistaken(const void *ctx, bool claims_meet)
+{
+	const struct glibc *g = ctx;
+	bool assumes = false, ret = false;
+
+	for (size_t i = 0; i < g->pieces.n; i++) {
+		assumes |= g->pieces.v[i].assumed;
+		ret |= g->pieces.v[i].mistaken;
+	}
+	return ret || (assumes && (claims_meet || g->failed || g->damage.n));
 }
 
 static void copy_how(const struct glibc_copy *copy, char *ret, size_t n)
@@ -487,6 +511,8 @@ const struct walker_ops glibc_walker = {
 	.rounding = 16,
 	.bid = glibc_bid,
 	.open = glibc_open,
+	.open_sure = glibc_open_sure,
+	.mistaken = glibc_mistaken,
 	.claim = glibc_claim,
 	.walk = glibc_walk,
 	.settle = glibc_settle,

@@ -170,6 +170,8 @@ struct glibc_piece {
 	uint32_t arena;		 /* UINT32_MAX: mapped */
 	uint8_t kind;
 	bool cut; /* the dump ends here, the heap does not */
+	bool assumed; /* to be one piece; its walk tells */
+	bool mistaken; /* that was wrong, or damage leaves it open */
 	uint64_t n_used, used, n_free, free, overhead, largest_free;
 	uint64_t passed, failed;
 	struct damages damage;
@@ -247,6 +249,7 @@ struct glibc {
 	struct damages damage;
 	uint64_t passed, failed, n_mapped;
 	taddr heap_max; /* alignment of thread heaps */
+	bool sure; /* no piece is assumed to be one */
 	struct heap_info info;
 	bool have_info;
 };

@@ -5,6 +5,9 @@
  * The main arena is one run from mp_.sbrk_base to the end of top unless others called sbrk():
  * then malloc closes its run with two fence posts at a page's end and goes on behind what they
  * took; where, nothing records.  When brk fails it goes on in mappings.
+ *
+ * That it is one run is taken for granted, for to look at the end of each page would map all of
+ * them once more.  The walk meets the fence posts if it is not, and then all begins anew.
  */
 #include <stdlib.h>
 
@@ -167,6 +170,13 @@ static void check_brk_top(struct glibc *g, struct glibc_arena *arena, taddr base
 	tell_top(g, arena, sum);
 }
 
+/* One piece for now: its walk will come from its start to top, or tell. */
+static bool may_assume_one(const struct glibc *g, const struct glibc_arena *arena, taddr at, taddr end)
+{
+	return !g->sure && !g->failed && !g->damage.n && !arena->noncontiguous && arena->top >= at &&
+	       arena->top < end && !is_cut(g, end);
+}
+
 /* Pieces of brk: from sbrk_base to the end of top, or to the last fence post. */
 static struct err *brk_pieces(struct glibc *g, uint32_t a)
 {
@@ -189,6 +199,13 @@ static struct err *brk_pieces(struct glibc *g, uint32_t a)
 	check_brk_top(g, arena, copy->sbrk_base, end);
 	if (arena->top >= at && arena->top < end && arena->top_size <= end - arena->top)
 		end = arena->top + arena->top_size;
+	if (may_assume_one(g, arena, at, end)) {
+		struct glibc_piece whole = {
+			.start = at, .first = at, .end = end, .top = arena->top, .arena = a, .kind = CLAIM_MAIN, .assumed = true,
+		};
+
+		return add_piece(g, &whole);
+	}
 	while (at && at < end) {
 		struct glibc_piece piece = { .start = at, .first = at, .arena = a, .kind = CLAIM_MAIN };
 		taddr fence = next_fence(&w, at, end), stop, last = at;

@@ -97,6 +97,8 @@ static void go_to_window(struct glibc_run *r, const struct window *w, uint64_t n
 {
 	bool follows = r->segment == w->start && r->no + 1 == no;
 
+	for (unsigned i = 0; i < 16; i++)
+		window_prefetch(w, ((no + 1) << WINDOW_SHIFT) + 3072 + 64 * i);
 	r->headers = follows ? r->ahead : window_headers(w, no, r->flags);
 	r->ahead = window_headers(w, no + 1, r->flags);
 	r->segment = w->start;

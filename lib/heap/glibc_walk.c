@@ -468,7 +468,8 @@ static void count_run(struct glibc_piece *p, const struct glibc_run *r)
 }
 
 /*
- * Chunks from p->first.  A header's PREV_INUSE speaks of the chunk before it, so each is added
+ * Chunks from p->first.  What was assumed to be one piece and is not, or is damaged, is left
+ * (p->mistaken).  A header's PREV_INUSE speaks of the chunk before it, so each is added
  * when the next one's header is read.  Ends at top, at fence posts or at the piece's end.
  */
 static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sink *sink)
@@ -513,6 +514,10 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 				continue;
 			}
 		}
+		if (p->assumed && (size == CHUNK_HEADER || p->failed)) {
+			p->mistaken = true;
+			return;
+		}
 		if (!p->top && stop - at <= 3 * CHUNK_HEADER && is_fence(&walk.w, at, size)) {
 			add_gap(&walk, at, stop);
 			break;
@@ -553,6 +558,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 	} else if (p->top) {
 		p->failed++;
 	}
+	p->mistaken = p->assumed && p->failed;
 	bits_flush(&walk.bits);
 	count_run(p, &walk.run);
 }

@@ -3,6 +3,7 @@
  *
  * Several walkers may win: each claims the ranges it proves (real processes mix allocators).
  * Order of calls: bid -> open -> claim -> walk (any thread, once a claim) -> settle -> info -> explain... -> close.
+ * A walker that took something for granted in open() may be wrong: then all heaps are closed and begin anew.
  */
 #ifndef HEAPFX_HEAP_WALKER_H
 #define HEAPFX_HEAP_WALKER_H
@@ -146,6 +147,13 @@ struct walker_ops {
 	const char *name; /* "glibc", "jemalloc", "go", ... */
 	void (*bid)(struct env *env, const struct image *img, struct walker_bid *ret);
 	struct err *(*open)(struct env *env, const struct image *img, void **ret_ctx);
+	/*
+	 * open() takes something for granted that it would cost a look at all memory to know, and open_sure()
+	 * does not.  mistaken(), after the claims (may it be why they meet another heap's?) and after the walk:
+	 * was that wrong?  Both NULL: nothing is.
+	 */
+	struct err *(*open_sure)(struct env *env, const struct image *img, void **ret_ctx);
+	bool (*mistaken)(const void *ctx, bool claims_meet);
 	/* Every range this heap owns, in any order. Those that share a 4-KiB page are walked by one thread. */
 	struct err *(*claim)(void *ctx, struct claim_sink *sink);
 	/* Lists one claim's blocks. Any thread; the ctx is shared, so per-claim results go to a slot of the claim. */

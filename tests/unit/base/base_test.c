@@ -332,6 +332,29 @@ static void diags_are_counted(void **state)
 	env_fini(&env);
 }
 
+/* What came since a mark is gone, and counts are those of then. */
+static void diags_are_taken_back(void **state)
+{
+	struct diags_mark mark;
+	struct env env;
+
+	(void)state;
+	env_init(&env);
+	for (unsigned i = 0; i < 3; i++)
+		diag(&env, "a/b", i, "thing %u", i);
+	diags_mark(&env, &mark);
+	diag(&env, "a/b", 7, "thing %u", 7);
+	diag(&env, "c/d", 8, "other %u", 8);
+	diags_back(&env, &mark);
+	assert_int_equal(env.diags.n, 1);
+	assert_int_equal(env.diags.list[0].count, 3);
+	diag(&env, "c/d", 9, "other %u", 9);
+	assert_int_equal(env.diags.n, 2);
+	assert_int_equal(env.diags.list[1].count, 1);
+	assert_string_equal(env.diags.list[1].message, "other 9");
+	env_fini(&env);
+}
+
 struct sums {
 	uint64_t slot[64];
 	uint64_t fail_at;
@@ -402,7 +425,7 @@ int main(void)
 		cmocka_unit_test(column_is_recast),
 		cmocka_unit_test(column_moves),
 		cmocka_unit_test(columns_take_what_others_left),
-		cmocka_unit_test(diags_are_counted),
+		cmocka_unit_test(diags_are_counted), cmocka_unit_test(diags_are_taken_back),
 		cmocka_unit_test(ranges_do_not_depend_on_threads),
 	};
 

@@ -198,9 +198,127 @@ static void bits_by_id(void **state)
 	env_fini(&env);
 }
 
+/* --- a walker that takes its memory for one range, where it is two with another heap's between --- */
+
+struct assuming {
+	bool sure;
+	enum { TOLD_BY_CLAIMS, TOLD_BY_WALK } told;
+	bool walked;
+};
+static struct assuming assuming; /* of the last that was opened; `told` is set by the test */
+
+static void assuming_bid(struct env *env, const struct image *img, struct walker_bid *ret)
+{
+	(void)env;
+	(void)img;
+	ret->score = 90;
+}
+
+static struct err *assuming_open(struct env *env, const struct image *img, void **ret)
+{
+	(void)img;
+	diag(env, "test/opened", 0, "opened");
+	assuming.sure = false;
+	*ret = &assuming;
+	return NULL;
+}
+
+static struct err *assuming_open_sure(struct env *env, const struct image *img, void **ret)
+{
+	struct err *err = assuming_open(env, img, ret);
+
+	assuming.sure = true;
+	return err;
+}
+
+static bool assuming_is_mistaken(const void *ctx, bool claims_meet)
+{
+	const struct assuming *a = ctx;
+
+	return !a->sure && (a->told == TOLD_BY_CLAIMS ? claims_meet : a->walked);
+}
+
+static struct err *assuming_claim(void *ctx, struct claim_sink *sink)
+{
+	const struct assuming *a = ctx;
+	static const struct claim whole = { 0x101000, 0x106000 };
+	static const struct claim parts[] = { { 0x101000, 0x102000 }, { 0x105000, 0x106000 } };
+	struct err *err = sink->add(sink, a->sure ? &parts[0] : &whole);
+
+	return err || !a->sure ? err : sink->add(sink, &parts[1]);
+}
+
+static struct err *assuming_walk(void *ctx, uint32_t no, struct block_sink *sink)
+{
+	struct assuming *a = ctx;
+
+	(void)no;
+	a->walked = true;
+	for (taddr at = sink->claim->start; at < sink->claim->end; at += 0x800)
+		block_sink_add(sink, at, true);
+	return NULL;
+}
+
+static const struct heap_info *assuming_info(void *ctx)
+{
+	static const struct heap_info none = { .allocator = "assuming" };
+
+	(void)ctx;
+	return &none;
+}
+
+static void assuming_close(void *ctx)
+{
+	(void)ctx;
+}
+
+static void what_was_assumed_is_done_again(void **state)
+{
+	static const struct walker_ops ops = {
+		.name = "assuming",
+		.bid = assuming_bid,
+		.open = assuming_open,
+		.open_sure = assuming_open_sure,
+		.mistaken = assuming_is_mistaken,
+		.claim = assuming_claim,
+		.walk = assuming_walk,
+		.info = assuming_info,
+		.close = assuming_close,
+	};
+	const struct walker_ops *const walkers[] = { &ops, fake_walkers[0], NULL };
+
+	(void)state;
+	for (int told = TOLD_BY_CLAIMS; told <= TOLD_BY_WALK; told++)
+		for (int other = 0; other < 2; other++) { /* another heap in its middle */
+			bool again = told == TOLD_BY_WALK || other;
+			struct env env;
+			struct fake_image *f;
+			struct blocks b;
+
+			env_init(&env);
+			f = fake_image_new(&env, memory, &(struct fake_word){});
+			if (other)
+				f->heaps[0] = (struct fake_heap){ 50, .claims = { { 0x103000, 0x104000 } } };
+			assuming = (struct assuming){ .told = told };
+			assert_null(blocks_build_with(&env, &f->img, walkers, &b));
+			assert_int_equal(assuming.sure, again);
+			assert_int_equal(diags_of(&env, "test/opened"), 1);
+			assert_int_equal(diags_of(&env, "heap/claim-overlap"), 0);
+			assert_int_equal(b.n_heaps, 1 + other);
+			assert_int_equal(b.n_claims, 1 + again + other);
+			assert_int_equal(block_is_used(&b, block_at(&b, 0x101800)), true);
+			assert_int_equal(block_is_used(&b, block_at(&b, 0x102800)), !again);
+			assert_int_equal(block_is_used(&b, block_at(&b, 0x105800)), true);
+			blocks_fini(&b);
+			fake_image_free(f);
+			env_fini(&env);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_assumed_is_done_again),
 		cmocka_unit_test(claims_that_meet),
 		cmocka_unit_test(blocks_of_claims),
 		cmocka_unit_test(bits_by_id),
