@@ -18,6 +18,7 @@
 #include "base/search.h"
 #include "base/vec.h"
 #include "image/elf.h"
+#include "image/field_cache.h"
 #include "image/parts.h"
 
 enum {
@@ -324,6 +325,7 @@ bool image_field_offset(const struct image *img, const struct module *m, const c
 	_cleanup_(dbg_unlock) pthread_mutex_t *lock = &d->lock;
 
 	(void)lock;
+	field_cache_read(img, m);
 	for (size_t i = 0; i < d->fields.n; i++) {
 		const struct dbg_field *f = &d->fields.v[i];
 
@@ -336,9 +338,11 @@ bool image_field_offset(const struct image *img, const struct module *m, const c
 	if (dbg_dwarf(img, d) && struct_find(d->main.dwarf, struct_name, &die))
 		found = field_find(&die, field, &offset);
 	field_keep(d, struct_name, field, found, offset);
-	if (found)
-		*ret_offset = offset;
-	return found;
+	if (!found)
+		return false;
+	field_cache_write(img, m);
+	*ret_offset = offset;
+	return true;
 }
 
 /* ---- many questions at once */

@@ -44,6 +44,7 @@ struct dbg {
 		struct dbg_field *v;
 		size_t n, cap;
 	} fields;
+	bool fields_read; /* of the cache (image/field_cache.h) */
 	bool variables_read;
 	struct { /* by address */
 		struct dbg_variable *v;

@@ -5,28 +5,22 @@
  */
 #include "image/dbg_cache.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/bits.h"
-#include "base/full_io.h"
 #include "base/guard.h"
 #include "base/hash.h"
 #include "base/search.h"
 #include "base/vec.h"
+#include "image/cache_file.h"
 #include "image/dbg.h"
 #include "image/elf.h"
 
 enum {
 	FORMAT = 5,
 	WORTH = 256, /* rows: to find fewer takes no time worth a file */
-	FILE_MAX = 1 << 30,
-	PATH_BYTES = 4096,
+	NAMES_MAX = 1 << 30, /* bytes */
 	IN_ALT = 1, IS_DECLARATION = 2, IS_TLS = 2, IS_ALIAS = 4, LANGUAGE_SHIFT = 8,
 };
 
@@ -171,7 +165,7 @@ static void put_rows(struct out *o, const struct dbg_types *t)
 uint8_t *dbg_cache_bytes(const struct dbg_types *t, const struct dbg_cache_key *key, const struct dbg_cache_base *base,
 			 uint64_t *ret_n)
 {
-	struct out o = { .names = { .max = FILE_MAX } };
+	struct out o = { .names = { .max = NAMES_MAX } };
 	struct header h = {
 		.format = FORMAT, .size = key->size, .alt_size = key->alt_size, .parts = key->parts,
 		.n_vars = t->vars.n,
@@ -354,22 +348,6 @@ struct err *dbg_cache_parse(struct dbg_types *t, const uint8_t *bytes, uint64_t 
 
 /* ---- files */
 
-/* "DIR/dwarf-0123.."; false: without a build id nobody knows whose it would be. */
-static bool path_of(const struct dbg_types *t, char ret[static PATH_BYTES])
-{
-	const struct module *m = t->module;
-	struct build_id id = { .n = m->n_build_id };
-	char hex[2 * BUILD_ID_MAX + 1];
-	int n;
-
-	if (!t->img->cache_dir || !m->n_build_id || m->n_build_id > sizeof(id.bytes))
-		return false;
-	memcpy(id.bytes, m->build_id, m->n_build_id);
-	build_id_hex(&id, hex);
-	n = snprintf(ret, PATH_BYTES, "%s/dwarf-%s", t->img->cache_dir, hex);
-	return n > 0 && n < PATH_BYTES;
-}
-
 static struct dbg_cache_key key_of(const struct dbg_types *t)
 {
 	const struct dbg *d = t->module->dbg;
@@ -385,86 +363,25 @@ static struct dbg_cache_key key_of(const struct dbg_types *t)
 	return key;
 }
 
-/* Ours alone, and nobody else may have written it. */
-static bool is_ours(int fd, uint64_t *ret_size)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022 ||
-	    st.st_size <= 0 || st.st_size > FILE_MAX)
-		return false;
-	*ret_size = (uint64_t)st.st_size;
-	return true;
-}
-
-static uint8_t *read_all(int fd, uint64_t n)
-{
-	_free_ uint8_t *bytes = malloc(n);
-
-	return bytes && read_full(fd, bytes, n) == (ssize_t)n ? take(&bytes) : NULL;
-}
-
 struct err *dbg_cache_read(struct dbg_types *t, const struct dbg_cache_base *base, bool *ret)
 {
 	struct dbg_cache_key key = key_of(t);
-	_free_ uint8_t *bytes = NULL;
-	char path[PATH_BYTES];
 	uint64_t n;
-	int fd;
+	_free_ uint8_t *bytes = cache_file_read(t->img, t->module, "", &n);
 
 	*ret = false;
-	if (!path_of(t, path))
-		return NULL;
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return NULL; /* none yet */
-	bytes = is_ours(fd, &n) ? read_all(fd, n) : NULL;
-	close(fd);
 	return bytes ? dbg_cache_parse(t, bytes, n, &key, base, ret) : NULL;
-}
-
-/* The folder, and the one that it is in, for their owner alone; a home that is not there is not made. */
-static void make_folder(const char *dir)
-{
-	char parent[PATH_BYTES];
-	const char *slash = strrchr(dir, '/');
-
-	if (!mkdir(dir, 0700) || errno != ENOENT || !slash)
-		return; /* it is there, or the file cannot be made either */
-	snprintf(parent, sizeof(parent), "%.*s", (int)(slash - dir), dir);
-	if (!mkdir(parent, 0700))
-		(void)mkdir(dir, 0700);
-}
-
-/* Under another name first: who reads sees all of it or the one before. */
-static void write_file(const char *path, const uint8_t *bytes, uint64_t n)
-{
-	char fresh[PATH_BYTES + 16];
-	bool ok;
-	int fd;
-
-	snprintf(fresh, sizeof(fresh), "%s.XXXXXX", path);
-	fd = mkostemp(fresh, O_CLOEXEC);
-	if (fd < 0)
-		return;
-	ok = write_full(fd, bytes, n);
-	ok &= !close(fd);
-	if (!ok || rename(fresh, path))
-		unlink(fresh);
 }
 
 void dbg_cache_write(const struct dbg_types *t, const struct dbg_cache_base *base)
 {
 	struct dbg_cache_key key = key_of(t);
 	_free_ uint8_t *bytes = NULL;
-	char path[PATH_BYTES];
 	uint64_t n;
 
-	if (t->vars.n + t->funcs.n + t->named.n < WORTH || !path_of(t, path))
+	if (t->vars.n + t->funcs.n + t->named.n < WORTH || !t->img->cache_dir)
 		return;
 	bytes = dbg_cache_bytes(t, &key, base, &n);
-	if (!bytes || n > FILE_MAX)
-		return;
-	make_folder(t->img->cache_dir);
-	write_file(path, bytes, n);
+	if (bytes)
+		cache_file_write(t->img, t->module, "", bytes, n);
 }

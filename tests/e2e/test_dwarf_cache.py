@@ -1,10 +1,11 @@
 """The index of debug info that one run keeps for the next: used, believed only when whole, and ours alone."""
+import json
 import os
 import stat
 
 import pytest
 
-from common import heapfx_ok
+from common import dump_of, heapfx_ok
 from types_corpus import case_of
 
 
@@ -33,6 +34,19 @@ def test_kept_and_used(name, tmp_path):
 		assert path.name.startswith("dwarf-") and stat.S_IMODE(path.stat().st_mode) == 0o600
 	assert heapfx_ok(*command, env=env).out == first == heapfx_ok(*command, "--no-cache", env=env).out
 	assert kept(tmp_path) == files	# read, not written again
+
+
+def test_offsets_of_fields_are_kept_too(tmp_path):
+	"""info asks a libc's debug info, where it is installed, for the offset of the bins, and nothing else."""
+	core = dump_of("leakzoo.bookworm").core
+	env = {"XDG_CACHE_HOME": str(tmp_path)}
+	first = heapfx_ok("info", core, "--format", "json", env=env).out
+	files = kept(tmp_path)
+	assert heapfx_ok("info", core, "--format", "json", env=env).out == first
+	assert heapfx_ok("info", core, "--format", "json", "--no-cache", env=env).out == first
+	assert kept(tmp_path) == files
+	asked = any("debug-info" in heap["how"] for heap in json.loads(first)["heaps"])
+	assert asked == any(name.endswith(".fields") for name in files)
 
 
 def test_any_number_of_threads_finds_the_same():

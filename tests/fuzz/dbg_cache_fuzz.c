@@ -1,9 +1,29 @@
-/* A file of the DWARF cache whose hash is right: rows, names and numbers are whatever they are. */
+/* Files of the DWARF cache whose hash is right: rows, names and numbers are whatever they are. */
 #include "base/hash.h"
 #include "fuzz.h"
 #include "image/dbg_cache.h"
+#include "image/field_cache.h"
 
-enum { HASH_AT = 16, SIZE_AT = 24, HEADER = 88 };
+enum { HASH_AT = 16, SIZE_AT = 24, HEADER = 88, FIELDS_HEADER = 40 };
+
+static void fields(uint8_t *bytes, size_t size)
+{
+	uint64_t hash, sizes[2];
+	struct dbg d = {};
+
+	if (size < FIELDS_HEADER)
+		return;
+	hash = hash_bytes(bytes + FIELDS_HEADER, size - FIELDS_HEADER);
+	memcpy(bytes + HASH_AT, &hash, sizeof(hash));
+	memcpy(sizes, bytes + SIZE_AT, sizeof(sizes));
+	(void)field_cache_parse(&d, bytes, size, sizes[0], sizes[1]);
+	for (size_t i = 0; i < d.fields.n; i++) {
+		(void)!strlen(d.fields.v[i].of);
+		free(d.fields.v[i].of);
+		free(d.fields.v[i].name);
+	}
+	free(d.fields.v);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -42,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(t.named.v);
 	free(t.by_hash.v);
 	arena_fini(&t.mem);
+	fields(bytes, size);
 	free(bytes);
 	return 0;
 }
