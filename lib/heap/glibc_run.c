@@ -13,6 +13,8 @@ enum {
 	WINDOW_SHIFT = 10, /* 64 grains of 16 bytes */
 	RUN_ROOM = GLIBC_RUN_MAX + CHUNK_HEADER, /* a chunk and the next one's header */
 	FEW_BYTES = 4096,  /* glibc_find_inner() knows how to look at more */
+	AHEAD = 4096,
+	CACHE_LINE = 64,
 };
 
 bool glibc_has_headers(const struct window *w, taddr at, uint64_t size, uint64_t flags)
@@ -97,8 +99,9 @@ static void go_to_window(struct glibc_run *r, const struct window *w, uint64_t n
 {
 	bool follows = r->segment == w->start && r->no + 1 == no;
 
-	for (unsigned i = 0; i < 16; i++)
-		window_prefetch(w, ((no + 1) << WINDOW_SHIFT) + 3072 + 64 * i);
+	/* What fetches by itself stops at a page's end. */
+	for (unsigned i = 0; i < 1 << WINDOW_SHIFT; i += CACHE_LINE)
+		window_prefetch(w, (no << WINDOW_SHIFT) + AHEAD + i);
 	r->headers = follows ? r->ahead : window_headers(w, no, r->flags);
 	r->ahead = window_headers(w, no + 1, r->flags);
 	r->segment = w->start;
