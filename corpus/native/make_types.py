@@ -82,7 +82,8 @@ def build(name, exe):
 		make_cores.need("pkg-config")
 		if subprocess.run(["pkg-config", "--exists", PACKAGES[program]], check=False).returncode:
 			raise make_cores.CannotMake(f"{PACKAGES[program]} is not installed")
-		libraries = make_cores.run_tool("pkg-config", "--cflags", "--libs", PACKAGES[program]).split()
+		libraries = make_cores.run_tool("pkg-config", "--cflags", "--libs",
+			*(["--static"] if "static" in parts else []), PACKAGES[program]).split()
 	if {"split", "split4"} & set(parts):	# the other file is beside the object, and has that path
 		unit = exe.with_name(name + ".o")
 		make_cores.run_tool(tool, *common, "-c", "-o", unit, source)

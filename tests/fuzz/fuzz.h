@@ -53,24 +53,31 @@ static const struct image_options fuzz_options = {
 	.no_host_files = true,
 };
 
-/* Opens it as far as it goes; `use` gets the image when there is one. */
-static inline void fuzz_image(const char *path, void (*use)(struct env *env, const struct image *img))
+/* Opens it, with its executable (NULL: none), as far as it goes; `use` gets the image when there is one. */
+static inline void fuzz_image_of(const char *path, const char *exe, void (*use)(struct env *env, const struct image *img))
 {
+	struct image_options options = fuzz_options;
 	struct env env;
 	struct input *in = NULL;
 	struct image *img = NULL;
 	struct err *err;
 
+	options.exe = exe;
 	fuzz_env(&env);
 	err = input_open(&env, path, &in);
 	if (!err)
-		err = image_open(&env, in, &fuzz_options, &img);
+		err = image_open(&env, in, &options, &img);
 	if (!err && use)
 		use(&env, img);
 	err_free(err);
 	image_close(img);
 	input_close(in);
 	env_fini(&env);
+}
+
+static inline void fuzz_image(const char *path, void (*use)(struct env *env, const struct image *img))
+{
+	fuzz_image_of(path, NULL, use);
 }
 
 #endif

@@ -22,6 +22,7 @@ static struct patched_core {
 	size_t size;
 	int fd;
 	char path[64];
+	const char *exe; /* NULL: none */
 	uint64_t *places; /* offsets in the file */
 	size_t n_places;
 	const struct walker_ops *walkers[2]; /* the one whose words they are: others' searches take most of a run */
@@ -96,7 +97,7 @@ static inline void patches_open(const char *variable, const struct walker_ops *w
 	fclose(f);
 	p->walkers[0] = walker;
 	p->fd = fuzz_file(p->bytes, p->size, p->path);
-	fuzz_image(p->path, patches_note_heaps);
+	fuzz_image_of(p->path, p->exe, patches_note_heaps);
 	if (!p->n_places) {
 		fprintf(stderr, "no heap in %s\n", path);
 		exit(2);
@@ -223,7 +224,7 @@ static inline int patches_run(const uint8_t *data, size_t size)
 	uint64_t offsets[MAX_PATCHES];
 	unsigned n = patches_apply(&c, offsets);
 
-	fuzz_image(patched_core.path, patches_use);
+	fuzz_image_of(patched_core.path, patched_core.exe, patches_use);
 	while (n-- > 0)
 		patches_put(offsets[n], patches_original(offsets[n]));
 	return 0;
