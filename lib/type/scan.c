@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/fetch.h"
 #include "base/guard.h"
 #include "base/par.h"
 #include "base/search.h"
@@ -22,6 +23,7 @@
 enum {
 	FIFO = 64,
 	CHUNK = 512,		  /* bytes compared at once: 64 words */
+	FETCH_BYTES = 2048,	  /* that lie between what is compared and what is asked for */
 	SLOT_WORDS = 2048,	  /* words whose slots are asked for at once */
 	ROOM = 1 << 17, /* edges: more than are under way */
 	ROW_WINDOW = 1 << 12, /* nodes whose rows are begun at once: whole groups of rows */
@@ -417,6 +419,7 @@ static struct err *scan_bytes(struct range *r, const uint8_t *bytes, uint64_t n,
 
 		if (err)
 			return err;
+		fetch_stream(bytes, n, off + FETCH_BYTES, CHUNK);
 		scan_words(r, bytes + off, words, start + off);
 		if (n - off < CHUNK)
 			break;
