@@ -356,16 +356,16 @@ static struct err *root_words(const struct subject *s, struct report *r, uint32_
 
 /* Which way a chain goes up: by the breadth-first tree, or along a path that was found. */
 struct way {
-	const uint32_t *parent;
+	const struct facts *facts;
 	const struct path *path;
 	uint64_t at; /* in the path */
 };
 
-/* As facts.parent has it. */
+/* As facts_parent() has it. */
 static uint32_t way_up(struct way *w, node_id node)
 {
 	if (!w->path)
-		return w->parent[node];
+		return facts_parent(w->facts, node);
 	w->at++;
 	return w->at < w->path->n ? w->path->nodes[w->at] : PARENT_ROOT | w->path->root;
 }
@@ -432,11 +432,9 @@ static struct err *chain_up(const struct subject *s, struct report *r, node_id n
 
 struct err *chain_to(const struct subject *s, struct report *r, node_id node, struct rp_chain *ret)
 {
-	const uint32_t *parent = s->facts->parent;
-
-	if (!parent || parent[node] == NODE_NONE)
+	if (facts_parent(s->facts, node) == NODE_NONE)
 		return chain_held(s, r, node, ret);
-	return chain_up(s, r, node, (struct way){ .parent = parent }, ret);
+	return chain_up(s, r, node, (struct way){ .facts = s->facts }, ret);
 }
 
 struct err *chain_along(const struct subject *s, struct report *r, const struct path *path,

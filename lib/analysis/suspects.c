@@ -231,27 +231,29 @@ static struct err *link_big(struct search *x)
  */
 static uint32_t root_of(struct search *x, node_id node)
 {
-	const uint32_t *parent = x->f->parent;
 	uint32_t root = ROOT_NONE;
 	node_id at = node;
 
 	for (node_id steps = 0; steps <= x->g->n; steps++) {
+		uint32_t up;
+
 		if (x->root[at]) {
 			root = x->root[at] - 1;
 			break;
 		}
-		if (parent[at] == NODE_NONE)
+		up = facts_parent(x->f, at);
+		if (up == NODE_NONE)
 			break;
-		if (parent[at] & PARENT_ROOT) {
-			root = parent[at] & ~PARENT_ROOT;
+		if (up & PARENT_ROOT) {
+			root = up & ~PARENT_ROOT;
 			break;
 		}
-		at = parent[at];
+		at = up;
 	}
 	if (root >= x->g->n_roots)
 		return ROOT_NONE;
 	while (!x->root[node]) {
-		uint32_t up = parent[node];
+		uint32_t up = facts_parent(x->f, node);
 
 		x->root[node] = root + 1;
 		if (up & PARENT_ROOT)
@@ -261,17 +263,32 @@ static uint32_t root_of(struct search *x, node_id node)
 	return root;
 }
 
+/*
+ * Big nodes are looked at by themselves: together the others at the top may have less than a holder
+ * has to have, and then nobody needs to know which root each of them hangs on.
+ */
+static bool may_have_holders(const struct search *x)
+{
+	uint64_t bytes = 0;
+
+	for (node_id i = 0; i < x->g->n && bytes < x->threshold; i++)
+		if (x->f->idom[i] == NODE_NONE && is_held(x, i) && !bit_get(x->big, i))
+			bytes += facts_retained(x->f, i);
+	return bytes >= x->threshold;
+}
+
 static struct err *sum_by_root(struct search *x)
 {
 	struct err *err =
 		col_sparse(x->env, sizeof(uint32_t), x->g->n, "owners", &x->owner_col);
 
-	if (!err)
-		err = col_fixed(x->env, sizeof(uint64_t), (uint64_t)x->g->n_roots + 1,
-				"bytes by root", &x->sum_col);
+	x->root = err ? NULL : x->owner_col.base;
+	if (err || !may_have_holders(x))
+		return err;
+	err = col_fixed(x->env, sizeof(uint64_t), (uint64_t)x->g->n_roots + 1,
+			"bytes by root", &x->sum_col);
 	if (err)
 		return err;
-	x->root = x->owner_col.base;
 	x->sum = x->sum_col.base;
 	for (node_id i = 0; i < x->g->n; i++) {
 		uint32_t root;
@@ -425,7 +442,7 @@ static struct err *find_holders(struct search *x)
 	} todo = {};
 	struct err *err = NULL;
 
-	if (all.b && !vec_push(&todo, &all))
+	if (x->sum && all.b && !vec_push(&todo, &all))
 		return &err_nomem;
 	while (todo.n && !err) {
 		struct range at = todo.v[--todo.n], left, right;
@@ -956,6 +973,6 @@ static struct err *suspects_run(struct env *env, const struct subject *s, struct
 const struct analysis_ops suspects_analysis = {
 	.name = "suspects",
 	.summary = "owners that keep a large part of the live memory",
-	.needs = FACT_OWNER | FACT_REACH | FACT_DOM | FACT_PARENT | FACT_BY_KEYS,
+	.needs = FACT_OWNER | FACT_REACH | FACT_DOM | FACT_CHAINS | FACT_BY_KEYS,
 	.run = suspects_run,
 };

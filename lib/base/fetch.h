@@ -12,8 +12,8 @@
 #define FETCHES inline __attribute__((always_inline))
 
 /*
- * Asks for the lines of bytes[at, at + size) as far as there are n of them, in a pass over all of these: the
- * processor foresees such a pass by itself, but for the first lines of each page.
+ * Asks for the lines of bytes[at, at + size), if there are n of them, in a pass over all of these:
+ * the processor foresees such a pass by itself, but for the first lines of each page.
  */
 static FETCHES void fetch_stream(const uint8_t *bytes, uint64_t n, uint64_t at, unsigned size)
 {
