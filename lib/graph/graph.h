@@ -226,6 +226,11 @@ struct graph_ops {
 			     struct err *(*fn)(void *arg, uint64_t offset, node_id dst), void *arg);
 	/* How a slot is called, as in edge_label.name; NULL: unknown. */
 	const char *(*field)(void *ctx, node_id src, uint64_t offset);
+	/*
+	 * The same of any node of that type, without what depends on its contents: keys are "[...]"
+	 * or "[]", and a slot whose meaning depends on them is unknown.
+	 */
+	const char *(*field_of)(void *ctx, type_id type, uint64_t offset);
 	/* "main.sessions", "stack of thread 12 in worker+0x40": a root in words, demangled, not escaped. */
 	void (*root)(void *ctx, uint32_t root, struct text *ret);
 	/* Where a root of a stack is, or a variable in the source; `ret` has texts that may be added to. */

@@ -268,7 +268,7 @@ static void print_hop(const struct rp_chain *chain, size_t i, struct text *t)
 		return;
 	if (i || chain->root.kind)
 		text_add(t, " -> ");
-	if (i && !hop->via_name)
+	if (i && !hop->via_name && hop->via_kind)
 		text_printf(t, "+0x%" PRIx64 " ", hop->via_offset);
 	print_block(hop, is_keyed(chain, i + 1), !is_walk(chain, i), t);
 	if (last && hop->type && (hop->repeat == 1 || is_walk(chain, i))) {

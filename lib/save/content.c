@@ -705,6 +705,14 @@ static void io_type(struct io *io, struct type_row *t)
 	io_u64(io, &t->size);
 	io_enum(io, &t->language, LANG_PYTHON + 1);
 	io_enum(io, &t->confidence, CONF_RUNTIME + 1);
+	io_text(io, &t->whole);
+}
+
+static void io_field(struct io *io, struct saved_field *f)
+{
+	io_num(io, &f->type);
+	io_num(io, &f->slot);
+	io_word(io, &f->name);
 }
 
 static void io_rival(struct io *io, struct type_rival *r)
@@ -745,6 +753,7 @@ void io_content(struct io *io, struct saved_content *c)
 	io_num(io, &c->grain_shift);
 	io_array(io, &c->sources, &c->n_sources, 48, io_source);
 	io_array(io, &c->types, &c->n_types, 32, io_type);
+	io_array(io, &c->fields, &c->n_fields, 24, io_field);
 	io_array(io, &c->rivals, &c->n_rivals, 16, io_rival);
 	io_array(io, &c->wheres, &c->n_wheres, 8, io_word);
 	io_array(io, &c->allocators, &c->n_allocators, 8, io_word);

@@ -57,6 +57,12 @@ struct save_section {
 	uint32_t elem_size, reserved;
 };
 
+/* How a slot of all nodes of a type is called: graph_ops.field_of(). */
+struct saved_field {
+	uint32_t type, slot; /* slot as in graph.slot */
+	const char *name;
+};
+
 /* What is small, and in both directions the same code: content.c. */
 struct saved_content {
 	struct save_input input;
@@ -66,6 +72,8 @@ struct saved_content {
 	struct root_source *sources;
 	struct type_row *types;
 	struct type_rival *rivals; /* by node */
+	struct saved_field *fields; /* by type, then slot */
+	uint32_t n_fields;
 	uint32_t n_wheres, n_allocators;
 	const char **wheres, **allocators;
 	struct save_place *places;

@@ -182,6 +182,19 @@ static bool words_are_plain(const struct saved_content *c)
 	return true;
 }
 
+static bool fields_are_sound(const struct saved_content *c)
+{
+	for (size_t i = 0; i < c->n_fields; i++) {
+		const struct saved_field *f = &c->fields[i], *last = i ? f - 1 : NULL;
+
+		if (!f->type || f->type >= c->n_types || f->slot >= SLOT_UNKNOWN ||
+		    (last && (last->type > f->type ||
+			      (last->type == f->type && last->slot >= f->slot))))
+			return false;
+	}
+	return true;
+}
+
 static bool places_are_sound(const struct saved_content *c)
 {
 	for (size_t i = 0; i < c->n_places; i++) {
@@ -217,12 +230,35 @@ static bool saved_slot(void *ctx, node_id src, node_id dst, uint64_t *ret)
 	return true;
 }
 
+static const char *saved_field_of(void *ctx, type_id type, uint64_t offset)
+{
+	const struct saved_content *c = &((struct saved *)ctx)->file->content;
+	uint64_t slot = offset / 8;
+	size_t at = partition_point(c->n_fields, i,
+				    c->fields[i].type < type ||
+					    (c->fields[i].type == type && c->fields[i].slot < slot));
+
+	if (offset % 8 || at == c->n_fields || c->fields[at].type != type ||
+	    c->fields[at].slot != slot)
+		return NULL;
+	return c->fields[at].name;
+}
+
+static const char *saved_field(void *ctx, node_id src, uint64_t offset)
+{
+	type_id type = graph_type(((struct saved *)ctx)->graph, src);
+
+	return type ? saved_field_of(ctx, type, offset) : NULL;
+}
+
 static bool saved_edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
 {
 	struct edge_label label = {};
 
 	if (!saved_slot(ctx, src, dst, &label.offset))
 		return false;
+	label.name = saved_field(ctx, src, label.offset);
+	label.exact = label.name != NULL;
 	*ret = label;
 	return true;
 }
@@ -278,7 +314,8 @@ static const char *saved_label(void *ctx, node_id node)
 }
 
 static const struct graph_ops saved_ops = {
-	.edge = saved_edge, .slot = saved_slot, .root = saved_root, .place = saved_place,
+	.edge = saved_edge, .slot = saved_slot, .field = saved_field,
+	.field_of = saved_field_of, .root = saved_root, .place = saved_place,
 	.held = saved_held, .label = saved_label,
 };
 
@@ -391,6 +428,7 @@ struct err *saved_open(struct env *env, const char *name, const void *bytes, uin
 	if (!err)
 		err = read_content(f, &s->report);
 	if (!err && (!counts_are_sound(f) || !places_are_sound(&f->content) ||
+		     !fields_are_sound(&f->content) ||
 		     !words_are_plain(&f->content)))
 		err = damaged(f, "its columns are not of one length");
 	if (!err)

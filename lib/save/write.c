@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/bits.h"
 #include "base/hash.h"
+#include "base/vec.h"
 #include "fact/parts.h"
 #include "save/format.h"
 
@@ -27,12 +29,18 @@ struct writer {
 	struct saved_content content;
 	struct io io;
 	const char *wheres[WHERES_MAX];
-	struct col where_col, rank_col, looks_col, words_col, text_col;
+	struct {
+		struct saved_field *v;
+		size_t n, cap;
+	} fields;
+	struct col where_col, rank_col, looks_col, words_col, text_col, seen_col;
 };
 
 static void writer_fini(struct writer *w)
 {
 	free(w->io.out.v);
+	free(w->fields.v);
+	col_close(&w->seen_col);
 	col_close(&w->where_col);
 	col_close(&w->rank_col);
 	col_close(&w->looks_col);
@@ -121,6 +129,101 @@ static struct err *make_looks(struct writer *w)
 	add(w, SECTION_LOOKS, v, g->n, 1);
 	return NULL;
 }
+
+/* ---- fields */
+
+/* Behind "[": what stands in a bracket that may hold a text with brackets. */
+static const char *bracket_end(const char *s)
+{
+	const char *end = *s == '"' ? strstr(s + 1, "\"]") : strchr(s, ']');
+
+	return end ? end + (*end == '"') : s + strlen(s);
+}
+
+/* `any` is `one` with its keys left out. */
+static bool is_one_of(const char *any, const char *one)
+{
+	while (*any && *any == *one) {
+		if (*any++ != '[') {
+			one++;
+			continue;
+		}
+		one++;
+		if (*any == ']' || !strncmp(any, "...]", 4)) {
+			any = strchr(any, ']');
+			one = bracket_end(one);
+		}
+	}
+	return !*any && !*one;
+}
+
+enum {
+	FIELD_SLOTS = SLOT_BLOCK / 8,
+	FIELDS_LOOKED_AT = 8, /* the first ones, then each that doubles their number */
+	FIELD_OFF = 1u << 31, /* no name that holds for all */
+};
+
+/* One more slot of that type: its name must be what the type says of all. */
+static void look_at_field(const struct graph *g, node_id node, type_id type, unsigned slot,
+			  uint32_t *seen)
+{
+	uint32_t n = *seen + (*seen < FIELD_OFF - 1);
+	const char *any, *one;
+
+	if (*seen & FIELD_OFF)
+		return;
+	*seen = n;
+	if (n > FIELDS_LOOKED_AT && !is_pow2(n))
+		return;
+	any = g->ops->field_of(g->ctx, type, 8 * slot);
+	one = any ? g->ops->field(g->ctx, node, 8 * slot) : NULL;
+	if (!one || !is_one_of(any, one))
+		*seen |= FIELD_OFF;
+}
+
+static struct err *keep_fields(struct writer *w, const uint32_t *seen, uint64_t n)
+{
+	const struct graph *g = w->src->graph;
+
+	for (uint64_t i = 0; i < n; i++) {
+		struct saved_field f = { (uint32_t)(i / FIELD_SLOTS), i % FIELD_SLOTS, NULL };
+
+		if (!seen[i] || seen[i] & FIELD_OFF)
+			continue;
+		f.name = g->ops->field_of(g->ctx, f.type, 8 * f.slot);
+		if (f.name && !vec_push(&w->fields, &f))
+			return &err_nomem;
+	}
+	return NULL;
+}
+
+/* Of slots that pointers were found in, by type; of what is too large no slots are known. */
+static struct err *make_fields(struct writer *w)
+{
+	const struct graph *g = w->src->graph;
+	uint64_t n = g->types ? (uint64_t)g->types->n * FIELD_SLOTS : 0;
+	struct err *err;
+	uint32_t *seen;
+
+	if (!n || !g->slot || !g->ops || !g->ops->field || !g->ops->field_of)
+		return NULL;
+	err = col_fixed(w->env, sizeof(*seen), n, "names of fields", &w->seen_col);
+	if (err)
+		return err;
+	seen = w->seen_col.base;
+	for (node_id i = 0; i < g->n; i++) {
+		type_id type = graph_type(g, i);
+		edge_id e = type ? graph_row(g, i) : 0, end = type ? graph_row(g, i + 1) : 0;
+
+		for (; e < end; e++)
+			if (g->slot[e] < FIELD_SLOTS)
+				look_at_field(g, i, type, g->slot[e],
+					      &seen[(uint64_t)type * FIELD_SLOTS + g->slot[e]]);
+	}
+	return keep_fields(w, seen, n);
+}
+
+/* ---- roots */
 
 /* Words, then the place: goroutine in decimal, function, frame, each with its zero. */
 static struct err *add_root(struct writer *w, uint32_t root)
@@ -249,6 +352,8 @@ static struct err *add_content(struct writer *w)
 	c->rivals = g->types ? g->types->rivals.v : NULL;
 	c->n_rivals = g->types ? (uint32_t)g->types->rivals.n : 0;
 	c->wheres = w->wheres;
+	c->fields = w->fields.v;
+	c->n_fields = (uint32_t)w->fields.n;
 	c->allocators = (const char **)s->allocators;
 	c->n_allocators = (uint32_t)s->n_allocators;
 	c->places = (struct save_place *)s->places;
@@ -305,6 +410,8 @@ struct err *save_write(struct env *env, const struct save_source *source, FILE *
 
 	if (!err)
 		err = make_looks(&w);
+	if (!err)
+		err = make_fields(&w);
 	if (!err)
 		err = make_roots(&w);
 	if (err)

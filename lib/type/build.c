@@ -270,6 +270,11 @@ static const char *field(void *ctx, node_id src, uint64_t offset)
 	return typing_path(c->typing, src, key, graph_size(c->graph, src) - (key - start), offset);
 }
 
+static const char *field_of(void *ctx, type_id type, uint64_t offset)
+{
+	return typing_field(((const struct context *)ctx)->typing, type, offset);
+}
+
 static bool edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
 {
 	const struct context *c = ctx;
@@ -515,7 +520,8 @@ static void close_context(void *ctx)
 }
 
 static const struct graph_ops block_graph_ops = {
-	.edge = edge, .slot = slot, .slots = slots, .field = field, .root = describe_root, .place = place, .held = held,
+	.edge = edge, .slot = slot, .slots = slots, .field = field, .field_of = field_of,
+	.root = describe_root, .place = place, .held = held,
 	.entries = entries, .type_place = type_place, .label = label, .inside = inside,
 	.close = close_context,
 };

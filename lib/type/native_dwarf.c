@@ -608,13 +608,17 @@ void native_stores(struct native *n, struct native_type *type)
 
 /* ---- how bytes are called */
 
-/* Not one of a variant that is not there. */
+/* Not one of a variant that is not there, or may not be there. */
 static bool is_active(const struct native *n, const struct dbg_member *m, taddr addr)
 {
 	const struct dbg_variant *v = m->variant;
 	uint64_t tag = 0;
 
-	if (!v || !addr || image_read(n->img, addr + v->offset, &tag, v->size))
+	if (!v)
+		return true;
+	if (!addr)
+		return false;
+	if (image_read(n->img, addr + v->offset, &tag, v->size))
 		return true;
 	return (tag - v->low <= v->high - v->low) != v->is_other;
 }
@@ -810,14 +814,14 @@ bool native_table_path(const struct native *n, const struct dbg_type *pair, tadd
 	const struct dbg_member *key = native_member(pair, "__0"), *value = native_member(pair, "__1");
 	struct step s = { pair, addr, offset % pair->size, "." };
 
-	s.addr = addr + (offset - s.offset);
+	s.addr = addr ? addr + (offset - s.offset) : 0;
 	if (!key || !value)
 		return native_path(n, pair, true, addr, offset, ".", ret);
 	if (!value->type->size) { /* a set: the key is what it holds */
 		text_add(ret, "[]");
 		step_into(&s, key->type, key->offset);
 	} else {
-		step_pair(n, &s, key->type, s.addr + key->offset, ret);
+		step_pair(n, &s, key->type, s.addr ? s.addr + key->offset : 0, ret);
 		if (s.offset >= key->offset && s.offset - key->offset < key->type->size) {
 			text_add(ret, " key");
 			step_into(&s, key->type, key->offset);

@@ -333,7 +333,7 @@ static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size,
 		return spare_path(n, shape, addr, offset, ret);
 	if (shape->kind == NATIVE_TABLE)
 		return native_table_path(p, shape->type->dbg, addr, offset, ret);
-	return native_path(p, shape->type->dbg, shape->kind != NATIVE_VALUE, addr + skip, offset - skip, "->", ret);
+	return native_path(p, shape->type->dbg, shape->kind != NATIVE_VALUE, addr ? addr + skip : 0, offset - skip, "->", ret);
 }
 
 static bool global(void *p, taddr addr, struct text *ret)

@@ -40,6 +40,7 @@ struct typer_ops {
 	/*
 	 * How the word at `offset` of the value at `addr` (`size` bytes, of a type of this typer) is called:
 	 * ".h.func1.buf", "[3].items", `["/receipt"]`.  False: nothing to say.  For output.
+	 * `addr` 0: of any such value; what depends on its contents is left out.
 	 */
 	bool (*path)(void *ctx, const struct type_row *type, taddr addr, uint64_t size, uint64_t offset, struct text *ret);
 	/* How a static address is called: "net/http.DefaultServeMux", "main.cache.items[3]". For output. */

@@ -200,13 +200,12 @@ static const char *keep_name(struct typing *t, const struct text *name)
 	return arena_strdup(&t->mem, text_str(name));
 }
 
-const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t size, uint64_t offset)
+static const char *path_in(struct typing *t, type_id type, taddr start, uint64_t size, uint64_t offset)
 {
 	const struct type_row *row;
 	const struct typer_ops *ops;
 	struct text name = { .max = 4096 };
 	const char *kept = NULL;
-	type_id type = type_at(t, id);
 
 	if (!type || type >= t->types.n)
 		return NULL;
@@ -216,6 +215,16 @@ const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t siz
 		kept = keep_name(t, &name);
 	text_fini(&name);
 	return kept;
+}
+
+const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t size, uint64_t offset)
+{
+	return path_in(t, type_at(t, id), start, size, offset);
+}
+
+const char *typing_field(struct typing *t, type_id type, uint64_t offset)
+{
+	return path_in(t, type, 0, 0, offset);
 }
 
 uint64_t typing_entries(const struct typing *t, uint32_t id, taddr start)

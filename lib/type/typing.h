@@ -24,6 +24,8 @@ const struct types *typing_types(const struct typing *t);
  * as `t`; NULL when nobody can tell, "" where the language sees no step.  `start` and `size`: of the block as the program holds it.
  */
 const char *typing_path(struct typing *t, uint32_t id, taddr start, uint64_t size, uint64_t offset);
+/* The same of any block of that type: what depends on contents is left out. */
+const char *typing_field(struct typing *t, type_id type, uint64_t offset);
 /* Entries of the map that a block at `start` is; 0: none, or it is no map. */
 uint64_t typing_entries(const struct typing *t, uint32_t id, taddr start);
 /* Where a type is declared in the source; NULL: unknown. */
