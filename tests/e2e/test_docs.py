@@ -1,5 +1,7 @@
 """The commands of the documentation: each is run where its page says, and says what the page shows."""
+import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -10,10 +12,10 @@ from go_corpus import go_dump
 PAGES = sorted((ROOT / "docs/rules").glob("*.md"))
 
 
-def run(command, folder):
+def run(command, folder, **environ):
 	line = re.sub(r"^heapfx ", f"'{HEAPFX}' ", command)
 	done = subprocess.run(["bash", "-c", line], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-		timeout=120, check=False, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TERM": "dumb"})
+		timeout=120, check=False, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TERM": "dumb", **environ})
 	return done.returncode, done.stdout.decode("utf-8")
 
 
@@ -82,6 +84,49 @@ def test_readme(tmp_path):
 	for command in commands:
 		code, out = run(command, tmp_path)
 		assert code == ("--fail-on" in command) and "usage:" not in out, (command, out)
+
+
+def test_profiles_page(tmp_path):
+	"""Each command of its list, Go's own where there is a Go; the one that serves a page is test_profiles.py's."""
+	for n in "12":
+		(tmp_path / f"core.{n}").symlink_to(dump_of("leakzoo.bookworm").core)
+		heapfx_ok("analyze", tmp_path / f"core.{n}", "-o", f"pprof={tmp_path / n}.pb.gz")
+	(block,) = re.findall(r"```\n(.*?)```", (ROOT / "docs/profiles.md").read_text("utf-8"), re.S)[:1]
+	commands = [re.sub(r"\t+#.*", "", line) for line in block.splitlines()]
+	assert len(commands) > 5 and commands[0].startswith("heapfx ")
+	(tmp_path / "1.pb.gz").unlink()
+	for command in commands:
+		if "-http" in command or (command.startswith("go ") and not shutil.which("go")):
+			continue
+		code, out = run(command, tmp_path, PATH=os.environ["PATH"], HOME=os.environ.get("HOME", "/"))
+		assert code == 0 and out.strip() and "no such" not in out or command.startswith("heapfx ") and not code, (command, out)
+	assert (tmp_path / "1.pb.gz").stat().st_size > 100
+
+
+def test_results_page(saved, tmp_path):
+	"""What it says in a line: a result is written, named, and taken for its dump and no other."""
+	text = (ROOT / "docs/results.md").read_text("utf-8")
+	written, named = (re.search(f"`(heapfx {c} [^`]*)`", text)[1] for c in ("analyze", "info"))
+	(tmp_path / "core").symlink_to(dump_of("leakzoo.bookworm").core)
+	assert run(written, tmp_path)[0] == 0
+	code, out = run(named, tmp_path)
+	assert code == 0 and "saved" in out
+	assert "`--dump CORE`" in text
+	assert run(named + " --dump core", tmp_path)[0] == 0
+	other = dump_of("demo").core
+	assert run(f"{named} --dump '{other}'", tmp_path)[0] != 0
+	for old, new in (("core", "FILE"), ("FILE", "core"), ("FILE", "FILE")):
+		code, out = run(f"heapfx diff {old} {new}", tmp_path)
+		assert code == 0, out
+
+
+def test_rules_that_nothing_tells_say_so():
+	"""A page of a rule that no code names is honest about it, and no other says that."""
+	code = "".join(p.read_text("utf-8") for top in ("lib", "cmd") for p in (ROOT / top).rglob("*.c") if p.name != "rules.c")
+	for page in PAGES:
+		text = page.read_text("utf-8")
+		rule = text.splitlines()[0].removeprefix("# ")
+		assert (f'"{rule}"' not in code) == ("No analysis tells this yet" in text), rule
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
