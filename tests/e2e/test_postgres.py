@@ -177,3 +177,16 @@ def test_blocks_are_called_by_their_context(backend):
 	largest = max((p for p in report["pools"]["list"] if p["name"] == "CacheMemoryContext"), key=lambda p: p["bytes"])
 	said = heapfx_ok("explain", core, largest["address"]).out
 	assert "MemoryContext TopMemoryContext/CacheMemoryContext at" in said
+
+
+def test_what_its_own_view_has_besides_serves_the_statement_that_asks(backend):
+	"""The view counts more contexts than the dump of the idle backend holds: its own statement's, and their children."""
+	core, _rows, _idents, view = backend
+	rows = [line.split("|") for line in view[len(view) // 2:]]
+	pools = pools_of(core)
+	names = {pool["address"]: pool["name"] for pool in pools}
+	viewed = collections.Counter((int(row[0]), row[1], row[5]) for row in rows)
+	found = collections.Counter((p["path"].count("/"), p["name"], names.get(p.get("parent"), "")) for p in pools)
+	assert len(rows) > len(pools)
+	assert [row for row in viewed - found if not PASSING.search(row[1]) and not PASSING.search(row[2])] == []
+	assert not found - viewed
