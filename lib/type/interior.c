@@ -7,6 +7,7 @@
  */
 #include "type/interior.h"
 
+#include "base/guard.h"
 #include "image/shadow.h"
 
 enum { ROUNDING = 16, VTABLE_WORDS = 20, ALIGNED_LEAST = 32 /* less is every block's */ };
@@ -134,6 +135,30 @@ bool interior_is_talloc(const struct image *img, taddr start, uint64_t value)
 	return (at == start || at == start + POOL_HEADER) && image_read(img, at + NEXT, w, sizeof(w)) == MEM_OK &&
 	       (leads_back(img, w[0], PREV, at) || leads_back(img, w[1], NEXT, at) ||
 		leads_back(img, w[2], CHILD, at) || leads_back(img, w[3], PARENT, at));
+}
+
+bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint64_t value)
+{
+	/* len and alloc, of so many bytes each, then the flags: the type, and of sdshdr5 the length. */
+	static const uint8_t widths[] = { 0, 1, 2, 4, 8 };
+	uint64_t off = value - start, len = 0, alloc = 0, asked;
+	uint8_t flags, end;
+	unsigned type = 0;
+
+	while (type < ARRAY_SIZE(widths) && off != 2 * widths[type] + 1u)
+		type++;
+	if (type == ARRAY_SIZE(widths) || usable <= off || image_read(img, value - 1, &flags, 1) != MEM_OK)
+		return false;
+	if (!type)
+		len = alloc = flags & 7 ? 0 : flags >> 3;
+	else if (flags != type || image_read(img, start, &len, widths[type]) != MEM_OK ||
+		 image_read(img, start + widths[type], &alloc, widths[type]) != MEM_OK)
+		return false;
+	/* An empty one is of the second type. */
+	if ((!type && !len) || len > alloc || alloc >= usable - off)
+		return false;
+	asked = off + alloc + 1;
+	return usable - asked < ROUNDING + asked / 4 && image_read(img, value + len, &end, 1) == MEM_OK && !end;
 }
 
 bool interior_is_aligned(taddr start, uint64_t value)

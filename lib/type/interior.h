@@ -23,4 +23,11 @@ bool interior_is_aligned(taddr start, uint64_t value);
  */
 bool interior_is_talloc(const struct image *img, taddr start, uint64_t value);
 
+/*
+ * `value` is a string of sds (Redis, Valkey, hiredis; sds.h 2.0): the text behind a header of 1, 3, 5, 9 or 17
+ * bytes whose type is the byte before it, whose length leads to a NUL, and whose capacity fills the block.
+ */
+enum { SDS_HEADER_MAX = 17 };
+bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint64_t value);
+
 #endif

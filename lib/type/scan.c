@@ -83,7 +83,8 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	const struct claim *claim;
 	uint64_t overhead;
 
-	if (bytes - (value - start) > s->overhead_max && !interior_may_be_start(value - start, value))
+	if (bytes - (value - start) > s->overhead_max && !interior_may_be_start(value - start, value) &&
+	    !(value & 1 && value - start <= SDS_HEADER_MAX))
 		return id | EDGE_INTERIOR;
 	claim = blocks_claim_at(s->blocks, start);
 	overhead = claim ? claim->overhead : 0;
@@ -92,6 +93,8 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	if (claim && claim->aligned_inside && interior_is_aligned(start, value))
 		return id;
 	if (s->has_talloc && interior_is_talloc(s->img, start, value))
+		return id;
+	if (value & 1 && interior_is_sds(s->img, start, bytes - overhead, value))
 		return id;
 	if (s->has_gobject && gobject_is_behind(s->img, start, value))
 		return id;

@@ -107,6 +107,14 @@ def test_memory_of_redis_is_what_it_says(redis, redis_report):
 	assert heap["checks"]["failed"] == 0
 
 
+def test_strings_of_redis_are_held(redis_report):
+	"""Its keys are strings of sds: the pointers lead behind a header. What is left are libraries' own (ld.so's dtv, a tree of libc's)."""
+	reach = redis_report["reachability"]
+	assert reach["possibly-lost"]["count"] < 100
+	assert reach["definitely-lost"]["count"] == reach["indirectly-lost"]["count"] == 0
+	assert reach["reachable"]["count"] > 3 * KEYS
+
+
 def test_keys_of_redis_by_sql(redis):
 	"""An entry, a key and a value for each."""
 	core, size, _info = redis

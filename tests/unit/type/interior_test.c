@@ -85,6 +85,57 @@ static void by_contents(void **state)
 	}
 }
 
+/* By sds.h of sds 2.0: len, alloc, flags, text, NUL; sdshdr5 has its length in the flags. */
+static const struct {
+	const char *name;
+	uint64_t usable;
+	unsigned offset;
+	const char *bytes; /* of the block, with the literal's own NUL behind */
+	size_t n;
+	bool is_sds;
+} strings[] = {
+#define S(text) text, sizeof(text)
+	{ "of 5 bits", 16, 1, S("\x58rdbchecksum"), true },
+	{ "in the least block for it", 13, 1, S("\x58rdbchecksum"), true },
+	{ "longer than its length says", 16, 1, S("\x50rdbchecksum"), false },
+	{ "empty, of 5 bits: zeros", 16, 1, S("\0"), false },
+	{ "of 5 bits, in a block far too large", 48, 1, S("\x58rdbchecksum"), false },
+	{ "a pointer behind its first character", 16, 2, S("\x58rdbchecksum"), false },
+	{ "of 8 bits", 32, 3, S("\5\x10\1hello"), true },
+	{ "empty", 16, 3, S("\0\0\1"), true },
+	{ "as long as its room", 16, 3, S("\5\5\1hello"), true },
+	{ "longer than its room", 16, 3, S("\5\4\1hello"), false },
+	{ "more room than the block", 16, 3, S("\5\x0d\1hello"), false },
+	{ "all of the block", 16, 3, S("\5\x0c\1hello"), true },
+	{ "far less room than the block", 200, 3, S("\5\5\1hello"), false },
+	{ "another type's flags", 32, 3, S("\5\x10\2hello"), false },
+	{ "of 16 bits", 300, 5, S("\5\0\x20\1\2hello"), true },
+	{ "of 32 bits", 65800, 9, S("\5\0\0\0\1\0\1\0\3hello"), true },
+	{ "of 64 bits", 32, 17, S("\5\0\0\0\0\0\0\0\6\0\0\0\0\0\0\0\4hello"), true },
+	{ "of 64 bits, with room that overflows", 32, 17,
+	  S("\5\0\0\0\0\0\0\0\377\377\377\377\377\377\377\377\4hello"), false },
+	{ "a header of no type", 32, 7, S("\5\x10\1\1\1\1\1hello"), false },
+	{ "the header is all of the block", 3, 3, S("\0\0\1"), false },
+#undef S
+};
+
+static void by_the_header_of_sds(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
+		struct env env;
+		struct fake_image *f;
+
+		env_init(&env);
+		f = fake_image_new(&env, memory, &(struct fake_word){});
+		memcpy(fake_image_bytes(f, BLOCK), strings[i].bytes, strings[i].n);
+		if (interior_is_sds(&f->img, BLOCK, strings[i].usable, BLOCK + strings[i].offset) != strings[i].is_sds)
+			fail_msg("%s", strings[i].name);
+		fake_image_free(f);
+		env_fini(&env);
+	}
+}
+
 /* Where tables lie in the module: of two functions, of one, far apart, and of what is no code. */
 enum {
 	TWO = TABLES + 0x100,
@@ -179,7 +230,7 @@ static void by_alignment(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_contents),
+		cmocka_unit_test(by_contents), cmocka_unit_test(by_the_header_of_sds),
 		cmocka_unit_test(by_tables),
 		cmocka_unit_test(by_alignment),
 	};
