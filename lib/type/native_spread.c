@@ -332,6 +332,10 @@ static uint8_t judge_one(struct native_spread *s, const struct place *p, struct 
 	}
 	if (dbg->outer && dbg->outer <= p->usable)
 		return TYPE_UNKNOWN;
+	if (p->usable < 2 * dbg->size) { /* one, with something of its own behind it */
+		*ret_kind = NATIVE_VALUE;
+		return TYPE_GUESSED;
+	}
 	return type->n_slots && is_filled(s, p, type) ? TYPE_SPREAD : TYPE_GUESSED;
 }
 
