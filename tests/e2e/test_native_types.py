@@ -22,6 +22,10 @@ ELSEWHERE = ["records.gcc.O0.split4.dwp", "containers.clang.O2.split.dwp", "cont
 	"containers.clang.O0.split.units.twice.dwp", "containers.gcc.O2.split.units.twice",
 	"records.clang.O0.names", "records.gcc.O0.gdbindex", "records.gcc.O0.g.dwz"]
 
+# Without debug info, with and without symbols; and with it, otherwise than above.
+OTHERWISE = [f"{program}.{build}" for program in ("records", "containers", "lists")
+	for build in ("gcc.O2", "gcc.O0.stripped", "clang.O2.stripped", "gcc.O2.g", "clang.O2.g")]
+
 
 @functools.lru_cache(maxsize=None)
 def demangled(names):
@@ -106,7 +110,7 @@ def test_types_spread_from_variables(name):
 	assert right >= all_bytes * 0.95
 
 
-@pytest.mark.parametrize("name", CLASSES + ["glibs.gcc.O2.g", "glibs.gcc.O2.stripped"])
+@pytest.mark.parametrize("name", CLASSES + ["glibs.gcc.O2.g", "glibs.gcc.O2.stripped"] + OTHERWISE)
 def test_no_type_that_is_sure_is_wrong(name):
 	"""What has no vtable, and programs without debug info: nothing need be found there."""
 	n = 0
