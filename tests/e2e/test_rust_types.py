@@ -9,7 +9,7 @@ from types_corpus import blocks_of, case_of
 WITH_DWARF = ["rusty.rustc.O2.g", "rusty.rustc.O0.g"]
 
 
-@pytest.mark.parametrize("name", WITH_DWARF + ["rusty.rustc.O2"])
+@pytest.mark.parametrize("name", WITH_DWARF + ["rusty.rustc.O2", "rusty.rustc.O0.stripped"])
 def test_types_of_rust(name):
 	"""With debug info 95% of the bytes have their type; none has another that is not said to be a guess."""
 	all_bytes = right = 0
