@@ -432,7 +432,7 @@ static void say_saved_block(struct explanation *x)
 	    b.where ? ", in " : "", b.where ? b.where : "", x->addr - at);
 	if (graph_is_live(run->graph, node))
 		say_used(x, node);
-	say(x, "not saved", "what only the dump's bytes tell: names of fields and symbols, "
+	say(x, "not saved", "what only the dump's bytes tell: keys of maps, symbols, "
 	    "allocators' own words, pointers in freed memory (explain the dump itself)");
 }
 

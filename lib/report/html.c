@@ -213,7 +213,7 @@ static void put_figures(FILE *out, const struct report *r)
 		put_figure(out, "lost", r->categories[CAT_LOST].bytes, true);
 	if (r->categories[CAT_UNCOLLECTED].known && r->categories[CAT_UNCOLLECTED].bytes)
 		put_figure(out, "uncollected", r->categories[CAT_UNCOLLECTED].bytes, true);
-	put_figure(out, "threads", r->threads.n, false);
+	put_figure(out, r->threads.n == 1 ? "thread" : "threads", r->threads.n, false);
 	put_figure(out, problems == 1 ? "problem of the input" : "problems of the input", problems,
 		   false);
 	fputs("</dl>\n", out);

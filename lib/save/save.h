@@ -6,7 +6,7 @@
  * and report are checked when it is opened; a column when it is first wanted: its checksum for
  * damage, its values for what would lead out of other columns, as the file may be anybody's.
  *
- * What only the dump's bytes tell is not in it: names of fields, pointers in freed memory.
+ * What only the dump's bytes tell is not in it: keys of maps, pointers in freed memory.
  */
 #ifndef HEAPFX_SAVE_SAVE_H
 #define HEAPFX_SAVE_SAVE_H
