@@ -142,6 +142,16 @@ struct native_live {
 	uint64_t max; /* containers that claim the same memory again and again end at this many */
 	bool is_full; /* they did: diag()'ed */
 };
+
+/* native_places.c: of nodes of lists that go one way. */
+struct native_places {
+	struct native_place {
+		taddr node;
+		uint64_t place;
+	} *v; /* by node, after native_places_sort() */
+	size_t n, cap;
+};
+
 struct native {
 	struct env *env;
 	const struct image *img;
@@ -168,6 +178,7 @@ struct native {
 	struct native_signals signals;
 	struct col objects; /* ids of blocks where objects say what they are, ascending */
 	struct native_live live;    /* of blocks with room for more than they hold; empty before graph's notes are made */
+	struct native_places places; /* the same */
 	uint64_t *steps_left; /* along lists, for names */
 	struct arena mem;
 	struct image_window window;
@@ -244,7 +255,7 @@ const struct dbg_type *native_stored(const struct dbg_type *type);
 const struct dbg_member *native_member(const struct dbg_type *type, const char *name);
 bool native_is_node(const struct dbg_type *type);
 bool native_is_ring(const struct dbg_type *type); /* of a list that ends where it begins */
-/* How many nodes of a std::list come before the one at an address; false: that is not known. */
+/* How many nodes of a std::list or std::forward_list come before the one at an address; false: that is not known. */
 bool native_place_in_list(const struct native *n, const struct dbg_type *node, taddr at, uint64_t *ret);
 /* A pointer to the part of a node that links are in. */
 bool native_is_link(const struct dbg_type *type);
@@ -323,6 +334,7 @@ struct native_use {
 	uint64_t used, room; /* values, or entries of a table */
 	uint64_t size;	     /* bytes of each */
 	uint64_t spare;	     /* another block that goes with it, where there is nothing in it; 0 */
+	taddr nodes;	     /* the first of a list that goes one way, of which nothing else is told; 0 */
 	bool is_table;
 };
 /* `value` lies at an address; false: it has no block, or is damaged. */
@@ -354,6 +366,13 @@ struct native_live_iter {
 };
 bool native_live_next(struct native_live_iter *it, uint32_t id, const struct native_shape *shape, const uint8_t *bytes,
 		      uint64_t size, struct native_values *ret);
+
+/* native_places.c: the nodes of a list, from its first one on. */
+struct err *native_places_add(const struct native *n, struct native_places *places, taddr first) MUST_CHECK;
+void native_places_sort(struct native_places *places);
+/* How many come before a node; false: no list has it, or several have it at different places. */
+bool native_places_find(const struct native_places *places, taddr node, uint64_t *ret);
+void native_places_fini(struct native_places *places);
 
 /* native_counts.c: a struct that is a counted reference: its word that leads to the count; NULL: it is none. */
 const struct dbg_member *native_counted(const struct dbg_type *type, uint64_t *ret_offset, bool *ret_is_weak);

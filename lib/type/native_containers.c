@@ -144,6 +144,8 @@ bool native_place_in_list(const struct native *n, const struct dbg_type *node, t
 	taddr from = at, last = 0;
 	unsigned next;
 
+	if (native_begins(node->name, "std::_Fwd_list_node<"))
+		return native_places_find(&n->places, at, ret);
 	if (!size || !find_links(node, &next))
 		return false;
 	for (uint64_t i = 0; *n->steps_left && !image_read(n->img, at, links, sizeof(links)); i++, (*n->steps_left)--) {

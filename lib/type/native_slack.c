@@ -2,7 +2,8 @@
  * type/native_slack.c - containers of C++ and Rust that have room for more than they hold.
  *
  * Only what types are sure of is looked at: values of variables and of blocks, as far as a container
- * that these lie in says that they are values (native_live.c); names of paths ask for the same.  Told is what wastes three fifths of
+ * that these lie in says that they are values (native_live.c); names of paths ask for the same, and for
+ * places in lists, which are found on the way.  Told is what wastes three fifths of
  * its room: growing alone leaves up to half.  A block that two containers have is one that was moved
  * from or copied over: the fuller one counts.
  */
@@ -20,6 +21,7 @@ struct slack_finder {
 	struct native *n;
 	const struct graph *g;
 	struct native_live live;
+	struct native_places places;
 	struct {
 		struct slack *v;
 		size_t n, cap;
@@ -29,6 +31,7 @@ struct slack_finder {
 static void finder_fini(struct slack_finder *f)
 {
 	native_live_fini(&f->live);
+	native_places_fini(&f->places);
 	free(f->found.v);
 }
 
@@ -88,7 +91,7 @@ static struct err *add_value(struct slack_finder *f, const struct native_type *t
 		struct native_use use;
 
 		if (native_use_of(f->n, &type->stores[i], at, value, type->dbg->size, &use))
-			err = add_use(f, &use);
+			err = use.nodes ? native_places_add(f->n, &f->places, use.nodes) : add_use(f, &use);
 	}
 	return err;
 }
@@ -246,6 +249,10 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	native_live_fini(&f.n->live);
 	f.n->live = f.live;
 	f.live = (struct native_live){};
+	native_places_sort(&f.places);
+	native_places_fini(&f.n->places);
+	f.n->places = f.places;
+	f.places = (struct native_places){};
 	return err ? err : give(&f, sink);
 }
 

@@ -1,9 +1,9 @@
 /*
  * type/native_stores.c - containers whose values lie in a block of their own: how many there are, and
- * how many it has room for.
+ * how many it has room for; and the first node of a list that goes one way.
  *
  * Source of truth: libstdc++ of GCC 5 to 14 (bits/stl_vector.h, basic_string.h, stl_deque.h,
- * hashtable.h), libc++ of LLVM 14 (vector, string without the alternate layout, __hash_table); Rust's as
+ * hashtable.h, forward_list.h), libc++ of LLVM 14 (vector, string without the alternate layout, __hash_table); Rust's as
  * in native_rust.c.
  */
 #include <string.h>
@@ -13,11 +13,11 @@
 #include "image/shadow.h"
 #include "type/native.h"
 
-enum store_kind { STORE_VECTOR, STORE_STRING, STORE_LIBCXX_STRING, STORE_DEQUE, STORE_TABLE, STORE_LIBCXX_TABLE, STORE_RUST };
+enum store_kind { STORE_VECTOR, STORE_STRING, STORE_LIBCXX_STRING, STORE_DEQUE, STORE_TABLE, STORE_LIBCXX_TABLE, STORE_LIST, STORE_RUST };
 
 static const uint8_t bytes_of[] = {
 	[STORE_VECTOR] = 24, [STORE_STRING] = 32, [STORE_LIBCXX_STRING] = 24, [STORE_DEQUE] = 80,
-	[STORE_TABLE] = 32, [STORE_LIBCXX_TABLE] = 40, [STORE_RUST] = 0,
+	[STORE_TABLE] = 32, [STORE_LIBCXX_TABLE] = 40, [STORE_LIST] = 8, [STORE_RUST] = 0,
 };
 
 /* What pointers of a member lead to has this size; 0: unknown. */
@@ -75,6 +75,7 @@ static bool find_named(const struct dbg_type *type, struct native_store *ret)
 		{ "std::__1::basic_string<char,", STORE_LIBCXX_STRING, 1, 24 },
 		{ "std::_Hashtable<", STORE_TABLE, 8, 56 },
 		{ "std::__1::__hash_table<", STORE_LIBCXX_TABLE, 8, 40 },
+		{ "std::_Fwd_list_base<", STORE_LIST, 8, 8 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(named); i++)
@@ -193,6 +194,9 @@ bool native_use_of(struct native *n, const struct native_store *store, taddr at,
 		return vector_use(w, ret);
 	case STORE_DEQUE:
 		return deque_use(n, w, ret) && ret->used <= ret->room;
+	case STORE_LIST:
+		ret->nodes = load_u64(w);
+		return ret->nodes;
 	default:
 		return table_use(w, 24, ret);
 	}

@@ -205,6 +205,7 @@ static void close_typer(void *p)
 	free(n->dwarf);
 	free(n->locals.v);
 	native_live_fini(&n->live);
+	native_places_fini(&n->places);
 	free(n->by_id.v);
 	addrmap_fini(&n->rivals);
 	addrmap_fini(&n->managers);

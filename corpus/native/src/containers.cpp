@@ -279,9 +279,14 @@ static void note_shop(const Shop &s, bool is_static)
 		note_node(s.queue, &e, 16, sizeof e);
 		note_order(e);
 	}
+	place = 0;
 	for (auto &e : s.returned) {
+		const char *path = !is_static ? nullptr : place == 3 ? "store.returned[3].text" :
+						  place == 38 ? "store.returned[38].text" : nullptr;
+
 		note_node(s.returned, &e, 8, sizeof e);
-		note_line(e);
+		note_line(e, path);
+		place++;
 	}
 	for (auto &e : s.index) {
 		if (is_static && e.second.id == 5)
