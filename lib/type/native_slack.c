@@ -60,6 +60,12 @@ static bool find_block(const struct slack_finder *f, taddr at, uint64_t bytes, s
 	return block_get_at(f->n->blocks, at, ret) && bytes <= ret->usable;
 }
 
+/* Rounded up. */
+static uint64_t three_fifths(uint64_t v)
+{
+	return v / 5 * 3 + (v % 5 * 3 + 4) / 5;
+}
+
 static struct err *add_use(struct slack_finder *f, const struct native_use *u)
 {
 	uint64_t free_entries = u->room > u->used ? u->room - u->used : 0, wasted;
@@ -67,7 +73,7 @@ static struct err *add_use(struct slack_finder *f, const struct native_use *u)
 	struct slack slack = { .used = u->used, .capacity = u->room };
 
 	if (!u->size || u->room > UINT64_MAX / 2 / u->size || free_entries * u->size < LEAST_WASTED ||
-	    free_entries / 3 < u->room / 5 || !find_block(f, u->start, u->room * u->size, &b))
+	    free_entries < three_fifths(u->room) || !find_block(f, u->start, u->room * u->size, &b))
 		return NULL;
 	wasted = free_entries * u->size;
 	slack.node = b.id;
