@@ -16,6 +16,53 @@
 #include "fact/paths.h"
 #include "save/format.h"
 
+/* Of two types: a slot called the same in all, and one by a key that is not kept. */
+static const char *result_field_of(void *ctx, type_id type, uint64_t offset)
+{
+	(void)ctx;
+	if (offset)
+		return NULL;
+	return type == 1 ? "List.next" : "Table.slots[...].value";
+}
+
+static const char *result_field(void *ctx, node_id src, uint64_t offset)
+{
+	return src < 5 ? result_field_of(ctx, 1, offset) : "Table.slots[\"a]\"].value";
+}
+
+static void result_root(void *ctx, uint32_t root, struct text *ret)
+{
+	(void)ctx;
+	text_printf(ret, "table+0x%x", 8 + 8 * root);
+}
+
+static void result_place(void *ctx, uint32_t root, struct root_place *ret)
+{
+	(void)ctx;
+	ret->goroutine = root;
+	text_add(&ret->function, "main.run");
+	text_add(&ret->frame, "main.run main.go:12");
+}
+
+/* What the dump would tell of its types, fields and roots. */
+static void result_tell_types(struct graph *g)
+{
+	static const struct graph_ops ops = { .field = result_field, .field_of = result_field_of,
+					      .root = result_root, .place = result_place };
+	static struct type_row rows[] = { { .name = "" },
+					  { .name = "List", .size = 32, .language = LANG_CXX },
+					  { .name = "Table", .size = 32, .whole = "Map nodes" } };
+	static struct type_rival rival = { 3, 2 };
+	static const struct types types = { .v = rows, .n = 3, .rivals = { .v = &rival, .n = 1 } };
+	static const uint16_t of[20] = { 1, 1, 1, 1, 1, 2, 2, 2, 2, 2 };
+	static const uint8_t slot[15] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, SLOT_UNKNOWN };
+
+	g->types = &types;
+	g->type_narrow = of;
+	g->slot = slot;
+	g->ops = &ops;
+}
+
 /* Twenty nodes of 32 bytes: a list, a ring, a few of no holder, two of them free; two roots. */
 static struct graph *result_graph(struct env *env)
 {
@@ -41,6 +88,7 @@ static struct graph *result_graph(struct env *env)
 	((uint64_t *)g->live)[0] &= ~(1ull << 17 | 1ull << 19);
 	g->n_live -= 2;
 	g->live_bytes -= 64;
+	result_tell_types(g);
 	return g;
 }
 
@@ -156,7 +204,16 @@ static void result_walk_graph(struct env *env, struct saved *s)
 			(void)facts_retained(&s->facts, i);
 		for (edge_id e = graph_row(g, i); e < graph_row(g, i + 1); e++)
 			(void)g->ops->edge(g->ctx, i, EDGE_NODE(g->dst[e]), &label);
+		if (graph_kind_name(g, i))
+			text_add(&t, graph_kind_name(g, i));
+		(void)(g->types && types_rival(g->types, i));
 	}
+	for (type_id i = 0; g->types && i < g->types->n && i < 64; i++)
+		for (uint64_t at = 0; at < SLOT_BLOCK; at += 8) {
+			const char *name = g->ops->field_of(g->ctx, i, at);
+
+			text_add(&t, name ? name : "");
+		}
 	for (uint32_t i = 0; i < g->n_roots; i++) {
 		struct root_place p = ROOT_PLACE_INIT;
 

@@ -39,6 +39,45 @@ static void test_round_trip(void **state)
 	free(bytes);
 }
 
+/* Types, what a slot is called in all of one type, and roots' words; a name with a key in it is not kept. */
+static void test_names(void **state)
+{
+	struct root_place place = ROOT_PLACE_INIT;
+	struct text t = TEXT_INIT;
+	struct edge_label label;
+	struct saved *s = NULL;
+	const struct graph *g;
+	size_t n;
+	char *bytes = result_make(&n);
+
+	(void)state;
+	assert_null(saved_open(&env, "x", bytes, n, &s));
+	g = s->graph;
+	assert_string_equal(graph_type_name(g, 0), "List");
+	assert_string_equal(graph_kind_name(g, 9), "Map nodes");
+	assert_null(graph_type_name(g, 12));
+	assert_int_equal(types_rival(g->types, 3), 2);
+	assert_string_equal(g->ops->field_of(g->ctx, 1, 0), "List.next");
+	assert_null(g->ops->field_of(g->ctx, 1, 8));
+	assert_string_equal(g->ops->field(g->ctx, 9, 0), "Table.slots[...].value");
+	assert_null(g->ops->field(g->ctx, 12, 0));
+	assert_true(g->ops->edge(g->ctx, 0, 1, &label));
+	assert_string_equal(label.name, "List.next");
+	assert_true(g->ops->edge(g->ctx, 10, 11, &label));
+	assert_int_equal(label.offset, 16);
+	assert_null(label.name);
+	assert_false(g->ops->edge(g->ctx, 11, 12, &label)); /* from where is not known */
+	g->ops->root(g->ctx, 1, &t);
+	assert_string_equal(text_str(&t), "table+0x10");
+	g->ops->place(g->ctx, 1, &place);
+	assert_int_equal(place.goroutine, 1);
+	assert_string_equal(text_str(&place.frame), "main.run main.go:12");
+	root_place_fini(&place);
+	text_fini(&t);
+	saved_close(s);
+	free(bytes);
+}
+
 /* Whatever byte is another one, it is noticed; unless nothing is kept there. */
 static void test_every_byte(void **state)
 {
@@ -121,6 +160,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_round_trip, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
 		cmocka_unit_test(test_every_byte),
 		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_meant_damage),
