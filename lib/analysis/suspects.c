@@ -51,7 +51,7 @@ struct told {
 struct point {
 	node_id node;		       /* NODE_NONE: the roots themselves hold it */
 	uint32_t first_root, end_root; /* of those */
-	node_id above;		       /* `node`; of several merged, what dominates all */
+	node_id above; /* `node`; of several structures merged, what dominates all of them */
 	uint64_t bytes, count;	       /* of all it owns */
 	struct size_class *sizes;
 	uint32_t n_sizes;
@@ -65,6 +65,11 @@ struct point {
 
 struct pair {
 	node_id parent, child;
+};
+
+/* How the shortest chain leads to a point; both 0: not asked for, or from no root with a place. */
+struct way {
+	uint64_t names, root;
 };
 
 struct search {
@@ -890,15 +895,37 @@ static void drop_repeats(struct rp_chain *c)
 }
 
 /*
+ * All slots of a holder lead to that node alone: what the holder keeps lies behind it, and does not
+ * go with it only because something else, a pointer left in a slot that nobody cleared, leads
+ * there as well.
+ */
+static bool holds_only(const struct search *x, const struct point *holder, node_id node)
+{
+	if (holder->node != NODE_NONE)
+		return false;
+	for (uint32_t i = holder->first_root; i < holder->end_root; i++)
+		if (EDGE_NODE(x->g->root_node[i]) != node)
+			return false;
+	return true;
+}
+
+/* Is the second a part of what the first is?  Their names: those of the way there. */
+static bool is_same_thing(const struct search *x, const struct way *a, const struct point *first,
+			  const struct way *b, const struct point *second)
+{
+	if (first->node == NODE_NONE)
+		return holds_only(x, first, second->node);
+	return b->root && a->names == b->names && a->root == b->root;
+}
+
+/*
  * Structures that one slot of a root leads to by the same names are parts of one thing: the tables
- * of a map, branches of a tree whose nodes point up, too.  They are told as one.
+ * of a map, branches of a tree whose nodes point up, too.  They are told as one; so are a structure
+ * and the holder that leads to nothing else.
  */
 static struct err *merge_points(struct search *x, struct report *r)
 {
-	struct {
-		uint64_t names;
-		uint64_t root;
-	} way[POINTS_MAX] = {};
+	struct way way[POINTS_MAX] = {};
 
 	for (size_t i = 0; i < x->points.n; i++) {
 		struct point *p = &x->points.v[i];
@@ -915,12 +942,16 @@ static struct err *merge_points(struct search *x, struct report *r)
 		drop_repeats(&like.chain);
 		way[i].names = suspect_fingerprint(&like);
 		way[i].root = like.chain.root.address;
-		while (to < i && (x->points.v[to].node == NODE_NONE ||
-				  way[to].names != way[i].names || way[to].root != way[i].root))
+		while (to < i && !is_same_thing(x, &way[to], &x->points.v[to], &way[i], p))
 			to++;
-		if (to == i || !way[i].root)
+		if (to == i)
 			continue;
 		x->owner[p->node] = (uint8_t)(to + 1);
+		if (x->points.v[to].node == NODE_NONE) {
+			x->points.v[to].node = x->points.v[to].above = p->node;
+			way[to] = way[i];
+			continue;
+		}
 		x->points.v[to].above = common_above(x->f, x->points.v[to].above, p->node);
 	}
 	return NULL;

@@ -123,3 +123,11 @@ def test_threads_that_gcore_lost_invent_no_holder():
 	used = used_of(blocks_of("leakzoo.sid.gcore"))
 	held = [a for a, (_s, kind, _state) in truth.items() if kind in ("REACH", "MMAPROOT")]
 	assert {used[a]["reach"] for a in held} == {"reachable"}
+
+
+def test_one_cache_is_one_suspect():
+	"""It retains nearly everything; what words that nobody cleared lead to besides is no second suspect."""
+	held = sum(size for size, _kind, state in truth_of("zoo_cpp")[0].values() if state == "reachable")
+	suspect, = (s for s in report_of("zoo_cpp")["suspects"] if s["rule"] == "growth/accumulation")
+	assert suspect["title"].endswith(" in g_cache")
+	assert suspect["retained"] > held * 9 // 10

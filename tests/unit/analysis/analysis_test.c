@@ -270,6 +270,38 @@ static void test_parts_of_one(void **state)
 	world_free(w);
 }
 
+/*
+ * main.table -> cache -> 8,000 entries, 3,000 of which another pointer leads to as well: still one
+ * suspect.  With a second slot in main.table that leads to those, the cache is one thing of two.
+ */
+static void test_shared_part(void **state)
+{
+	enum { OWN = 5000, SHARED = 3000 };
+
+	(void)state;
+	for (unsigned slots = 1; slots <= 2; slots++) {
+		struct world *w = world_new();
+		const uint64_t table = 8 * (OWN + SHARED), own = table + 100 * OWN;
+
+		w->names[2] = w->names[3] = slots == 1 ? "main.left" : "main.table";
+		add_node(w, table, REACH_REACHABLE, NODE_NONE, own, add_root(w, 0));
+		for (unsigned i = 0; i < OWN + SHARED; i++)
+			add_edge(w, 1 + i);
+		for (unsigned i = 0; i < OWN + SHARED; i++)
+			add_node(w, 100, REACH_REACHABLE, i < OWN ? 0 : NODE_NONE, 100, 0);
+		add_root(w, 1 + OWN);
+		run_all(w);
+
+		assert_int_equal(w->r.suspects.n, slots);
+		if (slots == 1)
+			assert_int_equal(only_suspect(w)->retained, own + 100 * SHARED);
+		else
+			assert_int_equal(w->r.suspects.v[0].retained, own);
+		assert_int_equal(w->r.suspects.v[0].confidence, CONF_PATTERN);
+		world_free(w);
+	}
+}
+
 /* By a type's number: a declaration, a method beside it, nothing; a long one. */
 static bool tell_place(void *ctx, type_id type, struct type_place *ret)
 {
@@ -468,6 +500,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_like_heads),     cmocka_unit_test(test_rings),	cmocka_unit_test(test_table),
 		cmocka_unit_test(test_parts_of_one),
+		cmocka_unit_test(test_shared_part),
 		cmocka_unit_test(test_list),	       cmocka_unit_test(test_static_tables),
 		cmocka_unit_test(test_chain_folds),    cmocka_unit_test(test_free_held),
 		cmocka_unit_test(test_places_of_types),
