@@ -32,7 +32,7 @@ FLAGS = {
 }
 GLOBALS = ("lists", "apart")	# of containers.cpp
 # What a program is built and run with besides.  GLib before 2.76 has slices: small objects are then no blocks.
-PACKAGES = {"gobjects": "gobject-2.0", "glibs": "glib-2.0"}
+PACKAGES = {"gobjects": "gobject-2.0", "glibs": "glib-2.0", "glib_spares": "glib-2.0"}
 LIBRARIES = {"gobjects": ("libgobject-2.0.so.0",)}	# that a packed case takes along
 ENVIRONMENT = dict.fromkeys(PACKAGES, {"G_SLICE": "always-malloc"})
 

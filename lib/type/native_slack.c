@@ -1,5 +1,5 @@
 /*
- * type/native_slack.c - containers of C++ and Rust that have room for more than they hold.
+ * type/native_slack.c - containers of C++, Rust and GLib that have room for more than they hold.
  *
  * Only what types are sure of is looked at: values of variables and of blocks, as far as a container
  * that these lie in says that they are values (native_live.c); names of paths ask for the same, and for

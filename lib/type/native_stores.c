@@ -3,8 +3,9 @@
  * how many it has room for; and the first node of a list that goes one way.
  *
  * Source of truth: libstdc++ of GCC 5 to 14 (bits/stl_vector.h, basic_string.h, stl_deque.h,
- * hashtable.h, forward_list.h), libc++ of LLVM 14 (vector, string without the alternate layout, __hash_table); Rust's as
- * in native_rust.c.
+ * hashtable.h, forward_list.h), libc++ of LLVM 14 (vector, string without the alternate layout,
+ * __hash_table); Rust's as in native_rust.c; glib/gstring.h, glib/garray.c (struct _GRealPtrArray) of
+ * GLib 2.64 to 2.84, of which cores were made with 2.74 alone.
  */
 #include <string.h>
 
@@ -13,11 +14,12 @@
 #include "image/shadow.h"
 #include "type/native.h"
 
-enum store_kind { STORE_VECTOR, STORE_STRING, STORE_LIBCXX_STRING, STORE_DEQUE, STORE_TABLE, STORE_LIBCXX_TABLE, STORE_LIST, STORE_RUST };
+enum store_kind { STORE_VECTOR, STORE_STRING, STORE_LIBCXX_STRING, STORE_DEQUE, STORE_TABLE, STORE_LIBCXX_TABLE, STORE_LIST, STORE_GSTRING, STORE_GPTRARRAY, STORE_RUST };
 
 static const uint8_t bytes_of[] = {
 	[STORE_VECTOR] = 24, [STORE_STRING] = 32, [STORE_LIBCXX_STRING] = 24, [STORE_DEQUE] = 80,
-	[STORE_TABLE] = 32, [STORE_LIBCXX_TABLE] = 40, [STORE_LIST] = 8, [STORE_RUST] = 0,
+	[STORE_TABLE] = 32, [STORE_LIBCXX_TABLE] = 40, [STORE_LIST] = 8, [STORE_GSTRING] = 24, [STORE_GPTRARRAY] = 16,
+	[STORE_RUST] = 0,
 };
 
 /* What pointers of a member lead to has this size; 0: unknown. */
@@ -99,12 +101,40 @@ static bool find_rust(struct native *n, const struct dbg_type *type, uint64_t at
 	return kept;
 }
 
+/* Programs see all of a GString, and of a GPtrArray where it is and its length. */
+static bool find_glib(const struct dbg_type *type, struct native_store *ret)
+{
+	static const struct {
+		const char *name, *start, *length, *room;
+		uint8_t kind, size;
+		uint64_t length_at, room_at, bytes;
+	} parts[] = {
+		{ "struct _GString", "str", "len", "allocated_len", STORE_GSTRING, 1, 8, 16, 24 },
+		{ "struct _GPtrArray", "pdata", "len", NULL, STORE_GPTRARRAY, 8, 8, 0, 16 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		const struct dbg_member *start = native_member(type, parts[i].start), *length = native_member(type, parts[i].length),
+					*room = parts[i].room ? native_member(type, parts[i].room) : NULL;
+
+		if (!type->name || strcmp(type->name, parts[i].name) != 0 || type->size != parts[i].bytes || !start || start->offset ||
+		    !length || length->offset != parts[i].length_at || (parts[i].room && (!room || room->offset != parts[i].room_at)))
+			continue;
+		ret->kind = parts[i].kind;
+		ret->size = parts[i].size;
+		return true;
+	}
+	return false;
+}
+
 bool native_store_of(struct native *n, const struct dbg_type *type, uint64_t at, struct native_store *ret)
 {
 	dbg_type_load((struct dbg_type *)type);
 	ret->offset = at;
 	if (type->language == DBG_LANG_RUST)
 		return find_rust(n, type, at, ret);
+	if (type->language == DBG_LANG_C && find_glib(type, ret))
+		return true;
 	return find_vector(type, ret) || find_deque(type, ret) || find_named(type, ret);
 }
 
@@ -172,6 +202,27 @@ static bool table_use(const uint8_t *w, uint64_t used_at, struct native_use *u)
 	return u->room > 1;
 }
 
+static bool gstring_use(const uint8_t *w, struct native_use *u)
+{
+	u->start = load_u64(w);
+	u->used = load_u64(w + 8) + 1; /* the zero behind it */
+	u->room = load_u64(w + 16);
+	return u->used && u->used <= u->room;
+}
+
+/* Behind what programs see is for how many there is room: a power of two, the largest one that its block can have. */
+static bool gptrarray_use(const struct native *n, const uint8_t *w, struct native_use *u)
+{
+	struct block b;
+
+	u->start = load_u64(w);
+	u->used = load_u32(w + 8);
+	u->room = load_u32(w + 12);
+	if (u->used > u->room || !is_pow2(u->room) || !block_get_at(n->blocks, u->start, &b))
+		return false;
+	return u->room * u->size > b.usable / 2 && u->room * u->size <= b.usable;
+}
+
 bool native_use_of(struct native *n, const struct native_store *store, taddr at, const uint8_t *value, uint64_t size,
 		   struct native_use *ret)
 {
@@ -194,6 +245,10 @@ bool native_use_of(struct native *n, const struct native_store *store, taddr at,
 		return vector_use(w, ret);
 	case STORE_DEQUE:
 		return deque_use(n, w, ret) && ret->used <= ret->room;
+	case STORE_GSTRING:
+		return gstring_use(w, ret);
+	case STORE_GPTRARRAY:
+		return gptrarray_use(n, w, ret);
 	case STORE_LIST:
 		ret->nodes = load_u64(w);
 		return ret->nodes;
