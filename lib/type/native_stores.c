@@ -220,7 +220,10 @@ static bool gptrarray_use(const struct native *n, const uint8_t *w, struct nativ
 	u->room = load_u32(w + 12);
 	if (u->used > u->room || !is_pow2(u->room) || !block_get_at(n->blocks, u->start, &b))
 		return false;
-	return u->room * u->size > b.usable / 2 && u->room * u->size <= b.usable;
+	if (u->room * u->size <= b.usable / 2 || u->room * u->size > b.usable)
+		return false;
+	image_keep_exact(n->img, w + 8, 8); /* two counts, by now */
+	return true;
 }
 
 bool native_use_of(struct native *n, const struct native_store *store, taddr at, const uint8_t *value, uint64_t size,

@@ -209,7 +209,8 @@ def test_types_that_are_kept_and_no_others(salted, salt, tmp_path):
 		report(made.core, *options[:2]), duplicates=salted)
 
 
-@pytest.mark.parametrize("name", ("lists.gcc.O0.g", "containers.gcc.O2.g", "slacks.gcc.O2.g"))
+@pytest.mark.parametrize("name", ("lists.gcc.O0.g", "containers.gcc.O2.g", "slacks.gcc.O2.g", "glib_spares.gcc.O2.g",
+	"spares.rustc.O2.g"))
 def test_the_analysis_of_types_stays(name, tmp_path):
 	made = made_case(name)
 	shrunk(made.core, tmp_path / "core", "--exe", made.exe)
