@@ -49,8 +49,8 @@ struct told {
 };
 
 struct point {
-	node_id node;		       /* NODE_NONE: the roots themselves hold it */
-	uint32_t first_root, end_root; /* of those */
+	node_id node;		       /* NODE_NONE: the roots themselves hold it, no structure */
+	uint32_t first_root, end_root; /* of those; end 0: a structure alone */
 	node_id above; /* `node`; of several structures merged, what dominates all of them */
 	uint64_t bytes, count;	       /* of all it owns */
 	struct size_class *sizes;
@@ -901,27 +901,64 @@ static void drop_repeats(struct rp_chain *c)
  */
 static bool holds_only(const struct search *x, const struct point *holder, node_id node)
 {
-	if (holder->node != NODE_NONE)
-		return false;
 	for (uint32_t i = holder->first_root; i < holder->end_root; i++)
 		if (EDGE_NODE(x->g->root_node[i]) != node)
 			return false;
 	return true;
 }
 
-/* Is the second a part of what the first is?  Their names: those of the way there. */
-static bool is_same_thing(const struct search *x, const struct way *a, const struct point *first,
-			  const struct way *b, const struct point *second)
+static bool is_alike(struct search *x, node_id a, node_id b)
 {
-	if (first->node == NODE_NONE)
-		return holds_only(x, first, second->node);
-	return b->root && a->names == b->names && a->root == b->root;
+	type_id type = graph_type(x->g, a);
+
+	if (type || graph_type(x->g, b))
+		return type == graph_type(x->g, b);
+	return graph_size_near(x->g, a, &x->near) == graph_size_near(x->g, b, &x->near);
+}
+
+/*
+ * A branch of what a holder keeps: the nodes that the shortest chain comes from are alike, and one
+ * is kept by the holder since nothing dominates it.  Nodes of a tree that point up are such, along
+ * the ways from the root down to the first and to the last leaf, which the tree's header knows.
+ */
+static bool is_branch(struct search *x, uint8_t holder, node_id node)
+{
+	for (unsigned i = 0; i < COMMON_STEPS; i++) {
+		node_id up = facts_parent(x->f, node);
+
+		if (up == NODE_NONE || up & PARENT_ROOT || x->f->idom[up] != NODE_NONE ||
+		    !is_alike(x, up, node))
+			return false;
+		if (x->owner[up] == holder)
+			return true;
+		node = up;
+	}
+	return false;
+}
+
+/* Is the structure `b` a part of what `a`, an earlier one, is?  Ways: of both. */
+static bool is_same_thing(struct search *x, size_t a, size_t b, const struct way *way)
+{
+	const struct point *first = &x->points.v[a];
+	node_id node = x->points.v[b].node;
+
+	if (first->end_root)
+		return holds_only(x, first, node) || is_branch(x, (uint8_t)(a + 1), node);
+	return way[b].root && way[a].names == way[b].names && way[a].root == way[b].root;
+}
+
+/* One that is all that the holder leads to names the whole; a branch does not. */
+static void join_holder(const struct search *x, struct point *holder, node_id node)
+{
+	holder->node = node;
+	if (holds_only(x, holder, node))
+		holder->above = node;
 }
 
 /*
  * Structures that one slot of a root leads to by the same names are parts of one thing: the tables
- * of a map, branches of a tree whose nodes point up, too.  They are told as one; so are a structure
- * and the holder that leads to nothing else.
+ * of a map, branches of a tree whose nodes point up, too.  They are told as one; so are a holder
+ * and the structure that it leads to alone, or branches of what it keeps.
  */
 static struct err *merge_points(struct search *x, struct report *r)
 {
@@ -942,17 +979,16 @@ static struct err *merge_points(struct search *x, struct report *r)
 		drop_repeats(&like.chain);
 		way[i].names = suspect_fingerprint(&like);
 		way[i].root = like.chain.root.address;
-		while (to < i && !is_same_thing(x, &way[to], &x->points.v[to], &way[i], p))
+		while (to < i && !is_same_thing(x, to, i, way))
 			to++;
 		if (to == i)
 			continue;
 		x->owner[p->node] = (uint8_t)(to + 1);
-		if (x->points.v[to].node == NODE_NONE) {
-			x->points.v[to].node = x->points.v[to].above = p->node;
-			way[to] = way[i];
-			continue;
-		}
-		x->points.v[to].above = common_above(x->f, x->points.v[to].above, p->node);
+		if (x->points.v[to].end_root)
+			join_holder(x, &x->points.v[to], p->node);
+		else
+			x->points.v[to].above =
+				common_above(x->f, x->points.v[to].above, p->node);
 	}
 	return NULL;
 }

@@ -302,6 +302,40 @@ static void test_shared_part(void **state)
 	}
 }
 
+/*
+ * main.table -> header -> a spine of 4,000 nodes that lead to each other both ways, and from the
+ * first two of them each a branch of 5,000 of the same size: one suspect.
+ */
+static void test_branches(void **state)
+{
+	enum { SPINE = 4000, BRANCH = 5000 };
+	struct world *w = world_new();
+
+	(void)state;
+	add_node(w, 48, REACH_REACHABLE, NODE_NONE, 48, add_root(w, 0));
+	add_edge(w, 1);
+	for (unsigned i = 0; i < SPINE; i++) {
+		add_node(w, 80, REACH_REACHABLE, NODE_NONE, 80, i);
+		if (i < 2)
+			add_edge(w, 1 + SPINE + i * BRANCH);
+		add_edge(w, i + 1 < SPINE ? 2 + i : i);
+	}
+	for (unsigned i = 0; i < 2 * BRANCH; i++) {
+		const node_id head = 1 + SPINE + i / BRANCH * BRANCH;
+		const bool is_head = i % BRANCH == 0;
+
+		add_node(w, 80, REACH_REACHABLE, is_head ? NODE_NONE : head, is_head ? 80 * BRANCH : 80,
+			is_head ? 1 + i / BRANCH : head);
+		for (unsigned k = 1; is_head && k < BRANCH; k++)
+			add_edge(w, head + k);
+	}
+	run_all(w);
+
+	assert_int_equal(only_suspect(w)->count, SPINE + 2 * BRANCH);
+	assert_int_equal(only_suspect(w)->retained, 48 + 80 * (SPINE + 2 * BRANCH));
+	world_free(w);
+}
+
 /* By a type's number: a declaration, a method beside it, nothing; a long one. */
 static bool tell_place(void *ctx, type_id type, struct type_place *ret)
 {
@@ -501,6 +535,7 @@ int main(void)
 		cmocka_unit_test(test_like_heads),     cmocka_unit_test(test_rings),	cmocka_unit_test(test_table),
 		cmocka_unit_test(test_parts_of_one),
 		cmocka_unit_test(test_shared_part),
+		cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_list),	       cmocka_unit_test(test_static_tables),
 		cmocka_unit_test(test_chain_folds),    cmocka_unit_test(test_free_held),
 		cmocka_unit_test(test_places_of_types),
