@@ -9,7 +9,10 @@
 #include "shrink/shrink.h"
 #include "type/scan.h"
 
-enum { PAGE = 4096 };
+enum {
+	PAGE = 4096,
+	INSIDE = 7, /* bytes into a block: in the smallest, and no place that type/interior.h knows */
+};
 
 /* ---- whose a range is */
 
@@ -274,7 +277,7 @@ uint64_t shrink_pointer(const struct scan *s, uint64_t value, uint32_t target)
 
 	if (!(target & EDGE_INTERIOR))
 		return value;
-	at = grains_key(&s->blocks->grains, EDGE_NODE(target)) + 1;
+	at = grains_key(&s->blocks->grains, EDGE_NODE(target)) + INSIDE;
 	return scan_target(s, at) == target ? at : value;
 }
 

@@ -137,6 +137,26 @@ bool interior_is_talloc(const struct image *img, taddr start, uint64_t value)
 		leads_back(img, w[2], CHILD, at) || leads_back(img, w[3], PARENT, at));
 }
 
+/* What any bytes may lie in; who asks says what mattered. */
+static bool peek(const struct image *img, taddr at, void *ret, uint64_t n)
+{
+	uint64_t avail;
+	const uint8_t *p = image_view(img, at, &avail);
+
+	if (!p || avail < n)
+		return false;
+	memcpy(ret, p, n);
+	return true;
+}
+
+static bool is_text_of(const struct image *img, taddr at, uint64_t n)
+{
+	uint64_t avail;
+	const void *p = image_view(img, at, &avail);
+
+	return p && avail >= n && !memchr(p, 0, n);
+}
+
 bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint64_t value)
 {
 	/* len and alloc, of so many bytes each, then the flags: the type, and of sdshdr5 the length. */
@@ -147,18 +167,26 @@ bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint
 
 	while (type < ARRAY_SIZE(widths) && off != 2 * widths[type] + 1u)
 		type++;
-	if (type == ARRAY_SIZE(widths) || usable <= off || image_read(img, value - 1, &flags, 1) != MEM_OK)
+	if (type == ARRAY_SIZE(widths) || usable <= off || !peek(img, value - 1, &flags, 1))
 		return false;
 	if (!type)
 		len = alloc = flags & 7 ? 0 : flags >> 3;
-	else if (flags != type || image_read(img, start, &len, widths[type]) != MEM_OK ||
-		 image_read(img, start + widths[type], &alloc, widths[type]) != MEM_OK)
+	else if (flags != type || !peek(img, start, &len, widths[type]) ||
+		 !peek(img, start + widths[type], &alloc, widths[type]))
 		return false;
 	/* An empty one is of the second type. */
 	if ((!type && !len) || len > alloc || alloc >= usable - off)
 		return false;
+	/* One byte says little: that there is a text of so many characters has to be seen. */
+	if (!type && !img->blanked && !is_text_of(img, value, len))
+		return false;
 	asked = off + alloc + 1;
-	return usable - asked < ROUNDING + asked / 4 && image_read(img, value + len, &end, 1) == MEM_OK && !end;
+	if (usable - asked >= ROUNDING + asked / 4 || !peek(img, value + len, &end, 1) || end)
+		return false;
+	image_keep(img, value - 1, 1);
+	image_keep(img, start, widths[type]);
+	image_keep(img, start + widths[type], widths[type]);
+	return true;
 }
 
 bool interior_is_aligned(taddr start, uint64_t value)

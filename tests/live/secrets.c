@@ -82,8 +82,8 @@ static void look_like_pointer(FILE *made)
 {
 	uint64_t *p = malloc(40), inside = (uintptr_t)held[random_word() % n_held];
 
-	/* into the middle of a block, or where libraries and stacks use to be */
-	p[1] = random_word() % 2 ? inside + 2 + random_word() % 22 : 0x7f0000000000 | random_word() >> 24;
+	/* into the middle of a block (a shrunk copy tells of it by its eighth byte), or where libraries and stacks use to be */
+	p[1] = random_word() % 2 ? inside + 8 + random_word() % 16 : 0x7f0000000000 | random_word() >> 24;
 	p[3] = 0x550000000000 | random_word() >> 25;
 	like_pointers[n_like++] = p;
 	fprintf(made, "%016lx\n%016lx\n", p[1], p[3]);

@@ -98,6 +98,7 @@ static const struct {
 	{ "of 5 bits", 16, 1, S("\x58rdbchecksum"), true },
 	{ "in the least block for it", 13, 1, S("\x58rdbchecksum"), true },
 	{ "longer than its length says", 16, 1, S("\x50rdbchecksum"), false },
+	{ "a pointer, and zeros after it", 32, 1, S("\xe0\1\x12\xd6\xae\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), false },
 	{ "empty, of 5 bits: zeros", 16, 1, S("\0"), false },
 	{ "of 5 bits, in a block far too large", 48, 1, S("\x58rdbchecksum"), false },
 	{ "a pointer behind its first character", 16, 2, S("\x58rdbchecksum"), false },
