@@ -76,10 +76,10 @@ static void find_holder(const struct run *run, const struct pool *pool, uint64_t
 	const struct graph *g = run->graph;
 	uint32_t at = block_at(&run->blocks, pool->addr);
 
-	if (!is_live(run, at) || !g->ops || !g->ops->root)
+	if (!is_live(run, at) || !(run->facts.have & FACT_PARENT) || !g->ops || !g->ops->root)
 		return;
-	for (at = facts_parent(&run->facts, at); at != NODE_NONE && ++*steps < STEPS_MAX;
-	     at = facts_parent(&run->facts, at))
+	for (at = run->facts.parent[at]; at != NODE_NONE && ++*steps < STEPS_MAX;
+	     at = run->facts.parent[at])
 		if (at & PARENT_ROOT) {
 			g->ops->root(g->ctx, at & ~PARENT_ROOT, ret);
 			return;

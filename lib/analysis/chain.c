@@ -356,16 +356,16 @@ static struct err *root_words(const struct subject *s, struct report *r, uint32_
 
 /* Which way a chain goes up: by the breadth-first tree, or along a path that was found. */
 struct way {
-	const struct facts *facts;
+	const uint32_t *parent;
 	const struct path *path;
 	uint64_t at; /* in the path */
 };
 
-/* As facts_parent() has it. */
+/* As facts.parent has it. */
 static uint32_t way_up(struct way *w, node_id node)
 {
 	if (!w->path)
-		return facts_parent(w->facts, node);
+		return w->parent[node];
 	w->at++;
 	return w->at < w->path->n ? w->path->nodes[w->at] : PARENT_ROOT | w->path->root;
 }
@@ -432,9 +432,11 @@ static struct err *chain_up(const struct subject *s, struct report *r, node_id n
 
 struct err *chain_to(const struct subject *s, struct report *r, node_id node, struct rp_chain *ret)
 {
-	if (facts_parent(s->facts, node) == NODE_NONE)
+	const uint32_t *parent = s->facts->parent;
+
+	if (!parent || parent[node] == NODE_NONE)
 		return chain_held(s, r, node, ret);
-	return chain_up(s, r, node, (struct way){ .facts = s->facts }, ret);
+	return chain_up(s, r, node, (struct way){ .parent = parent }, ret);
 }
 
 struct err *chain_along(const struct subject *s, struct report *r, const struct path *path,

@@ -194,6 +194,6 @@ static struct err *copies_run(struct env *env, const struct subject *s, struct r
 const struct analysis_ops copies_analysis = {
 	.name = "copies",
 	.summary = "the same contents held many times",
-	.needs = FACT_REACH | FACT_CHAINS,
+	.needs = FACT_REACH | FACT_PARENT,
 	.run = copies_run,
 };

@@ -134,7 +134,7 @@ static bool is_gate(const struct graph *g, node_id node)
 static struct err *add_map(struct finder *f, uint32_t owner, node_id node)
 {
 	const struct graph *g = f->s->graph;
-	uint32_t up = facts_parent(f->s->facts, node), of;
+	uint32_t up = f->s->facts->parent[node], of;
 	struct row row = { .owner = owner, .is_map = true, .src = node, .dst = node };
 
 	row.entries = entries_of(g, node);

@@ -143,6 +143,6 @@ static struct err *final_rings_run(struct env *env, const struct subject *s, str
 const struct analysis_ops final_rings_analysis = {
 	.name = "finalizers",
 	.summary = "rings whose finalizers never run",
-	.needs = FACT_FINAL_RINGS | FACT_CHAINS,
+	.needs = FACT_FINAL_RINGS | FACT_PARENT,
 	.run = final_rings_run,
 };

@@ -451,6 +451,6 @@ static struct err *frag_run(struct env *env, const struct subject *s, struct rep
 const struct analysis_ops frag_analysis = {
 	.name = "frag",
 	.summary = "free memory that has not gone back to the system",
-	.needs = FACT_REACH | FACT_DOM | FACT_CHAINS,
+	.needs = FACT_REACH | FACT_DOM | FACT_PARENT,
 	.run = frag_run,
 };

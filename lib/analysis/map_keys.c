@@ -104,6 +104,6 @@ static struct err *map_keys_run(struct env *env, const struct subject *s, struct
 const struct analysis_ops map_keys_analysis = {
 	.name = "map keys",
 	.summary = "maps whose keys keep what they point at",
-	.needs = FACT_BY_KEYS | FACT_OWNER | FACT_REACH | FACT_CHAINS,
+	.needs = FACT_BY_KEYS | FACT_OWNER | FACT_REACH | FACT_PARENT,
 	.run = map_keys_run,
 };

@@ -140,7 +140,7 @@ static struct err *add_suspect(const struct subject *s, struct report *r, struct
 		return &err_nomem;
 	for (size_t i = 0; i < shown; i++)
 		out->addresses[out->n_addresses++] = graph_key(s->graph, nodes[i]);
-	if (shown && facts_parent(s->facts, nodes[0]) != NODE_NONE) {
+	if (shown && s->facts->parent[nodes[0]] != NODE_NONE) {
 		err = chain_to(s, r, nodes[0], &out->chain);
 		if (err)
 			return err;
@@ -388,7 +388,7 @@ static bool is_held_by(const struct subject *s, node_id node)
 	uint32_t up = node;
 
 	for (node_id steps = 0; steps < g->n && !(up & PARENT_ROOT); steps++)
-		up = facts_parent(s->facts, up);
+		up = s->facts->parent[up];
 	if (!(up & PARENT_ROOT) || up == NODE_NONE)
 		return false;
 	switch (g->sources[g->root_source[up & ~PARENT_ROOT]].kind) {
@@ -602,6 +602,6 @@ static struct err *owned_run(struct env *env, const struct subject *s, struct re
 const struct analysis_ops owned_analysis = {
 	.name = "owned",
 	.summary = "what pools and finalizers alone keep",
-	.needs = FACT_OWNER | FACT_FINAL_RINGS | FACT_CHAINS | FACT_DOM,
+	.needs = FACT_OWNER | FACT_FINAL_RINGS | FACT_PARENT | FACT_DOM,
 	.run = owned_run,
 };

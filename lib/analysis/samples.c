@@ -517,6 +517,6 @@ static struct err *samples_run(struct env *env, const struct subject *s, struct 
 const struct analysis_ops samples_analysis = {
 	.name = "samples",
 	.summary = "paths for profiles and flame graphs",
-	.needs = FACT_REACH | FACT_DOM | FACT_CHAINS,
+	.needs = FACT_REACH | FACT_DOM | FACT_PARENT,
 	.run = samples_run,
 };

@@ -263,6 +263,6 @@ static struct err *slack_run(struct env *env, const struct subject *s, struct re
 const struct analysis_ops slack_analysis = {
 	.name = "slack",
 	.summary = "containers with room for more than they hold",
-	.needs = FACT_OWNER | FACT_REACH | FACT_CHAINS,
+	.needs = FACT_OWNER | FACT_REACH | FACT_PARENT,
 	.run = slack_run,
 };

@@ -575,7 +575,7 @@ static struct err *add_suspect(struct stuck *st, const struct knot *k)
 	err = add_evidence(st, k, &wanted, &out);
 	if (k->places > 1 && out.more)
 		out.line = NULL; /* that has the same names, in their order */
-	if (!err && k->largest.n && facts_parent(f, k->largest.node[0]) != NODE_NONE) {
+	if (!err && k->largest.n && f->parent[k->largest.node[0]] != NODE_NONE) {
 		err = chain_to(st->s, st->r, k->largest.node[0], &out.chain);
 		out.has_chain = true;
 	}
@@ -713,6 +713,6 @@ static struct err *stuck_run(struct env *env, const struct subject *s, struct re
 const struct analysis_ops stuck_analysis = {
 	.name = "stuck",
 	.summary = "goroutines that nobody can wake, and who waits for whom",
-	.needs = FACT_OWNER | FACT_KNOTS | FACT_STUCK_RINGS | FACT_HELD | FACT_CHAINS,
+	.needs = FACT_OWNER | FACT_KNOTS | FACT_STUCK_RINGS | FACT_HELD | FACT_PARENT,
 	.run = stuck_run,
 };

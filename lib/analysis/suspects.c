@@ -236,29 +236,27 @@ static struct err *link_big(struct search *x)
  */
 static uint32_t root_of(struct search *x, node_id node)
 {
+	const uint32_t *parent = x->f->parent;
 	uint32_t root = ROOT_NONE;
 	node_id at = node;
 
 	for (node_id steps = 0; steps <= x->g->n; steps++) {
-		uint32_t up;
-
 		if (x->root[at]) {
 			root = x->root[at] - 1;
 			break;
 		}
-		up = facts_parent(x->f, at);
-		if (up == NODE_NONE)
+		if (parent[at] == NODE_NONE)
 			break;
-		if (up & PARENT_ROOT) {
-			root = up & ~PARENT_ROOT;
+		if (parent[at] & PARENT_ROOT) {
+			root = parent[at] & ~PARENT_ROOT;
 			break;
 		}
-		at = up;
+		at = parent[at];
 	}
 	if (root >= x->g->n_roots)
 		return ROOT_NONE;
 	while (!x->root[node]) {
-		uint32_t up = facts_parent(x->f, node);
+		uint32_t up = parent[node];
 
 		x->root[node] = root + 1;
 		if (up & PARENT_ROOT)
@@ -268,32 +266,17 @@ static uint32_t root_of(struct search *x, node_id node)
 	return root;
 }
 
-/*
- * Big nodes are looked at by themselves: together the others at the top may have less than a holder
- * has to have, and then nobody needs to know which root each of them hangs on.
- */
-static bool may_have_holders(const struct search *x)
-{
-	uint64_t bytes = 0;
-
-	for (node_id i = 0; i < x->g->n && bytes < x->threshold; i++)
-		if (x->f->idom[i] == NODE_NONE && is_held(x, i) && !bit_get(x->big, i))
-			bytes += facts_retained(x->f, i);
-	return bytes >= x->threshold;
-}
-
 static struct err *sum_by_root(struct search *x)
 {
 	struct err *err =
 		col_sparse(x->env, sizeof(uint32_t), x->g->n, "owners", &x->owner_col);
 
-	x->root = err ? NULL : x->owner_col.base;
-	if (err || !may_have_holders(x))
-		return err;
-	err = col_fixed(x->env, sizeof(uint64_t), (uint64_t)x->g->n_roots + 1,
-			"bytes by root", &x->sum_col);
+	if (!err)
+		err = col_fixed(x->env, sizeof(uint64_t), (uint64_t)x->g->n_roots + 1,
+				"bytes by root", &x->sum_col);
 	if (err)
 		return err;
+	x->root = x->owner_col.base;
 	x->sum = x->sum_col.base;
 	for (node_id i = 0; i < x->g->n; i++) {
 		uint32_t root;
@@ -447,7 +430,7 @@ static struct err *find_holders(struct search *x)
 	} todo = {};
 	struct err *err = NULL;
 
-	if (x->sum && all.b && !vec_push(&todo, &all))
+	if (all.b && !vec_push(&todo, &all))
 		return &err_nomem;
 	while (todo.n && !err) {
 		struct range at = todo.v[--todo.n], left, right;
@@ -924,7 +907,7 @@ static bool is_alike(struct search *x, node_id a, node_id b)
 static bool is_branch(struct search *x, uint8_t holder, node_id node)
 {
 	for (unsigned i = 0; i < COMMON_STEPS; i++) {
-		node_id up = facts_parent(x->f, node);
+		node_id up = x->f->parent[node];
 
 		if (up == NODE_NONE || up & PARENT_ROOT || x->f->idom[up] != NODE_NONE ||
 		    !is_alike(x, up, node))
@@ -1040,6 +1023,6 @@ static struct err *suspects_run(struct env *env, const struct subject *s, struct
 const struct analysis_ops suspects_analysis = {
 	.name = "suspects",
 	.summary = "owners that keep a large part of the live memory",
-	.needs = FACT_OWNER | FACT_REACH | FACT_DOM | FACT_CHAINS | FACT_BY_KEYS,
+	.needs = FACT_OWNER | FACT_REACH | FACT_DOM | FACT_PARENT | FACT_BY_KEYS,
 	.run = suspects_run,
 };

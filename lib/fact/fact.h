@@ -38,8 +38,6 @@ enum fact {
 	FACT_LOST_HELD = 1 << 13,
 	/* how a walk from the roots comes along; PARENT, too, and ways if there is graph.slot */
 	FACT_WALK = 1 << 14,
-	/* facts_parent() without PARENT: found as far as it is asked for; needs REACH */
-	FACT_CHAINS = 1 << 15,
 };
 
 /*
@@ -188,7 +186,6 @@ struct facts {
 	} retained;
 	/* PARENT: parent node, or PARENT_ROOT | root index; NODE_NONE when no root reaches it */
 	const uint32_t *parent;
-	struct chains *chains; /* CHAINS: fact/parent.c; NULL where there is all of PARENT */
 	/*
 	 * WALK: nodes with edges that a root reaches, nearest first: each behind its parent, and
 	 * behind its dominators.
@@ -292,20 +289,6 @@ static inline bool is_stuck(const struct facts *f, uint32_t thread)
 {
 	return f->stuck && thread < f->n_stuck_bits && bit_get(f->stuck, thread);
 }
-
-uint32_t chains_parent(struct chains *c, const uint8_t *reach, node_id node);
-/*
- * As parent[] has it; NODE_NONE without PARENT, WALK or CHAINS as well. May search on, so that one
- * thread at a time asks; what goes wrong then is kept for facts_failure().
- */
-static inline uint32_t facts_parent(const struct facts *f, node_id node)
-{
-	if (f->parent)
-		return f->parent[node];
-	return f->chains ? chains_parent(f->chains, f->reach, node) : NODE_NONE;
-}
-/* Why chains were not found, once; NULL: they were. */
-struct err *facts_failure(struct facts *f) MUST_CHECK;
 
 /* Adds what `needs` names and what that needs, in turn. */
 struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs,

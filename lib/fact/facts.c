@@ -31,7 +31,6 @@ static const struct step {
 	  1ull << COL_WAY | 1ull << COL_ORDER | 1ull << COL_ORDER_WAY | 1 << COL_PARENT,
 	  "shortest chains" },
 	{ FACT_PARENT, 0, parent_compute, 1 << COL_PARENT, "shortest chains" },
-	{ FACT_CHAINS, FACT_REACH, chains_compute, 0, "shortest chains" },
 	{ FACT_REVERSE, 0, reverse_compute, 1 << COL_IN_ROW | 1 << COL_IN_BASE | 1 << COL_IN_SRC,
 	  "incoming edges" },
 	{ FACT_STUCK, 0, stuck_compute, 1 << COL_STUCK | 1 << COL_AWAKE, "stuck goroutines" },
@@ -66,10 +65,6 @@ static void drop(struct facts *f, unsigned which)
 				col_close(&f->cols[c]);
 	}
 	f->have &= ~which;
-	if (which & FACT_CHAINS) {
-		chains_close(f->chains);
-		f->chains = NULL;
-	}
 	f->reach = f->cols[COL_REACH].base;
 	f->lost = f->cols[COL_LOST].base;
 	f->cycles = f->cols[COL_CYCLES].base;
@@ -155,7 +150,6 @@ struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs
 
 void facts_fini(struct facts *f)
 {
-	chains_close(f->chains);
 	for (unsigned c = 0; c < sizeof(f->cols) / sizeof(f->cols[0]); c++)
 		col_close(&f->cols[c]);
 	*f = (struct facts){};

@@ -72,9 +72,7 @@ typedef struct err *compute_fn(struct env *env, const struct graph *g, const str
 			       struct facts *f);
 compute_fn reach_compute, cycles_compute, dom_compute, parent_compute, reverse_compute;
 compute_fn stuck_compute, knots_compute, stuck_rings_compute, owner_compute, final_rings_compute;
-compute_fn walk_compute, chains_compute, held_compute, by_keys_compute, ref_rings_compute;
-compute_fn lost_held_compute;
-void chains_close(struct chains *c); /* NULL is fine */
+compute_fn walk_compute, held_compute, by_keys_compute, ref_rings_compute, lost_held_compute;
 
 /*
  * fact/common.c: what reach, stuck and owner all mark, made once for the first of them.  Each goes

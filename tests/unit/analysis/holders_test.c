@@ -72,7 +72,7 @@ static void run(struct env *env, struct graph *g, struct report *r)
 	struct facts f = {};
 	struct subject s = { .graph = g, .facts = &f, .wants_trees = true, .wants_types = true };
 
-	assert_null(facts_compute(env, g, holders_analysis.needs | samples_analysis.needs | FACT_WALK, &f));
+	assert_null(facts_compute(env, g, holders_analysis.needs | samples_analysis.needs, &f));
 	assert_null(holders_analysis.run(env, &s, r));
 	assert_null(samples_analysis.run(env, &s, r));
 	facts_fini(&f);

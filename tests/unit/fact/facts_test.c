@@ -245,48 +245,6 @@ static void check_parent(const struct plain *p, const struct facts *f)
 	}
 }
 
-/* Chains as far as they are asked for, in whatever order, are those of all nodes. */
-static void check_chains(const struct graph *g, const struct facts *all, uint64_t *seed)
-{
-	struct facts f = {};
-
-	assert_null(facts_compute(&env, g, FACT_CHAINS, &f));
-	assert_null(f.parent);
-	for (unsigned i = 0; i < 2 * g->n; i++) {
-		node_id node = (node_id)(next_random(seed) % g->n);
-
-		assert_int_equal(facts_parent(&f, node), all->parent[node]);
-	}
-	assert_null(facts_failure(&f));
-	facts_fini(&f);
-	assert_int_equal(facts_parent(all, 0), all->parent[0]);
-}
-
-/* What goes wrong while they are searched for is told later, once. */
-static void test_chains_fail(void **state)
-{
-	struct graph *g = fake_graph(&env, 3, "a->b b~>c", "a");
-	struct facts f = {};
-	struct err *err;
-
-	(void)state;
-	assert_null(facts_compute(&env, g, FACT_CHAINS, &f));
-	assert_int_equal(facts_parent(&f, 1), 0);
-	env.mem_budget = env.mem_used;
-	env.disk_budget = 0;
-	assert_int_equal(facts_parent(&f, 2), NODE_NONE);
-	assert_int_equal(facts_parent(&f, 1), 0);
-	env.mem_budget = env.disk_budget = UINT64_MAX;
-	assert_int_equal(facts_parent(&f, 2), NODE_NONE);
-	err = facts_failure(&f);
-	assert_non_null(err);
-	assert_int_equal(err->kind, ERR_LIMIT);
-	err_free(err);
-	assert_null(facts_failure(&f));
-	facts_fini(&f);
-	graph_free(g);
-}
-
 static void check_reverse(const struct plain *p, const struct graph *g, const struct facts *f)
 {
 	uint64_t n = 0;
@@ -375,7 +333,6 @@ static void test_random(void **state)
 			assert_int_equal(kind_letter(f.reach[i]), kinds[i]);
 		check_dom(&p, &f, kinds);
 		check_parent(&p, &f);
-		check_chains(g, &f, &seed);
 		check_reverse(&p, g, &f);
 		check_cycles(&p, &f, kinds);
 		check_lost_held(g, &f);
@@ -560,7 +517,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_table, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_random, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_chains_fail, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_list, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wide_sums, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ring, set_up, tear_down),
