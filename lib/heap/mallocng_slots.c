@@ -5,6 +5,7 @@
  * comes back late.  Then the header at the start says how far (7 in its upper bits); the header in
  * front of the block says its index and what is left of the slot behind it.
  */
+#include "base/fetch.h"
 #include "base/search.h"
 #include "heap/mallocng.h"
 
@@ -13,6 +14,7 @@ enum {
 	RESERVED_FAR = 5,  /* it is in the slot's last 4 bytes */
 	RESERVED_GROUP = 6,
 	RESERVED_MOVED = 7,
+	AHEAD = 4096,	     /* bytes between a header and the one that is fetched meanwhile */
 };
 
 const char *const ng_where_names[NG_WHERES] = { "avail", "freed", "inactive" };
@@ -298,6 +300,7 @@ static uint32_t list_plain(const struct view *v, const struct ng_group *g, struc
 	for (uint32_t i = 0; i < g->n_slots; i++, slot += stride, grain += stride >> grains->shift) {
 		uint32_t header = load_u32(slot - NG_HEADER), reserved = header >> 13 & 7, size;
 
+		fetch_stream(v->bytes, v->n, (uint64_t)(slot - v->bytes) + AHEAD, 1);
 		if (is_free >> i & 1) {
 			if (i && (header >> 8 & 255) != FREE_HEADER)
 				continue;
