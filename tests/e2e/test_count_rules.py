@@ -21,8 +21,8 @@ CASES = {
 def case_of(name):
 	"""(arguments that name the dump, {address: (what is to be said of it, ring)})"""
 	dump, rows = types_corpus.case_of(name)
-	return dump, {a: (what, ring) for a, _s, _f, what, _p, ring in rows
-		if not ("stripped" in name and ring.startswith("sessions"))}	# counted in their second base
+	return dump, {a: (what, ring) for a, _s, form, what, _p, ring in rows
+		if form == "count" and not ("stripped" in name and ring.startswith("sessions"))}	# counted in their second base
 
 
 @functools.lru_cache(maxsize=None)

@@ -55,7 +55,7 @@ def test_a_pointer_behind_private_data_is_to_the_start(name):
 @pytest.mark.parametrize("name", [COMMITTED, FRESH])
 def test_all_leaked_rings_are_found_and_nothing_else(name):
 	truth = {block_around(name, address)["address"]: (what, ring)
-		for address, _s, form, what, _p, ring in case_of(name)[1] if form == "counted"}
+		for address, _s, form, what, _p, ring in case_of(name)[1] if form == "count"}
 	seen = collections.defaultdict(list)
 	for cycle in report_of(name)["cycles"]:
 		if cycle["kind"] != "refcount":

@@ -18,8 +18,7 @@ STRIPPED = ["refcounts.gcc.O0.stripped", "refcounts.clang.O2.stripped"]
 def case_of(name):
 	"""(arguments that name the dump, {address: (what is to be said of it, ring)})"""
 	dump, rows = types_corpus.case_of(name)
-	return dump, {a: (what, ring) for a, _s, form, what, _p, ring in rows
-		if name not in RUST or form == "count"}
+	return dump, {a: (what, ring) for a, _s, form, what, _p, ring in rows if form == "count"}
 
 
 @functools.lru_cache(maxsize=None)

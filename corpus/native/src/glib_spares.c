@@ -72,22 +72,23 @@ static const char *words(const char *kind, size_t used, size_t room)
 }
 
 /* Three fifths wasted, and 32 bytes. */
-static void note(const void *block, size_t used, size_t one)
+static void note(const void *block, size_t used, size_t one, const char *type)
 {
 	size_t size = block ? size_of(block) : 0, room = size / one;
 
+	types_note(block, size, ARRAY, type, 0, NULL);
 	if ((room - used) * one >= 32 && (room - used) * 5 >= room * 3)
 		types_note(block, size, SPARE, words(used ? "capacity" : "empty", used, room), 0, NULL);
 }
 
 static void note_array(const GPtrArray *a)
 {
-	note(a->pdata, a->len, sizeof(void *));
+	note(a->pdata, a->len, sizeof(void *), "void *");
 }
 
 static void note_string(const GString *s)
 {
-	note(s->str, s->len + 1, 1);
+	note(s->str, s->len + 1, 1, "char");
 }
 
 static GPtrArray *array_new(guint used, guint room)

@@ -75,7 +75,7 @@ static void note(void *object, const char *what, const char *ring, int i)
 	if (asprintf(&name, "%s#%d", ring, i) < 0)
 		exit(3);
 	types_note(object, 0, VALUE, G_OBJECT_TYPE_NAME(object), 0, NULL);
-	types_note(object, 0, COUNTED, what, 0, name);
+	types_note(object, 0, COUNT, what, 0, name);
 }
 
 /* Each keeps the next one. */

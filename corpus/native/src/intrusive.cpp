@@ -9,6 +9,7 @@
 #include "types.h"
 
 #include <atomic>
+#include <typeinfo>
 #include <vector>
 
 namespace own {
@@ -76,20 +77,21 @@ Ref<Widget> global_widget;
 Ref<Session> global_session;
 Session *known;
 
-static void note(void *block, size_t size, const char *what, const char *ring, int i)
+template <typename T> static void note(T *object, const char *what, const char *ring, int i)
 {
 	char *name = nullptr;
 
 	if (asprintf(&name, "%s#%d", ring, i) < 0)
 		exit(3);
-	types_note(block, size, VALUE, what, 1, name);
+	types_note(object, sizeof *object, COUNT, what, 1, name);
+	types_note(object, sizeof *object, VALUE, typeid(*object).name(), 1, nullptr);
 }
 
 static Widget *new_widgets(int n, bool back, const char *what, int no)
 {
 	Widget *top = new Widget;
 
-	note(top, sizeof *top, what, "widgets", no);
+	note(top, what, "widgets", no);
 	top->children.reserve(16);
 	for (int i = 0; i < n; i++) {
 		Widget *w = new Widget;
@@ -98,7 +100,7 @@ static Widget *new_widgets(int n, bool back, const char *what, int no)
 		w->observer = top;
 		if (back)
 			w->parent = top;
-		note(w, sizeof *w, what, "widgets", no);
+		note(w, what, "widgets", no);
 	}
 	return top;
 }
@@ -109,8 +111,8 @@ static Session *new_sessions(const char *what, int no)
 
 	a->peer = b;
 	b->any = Ref<Counted>(a);
-	note(a, sizeof *a, what, "sessions", no);
-	note(b, sizeof *b, what, "sessions", no);
+	note(a, what, "sessions", no);
+	note(b, what, "sessions", no);
 	return a;
 }
 

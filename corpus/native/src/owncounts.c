@@ -4,8 +4,8 @@
  *
  *	owncounts TRUTH		writes the truth, prints "ready PID", waits to be dumped
  *
- * Rows as refcounts.cpp has them: in the place of the type what is to be said of the block's ring
- * (leaked, held, healthy), in that of its holder the ring's name.
+ * Rows as refcounts.cpp has them: `count` with what is to be said of the block's ring in the place of
+ * the type (leaked, held, healthy) and the ring's name in that of its holder, `value` with the type.
  */
 #define _GNU_SOURCE
 #include "types.h"
@@ -56,13 +56,14 @@ struct page *global_pages;
 struct task *global_task;
 struct child *stale; /* of a ring that is leaked: whoever keeps the address has no reference */
 
-static void note(const void *block, size_t size, const char *what, const char *ring, int i)
+static void note(const void *block, size_t size, const char *type, const char *what, const char *ring, int i)
 {
 	char *name = NULL;
 
 	if (asprintf(&name, "%s#%d", ring, i) < 0)
 		exit(3);
-	types_note(block, size, VALUE, what, 0, name);
+	types_note(block, size, COUNT, what, 0, name);
+	types_note(block, size, VALUE, type, 0, NULL);
 }
 
 static void *zeroed(size_t size)
@@ -93,9 +94,9 @@ static struct parent *new_family(int n, int weak, const char *what, const char *
 			c->parent = p;
 			p->base.refs++;
 		}
-		note(c, sizeof(*c), what, ring, no);
+		note(c, sizeof(*c), "struct child", what, ring, no);
 	}
-	note(p, sizeof(*p), what, ring, no);
+	note(p, sizeof(*p), "struct parent", what, ring, no);
 	return p;
 }
 
@@ -114,7 +115,7 @@ static struct page *new_ring(int n, const char *what, const char *ring, int no)
 		}
 		first = p;
 		last = last ? last : p;
-		note(p, sizeof(*p), what, ring, no);
+		note(p, sizeof(*p), "struct page", what, ring, no);
 	}
 	last->next = first;
 	return first;
@@ -133,8 +134,8 @@ static struct task *new_tasks(const char *what, const char *ring, int no)
 	a->call = b->call = called;
 	a->arg = b;
 	b->arg = a;
-	note(a, sizeof(*a), what, ring, no);
-	note(b, sizeof(*b), what, ring, no);
+	note(a, sizeof(*a), "struct task", what, ring, no);
+	note(b, sizeof(*b), "struct task", what, ring, no);
 	return a;
 }
 

@@ -3,9 +3,9 @@
  *
  *	refcounts TRUTH	writes the truth, prints "ready PID", waits to be dumped
  *
- * A row is a block with a count; in the place of its type stands what is to be said of it (leaked,
+ * A row `count` is a block with a count; in the place of its type stands what is to be said of it (leaked,
  * held, healthy), in that of its holder the ring: blocks of one name are one ring.  `typed` rings can
- * be told from healthy ones by types alone.
+ * be told from healthy ones by types alone.  A row `value` has the block's type.
  */
 #include "types.h"
 
@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <typeinfo>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -119,7 +120,10 @@ template <typename T> static void note(const std::shared_ptr<T> &p, const char *
 
 	static_assert(sizeof words == sizeof p);
 	memcpy((void *)&words, (const void *)&p, sizeof words);
-	types_note(words.control, sizeof(T), VALUE, what, 0, ring);
+	types_note(words.control, sizeof(T), COUNT, what, 0, ring);
+	auto &control = *(std::_Sp_counted_base<> *)words.control;
+
+	types_note(words.control, sizeof(T), VALUE, typeid(control).name(), 1, nullptr);
 	words = {};
 }
 

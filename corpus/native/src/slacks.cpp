@@ -4,12 +4,14 @@
  *	slacks TRUTH	writes the truth, prints "ready PID", waits to be dumped
  *
  * A row `spare` is a block that a container has: the bytes asked for, and in the place of the type which
- * slack it is, values in use and room for. Of those with nothing in them all counts.
+ * slack it is, values in use and room for. Of those with nothing in them all counts. Other rows have the type
+ * of what a container has, with room or without.
  */
 #include "types.h"
 
 #include <deque>
 #include <string>
+#include <typeinfo>
 #include <unordered_map>
 #include <vector>
 
@@ -65,6 +67,8 @@ static bool is_wasted(size_t used, size_t room, size_t size)
 
 static void note_vector(const std::vector<Line> &v)
 {
+	if (v.capacity())
+		types_note(v.data(), v.capacity() * sizeof(Line), ARRAY, typeid(Line).name(), 0, nullptr);
 	if (is_wasted(v.size(), v.capacity(), sizeof(Line)))
 		note(v.data(), v.capacity() * sizeof(Line), v.empty() ? "empty" : "capacity", v.size(), v.capacity());
 }
@@ -73,6 +77,8 @@ static void note_string(const std::string &s)
 {
 	bool is_short = (uintptr_t)s.data() - (uintptr_t)&s < sizeof s;
 
+	if (!is_short)
+		types_note(s.data(), s.capacity() + 1, ARRAY, typeid(char).name(), 0, nullptr);
 	if (!is_short && is_wasted(s.size() + 1, s.capacity() + 1, 1))
 		note(s.data(), s.capacity() + 1, "capacity", s.size() + 1, s.capacity() + 1);
 }
@@ -82,6 +88,8 @@ template <typename M> static void note_table(const M &m)
 {
 	const void *const *table = (const void *const *)&m;
 
+	if (m.bucket_count() > 1)
+		types_note(*table, 8 * m.bucket_count(), BUCKETS, typeid(M).name(), 0, nullptr);
 	if (m.bucket_count() > 1 && is_wasted(m.size(), m.bucket_count(), 8))
 		note(*table, 8 * m.bucket_count(), m.empty() ? "empty" : "table", m.size(), m.bucket_count());
 }
@@ -90,8 +98,12 @@ template <typename M> static void note_table(const M &m)
 static void note_deque(const std::deque<long> &d)
 {
 #ifndef _LIBCPP_VERSION /* whose empty ones keep no buffer that was never used */
-	const void *const *map = (const void *const *)&d;
+	const void *const *map = (const void *const *)&d; /* its words: the map, its size, two iterators of four */
+	const long *const *first = (const long *const *)map[5], *const *last = (const long *const *)map[9];
 
+	types_note(*map, 8 * (size_t)map[1], ARRAY, typeid(long *).name(), 0, nullptr);
+	for (; first <= last; first++)
+		types_note(*first, 512, ARRAY, typeid(long).name(), 0, nullptr);
 	if (!d.empty())
 		return;
 	note(*map, 8 * (size_t)map[1], "empty", 0, (size_t)map[1]);

@@ -146,6 +146,15 @@ impl Notes {
     }
     /// Three fifths wasted, and 32 bytes.
     fn room(&mut self, at: usize, bytes: usize, one: usize, kind: &str, used: usize, room: usize) {
+        let name = match (kind, one) {
+            ("table", _) => "(u64, u64)",
+            (_, 16) => "spares::Line",
+            (_, 8) => "u64",
+            _ => "u8",
+        };
+        if room > 0 {
+            writeln!(self.0, "{at:x}\t{bytes}\tarray\t{name}\t0\t-").unwrap();
+        }
         if (room - used) * one >= 32 && (room - used) * 5 >= room * 3 {
             self.add(at, bytes, if used == 0 { "empty" } else { kind }, used, room);
         }

@@ -25,7 +25,9 @@ enum form {
 	ARRAY,	 /* objects one after another */
 	COUNTED, /* the same behind the count of new[] */
 	NODE,	 /* of a container, which is the type */
+	BUCKETS, /* the table of a container, which is the type */
 	SPARE,	 /* a container has it, and room in it */
+	COUNT,	 /* what is to be said of its count, in the place of the type */
 	TRAP,	 /* looks like the type and is none */
 };
 
@@ -76,7 +78,8 @@ static NOINLINE void types_wipe_stack(void)
 
 static inline void types_close(const char *path)
 {
-	static const char *const forms[] = { "value", "array", "counted", "node", "spare", "trap" };
+	static const char *const forms[] = { "value", "array", "counted", "node",
+					     "buckets", "spare", "count", "trap" };
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	if (fd < 0)
