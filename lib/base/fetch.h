@@ -23,4 +23,22 @@ static FETCHES void fetch_stream(const uint8_t *bytes, uint64_t n, uint64_t at, 
 		__builtin_prefetch(bytes + at + i);
 }
 
+enum { FETCH_STEPS = 8 };
+
+/*
+ * The member of a list at bytes[at] leads to `next`, the one before led `*step` bytes on: what is
+ * freed in a row lies evenly, so asks for where as many more such steps lead, as far as that is
+ * among the n bytes.
+ */
+static FETCHES void fetch_steps(const uint8_t *bytes, uint64_t n, uint64_t at, uint64_t next,
+				uint64_t *step)
+{
+	unsigned known = next - at == *step ? FETCH_STEPS - 1 : 1;
+
+	*step = next - at;
+	for (unsigned i = known; i < FETCH_STEPS; i++)
+		if (next + i * *step < n)
+			__builtin_prefetch(bytes + next + i * *step);
+}
+
 #endif

@@ -7,6 +7,7 @@
  */
 #include <inttypes.h>
 
+#include "base/fetch.h"
 #include "base/search.h"
 #include "heap/mimalloc.h"
 
@@ -106,7 +107,7 @@ static void follow(struct mi_heap *h, struct mi_page *p, enum mi_where where,
 		   struct block_sink *sink)
 {
 	taddr at = p->lists[where], before = p->at;
-	uint64_t avail;
+	uint64_t avail, step = 0;
 	const uint8_t *bytes = image_view(h->img, p->start, &avail);
 
 	while (at) {
@@ -136,6 +137,8 @@ static void follow(struct mi_heap *h, struct mi_page *p, enum mi_where where,
 			return;
 		before = at;
 		at = h->layout.encoded ? mi_decode(p->at, word, p->keys) : word;
+		if (bytes)
+			fetch_steps(bytes, avail, off, at - p->start, &step);
 	}
 }
 

@@ -10,18 +10,29 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
+#include "base/fetch.h"
 #include "heap/blocks.h"
 #include "heap/tcmalloc_fields.h"
+#include "image/shadow.h"
 
 /* ---- a span's own list */
 
-static void walk_objects(struct tcmalloc *t, struct tc_span *s, struct block_sink *sink)
+enum { SPANS_AHEAD = 4 }; /* whose first free object is fetched meanwhile */
+
+/* The bytes of a run of spans that lie in one stretch of the dump; most often all. */
+struct view {
+	const uint8_t *bytes;
+	taddr start;
+	uint64_t n;
+};
+
+static void walk_objects(struct tcmalloc *t, struct tc_span *s, const struct view *v, struct block_sink *sink)
 {
-	uint64_t size = tcm_object_size(t, s), n = tcm_span_objects(t, s);
+	uint64_t size = tcm_object_size(t, s), n = tcm_span_objects(t, s), step = 0;
 	taddr at = s->objects;
 
 	while (at) {
-		uint64_t offset = at - s->base, next;
+		uint64_t offset = at - s->base, in_view = at - v->start, next;
 
 		if (offset >= n * size || offset % size || !bit_get(sink->used, grain_of(sink->grains, at))) {
 			s->problem = SPAN_BAD_LIST;
@@ -30,7 +41,11 @@ static void walk_objects(struct tcmalloc *t, struct tc_span *s, struct block_sin
 		}
 		block_sink_free(sink, at);
 		s->n_free++;
-		if (image_read_u64(t->img, at, &next) != MEM_OK) {
+		if (in_view < v->n && v->n - in_view >= sizeof(next)) {
+			next = load_u64(v->bytes + in_view);
+			image_keep(t->img, at, sizeof(next));
+			fetch_steps(v->bytes, v->n, in_view, next - v->start, &step);
+		} else if (image_read_u64(t->img, at, &next) != MEM_OK) {
 			s->problem = SPAN_BAD_LIST;
 			s->bad_at = at;
 			return;
@@ -41,7 +56,7 @@ static void walk_objects(struct tcmalloc *t, struct tc_span *s, struct block_sin
 		s->problem = SPAN_BAD_COUNT;
 }
 
-static void walk_span(struct tcmalloc *t, struct tc_span *s, struct block_sink *sink)
+static void walk_span(struct tcmalloc *t, struct tc_span *s, const struct view *v, struct block_sink *sink)
 {
 	uint64_t n, step, grain;
 
@@ -65,16 +80,24 @@ static void walk_span(struct tcmalloc *t, struct tc_span *s, struct block_sink *
 	}
 	if (n * tcm_object_size(t, s) < tc_span_bytes(s))
 		block_sink_gap(sink, s->base + n * tcm_object_size(t, s));
-	walk_objects(t, s, sink);
+	walk_objects(t, s, v, sink);
 }
 
 struct err *tcm_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 {
 	struct tcmalloc *t = ctx;
 	const struct tc_run *run = &t->spans.runs.v[claim];
+	struct tc_span *spans = t->spans.v + run->first;
+	struct view v = { .start = spans[0].base };
 
-	for (uint32_t i = 0; i < run->n; i++)
-		walk_span(t, &t->spans.v[run->first + i], sink);
+	v.bytes = image_view(t->img, v.start, &v.n);
+	if (!v.bytes)
+		v.n = 0;
+	for (uint32_t i = 0; i < run->n; i++) {
+		if (i + SPANS_AHEAD < run->n)
+			fetch_stream(v.bytes, v.n, spans[i + SPANS_AHEAD].objects - v.start, 1);
+		walk_span(t, &spans[i], &v, sink);
+	}
 	return NULL;
 }
 
