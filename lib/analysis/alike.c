@@ -1,12 +1,12 @@
 /*
  * analysis/alike.c - each live node after what is above it in both trees.
  *
- * What of a node decides is put together first, eight bytes a node in order of addresses: its
- * dominator and its sort.  Then come the nodes with edges, in the order of the walk that found the
- * shortest chains: what holds a node by dominators is above it there, too.  Then all, in order of
- * addresses: leaves at last, and what is lost, behind what is above it.  What the cells above and
- * the step between decide is found out once: a node costs a look at these eight bytes, at the cell
- * of its parent and one in a table.
+ * What of a node with edges decides is put together first, eight bytes a node in order of
+ * addresses: its dominator and its sort.  Then these get their cells in the order of the walk that
+ * found the shortest chains: what holds a node by dominators is above it there, too.  Then all, in
+ * order of addresses: leaves, which nothing asks for before, and what is lost, behind what is
+ * above it.  What the cells above and the step between decide is found out once: a node costs a
+ * look at these eight bytes, at the cell of its parent and one in a table.
  */
 #include "analysis/alike.h"
 
@@ -56,6 +56,7 @@ struct alike_pass {
 	const struct graph *g;
 	const struct facts *f;
 	struct alike_place *places; /* by node */
+	const uint64_t *inner;	    /* nodes with edges */
 	uint32_t *walked;     /* cells by place in facts.order */
 	struct {
 		struct sort *v;
@@ -487,25 +488,25 @@ static struct err *end_cell(struct alike_pass *x, node_id node, uint32_t root, u
 static inline struct err *take_step(struct alike_pass *x, node_id node, struct step *p,
 				    uint32_t *ret)
 {
+	uint64_t above = (uint64_t)p->path_cell << 32 | p->type_cell, by;
 	uint32_t *at;
 	struct err *err;
 
 	if (x->a->cells.v[p->path_cell].is_many)
 		p->way = 0;
-	at = pair_place(&x->step_of, (uint64_t)p->path_cell << 32 | p->type_cell,
-			(uint64_t)p->sort << 8 | p->way);
+	by = (uint64_t)p->sort << 8 | p->way;
+	*ret = pair_get(&x->step_of, above, by) - 1;
+	if (*ret != ALIKE_NONE)
+		return NULL;
+	at = pair_place(&x->step_of, above, by);
 	if (!at)
 		return &err_nomem;
-	if (!*at) {
-		err = new_step(x, node, p, ret);
-		if (err) {
-			x->step_of.n--;
-			return err;
-		}
+	err = new_step(x, node, p, ret);
+	if (err)
+		x->step_of.n--;
+	else
 		*at = *ret + 1;
-	}
-	*ret = *at - 1;
-	return NULL;
+	return err;
 }
 
 static inline void settle(struct alike_place *place, uint32_t cell)
@@ -610,48 +611,6 @@ static struct err *place_inner(struct alike_pass *x)
 	return err;
 }
 
-static FETCHES void fetch_above(const struct alike_pass *x, node_id node)
-{
-	uint32_t up = x->f->parent[node], dom = x->places[node].above;
-
-	if (x->places[node].sort & ALIKE_PLACED)
-		return;
-	if (!(up & PARENT_ROOT))
-		__builtin_prefetch(&x->places[up]);
-	if (dom != up && dom != NODE_NONE)
-		__builtin_prefetch(&x->places[dom]);
-}
-
-static struct err *place_all(struct alike_pass *x)
-{
-	const struct graph *g = x->g;
-	const struct facts *f = x->f;
-	struct err *err = place_inner(x);
-
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it)) {
-		struct alike_place *own = &x->places[it.id];
-		struct alike_cell *cell;
-		uint32_t up, root;
-
-		if (it.id + AHEAD < g->n)
-			fetch_above(x, it.id + AHEAD);
-		if (!(own->sort & ALIKE_PLACED)) {
-			up = above(f, it.id, &root);
-			if (up != NODE_NONE && !(x->places[up].sort & ALIKE_PLACED))
-				err = place_above(x, it.id);
-			if (!err)
-				err = place(x, it.id);
-			if (err)
-				break;
-		}
-		cell = &x->a->cells.v[own->above];
-		cell->count++;
-		cell->bytes += it.size;
-		cell->retained += facts_retained_of(f, it.id, it.size);
-	}
-	return err;
-}
-
 /* ---- sorts */
 
 static struct err *new_sort(struct alike_pass *x, struct sort sort, uint32_t *ret)
@@ -688,26 +647,73 @@ static inline struct err *sort_at(struct alike_pass *x, struct sort sort, uint32
 	return err;
 }
 
-/* All of a node that decides, side by side. */
-static struct err *sort_all(struct alike_pass *x)
+static inline struct err *sort_node(struct alike_pass *x, node_id node, uint64_t size)
+{
+	type_id type = graph_type(x->g, node);
+	struct sort sort = { type ? SORT_TYPED | type : size & ~SORT_TYPED,
+			     (uint64_t)heap_of(x, node) << 8 | x->f->reach[node] };
+
+	x->places[node].above = x->f->idom[node];
+	return sort_at(x, sort, &x->places[node].sort);
+}
+
+/* All that decides of the nodes with edges, side by side. */
+static struct err *sort_inner(struct alike_pass *x)
 {
 	const struct graph *g = x->g;
 	struct err *err = NULL;
-	node_id at = 0;
+	uint64_t near = 0;
+
+	for (uint64_t w = 0; w < bits_words(g->n); w++)
+		for (uint64_t bits = x->inner[w]; bits && !err; bits &= bits - 1) {
+			node_id i = (node_id)(w << 6 | (unsigned)__builtin_ctzll(bits));
+
+			err = sort_node(x, i, graph_type(g, i) ? 0 : graph_size_near(g, i, &near));
+		}
+	return err;
+}
+
+static FETCHES void fetch_above(const struct alike_pass *x, node_id node)
+{
+	uint32_t up = x->f->parent[node], dom = x->f->idom[node];
+
+	if (bit_get(x->inner, node))
+		return;
+	if (!(up & PARENT_ROOT))
+		__builtin_prefetch(&x->places[up]);
+	if (dom != up && dom != NODE_NONE)
+		__builtin_prefetch(&x->places[dom]);
+}
+
+static struct err *place_all(struct alike_pass *x)
+{
+	const struct graph *g = x->g;
+	const struct facts *f = x->f;
+	struct err *err = place_inner(x);
 
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it)) {
-		type_id type = graph_type(g, it.id);
-		struct sort sort = { type ? SORT_TYPED | type : it.size & ~SORT_TYPED,
-				     (uint64_t)heap_of(x, it.id) << 8 | x->f->reach[it.id] };
+		struct alike_place *own = &x->places[it.id];
+		struct alike_cell *cell;
+		uint32_t up, root;
 
-		for (; at < it.id; at++)
-			x->places[at] = (struct alike_place){ NODE_NONE, ALIKE_PLACED };
-		x->places[at].above = x->f->idom[at];
-		err = sort_at(x, sort, &x->places[at].sort);
-		at++;
+		if (it.id + AHEAD < g->n)
+			fetch_above(x, it.id + AHEAD);
+		if (!bit_get(x->inner, it.id))
+			err = sort_node(x, it.id, it.size);
+		if (!err && !(own->sort & ALIKE_PLACED)) {
+			up = above(f, it.id, &root);
+			if (up != NODE_NONE && !(x->places[up].sort & ALIKE_PLACED))
+				err = place_above(x, it.id);
+			if (!err)
+				err = place(x, it.id);
+		}
+		if (err)
+			break;
+		cell = &x->a->cells.v[own->above];
+		cell->count++;
+		cell->bytes += it.size;
+		cell->retained += facts_retained_of(f, it.id, it.size);
 	}
-	for (; at < g->n; at++)
-		x->places[at] = (struct alike_place){ NODE_NONE, ALIKE_PLACED };
 	return err;
 }
 
@@ -717,7 +723,7 @@ struct err *alike_find(struct env *env, const struct subject *s, struct report *
 	const struct graph *g = s->graph;
 	const struct alike_set none = {};
 	_cleanup_(alike_pass_fini) struct alike_pass x = {
-		.a = ret, .s = s, .r = r, .g = g, .f = s->facts,
+		.a = ret, .s = s, .r = r, .g = g, .f = s->facts, .inner = s->facts->retained.set,
 		.name = TEXT_INIT, .bare = TEXT_INIT,
 		.near_sort = calloc(1 << SORTS_NEAR_BITS, sizeof(*x.near_sort)),
 	};
@@ -737,7 +743,7 @@ struct err *alike_find(struct env *env, const struct subject *s, struct report *
 		return err;
 	ret->places = x.places = ret->places_col.base;
 	x.walked = x.walked_col.base;
-	err = sort_all(&x);
+	err = sort_inner(&x);
 	return err ? err : place_all(&x);
 }
 

@@ -15,7 +15,6 @@
 #include "analysis/paths_tree.h"
 #include "analysis/tree_rows.h"
 #include "base/guard.h"
-#include "base/search.h"
 #include "base/size_steps.h"
 #include "base/vec.h"
 
@@ -154,7 +153,23 @@ static bool add_large(struct holders *x, struct larges *to, struct sieve *sieve,
 	return true;
 }
 
-/* Nodes with edges: what they retain lies side by side. */
+/* Of nodes with edges, whose retained bytes lie side by side: what is below is too small. */
+static uint64_t floor_of_inner(const struct holders *x)
+{
+	const struct retained *r = &x->f->retained;
+	uint64_t words = bits_words(x->g->n);
+	struct size_steps steps = {};
+	uint32_t n;
+
+	if (!words)
+		return 0;
+	n = r->rank[words - 1] + (unsigned)__builtin_popcountll(r->set[words - 1]);
+	for (uint32_t no = 0; no < n; no++)
+		steps.n[size_step(retained_of_inner(r, no))]++;
+	return size_step_start(size_steps_least(
+		&steps, LARGE_MAX + x->f->reach_total[REACH_UNCOLLECTED].count));
+}
+
 static bool collect_inner(struct holders *x, struct sieve *sieve)
 {
 	const struct retained *r = &x->f->retained;
@@ -213,7 +228,7 @@ static bool join_leaves(struct holders *x)
 /* The other ones first, for few leaves are as large as the largest of these. */
 static struct err *collect_large(struct holders *x)
 {
-	struct sieve sieve = {};
+	struct sieve sieve = { .floor = floor_of_inner(x) };
 	uint64_t near = 0;
 	unsigned least;
 
@@ -224,17 +239,37 @@ static struct err *collect_large(struct holders *x)
 	drop_below(&x->leaves, least);
 	if (!join_leaves(x))
 		return &err_nomem;
-	for (size_t i = 0; i < x->large.n; i++)
-		x->large.v[i].sort = sort_of(x->g, x->large.v[i].node,
-					     graph_size_near(x->g, x->large.v[i].node, &near));
+	for (size_t i = 0; i < x->large.n; i++) {
+		node_id node = x->large.v[i].node;
+		uint64_t size = node_type(x->g, node) ? 0 : graph_size_near(x->g, node, &near);
+
+		x->large.v[i].sort = sort_of(x->g, node, size);
+	}
 	return NULL;
 }
 
+/* How many members the set has before each of its words. */
+static void rank_set(struct holders *x)
+{
+	uint32_t n = 0;
+
+	for (uint64_t w = 0; w < bits_words(x->g->n); w++) {
+		x->rank[w] = n;
+		n += (unsigned)__builtin_popcountll(x->set[w]);
+	}
+}
+
+static inline uint32_t members_before(const struct holders *x, node_id node)
+{
+	uint64_t below = x->set[node >> 6] & ((1ull << (node & 63)) - 1);
+
+	return x->rank[node >> 6] + (unsigned)__builtin_popcountll(below);
+}
+
+/* While all large nodes are the set. */
 static uint32_t large_at(const struct holders *x, node_id node)
 {
-	size_t at = partition_point(x->large.n, i, x->large.v[i].node < node);
-
-	return at < x->large.n && x->large.v[at].node == node ? (uint32_t)at : LARGE_NONE;
+	return node != NODE_NONE && bit_get(x->set, node) ? members_before(x, node) : LARGE_NONE;
 }
 
 static bool goes_on(const struct large *v, uint32_t i)
@@ -248,9 +283,10 @@ static void find_heads(struct holders *x)
 	struct large *v = x->large.v;
 
 	for (uint32_t i = 0; i < x->large.n; i++)
-		v[i].parent = x->f->idom[v[i].node] == NODE_NONE ?
-				      LARGE_NONE :
-				      large_at(x, x->f->idom[v[i].node]);
+		bit_set(x->set, v[i].node);
+	rank_set(x);
+	for (uint32_t i = 0; i < x->large.n; i++)
+		v[i].parent = large_at(x, x->f->idom[v[i].node]);
 	for (uint32_t i = 0; i < x->large.n; i++) {
 		uint32_t head = i;
 
@@ -267,7 +303,7 @@ static void find_heads(struct holders *x)
 			v[v[i].head].run++;
 }
 
-/* The largest heads get rows; the nodes of their runs are in the set. */
+/* The largest heads get rows; the nodes of their runs stay in the set. */
 static struct err *number_rows(struct holders *x)
 {
 	struct large *v = x->large.v;
@@ -286,32 +322,22 @@ static struct err *number_rows(struct holders *x)
 		return &err_nomem;
 	for (uint32_t i = 0, n = 0; i < x->large.n; i++)
 		if (v[v[i].head].row != ROW_NONE) {
-			bit_set(x->set, v[i].node);
 			bit_set(x->some, v[i].node >> 6);
 			x->member_row[n++] = v[v[i].head].row;
+		} else {
+			bit_clear(x->set, v[i].node);
 		}
-	for (uint64_t w = 0, n = 0; w < bits_words(x->g->n); w++) {
-		x->rank[w] = (uint32_t)n;
-		n += (unsigned)__builtin_popcountll(x->set[w]);
-	}
+	rank_set(x);
 	return NULL;
-}
-
-static inline bool is_kept(const struct holders *x, node_id node)
-{
-	return bit_get(x->some, node >> 6) && bit_get(x->set, node);
 }
 
 /* Of what holds the node, which is in the set or nothing. */
 static uint32_t parent_row(const struct holders *x, node_id node)
 {
 	node_id up = x->f->idom[node];
-	uint64_t below;
 
-	if (up != NODE_NONE) {
-		below = x->set[up >> 6] & ((1ull << (up & 63)) - 1);
-		return x->member_row[x->rank[up >> 6] + (unsigned)__builtin_popcountll(below)];
-	}
+	if (up != NODE_NONE)
+		return x->member_row[members_before(x, up)];
 	return is_lost(x, node) ? ROW_LOST : ROW_TOP;
 }
 
@@ -352,27 +378,46 @@ static struct group *near_group(struct holders *x, uint32_t row, uint64_t sort, 
 	return group;
 }
 
+/* Of 64 nodes those below nothing, or near a kept one: without branches, for few are. */
+static uint64_t near_kept(const struct holders *x, uint64_t word)
+{
+	const node_id *idom = x->f->idom + 64 * word;
+	uint64_t left = x->g->n - 64 * word, n = left < 64 ? left : 64, near = 0;
+
+	for (uint64_t k = 0; k < n; k++) {
+		bool top = idom[k] == NODE_NONE;
+		uint64_t up = top ? 0 : idom[k] >> 6;
+
+		near |= (uint64_t)(top | (x->some[up >> 6] >> (up & 63) & 1)) << k;
+	}
+	return near & x->g->live[word] & ~x->set[word];
+}
+
 /* What a kept node, or none, holds at once and is not kept itself. */
 static struct err *group_rest(struct holders *x)
 {
 	const struct graph *g = x->g;
 	const node_id *idom = x->f->idom;
-	uint64_t near = 0;
+	uint64_t at = 0;
 
-	for (node_id i = 0; i < g->n; i++) {
-		node_id up = idom[i];
-		struct group *group;
-		uint64_t size;
+	for (uint64_t w = 0; w < bits_words(g->n); w++)
+		for (uint64_t near = near_kept(x, w); near; near &= near - 1) {
+			node_id i = (node_id)(w << 6 | (unsigned)__builtin_ctzll(near));
+			bool leaf = !bit_get(x->f->retained.set, i);
+			struct group *group;
+			uint64_t size;
 
-		if ((up != NODE_NONE && !is_kept(x, up)) || is_kept(x, i) || !is_in_tree(x, i))
-			continue;
-		size = graph_size_near(g, i, &near);
-		group = near_group(x, parent_row(x, i), sort_of(g, i, size), i);
-		if (!group)
-			return &err_nomem;
-		group->count++;
-		group->total += facts_retained_of(x->f, i, size);
-	}
+			if (idom[i] != NODE_NONE && !bit_get(x->set, idom[i]))
+				continue;
+			if (!is_in_tree(x, i))
+				continue;
+			size = leaf || !node_type(g, i) ? graph_size_near(g, i, &at) : 0;
+			group = near_group(x, parent_row(x, i), sort_of(g, i, size), i);
+			if (!group)
+				return &err_nomem;
+			group->count++;
+			group->total += facts_retained_of(x->f, i, size);
+		}
 	return NULL;
 }
 

@@ -18,23 +18,6 @@ enum {
 
 /* ---- tables ---- */
 
-static size_t pair_hash(uint64_t a, uint64_t b)
-{
-	uint64_t h = a * 0x9e3779b97f4a7c15 ^ b * 0xc2b2ae3d27d4eb4f;
-
-	h ^= h >> 32;
-	return h * 0xd6e8feb86659fd93 >> 16;
-}
-
-static struct pair_slot *pair_find(const struct pair_table *t, uint64_t a, uint64_t b)
-{
-	size_t i = pair_hash(a, b) & (t->n_slots - 1);
-
-	while (t->slots[i].value && (t->slots[i].a != a || t->slots[i].b != b))
-		i = (i + 1) & (t->n_slots - 1);
-	return &t->slots[i];
-}
-
 static bool pair_grow(struct pair_table *t)
 {
 	struct pair_table bigger = { .n = t->n,
@@ -64,11 +47,6 @@ uint32_t *pair_place(struct pair_table *t, uint64_t a, uint64_t b)
 		t->n++;
 	}
 	return &slot->value;
-}
-
-uint32_t pair_get(const struct pair_table *t, uint64_t a, uint64_t b)
-{
-	return t->n_slots ? pair_find(t, a, b)->value : 0;
 }
 
 /* ---- names ---- */

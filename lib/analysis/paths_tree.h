@@ -37,7 +37,23 @@ struct pair_table {
 };
 /* Where (a, b) is or is to be put: `value` 0 then, and n counts it already; NULL: out of memory. */
 uint32_t *pair_place(struct pair_table *t, uint64_t a, uint64_t b);
-uint32_t pair_get(const struct pair_table *t, uint64_t a, uint64_t b); /* value + 1; 0: none */
+/* Where (a, b) is, or the empty slot where it would be; there is one. */
+static inline struct pair_slot *pair_find(const struct pair_table *t, uint64_t a, uint64_t b)
+{
+	uint64_t h = a * 0x9e3779b97f4a7c15 ^ b * 0xc2b2ae3d27d4eb4f;
+	size_t i;
+
+	h ^= h >> 32;
+	i = h * 0xd6e8feb86659fd93 >> 16 & (t->n_slots - 1);
+	while (t->slots[i].value && (t->slots[i].a != a || t->slots[i].b != b))
+		i = (i + 1) & (t->n_slots - 1);
+	return &t->slots[i];
+}
+/* value + 1; 0: none */
+static inline uint32_t pair_get(const struct pair_table *t, uint64_t a, uint64_t b)
+{
+	return t->n_slots ? pair_find(t, a, b)->value : 0;
+}
 
 struct path_tree {
 	struct arena *mem; /* of names */
