@@ -3,8 +3,10 @@
  * shortest path through a maze", 1959).
  *
  * At equal distance a root that explains more wins (enum root_kind's order), and a plain pointer
- * wins over an interior one.  What vector registers hold alone comes after all that is held
- * otherwise, at any distance (ROOT_VECTOR).  Leaves are given a parent and never queued.
+ * wins over an interior one.  A word of a block of unknown type that points inside another block
+ * is often none, or an old pointer into what was freed since: such a doubtful edge leads only to
+ * what no chain without one does, at any distance.  What vector registers hold alone comes after
+ * all that is held otherwise (ROOT_VECTOR).  Leaves are given a parent and never queued.
  */
 #include "base/fetch.h"
 #include "fact/parts.h"
@@ -16,6 +18,7 @@ struct step {
 	node_id to;
 	uint32_t from;
 	uint32_t place;
+	uint32_t far; /* steps from the root to the source; of doubtful ones */
 	edge_id by;
 };
 
@@ -27,8 +30,20 @@ struct bfs {
 	uint8_t *way, *queue_way; /* NULL: nobody asked, or nobody knows */
 	struct walked *queue;
 	uint64_t n; /* in the queue, those done included */
+	uint32_t far; /* of the level at hand */
+	bool is_doubting; /* doubtful edges wait, too */
 	struct col late; /* interior edges wait until the plain ones of their level are done */
+	struct col doubtful; /* until all that others reach is; ascending by far */
 };
+
+/* Its words are what they are taken for. */
+static bool is_sure(const struct graph *g, node_id node)
+{
+	type_id type = graph_type(g, node);
+
+	return (type && g->types->v[type].confidence > CONF_GUESS) ||
+	       (g->collected && bit_get(g->collected, node));
+}
 
 static inline void reach_by(struct bfs *b, struct step s)
 {
@@ -63,7 +78,12 @@ static void from_roots(struct bfs *b, enum root_kind kind, bool is_interior)
 		if (g->root_node[i] >> 31 == is_interior &&
 		    g->sources[g->root_source[i]].kind == kind)
 			reach_by(b, (struct step){ EDGE_NODE(g->root_node[i]), PARENT_ROOT | i,
-						   NODE_NONE, 0 });
+						   NODE_NONE, 0, 0 });
+}
+
+static struct col *where_to_wait(struct bfs *b, node_id from)
+{
+	return b->is_doubting && !is_sure(b->g, from) ? &b->doubtful : &b->late;
 }
 
 static struct err *from_node(struct bfs *b, uint32_t place)
@@ -74,12 +94,12 @@ static struct err *from_node(struct bfs *b, uint32_t place)
 
 	for (; e < end && !err; e++) {
 		uint32_t to = b->g->dst[e];
-		struct step s = { EDGE_NODE(to), node, place, e };
+		struct step s = { EDGE_NODE(to), node, place, b->far, e };
 
 		if (!(to & EDGE_INTERIOR))
 			reach_by(b, s);
 		else if (!bit_get(b->seen, s.to))
-			err = col_append(&b->late, &s, 1);
+			err = col_append(where_to_wait(b, node), &s, 1);
 	}
 	return err;
 }
@@ -93,14 +113,19 @@ static FETCHES void fetch_row(const struct bfs *b, node_id node)
 		__builtin_prefetch(&b->g->slot[first]);
 }
 
-/* All that can be reached from the nodes that were queued last. */
-static struct err *levels(struct bfs *b, uint64_t at)
+/*
+ * All that can be reached from the nodes that were queued last, and by `n` doubtful edges, each at
+ * its distance.
+ */
+static struct err *levels(struct bfs *b, uint64_t at, const struct step *doubtful, uint64_t n)
 {
 	struct err *err = NULL;
 
-	while (!err && at < b->n) {
+	for (b->far = 0; !err && (at < b->n || n); b->far++) {
 		uint64_t end = b->n;
 
+		if (at == end)
+			b->far = doubtful->far;
 		for (; at < end && !err; at++) {
 			if (at + AHEAD < b->n)
 				edge_rows_fetch(&b->g->rows, b->queue[at + AHEAD].node);
@@ -109,8 +134,22 @@ static struct err *levels(struct bfs *b, uint64_t at)
 			err = from_node(b, (uint32_t)at);
 		}
 		reach_late_ones(b);
+		for (; n && doubtful->far == b->far; doubtful++, n--)
+			reach_by(b, *doubtful);
 	}
 	return err;
+}
+
+/* From the roots that were taken up since there were `at` nodes in the queue. */
+static struct err *search_from(struct bfs *b, uint64_t at)
+{
+	struct err *err;
+
+	b->doubtful.n = 0;
+	b->is_doubting = true;
+	err = levels(b, at, NULL, 0);
+	b->is_doubting = false;
+	return err ? err : levels(b, b->n, b->doubtful.base, b->doubtful.n);
 }
 
 static struct err *search(struct bfs *b)
@@ -121,11 +160,11 @@ static struct err *search(struct bfs *b)
 	for (unsigned interior = 0; interior < 2; interior++)
 		for (unsigned kind = 0; kind < ROOT_VECTOR; kind++)
 			from_roots(b, kind, interior);
-	err = levels(b, 0);
+	err = search_from(b, 0);
 	before = b->n;
 	for (unsigned interior = 0; interior < 2; interior++)
 		from_roots(b, ROOT_VECTOR, interior);
-	return err ? err : levels(b, before);
+	return err ? err : search_from(b, before);
 }
 
 /* The queue holds all nodes in the end: it is their order. */
@@ -146,6 +185,8 @@ static struct err *compute(struct env *env, const struct graph *g, const struct 
 		err = col_fixed(env, sizeof(*b.queue), inner->n, "nodes to visit", &queue);
 	if (!err)
 		err = col_open(env, sizeof(struct step), g->m, "interior pointers", &b.late);
+	if (!err)
+		err = col_open(env, sizeof(struct step), g->m, "doubtful pointers", &b.doubtful);
 	if (!err) {
 		b.inner = inner->set;
 		b.seen = seen.base;
@@ -163,6 +204,7 @@ static struct err *compute(struct env *env, const struct graph *g, const struct 
 		queue = (struct col){};
 	}
 	col_close(&b.late);
+	col_close(&b.doubtful);
 	col_close(&queue);
 	col_close(&seen);
 	f->parent = err ? NULL : f->cols[COL_PARENT].base;

@@ -6,6 +6,7 @@ import pytest
 
 from common import dump_of, heapfx, heapfx_ok, make_cores, truth_of
 from test_json import validator  # noqa: F401
+import types_corpus
 
 CASES = ["holders", "holders.kernel"]
 ROOTS = ["g_near", "g_middle", "thread-local"]
@@ -70,3 +71,25 @@ def test_a_number_is_needed(n):
 
 def test_more_than_there_can_be():
 	assert len(explained("holders", "--chains", "18446744073709551615")["chains"]) == 3
+
+
+@pytest.mark.parametrize("name", ["dangling.gcc.O2", "dangling.clang.O0.g", "dangling.gcc.O0.nopie"])
+def test_an_old_pointer_of_an_unknown_block_holds_nothing_that_others_hold(name):
+	"""`port` is nearer; whole pointers from `registry` lead there, too, however far that is."""
+	dump, rows = types_corpus.case_of(name)
+	levels, large = ({address for address, _s, _f, kind, *_ in rows if kind == want} for want in ("level", "large"))
+	assert len(levels) == 5 and len(large) == 4
+	statements = ["select id, address, parent, root from blocks where state = 'used'"]
+	told = [json.loads(heapfx_ok("sql", *dump, *statements, "--format", "json", "--threads", n).out) for n in "14"]
+	assert told[0] == told[1]
+	at = {row["id"]: row for row in told[0]}
+	for row in told[0]:
+		if row["address"] in large:
+			way = set()
+			while row["parent"] is not None:
+				row = at[row["parent"]]
+				way.add(row["address"])
+			assert way == levels
+	report = json.loads(heapfx_ok("analyze", *dump, "--format", "json").out)
+	chains = [s["chain"] for s in report["suspects"] if {int(a, 16) for a in s["addresses"]} & large]
+	assert chains and {chain["root"]["symbol"] for chain in chains} == {"registry"}

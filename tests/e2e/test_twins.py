@@ -7,6 +7,7 @@ what it has not is written here from the definition.
 """
 import collections
 import functools
+import heapq
 import pathlib
 import random
 import struct
@@ -22,6 +23,7 @@ networkx = pytest.importorskip("networkx")
 
 TWIN, PROPERTIES = (pathlib.Path(HEAPFX).parent / "tests/twins" / name for name in ("facts", "properties"))
 INTERIOR = 1 << 31
+DOUBT = 1 << 30	# in a distance: behind all that is sure
 VECTOR = 1 << 31	# in the number of a source: a vector register, whose ways come last
 NONE = 0xffffffff
 PATHS = 8	# as in facts.c
@@ -118,8 +120,8 @@ def dominators(graph):
 class Twin:
 	"""Reachability, components, dominators, retained sizes, distances and rings, by networkx."""
 
-	def __init__(self, sizes, edges, roots, collected=()):
-		self.sizes, self.roots = sizes, roots
+	def __init__(self, sizes, edges, roots, collected=(), typed=()):
+		self.sizes, self.roots, self.typed = sizes, roots, set(typed)
 		self.all = networkx.DiGraph()
 		self.all.add_nodes_from(range(len(sizes)))
 		self.all.add_edges_from((a, b) for a, b, _interior in edges if a != b)
@@ -127,7 +129,7 @@ class Twin:
 		self.find_dominators()
 
 	def find_reach(self, edges, collected):
-		plain = networkx.DiGraph()
+		plain = self.plain = networkx.DiGraph()
 		plain.add_nodes_from(self.all)
 		plain.add_edges_from((a, b) for a, b, interior in edges if not interior)
 		reached = self.below(plain, {node for node, interior, _source in self.roots if not interior})
@@ -171,14 +173,20 @@ class Twin:
 				sums[idom[node]] += sums[node]
 
 	def distances(self):
-		found = {}
-		for vector in 0, VECTOR:
-			level, far = {node for node, _interior, source in self.roots if source & VECTOR == vector} - set(found), 0
-			while level:
-				found.update(dict.fromkeys(level, far))
-				far += 1
-				level = {to for node in level for to in self.all._succ[node] if to not in found}
+		"""By Dijkstra: behind what sure edges lead to comes what takes a doubtful one, behind all what vector registers hold."""
+		found, waiting = {}, [(source & VECTOR, node) for node, _interior, source in self.roots]
+		heapq.heapify(waiting)
+		while waiting:
+			far, node = heapq.heappop(waiting)
+			if node not in found:
+				found[node] = far
+				for to in self.all._succ[node]:
+					heapq.heappush(waiting, (self.step(far, node, to), to))
 		return found
+
+	def step(self, far, node, to):
+		"""An interior pointer of a block of unknown type is doubtful."""
+		return far + 1 if node in self.typed or self.plain.has_edge(node, to) else (far | DOUBT) + 1
 
 	def rings(self):
 		"""{members: (lowest, bytes, nodes and bytes outside that it keeps)}"""
@@ -242,9 +250,9 @@ def check_parents(graph, facts, twin):
 		if parent == NONE:
 			assert node not in far
 		elif parent & INTERIOR:	# PARENT_ROOT
-			assert graph.roots[parent & ~INTERIOR][0] == node and far[node] == 0
+			assert graph.roots[parent & ~INTERIOR][0] == node and not far[node] & ~VECTOR
 		else:
-			assert far[node] == far[parent] + 1 and twin.all.has_edge(parent, node)
+			assert far[node] == twin.step(far[parent], parent, node) and twin.all.has_edge(parent, node)
 
 
 def check_components(facts, twin):
@@ -413,7 +421,7 @@ def packed(folder):
 POOLS, TYPES = packed("pools"), packed("types")
 SMALL = COMMITTED + ALLOCATORS + go_corpus.CASES + [*POOLS, *TYPES]
 TABLES = """
-select id, size, reach, idom, retained, parent, root from blocks where state = 'used';
+select id, size, reach, idom, retained, parent, root, allocator = 'go' or coalesce(type, '?') not like '%?' from blocks where state = 'used';
 select src, dst, interior from edges;
 select block, interior, kind = 'vector' from roots;
 """
@@ -449,10 +457,11 @@ def test_corpus(name):
 		return
 	ids = [row[0] for row in blocks]
 	place = {block: i for i, block in enumerate(ids)}
-	_ids, sizes, reach, idom, retained, parents, starts = zip(*blocks)
+	_ids, sizes, reach, idom, retained, parents, starts, sure = zip(*blocks)
 	edges = [(place[a], place[b], interior) for a, b, interior in edges]
 	entries = [(place[node], interior, vector * VECTOR) for node, interior, vector in roots if node in place]
-	twin = Twin(sizes, edges, entries, {i for i, kind in enumerate(reach) if kind == UNCOLLECTED})
+	twin = Twin(sizes, edges, entries, {i for i, kind in enumerate(reach) if kind == UNCOLLECTED},
+		{i for i, is_so in enumerate(sure) if is_so})
 	far = twin.distances()
 
 	assert list(reach) == twin.reach
@@ -460,11 +469,11 @@ def test_corpus(name):
 	assert list(retained) == [twin.retained[i] for i in range(len(ids))]
 	for i, (parent, start) in enumerate(zip(parents, starts)):
 		if start is not None:
-			assert far[i] == 0 and roots[start][0] == ids[i] and parent is None
+			assert not far[i] & ~VECTOR and roots[start][0] == ids[i] and parent is None
 		elif parent is None:
 			assert i not in far
 		else:
-			assert far[i] == far[place[parent]] + 1 and twin.all.has_edge(place[parent], i)
+			assert far[i] == twin.step(far[place[parent]], place[parent], i) and twin.all.has_edge(place[parent], i)
 
 
 LARGE = ["zoo_cpp", "longchain", "arenas64", "demo"]	# 0.3, 2, 1.1 million blocks; whatever demo has just done

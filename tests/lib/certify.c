@@ -126,32 +126,47 @@ static void check_heads(struct work *w)
 
 /* ---- distances ---- */
 
-/* Where a way from this root begins: behind all others those from vector registers (ROOT_VECTOR). */
+/* Ways with a doubtful edge are behind all others of their roots, those from vector registers behind all (ROOT_VECTOR). */
+#define BEHIND_DOUBT (1u << 30)
+#define BEHIND_ALL (1u << 31)
+
 static uint32_t depth_at_root(const struct graph *g, uint32_t root)
 {
-	return g->sources[g->root_source[root]].kind == ROOT_VECTOR ? 1u << 31 : 1;
+	return g->sources[g->root_source[root]].kind == ROOT_VECTOR ? BEHIND_ALL : 1;
+}
+
+/* From inside a block that nobody knows into another one: lib/fact/parent.c. */
+static bool is_doubtful(const struct graph *g, node_id from, edge_id e)
+{
+	type_id type = graph_type(g, from);
+
+	return g->dst[e] & EDGE_INTERIOR && !(g->collected && bit_get(g->collected, from)) &&
+	       (!type || g->types->v[type].confidence <= CONF_GUESS);
 }
 
 /* Of what its parents do not lead to a root from: 0. */
 static uint32_t depth_of(struct work *w, node_id node)
 {
 	const uint32_t *parent = w->f->parent;
-	uint32_t *depth = w->c, steps = 0, base;
+	uint32_t *depth = w->c, steps = 0, doubtful = 0, base;
 	node_id at = node;
 
 	while (!depth[at] && parent[at] != NODE_NONE && !(parent[at] & PARENT_ROOT) &&
 	       steps < w->g->n) {
-		at = parent[at];
 		steps++;
+		if (w->a[at] == 1)
+			doubtful = steps;
+		at = parent[at];
 	}
 	if (parent[at] == NODE_NONE)
 		return 0;
 	base = depth[at];
 	if (!base && (parent[at] & ~PARENT_ROOT) < w->g->n_roots)
 		base = depth_at_root(w->g, parent[at] & ~PARENT_ROOT);
-	for (at = node; steps; at = parent[at], steps--)
-		depth[at] = base + steps;
 	depth[at] = base;
+	at = node;
+	for (uint32_t up = 0; up < steps; at = parent[at], up++)
+		depth[at] = (base + steps - up) | (up < doubtful ? BEHIND_DOUBT : 0);
 	return depth[node];
 }
 
@@ -161,7 +176,8 @@ static void check_parents(struct work *w)
 
 	for (node_id i = 0; i < g->n; i++)
 		for_edges(g, i, e, to)
-			w->a[to] |= w->f->parent[to] == i;
+			if (w->f->parent[to] == i)
+				w->a[to] |= is_doubtful(g, i, e) ? 1 : 3;
 	for (node_id i = 0; i < g->n; i++) {
 		uint32_t parent = w->f->parent[i];
 		bool found = parent == NODE_NONE;
@@ -172,7 +188,7 @@ static void check_parents(struct work *w)
 			found = (parent & ~PARENT_ROOT) < g->n_roots &&
 				EDGE_NODE(g->root_node[parent & ~PARENT_ROOT]) == i;
 		else
-			found |= w->a[i];
+			found |= w->a[i] != 0;
 		if (!found)
 			wrong(w, "its parent does not point at it", i);
 	}
@@ -181,7 +197,7 @@ static void check_parents(struct work *w)
 			wrong(w, "a root points at what is farther", EDGE_NODE(g->root_node[i]));
 	for (node_id i = 0; i < g->n; i++)
 		for_edges(g, i, e, to)
-			if (w->c[i] && w->c[to] > w->c[i] + 1)
+			if (w->c[i] && w->c[to] > (w->c[i] | (is_doubtful(g, i, e) ? BEHIND_DOUBT : 0)) + 1)
 				wrong(w, "an edge skips a step", to);
 }
 
