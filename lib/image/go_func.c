@@ -83,6 +83,14 @@ static bool name_at(const struct go *go, const struct go_module *m, uint32_t off
 	return false;
 }
 
+bool go_func_bounds(const struct go *go, const struct go_module *m, uint64_t i, taddr *ret_entry, taddr *ret_end)
+{
+	uint32_t unused;
+
+	return ftab_read(go, m, i, ret_entry, &unused) && ftab_read(go, m, i + 1, ret_end, &unused) &&
+	       *ret_end > *ret_entry;
+}
+
 bool go_func_nth(const struct go *go, const struct go_module *m, uint64_t i, struct go_func *ret)
 {
 	struct go_func f = { .module = m };

@@ -11,6 +11,8 @@ bool go_has_functions(const struct go *go);
 
 /* Function i of a module's table, in order of addresses. */
 bool go_func_nth(const struct go *go, const struct go_module *m, uint64_t i, struct go_func *ret);
+/* Where its code begins and ends, and nothing else. */
+bool go_func_bounds(const struct go *go, const struct go_module *m, uint64_t i, taddr *ret_entry, taddr *ret_end);
 
 /*
  * Functions whose names begin with either prefix, by address, until `fn` takes one: one pass over

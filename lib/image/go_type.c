@@ -34,6 +34,7 @@ enum {
 	KIND_DIRECT = 32,
 	KIND_GC_PROG = 64,
 	CHARGE = 1 << 20, /* bytes taken from the budget at a time */
+	TRIES = 16, /* of a hash, one after another */
 	LINKS_MAX = 1 << 22,
 };
 
@@ -61,6 +62,7 @@ struct go_types {
 	struct addrmap ready; /* struct entry, with all that it refers to */
 	struct addrmap itabs; /* struct entry of the concrete type */
 	struct addrmap names; /* by hash of the name, after links_read */
+	struct addrmap paths; /* likewise, of the package's path and the name in it: where there is one */
 	bool links_read, is_poor;
 	struct arena mem;
 	uint64_t used, taken; /* bytes */
@@ -105,6 +107,7 @@ void go_types_close(struct go_types *t)
 	addrmap_fini(&t->ready);
 	addrmap_fini(&t->itabs);
 	addrmap_fini(&t->names);
+	addrmap_fini(&t->paths);
 	arena_fini(&t->mem);
 	env_mem_give(t->go->env, t->taken);
 	pthread_mutex_destroy(&t->lock);
@@ -607,19 +610,37 @@ static void read_links(const struct go *go, const struct go_module *m)
 			(void)go_type_at(go, m->types + off); /* for what it leaves behind */
 }
 
-/* Under the lock. Of two types of one name the one at the lower address is found. */
-static void index_name(struct go_types *t, const struct entry *e)
+/* "Buffer" of "bytes.Buffer"; NULL: of a type without a name, or a generic one. */
+static const char *name_in_package(const struct go_type *t)
 {
-	uint64_t h = name_hash(e->type.name);
+	const char *dot = t->pkg && !strchr(t->name, '[') ? strrchr(t->name, '.') : NULL;
+
+	return dot && !strpbrk(t->name, "* ") ? dot + 1 : NULL;
+}
+
+static uint64_t path_hash(const char *pkg, const char *name)
+{
+	return name_hash(pkg) * 31 + name_hash(name);
+}
+
+static bool is_same(const struct go_type *a, const struct go_type *b, bool by_path)
+{
+	return by_path ? !strcmp(a->pkg, b->pkg) && !strcmp(name_in_package(a), name_in_package(b)) :
+			 !strcmp(a->name, b->name);
+}
+
+/* Under the lock. Of two types of one name the one at the lower address is found. */
+static void index_name(struct addrmap *names, uint64_t h, const struct entry *e, bool by_path)
+{
 	const struct entry *other;
 
-	for (unsigned tries = 0; tries < 16; tries++, h++) {
-		other = addrmap_get(&t->names, h ? h : 1);
+	for (unsigned tries = 0; tries < TRIES; tries++, h++) {
+		other = addrmap_get(names, h ? h : 1);
 		if (!other) {
-			(void)addrmap_put(&t->names, h ? h : 1, e); /* a name less */
+			(void)addrmap_put(names, h ? h : 1, e); /* a name less */
 			return;
 		}
-		if (!strcmp(other->type.name, e->type.name))
+		if (is_same(&other->type, &e->type, by_path))
 			return;
 	}
 }
@@ -653,20 +674,23 @@ static void index_names(struct go_types *t)
 	addrmap_each(&t->ready, collect_entry, &c);
 	if (c.list.n)
 		qsort(c.list.v, c.list.n, sizeof(*c.list.v), by_addr);
-	for (size_t i = 0; i < c.list.n; i++)
-		index_name(t, c.list.v[i]);
+	for (size_t i = 0; i < c.list.n; i++) {
+		const struct entry *e = c.list.v[i];
+		const char *name = name_in_package(&e->type);
+
+		index_name(&t->names, name_hash(e->type.name), e, false);
+		if (name)
+			index_name(&t->paths, path_hash(e->type.pkg, name), e, true);
+	}
 	free(c.list.v);
 }
 
-const struct go_type *go_type_named(const struct go *go, const char *name)
+/* Makes the indexes of names, once. */
+static void need_names(const struct go *go)
 {
 	struct go_types *t = go->types;
-	const struct entry *e;
-	uint64_t h = name_hash(name);
 	bool read;
 
-	if (!t)
-		return NULL;
 	pthread_mutex_lock(&t->lock);
 	read = t->links_read;
 	pthread_mutex_unlock(&t->lock);
@@ -677,12 +701,36 @@ const struct go_type *go_type_named(const struct go *go, const char *name)
 		index_names(t);
 	t->links_read = true;
 	pthread_mutex_unlock(&t->lock);
-	for (unsigned tries = 0; tries < 16; tries++, h++) {
-		e = addrmap_get(&t->names, h ? h : 1);
-		if (!e)
-			return NULL;
-		if (!strcmp(e->type.name, name))
-			return &e->type;
+}
+
+const struct go_type *go_type_named(const struct go *go, const char *name)
+{
+	uint64_t h = name_hash(name);
+
+	if (!go->types)
+		return NULL;
+	need_names(go);
+	for (unsigned tries = 0; tries < TRIES; tries++, h++) {
+		const struct entry *e = addrmap_get(&go->types->names, h ? h : 1);
+
+		if (!e || !strcmp(e->type.name, name))
+			return e ? &e->type : NULL;
+	}
+	return NULL;
+}
+
+const struct go_type *go_type_in_package(const struct go *go, const char *pkg, const char *name)
+{
+	uint64_t h = path_hash(pkg, name);
+
+	if (!go->types)
+		return NULL;
+	need_names(go);
+	for (unsigned tries = 0; tries < TRIES; tries++, h++) {
+		const struct entry *e = addrmap_get(&go->types->paths, h ? h : 1);
+
+		if (!e || (!strcmp(e->type.pkg, pkg) && !strcmp(name_in_package(&e->type), name)))
+			return e ? &e->type : NULL;
 	}
 	return NULL;
 }

@@ -56,6 +56,20 @@ const struct go_type *go_type_at(const struct go *go, taddr addr);
 const struct go_type *go_itab_type(const struct go *go, taddr itab);
 /* Every type that typelinks (or the walk of [types, etypes) since 1.27) name: for finding by name. */
 const struct go_type *go_type_named(const struct go *go, const char *name);
+/* The same by the package's whole path, which may end in another name than the package has: "gopkg.in/yaml.v3", "Node". */
+const struct go_type *go_type_in_package(const struct go *go, const char *pkg, const char *name);
+/* A function and what it captured has a type of its own: struct { F uintptr; ... }. */
+static inline bool go_type_is_closure(const struct go_type *t)
+{
+	return t->kind == GO_STRUCT && t->n_fields && t->fields[0].name[0] == 'F' && !t->fields[0].name[1] &&
+	       t->fields[0].type->kind == GO_UINTPTR;
+}
+/* What a method is of, by its name: "net/http.(*conn).serve". NULL: none, of a generic type, or a function inside one. */
+const struct go_type *go_receiver(const struct go *go, const struct go_func *f);
+/* "net/http.(*conn).serve": how many bytes are the package's path as the linker writes it (go_path_add()); 0: none. */
+size_t go_package_bytes(const char *function);
+/* The path of a package out of a function's name: behind the last slash "%2e" is a dot. */
+void go_path_add(struct text *ret, const char *s, size_t n);
 
 /* An empty one, to be filled by who knows the type from elsewhere (debug info); NULL: no memory. */
 struct go_type *go_type_make(const struct go *go);

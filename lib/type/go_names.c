@@ -4,6 +4,7 @@
 #include "type/go_names.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/guard.h"
@@ -20,19 +21,57 @@ void go_names_close(struct go_names *n)
 {
 	go_dwarf_close(n->dwarf);
 	n->dwarf = NULL;
+	go_globals_close(n->globals);
+	n->globals = NULL;
 }
 
-void go_names_globals(struct go_names *n, struct spread *s)
+/* Words of globals that lead to blocks. */
+static taddr *words_of_globals(const struct graph *g, size_t *ret_n)
+{
+	taddr *words = malloc((g->n_roots + 1) * sizeof(*words));
+
+	*ret_n = 0;
+	for (uint32_t i = 0; words && i < g->n_roots; i++)
+		if (g->sources[g->root_source[i]].kind == ROOT_GLOBAL)
+			words[(*ret_n)++] = g->root_at[i];
+	return words;
+}
+
+static struct err *globals_by_code(struct go_names *n, const struct graph *roots, struct spread *s)
+{
+	const struct go_global *v;
+	_free_ taddr *words = NULL;
+	size_t n_v = 0;
+	struct err *err;
+
+	if (!roots)
+		return NULL;
+	words = words_of_globals(roots, &n_v);
+	err = words ? go_globals_open(s->env, n->go, words, n_v, &n->globals) : &err_nomem;
+	if (err)
+		return err;
+	v = go_globals_types(n->globals, &n_v);
+	for (size_t i = 0; i < n_v; i++)
+		if (v[i].is_sure)
+			spread_memory(s, v[i].addr, shape_of(n->shapes, SHAPE_VALUE, v[i].type));
+		else
+			spread_pointer(s, go_word(n->go, v[i].addr), shape_value(n->shapes, v[i].type->elem), 1,
+				       TYPE_GUESSED);
+	return NULL;
+}
+
+struct err *go_names_globals(struct go_names *n, const struct graph *roots, struct spread *s)
 {
 	const struct go_variable *v;
 	size_t n_v = 0;
 
 	if (!n->dwarf)
-		return;
+		return globals_by_code(n, roots, s);
 	v = go_dwarf_variables(n->dwarf, &n_v);
 	for (size_t i = 0; i < n_v; i++)
 		if (v[i].type->ptr_bytes)
 			spread_memory(s, v[i].addr, shape_of(n->shapes, SHAPE_VALUE, v[i].type));
+	return NULL;
 }
 
 /* The variable of a frame that covers an address. */
@@ -152,6 +191,8 @@ bool go_names_global(const struct go_names *n, taddr addr, struct text *ret)
 	const struct go_variable *v = n->dwarf ? go_dwarf_variables(n->dwarf, &n_variables) : NULL;
 	size_t lo = partition_point(n_variables, i, v[i].addr <= addr);
 
+	if (n->globals)
+		return go_globals_name(n->globals, addr, ret);
 	if (!lo || addr - v[lo - 1].addr >= v[lo - 1].type->size)
 		return false;
 	text_add(ret, v[lo - 1].name);

@@ -5,6 +5,7 @@
 #define HEAPFX_TYPE_GO_NAMES_H
 
 #include "image/go_dwarf.h"
+#include "image/go_globals.h"
 #include "image/go_sched.h"
 #include "type/go_spread.h"
 
@@ -13,13 +14,17 @@ struct go_names {
 	const struct image *img;
 	const struct go *go;
 	struct go_dwarf *dwarf; /* NULL without debug info */
+	struct go_globals *globals; /* then by the code, once go_names_globals() has read it */
 };
 
 struct err *go_names_open(struct shapes *shapes, const struct image *img, struct go_names *ret) MUST_CHECK;
 void go_names_close(struct go_names *n);
 
-/* The typed globals are where types spread from. */
-void go_names_globals(struct go_names *n, struct spread *s);
+/*
+ * The typed globals are where types spread from. Without debug info `roots` says which words of them are of use;
+ * NULL: none.
+ */
+struct err *go_names_globals(struct go_names *n, const struct graph *roots, struct spread *s) MUST_CHECK;
 /* The type of the word at an address of a goroutine's stack, and how much of its variable follows. */
 const struct go_type *go_names_stack(struct go_names *n, const struct goroutine *g, taddr at,
 				     uint64_t *ret_left);

@@ -84,18 +84,11 @@ static uint64_t word(const struct ctx *c, taddr at)
 	return image_read_u64(c->img, at, &v) ? 0 : v;
 }
 
-/* A function and what it captured has a type of its own: struct { F uintptr; ... }. */
-static bool is_closure(const struct go_type *t)
-{
-	return t->kind == GO_STRUCT && t->n_fields && !strcmp(t->fields[0].name, "F") &&
-	       t->fields[0].type->kind == GO_UINTPTR;
-}
-
 static struct shape *exact_shape(struct ctx *c, const struct go_type *t, taddr at, uint64_t size)
 {
 	struct shape *sh;
 
-	if (is_closure(t)) {
+	if (go_type_is_closure(t)) {
 		sh = shape_closure(&c->shapes, word(c, at));
 		if (sh) {
 			sh->layout = sh->layout ? sh->layout : t;
@@ -258,36 +251,6 @@ static void read_roots(struct ctx *c, struct spread *s, const struct graph *g)
 }
 
 /*
- * "net/http.(*conn).serve": the type that the method is of; NULL when it is none, or generic, or a
- * function inside a method.
- */
-static const struct go_type *receiver_of(const struct ctx *c, const struct go_func *f)
-{
-	struct text name = TEXT_INIT;
-	const struct go_type *t = NULL;
-	const char *open, *close, *slash, *s;
-
-	go_func_name(c->go, f, &name);
-	s = text_str(&name);
-	open = strstr(s, ".(*");
-	close = open ? strchr(open, ')') : NULL;
-	if (open && close && close[1] == '.' && !strpbrk(s, "[-") && !strchr(close + 2, '.')) {
-		struct text type = TEXT_INIT;
-
-		slash = memrchr(s, '/', (size_t)(open - s));
-		text_add_n(&type, slash ? slash + 1 : s, (size_t)(open - (slash ? slash + 1 : s)));
-		text_add(&type, ".");
-		text_add_n(&type, open + 3, (size_t)(close - open - 3));
-		t = go_type_named(c->go, text_str(&type));
-		if (t && (!t->pkg || strncmp(t->pkg, s, (size_t)(open - s)) != 0 || t->pkg[open - s]))
-			t = NULL;
-		text_fini(&type);
-	}
-	text_fini(&name);
-	return t;
-}
-
-/*
  * Registers that arguments came in have places in the frame, and the compiler says at which pcs they
  * hold them (runtime/traceback.go, printArgs): then the receiver of a method is what its name says.
  */
@@ -319,7 +282,7 @@ static void read_receivers(struct ctx *c, struct spread *s)
 			if (!f->live_pc || !go_func_at(c->go, f->pc, &func))
 				continue;
 			if (func.entry != last)
-				t = receiver_of(c, &func);
+				t = go_receiver(c->go, &func);
 			last = func.entry;
 			if (t && receiver_is_there(c, f, &func))
 				spread_pointer(s, word(c, go_frame_args(c->img, f)), shape_value(&c->shapes, t),
@@ -547,7 +510,9 @@ static struct err *assign(void *p, struct type_columns *cols)
 		s.before_closure = before_closure;
 		s.before_closure_arg = &c->names;
 		read_exact(c, &s);
-		go_names_globals(&c->names, &s);
+		err = go_names_globals(&c->names, cols->graph, &s);
+	}
+	if (!err) {
 		read_goroutines(c, &s);
 		read_queue(c, &s);
 		read_receivers(c, &s);

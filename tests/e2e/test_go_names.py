@@ -1,5 +1,6 @@
 """Chains of Go objects by the names that their source gives them (corpus/go/src/zoo/values.go)."""
 import json
+import re
 
 import pytest
 
@@ -8,6 +9,8 @@ from go_corpus import CASES, go_dump, make_go_cores, truth_of
 
 ZOO = [name for name in CASES if name.startswith("zoo") and
 	not any("-s" in flag or "-w" in flag for flag in make_go_cores.CASES[name].flags)]
+
+BARE = [name for name in CASES if name.startswith("zoo") and name not in ZOO]
 
 
 def after(name, holder, kind, nth):
@@ -43,6 +46,24 @@ def test_paths(name, holder, kind, nth, chain):
 	text = explain(name, after(name, holder, kind, nth))
 	assert row_of(text, "type") == kind
 	assert row_of(text, "shortest chain").startswith(chain)
+
+
+@pytest.mark.parametrize("name", BARE)
+@pytest.mark.parametrize("holder, kind, nth, variable, chain", [
+	("map[string]*main.Node", "main.Node", 2, "mapNodes", ' -> map[string]*main.Node["c"] -> main.Node ('),
+	("map[int32]main.Record", "main.Plain", 7, "mapRecords", "[7] -> main.Record.Ref -> main.Plain ("),
+	("map[string]map[int]*main.Plain", "main.Plain", 3, "mapNested",
+		'["d"] -> map[int]*main.Plain[1] -> main.Plain ('),
+	("map[interface {}]interface {}", "main.Plain", 0, "mapAny",
+		' -> map[interface {}]interface {}["text"] -> main.Plain ('),
+])
+def test_paths_without_debug_info(name, holder, kind, nth, variable, chain):
+	"""By the code: whose variable it is, its type, and by the symbol table, where there is one, its name."""
+	text = explain(name, after(name, holder, kind, nth))
+	has_symbols = not any("-s" in flag for flag in make_go_cores.CASES[name].flags)
+	start = rf"global main\.{variable if has_symbols else '0x[0-9a-f]+'}"
+	assert row_of(text, "type") == kind
+	assert re.match(start + re.escape(chain), row_of(text, "shortest chain"))
 
 
 @pytest.mark.parametrize("name", ZOO)
