@@ -2,7 +2,7 @@
 #include "heap/walker.h"
 
 extern const struct walker_ops go_walker, jemalloc_walker, glibc_walker, tcmalloc_walker, google_tcmalloc_walker;
-extern const struct walker_ops mimalloc_walker, mallocng_walker, oldmalloc_walker;
+extern const struct walker_ops mimalloc_walker, mallocng_walker, oldmalloc_walker, pymalloc_walker;
 
 const struct walker_ops *const walker_registry[] = {
 	&go_walker,
@@ -13,5 +13,6 @@ const struct walker_ops *const walker_registry[] = {
 	&mimalloc_walker,
 	&mallocng_walker,
 	&oldmalloc_walker,
+	&pymalloc_walker,
 	NULL,
 };

@@ -10,6 +10,7 @@
 #include "base/bits.h"
 #include "image/go.h"
 #include "image/parts.h"
+#include "image/python.h"
 #include "image/shadow.h"
 
 enum { EXE_MAX = 4096 };
@@ -94,7 +95,7 @@ static struct err *build(struct image *img, const struct dump *dump,
 		err = go_open(img);
 	if (img->shadow)
 		img->shadow->mode = SHADOW_ALL;
-	return err;
+	return err ? err : python_open(img);
 }
 
 static struct err *fill(struct image *img, const struct image_options *opt)
@@ -145,6 +146,7 @@ void image_close(struct image *img)
 	if (!img)
 		return;
 	go_close(img->go);
+	python_close(img->python);
 	for (size_t i = 0; i < img->n_modules; i++) {
 		struct module *m = &img->modules[i];
 

@@ -130,6 +130,7 @@ struct image {
 	size_t n_auxv;
 	taddr brk_start, brk_end; /* the mapping that looks like the brk heap; 0, 0 if unknown */
 	struct go *go;		  /* image/go.h; NULL without a Go runtime */
+	struct python *python;	  /* image/python.h; NULL without CPython */
 	const char *cache_dir;	  /* of the options; NULL: nothing is kept */
 	bool blanked;		  /* contents are gone (`heapfx shrink`): equal bytes mean nothing */
 	bool hashed;		  /* they do where shrink left digests of them: image/shadow.h */

@@ -16,6 +16,7 @@
 #include "base/par.h"
 #include "base/search.h"
 #include "base/words.h"
+#include "image/python.h"
 #include "image/resident.h"
 #include "type/gobject.h"
 #include "type/interior.h"
@@ -84,7 +85,7 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	uint64_t overhead;
 
 	if (bytes - (value - start) > s->overhead_max && !interior_may_be_start(value - start, value) &&
-	    !(value & 1 && value - start <= SDS_HEADER_MAX))
+	    !(value & 1 && (value - start <= SDS_HEADER_MAX || s->img->python)))
 		return id | EDGE_INTERIOR;
 	claim = blocks_claim_at(s->blocks, start);
 	overhead = claim ? claim->overhead : 0;
@@ -97,6 +98,8 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	if (value & 1 && interior_is_sds(s->img, start, bytes - overhead, value))
 		return id;
 	if (s->has_gobject && gobject_is_behind(s->img, start, value))
+		return id;
+	if (s->img->python && python_is_start(s->img, start, bytes - overhead, value))
 		return id;
 	if (s->blocks->plain && bytes <= PLAIN_LEAST && bit_get(s->blocks->plain, id))
 		return id | EDGE_INTERIOR; /* as would be found, without a look at the dump */

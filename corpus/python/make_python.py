@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+"""make_python.py - run and dump programs of CPython, of as many versions as there are.
+
+	make_python.py list
+	make_python.py make OUTDIR [CASE...]
+
+A case is objects.VERSION, for the pythonX.Y that is found in PATH; objects.gdb is run by the CPython inside gdb; few.VERSION
+keeps a thirtieth of that.
+What the allocator counts (sys._debugmallocstats()) goes to CASE.stats.
+"""
+import dataclasses
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "native"))
+import make_cores  # noqa: E402
+from make_cores import CannotMake  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+VERSIONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+CASE = make_cores.Case("objects", capture="kernel", record=False)
+CASES = [f"objects.{how}" for how in (*VERSIONS, "gdb")]
+PARTS = {"objects": 1, "few": 30}
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+	name: str
+	core: pathlib.Path
+	truth: pathlib.Path
+	stats: pathlib.Path
+
+
+def command_of(how, program, truth, part):
+	if how == "gdb":
+		make_cores.need("gdb")
+		run = f"import sys; sys.argv = ['objects', {str(truth)!r}, '{part}']; exec(compile(open({str(program)!r}).read(), 'objects', 'exec'), globals())"
+		return ["gdb", "-batch", "-nx", "-ex", f"python {run}"]
+	if not shutil.which(f"python{how}"):
+		raise CannotMake(f"no python{how}")
+	return [shutil.which(f"python{how}"), "-I", "-S", str(program), str(truth), str(part)]
+
+
+def make_case(name, outdir):
+	made = Made(name, *(outdir / f"{name}.{kind}" for kind in ("core", "truth", "stats")))
+	sources = (pathlib.Path(__file__), HERE / "objects.py")
+	if made.core.exists() and made.core.stat().st_mtime > max(source.stat().st_mtime for source in sources):
+		return made
+	folder = outdir / f"{name}.run"
+	shutil.rmtree(folder, ignore_errors=True)
+	folder.mkdir(parents=True)
+	kind, how = name.split(".", 1)
+	argv = command_of(how, HERE / "objects.py", made.truth, PARTS[kind])
+	with open(made.stats, "wb") as stats:
+		process = make_cores.Process(CASE, argv, {"PATH": "/usr/bin:/bin", "HOME": str(folder)}, folder,
+			stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stats)
+	try:
+		process.wait_until_ready()
+		make_cores.dump(CASE, process, made.core, folder)
+	finally:
+		process.close()
+		shutil.rmtree(folder, ignore_errors=True)
+	return made
+
+
+def read_stats(path):
+	"""({size: (pools, used, all blocks)}, bytes of arenas), as the allocator printed them."""
+	text = path.read_text(encoding="ascii")
+	rows = re.findall(r"^ +\d+ +(\d+) +(\d+) +(\d+) +(\d+)$", text, re.M)
+	arenas = re.search(r"^\d+ arenas \* \d+ bytes/arena += +([\d,]+)$", text, re.M)
+	return ({int(size): (int(pools), int(used), int(used) + int(free)) for size, pools, used, free in rows},
+		int(arenas[1].replace(",", "")))
+
+
+def read_truth(path):
+	"""{id: (bytes, type)}, version"""
+	rows, version = {}, ""
+	for line in path.read_text(encoding="ascii").splitlines():
+		if line.startswith("#version"):
+			version = line.split("\t")[1]
+			continue
+		at, size, kind = line.split("\t")
+		rows[int(at, 16)] = (int(size), kind)
+	return rows, version
+
+
+def main():
+	if sys.argv[1:] == ["list"]:
+		print("\n".join(CASES))
+	elif len(sys.argv) > 2 and sys.argv[1] == "make":
+		for name in sys.argv[3:] or CASES:
+			try:
+				print(make_case(name, pathlib.Path(sys.argv[2])).core)
+			except CannotMake as reason:
+				print(f"{name}: {reason}", file=sys.stderr)
+	else:
+		sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+	main()

@@ -1,0 +1,99 @@
+"""CPython: the blocks of its allocator against what it counted itself, and against the objects a program kept."""
+import json
+import shutil
+import struct
+import sys
+
+import pytest
+
+from common import ROOT, Core, heapfx_ok, made, parse_blocks, used_of
+
+sys.path.insert(0, str(ROOT / "corpus/python"))
+import make_python  # noqa: E402
+
+CASES = make_python.CASES
+ALONE = ("--no-host-files",)	# with no symbol of the interpreter's, and no name of a type
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+	return made(make_python.make_case, request.param, "python")
+
+
+def heap_of(report):
+	return next(heap for heap in report["heaps"] if heap["allocator"] == "cpython")
+
+
+@pytest.mark.parametrize("options", ((), ALONE), ids=("files", "core alone"))
+def test_blocks_are_those_it_counted(case, options):
+	report = json.loads(heapfx_ok("analyze", case.core, "--format", "json", *options).out)
+	heap = heap_of(report)
+	classes, arenas = make_python.read_stats(case.stats)
+	assert {row["size"]: (row["units"], row["used"], row["blocks"]) for row in heap["classes"]} == {
+		size: row for size, row in classes.items() if row[0]}
+	assert heap["used"] == {"count": sum(used for _pools, used, _all in classes.values()),
+		"bytes": sum(size * used for size, (_pools, used, _all) in classes.items())}
+	assert heap["used"]["bytes"] + heap["free"]["bytes"] + heap["overhead"] == arenas
+	assert not heap["checks"]["failed"]
+	assert ("symbols" in heap["how"]) == (not options)
+	assert not [problem for problem in report["input"]["problems"] if problem["code"].startswith("heap/")]
+
+
+def test_what_is_kept_is_used_and_held(case):
+	"""Each object lies in a used block, at its start or behind the collector's words; nothing of Python's is lost."""
+	truth, _version = make_python.read_truth(case.truth)
+	blocks = used_of(parse_blocks(heapfx_ok("blocks", case.core).out))
+	by_object = {at: next((at - off for off in (0, 16, 24, 32) if at - off in blocks), None) for at in truth}
+	lost = [hex(at) for at, block in by_object.items() if block is None]
+	assert not lost
+	assert len(set(by_object.values())) == len(truth)
+	wrong = [(hex(at), truth[at], blocks[block]) for at, block in by_object.items()
+		if blocks[block]["reach"] != "reachable" or blocks[block]["usable"] < min(truth[at][0], 48)]
+	assert not wrong
+	assert {block["reach"] for block in blocks.values() if block["allocator"] == "cpython"} == {"reachable"}
+
+
+def blocks_of(core):
+	"""CPython's, by address."""
+	blocks = parse_blocks(heapfx_ok("blocks", core).out)
+	return {block["address"]: {key: block.get(key) for key in ("size", "state", "where", "reach")} | {"address": block["address"]}
+		for block in blocks if block["allocator"] == "cpython"}
+
+
+def damaged(case, folder, at, data):
+	"""A copy of the core with other bytes there."""
+	offset = next(start + at - low for low, _mem, start, size in Core(case.core).loads if low <= at < low + size)
+	path = folder / "damaged.core"
+	shutil.copy(case.core, path)
+	with open(path, "r+b") as out:
+		out.seek(offset)
+		out.write(data)
+	return path
+
+
+@pytest.mark.parametrize("at, data, said", (
+	(0, b"A" * 48, "its header was overwritten"),
+	(8, struct.pack("<Q", 0x4141414141414141), "its free list leaves its blocks"),
+	(0, struct.pack("<I", 3), "of its blocks are in use by its count"),
+), ids=("header", "list", "count"))
+def test_damage_costs_one_pool(tmp_path, at, data, said):
+	case = made(make_python.make_case, "objects.3.11", "python")
+	sound = blocks_of(case.core)
+	free = next(block for block in sound.values() if block.get("where") == "freeblock" and block["size"] == 64)
+	pool = free["address"] & -16384
+	core = damaged(case, tmp_path, pool + at, data)
+	report = json.loads(heapfx_ok("analyze", core, "--format", "json").out)
+	heap = heap_of(report)
+	assert heap["checks"]["failed"] in (1, 2)	# the arena's count of free pools is one more
+	assert any(said in problem["message"] and f"{pool:#x}" in problem["message"] for problem in report["input"]["problems"])
+	beside = {at: block for at, block in sound.items() if at & -16384 != pool}
+	after = blocks_of(core)
+	assert {at: (after[at]["state"], after[at]["size"]) for at in beside} == {
+		at: (block["state"], block["size"]) for at, block in beside.items()}
+
+
+def test_shrunk_core_has_the_same_heap(tmp_path):
+	case = made(make_python.make_case, "objects.3.11", "python")
+	small = tmp_path / "small.core"
+	heapfx_ok("shrink", case.core, "-o", small)
+	assert blocks_of(small) == blocks_of(case.core)
