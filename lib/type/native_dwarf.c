@@ -106,6 +106,8 @@ struct native_shape *native_shape_of(struct native *n, struct native_type *type,
 	if (*shape)
 		return *shape;
 	native_type_name(type->dbg, &name);
+	if (kind == NATIVE_VALUE && type->dbg->kind == DBG_KIND_ARRAY) /* Box<[u64; 5]>: one of these is several */
+		text_add(&name, "[]");
 	*shape = native_shape_new(n, text_str(&name), kind, is_guess, language_of(type->dbg));
 	if (*shape)
 		(*shape)->type = type;

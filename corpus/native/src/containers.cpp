@@ -93,6 +93,7 @@ struct Visit {
 	Stub *stub;
 };
 static std::vector<Visit> visits;
+static std::deque<Visit> past;
 
 template <typename T> static void note(const T *p, enum form form, size_t n, const char *path = nullptr)
 {
@@ -351,6 +352,32 @@ static NOINLINE void fill_visits(void)
 	note(visits.data(), ARRAY, visits.capacity(), "visits");
 }
 
+/* Of forty two at each end; a place is one of its buffer, which is one of the map: its first two words, of ten. */
+static NOINLINE void fill_past(void)
+{
+	enum { N = 40, PER_BUFFER = 512 / sizeof(Visit) };
+	static char paths[N][64];
+	Visit all[N];
+	uintptr_t words[10];
+	size_t first;
+
+	for (int i = 0; i < N; i++)
+		past.push_back(all[i] = { i, new Stub() });
+	memcpy(words, (const void *)&past, sizeof words);
+	first = (words[5] - words[0]) / sizeof(void *); /* of the iterator's words the last: its node */
+	for (int i = 0; i < 2; i++) {
+		past.pop_front();
+		past.pop_back();
+	}
+	for (int i = 0; i < N; i++) {
+		bool is_spare = i < 2 || i >= N - 2;
+
+		snprintf(paths[i], sizeof paths[i], "past[%zu][%d%s].stub", first + i / PER_BUFFER, i % PER_BUFFER, is_spare ? " unused" : "");
+		note(all[i].stub, VALUE, 1, is_spare || i == 20 ? paths[i] : nullptr);
+	}
+	memset(words, 0, sizeof words);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -364,6 +391,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 400; i++)
 		lists[i % 20].push_back(i);
 	fill_visits();
+	fill_past();
 	note_shop(store, true);
 	note_shop(*apart, false);
 	note(lists.data(), ARRAY, lists.capacity(), "lists");
