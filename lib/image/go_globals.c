@@ -600,7 +600,8 @@ static struct err *take_types(struct go_globals *g, struct found *all)
 	taddr end = 0; /* of the last value */
 	struct err *err = NULL;
 
-	qsort(all->facts.v, all->facts.n, sizeof(*all->facts.v), by_fact);
+	if (all->facts.n)
+		qsort(all->facts.v, all->facts.n, sizeof(*all->facts.v), by_fact);
 	for (size_t i = 0, next; i < all->facts.n && !err; i = next) {
 		const struct fact *f = &all->facts.v[i];
 		size_t had = g->types.n;
@@ -687,7 +688,8 @@ static struct err *search_all(struct search *s, struct go_globals *g)
 	if (!err)
 		err = take_types(g, &all);
 	if (!err) {
-		qsort(all.refs.v, all.refs.n, sizeof(*all.refs.v), by_ref);
+		if (all.refs.n)
+			qsort(all.refs.v, all.refs.n, sizeof(*all.refs.v), by_ref);
 		g->refs.v = all.refs.v;
 		g->refs.n = all.refs.n;
 		all.refs.v = NULL;
