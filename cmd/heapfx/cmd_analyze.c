@@ -20,14 +20,23 @@ static void add_next(struct run *run, const char *why, const char *what)
 	r->next_why[r->n_next++] = why;
 }
 
-/*
- * As a shell wants it.  Backslashes are doubled where it is printed, which is right within double
- * quotes and without; what would need one of its own there ($, `, ") is left as it is.
- */
+/* As a shell wants it: nothing in it is a command, whoever chose the name of the file. */
 static const char *shell_word(struct report *r, const char *path)
 {
-	return path[strcspn(path, " '()&;<>|*?[]#~!{}")] ? arena_printf(&r->mem, "\"%s\"", path) :
-							   path;
+	const char *quote = path[strcspn(path, " '()&;<>|*?[]#~!{}$`\"")] ? "\"" : "";
+	struct text word = TEXT_INIT;
+	const char *ret;
+
+	text_add(&word, quote);
+	for (; *path; path++) {
+		if (strchr("\\$`\"", *path))
+			text_add(&word, "\\");
+		text_add_n(&word, path, 1);
+	}
+	text_add(&word, quote);
+	ret = word.bad ? NULL : arena_strdup(&r->mem, text_str(&word));
+	text_fini(&word);
+	return ret;
 }
 
 static const char *with_list(struct report *r, const char *words, const char *option,

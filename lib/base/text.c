@@ -121,9 +121,14 @@ static unsigned utf8_decode(const unsigned char *s, size_t n, uint32_t *ret)
 }
 
 /* Controls, and what moves, hides or reverses the text around it. */
+static bool is_hex(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
 static bool is_printable(uint32_t c)
 {
-	if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x180e)
 		return false;
 	if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
 	    (c >= 0x2060 && c <= 0x206f))
@@ -132,25 +137,60 @@ static bool is_printable(uint32_t c)
 	       c != 0x61c;
 }
 
-void text_add_escaped(struct text *t, const char *s, size_t n)
+/* Bytes of what was escaped before, "\\\\", "\\x1b" or "\\u{202e}"; 0: it is none of these. */
+static size_t escape_length(const unsigned char *p, size_t n)
+{
+	size_t i = 3;
+
+	if (n >= 2 && p[1] == '\\')
+		return 2;
+	if (n >= 4 && p[1] == 'x' && is_hex(p[2]) && is_hex(p[3]))
+		return 4;
+	if (n < 5 || p[1] != 'u' || p[2] != '{')
+		return 0;
+	while (i < n && i < 9 && is_hex(p[i]))
+		i++;
+	return i > 3 && i < n && p[i] == '}' ? i + 1 : 0;
+}
+
+static void add_unprintable(struct text *t, uint32_t c)
+{
+	if (c < 0x100)
+		text_printf(t, "\\x%02x", (unsigned)c);
+	else
+		text_printf(t, "\\u{%04x}", (unsigned)c);
+}
+
+void text_add_printable(struct text *t, const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
 
 	for (size_t i = 0; i < n;) {
-		uint32_t c = 0;
-		unsigned len = utf8_decode(p + i, n - i, &c);
+		uint32_t c = p[i];
+		size_t len = utf8_decode(p + i, n - i, &c);
 
-		if (!len)
-			text_printf(t, "\\x%02x", p[i]);
-		else if (is_printable(c) && c != '\\')
+		if (len && is_printable(c))
 			text_add_n(t, s + i, len);
-		else if (c == '\\')
-			text_add(t, "\\\\");
-		else if (c < 0x100)
-			text_printf(t, "\\x%02x", (unsigned)c);
 		else
-			text_printf(t, "\\u{%04x}", (unsigned)c);
+			add_unprintable(t, c);
 		i += len ? len : 1;
+	}
+}
+
+void text_add_escaped(struct text *t, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n;) {
+		const char *slash = memchr(s + i, '\\', n - i);
+		size_t plain = slash ? (size_t)(slash - s) - i : n - i, escape;
+
+		text_add_printable(t, s + i, plain);
+		i += plain;
+		if (i == n)
+			return;
+		escape = escape_length((const unsigned char *)s + i, n - i);
+		text_add(t, escape ? "" : "\\");
+		text_add_n(t, s + i, escape ? escape : 1);
+		i += escape ? escape : 1;
 	}
 }
 

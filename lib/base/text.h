@@ -33,9 +33,13 @@ void text_printf(struct text *t, const char *fmt, ...) PRINTF(2, 3);
 
 /*
  * Bytes from a dump, for a terminal or a text file: valid printable UTF-8 stays, everything
- * else (controls, escapes, bidi overrides, invalid bytes) becomes \xNN or \u{NNNN}.
+ * else (controls, escapes, bidi overrides, what is not seen, invalid bytes) becomes \xNN or
+ * \u{NNNN}, a backslash two.  What was escaped already stays as it is: readers of names escape
+ * them, and so does what writes them.
  */
 void text_add_escaped(struct text *t, const char *s, size_t n);
+/* The same, with backslashes as they are: what is a command's words already. */
+void text_add_printable(struct text *t, const char *s, size_t n);
 
 /* "412 B", "3.2 KiB", "96.0 MiB", "1.31 GiB" */
 void text_add_bytes(struct text *t, uint64_t n);

@@ -6,6 +6,7 @@
  */
 #include "query/query.h"
 
+#include <errno.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -387,15 +388,18 @@ static void sql_hex_address(sqlite3_context *ctx, int argc, sqlite3_value **argv
 
 static struct err *sql_err(struct query *q, const char *what)
 {
+	int code = sqlite3_errcode(q->db), os = sqlite3_system_errno(q->db);
 	struct err *err = q->err;
 
 	q->err = NULL;
 	if (err)
 		return err;
-	if (sqlite3_errcode(q->db) == SQLITE_NOMEM)
+	if (code == SQLITE_NOMEM)
 		return &err_nomem;
-	if (sqlite3_errcode(q->db) == SQLITE_IOERR || sqlite3_errcode(q->db) == SQLITE_FULL)
-		return err_os(sqlite3_system_errno(q->db), "%s", what);
+	/* of a write that was cut short there is no error number */
+	if (code == SQLITE_FULL || code == SQLITE_IOERR)
+		return err_os(os ? os : code == SQLITE_FULL ? ENOSPC : EIO, "%s: %s", what,
+			      sqlite3_errmsg(q->db));
 	return err_new(ERR_USAGE, "%s: %s", what, sqlite3_errmsg(q->db));
 }
 

@@ -882,13 +882,14 @@ static unsigned why_column(const struct page *p)
 static size_t command_part(const char *s, unsigned room, bool *quoted)
 {
 	size_t n, space = 0, slashes = 0;
-	bool in = *quoted;
+	bool in = *quoted, escaped = false;
 
 	if (columns(s) <= room)
 		return strlen(s);
 	n = head_bytes(s, room - 1); /* "\" goes behind it */
 	for (size_t i = 0; i < n; i++) {
-		in ^= s[i] == '"';
+		in ^= s[i] == '"' && !escaped;
+		escaped = s[i] == '\\' && !escaped;
 		if (s[i] == ' ' && !in)
 			space = i + 1;
 	}
@@ -908,7 +909,7 @@ static void add_command(struct page *p, const char *command, size_t n_styled)
 	bool quoted = false;
 	const char *s;
 
-	add_name(&whole, command);
+	text_add_printable(&whole, command, strlen(command));
 	s = text_str(&whole);
 	for (;;) {
 		size_t n = command_part(s, p->width - columns(text_str(&p->line)), &quoted);

@@ -116,7 +116,8 @@ def test_info_is_short(leakzoo):
 
 @pytest.mark.parametrize("name", [
 	"core.prog\\x2ewith\\x2edots.0.b5a4f600b1724f62ba0b4c7768a47018.20575.1795249437000000.zst",
-	"x" * 80, "\\" * 120, "ab\\" * 60, "it's (a) core; & more #1", "a b\\c" * 30])
+	"x" * 80, "\\" * 120, "ab\\" * 60, "it's (a) core; & more #1", "a b\\c" * 30,
+	'`id` $(id) "so" $HOME', 'a$(id) "' * 25])
 def test_next_commands_of_any_path_work(name, tmp_path):
 	"""systemd-coredump's names alone have eighty columns; a shell reads what stands there."""
 	(tmp_path / name).symlink_to(dump_of("leakzoo.bookworm").core)

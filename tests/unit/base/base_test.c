@@ -90,16 +90,23 @@ static void escapes(void **state)
 		{ "\xe2\x80\xae" "evil", "\\u{202e}evil" },
 		{ "\xc0\xaf", "\\xc0\\xaf" },	  /* overlong */
 		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" }, /* surrogate */
+		{ "a\xc2\xad" "b", "a\\xad" "b" }, /* a hyphen that is not seen */
+		{ "\\x1", "\\\\x1" }, { "\\u{}", "\\\\u{}" }, { "\\u{1", "\\\\u{1" }, { "\\", "\\\\" },
 	};
-	struct text t = TEXT_INIT;
+	struct text t = TEXT_INIT, again = TEXT_INIT;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		text_reset(&t);
 		text_add_escaped(&t, cases[i].in, strlen(cases[i].in));
 		assert_string_equal(text_str(&t), cases[i].out);
+		/* whoever writes it escapes it again */
+		text_reset(&again);
+		text_add_escaped(&again, t.s, t.n);
+		assert_string_equal(text_str(&again), cases[i].out);
 	}
 	text_fini(&t);
+	text_fini(&again);
 }
 
 static void sizes(void **state)
