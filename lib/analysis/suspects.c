@@ -556,6 +556,24 @@ static struct err *find_structures(struct search *x)
 	return err;
 }
 
+/*
+ * Of nodes with edges, where their order is known: each step up is to what was just looked at.
+ */
+static void own_inner(struct search *x)
+{
+	const node_id *idom = x->f->idom, *tree = x->f->tree;
+	uint64_t n = x->f->n_tree;
+
+	for (uint64_t i = 0; i < n; i++) {
+		if (n - i > AHEAD) {
+			__builtin_prefetch(&x->owner[tree[i + AHEAD]], 1);
+			__builtin_prefetch(&idom[tree[i + AHEAD]]);
+		}
+		if (x->owner[tree[i]] == OWNER_OF)
+			x->owner[tree[i]] = x->owner[idom[tree[i]]];
+	}
+}
+
 /* Follows dominators up to an owner, and then leaves it all the way. */
 static uint32_t owner_of(struct search *x, node_id node)
 {
@@ -623,6 +641,7 @@ static struct err *count_sizes(struct search *x)
 		if (!x->points.v[i].sizes)
 			return &err_nomem;
 	}
+	own_inner(x);
 	for (struct graph_iter it = graph_iter(x->g, 0); it.id < x->g->n; graph_next(&it)) {
 		uint32_t owner;
 

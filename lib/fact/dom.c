@@ -590,18 +590,18 @@ static void sum_up(const struct order *o, struct sums *s)
 	}
 }
 
-/* From preorder numbers to node ids. */
+/* From preorder numbers to node ids; that order stays. */
 static struct err *name_dominators(struct env *env, const struct graph *g,
 				   const struct subset *inner, const struct order *o,
-				   uint32_t *idom)
+				   uint32_t *idom, struct facts *f)
 {
-	struct col vertex_col;
-	struct err *err = col_fixed(env, 4, o->n, "dominators", &vertex_col);
+	struct col *col = &f->cols[COL_TREE];
+	struct err *err = col_fixed(env, 4, o->n, "dominators", col);
 	uint32_t *vertex, no = 0;
 
 	if (err)
 		return err;
-	vertex = vertex_col.base;
+	vertex = col->base;
 	for (uint64_t w = 0; w < bits_words(g->n); w++)
 		for (uint64_t rest = inner->set[w]; rest; rest &= rest - 1)
 			vertex[o->pre[no++]] = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
@@ -614,7 +614,8 @@ static struct err *name_dominators(struct env *env, const struct graph *g,
 		if (idom[i] != NODE_NONE)
 			idom[i] = vertex[bit_get(inner->set, i) ? o->up[idom[i]] : idom[i]];
 	}
-	col_close(&vertex_col);
+	f->tree = vertex + 1;
+	f->n_tree = o->n - 1;
 	return NULL;
 }
 
@@ -695,7 +696,7 @@ static struct err *finish(struct env *env, const struct graph *g, const struct s
 		sum_up(o, &sums);
 		fill_heads(inner, o, &sums, f->cols[COL_LOST].base, f->n_lost);
 		col_close(&sums.nodes_col);
-		err = name_dominators(env, g, inner, o, idom);
+		err = name_dominators(env, g, inner, o, idom, f);
 	}
 	col_close(&o->up_col);
 	if (!err)

@@ -171,6 +171,8 @@ struct facts {
 	 * be asked by facts_retained(): bytes of the dominator subtree.
 	 */
 	const node_id *idom;
+	const node_id *tree; /* nodes with edges, each behind its dominator */
+	uint64_t n_tree;
 	struct retained {
 		const struct graph *g;
 		/* nodes with edges, numbered; the others keep nothing besides themselves */
@@ -255,7 +257,7 @@ struct facts {
 	const node_id *ref_members;
 	const struct ref_step *ref_steps;
 	const uint64_t *in_ref_ring;
-	struct col cols[35];
+	struct col cols[36];
 	/* Within facts_compute(): fact/common.c. */
 	struct common {
 		uint64_t *set, *late;

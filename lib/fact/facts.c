@@ -25,7 +25,8 @@ static const struct step {
 	{ FACT_REACH, 0, reach_compute, 1 << COL_REACH | 1 << COL_LOST, "reachability" },
 	{ FACT_CYCLES, FACT_REACH, cycles_compute, 1 << COL_CYCLES | 1 << COL_MEMBERS, "rings" },
 	{ FACT_DOM, FACT_REACH, dom_compute,
-	  1 << COL_IDOM | 1 << COL_RETAINED | 1 << COL_RETAINED_SET | 1 << COL_RETAINED_RANK,
+	  1 << COL_IDOM | 1ull << COL_TREE | 1 << COL_RETAINED | 1ull << COL_RETAINED_SET |
+	  1ull << COL_RETAINED_RANK,
 	  "retained sizes" },
 	{ FACT_WALK, 0, walk_compute, 
 	  1ull << COL_WAY | 1ull << COL_ORDER | 1ull << COL_ORDER_WAY | 1 << COL_PARENT,
@@ -70,6 +71,8 @@ static void drop(struct facts *f, unsigned which)
 	f->cycles = f->cols[COL_CYCLES].base;
 	f->cycle_members = f->cols[COL_MEMBERS].base;
 	f->idom = f->cols[COL_IDOM].base;
+	f->tree = f->cols[COL_TREE].base ? (node_id *)f->cols[COL_TREE].base + 1 : NULL;
+	f->n_tree = f->tree ? f->n_tree : 0;
 	if (!f->cols[COL_RETAINED].base)
 		f->retained = (struct retained){};
 	f->parent = f->cols[COL_PARENT].base;

@@ -43,7 +43,8 @@ enum {
 	COL_IN_REF_RING,
 	COL_WAY,
 	COL_ORDER,
-	COL_ORDER_WAY
+	COL_ORDER_WAY,
+	COL_TREE
 };
 
 /* A set of nodes, numbered densely in id order: a bit a node, and a count for each 64. */

@@ -210,6 +210,9 @@ struct native_block {
 };
 /* Until fn fails, in order; blocks of collected heaps are not among them. */
 struct err *native_each(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b), void *arg) MUST_CHECK;
+/* The same without those whose first word is known to be no vtable and no count of what follows (word_is_plain()). */
+struct err *native_each_headed(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b),
+			       void *arg) MUST_CHECK;
 /* The same of those in n->objects. */
 struct err *native_each_object(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b),
 			       void *arg) MUST_CHECK;

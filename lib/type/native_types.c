@@ -118,40 +118,89 @@ bool native_is_made_for(const struct native *n, taddr at, uint64_t usable, uint6
 	       (more <= size / 4 && !blocks_rounding(n->blocks, (size_t)(c - n->blocks->claims)));
 }
 
-static struct err *each_of_claim(struct native *n, size_t no, struct resident_pass *pass,
-				 struct err *(*fn)(void *arg, const struct native_block *b), void *arg)
+/* Its first word is neither an address in a module nor the number of something in it. */
+static inline bool is_plain(const struct blocks *b, const struct grains_iter *it)
 {
-	const struct claim *c = &n->blocks->claims[no];
-	uint64_t around = (uint64_t)c->head + c->overhead;
-	taddr end = c->end + c->bias;
-	uint32_t first = block_at(n->blocks, c->start + c->bias);
+	return b->plain && it->size <= PLAIN_LEAST && bit_get(b->plain, it->id);
+}
+
+enum { COMING = 16 }; /* objects whose first bytes are on their way */
+
+struct each {
+	struct native *n;
+	struct native_block coming[COMING];
+	uint32_t n_coming;
+	struct resident_pass pass;
+	bool headed; /* plain ones are left out */
+	struct err *(*fn)(void *arg, const struct native_block *b);
+	void *arg;
+};
+
+static struct err *each_coming(struct each *e)
+{
 	struct err *err = NULL;
 
-	if (first == BLOCK_NONE || blocks_is_precise(n->blocks, no))
-		return NULL;
-	for (struct grains_iter it = grains_iter(&n->blocks->grains, first);
-	     it.id < n->blocks->grains.n && it.key < end && !err; grains_next(&it)) {
-		struct native_block b = { it.id, it.key + c->head, it.size - around };
+	for (uint32_t i = 0; i < e->n_coming && !err; i++)
+		err = e->fn(e->arg, &e->coming[i]);
+	e->n_coming = 0;
+	return err;
+}
 
-		if (block_is_used(n->blocks, it.id) && it.size >= around + 8)
-			err = fn(arg, &b);
-		resident_pass_at(pass, it.key);
+static struct err *each_of_claim(struct each *e, size_t no)
+{
+	const struct blocks *blocks = e->n->blocks;
+	const struct claim *c = &blocks->claims[no];
+	uint64_t around = (uint64_t)c->head + c->overhead;
+	taddr end = c->end + c->bias;
+	uint32_t first = block_at(blocks, c->start + c->bias);
+	bool headed = e->headed && !c->head;
+	struct err *err = NULL;
+
+	if (first == BLOCK_NONE || blocks_is_precise(blocks, no))
+		return NULL;
+	for (struct grains_iter it = grains_iter(&blocks->grains, first);
+	     it.id < blocks->grains.n && it.key < end && !err; grains_next(&it)) {
+		struct native_block b = { it.id, it.key + c->head, it.size - around };
+		const uint8_t *bytes;
+		uint64_t avail;
+
+		if ((headed && is_plain(blocks, &it)) || !block_is_used(blocks, it.id) || it.size < around + 8)
+			continue;
+		bytes = headed ? native_view(e->n, b.at, &avail) : NULL;
+		if (bytes)
+			__builtin_prefetch(bytes);
+		e->coming[e->n_coming++] = b;
+		if (!headed || e->n_coming == COMING)
+			err = each_coming(e);
+		resident_pass_at(&e->pass, it.key);
 	}
+	return err ? err : each_coming(e);
+}
+
+static struct err *each(struct each *e)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < e->n->blocks->n_claims && !err; i++)
+		err = each_of_claim(e, i);
+	image_leave_all(e->n->img);
 	return err;
 }
 
 struct err *native_each(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b), void *arg)
 {
-	struct resident_pass pass = { .img = n->img };
-	struct err *err = NULL;
+	struct each e = { .n = n, .pass = { .img = n->img }, .fn = fn, .arg = arg };
 
-	for (size_t i = 0; i < n->blocks->n_claims && !err; i++)
-		err = each_of_claim(n, i, &pass, fn, arg);
-	image_leave_all(n->img);
-	return err;
+	return each(&e);
 }
 
-enum { COMING = 8 }; /* objects whose first bytes are on their way */
+struct err *native_each_headed(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b),
+			       void *arg)
+{
+	struct each e = { .n = n, .pass = { .img = n->img }, .headed = true, .fn = fn, .arg = arg };
+
+	return each(&e);
+}
 
 struct err *native_each_object(struct native *n, struct err *(*fn)(void *arg, const struct native_block *b), void *arg)
 {

@@ -262,6 +262,6 @@ struct err *native_vtables(struct native *n)
 	struct err *err = col_open(n->env, sizeof(uint32_t), n->blocks->grains.n, "types", &n->objects);
 
 	if (!err)
-		err = native_each(n, on_object, &f);
+		err = native_each_headed(n, on_object, &f);
 	return err || !f.unmeasured ? err : native_each_object(n, on_typed, n);
 }

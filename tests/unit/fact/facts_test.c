@@ -188,6 +188,27 @@ static void dominate_plainly(const struct plain *p, const char *kinds, bool dom[
 	}
 }
 
+/* Nodes with edges, each once and behind its dominator; no garbage. */
+static void check_tree(const struct plain *p, const struct facts *f, const char *kinds)
+{
+	bool seen[MAX] = {};
+
+	for (uint64_t k = 0; k < f->n_tree; k++) {
+		node_id node = f->tree[k], up = f->idom[node];
+
+		assert_false(seen[node]);
+		assert_true(up == NODE_NONE || seen[up]);
+		seen[node] = true;
+	}
+	for (unsigned i = 0; i < p->n; i++) {
+		bool leads = false;
+
+		for (unsigned j = 0; j < p->n; j++)
+			leads |= p->edge[i][j] || p->interior[i][j];
+		assert_int_equal(seen[i], leads && kinds[i] != 'u');
+	}
+}
+
 static void check_dom(const struct plain *p, const struct facts *f, const char *kinds)
 {
 	bool dom[MAX][MAX];
@@ -212,6 +233,7 @@ static void check_dom(const struct plain *p, const struct facts *f, const char *
 			assert_true(dom[d][i]);
 		assert_int_equal(depth, n_dominators);
 	}
+	check_tree(p, f, kinds);
 	for (uint64_t k = 0; k < f->n_lost; k++)
 		assert_int_equal(f->lost[k].held_bytes, facts_retained(f, f->lost[k].node) - f->lost[k].bytes);
 }
