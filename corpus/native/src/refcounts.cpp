@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <typeinfo>
 #include <unordered_map>
 #include <variant>
@@ -97,6 +98,32 @@ struct Widget {
 	Context *context = nullptr;
 };
 
+/* What is inside is held by references to the whole. */
+struct Hub {
+	long id = 5;
+	struct Port {
+		std::shared_ptr<Port> peer;
+		long id = 6;
+	} ports[2];
+};
+
+/* An allocator with something of its own. */
+template <typename T> struct Arena {
+	using value_type = T;
+	long *taken;
+
+	explicit Arena(long *count) : taken(count) {}
+	template <typename U> Arena(const Arena<U> &other) : taken(other.taken) {}
+	T *allocate(size_t n)
+	{
+		*taken += n;
+		return static_cast<T *>(malloc(n * sizeof(T)));
+	}
+	void deallocate(T *p, size_t) { free(p); }
+};
+template <typename T, typename U> bool operator==(const Arena<T> &a, const Arena<U> &b) { return a.taken == b.taken; }
+template <typename T, typename U> bool operator!=(const Arena<T> &a, const Arena<U> &b) { return a.taken != b.taken; }
+
 } // namespace shop
 
 using namespace shop;
@@ -110,6 +137,10 @@ std::unique_ptr<Session> session = std::make_unique<Session>();
 Node *stale_raw;
 Parent *stale_parents[4];
 Session *known = new Session;
+long taken;
+std::vector<std::weak_ptr<Node>> global_weak;
+std::shared_ptr<Hub> global_hub;
+std::shared_ptr<Hub::Port> global_port;
 
 /* What of a ring a shared_ptr leads to: the block that make_shared made, or the control block of its own. */
 template <typename T> static void note(const std::shared_ptr<T> &p, const char *what, const char *ring)
@@ -259,6 +290,65 @@ static NOINLINE void leak_others(void)
 		global_observers.push_back(new_pair(1, "typed", ring_name("observed", i)));
 }
 
+static std::shared_ptr<Hub> new_hubs(bool apart, const char *what, const char *ring)
+{
+	auto a = apart ? std::shared_ptr<Hub>(new Hub) : std::make_shared<Hub>(), b = std::make_shared<Hub>();
+
+	note(a, what, ring);
+	note(b, what, ring);
+	a->ports[1].peer = std::shared_ptr<Hub::Port>(b, &b->ports[0]);
+	b->ports[0].peer = std::shared_ptr<Hub::Port>(a, &a->ports[1]);
+	return a;
+}
+
+static std::shared_ptr<Node> new_in_arena(const char *what, const char *ring)
+{
+	auto a = std::allocate_shared<Node>(Arena<Node>(&taken)), b = std::allocate_shared<Node>(Arena<Node>(&taken));
+
+	note(a, what, ring);
+	note(b, what, ring);
+	a->next = b;
+	b->next = a;
+	return a;
+}
+
+static NOINLINE void leak_a_few(int i)
+{
+	new_ring(2 + i, i % 2, "leaked", ring_name("thread", i));
+	new_hubs(i % 2, "leaked", ring_name("inside", i));
+	new_in_arena("leaked", ring_name("arena", i));
+}
+
+/* Each made by a thread that is gone; its stack stays for the next one, and nothing says what of it is dead. */
+static NOINLINE void leak_in_threads(void)
+{
+	for (int i = 0; i < 3; i++)
+		std::thread([i] {
+			leak_a_few(i);
+			types_wipe_stack();
+		}).join();
+}
+
+/* Nothing but weak references keeps the memory of what is no more. */
+static NOINLINE void outlive(void)
+{
+	for (int i = 0; i < 4; i++) {
+		auto node = std::make_shared<Node>();
+
+		note(node, "healthy", "outlived#0");
+		node->next = std::make_shared<Node>();
+		note(node->next, "healthy", "outlived#0");
+		global_weak.push_back(node);
+		global_weak.push_back(node->next);
+	}
+	global_hub = new_hubs(false, "held", "hub#0");
+	global_port = std::shared_ptr<Hub::Port>(global_hub, &global_hub->ports[0]);
+	auto behind = new_hubs(true, "held", "port#0");
+	auto port = std::shared_ptr<Hub::Port>(behind, &behind->ports[1]);
+
+	global_port->peer = port;
+}
+
 static NOINLINE void hold(void)
 {
 	global_parent = new_pair(3, "held", "global#0");
@@ -321,7 +411,9 @@ int main(int argc, char **argv)
 	leak_pairs();
 	leak_rings();
 	leak_others();
+	leak_in_threads();
 	hold();
+	outlive();
 	be_healthy();
 	auto on_stack = new_pair(2, "held", "stack#0");
 

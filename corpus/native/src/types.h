@@ -71,9 +71,10 @@ static inline void types_note(const void *block, size_t size, enum form form, co
 /* Overwrites the stack below: what callees left there is gone. */
 static NOINLINE void types_wipe_stack(void)
 {
-	volatile char junk[1 << 16];
+	char junk[1 << 16];
 
-	memset((char *)junk, 0, sizeof junk);
+	memset(junk, 0, sizeof junk);
+	__asm__ volatile("" : : "r"(junk) : "memory"); /* or there would be no such function */
 }
 
 static inline void types_close(const char *path)
