@@ -189,19 +189,55 @@ static uint32_t count_records(const struct image *img, const struct py_layout *l
 	return n;
 }
 
+/* A few pools and the numbers of their arenas: most words are seen not to be `arenas` by these. */
+struct probes {
+	taddr pool[3];
+	uint32_t index[3];
+	unsigned n;
+};
+
+static void find_probes(const struct image *img, const struct py_layout *l, struct probes *ret)
+{
+	ret->n = 0;
+	for (unsigned i = 0; i < l->n_classes && ret->n < ARRAY_SIZE(ret->pool); i++) {
+		taddr head = l->used + PAIR * i;
+		uint64_t pool;
+
+		if (image_read_u64(img, head, &pool) == MEM_OK && pool != head - HEAD_BACK &&
+		    pool_bytes(img, pool, head, i, l->shift) == l->pool_bytes &&
+		    image_read_u32(img, pool + POOL_ARENA, &ret->index[ret->n]) == MEM_OK)
+			ret->pool[ret->n++] = pool;
+	}
+}
+
+static bool may_be_arenas(const struct image *img, const struct probes *p, taddr arenas)
+{
+	for (unsigned i = 0; i < p->n; i++) {
+		uint64_t start;
+
+		if (image_read_u64(img, arenas + (uint64_t)RECORD * p->index[i], &start) == MEM_OK && start <= p->pool[i] &&
+		    p->pool[i] - start < ARENA_LARGE)
+			return true;
+	}
+	return false;
+}
+
 static bool search_arenas(const struct image *img, struct py_layout *l)
 {
 	struct module_data d = module_data(img);
 	taddr behind = l->used + PAIR * CLASSES_16; /* struct _obmalloc_state of 3.12 and later */
 	const struct segment *seg;
+	struct probes probes;
 	uint64_t word;
 
 	if (image_read_u64(img, behind, &word) == MEM_OK && try_arenas(img, word, l))
 		return true;
+	find_probes(img, l, &probes);
 	while ((seg = module_data_next(&d)))
 		for (uint64_t off = 0, n = seg->end - seg->start; n - off >= 8; off += 8) {
 			word = load_u64(seg->bytes + off);
-			if (word >= PAGE && !(word & 15) && try_arenas(img, word, l)) {
+			if (word >= PAGE && !(word & 15) && may_be_arenas(img, &probes, word) &&
+			    try_arenas(img, word, l)) {
 				image_keep(img, seg->start + off, 8);
 				return true;
 			}
@@ -255,6 +291,8 @@ bool py_find(const struct image *img, struct py_layout *ret)
 	image_keep_resume(img, mode);
 	if (!found)
 		return false;
+	if (!img->shadow)
+		return true;
 	image_keep(img, ret->used, PAIR * ret->n_classes);
 	return try_used(img, ret->used, ret->n_classes, ret); /* once more, to be kept */
 }
