@@ -82,9 +82,17 @@ def read_truth(path):
 		if line.startswith("#version"):
 			version = line.split("\t")[1]
 			continue
+		if line.startswith("#"):
+			continue
 		at, size, kind = line.split("\t")
 		rows[int(at, 16)] = (int(size), kind)
 	return rows, version
+
+
+def read_edges(path):
+	"""[(id, what the program holds it by)]"""
+	rows = (line.split("\t") for line in path.read_text(encoding="ascii").splitlines())
+	return [(int(row[1], 16), row[2]) for row in rows if row[0] == "#edge"]
 
 
 def main():

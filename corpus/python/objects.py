@@ -2,7 +2,8 @@
 
 PART: of how many there would be, one in so many.
 
-The truth is a row an object that is kept: id, bytes with the collector's head (sys.getsizeof()), its type. What the
+The truth is a row an object that is kept: id, bytes with the collector's head (sys.getsizeof()), its type; and rows
+"#edge", what some of them are held by. What the
 allocator itself counts is written last, to standard error: nothing is allocated between that and the wait.
 """
 import gc
@@ -75,6 +76,15 @@ CACHE = {
 }
 
 
+def edges():
+	"""Objects, and the word that holds each: of a list, a dict, a tuple, an instance, a slot, a function."""
+	account, number = CACHE["accounts"][7], 1000 + len(CACHE["tuples"]) - 1
+	return ((CACHE["accounts"], 'dict keys["accounts"]'), (account, "list items[7]"),
+		(account.orders, "__main__.Account.orders"), (account.orders[2], "list items[2]"),
+		(CACHE["slotted"][5].second, "__main__.Slotted.second"), (CACHE["tuples"][number], "dict keys[%d]" % number),
+		(CACHE["tuples"][number][1], "tuple[1]"), (CACHE["functions"][3].__closure__, "function.__closure__"))
+
+
 def note(truth):
 	rows, seen = [], set()
 
@@ -97,6 +107,7 @@ def note(truth):
 				add(value.second)
 	with open(truth, "w", encoding="ascii") as out:
 		out.write("#version\t%s\n" % sys.version.split()[0])
+		out.writelines("#edge\t%x\t%s\n" % (id(value), name) for value, name in edges())
 		out.writelines("%x\t%d\t%s\n" % row for row in rows)
 
 

@@ -13,9 +13,11 @@ const struct rooter_ops *const rooter_registry[] = {
 	&rooter_go, &rooter_threads, &rooter_globals, &rooter_mappings, NULL,
 };
 
-extern const struct typer_ops typer_go, typer_native, typer_pools;
+extern const struct typer_ops typer_go, typer_native, typer_pools, typer_python;
 
-const struct typer_ops *const typer_registry[] = { &typer_go, &typer_pools, &typer_native, NULL };
+const struct typer_ops *const typer_registry[] = {
+	&typer_go, &typer_python, &typer_pools, &typer_native, NULL,
+};
 
 extern const struct pool_ops pools_builtin, pools_gslice, pools_luajit, pools_memcached, pools_postgres,
 	pools_talloc;

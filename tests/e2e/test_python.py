@@ -60,6 +60,22 @@ def blocks_of(core):
 		for block in blocks if block["allocator"] == "cpython"}
 
 
+@pytest.mark.parametrize("options", ((), ALONE), ids=("files", "core alone"))
+def test_objects_are_called_by_their_types(case, options):
+	"""Each by what the program itself says; of the core alone, the names of its own classes."""
+	truth, version = make_python.read_truth(case.truth)
+	blocks = {block["address"]: block for block in parse_blocks(heapfx_ok("blocks", case.core, *options).out)}
+	wrong, named = [], 0
+	for at, (_size, name) in truth.items():
+		block = next(blocks[at - off] for off in (0, 16, 32) if at - off in blocks)
+		said = block.get("type")
+		if said != name and (said or not options or name.startswith("__main__.")):
+			wrong.append((hex(at), name, said))
+		named += said == name
+	assert not wrong, version
+	assert named == len(truth) or options
+
+
 def damaged(case, folder, at, data):
 	"""A copy of the core with other bytes there."""
 	offset = next(start + at - low for low, _mem, start, size in Core(case.core).loads if low <= at < low + size)
@@ -97,3 +113,14 @@ def test_shrunk_core_has_the_same_heap(tmp_path):
 	small = tmp_path / "small.core"
 	heapfx_ok("shrink", case.core, "-o", small)
 	assert blocks_of(small) == blocks_of(case.core)
+
+
+
+def test_words_are_called_as_the_program_calls_them(case):
+	"""What the program says that it holds an object by is the name of a word that points at it."""
+	for at, name in make_python.read_edges(case.truth):
+		if name == "__main__.Account.orders" and case.name.split(".")[-1] in ("7", "8", "9", "10"):
+			continue	# an instance's dict has its values apart from the names
+		said = heapfx_ok("explain", case.core, hex(at)).out.partition("pointed at by")[2]
+		assert any(line.partition("; cut")[0].endswith(name.replace("__main__.Account", whose)) for line in said.splitlines()
+			for whose in ("__main__.Account", "attributes of __main__.Account")), (name, said)

@@ -1,0 +1,331 @@
+/*
+ * python_types.c - what CPython's blocks are: objects by their types, and the arrays that lists, dicts and sets own.
+ *
+ * A block is an object if the word where its type would be leads to a proven type, the front of that type's objects
+ * is what lies before, it is counted, and it has room for one. What only looks so has no name.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "image/python.h"
+#include "type/python_values.h"
+#include "type/typer.h"
+
+enum {
+	CACHE = 4096, /* types that are known, or known to be none */
+	COUNT_MOST = 1 << 24, /* of references that are believed */
+	IMMORTAL_LEAST = 0x3fffffff, /* since 3.12 */
+	/* Handles of what is no object; types are at higher addresses. */
+	OWNED_LIST = 1,
+	OWNED_KEYS,
+	OWNED_SET,
+	N_OWNED,
+	HANDLE_VALUES = 1, /* with the type's address */
+};
+
+struct cached {
+	taddr at;
+	bool known;
+	struct py_type type;
+	type_id id; /* 0: has no name */
+};
+
+struct ctx {
+	const struct image *img;
+	const struct blocks *blocks;
+	struct py_version version;
+	struct type_columns *cols; /* while assigning */
+	type_id owned[N_OWNED];
+	struct cached cache[CACHE];
+};
+
+static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks,
+			      const struct hints *hints, void **ret_ctx)
+{
+	struct py_version version;
+	struct ctx *c;
+
+	(void)env;
+	(void)hints;
+	*ret_ctx = NULL;
+	if (!py_version(img, &version))
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return &err_nomem;
+	c->img = img;
+	c->blocks = blocks;
+	c->version = version;
+	*ret_ctx = c;
+	return NULL;
+}
+
+static uint64_t word(const struct ctx *c, taddr at)
+{
+	uint64_t w;
+
+	return image_read_u64(c->img, at, &w) == MEM_OK ? w : 0;
+}
+
+static struct err *intern(struct type_columns *cols, const char *name, uint64_t handle, type_id *ret)
+{
+	return types_intern(cols->types,
+			    &(struct type_row){ .name = name,
+						.handle = handle,
+						.language = LANG_PYTHON,
+						.typer = cols->typer,
+						.confidence = CONF_RUNTIME },
+			    ret);
+}
+
+/* NULL: it is no type. */
+static struct err *type_at(struct ctx *c, taddr at, const struct cached **ret)
+{
+	struct cached *k = &c->cache[(at >> 4) * 0x9e3779b97f4a7c15 >> 52];
+	struct text name = TEXT_INIT;
+	struct err *err = NULL;
+
+	*ret = NULL;
+	if (!at || at & 7)
+		return NULL;
+	if (k->at != at) {
+		*k = (struct cached){ .at = at };
+		k->known = py_type(c->img, &c->version, at, &k->type);
+		if (k->known && py_type_name(c->img, &c->version, &k->type, &name))
+			err = intern(c->cols, text_str(&name), at, &k->id);
+		text_fini(&name);
+	}
+	*ret = k->known ? k : NULL;
+	return err;
+}
+
+/* Does a block of so many bytes hold an object of that type? */
+static bool fits(const struct ctx *c, const struct py_type *t, taddr at, uint64_t bytes)
+{
+	uint64_t count = word(c, at), least = t->basic, n;
+
+	if (!count || count > UINT32_MAX || (count > COUNT_MOST && count < IMMORTAL_LEAST))
+		return false;
+	if (t->flags & PY_FLAG_TEXT) /* compact ones end before the fields of others */
+		least = c->version.text;
+	if (least > bytes)
+		return false;
+	/* Its items, if nothing else is counted there. */
+	if (t->item && !(t->flags & (PY_FLAG_LONG | PY_FLAG_TEXT)) && t->at != c->img->python->type) {
+		n = word(c, at + PY_SIZE);
+		if (t->flags & PY_FLAG_TUPLE && (n > bytes || n * t->item > bytes - least))
+			return false;
+	}
+	return true;
+}
+
+static struct err *assign_owned(struct ctx *c, taddr at, unsigned kind)
+{
+	struct block b;
+
+	if (!block_get_at(c->blocks, at, &b) || c->cols->confidence[b.id] >= TYPE_EXACT)
+		return NULL;
+	c->cols->type[b.id] = c->owned[kind];
+	c->cols->confidence[b.id] = TYPE_EXACT;
+	return NULL;
+}
+
+/* Called by its class, for that tells the names of its words. */
+static struct err *assign_values(struct ctx *c, const struct cached *k, taddr at, const char *class)
+{
+	struct text name = TEXT_INIT;
+	struct err *err;
+	struct block b;
+	type_id type;
+
+	if (!block_get_at(c->blocks, at, &b) || c->cols->confidence[b.id] >= TYPE_EXACT)
+		return NULL;
+	text_printf(&name, "attributes of %s", class);
+	err = intern(c->cols, text_str(&name), k->at | HANDLE_VALUES, &type);
+	text_fini(&name);
+	if (err)
+		return err;
+	c->cols->type[b.id] = type;
+	c->cols->confidence[b.id] = TYPE_EXACT;
+	return NULL;
+}
+
+/* What a container has outside of itself. */
+static struct err *assign_parts(struct ctx *c, const struct cached *k, taddr at, const char *name)
+{
+	taddr table;
+
+	if (k->type.flags & PY_FLAG_LIST)
+		return assign_owned(c, word(c, at + PY_LIST_ITEMS), OWNED_LIST);
+	if (k->type.flags & PY_FLAG_DICT_SUBCLASS) {
+		struct py_keys keys;
+
+		table = word(c, at + PY_DICT_KEYS);
+		return py_read_keys(c->img, &c->version, table, &keys) ? assign_owned(c, table, OWNED_KEYS) : NULL;
+	}
+	if (py_values_of(c->img, &c->version, &k->type, at, &table))
+		return assign_values(c, k, table, name);
+	if (!strcmp(name, "set") || !strcmp(name, "frozenset"))
+		return assign_owned(c, word(c, at + PY_SET_TABLE), OWNED_SET);
+	return NULL;
+}
+
+static struct err *assign_block(struct ctx *c, uint32_t id)
+{
+	struct type_columns *cols = c->cols;
+	struct block b;
+
+	block_get(c->blocks, id, &b);
+	for (unsigned front = 0; front <= 40 && front + 16 <= b.usable; front += 8) {
+		const struct cached *k;
+		struct err *err = type_at(c, word(c, b.addr + front + PY_TYPE), &k);
+
+		if (err)
+			return err;
+		if (!k || k->type.front != front || !fits(c, &k->type, b.addr + front, b.usable - front))
+			continue;
+		if (!k->id)
+			return NULL;
+		if (cols->confidence[id] < TYPE_EXACT || !strcmp(cols->types->v[cols->type[id]].name, "")) {
+			cols->type[id] = k->id;
+			cols->confidence[id] = TYPE_EXACT;
+		}
+		return assign_parts(c, k, b.addr + front, cols->types->v[k->id].name);
+	}
+	return NULL;
+}
+
+static struct err *assign(void *p, struct type_columns *cols)
+{
+	static const char *const names[N_OWNED] = {
+		[OWNED_LIST] = "list items", [OWNED_KEYS] = "dict keys", [OWNED_SET] = "set table"
+	};
+	struct ctx *c = p;
+	struct err *err = NULL;
+
+	c->cols = cols;
+	for (unsigned i = OWNED_LIST; i < N_OWNED && !err; i++)
+		err = intern(cols, names[i], i, &c->owned[i]);
+	for (uint32_t id = 0; id < c->blocks->grains.n && !err; id++)
+		if (block_is_used(c->blocks, id))
+			err = assign_block(c, id);
+	c->cols = NULL;
+	return err;
+}
+
+/* ---- how words are called */
+
+static bool keys_path(const struct ctx *c, taddr addr, uint64_t offset, struct text *ret)
+{
+	struct py_keys k;
+	uint64_t at, i;
+
+	if (!addr || !py_read_keys(c->img, &c->version, addr, &k) || addr + offset < k.entries)
+		return false;
+	at = addr + offset - k.entries;
+	i = at / k.bytes;
+	if (i >= k.n || at % k.bytes < k.key)
+		return false;
+	if (at % k.bytes == k.value)
+		return py_key_path(c->img, &c->version, word(c, k.entries + i * k.bytes + k.key), ret);
+	text_printf(ret, ".key %" PRIu64, i);
+	return true;
+}
+
+static bool values_path(const struct ctx *c, const struct py_type *t, taddr addr, uint64_t offset, struct text *ret)
+{
+	/* The first byte in front that says how many bytes that is, right before the first value. */
+	for (unsigned prefix = 8; addr && prefix <= UINT8_MAX && prefix <= offset; prefix += 8) {
+		uint8_t tail;
+
+		if (image_read(c->img, addr + prefix - 1, &tail, 1) != MEM_OK)
+			return false;
+		if (tail == prefix)
+			return py_attribute_path(c->img, &c->version, t, (offset - prefix) / 8, ret);
+	}
+	return false;
+}
+
+/* Before the object: the collector's head, and where its dict and weak references are. */
+static void front_path(const struct ctx *c, const struct py_type *t, uint64_t offset, struct text *ret)
+{
+	uint64_t back = t->front - offset, two = t->front - c->version.gc_head;
+
+	if (offset >= two)
+		text_add(ret, back == c->version.gc_head ? ".gc_next" : ".gc_prev");
+	else if (c->version.new_long)
+		text_add(ret, offset ? ".__dict__" : ".__weakref__");
+	else
+		text_add(ret, offset ? ".__dict__" : ".attributes");
+}
+
+static bool object_path(const struct ctx *c, const struct py_type *t, uint64_t offset, struct text *ret)
+{
+	enum { INLINE_FIRST = 8 };
+
+	if (offset == PY_TYPE) {
+		text_add(ret, ".__class__");
+		return true;
+	}
+	if (t->flags & PY_FLAG_TUPLE && offset >= PY_TUPLE_ITEMS && t->basic == PY_TUPLE_ITEMS) {
+		text_printf(ret, "[%" PRIu64 "]", (offset - PY_TUPLE_ITEMS) / 8);
+		return true;
+	}
+	if (t->flags & PY_FLAG_LIST && offset == PY_LIST_ITEMS) {
+		text_add(ret, ".items");
+		return true;
+	}
+	if (t->flags & PY_FLAG_DICT_SUBCLASS && (offset == PY_DICT_KEYS || offset == PY_DICT_VALUES)) {
+		text_add(ret, offset == PY_DICT_KEYS ? ".keys" : ".values");
+		return true;
+	}
+	if (t->flags & PY_FLAG_INLINE_VALUES && t->flags & PY_FLAG_DICT && offset >= t->basic + INLINE_FIRST)
+		return py_attribute_path(c->img, &c->version, t, (offset - t->basic - INLINE_FIRST) / 8, ret);
+	return py_member_path(c->img, t, offset, ret);
+}
+
+static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size, uint64_t offset, struct text *ret)
+{
+	const struct ctx *c = p;
+	struct py_type t;
+
+	(void)size;
+	if (row->handle == OWNED_LIST) {
+		text_printf(ret, "[%" PRIu64 "]", offset / 8);
+		return true;
+	}
+	if (row->handle == OWNED_KEYS)
+		return keys_path(c, addr, offset, ret);
+	if (row->handle < N_OWNED || offset & 7 || !py_type(c->img, &c->version, row->handle & ~7ull, &t))
+		return false;
+	if (row->handle & HANDLE_VALUES)
+		return values_path(c, &t, addr, offset, ret);
+	if (offset >= t.front)
+		return object_path(c, &t, offset - t.front, ret);
+	front_path(c, &t, offset, ret);
+	return true;
+}
+
+/* The one static address that matters most: a dict of modules with these two in it. */
+static bool global(void *p, taddr addr, struct text *ret)
+{
+	const struct ctx *c = p;
+	taddr dict = word(c, addr);
+
+	if (!py_dict_get(c->img, &c->version, dict, "sys") || !py_dict_get(c->img, &c->version, dict, "builtins"))
+		return false;
+	text_add(ret, "sys.modules");
+	return true;
+}
+
+extern const struct typer_ops typer_python;
+const struct typer_ops typer_python = {
+	.name = "python",
+	.open = open_typer,
+	.assign = assign,
+	.path = path,
+	.global = global,
+	.close = free,
+};

@@ -1,0 +1,89 @@
+/*
+ * type/python_values.h - what lies in CPython's own objects: texts, dicts, types.
+ *
+ * Layouts of 64-bit builds of 3.7 to 3.13: Include/object.h, Include/cpython/object.h (struct _typeobject,
+ * PyHeapTypeObject), Include/cpython/unicodeobject.h (PyASCIIObject), Include/cpython/dictobject.h, and of the keys
+ * Objects/dict-common.h to 3.10, Include/internal/pycore_dict.h since. Which one it is, the size of a heap type tells.
+ */
+#ifndef HEAPFX_TYPE_PYTHON_VALUES_H
+#define HEAPFX_TYPE_PYTHON_VALUES_H
+
+#include "base/text.h"
+#include "image/image.h"
+
+enum {
+	PY_TYPE = 8, /* ob_type */
+	PY_SIZE = 16, /* ob_size */
+	PY_LIST_ITEMS = 24,
+	PY_LIST_ROOM = 32,
+	PY_TUPLE_ITEMS = 24,
+	PY_DICT_KEYS = 32,
+	PY_DICT_VALUES = 40,
+	PY_SET_MASK = 32,
+	PY_SET_TABLE = 40,
+	PY_MODULE_DICT = 16,
+	PY_TEXT_MAX = 256,
+};
+
+/* tp_flags */
+enum {
+	PY_FLAG_INLINE_VALUES = 1 << 2, /* 3.13 */
+	PY_FLAG_WEAKREF = 1 << 3, /* 3.12 */
+	PY_FLAG_DICT = 1 << 4, /* 3.11 */
+	PY_FLAG_HEAP = 1 << 9,
+	PY_FLAG_GC = 1 << 14,
+	PY_FLAG_LONG = 1 << 24,
+	PY_FLAG_LIST = 1 << 25,
+	PY_FLAG_TUPLE = 1 << 26,
+	PY_FLAG_TEXT = 1 << 28,
+	PY_FLAG_DICT_SUBCLASS = 1 << 29,
+};
+
+struct py_version {
+	unsigned gc_head;   /* bytes */
+	unsigned text;	    /* where the characters of a str of ASCII begin */
+	bool new_keys;	    /* PyDictKeysObject of 3.11 */
+	bool new_long;	    /* PyLongObject of 3.12 */
+};
+
+struct py_type {
+	taddr at;
+	uint64_t flags, basic, item; /* tp_flags, tp_basicsize, tp_itemsize */
+	unsigned front; /* bytes of a block before an object of it */
+};
+
+/* The entries of a dict's keys. */
+struct py_keys {
+	taddr entries;
+	uint64_t n;
+	unsigned bytes, key, value; /* of one; where they are in it */
+};
+
+/* False: none, or one whose objects are not known. */
+bool py_version(const struct image *img, struct py_version *ret);
+/* A proven type (python_is_type()). */
+bool py_type(const struct image *img, const struct py_version *v, taddr at, struct py_type *ret);
+/* As the program knows it: "dict", "shop.Order"; false: it is not in the dump. */
+bool py_type_name(const struct image *img, const struct py_version *v, const struct py_type *t, struct text *ret);
+/* A str of printable ASCII, of less than PY_TEXT_MAX characters. */
+bool py_read_text(const struct image *img, const struct py_version *v, taddr at, char ret[PY_TEXT_MAX]);
+/* An int that fits. */
+bool py_read_int(const struct image *img, const struct py_version *v, taddr at, int64_t *ret);
+bool py_read_keys(const struct image *img, const struct py_version *v, taddr keys, struct py_keys *ret);
+/* How the value of the entry at an address of the keys is called: `["name"]`, `[17]`; false: not known. */
+bool py_key_path(const struct image *img, const struct py_version *v, taddr key, struct text *ret);
+/*
+ * How the word at an offset of an object of that type is called: a slot of the class or of one it is derived from, or
+ * a member that the type describes; ".name". False: none.
+ */
+bool py_member_path(const struct image *img, const struct py_type *t, uint64_t offset, struct text *ret);
+/* The attribute that is so far in the values of the type's instances: ".name". */
+bool py_attribute_path(const struct image *img, const struct py_version *v, const struct py_type *t, uint64_t index,
+		       struct text *ret);
+/* Where the values of an instance are that are a block of their own, and where that begins; 0: nowhere. */
+taddr py_values_of(const struct image *img, const struct py_version *v, const struct py_type *t, taddr object,
+		   taddr *ret_block);
+/* The value of a key in a dict that has its own keys; 0. */
+taddr py_dict_get(const struct image *img, const struct py_version *v, taddr dict, const char *key);
+
+#endif
