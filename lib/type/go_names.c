@@ -11,6 +11,8 @@
 #include "base/search.h"
 #include "type/go_keys.h"
 
+enum { STATICS_DEEP = 8 };
+
 struct err *go_names_open(struct shapes *shapes, const struct image *img, struct go_names *n)
 {
 	*n = (struct go_names){ .shapes = shapes, .img = img, .go = shapes->go };
@@ -23,6 +25,7 @@ void go_names_close(struct go_names *n)
 	n->dwarf = NULL;
 	go_globals_close(n->globals);
 	n->globals = NULL;
+	go_statics_fini(&n->statics);
 }
 
 /* Words of globals that lead to blocks. */
@@ -60,6 +63,21 @@ static struct err *globals_by_code(struct go_names *n, const struct graph *roots
 	return NULL;
 }
 
+/* What variables point to outside the heap. */
+static struct err *statics_of(struct go_names *n, const struct go_variable *v, size_t n_v,
+			      struct spread *s)
+{
+	struct err *err = go_statics_find(n->go, v, n_v, &n->statics);
+
+	for (size_t i = 0; i < n->statics.n && !err; i++) {
+		const struct go_static *one = &n->statics.v[i];
+
+		if (one->type->ptr_bytes)
+			spread_memory(s, one->addr, shape_of(n->shapes, SHAPE_VALUE, one->type));
+	}
+	return err;
+}
+
 struct err *go_names_globals(struct go_names *n, const struct graph *roots, struct spread *s)
 {
 	const struct go_variable *v;
@@ -71,7 +89,7 @@ struct err *go_names_globals(struct go_names *n, const struct graph *roots, stru
 	for (size_t i = 0; i < n_v; i++)
 		if (v[i].type->ptr_bytes)
 			spread_memory(s, v[i].addr, shape_of(n->shapes, SHAPE_VALUE, v[i].type));
-	return NULL;
+	return statics_of(n, v, n_v, s);
 }
 
 /* The variable of a frame that covers an address. */
@@ -185,19 +203,53 @@ void go_names_closure(struct go_names *n, struct shape *closure)
 		closure->layout = method_layout(n, closure->pc);
 }
 
-bool go_names_global(const struct go_names *n, taddr addr, struct text *ret)
+static bool variable_path(const struct go_names *n, taddr addr, struct text *ret)
 {
-	size_t n_variables = 0;
-	const struct go_variable *v = n->dwarf ? go_dwarf_variables(n->dwarf, &n_variables) : NULL;
-	size_t lo = partition_point(n_variables, i, v[i].addr <= addr);
+	size_t n_v = 0;
+	const struct go_variable *v = n->dwarf ? go_dwarf_variables(n->dwarf, &n_v) : NULL;
+	size_t lo = partition_point(n_v, i, v[i].addr <= addr);
 
-	if (n->globals)
-		return go_globals_name(n->globals, addr, ret);
 	if (!lo || addr - v[lo - 1].addr >= v[lo - 1].type->size)
 		return false;
 	text_add(ret, v[lo - 1].name);
 	go_type_path(n->go, v[lo - 1].type, addr - v[lo - 1].addr, ret);
 	return true;
+}
+
+/* By what points to it, as Go writes it: "main.conf.items" of `var conf = &config{}`, "*main.ids". */
+static bool static_path(const struct go_names *n, taddr addr, struct text *ret)
+{
+	const struct go_static *way[STATICS_DEEP];
+	size_t deep = 0, had = ret->n;
+	taddr at = addr;
+
+	for (;; at = way[deep++]->holder) {
+		const struct go_static *one = go_statics_at(&n->statics, at);
+
+		if (!one)
+			break;
+		if (one->shared || deep == STATICS_DEEP)
+			return false;
+		way[deep] = one;
+	}
+	if (deep && way[0]->type->kind != GO_STRUCT && way[0]->type->kind != GO_ARRAY)
+		text_add(ret, "*");
+	if (!deep || !variable_path(n, at, ret)) {
+		text_cut(ret, had);
+		return false;
+	}
+	while (deep--) {
+		at = deep ? way[deep - 1]->holder : addr;
+		go_type_path(n->go, way[deep]->type, at - way[deep]->addr, ret);
+	}
+	return true;
+}
+
+bool go_names_global(const struct go_names *n, taddr addr, struct text *ret)
+{
+	if (n->globals)
+		return go_globals_name(n->globals, addr, ret);
+	return variable_path(n, addr, ret) || static_path(n, addr, ret);
 }
 
 /* ---- blocks */

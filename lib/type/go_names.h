@@ -8,12 +8,14 @@
 #include "image/go_globals.h"
 #include "image/go_sched.h"
 #include "type/go_spread.h"
+#include "type/go_statics.h"
 
 struct go_names {
 	struct shapes *shapes;
 	const struct image *img;
 	const struct go *go;
 	struct go_dwarf *dwarf; /* NULL without debug info */
+	struct go_statics statics;  /* with it, once go_names_globals() has read them */
 	struct go_globals *globals; /* then by the code, once go_names_globals() has read it */
 };
 
