@@ -20,7 +20,7 @@ import make_cores  # noqa: E402
 from make_cores import CannotMake  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-VERSIONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+VERSIONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 CASE = make_cores.Case("objects", capture="kernel", record=False)
 CASES = [f"objects.{how}" for how in (*VERSIONS, "gdb")]
 PARTS = {"objects": 1, "few": 30}

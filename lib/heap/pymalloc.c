@@ -222,12 +222,15 @@ static const struct heap_info *py_info(void *ctx)
 {
 	struct py_heap *h = ctx;
 	struct heap_info *info = &h->info;
+	const char *version = python_version(h->img->python);
 
 	if (h->have_info)
 		return info;
 	h->have_info = true;
 	info->allocator = "cpython";
-	snprintf(info->version, sizeof(info->version), "%s", h->layout.pool_bytes > 4096 ? "3.10 or later" : "up to 3.9");
+	if (!version)
+		version = h->layout.pool_bytes > 4096 ? "3.10 or later" : "up to 3.9";
+	snprintf(info->version, sizeof(info->version), "%s", version);
 	snprintf(info->how, sizeof(info->how), "%slayout", h->img->python->by_symbol ? "symbols+" : "");
 	say_why(h->img, &h->layout, info->why, sizeof(info->why));
 	h->rows = calloc(h->arenas.n, sizeof(*h->rows));

@@ -1,7 +1,7 @@
 /*
  * heap/pymalloc.h - CPython's allocator of small blocks as its walker knows it: arenas of pools of blocks.
  *
- * Objects/obmalloc.c of 2.7 to 3.11, Include/internal/pycore_obmalloc.h of 3.12 to 3.14 (struct pool_header,
+ * Objects/obmalloc.c of 2.7 to 3.11, Include/internal/pycore_obmalloc.h of 3.12 and 3.13 (struct pool_header,
  * struct arena_object, usedpools, _obmalloc_mgmt), 64-bit. Pools have 4 KiB and arenas 256 KiB up to 3.9, 16 KiB
  * and 1 MiB from 3.10 on; blocks are multiples of 8 bytes up to 3.7 (some), of 16 since. All of that the pools
  * themselves say. What is larger than 512 bytes is malloc's.

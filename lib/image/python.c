@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
+#include "base/guard.h"
 #include "image/shadow.h"
 
 enum {
@@ -17,7 +18,7 @@ enum {
 	TP_FLAGS = 168,
 	TP_END = 400,	    /* at least */
 	MEMBER_BYTES = 40,  /* struct PyMemberDef: the items of a type */
-	HEAP_TYPE_LEAST = 800, /* struct PyHeapTypeObject: 840 in 2.7, 928 in 3.14 */
+	HEAP_TYPE_LEAST = 800, /* struct PyHeapTypeObject: 928 in 3.13 */
 	HEAP_TYPE_MOST = 1600,
 	FLAG_READY = 1 << 12,
 	OBJECT_MOST = 1 << 24, /* believed of tp_basicsize */
@@ -78,6 +79,8 @@ struct err *python_open(struct image *img)
 	}
 	if (!py.type)
 		return NULL;
+	if (image_read_u64(img, py.type + TP_BASICSIZE, &py.heap_type_bytes) != MEM_OK)
+		py.heap_type_bytes = 0;
 	img->python = malloc(sizeof(*img->python));
 	if (!img->python)
 		return &err_nomem;
@@ -88,6 +91,22 @@ struct err *python_open(struct image *img)
 void python_close(struct python *py)
 {
 	free(py);
+}
+
+const char *python_version(const struct python *py)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *version;
+	} sizes[] = {
+		{ 864, "3.7" }, { 880, "3.8 or 3.9" }, { 888, "3.10" }, { 904, "3.11" }, { 920, "3.12" },
+		{ 928, "3.13 or later" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (sizes[i].bytes == py->heap_type_bytes)
+			return sizes[i].version;
+	return NULL;
 }
 
 /* What any type has, whatever its own type. */

@@ -2,7 +2,7 @@
  * image/python.h - the CPython of a process: where its type `type` is, and what is an object.
  *
  * Every object begins with a count and the address of its type, every type is an object, and the chain of
- * types of types ends in PyType_Type, whose type is itself. Layouts of 64-bit CPython 2.7 to 3.14:
+ * types of types ends in PyType_Type, whose type is itself. Layouts of 64-bit CPython 2.7 to 3.13:
  * Include/object.h (PyObject, PyVarObject), Include/cpython/object.h (struct _typeobject, the same since 2.7 as
  * far as it is read here).
  */
@@ -14,8 +14,11 @@
 struct python {
 	taddr type;	/* PyType_Type */
 	bool by_symbol; /* else by its shape alone */
+	uint64_t heap_type_bytes; /* its tp_basicsize, which differs from version to version */
 };
 
+/* "3.11", by the size of a heap type; NULL: it has another. */
+const char *python_version(const struct python *py);
 /* Sets img->python if there is one. */
 struct err *python_open(struct image *img) MUST_CHECK;
 void python_close(struct python *py);

@@ -53,7 +53,7 @@ static uint64_t word(const struct image *img, taddr at)
 
 bool py_version(const struct image *img, struct py_version *ret)
 {
-	uint64_t bytes = img->python ? word(img, img->python->type + TP_BASICSIZE) : 0;
+	uint64_t bytes = img->python ? img->python->heap_type_bytes : 0;
 
 	if (bytes < HEAP_TYPE_37)
 		return false;

@@ -35,6 +35,8 @@ def test_blocks_are_those_it_counted(case, options):
 		"bytes": sum(size * used for size, (_pools, used, _all) in classes.items())}
 	assert heap["used"]["bytes"] + heap["free"]["bytes"] + heap["overhead"] == arenas
 	assert not heap["checks"]["failed"]
+	_rows, version = make_python.read_truth(case.truth)
+	assert version.rpartition(".")[0] in heap["version"]
 	assert ("symbols" in heap["how"]) == (not options)
 	assert not [problem for problem in report["input"]["problems"] if problem["code"].startswith("heap/")]
 
