@@ -32,9 +32,7 @@ static struct err *find_lost(struct env *env, const struct graph *g, const uint8
 
 	if (err)
 		return err;
-	for (node_id i = 0; i < g->n; i++)
-		if (reach[i] == REACH_INDIRECT || reach[i] == REACH_DEFINITE)
-			bit_set(ret->set, i);
+	lost_nodes(reach, g->n, ret->set);
 	subset_rank(ret);
 	return NULL;
 }

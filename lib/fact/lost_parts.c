@@ -151,6 +151,16 @@ struct err *parts_of_set(struct env *env, const struct graph *g, const uint64_t 
 	return err;
 }
 
+void lost_nodes(const uint8_t *reach, node_id n, uint64_t *set)
+{
+	for (node_id i = 0; i < n; i++) {
+		if (eight_reachable(reach, n, i))
+			i += 7;
+		else if (reach[i] == REACH_INDIRECT || reach[i] == REACH_DEFINITE)
+			bit_set(set, i);
+	}
+}
+
 struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_t *reach,
 			    struct lost_parts *ret)
 {
@@ -158,10 +168,7 @@ struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_
 	struct err *err = subset_open(env, g->n, &p.lost);
 
 	if (!err) {
-		for (node_id i = 0; i < g->n; i++)
-			p.lost.set[i >> 6] |=
-				(uint64_t)(reach[i] == REACH_INDIRECT || reach[i] == REACH_DEFINITE)
-				<< (i & 63);
+		lost_nodes(reach, g->n, p.lost.set);
 		subset_rank(&p.lost);
 		err = find_parts(env, g, &p);
 	}

@@ -142,6 +142,13 @@ struct lost_parts {
 	uint32_t n_parts;
 	struct col part_col;
 };
+/* The bits of lost nodes are set. */
+void lost_nodes(const uint8_t *reach, node_id n, uint64_t *set);
+/* Nodes i to i + 7 are all reachable, as most are: a pass over all of them goes by eight. */
+static inline bool eight_reachable(const uint8_t *reach, node_id n, node_id i)
+{
+	return n - i >= 8 && load_u64(reach + i) == REACH_REACHABLE * 0x0101010101010101ull;
+}
 struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_t *reach,
 			    struct lost_parts *ret) MUST_CHECK;
 /* The same of any nodes: a bit each. */

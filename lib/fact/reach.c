@@ -172,6 +172,10 @@ static struct err *sum_up(const struct graph *g, const uint8_t *reach, struct fa
 		struct lost_head head = { .node = i };
 		struct err *err;
 
+		if (eight_reachable(reach, g->n, i)) {
+			i += 7;
+			continue;
+		}
 		if (reach[i] == REACH_REACHABLE || reach[i] == REACH_DEAD)
 			continue;
 		head.bytes = graph_size_near(g, i, &near);
