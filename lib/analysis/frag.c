@@ -57,6 +57,8 @@ static const struct knob {
 	{ "go", PART_IDLE, "debug.FreeOSMemory()", "set GOMEMLIMIT, or lower GOGC" },
 	{ "musl", PART_BETWEEN, NULL,
 	  "a group (before 1.2.1: 160 KiB in a row) goes back when empty: allocate by lifetime" },
+	{ "cpython", PART_BETWEEN, NULL,
+	  "an arena goes back when it is empty: make what lives long first" },
 };
 
 static const struct knob *knob(const struct rp_heap *h, enum part part)

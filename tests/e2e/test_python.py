@@ -78,6 +78,14 @@ def test_objects_are_called_by_their_types(case, options):
 	assert named == len(truth) or options
 
 
+def test_advice_is_for_its_own_allocator():
+	"""malloc_trim() does nothing for an arena of CPython's."""
+	case = made(make_python.make_case, "objects.3.11", "python")
+	suspects = json.loads(heapfx_ok("analyze", case.core, "--format", "json").out)["suspects"]
+	held, = (s for s in suspects if s["rule"] == "free-held/fragmentation" and "(cpython)" in s["title"])
+	assert "an arena goes back when it is empty" in held["advice"] and "malloc" not in held["advice"]
+
+
 def damaged(case, folder, at, data):
 	"""A copy of the core with other bytes there."""
 	offset = next(start + at - low for low, _mem, start, size in Core(case.core).loads if low <= at < low + size)
