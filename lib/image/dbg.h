@@ -33,7 +33,7 @@ struct dbg {
 	struct elf_file *alt; /* what dwz moved out of `file`; NULL if it is whole */
 	struct elf_file *dwp; /* the package of its split units; NULL: there is none */
 	bool opened;
-	bool may_look; /* files that split units name may be opened */
+	bool may_look; /* files that split units name may be opened, besides those in the input */
 	struct dbg_reader {
 		struct elf_copy copy; /* what libelf reads */
 		struct Elf *elf;

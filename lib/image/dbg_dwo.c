@@ -15,6 +15,7 @@
 #include "base/guard.h"
 #include "image/dbg.h"
 #include "image/elf.h"
+#include "input/input.h"
 #include "image/parts.h"
 
 enum { JOINED = 2 };
@@ -83,18 +84,22 @@ static bool has_unit(Dwarf *dwarf, uint64_t id)
 	return false;
 }
 
-bool dbg_dwo_open(const struct image *img, const char *path, uint64_t id, const struct dbg_section addr[2],
-		  struct dbg_dwo **ret, struct dbg_view *ret_view)
+/* `err`: of opening `file`, which is taken; one that is not there is counted by who asks. */
+static bool open_unit(const struct image *img, struct err *err, struct elf_file *file, uint64_t id,
+		      const struct dbg_section addr[2], struct dbg_dwo **ret, struct dbg_view *ret_view)
 {
 	_cleanup_(guard_dwo) struct dbg_dwo *d = calloc(1, sizeof(*d));
 	struct dbg_section all[ARRAY_SIZE(sections) + 2];
-	struct err *err = d ? elf_file_open_path(path, &d->file) : NULL;
 	void *joined[JOINED] = {};
 	struct dbg_view view;
 	size_t n = 0;
 
-	err_free(err); /* one that is not there is counted by who asks */
-	if (!d || err || !dbg_reader_elf(img, d->file, &d->reader))
+	if (d)
+		d->file = err ? NULL : file;
+	else if (!err)
+		elf_file_free(file);
+	err_free(err);
+	if (!d || !d->file || !dbg_reader_elf(img, d->file, &d->reader))
 		return false;
 	for (unsigned i = 0; i < ARRAY_SIZE(sections); i++)
 		n += whole(d, i, &all[n], joined);
@@ -110,4 +115,32 @@ bool dbg_dwo_open(const struct image *img, const char *path, uint64_t id, const 
 	*ret = take(&d);
 	*ret_view = view;
 	return true;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+bool dbg_dwo_open(const struct image *img, const char *path, bool may_look, uint64_t id,
+		  const struct dbg_section addr[2], struct dbg_dwo **ret, struct dbg_view *ret_view)
+{
+	struct elf_file *file = NULL;
+	struct err *err;
+
+	for (size_t i = 0; img->input && i < img->input->n; i++) {
+		const struct member *m = &img->input->members[i];
+
+		if (m == img->core || strcmp(base_name(m->name), base_name(path)) != 0)
+			continue;
+		err = elf_file_open_bytes(m->name, m->map, m->size, &file);
+		if (open_unit(img, err, file, id, addr, ret, ret_view))
+			return true;
+	}
+	if (!may_look || path[0] != '/')
+		return false;
+	err = elf_file_open_path(path, &file);
+	return open_unit(img, err, file, id, addr, ret, ret_view);
 }

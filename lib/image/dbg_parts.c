@@ -120,16 +120,16 @@ static const char *text_of(Dwarf_Die *die, unsigned attr_name)
 	return dwarf_attr(die, attr_name, &attr) ? dwarf_formstring(&attr) : NULL;
 }
 
-/* Relative to the folder that the unit was compiled in; false: no memory. */
+/* With the folder that the unit was compiled in, where that is told; false: no memory. */
 static bool path_of(Dwarf_Die *skeleton, char **ret)
 {
 	const char *name = text_of(skeleton, DW_AT_dwo_name), *folder = text_of(skeleton, DW_AT_comp_dir);
 
 	*ret = NULL;
 	name = name ? name : text_of(skeleton, DW_AT_GNU_dwo_name);
-	if (!name || (name[0] != '/' && (!folder || folder[0] != '/')))
-		return true; /* it does not say where that is */
-	*ret = name[0] == '/' ? strdup(name) : text_format("%s/%s", folder, name);
+	if (!name)
+		return true;
+	*ret = name[0] == '/' || !folder ? strdup(name) : text_format("%s/%s", folder, name);
 	return *ret;
 }
 
@@ -142,11 +142,11 @@ static bool add_split(const struct image *img, struct dbg *d, struct dbg_dwp *pa
 	dwarf_cu_info(skeleton->cu, NULL, NULL, NULL, NULL, &p.id, NULL, NULL);
 	addr[0] = from_base(d, skeleton, ".debug_addr", DW_AT_addr_base, DW_AT_GNU_addr_base);
 	addr[1] = from_base(d, skeleton, ".debug_ranges", DW_AT_GNU_ranges_base, DW_AT_GNU_ranges_base);
-	if (d->may_look && !path_of(skeleton, &path))
+	if (!path_of(skeleton, &path))
 		return false;
 	if (d->parts.parts.n >= PARTS_MAX ||
 	    ((!package || !dbg_dwp_unit(package, p.id, addr, &p.view)) &&
-	     (!path || !dbg_dwo_open(img, path, p.id, addr, &p.dwo, &p.view)))) {
+	     (!path || !dbg_dwo_open(img, path, d->may_look, p.id, addr, &p.dwo, &p.view)))) {
 		d->parts.missing++;
 		return true;
 	}

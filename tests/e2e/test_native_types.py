@@ -118,6 +118,25 @@ def test_types_spread_from_variables(name):
 	assert right >= all_bytes * 0.95
 
 
+@pytest.mark.parametrize("name,units", [("records.gcc.O0.split", ["records.gcc.O0.split.dwo"]), ("containers.gcc.O2.split.units.twice",
+	["containers.gcc.O2.split.units.twice.dwo", "containers.gcc.O2.split.units.twice.other.dwo"])])
+def test_split_units_in_the_input(name, units, tmp_path):
+	"""Packed with the core, in another folder than the program names: no other file is looked at."""
+	(core, _exe, exe), rows = case_of(name)
+	tars = tmp_path / "without.tar", tmp_path / "with.tar"
+	typed = []
+	for tar, members in zip(tars, ([], units)):
+		subprocess.run(["tar", "-C", core.parent, "--transform=s,^,files/elsewhere/,", "-cf", tar, core.name, exe.name, *members], check=True)
+		blocks = parse_blocks(heapfx_ok("blocks", tar, "--no-host-files", "--no-cache").out)
+		types = {b["address"]: b.get("type") for b in blocks}
+		typed.append([types[address] for address, *_ in rows])
+	# Some are known by way of the C library's file alone.
+	here = [blocks_of(name)[address].get("type") for address, *_ in rows]
+	assert sum(kind is None for kind in typed[1]) < len(rows) / 20
+	assert all(kind in (None, known) for kind, known in zip(typed[1], here))
+	assert sum(map(bool, typed[0])) < len(rows) / 10
+
+
 @pytest.mark.parametrize("name", CLASSES + OTHERS + OTHERWISE)
 def test_no_type_that_is_sure_is_wrong(name):
 	"""What has no vtable, and programs without debug info: nothing need be found there."""
