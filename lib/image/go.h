@@ -151,6 +151,9 @@ struct go {
 struct err *go_open(struct image *img) MUST_CHECK;
 void go_close(struct go *go); /* NULL is fine */
 
+/* Within what the modules call data: none of the read-only parts. */
+bool go_in_data(const struct go *go, taddr addr);
+
 /* ---- functions (go_func.c): pclntab, by address and by name */
 
 struct go_func {

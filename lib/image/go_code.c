@@ -58,20 +58,6 @@ static const char *const fn_names[GO_FN_COUNT] = {
 	[GO_FN_SWEEP_END] = "runtime.(*activeSweep).end",
 };
 
-/* Within what the modules call data: none of the read-only parts. */
-static bool in_data(const struct go *go, taddr addr)
-{
-	for (size_t i = 0; i < go->n_modules; i++) {
-		const struct go_module *m = &go->modules[i];
-		taddr low = m->noptrdata < m->data ? m->noptrdata : m->data;
-		taddr high = m->enoptrbss > m->ebss ? m->enoptrbss : m->ebss;
-
-		if (addr >= low && addr < high)
-			return true;
-	}
-	return false;
-}
-
 static struct err *decode(struct go_code *c, const struct go_func *f, struct insn_ref *room, struct code_fn *ret)
 {
 	size_t n = insn_refs(c->go->img, f->entry, f->end - f->entry, INSNS_MAX, room, REFS_MAX), kept = 0;
@@ -79,7 +65,7 @@ static struct err *decode(struct go_code *c, const struct go_func *f, struct ins
 	for (size_t i = 0; i < n; i++) {
 		bool within = room[i].target >= f->entry && room[i].target < f->end;
 
-		if (room[i].kind == INSN_CALL ? !within : room[i].kind != INSN_TLS && in_data(c->go, room[i].target))
+		if (room[i].kind == INSN_CALL ? !within : room[i].kind != INSN_TLS && go_in_data(c->go, room[i].target))
 			room[kept++] = room[i];
 	}
 	if (!kept)

@@ -7,20 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/addrmap.h"
 #include "base/bits.h"
 #include "base/guard.h"
 #include "base/par.h"
 #include "base/search.h"
 #include "base/vec.h"
 #include "image/go_func.h"
-#include "image/insn_step.h"
+#include "image/go_reading.h"
 
 enum {
 	FUNCS_A_RANGE = 2048,
-	FUNC_BYTES_MAX = 1 << 20,
 	LEA_SPAN = 512, /* from the address of a struct to a word of it that is wanted */
-	SLOTS_MAX = 64, /* of a frame, that are remembered */
 	USERS_MAX = 64,
 	DATA_MAX = 1 << 30,
 	REFS_MAX = 1 << 17,  /* in a range: ten times what compilers make */
@@ -28,23 +25,14 @@ enum {
 	PACKAGE_MAX = 256,
 	PACKAGES_MAX = 8, /* of one stack of inlined calls */
 	VALUE_BYTES_MAX = 1 << 20,
-	ARGS_MAX = 5,
 };
 
 /* ---- what is found out */
 
-enum fact_kind {
-	FACT_VALUE,   /* a T lies there */
-	FACT_HEADER,  /* a T that is a pointer itself: a map, a channel */
-	FACT_POINTER, /* a *T */
-	FACT_SLICE,   /* a []T */
-	FACT_RECEIVER, /* a *T, or a pointer to what begins with a T */
-};
-
 struct fact {
 	taddr addr;
 	const struct go_type *type; /* T */
-	uint8_t kind;		    /* enum fact_kind */
+	uint8_t kind;		    /* enum go_fact_kind */
 };
 
 struct ref {
@@ -73,7 +61,6 @@ struct go_globals {
 		struct ref *v;
 		size_t n, cap;
 	} refs; /* ascending */
-	struct arena mem;
 };
 
 /* A bit a word of each module's data. */
@@ -154,377 +141,66 @@ static bool arm_refers(const struct search *s, const uint8_t *code, uint64_t n, 
 	return false;
 }
 
-/* ---- reading one */
+/* ---- reading them */
 
-enum value_kind {
-	VALUE_UNKNOWN,
-	VALUE_ADDRESS, /* v, static */
-	VALUE_LOADED,  /* what the variable at v holds */
-	VALUE_NEW, VALUE_ARRAY, /* a new T, or several: T's descriptor is at v */
-	VALUE_HEADER,  /* a new map or channel of the type whose descriptor is at v */
-};
-
-struct value {
-	uint64_t v;
-	uint8_t kind; /* enum value_kind */
-};
-
-enum callee_kind {
-	CALLEE_ANY,
-	CALLEE_BARRIER,	 /* changes no register that matters */
-	CALLEE_NEW,	 /* (type) */
-	CALLEE_MALLOC,	 /* (size, type, ..) */
-	CALLEE_MAKE,	 /* a map, a channel: (type, ..) */
-	CALLEE_ARRAY,	 /* (element's type, ..) */
-	CALLEE_MAP,	 /* (type, map, ..) */
-	CALLEE_GROW,	 /* growslice */
-	CALLEE_MOVE,	 /* (type, where, ..) */
-	CALLEE_METHOD,	 /* (receiver, ..) */
-};
-
-struct callee {
-	const struct go_type *receiver;
-	uint8_t kind; /* enum callee_kind */
-};
-
-struct reading {
+struct range {
 	const struct search *s;
 	struct found *found;
-	struct insn_reader *code;
-	struct addrmap callees; /* struct callee, by entry */
-	struct arena mem;
-	struct value regs[INSN_REGS];
-	struct {
-		uint64_t offset; /* from the stack pointer */
-		struct value value;
-	} slots[SLOTS_MAX];
-	unsigned n_slots;
-	bool is_out_of_memory;
+	struct err *err;
 };
 
-static const int8_t x86_args[ARGS_MAX] = { 0, 3, 1, 7, 6 };
-static const int8_t arm_args[ARGS_MAX] = { 0, 1, 2, 3, 4 };
-enum { X86_SP = 4, ARM_SP = 31, X86_BARRIER_RESULT = 11, ARM_BARRIER_RESULT = 25 };
-
-static struct value arg(const struct reading *r, unsigned i)
+static void on_fact(void *arg, taddr addr, const struct go_type *type, enum go_fact_kind kind)
 {
-	return r->regs[r->s->is_arm ? arm_args[i] : x86_args[i]];
-}
-
-static void forget(struct reading *r)
-{
-	memset(r->regs, 0, sizeof(r->regs));
-	r->n_slots = 0;
-}
-
-static void note_fact(struct reading *r, taddr addr, const struct go_type *type, enum fact_kind kind)
-{
+	struct range *r = arg;
 	struct fact f = { .addr = addr, .type = type, .kind = (uint8_t)kind };
-	uint64_t span = kind == FACT_VALUE && type ? type->size : 8;
+	uint64_t span = kind == GO_FACT_VALUE ? type->size : 8;
 
-	if (!type || !type->size || addr % 8 || span > VALUE_BYTES_MAX || !is_wanted(r->s, addr, span))
-		return;
-	if ((kind == FACT_VALUE && !type->ptr_bytes) || r->found->facts.n == FACTS_MAX)
+	if (span > VALUE_BYTES_MAX || !is_wanted(r->s, addr, span) || r->found->facts.n == FACTS_MAX ||
+	    (kind == GO_FACT_VALUE && !type->ptr_bytes))
 		return;
 	if (!vec_push(&r->found->facts, &f))
-		r->is_out_of_memory = true;
+		r->err = &err_nomem;
 }
 
-static void note_ref(struct reading *r, taddr addr, uint64_t span, taddr pc)
+static void on_use(void *arg, taddr addr, bool is_address, taddr pc)
 {
+	struct range *r = arg;
 	struct ref ref = { .addr = addr, .pc = pc };
 
-	if (r->found->refs.n < REFS_MAX && is_wanted(r->s, addr, span) && !vec_push(&r->found->refs, &ref))
-		r->is_out_of_memory = true;
+	if (r->found->refs.n < REFS_MAX && is_wanted(r->s, addr, is_address ? LEA_SPAN : 8) &&
+	    !vec_push(&r->found->refs, &ref))
+		r->err = &err_nomem;
 }
 
-static const struct go_type *type_in(const struct reading *r, struct value v)
-{
-	return v.kind == VALUE_ADDRESS ? go_type_at(r->s->go, v.v) : NULL;
-}
-
-/* ---- calls */
-
-static const struct {
-	const char *name;
-	bool is_whole;
-	uint8_t kind;
-} callee_names[] = {
-	{ "gcWriteBarrier", false, CALLEE_BARRIER },
-	{ "newobject", true, CALLEE_NEW },
-	{ "mallocgc", false, CALLEE_MALLOC },
-	{ "makemap", true, CALLEE_MAKE },
-	{ "makemap64", true, CALLEE_MAKE },
-	{ "makechan", true, CALLEE_MAKE },
-	{ "makechan64", true, CALLEE_MAKE },
-	{ "makeslice", true, CALLEE_ARRAY },
-	{ "makeslice64", true, CALLEE_ARRAY },
-	{ "makeslicecopy", true, CALLEE_ARRAY },
-	{ "mapaccess1", false, CALLEE_MAP },
-	{ "mapaccess2", false, CALLEE_MAP },
-	{ "mapassign", false, CALLEE_MAP },
-	{ "mapdelete", false, CALLEE_MAP },
-	{ "mapiterinit", true, CALLEE_MAP },
-	{ "mapIterStart", true, CALLEE_MAP },
-	{ "mapclear", true, CALLEE_MAP },
-	{ "growslice", true, CALLEE_GROW },
-	{ "typedmemmove", true, CALLEE_MOVE },
-	{ "typedmemclr", true, CALLEE_MOVE },
-	{ "wbZero", true, CALLEE_MOVE },
-	{ "wbMove", true, CALLEE_MOVE },
-};
-
-static struct callee callee_of(const struct reading *r, taddr entry)
-{
-	static const char runtime[] = "runtime.";
-	struct callee c = {};
-	struct text name = TEXT_INIT;
-	const char *s;
-	struct go_func f;
-
-	if (!go_func_at(r->s->go, entry, &f) || f.entry != entry)
-		return c;
-	go_func_name(r->s->go, &f, &name);
-	s = text_str(&name);
-	if (!strncmp(s, runtime, sizeof(runtime) - 1)) {
-		s += sizeof(runtime) - 1;
-		for (size_t i = 0; i < ARRAY_SIZE(callee_names) && !c.kind; i++)
-			if (callee_names[i].is_whole ? !strcmp(s, callee_names[i].name) :
-						       !strncmp(s, callee_names[i].name, strlen(callee_names[i].name)))
-				c.kind = callee_names[i].kind;
-	}
-	text_fini(&name);
-	if (!c.kind) {
-		c.receiver = go_receiver(r->s->go, &f);
-		c.kind = c.receiver ? CALLEE_METHOD : CALLEE_ANY;
-	}
-	return c;
-}
-
-static const struct callee *callee_at(struct reading *r, taddr entry)
-{
-	static const struct callee any;
-	const struct callee *known = entry ? addrmap_get(&r->callees, entry) : &any;
-	struct callee *c;
-
-	if (known)
-		return known;
-	c = arena_alloc(&r->mem, sizeof(*c));
-	if (c)
-		*c = callee_of(r, entry);
-	if (!c || !addrmap_put(&r->callees, entry, c))
-		r->is_out_of_memory = true;
-	return c ? c : &any;
-}
-
-static struct value on_grow(struct reading *r)
-{
-	bool old = r->s->go->minor && r->s->go->minor < 20; /* (type, old slice, cap); since: (old, new length, cap, n, type) */
-	struct value type = arg(r, old ? 0 : 4), from = arg(r, old ? 1 : 0), cap = arg(r, old ? 3 : 2);
-
-	if (from.kind == VALUE_LOADED && cap.kind == VALUE_LOADED && cap.v == from.v + 16)
-		note_fact(r, from.v, type_in(r, type), FACT_SLICE);
-	return type.kind == VALUE_ADDRESS ? (struct value){ type.v, VALUE_ARRAY } : (struct value){};
-}
-
-/* What the call says of variables; what it returns. */
-static struct value on_call(struct reading *r, const struct callee *c)
-{
-	struct value first = arg(r, 0), second = arg(r, 1), none = {};
-	const struct go_type *t;
-
-	switch ((enum callee_kind)c->kind) {
-	case CALLEE_NEW:
-		return first.kind == VALUE_ADDRESS ? (struct value){ first.v, VALUE_NEW } : none;
-	case CALLEE_MALLOC:
-		return second.kind == VALUE_ADDRESS ? (struct value){ second.v, VALUE_NEW } : none;
-	case CALLEE_MAKE:
-		return first.kind == VALUE_ADDRESS ? (struct value){ first.v, VALUE_HEADER } : none;
-	case CALLEE_ARRAY:
-		return first.kind == VALUE_ADDRESS ? (struct value){ first.v, VALUE_ARRAY } : none;
-	case CALLEE_MAP:
-		t = second.kind == VALUE_LOADED ? type_in(r, first) : NULL;
-		if (t && t->kind == GO_MAP)
-			note_fact(r, second.v, t, FACT_HEADER);
-		break;
-	case CALLEE_GROW:
-		return on_grow(r);
-	case CALLEE_MOVE:
-		if (second.kind == VALUE_ADDRESS)
-			note_fact(r, second.v, type_in(r, first), FACT_VALUE);
-		break;
-	case CALLEE_METHOD:
-		if (first.kind == VALUE_ADDRESS)
-			note_fact(r, first.v, c->receiver, FACT_VALUE);
-		else if (first.kind == VALUE_LOADED)
-			note_fact(r, first.v, c->receiver, FACT_RECEIVER);
-		break;
-	case CALLEE_ANY:
-	case CALLEE_BARRIER:
-		break;
-	}
-	return none;
-}
-
-/* ---- registers, frames and variables */
-
-static void set_slot(struct reading *r, uint64_t offset, struct value value)
-{
-	unsigned i = 0;
-
-	while (i < r->n_slots && r->slots[i].offset != offset)
-		i++;
-	if (i == SLOTS_MAX)
-		return;
-	r->slots[i].offset = offset;
-	r->slots[i].value = value;
-	r->n_slots += i == r->n_slots;
-}
-
-static struct value get_slot(const struct reading *r, uint64_t offset)
-{
-	for (unsigned i = 0; i < r->n_slots; i++)
-		if (r->slots[i].offset == offset)
-			return r->slots[i].value;
-	return (struct value){};
-}
-
-/* A place in static memory; false: in none, or nobody knows. */
-static bool static_place(const struct reading *r, const struct insn_step *s, taddr *ret)
-{
-	if (s->base != INSN_NO_REG && r->regs[s->base].kind != VALUE_ADDRESS)
-		return false;
-	*ret = s->value + (s->base != INSN_NO_REG ? r->regs[s->base].v : 0);
-	return true;
-}
-
-static void on_put(struct reading *r, const struct insn_step *s)
-{
-	struct value value = s->reg != INSN_NO_REG && s->size == 8 ? r->regs[s->reg] : (struct value){};
-	taddr at;
-
-	if (s->base == (r->s->is_arm ? ARM_SP : X86_SP)) {
-		for (uint64_t i = 0; i < s->size; i += 8)
-			set_slot(r, (s->value & ~7ull) + i, value);
-		return;
-	}
-	if (!static_place(r, s, &at))
-		return;
-	note_ref(r, at, 8, s->pc);
-	if (value.kind == VALUE_NEW)
-		note_fact(r, at, go_type_at(r->s->go, value.v), FACT_POINTER);
-	else if (value.kind == VALUE_ARRAY)
-		note_fact(r, at, go_type_at(r->s->go, value.v), FACT_SLICE);
-	else if (value.kind == VALUE_HEADER)
-		note_fact(r, at, go_type_at(r->s->go, value.v), FACT_HEADER);
-}
-
-static struct value on_get(struct reading *r, const struct insn_step *s)
-{
-	taddr at;
-
-	if (s->base == (r->s->is_arm ? ARM_SP : X86_SP))
-		return get_slot(r, s->value);
-	if (!static_place(r, s, &at))
-		return (struct value){};
-	note_ref(r, at, 8, s->pc);
-	return data_of(r->s, at) ? (struct value){ at, VALUE_LOADED } : (struct value){};
-}
-
-static struct value on_add(const struct reading *r, const struct insn_step *s)
-{
-	struct value from = r->regs[s->base];
-
-	if (s->value && from.kind != VALUE_ADDRESS)
-		return (struct value){};
-	from.v += from.kind == VALUE_ADDRESS ? s->value : 0;
-	return from;
-}
-
-static void on_step(void *p, const struct insn_step *s)
-{
-	struct reading *r = p;
-	struct value result = {};
-	const struct callee *c;
-	uint32_t written = s->written;
-	int8_t to = s->reg;
-
-	switch ((enum insn_op)s->op) {
-	case INSN_SET:
-		result = (struct value){ s->value, VALUE_ADDRESS };
-		break;
-	case INSN_ADD:
-		result = on_add(r, s);
-		break;
-	case INSN_GET:
-		result = on_get(r, s);
-		break;
-	case INSN_PUT:
-		on_put(r, s);
-		to = INSN_NO_REG;
-		break;
-	case INSN_STEP_CALL:
-		c = callee_at(r, s->value);
-		result = on_call(r, c);
-		to = 0;
-		written = c->kind != CALLEE_BARRIER ? UINT32_MAX :
-			  1u << (r->s->is_arm ? ARM_BARRIER_RESULT : X86_BARRIER_RESULT);
-		if (c->kind == CALLEE_BARRIER)
-			to = INSN_NO_REG;
-		written &= ~(1u << (r->s->is_arm ? ARM_SP : X86_SP));
-		break;
-	case INSN_LEAVE:
-		forget(r);
-		return;
-	case INSN_OTHER:
-		to = INSN_NO_REG;
-		break;
-	}
-	for (; written; written &= written - 1)
-		r->regs[__builtin_ctz(written)].kind = VALUE_UNKNOWN;
-	if (s->written >> (r->s->is_arm ? ARM_SP : X86_SP) & 1)
-		r->n_slots = 0;
-	if (to != INSN_NO_REG)
-		r->regs[to] = result;
-	/* adrp gives a page, and what is added to it the variable */
-	if (result.kind == VALUE_ADDRESS && (s->op == INSN_ADD || (s->op == INSN_SET && !r->s->is_arm)))
-		note_ref(r, result.v, LEA_SPAN, s->pc);
-}
-
-static void read_function(struct reading *r, taddr entry, taddr end)
+static bool refers(const struct search *s, taddr entry, taddr end)
 {
 	uint64_t avail, n = end - entry;
-	const uint8_t *code = image_view(r->s->go->img, entry, &avail);
+	const uint8_t *code = image_view(s->go->img, entry, &avail);
 
-	if (!code || n > FUNC_BYTES_MAX)
-		return;
 	n = n < avail ? n : avail;
-	if (r->s->is_arm ? !arm_refers(r->s, code, n, entry) : !x86_refers(r->s, code, n, entry))
-		return;
-	forget(r);
-	insn_steps(r->code, entry, n, on_step, r);
+	return code && (s->is_arm ? arm_refers(s, code, n, entry) : x86_refers(s, code, n, entry));
 }
 
 static struct err *read_range(void *p, uint64_t index, uint64_t first, uint64_t last)
 {
 	struct search *s = p;
-	struct reading r = { .s = s, .found = &s->found[index] };
-	struct err *err = insn_reader_open(s->go->img, &r.code);
+	struct range range = { .s = s, .found = &s->found[index] };
+	struct go_reading_to to = { .fact = on_fact, .use = on_use, .arg = &range };
+	struct go_reading *reading;
+	struct err *err = go_reading_open(s->go, &to, &reading);
 	size_t k = 0;
 
-	for (uint64_t i = first; !err && r.code && i < last; i++) {
+	for (uint64_t i = first; !err && reading && i < last; i++) {
 		taddr entry, end;
 
 		while (k + 1 < s->go->n_modules && i >= s->first[k + 1])
 			k++;
-		if (go_func_bounds(s->go, &s->go->modules[k], i - s->first[k], &entry, &end))
-			read_function(&r, entry, end);
-		if (r.is_out_of_memory)
-			err = &err_nomem;
+		if (go_func_bounds(s->go, &s->go->modules[k], i - s->first[k], &entry, &end) && refers(s, entry, end))
+			err = go_reading_function(reading, entry, end, 0);
+		if (!err)
+			err = range.err;
 	}
-	insn_reader_close(r.code);
-	addrmap_fini(&r.callees);
-	arena_fini(&r.mem);
+	go_reading_close(reading);
 	return err;
 }
 
@@ -552,21 +228,6 @@ static int by_ref(const void *a, const void *b)
 	return x->pc < y->pc ? -1 : x->pc > y->pc;
 }
 
-/* *T, []T */
-static const struct go_type *made_of(struct go_globals *g, enum fact_kind kind, const struct go_type *elem)
-{
-	bool is_slice = kind == FACT_SLICE;
-	const char *name = arena_printf(&g->mem, "%s%s", is_slice ? "[]" : "*", elem->name);
-	struct go_type *t = name ? go_type_make(g->go) : NULL;
-
-	if (t && kind == FACT_POINTER && go_type_is_closure(elem))
-		*t = (struct go_type){ .name = "func", .size = 8, .ptr_bytes = 8, .kind = GO_FUNC, .direct = true };
-	else if (t)
-		*t = (struct go_type){ .name = name, .size = is_slice ? 24 : 8, .ptr_bytes = 8, .elem = elem,
-				       .kind = is_slice ? GO_SLICE : GO_POINTER, .direct = !is_slice };
-	return t;
-}
-
 /*
  * The word is an interface's second one: what is in it now need not be what the code that was read expects.
  */
@@ -580,18 +241,18 @@ static bool is_boxed(const struct go *go, taddr addr)
 /* Facts of one address, the strongest kind first: they are of one kind and agree, or nothing is taken. */
 static struct err *take_facts(struct go_globals *g, const struct fact *f, size_t n)
 {
-	struct go_global v = { .addr = f->addr, .is_sure = f->kind != FACT_RECEIVER };
+	struct go_global v = { .addr = f->addr, .is_sure = f->kind != GO_FACT_RECEIVER };
 
-	if (f->kind != FACT_VALUE) {
+	if (f->kind != GO_FACT_VALUE) {
 		bool agree = true;
 
 		/* Of receivers the largest is taken: the others are its first fields. */
-		for (size_t i = 1; i < n && f->kind != FACT_RECEIVER; i++)
-			agree &= f[i].kind == FACT_RECEIVER || (f[i].kind == f->kind && f[i].type == f->type);
+		for (size_t i = 1; i < n && f->kind != GO_FACT_RECEIVER; i++)
+			agree &= f[i].kind == GO_FACT_RECEIVER || (f[i].kind == f->kind && f[i].type == f->type);
 		if (!agree || is_boxed(g->go, f->addr))
 			return NULL;
 	}
-	v.type = f->kind == FACT_VALUE || f->kind == FACT_HEADER ? f->type : made_of(g, f->kind, f->type);
+	v.type = go_fact_type(g->go, f->type, (enum go_fact_kind)f->kind);
 	return v.type && vec_push(&g->types, &v) ? NULL : &err_nomem;
 }
 
@@ -731,7 +392,6 @@ void go_globals_close(struct go_globals *g)
 		return;
 	free(g->types.v);
 	free(g->refs.v);
-	arena_fini(&g->mem);
 	free(g);
 }
 

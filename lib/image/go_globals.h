@@ -1,13 +1,8 @@
 /*
  * image/go_globals.h - package variables of a program without debug info, by the code that uses them.
  *
- * What the compiler passes to the runtime together says what a variable is: mapaccess1(type, m),
- * newobject(type) whose result is stored in it, growslice(.., type), a method's receiver.  Functions
- * are read from their beginning, along the way where no branch is taken; that is one way the
- * program may go, so what holds on it holds for the variable.  And the packages of the functions
- * that use a variable, inlined ones as what they were, say whose it is.
- *
- * Source: cmd/compile's calls of the runtime and its ABIInternal, Go 1.19 to 1.27, amd64 and arm64.
+ * Functions that refer to a variable say what it is (image/go_reading.h), and their packages, inlined ones as what they
+ * were, whose it is.
  */
 #ifndef HEAPFX_IMAGE_GO_GLOBALS_H
 #define HEAPFX_IMAGE_GO_GLOBALS_H

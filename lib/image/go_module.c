@@ -390,3 +390,16 @@ struct err *go_modules_read(struct go *go, const struct go_hits *hits)
 	free(best.v);
 	return err;
 }
+
+bool go_in_data(const struct go *go, taddr addr)
+{
+	for (size_t i = 0; i < go->n_modules; i++) {
+		const struct go_module *m = &go->modules[i];
+		taddr low = m->noptrdata < m->data ? m->noptrdata : m->data;
+		taddr high = m->enoptrbss > m->ebss ? m->enoptrbss : m->ebss;
+
+		if (addr >= low && addr < high)
+			return true;
+	}
+	return false;
+}

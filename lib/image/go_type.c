@@ -63,6 +63,7 @@ struct go_types {
 	struct addrmap itabs; /* struct entry of the concrete type */
 	struct addrmap names; /* by hash of the name, after links_read */
 	struct addrmap paths; /* likewise, of the package's path and the name in it: where there is one */
+	struct addrmap made;  /* []T by the address of T, *T by the next: go_type_of() */
 	bool links_read, is_poor;
 	struct arena mem;
 	uint64_t used, taken; /* bytes */
@@ -108,6 +109,7 @@ void go_types_close(struct go_types *t)
 	addrmap_fini(&t->itabs);
 	addrmap_fini(&t->names);
 	addrmap_fini(&t->paths);
+	addrmap_fini(&t->made);
 	arena_fini(&t->mem);
 	env_mem_give(t->go->env, t->taken);
 	pthread_mutex_destroy(&t->lock);
@@ -545,6 +547,40 @@ struct go_type *go_type_make(const struct go *go)
 	e = alloc(go->types, sizeof(*e));
 	pthread_mutex_unlock(&go->types->lock);
 	return e ? &e->type : NULL;
+}
+
+/* Under the lock. */
+static struct entry *make_of(struct go_types *t, const struct go_type *elem, bool is_slice)
+{
+	size_t n = strlen(elem->name) + (is_slice ? 3 : 2);
+	char *name = alloc(t, n);
+	struct entry *e = name ? alloc(t, sizeof(*e)) : NULL;
+
+	if (!e)
+		return NULL;
+	memcpy(name, is_slice ? "[]" : "*", is_slice ? 2 : 1);
+	strcpy(name + (is_slice ? 2 : 1), elem->name);
+	e->type = (struct go_type){ .name = name, .size = is_slice ? 24 : 8, .ptr_bytes = 8, .elem = elem,
+				    .kind = is_slice ? GO_SLICE : GO_POINTER, .direct = !is_slice };
+	return e;
+}
+
+const struct go_type *go_type_of(const struct go *go, enum go_kind kind, const struct go_type *elem)
+{
+	bool is_slice = kind == GO_SLICE;
+	uint64_t key = (uint64_t)(uintptr_t)elem + !is_slice;
+	const struct entry *known;
+	struct entry *e;
+
+	if (!go->types || !elem)
+		return NULL;
+	pthread_mutex_lock(&go->types->lock);
+	known = addrmap_get(&go->types->made, key);
+	e = known ? NULL : make_of(go->types, elem, is_slice);
+	if (e && addrmap_put(&go->types->made, key, e))
+		known = e;
+	pthread_mutex_unlock(&go->types->lock);
+	return known ? &known->type : NULL;
 }
 
 /* ---- by name ---- */

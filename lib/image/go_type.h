@@ -73,6 +73,8 @@ void go_path_add(struct text *ret, const char *s, size_t n);
 
 /* An empty one, to be filled by who knows the type from elsewhere (debug info); NULL: no memory. */
 struct go_type *go_type_make(const struct go *go);
+/* *T (GO_POINTER) or []T (GO_SLICE) of a T that is known: one each. NULL: no memory. */
+const struct go_type *go_type_of(const struct go *go, enum go_kind kind, const struct go_type *elem);
 
 /*
  * Pointer words of one value: bit i = word i holds a pointer; ptr_bytes / 8 bits, built from the

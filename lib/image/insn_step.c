@@ -61,9 +61,11 @@ static int8_t x86_number(const struct insn_reader *r, unsigned reg)
 	return reg < X86_REG_ENDING ? (int8_t)(r->x86_numbers[reg] - 1) : INSN_NO_REG;
 }
 
-static bool x86_only_reads(const cs_insn *in)
+static bool x86_only_reads(const struct insn_reader *r)
 {
-	return in->id == X86_INS_CMP || in->id == X86_INS_TEST || in->id == X86_INS_BT || in->id == X86_INS_PUSH;
+	const cs_insn *in = r->in;
+
+	return cs_insn_group(r->cs, in, CS_GRP_JUMP) || in->id == X86_INS_CMP || in->id == X86_INS_TEST || in->id == X86_INS_BT || in->id == X86_INS_PUSH;
 }
 
 static uint32_t x86_written(const struct insn_reader *r)
@@ -75,7 +77,7 @@ static uint32_t x86_written(const struct insn_reader *r)
 
 	for (unsigned i = 0; i < x->op_count; i++)
 		if (x->operands[i].type == X86_OP_REG && (i == 0 || x->operands[i].access & CS_AC_WRITE) &&
-		    !x86_only_reads(in) && (n = x86_number(r, x->operands[i].reg)) >= 0)
+		    !x86_only_reads(r) && (n = x86_number(r, x->operands[i].reg)) >= 0)
 			written |= 1u << n;
 	for (unsigned i = 0; i < in->detail->regs_write_count; i++)
 		if ((n = x86_number(r, in->detail->regs_write[i])) >= 0 && n != X86_RSP)
@@ -108,8 +110,14 @@ static void x86_step(const struct insn_reader *r)
 	if (in->id == X86_INS_CALL) {
 		s.op = INSN_STEP_CALL;
 		s.value = x->op_count && to->type == X86_OP_IMM ? (uint64_t)to->imm : 0;
-	} else if (in->id == X86_INS_JMP || in->id == X86_INS_RET || in->id == X86_INS_UD2 || in->id == X86_INS_INT3) {
-		s.op = INSN_LEAVE;
+	} else if (in->id == X86_INS_JMP || in->id == X86_INS_UD2 || in->id == X86_INS_INT3) {
+		s.op = INSN_JUMP;
+		s.value = x->op_count && to->type == X86_OP_IMM ? (uint64_t)to->imm : 0;
+	} else if (cs_insn_group(r->cs, in, CS_GRP_JUMP) && x->op_count && to->type == X86_OP_IMM) {
+		s.op = INSN_BRANCH;
+		s.value = (uint64_t)to->imm;
+	} else if (in->id == X86_INS_RET) {
+		s.op = INSN_RETURN;
 	} else if (x->op_count == 2 && to->type == X86_OP_REG && to->size == 8 && (is_mov || in->id == X86_INS_LEA) &&
 		   x86_number(r, to->reg) >= 0) {
 		s.reg = x86_number(r, to->reg);
@@ -119,7 +127,7 @@ static void x86_step(const struct insn_reader *r)
 		} else if (x86_place(r, from, &s)) {
 			s.op = is_mov ? INSN_GET : s.base == INSN_NO_REG ? INSN_SET : INSN_ADD;
 		}
-	} else if (x->op_count && to->type == X86_OP_MEM && !x86_only_reads(in) && x86_place(r, to, &s)) {
+	} else if (x->op_count && to->type == X86_OP_MEM && !x86_only_reads(r) && x86_place(r, to, &s)) {
 		s.op = INSN_PUT;
 		s.size = to->size;
 		s.reg = is_mov && from->type == X86_OP_REG && from->size == 8 ? x86_number(r, from->reg) : INSN_NO_REG;
@@ -203,12 +211,22 @@ static void arm_step(const struct insn_reader *r)
 		s.value = in->id == ARM64_INS_BL && a->op_count ? (uint64_t)op[0].imm : 0;
 		break;
 	case ARM64_INS_B:
-		s.op = a->cc == ARM64_CC_INVALID || a->cc == ARM64_CC_AL ? INSN_LEAVE : INSN_OTHER;
+		s.op = a->cc == ARM64_CC_INVALID || a->cc == ARM64_CC_AL ? INSN_JUMP : INSN_BRANCH;
+		s.value = (uint64_t)op[0].imm;
+		break;
+	case ARM64_INS_CBZ:
+	case ARM64_INS_CBNZ:
+	case ARM64_INS_TBZ:
+	case ARM64_INS_TBNZ:
+		s.op = INSN_BRANCH;
+		s.value = (uint64_t)op[a->op_count - 1].imm;
 		break;
 	case ARM64_INS_BR:
-	case ARM64_INS_RET:
 	case ARM64_INS_BRK:
-		s.op = INSN_LEAVE;
+		s.op = INSN_JUMP;
+		break;
+	case ARM64_INS_RET:
+		s.op = INSN_RETURN;
 		break;
 	case ARM64_INS_ADR:
 	case ARM64_INS_ADRP:
@@ -314,7 +332,7 @@ void insn_steps(struct insn_reader *r, taddr addr, uint64_t size,
 		code += 4;
 		n -= 4;
 		addr += 4;
-		fn(arg, &(struct insn_step){ .pc = addr - 4, .op = INSN_LEAVE, .reg = INSN_NO_REG, .base = INSN_NO_REG });
+		fn(arg, &(struct insn_step){ .pc = addr - 4, .op = INSN_JUMP, .reg = INSN_NO_REG, .base = INSN_NO_REG });
 	}
 	if (start)
 		image_keep_bytes(r->img, start, all);

@@ -15,7 +15,9 @@ enum insn_op {
 	INSN_GET,   /* reg = the 8 bytes at base + value */
 	INSN_PUT,   /* the `size` bytes at base + value = reg */
 	INSN_STEP_CALL, /* of `value`; 0 when a register says of what */
-	INSN_LEAVE, /* the next instruction is not reached from this one: a jump, a return */
+	INSN_BRANCH, /* to `value`, or on */
+	INSN_JUMP,   /* to `value`; 0 when a register says where, or nowhere */
+	INSN_RETURN,
 };
 enum { INSN_NO_REG = -1, INSN_REGS = 32 };
 

@@ -15,8 +15,11 @@ enum { STATICS_DEEP = 8 };
 
 struct err *go_names_open(struct shapes *shapes, const struct image *img, struct go_names *n)
 {
+	struct err *err;
+
 	*n = (struct go_names){ .shapes = shapes, .img = img, .go = shapes->go };
-	return go_dwarf_open(n->go, &n->dwarf);
+	err = go_dwarf_open(n->go, &n->dwarf);
+	return err || n->dwarf ? err : go_locals_open(n->go, &n->locals);
 }
 
 void go_names_close(struct go_names *n)
@@ -26,6 +29,8 @@ void go_names_close(struct go_names *n)
 	go_globals_close(n->globals);
 	n->globals = NULL;
 	go_statics_fini(&n->statics);
+	go_locals_close(n->locals);
+	n->locals = NULL;
 }
 
 /* Words of globals that lead to blocks. */
@@ -115,6 +120,14 @@ static const struct go_type *local_at(struct go_names *n, const struct go_frame 
 	return NULL;
 }
 
+/* Without debug info: a word that the code put there. */
+static const struct go_type *slot_at(struct go_names *n, const struct go_frame *f, taddr at, uint64_t *ret_left)
+{
+	*ret_left = 8;
+	return f->is_precise && !f->is_top && f->live_pc == f->pc ? go_locals_slot(n->locals, f->entry, f->pc, at - f->sp) :
+								    NULL;
+}
+
 /* Frames are innermost first, and so in order of address. */
 const struct go_type *go_names_stack(struct go_names *n, const struct goroutine *g, taddr at,
 				     uint64_t *ret_left)
@@ -122,8 +135,10 @@ const struct go_type *go_names_stack(struct go_names *n, const struct goroutine 
 	const struct go_type *t;
 	size_t lo = partition_point(g->n_frames, i, g->frames[i].sp <= at); /* the first frame that begins behind `at` */
 
-	if (!n->dwarf || !lo || at >= g->frames[lo - 1].fp)
+	if (!lo || at >= g->frames[lo - 1].fp)
 		return NULL;
+	if (!n->dwarf)
+		return slot_at(n, &g->frames[lo - 1], at, ret_left);
 	t = local_at(n, &g->frames[lo - 1], at, ret_left);
 	/* Arguments lie in the frame of the caller. */
 	return t || lo == 1 ? t : local_at(n, &g->frames[lo - 2], at, ret_left);
@@ -201,6 +216,8 @@ void go_names_closure(struct go_names *n, struct shape *closure)
 		closure->layout = go_dwarf_closure(n->dwarf, closure->pc);
 	if (!closure->layout)
 		closure->layout = method_layout(n, closure->pc);
+	if (!closure->layout && n->locals)
+		closure->layout = go_locals_closure(n->locals, closure->pc);
 }
 
 static bool variable_path(const struct go_names *n, taddr addr, struct text *ret)

@@ -6,6 +6,7 @@
 
 #include "image/go_dwarf.h"
 #include "image/go_globals.h"
+#include "image/go_locals.h"
 #include "image/go_sched.h"
 #include "type/go_spread.h"
 #include "type/go_statics.h"
@@ -16,7 +17,9 @@ struct go_names {
 	const struct go *go;
 	struct go_dwarf *dwarf; /* NULL without debug info */
 	struct go_statics statics;  /* with it, once go_names_globals() has read them */
-	struct go_globals *globals; /* then by the code, once go_names_globals() has read it */
+	/* then by the code: */
+	struct go_locals *locals;
+	struct go_globals *globals; /* once go_names_globals() has read it */
 };
 
 struct err *go_names_open(struct shapes *shapes, const struct image *img, struct go_names *ret) MUST_CHECK;

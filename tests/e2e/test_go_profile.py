@@ -174,7 +174,7 @@ def test_where_the_objects_of_suspects_were_allocated(name):
 	by = f"main.grow (main.go:{line_of('kept = append(')})"
 	assert allocated_at(large) and all(words.startswith(by) for words in allocated_at(large))
 	nodes = [s for s in suspects if s.get("type") == "main.node"]
-	assert len(nodes) == ("stripped" not in name)
+	assert len(nodes) == 1
 	for s in nodes:
 		words, = allocated_at(s)
 		assert words.startswith(f"main.newNode (main.go:{line_of('func newNode')}), "
