@@ -395,16 +395,17 @@ static struct err *find_in_blocks(struct finder *f)
 	return err;
 }
 
-/* Where a block has the address of that one; false: nowhere any more. */
-static bool find_slot(const struct finder *f, node_id node, node_id to, taddr *ret)
+/* Where in a block a map may begin that has the address of that one at `offset`; false: nowhere. */
+static bool find_map(const struct finder *f, node_id node, node_id to, uint64_t offset, taddr *ret)
 {
 	taddr value = graph_key(f->g, to);
+	uint64_t size = f->l.type->size;
 	struct go_block b;
 
 	if (!go_block_at(f->blocks, graph_key(f->g, node), &b))
 		return false;
-	for (uint64_t at = 0; at + 8 <= b.usable; at += 8)
-		if (word(f, b.start + at) == value) {
+	for (uint64_t at = 0; size <= b.usable && at <= b.usable - size; at += 8)
+		if (word(f, b.start + at + offset) == value) {
 			*ret = b.start + at;
 			return true;
 		}
@@ -416,16 +417,16 @@ static struct err *read_untyped(struct finder *f, node_id node, const bool *is_h
 {
 	const struct graph *g = f->g;
 	struct err *err = NULL;
-	taddr last = 0, slot;
+	taddr last = 0, at;
 	uint64_t offset = 0;
 
 	for (edge_id e = graph_row(g, node); e < graph_row(g, node + 1) && !err; e++) {
 		node_id to = EDGE_NODE(g->dst[e]);
 
 		if (!is_head[graph_type(g, to)] || !leads_to(f, graph_type(g, to), &offset) ||
-		    !find_slot(f, node, to, &slot) || slot - offset == last)
+		    !find_map(f, node, to, offset, &at) || at == last)
 			continue;
-		last = slot - offset;
+		last = at;
 		err = read_at(f, last, UINT32_MAX, node);
 	}
 	return err;
