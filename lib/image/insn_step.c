@@ -314,9 +314,10 @@ void insn_steps(struct insn_reader *r, taddr addr, uint64_t size,
 		void (*fn)(void *arg, const struct insn_step *s), void *arg)
 {
 	uint64_t avail;
-	const uint8_t *code = image_view(r->img, addr, &avail), *start = code;
-	size_t n = code ? size < avail ? size : avail : 0, all = n;
+	const uint8_t *code = image_view(r->img, addr, &avail);
+	size_t n = code ? size < avail ? size : avail : 0;
 
+	image_keep(r->img, addr, n);
 	r->fn = fn;
 	r->arg = arg;
 	while (n) {
@@ -334,6 +335,4 @@ void insn_steps(struct insn_reader *r, taddr addr, uint64_t size,
 		addr += 4;
 		fn(arg, &(struct insn_step){ .pc = addr - 4, .op = INSN_JUMP, .reg = INSN_NO_REG, .base = INSN_NO_REG });
 	}
-	if (start)
-		image_keep_bytes(r->img, start, all);
 }
