@@ -25,14 +25,25 @@ void html_bytes_cell(FILE *out, uint64_t n)
 	fputs("</td>", out);
 }
 
+/* What is there is never "0.0%". */
+static void put_percent(FILE *out, double percent)
+{
+	if (percent > 0 && percent < 0.05)
+		fputs("&lt;0.1%", out);
+	else
+		fprintf(out, "%.1f%%", percent);
+}
+
 void html_size_and_part(FILE *out, uint64_t bytes, uint64_t of)
 {
 	fputs("<span class=\"size\">", out);
 	put_bytes(out, bytes);
 	fputs("</span>", out);
-	if (of)
-		fprintf(out, "<span class=\"part\">%.1f%%</span>",
-			100.0 * (double)bytes / (double)of);
+	if (!of)
+		return;
+	fputs("<span class=\"part\">", out);
+	put_percent(out, 100.0 * (double)bytes / (double)of);
+	fputs("</span>", out);
 }
 
 void html_count_cell(FILE *out, uint64_t n)
@@ -61,10 +72,12 @@ void html_share_cells(FILE *out, uint64_t bytes, uint64_t total)
 	double percent = total ? 100.0 * (double)bytes / (double)total : 0;
 
 	percent = percent > 100 ? 100 : percent;
+	fprintf(out, "<td class=\"n\" data-v=\"%.4f\">", percent);
+	put_percent(out, percent);
 	fprintf(out,
-		"<td class=\"n\" data-v=\"%.4f\">%.1f%%</td><td class=\"bars\"><span class=\"bar\" "
+		"</td><td class=\"bars\"><span class=\"bar\" "
 		"style=\"width:%.2f%%\"></span></td>",
-		percent, percent, percent);
+		percent);
 }
 
 void html_table(FILE *out, const char *classes, const char *heads)

@@ -49,7 +49,7 @@ void html_contents(FILE *out, const struct report *r)
 	if (!t || t->n_columns != 4)
 		return;
 	fputs("<section><h2 id=\"contents\">Blocks of no known type</h2>\n", out);
-	html_table(out, "sort", "what they look like|#bytes|#count|#looked at");
+	html_table(out, "sort", "what they look like|#bytes|#count|#blocks read");
 	for (size_t i = 0; i < t->n_rows; i++) {
 		const struct rp_cell *row = &t->rows[i * t->n_columns];
 
@@ -112,8 +112,9 @@ void html_by_type(FILE *out, const struct report *r)
 	if (!t || !t->n)
 		return;
 	fputs("<section><h2 id=\"by-type\">What holds what, by type</h2>\n"
-	      "<p class=\"small\">Retained bytes: what would go with all of a box. Below a type is "
-	      "what it alone holds (the dominator tree), like things on like ways as one.",
+	      "<p class=\"small\">Width is retained bytes: what would be freed if all blocks of a "
+	      "box went. Below a type is what it alone keeps alive (the dominator tree); blocks of "
+	      "one type with the same types above them share a box.",
 	      out);
 	if (t->told < t->nodes)
 		fprintf(out, " Of %" PRIu64 " boxes the largest %" PRIu64 " are here.", t->nodes,
@@ -128,13 +129,14 @@ void html_dominators(FILE *out, const struct report *r)
 	if (!t || !t->n)
 		return;
 	fputs("<section><h2 id=\"dominators\">The largest holders</h2>\n<p class=\"small\">The "
-	      "dominator tree: below a block is what would go if it went. ",
+	      "dominator tree: below a block is what would be freed with it, for nothing else "
+	      "keeps it. ",
 	      out);
 	put_count(out, t->told);
 	fputs(" of ", out);
 	put_count(out, t->nodes);
-	fputs(" blocks have boxes of their own, or as a list one box; smaller ones are together by "
-	      "type, and what is blank is smaller still.",
+	fputs(" blocks have a box of their own (a list has one box); smaller ones share a box by "
+	      "type, and the smallest have none: blank.",
 	      out);
 	put_tree(out, "dominator-tree", t);
 }
@@ -197,7 +199,7 @@ void html_heaps(FILE *out, const struct report *r)
 	      "<div class=\"picture\" id=\"heap-boxes\"></div>\n",
 	      out);
 	html_table(out, "heaps",
-		   "heap|how it was found|#used|#free|#idle|#overhead|#checks failed");
+		   "heap|#used|#free|#idle|#overhead|#checks failed|how it was found");
 	for (size_t i = 0; i < r->heaps.n && i < HTML_HEAPS; i++) {
 		const struct rp_heap *h = &r->heaps.v[i];
 
@@ -206,12 +208,12 @@ void html_heaps(FILE *out, const struct report *r)
 		fputs(" ", out);
 		put_name(out, h->version ? h->version : "", HTML_NAME);
 		fputs("</td>", out);
-		html_name_cell(out, h->why ? h->why : h->how);
 		html_bytes_cell(out, h->used);
 		html_bytes_cell(out, h->free);
 		html_bytes_cell(out, h->idle);
 		html_bytes_cell(out, h->overhead);
 		html_count_cell(out, h->checks_failed);
+		html_name_cell(out, h->why ? h->why : h->how);
 		fputs("</tr>\n", out);
 	}
 	html_table_end(out);
@@ -260,8 +262,8 @@ void html_space(FILE *out, const struct report *r)
 		order[i] = &r->space.v[i];
 	qsort(order, r->space.n, sizeof(*order), largest_range);
 	fputs("<section><h2 id=\"space\">Heap map</h2>\n<p class=\"small\">Each heap's part of the "
-	      "address space, a cell a piece: filled as far as blocks in use fill it. Light cells "
-	      "among dark ones are free memory that they keep from going back.</p>\n"
+	      "address space, cut into cells: each is filled as far as blocks in use fill it. "
+	      "Free cells between cells in use are fragmentation: memory that cannot go back.</p>\n"
 	      "<div class=\"picture\" id=\"heap-map\"></div>\n"
 	      "<details class=\"astable\"><summary>The largest ranges as a table</summary>\n",
 	      out);
@@ -410,7 +412,7 @@ static struct err *put_threads(FILE *out, const struct report *r)
 		add_thread_bytes(&p->samples[i], p->main_value, rows, n);
 	qsort(rows, n, sizeof(*rows), by_function);
 	html_table(out, "threads sort filter",
-		   "runs|#threads|#found from their stacks|tid and name");
+		   "runs|#threads|#heap reached from their stacks|tid and name");
 	for (size_t i = 0, end; i < n; i = end) {
 		const char *f = rows[i].thread->function;
 

@@ -318,6 +318,26 @@ def test_nothing_of_a_name_is_markup(tab, tmp_path):
 	assert evil.name in tab.inner_text("h1")
 
 
+def test_very_long_titles(browser, pages):
+	"""A name of 600 characters takes two lines until its suspect is opened or has the focus."""
+	tab = browser.new_page()
+	tab.goto(pages(NAMES[0]).as_uri())
+	tab.mouse.move(0, 0)
+	tab.evaluate("""() => document.querySelectorAll('.title').forEach(
+		title => { title.textContent = 'std::map<int, std::pair<long, long>>'.repeat(17); })""")
+	lines = lambda which: tab.locator(which).evaluate(  # noqa: E731
+		"e => Math.round(e.clientHeight / parseFloat(getComputedStyle(e).lineHeight))")
+	closed = "details.suspect:not([open])"
+	for title, focus in [(".worst .title >> nth=0", ".worst a >> nth=0"),
+			(closed + " .title >> nth=0", closed + " summary >> nth=0")]:
+		assert lines(title) == 2
+		tab.keyboard.press("Tab")  # what has the focus now has it by the keyboard
+		tab.locator(focus).focus()
+		assert lines(title) > 3
+	assert lines("details.suspect[open] .title >> nth=0") > 3
+	tab.close()
+
+
 def test_on_a_small_screen(browser, pages, tmp_path):
 	"""400 pixels: nothing is wider than the page, heads stand over their columns, names are words."""
 	core = dump_of(NAMES[0]).core

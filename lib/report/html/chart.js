@@ -126,7 +126,7 @@ function chart(place, view) {
 	on(bar.append("button").attr("type", "button").text("up").attr("title", "one level up (Backspace)"),
 		"click", () => zoom(focus.parent ?? root));
 	on(bar.append("button").attr("type", "button").text("whole").attr("title", "show all (Escape)"), "click", () => zoom(root));
-	bar.append("span").attr("class", "keys small").text("click or Enter zooms; arrows walk; / searches, Enter there: next");
+	bar.append("span").attr("class", "keys small").text("click or Enter: zoom · arrows: move · /: search, then Enter: next match");
 	new ResizeObserver(() => {
 		if (root && drawn.node().clientWidth) {
 			picture.resize();

@@ -61,8 +61,9 @@ export function drawMap(place, space) {
 		.sort((a, b) => parseInt(a.start, 16) - parseInt(b.start, 16));
 	const legend = bar.append("span").attr("class", "legend small");
 	for (const [name, what] of [["used", "in use"], ["free", "free"], ["own", "allocator's own"], ["none", "not given out"]]) {
-		legend.append("i").attr("class", `swatch m-${name}`);
-		legend.append("span").text(what);
+		const item = legend.append("span").attr("class", "item");
+		item.append("i").attr("class", `swatch m-${name}`);
+		item.append("span").text(what);
 	}
 	bar.append("span").attr("class", "small").text(`a cell is ${bytes(space[0].bucket)}`);
 	if (space.length > shown.length)
