@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "image/shadow.h"
 
+enum { PAGE_BYTES = 4096, MAPPED_LEAST = 128 << 10 }; /* bytes of a block with pages of its own */
 enum { ROUNDING = 16, VTABLE_WORDS = 20, ALIGNED_LEAST = 32 /* less is every block's */ };
 
 /* Sizes that malloc turns into a block of `usable` bytes. */
@@ -52,6 +53,33 @@ static bool is_new_array(uint64_t n, struct asked asked)
 	uint64_t rest = asked.most - 8; /* the caller has seen that there are more than 8 */
 
 	return n > 0 && n <= rest && fits(asked, rest - rest % n + 8);
+}
+
+/* What was asked for may have been this, also if the block is a mapping of its own, of whole pages. */
+static bool fits_pages(struct asked asked, uint64_t size)
+{
+	return fits(asked, size) ||
+	       (asked.most >= MAPPED_LEAST && size <= asked.most && asked.most - size < PAGE_BYTES);
+}
+
+/*
+ * The headers of MariaDB's and MySQL's allocators, their first three words: my_malloc() of MariaDB 10.11
+ * (mysys/my_malloc.c), {owner, size with two flags, key}, 24 bytes; that of MySQL 8.0, {key, magic, size, owner}, 32
+ * bytes; ut_allocator of InnoDB (ut0new.h, ut_new_pfx_t), {key, owner, size with the header}, 24 bytes.
+ */
+static bool is_mysql(const struct image *img, uint64_t off, const uint64_t *words, struct asked asked)
+{
+	enum { MARIADB = 24, MYSQL = 32, MAGIC = 1234, FLAGS = 3 };
+	uint64_t n = words[1] & ~7ull;
+
+	if (off == MYSQL)
+		return words[0] >> 32 == MAGIC && words[1] < asked.most && fits_pages(asked, MYSQL + words[1]);
+	if (off != MARIADB)
+		return false;
+	if (!(words[1] & 7 & ~FLAGS) && n && n < asked.most && fits_pages(asked, MARIADB + n))
+		return !words[0] || image_segment(img, words[0]);
+	return words[0] <= UINT32_MAX && words[2] > MARIADB && fits_pages(asked, words[2]) &&
+	       (!words[1] || image_segment(img, words[1]));
 }
 
 /* A table in a mapped file whose first two pointers, of at most 20 words, lead to code of files. */
@@ -98,7 +126,7 @@ static bool block_word(const struct image *img, taddr start, const uint8_t *byte
 bool interior_is_start(const struct image *img, taddr start, uint64_t usable, uint64_t value)
 {
 	struct asked asked = asked_sizes(usable);
-	uint64_t off = value - start, avail = 0, first, inner;
+	uint64_t off = value - start, avail = 0, first, inner, words[3];
 	const uint8_t *bytes;
 
 	if (usable <= 8 || !interior_may_be_start(off, value))
@@ -108,6 +136,14 @@ bool interior_is_start(const struct image *img, taddr start, uint64_t usable, ui
 		return false;
 	if (off == 24 && is_old_string(img, start, asked))
 		return true;
+	if ((off == 24 || off == 32) && usable > 32 && block_word(img, start, bytes, avail, 8, &words[1]) &&
+	    block_word(img, start, bytes, avail, 16, &words[2])) {
+		words[0] = first;
+		if (is_mysql(img, off, words, asked)) {
+			image_keep(img, start, 24);
+			return true;
+		}
+	}
 	if ((off == 8 && (is_length_prefixed(first, asked) || is_new_array(first, asked))) ||
 	    (!(value & 7) && may_be_vtable(first) && block_word(img, start, bytes, avail, off, &inner) &&
 	     may_be_vtable(inner) && is_vtable(img, inner) && is_vtable(img, first))) {
