@@ -15,6 +15,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import tarfile
 from xml.etree import ElementTree
 
 import jsonschema
@@ -25,6 +26,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from common import HEAPFX, ROOT, SLOW, heapfx, heapfx_ok
 from profiles import Profile, go_tool_pprof
+from test_sql_shell import PROMPT, Terminal
 
 LONG = 1_000_000
 LIES = {
@@ -444,6 +446,54 @@ def test_sql(hostile, word):
 			clean_json(run.out)
 		elif run.out.count("\n") > 1:
 			READERS[word](run.out)
+
+
+def test_formulas_stay_what_they_are(hostile):
+	"""CSV is for programs: a cell that a spreadsheet would take for a formula is neither marked nor changed."""
+	cells = ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|'/c calc'!A1"]
+	query = "select " + ", ".join("'" + cell.replace("'", "\'\'") + f"' as c{i}" for i, cell in enumerate(cells))
+	out = heapfx_ok("sql", hostile, query, "--format", "csv").out
+	assert list(csv.reader(io.StringIO(out), strict=True))[1] == cells
+
+
+@pytest.mark.parametrize("command", ["analyze", "info"])
+@pytest.mark.parametrize("has_core", [True, False])
+def test_members_of_a_bundle(hostile, tmp_path, command, has_core):
+	"""Names of members: of the core, of programs that are whole, that are cut, that are none, and that leave the folder."""
+	program = next(hostile.parent.glob("*.exe")).read_bytes()
+	bundle = tmp_path / "bundle.tar"
+	with tarfile.open(bundle, "w", format=tarfile.PAX_FORMAT, errors="surrogateescape") as tar:
+		if has_core:
+			tar.add(hostile, os.fsdecode(LIES["escape"] + LIES["lines"]) + ".core")
+		for lie in LIES.values():
+			for before, data in [("", program), ("../", program[:5000]), ("/", b"\x7fELF\2\1\1" + bytes(9)), ("x/", b"maps")]:
+				member = tarfile.TarInfo(before + os.fsdecode(lie))
+				member.size = len(data)
+				tar.addfile(member, io.BytesIO(data))
+	for word in ("text", "json"):
+		run = heapfx(command, bundle, "--top", "50", "--format", word, timeout=120) if command == "analyze" else \
+			heapfx(command, bundle, "--format", word, timeout=120)
+		assert run.status == (0 if has_core else 3), run.err
+		clean(run.err)
+		if has_core:
+			(check_json if command == "analyze" and word == "json" else clean_json if word == "json" else check_text)(run.out)
+
+
+def test_shell(hostile):
+	"""What the shell prints on a terminal; what is typed comes back as the terminal has it."""
+	address = json.loads(heapfx_ok("analyze", hostile, "--format", "json", timeout=120).out)["suspects"][0]["chain"]["hops"][0]["address"]
+	shell = Terminal(hostile, "--no-progress", HOME="/nowhere", PAGER="cat", TERM="xterm-256color")
+	try:
+		shell.until(re.escape(PROMPT))
+		for mode in ("text", "json", "csv"):
+			shell.ask(f".mode {mode}")
+			for line in ("select * from types;", "select * from threads;", "select * from modules;", "select path from input;",
+					f".explain {address}", f".path {address}", "select nothing_such from types;"):
+				out = shell.ask(line)
+				assert "red" in out or "nothing_such" in line or line[0] == ".", (line, out[:300])
+				check_text(out)
+	finally:
+		shell.close()
 
 
 def test_other_commands(hostile):

@@ -83,6 +83,38 @@ def test_nothing_half_written(tmp_path, command, word):
 	assert old.read_text() == "as it was" and os.listdir(tmp_path) == ["out"]
 
 
+def on_a_full_file_system(folder, script, *args):
+	"""The script, in a namespace of its own, where the folder `full` is a file system of 256 KiB; $@ are the arguments."""
+	run = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+		"mkdir full && mount -t tmpfs -o size=256k none full || exit 77\n" + script, "-", *map(str, args)],
+		cwd=folder, capture_output=True, text=True, timeout=60 * common.SLOW, check=False)
+	if run.returncode == 77 or run.stderr.startswith("unshare:"):
+		pytest.skip(f"nothing can be mounted here: {run.stderr.strip()[:200]}")
+	return run
+
+
+@pytest.mark.parametrize("command, word", CASES)
+def test_full_file_system(tmp_path, command, word):
+	"""No byte is left: the old file stays, nothing lies beside it."""
+	line = [*arguments(command), "-o", f"{word}=full/out"]
+	run = on_a_full_file_system(tmp_path, """
+		echo as it was >full/out
+		cat /dev/zero >full/filler 2>/dev/null
+		"$@"; echo "status $?"
+		ls -A full; cat full/out""", HEAPFX, command, *line)
+	assert run.stdout == "status 3\nfiller\nout\nas it was\n", (run.stdout, run.stderr)
+	assert re.search("No space left|database or disk is full|disk I/O error", run.stderr), run.stderr
+	assert len(run.stderr.splitlines()) <= 2
+
+
+def test_temporary_files_on_a_full_file_system(tmp_path):
+	packed = tmp_path / "core.zst"
+	subprocess.run(["zstd", "-q", dump_of(CORE).core, "-o", packed], check=True)
+	run = on_a_full_file_system(tmp_path, '"$@" --tmp full; echo "status $?"; ls -A full', HEAPFX, "analyze", packed)
+	assert run.stdout == "status 4\n" and "full while unpacking; --tmp names another" in run.stderr, (run.stdout[-200:], run.stderr)
+	assert len(run.stderr.splitlines()) <= 2
+
+
 @pytest.mark.parametrize("command, word", CASES)
 def test_closed_pipe(command, word):
 	"""Who reads goes away: a clear error or the quiet end of a pipe, never a crash."""
