@@ -442,6 +442,28 @@ static struct err *add_heap_lines(struct run *run, struct heap_line *lines, size
 	return err;
 }
 
+/* Garbage of a collector whose objects lie in heaps of others (CPython's). */
+static uint64_t loose_garbage(const struct run *run)
+{
+	const struct graph *g = run->graph;
+	const struct facts *f = &run->facts;
+	uint64_t bytes = 0;
+
+	if (!run->blocks.unit_heap || !f->reach_total[REACH_UNCOLLECTED].count)
+		return f->reach_total[REACH_UNCOLLECTED].bytes;
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
+		const struct claim *claim;
+
+		if (f->reach[it.id] != REACH_UNCOLLECTED)
+			continue;
+		claim = blocks_claim_at(&run->blocks, graph_start(g, it.id));
+		if (claim &&
+		    !blocks_is_precise(&run->blocks, (size_t)(claim - run->blocks.claims)))
+			bytes += it.size;
+	}
+	return bytes;
+}
+
 static struct err *heap_lines(struct run *run, uint64_t present)
 {
 	const struct facts *f = &run->facts;
@@ -451,11 +473,12 @@ static struct err *heap_lines(struct run *run, uint64_t present)
 		{ "heap/possibly-lost", "C heap: possibly lost", reach[REACH_POSSIBLE].bytes },
 		{ "heap/lost", "C heap: lost",
 		  reach[REACH_DEFINITE].bytes + reach[REACH_INDIRECT].bytes },
+		{ "heap/uncollected", "C heap: uncollected garbage", loose_garbage(run) },
 		{ "heap/free", "C heap: free, not returned", 0 },
 		{ "heap/overhead", "C heap: allocator's own structures", 0 },
 	};
 
-	add_free(run, false, &lines[3].bytes, &lines[4].bytes);
+	add_free(run, false, &lines[4].bytes, &lines[5].bytes);
 	lines[0].label =
 		arena_printf(&run->report.mem, "C heap (%s): reachable", allocators(run, false));
 	return lines[0].label ? add_heap_lines(run, lines, ARRAY_SIZE(lines), present) : &err_nomem;
@@ -472,7 +495,7 @@ static struct err *collected_lines(struct run *run, uint64_t present)
 	struct heap_line lines[] = {
 		{ "collected/live", collected_label(run, "live"), f->collected.bytes },
 		{ "collected/uncollected", collected_label(run, "uncollected garbage"),
-		  f->reach_total[REACH_UNCOLLECTED].bytes },
+		  f->reach_total[REACH_UNCOLLECTED].bytes - loose_garbage(run) },
 		{ "collected/free", collected_label(run, "free slots in spans"), 0 },
 		{ "collected/overhead", collected_label(run, "size classes, pointer bits"), 0 },
 	};

@@ -5,7 +5,7 @@
 	make_python.py make OUTDIR [CASE...]
 
 A case is objects.VERSION, for the pythonX.Y that is found in PATH; objects.gdb is run by the CPython inside gdb; few.VERSION
-keeps a thirtieth of that.
+keeps a thirtieth of that. garbage.VERSION drops rings while the collector is off, healthy.VERSION keeps them.
 What the allocator counts (sys._debugmallocstats()) goes to CASE.stats.
 """
 import dataclasses
@@ -23,7 +23,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 VERSIONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 CASE = make_cores.Case("objects", capture="kernel", record=False)
 CASES = [f"objects.{how}" for how in (*VERSIONS, "gdb")]
-PARTS = {"objects": 1, "few": 30}
+PARTS = {"objects": "1", "few": "30", "garbage": "dropped", "healthy": "healthy"}
+PROGRAMS = {"garbage": "garbage.py", "healthy": "garbage.py"}	# of others: objects.py
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,14 +47,15 @@ def command_of(how, program, truth, part):
 
 def make_case(name, outdir):
 	made = Made(name, *(outdir / f"{name}.{kind}" for kind in ("core", "truth", "stats")))
-	sources = (pathlib.Path(__file__), HERE / "objects.py")
+	kind, how = name.split(".", 1)
+	program = HERE / PROGRAMS.get(kind, "objects.py")
+	sources = (pathlib.Path(__file__), program)
 	if made.core.exists() and made.core.stat().st_mtime > max(source.stat().st_mtime for source in sources):
 		return made
 	folder = outdir / f"{name}.run"
 	shutil.rmtree(folder, ignore_errors=True)
 	folder.mkdir(parents=True)
-	kind, how = name.split(".", 1)
-	argv = command_of(how, HERE / "objects.py", made.truth, PARTS[kind])
+	argv = command_of(how, program, made.truth, PARTS[kind])
 	with open(made.stats, "wb") as stats:
 		process = make_cores.Process(CASE, argv, {"PATH": "/usr/bin:/bin", "HOME": str(folder)}, folder,
 			stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stats)
@@ -87,6 +89,21 @@ def read_truth(path):
 		at, size, kind = line.split("\t")
 		rows[int(at, 16)] = (int(size), kind)
 	return rows, version
+
+
+def read_garbage(path):
+	"""{state: {id: (bytes, type)}}"""
+	states = {}
+	for line in path.read_text(encoding="ascii").splitlines():
+		if not line.startswith("#"):
+			state, at, size, kind = line.split("\t")
+			states.setdefault(state, {})[int(at, 16)] = (int(size), kind)
+	return states
+
+
+def read_collected(path):
+	"""Objects that a collection found."""
+	return next(int(line.split("\t")[1]) for line in path.read_text(encoding="ascii").splitlines() if line.startswith("#collected"))
 
 
 def read_edges(path):

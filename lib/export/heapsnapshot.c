@@ -61,6 +61,7 @@ static const char *const above_names[FIRST_NODE] = {
 	[FIRST_KIND + ROOT_RUNTIME] = "the runtime",
 	[FIRST_KIND + ROOT_ANON] = "other mappings",
 	[FIRST_KIND + ROOT_VECTOR] = "vector registers",
+	[FIRST_KIND + ROOT_COUNTED] = "counts of references",
 	[LOST] = "(lost)",
 	[UNCOLLECTED] = "(uncollected)",
 };

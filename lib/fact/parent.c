@@ -161,10 +161,13 @@ static struct err *search(struct bfs *b)
 		for (unsigned kind = 0; kind < ROOT_VECTOR; kind++)
 			from_roots(b, kind, interior);
 	err = search_from(b, 0);
-	before = b->n;
-	for (unsigned interior = 0; interior < 2; interior++)
-		from_roots(b, ROOT_VECTOR, interior);
-	return err ? err : search_from(b, before);
+	for (unsigned kind = ROOT_VECTOR; kind < ROOT_KINDS && !err; kind++) {
+		before = b->n;
+		for (unsigned interior = 0; interior < 2; interior++)
+			from_roots(b, kind, interior);
+		err = search_from(b, before);
+	}
+	return err;
 }
 
 /* The queue holds all nodes in the end: it is their order. */

@@ -180,7 +180,7 @@ static struct err *keep_path(const struct search *x, struct met met, struct path
 
 static struct err *keep_or_wait(struct search *x, const struct met *met, struct paths *ret)
 {
-	if (x->g->sources[x->g->root_source[met->root]].kind != ROOT_VECTOR)
+	if (x->g->sources[x->g->root_source[met->root]].kind < ROOT_VECTOR)
 		return keep_path(x, *met, ret);
 	return x->vector.n >= x->max || vec_push(&x->vector, met) ? NULL : &err_nomem;
 }

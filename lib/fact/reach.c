@@ -48,10 +48,10 @@ static void fill_reach(const struct graph *g, const uint64_t *reachable, const u
 
 			if (!graph_is_live(g, i))
 				reach[i] = REACH_DEAD;
-			else if (bit_get(marked, i))
-				reach[i] = REACH_POSSIBLE;
 			else if (g->collected && bit_get(g->collected, i))
 				reach[i] = REACH_UNCOLLECTED;
+			else if (bit_get(marked, i))
+				reach[i] = REACH_POSSIBLE;
 			else
 				reach[i] = REACH_INDIRECT;
 		}

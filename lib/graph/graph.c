@@ -11,7 +11,7 @@ const char *root_kind_name(enum root_kind kind)
 	static const char *const names[ROOT_KINDS] = {
 		[ROOT_GLOBAL] = "global",     [ROOT_TLS] = "tls",	 [ROOT_STACK] = "stack",
 		[ROOT_REGISTER] = "register", [ROOT_ANON] = "mapping",
-		[ROOT_VECTOR] = "vector",
+		[ROOT_VECTOR] = "vector",     [ROOT_COUNTED] = "counted",
 		[ROOT_GOROUTINE] = "goroutine", [ROOT_FINALIZER] = "finalizer", [ROOT_RUNTIME] = "runtime",
 	};
 

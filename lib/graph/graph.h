@@ -37,6 +37,7 @@ enum root_kind {
 	 * where none begins elsewhere, however much longer that is.
 	 */
 	ROOT_VECTOR,
+	ROOT_COUNTED, /* nothing was found that holds it, but its count says that something does: after all others */
 	ROOT_KINDS
 };
 const char *root_kind_name(enum root_kind kind); /* "global", "tls", "stack", "register", "mapping" */
@@ -313,7 +314,7 @@ struct graph {
 
 	const struct graph_ops *ops;
 	void *ctx; /* for ops */
-	struct col cols[29]; /* owners of the columns above; graph_free closes them */
+	struct col cols[31]; /* owners of the columns above; graph_free closes them */
 	unsigned n_cols;
 };
 

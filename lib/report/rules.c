@@ -19,7 +19,7 @@ const struct rule rules[] = {
 	{ "uncollected/garbage", SEV_NOTE,
 	  "a collector's objects that nothing reaches: its next cycle frees them",
 	  "no leak; if it is too much, let the collector run sooner (Go: lower GOGC, or set "
-	  "GOMEMLIMIT)" },
+	  "GOMEMLIMIT; Python: gc.collect(), and no gc.disable() or gc.freeze() left on)" },
 	{ "cycle/unreachable", SEV_WARNING,
 	  "a ring of blocks that point at each other and nothing else points at",
 	  "break the ring when its owner goes: clear one link, or make it weak" },

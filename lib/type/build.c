@@ -17,6 +17,7 @@
 #include "type/noter.h"
 #include "type/pieces.h"
 #include "type/pools.h"
+#include "type/python_gc.h"
 #include "type/rooter.h"
 #include "type/scan.h"
 #include "type/typing.h"
@@ -212,11 +213,11 @@ static struct err *scan_roots(const struct scan *s, const struct roots *r, const
 	return err;
 }
 
-/* Room for a root in every word of the pieces, and for every value. */
+/* Room for a root in every word of the pieces, for every value, and for so many more. */
 static struct err *open_root_columns(struct env *env, const struct scan *s, const struct roots *r,
-				     const struct piece *pieces, size_t n, struct root_columns *c)
+				     const struct piece *pieces, size_t n, uint64_t more, struct root_columns *c)
 {
-	uint64_t max = r->values.n + r->pointers.n;
+	uint64_t max = r->values.n + r->pointers.n + more;
 	struct err *err;
 
 	for (size_t i = 0; i < n && s->loose_span; i++)
@@ -432,6 +433,9 @@ static void describe_root(void *ctx, uint32_t root, struct text *ret)
 		text_printf(ret, "mapping 0x%llx+0x%llx", (unsigned long long)source->start,
 			    (unsigned long long)(at - source->start));
 		break;
+	case ROOT_COUNTED:
+		text_add(ret, "references that its count has and that were not found");
+		break;
 	case ROOT_GOROUTINE:
 	case ROOT_FINALIZER:
 	case ROOT_RUNTIME:
@@ -586,6 +590,8 @@ static struct err *own_collected(struct env *env, const struct blocks *b, struct
 	err = col_fixed(env, sizeof(uint64_t), bits_words(g->n) + 1, "collected nodes", &set);
 	if (err)
 		return err;
+	if (g->collected) /* of CPython's, beside them */
+		memcpy(set.base, g->collected, 8 * bits_words(g->n));
 	for (size_t i = 0; i < b->n_claims; i++)
 		if (blocks_is_precise(b, i))
 			bits_set_range(set.base, block_at(b, b->claims[i].start + b->claims[i].bias),
@@ -595,7 +601,32 @@ static struct err *own_collected(struct env *env, const struct blocks *b, struct
 	return NULL;
 }
 
-static struct err *add_roots(struct env *env, const struct scan *s, const struct blocks *blocks, struct graph *g)
+/* Of CPython's objects: what is counted more often than it is found is a root, and what only waits for a collection none's. */
+static struct err *add_counted(struct env *env, const struct scan *s, const struct py_gc *gc, struct roots *r,
+			       struct root_columns *c, struct graph *g)
+{
+	struct root_source source = { .kind = ROOT_COUNTED, .thread = UINT32_MAX, .module = -1 };
+	struct py_gc_judged judged;
+	struct err *err = py_gc_judge(env, s, g, gc, c->node.base, c->node.n, &judged);
+
+	if (!err && judged.held && bits_any(judged.held, 0, g->n))
+		err = add_source(r, &source, &c->now);
+	for (uint64_t w = 0; w < bits_words(g->n) && !err && judged.held; w++)
+		for (uint64_t rest = judged.held[w]; rest && !err; rest &= rest - 1) {
+			uint32_t node = (uint32_t)(w << 6 | (uint64_t)__builtin_ctzll(rest));
+
+			err = add_root(c, graph_key(g, node), node);
+		}
+	if (!err && judged.garbage) {
+		g->collected = judged.garbage;
+		graph_own(g, &judged.garbage_col);
+	}
+	py_gc_judged_close(&judged);
+	return err;
+}
+
+static struct err *add_roots(struct env *env, const struct scan *s, const struct blocks *blocks, const struct py_gc *gc,
+			     struct graph *g)
 {
 	struct roots r = { .sink = { on_range, on_value, on_exclude, on_pointer }, .scan = s };
 	struct root_columns c = {};
@@ -604,12 +635,16 @@ static struct err *add_roots(struct env *env, const struct scan *s, const struct
 	size_t n = 0;
 	struct err *err = find_roots(env, s->img, blocks, &r);
 
+	for (unsigned i = 0; i < gc->n_heads && !err; i++)
+		err = on_exclude(&r.sink, gc->heads[i], gc->heads[i] + 16);
 	if (!err)
 		err = pieces_cut(r.pieces.v, r.pieces.n, &pieces, &n);
 	if (!err)
-		err = open_root_columns(env, s, &r, pieces, n, &c);
+		err = open_root_columns(env, s, &r, pieces, n, gc->links ? g->n : 0, &c);
 	if (!err)
 		err = scan_roots(s, &r, pieces, n, &c);
+	if (!err)
+		err = add_counted(env, s, gc, &r, &c, g);
 	if (!err)
 		err = col_open(env, sizeof(struct root_source), r.sources.n, "root sources", &sources);
 	if (!err && r.sources.n)
@@ -656,6 +691,7 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 {
 	struct scan s = scan_init(img, blocks);
 	_cleanup_(guard_graph) struct graph *g = calloc(1, sizeof(*g));
+	_cleanup_(py_gc_close) struct py_gc gc = {};
 	struct scan_columns edges = {};
 	struct col ctx = {};
 	struct err *err;
@@ -671,15 +707,22 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 	*(struct context *)ctx.base = (struct context){ .img = img, .labels = { .img = img }, .pools = hints ? hints->pools : NULL, .graph = g, .scan = s };
 	g->ctx = ctx.base;
 	graph_own(g, &ctx);
+	err = py_gc_open(env, img, blocks, &gc);
+	if (err)
+		return err;
+	s.links = ((struct context *)g->ctx)->scan.links = gc.links;
 	s.wants_slots = what == GRAPH_SLOTS;
-	err = add_roots(env, &s, blocks, g);
-	if (!err)
-		err = own_collected(env, blocks, g);
-	if (!err)
-		err = scan_blocks(env, &s, &edges);
+	err = scan_blocks(env, &s, &edges);
 	if (err)
 		return err;
 	own_edges(g, &edges);
+	err = add_roots(env, &s, blocks, &gc, g);
+	if (!err && gc.links)
+		graph_own(g, &gc.links_col);
+	if (!err)
+		err = own_collected(env, blocks, g);
+	if (err)
+		return err;
 	count_live(g);
 	err = what == GRAPH_BARE ? NULL : tell_blocks(env, img, blocks, hints, g);
 	if (err)

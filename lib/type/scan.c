@@ -20,6 +20,7 @@
 #include "image/resident.h"
 #include "type/gobject.h"
 #include "type/interior.h"
+#include "type/python_gc.h"
 
 enum {
 	FIFO = 64,
@@ -156,6 +157,13 @@ uint32_t scan_pointer(const struct scan *s, uint64_t value)
 	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, true, NODE_NONE, &looks);
 }
 
+static bool is_link(const struct scan *s, taddr at)
+{
+	uint64_t grain = grain_of(&s->blocks->grains, at);
+
+	return grain != GRAIN_NONE && bit_get(s->links, py_gc_bit(&s->blocks->grains, grain, at));
+}
+
 struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn, void *arg)
 {
 	taddr at = align_up(start, 8);
@@ -178,7 +186,11 @@ struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn
 			for (uint64_t mask = words_in_range(s->loose_low, s->loose_span, bytes + off, n); mask; mask &= mask - 1) {
 				uint64_t word = off + 8 * (uint64_t)__builtin_ctzll(mask);
 				uint32_t target = scan_target(s, load_u64(bytes + word));
-				struct err *err = target == NODE_NONE ? NULL : fn(arg, at + word, target);
+				struct err *err;
+
+				if (s->links && is_link(s, at + word))
+					continue;
+				err = target == NODE_NONE ? NULL : fn(arg, at + word, target);
 
 				if (err)
 					return err;
@@ -411,6 +423,8 @@ static void scan_words(struct range *r, const uint8_t *bytes, unsigned n, taddr 
 		const struct grain_word *w = &b->grains.words[grain >> 6];
 		uint32_t src = grain_block_no(w, grain, &no);
 
+		if (r->s->links && bit_get(r->s->links, py_gc_bit(&b->grains, grain, at + 8 * i)))
+			continue;
 		if (block_is_used_no(b, w, src, no))
 			begin(r, load_u64(bytes + 8 * i), src, false, grain, at + 8 * i);
 	}

@@ -19,6 +19,7 @@ struct scan {
 	uint8_t overhead_max; /* of all claims */
 	bool has_talloc, has_gobject; /* its chunks are held by their insides */
 	uint64_t loose_low, loose_span; /* those lie here that a word found by chance may keep */
+	const uint64_t *links; /* words that are no references (type/python_gc.h); NULL: none, as at first */
 	bool wants_slots; /* graph.slot; false at first */
 };
 struct scan scan_init(const struct image *img, const struct blocks *blocks);

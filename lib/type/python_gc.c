@@ -1,0 +1,481 @@
+/* python_gc.c - the lists of CPython's collector, weak references, and what only waits for a collection. */
+#include "type/python_gc.h"
+
+#include <stdlib.h>
+
+#include "base/guard.h"
+#include "image/python.h"
+#include "type/python_values.h"
+#include "type/scan.h"
+
+enum {
+	HEAD = 16, /* PyGC_Head */
+	GC_NEXT = 0,
+	GC_PREV = 8,
+	LINK_FLAGS = 7,
+	/* struct _gc_runtime_state from generations[0] on: three lists of 24 bytes, the address of the first, the permanent one. */
+	GENERATIONS = 3,
+	GENERATION = 24,
+	FIRST = GENERATIONS * GENERATION,
+	PERMANENT = FIRST + 8,
+	LISTS = GENERATIONS + 1,
+	TP_WEAKLISTOFFSET = 208,
+	/* struct _PyWeakReference */
+	WR_OBJECT = 16,
+	WR_PREV = 40,
+	WR_NEXT = 48,
+	WR_BYTES = 56,
+	CACHE = 4096,
+	STATICS_MOST = 1 << 16, /* objects on a list that are in no block */
+};
+
+struct cached {
+	taddr at;
+	bool known;
+	struct py_type type;
+	int64_t weak; /* where an object has its list of weak references; 0: nowhere */
+};
+
+struct lists {
+	const struct image *img;
+	const struct blocks *blocks;
+	struct py_version version;
+	struct py_gc *gc;
+	struct cached cache[CACHE];
+};
+
+static uint64_t word(const struct image *img, taddr at)
+{
+	uint64_t w;
+
+	return image_read_u64(img, at, &w) == MEM_OK ? w : 0;
+}
+
+static const struct cached *type_at(struct lists *l, taddr at)
+{
+	struct cached *k = &l->cache[(at >> 4) * 0x9e3779b97f4a7c15 >> 52];
+
+	if (!at || at & 7)
+		return NULL;
+	if (k->at != at) {
+		*k = (struct cached){ .at = at };
+		k->known = py_type(l->img, &l->version, at, &k->type);
+		k->weak = k->known ? (int64_t)word(l->img, at + TP_WEAKLISTOFFSET) : 0;
+	}
+	return k->known ? k : NULL;
+}
+
+static void set_link(struct lists *l, taddr at)
+{
+	const struct grains *g = &l->blocks->grains;
+	uint64_t grain = grain_of(g, at);
+
+	if (grain != GRAIN_NONE)
+		bit_set(l->gc->links, py_gc_bit(g, grain, at));
+}
+
+/* ---- where the lists are */
+
+static bool is_generations(const struct image *img, taddr at)
+{
+	if (at & 7 || word(img, at + FIRST) != at)
+		return false;
+	for (unsigned i = 0; i < LISTS; i++) {
+		taddr head = at + (i < GENERATIONS ? i * GENERATION : PERMANENT);
+		uint64_t next = word(img, head + GC_NEXT) & ~(uint64_t)LINK_FLAGS;
+		uint64_t prev = word(img, head + GC_PREV) & ~(uint64_t)LINK_FLAGS;
+
+		if (!next || !prev || (word(img, next + GC_PREV) & ~(uint64_t)LINK_FLAGS) != head ||
+		    (word(img, prev + GC_NEXT) & ~(uint64_t)LINK_FLAGS) != head)
+			return false;
+	}
+	return true;
+}
+
+static void add_heads(struct py_gc *gc, taddr at)
+{
+	for (unsigned i = 0; i < gc->n_heads; i++)
+		if (gc->heads[i] == at)
+			return;
+	if (gc->n_heads + LISTS > PY_GC_HEADS)
+		return;
+	for (unsigned i = 0; i < LISTS; i++)
+		gc->heads[gc->n_heads++] = at + (i < GENERATIONS ? i * GENERATION : PERMANENT);
+}
+
+/* The last object of a list leads to its head: in that state of the collector that leads to itself. */
+static void look_behind(const struct image *img, struct py_gc *gc, taddr head)
+{
+	if (!head || head & LINK_FLAGS)
+		return;
+	for (unsigned i = 0; i < LISTS; i++) {
+		taddr at = head - (i < GENERATIONS ? i * GENERATION : PERMANENT);
+
+		if (is_generations(img, at)) {
+			add_heads(gc, at);
+			return;
+		}
+	}
+}
+
+/* Where in a block its object begins; false: it is none, or a dead one. */
+static bool object_of(struct lists *l, taddr addr, uint64_t usable, unsigned *ret_front)
+{
+	for (unsigned front = 0; front <= 2 * HEAD && front + PY_TYPE + 8 <= usable; front += HEAD) {
+		const struct cached *k = type_at(l, word(l->img, addr + front + PY_TYPE));
+		uint64_t count = word(l->img, addr + front);
+
+		if (!k || k->type.front != front || !count)
+			continue;
+		*ret_front = front;
+		return true;
+	}
+	return false;
+}
+
+static void find_heads(struct lists *l)
+{
+	for (uint32_t id = 0; id < l->blocks->grains.n; id++) {
+		unsigned front;
+		struct block b;
+		uint64_t next;
+
+		if (!block_is_used(l->blocks, id))
+			continue;
+		block_get(l->blocks, id, &b);
+		if (b.usable < 2 * HEAD || !object_of(l, b.addr, b.usable, &front) || front < HEAD)
+			continue;
+		next = word(l->img, b.addr + front - HEAD + GC_NEXT);
+		if (next && word(l->img, next + GC_PREV) && !type_at(l, word(l->img, next + HEAD + PY_TYPE)))
+			look_behind(l->img, l->gc, next);
+	}
+}
+
+/* ---- what hangs on them */
+
+/* `at` is on the list of weak references of what it refers to. */
+static void note_weak(struct lists *l, const struct cached *k, taddr at)
+{
+	taddr to = word(l->img, at + WR_OBJECT), prev, slot;
+	const struct cached *of;
+	struct block b;
+
+	if (k->type.basic < WR_BYTES || !to || to & 7 || !(of = type_at(l, word(l->img, to + PY_TYPE))) || !of->weak)
+		return;
+	slot = to + (uint64_t)of->weak;
+	prev = word(l->img, at + WR_PREV);
+	if (prev ? word(l->img, prev + WR_NEXT) != at || word(l->img, prev + WR_OBJECT) != to : word(l->img, slot) != at)
+		return;
+	set_link(l, at + WR_OBJECT);
+	set_link(l, at + WR_PREV);
+	set_link(l, at + WR_NEXT);
+	if (!prev)
+		set_link(l, slot);
+	if (block_get_at(l->blocks, to - of->type.front, &b))
+		bit_set(l->gc->known, b.id);
+}
+
+static void note_object(struct lists *l, taddr head)
+{
+	const struct cached *k = type_at(l, word(l->img, head + HEAD + PY_TYPE));
+	struct block b;
+
+	if (!k || k->type.front < HEAD || !block_get_at(l->blocks, head + HEAD - k->type.front, &b))
+		return;
+	set_link(l, head + GC_NEXT);
+	set_link(l, head + GC_PREV);
+	bit_set(l->gc->tracked, b.id);
+	bit_set(l->gc->known, b.id);
+	note_weak(l, k, head + HEAD);
+}
+
+/* Twice over the same words: is it whole, and then what hangs on it. */
+static bool walk(struct lists *l, taddr head, bool notes)
+{
+	uint64_t most = (uint64_t)l->blocks->grains.n + STATICS_MOST, n = 0;
+	taddr before = head, at = word(l->img, head + GC_NEXT);
+
+	for (; at != head; before = at, at = word(l->img, at + GC_NEXT)) {
+		if (!at || at & LINK_FLAGS || n++ > most ||
+		    (word(l->img, at + GC_PREV) & ~(uint64_t)LINK_FLAGS) != before)
+			return false;
+		if (notes)
+			note_object(l, at);
+	}
+	return (word(l->img, head + GC_PREV) & ~(uint64_t)LINK_FLAGS) == before;
+}
+
+static bool are_whole(struct lists *l)
+{
+	for (unsigned i = 0; i < l->gc->n_heads; i++)
+		if (!walk(l, l->gc->heads[i], false))
+			return false;
+	return l->gc->n_heads != 0;
+}
+
+static struct err *open_columns(struct env *env, const struct grains *g, struct py_gc *gc)
+{
+	uint64_t links = (uint64_t)g->n_units << (UNIT_SHIFT - 3), nodes = bits_words(g->n) + 1;
+	struct err *err = col_fixed(env, 8, bits_words(links) + 1, "links of the collector", &gc->links_col);
+
+	if (!err)
+		err = col_fixed(env, 8, nodes, "tracked objects", &gc->tracked_col);
+	if (!err)
+		err = col_fixed(env, 8, nodes, "tracked objects", &gc->known_col);
+	gc->links = gc->links_col.base;
+	gc->tracked = gc->tracked_col.base;
+	gc->known = gc->known_col.base;
+	return err;
+}
+
+struct err *py_gc_open(struct env *env, const struct image *img, const struct blocks *blocks, struct py_gc *ret)
+{
+	struct py_version version;
+	_free_ struct lists *l = NULL;
+	struct err *err;
+
+	*ret = (struct py_gc){};
+	if (!py_version(img, &version) || version.gc_head != HEAD)
+		return NULL;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return &err_nomem;
+	*l = (struct lists){ .img = img, .blocks = blocks, .version = version, .gc = ret };
+	find_heads(l);
+	if (!are_whole(l)) {
+		ret->n_heads = 0;
+		return NULL;
+	}
+	err = open_columns(env, &blocks->grains, ret);
+	for (unsigned i = 0; i < ret->n_heads && !err; i++) {
+		set_link(l, ret->heads[i] + GC_NEXT);
+		set_link(l, ret->heads[i] + GC_PREV);
+		walk(l, ret->heads[i], true);
+	}
+	return err;
+}
+
+void py_gc_close(struct py_gc *gc)
+{
+	col_close(&gc->links_col);
+	col_close(&gc->tracked_col);
+	col_close(&gc->known_col);
+}
+
+/* ---- what is garbage */
+
+struct judge {
+	const struct scan *s;
+	const struct graph *g;
+	struct lists *l;
+	uint64_t *reached, *group; /* one bit a node */
+	uint8_t *front;		   /* of the objects of the group, + 1 */
+	uint32_t *count;	   /* references to them from the group */
+	uint32_t *stack;
+	struct col reached_col, group_col, front_col, count_col, stack_col;
+};
+
+static void judge_close(struct judge *j)
+{
+	col_close(&j->reached_col);
+	col_close(&j->group_col);
+	col_close(&j->front_col);
+	col_close(&j->count_col);
+	col_close(&j->stack_col);
+	free(j->l);
+}
+
+static struct err *judge_open(struct env *env, struct judge *j)
+{
+	uint64_t n = j->g->n, words = bits_words(n) + 1;
+	struct err *err = col_fixed(env, 8, words, "reached objects", &j->reached_col);
+
+	if (!err)
+		err = col_sparse(env, 8, words, "garbage", &j->group_col);
+	if (!err)
+		err = col_sparse(env, 1, n + 1, "garbage", &j->front_col);
+	if (!err)
+		err = col_sparse(env, 4, n + 1, "references to garbage", &j->count_col);
+	if (!err)
+		err = col_sparse(env, 4, n + 1, "objects to visit", &j->stack_col);
+	j->reached = j->reached_col.base;
+	j->group = j->group_col.base;
+	j->front = j->front_col.base;
+	j->count = j->count_col.base;
+	j->stack = j->stack_col.base;
+	j->l = calloc(1, sizeof(*j->l));
+	return err ? err : j->l ? NULL : &err_nomem;
+}
+
+/*
+ * Marks `node` and what it leads to in `set`, without what is in `without`.  NULL: by plain pointers alone, for
+ * that is how objects are held.
+ */
+static void mark(struct judge *j, node_id node, uint64_t *set, const uint64_t *without)
+{
+	uint64_t n = 0;
+
+	if (bit_get(set, node) || (without && bit_get(without, node)))
+		return;
+	bit_set(set, node);
+	for (j->stack[n++] = node; n;) {
+		node_id from = j->stack[--n];
+
+		for (edge_id e = graph_row(j->g, from); e < graph_row(j->g, from + 1); e++) {
+			uint32_t dst = j->g->dst[e];
+			node_id to = EDGE_NODE(dst);
+
+			if (bit_get(set, to) || (without ? bit_get(without, to) : dst & EDGE_INTERIOR))
+				continue;
+			bit_set(set, to);
+			j->stack[n++] = to; /* each once: there is room */
+		}
+	}
+}
+
+/* Calls for each live node of a set that is not in `without`; what comes into the set under way may be left out. */
+static struct err *each(const struct judge *j, const uint64_t *set, const uint64_t *without,
+			struct err *(*fn)(void *arg, node_id node), void *arg)
+{
+	for (uint64_t w = 0; w < bits_words(j->g->n); w++)
+		for (uint64_t rest = set[w] & j->g->live[w] & ~without[w]; rest; rest &= rest - 1) {
+			struct err *err = fn(arg, (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest)));
+
+			if (err)
+				return err;
+		}
+	return NULL;
+}
+
+static struct err *join_group(void *arg, node_id node)
+{
+	struct judge *j = arg;
+
+	mark(j, node, j->group, j->reached);
+	return NULL;
+}
+
+static struct err *find_object(void *arg, node_id node)
+{
+	struct judge *j = arg;
+	unsigned front;
+	struct block b;
+
+	block_get(j->s->blocks, node, &b);
+	if (object_of(j->l, b.addr, b.usable, &front))
+		j->front[node] = (uint8_t)(front + 1);
+	return NULL;
+}
+
+static struct err *on_word(void *arg, taddr at, uint32_t target)
+{
+	struct judge *j = arg;
+	node_id node = EDGE_NODE(target);
+
+	if (j->front[node] && word(j->l->img, at) == graph_key(j->g, node) + j->front[node] - 1)
+		j->count[node]++;
+	return NULL;
+}
+
+static struct err *count_references(void *arg, node_id node)
+{
+	const struct judge *j = arg;
+	taddr start = graph_start(j->g, node);
+
+	return scan_block(j->s, start, start + graph_size(j->g, node), on_word, arg);
+}
+
+struct held_search {
+	struct judge *j;
+	uint64_t *held;
+};
+
+/* Counted more often than it is referred to, or less: what was found are not its references then. */
+static struct err *compare_count(void *arg, node_id node)
+{
+	struct held_search *h = arg;
+	struct judge *j = h->j;
+
+	if (!j->front[node] ||
+	    word(j->l->img, graph_key(j->g, node) + j->front[node] - 1) == j->count[node])
+		return NULL;
+	bit_set(h->held, node);
+	return NULL;
+}
+
+static struct err *reach_from(void *arg, node_id node)
+{
+	struct judge *j = arg;
+
+	mark(j, node, j->reached, NULL);
+	return NULL;
+}
+
+struct garbage_search {
+	struct judge *j;
+	uint64_t *garbage;
+};
+
+static struct err *join_garbage(void *arg, node_id node)
+{
+	struct garbage_search *x = arg;
+
+	mark(x->j, node, x->garbage, x->j->reached);
+	return NULL;
+}
+
+static struct err *judge_group(struct env *env, struct judge *j, const struct py_gc *gc, struct py_gc_judged *ret)
+{
+	uint64_t words = bits_words(j->g->n) + 1;
+	struct col none = {};
+	struct err *err = col_sparse(env, 8, words, "garbage", &ret->held_col);
+
+	if (!err)
+		err = col_sparse(env, 8, words, "garbage", &ret->garbage_col);
+	if (!err)
+		err = col_sparse(env, 8, words, "garbage", &none);
+	ret->held = ret->held_col.base;
+	ret->garbage = ret->garbage_col.base;
+	if (!err)
+		err = each(j, gc->known, j->reached, join_group, j);
+	if (!err)
+		err = each(j, j->group, none.base, find_object, j);
+	if (!err)
+		err = each(j, j->group, none.base, count_references, j);
+	if (!err)
+		err = each(j, j->group, none.base, compare_count, &(struct held_search){ j, ret->held });
+	if (!err)
+		err = each(j, ret->held, none.base, reach_from, j);
+	if (!err)
+		err = each(j, gc->tracked, j->reached, join_garbage, &(struct garbage_search){ j, ret->garbage });
+	col_close(&none);
+	return err;
+}
+
+struct err *py_gc_judge(struct env *env, const struct scan *s, const struct graph *g, const struct py_gc *gc,
+			const uint32_t *roots, uint64_t n, struct py_gc_judged *ret)
+{
+	struct judge j = { .s = s, .g = g };
+	struct err *err;
+
+	*ret = (struct py_gc_judged){};
+	if (!gc->links)
+		return NULL;
+	err = judge_open(env, &j);
+	if (!err) {
+		*j.l = (struct lists){ .img = s->img, .blocks = s->blocks };
+		py_version(s->img, &j.l->version);
+		for (uint64_t i = 0; i < n; i++)
+			if (!(roots[i] & EDGE_INTERIOR))
+				mark(&j, roots[i], j.reached, NULL);
+		err = judge_group(env, &j, gc, ret);
+	}
+	judge_close(&j);
+	return err;
+}
+
+void py_gc_judged_close(struct py_gc_judged *j)
+{
+	col_close(&j->held_col);
+	col_close(&j->garbage_col);
+}
