@@ -26,7 +26,7 @@ struct root_sink {
 };
 
 struct rooter_ops {
-	const char *name; /* "go", "threads", "globals", "mappings" */
+	const char *name; /* "go", "threads", "ended threads", "globals", "mappings" */
 	struct err *(*find)(struct env *env, const struct image *img, const struct blocks *blocks, struct root_sink *sink);
 	/* One of its roots in words; NULL: by kind, address and symbol (type/build.c). */
 	void (*describe)(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret);
@@ -35,5 +35,8 @@ struct rooter_ops {
 		      struct root_place *ret);
 };
 extern const struct rooter_ops *const rooter_registry[]; /* in this order; NULL-terminated */
+
+/* Bytes that the static TLS of all modules may take, on one side of each thread pointer. */
+uint64_t roots_static_tls(const struct image *img);
 
 #endif

@@ -22,8 +22,7 @@ struct range {
 	taddr start, end;
 };
 
-/* Bytes that the static TLS of all modules may take. */
-static uint64_t tls_bytes(const struct image *img)
+uint64_t roots_static_tls(const struct image *img)
 {
 	uint64_t n = 0;
 
@@ -104,7 +103,7 @@ static struct err *add_stack(const struct image *img, uint32_t no, struct root_s
 
 static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks, struct root_sink *sink)
 {
-	uint64_t tls = tls_bytes(img);
+	uint64_t tls = roots_static_tls(img);
 	struct err *err = NULL;
 
 	(void)env;

@@ -73,6 +73,12 @@ def test_of_same_blocks():
 	assert not same_blocks(dump_of("leakzoo.sid").core, dump_of("leakzoo.bookworm").core)
 
 
+def test_what_ended_threads_left_stays_lost(tmp_path):
+	small = tmp_path / "small.core"
+	heapfx_ok("shrink", dump_of("endings").core, "-o", small)
+	assert same_blocks(small, dump_of("endings").core)
+
+
 @pytest.mark.parametrize("name", [name for name in COMMITTED + ALLOCATORS if name in ("leakzoo.2.28", "leakzoo.sid",
 	"leakzoo.aarch64", "leakzoo.static-small", "leakzoo.sid.gcore", "leakzoo.systemd", "vectors.kernel", "heapshapes.sid",
 	"heapshapes.bullseye.foreign", "jemalloc.bookworm", "tcmalloc.bookworm", "mimalloc.bookworm", "musl.bookworm", "musl.1.2.5.aarch64",

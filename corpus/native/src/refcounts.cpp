@@ -319,14 +319,11 @@ static NOINLINE void leak_a_few(int i)
 	new_in_arena("leaked", ring_name("arena", i));
 }
 
-/* Each made by a thread that is gone; its stack stays for the next one, and nothing says what of it is dead. */
+/* Each made by a thread that is gone; its stack stays for the next one, with what was in it. */
 static NOINLINE void leak_in_threads(void)
 {
 	for (int i = 0; i < 3; i++)
-		std::thread([i] {
-			leak_a_few(i);
-			types_wipe_stack();
-		}).join();
+		std::thread([i] { leak_a_few(i); }).join();
 }
 
 /* Nothing but weak references keeps the memory of what is no more. */
