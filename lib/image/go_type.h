@@ -58,11 +58,13 @@ const struct go_type *go_itab_type(const struct go *go, taddr itab);
 const struct go_type *go_type_named(const struct go *go, const char *name);
 /* The same by the package's whole path, which may end in another name than the package has: "gopkg.in/yaml.v3", "Node". */
 const struct go_type *go_type_in_package(const struct go *go, const char *pkg, const char *name);
-/* A function and what it captured has a type of its own: struct { F uintptr; ... }. */
+/* A function and what it captured has a type of its own: struct { F uintptr; ... }, ".F" to 1.20. */
 static inline bool go_type_is_closure(const struct go_type *t)
 {
-	return t->kind == GO_STRUCT && t->n_fields && t->fields[0].name[0] == 'F' && !t->fields[0].name[1] &&
-	       t->fields[0].type->kind == GO_UINTPTR;
+	const char *name = t->kind == GO_STRUCT && t->n_fields ? t->fields[0].name : "";
+
+	name += *name == '.';
+	return name[0] == 'F' && !name[1] && t->fields[0].type->kind == GO_UINTPTR;
 }
 /* What a method is of, by its name: "net/http.(*conn).serve". NULL: none, of a generic type, or a function inside one. */
 const struct go_type *go_receiver(const struct go *go, const struct go_func *f);

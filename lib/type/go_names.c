@@ -19,7 +19,7 @@ struct err *go_names_open(struct shapes *shapes, const struct image *img, struct
 
 	*n = (struct go_names){ .shapes = shapes, .img = img, .go = shapes->go };
 	err = go_dwarf_open(n->go, &n->dwarf);
-	return err || n->dwarf ? err : go_locals_open(n->go, &n->locals);
+	return err ? err : go_locals_open(n->go, &n->locals);
 }
 
 void go_names_close(struct go_names *n)

@@ -17,9 +17,8 @@ struct go_names {
 	const struct go *go;
 	struct go_dwarf *dwarf; /* NULL without debug info */
 	struct go_statics statics;  /* with it, once go_names_globals() has read them */
-	/* then by the code: */
-	struct go_locals *locals;
-	struct go_globals *globals; /* once go_names_globals() has read it */
+	struct go_locals *locals;   /* by the code: what it does not tell */
+	struct go_globals *globals; /* by the code, where there is none, once go_names_globals() has read it */
 };
 
 struct err *go_names_open(struct shapes *shapes, const struct image *img, struct go_names *ret) MUST_CHECK;

@@ -66,6 +66,22 @@ def test_paths_without_debug_info(name, holder, kind, nth, variable, chain):
 	assert re.match(start + re.escape(chain), row_of(text, "shortest chain"))
 
 
+@pytest.mark.parametrize("name", ZOO + BARE)
+def test_what_functions_captured(name):
+	"""corpus/go/src/zoo/values.go, functionValues(): p, and `held` behind two more functions.  Types have the variables'
+	names to 1.20, debug info since 1.23."""
+	rows = [row for row in truth_of(name).objects if row[3] == "live"]
+	bound = next(i for i, row in enumerate(rows) if row[2] == "main.Bound")
+	held = next(row for row in rows[bound:] if row[2] == "main.Held")
+	minor = int(make_go_cores.CASES[name].go.split(".")[1])
+	has_names = minor <= 20 or (name in ZOO and minor >= 23)
+	for row, function, variable in ((rows[bound - 2], "func1", "p"), (held, "func3", "a")):
+		text = explain(name, row[0])
+		assert row_of(text, "type") == row[2]
+		assert f"-> func main.functionValues.{function}.{variable if has_names else 'X0'} -> {row[2]} (" in \
+			row_of(text, "shortest chain")
+
+
 @pytest.mark.parametrize("name", ZOO)
 def test_hops_say_how_they_were_reached(name):
 	address = after(name, "map[string]*main.Node", "main.Node", 2)
