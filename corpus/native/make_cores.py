@@ -138,6 +138,8 @@ CASES = {
 	"demo": Case("demo", ("--truth", "TRUTH"), about="the leaking service of make demo"),
 	"arenas64": Case("arenas", ("64", "8", "TRUTH"), max_events=1 << 23,
 		about="64 MiB of small blocks in 8 threads"),
+	"arenas320": Case("arenas", ("320", "16", "TRUTH"), record=False, large=True,
+		about="320 MiB in 16 threads: pages of the dump in memory"),
 	"arenas1g": Case("arenas", ("1024", "16", "TRUTH"), record=False, large=True,
 		about="1 GiB in 16 threads, for the benchmark"),
 	"glibc.hundred": Case("hundred", record=False, large=True, **SMALL, about="1 GiB in blocks of 100 bytes, for the benchmark"),

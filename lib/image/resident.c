@@ -1,12 +1,17 @@
 /* image/resident.c - pages of the dump's own mapping, taken in and left by ranges of addresses. */
 #include "image/resident.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/bits.h"
 #include "base/search.h"
 
-enum { HOST_PAGES = 64 << 10 }; /* of any machine */
+enum {
+	HOST_PAGES = 64 << 10,	/* of any machine */
+	BOUND_LEAST = 64 << 20, /* bytes of which all may stay */
+};
 
 /* Whole pages around `n` bytes of the mapping. Advice may fail: it is only advice. */
 static void advise(const struct member *core, const uint8_t *bytes, uint64_t n, int advice)
@@ -58,4 +63,39 @@ void resident_pass_move(struct resident_pass *p, taddr at)
 {
 	image_leave_all(p->img);
 	p->from = at;
+}
+
+struct err *resident_bound_open(const struct image *img, uint64_t bytes, struct resident_bound *ret)
+{
+	const struct member *core = img->core;
+	struct resident_bound b = { .img = img };
+
+	*ret = (struct resident_bound){};
+	if (!core || !core->in_file || bytes <= BOUND_LEAST || !core->size)
+		return NULL;
+	b.first = (uintptr_t)core->map >> RESIDENT_PIECE_SHIFT;
+	b.n = ((uintptr_t)(core->map + core->size - 1) >> RESIDENT_PIECE_SHIFT) - b.first + 1;
+	b.most = bytes / 5 * 2 >> RESIDENT_PIECE_SHIFT;
+	b.touched = calloc(bits_words(b.n), sizeof(*b.touched));
+	if (!b.touched)
+		return &err_nomem;
+	*ret = b;
+	return NULL;
+}
+
+void resident_bound_close(struct resident_bound *b)
+{
+	free(b->touched);
+	*b = (struct resident_bound){};
+}
+
+void resident_bound_more(struct resident_bound *b, uint64_t piece)
+{
+	if (b->n_touched == b->most) {
+		image_leave_all(b->img);
+		memset(b->touched, 0, bits_words(b->n) * sizeof(*b->touched));
+		b->n_touched = 0;
+	}
+	bit_set(b->touched, piece);
+	b->n_touched++;
 }

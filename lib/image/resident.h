@@ -37,4 +37,30 @@ static inline void resident_pass_at(struct resident_pass *p, taddr at)
 		resident_pass_move(p, at);
 }
 
+/*
+ * What one thread reads in any order, of `bytes` of the dump: when it has touched so much that two
+ * fifths of them may be in memory, all is left.  Pieces are what the system maps at a fault at most.
+ * A little is not bounded, nor is anything by zeros.
+ */
+enum { RESIDENT_PIECE_SHIFT = 21 };
+
+struct resident_bound {
+	const struct image *img;
+	uint64_t *touched;	     /* owned: a bit a piece */
+	uintptr_t first;	     /* the number of the piece that has the mapping's first byte */
+	uint64_t n, n_touched, most; /* pieces */
+};
+/* ERR_NOMEM: *ret is zeros then. */
+struct err *resident_bound_open(const struct image *img, uint64_t bytes, struct resident_bound *ret);
+void resident_bound_close(struct resident_bound *b);
+void resident_bound_more(struct resident_bound *b, uint64_t piece);
+/* `bytes`: of the image, read next; what was read before may be left, and comes back. */
+static inline void resident_touch(struct resident_bound *b, const uint8_t *bytes)
+{
+	uint64_t piece = ((uintptr_t)bytes >> RESIDENT_PIECE_SHIFT) - b->first;
+
+	if (piece < b->n && !(b->touched[piece >> 6] >> (piece & 63) & 1))
+		resident_bound_more(b, piece);
+}
+
 #endif

@@ -170,6 +170,7 @@ struct native {
 	} locals;
 	const struct count_rules *rules; /* NULL: none */
 	uint32_t few; /* blocks that a round of native_spread() keeps a list of; of more a bitmap is read */
+	uint32_t step; /* of few, so many of the last ones are followed in a round; 0: all of them */
 	uint32_t *state; /* while types spread, instead of cols->type and ->confidence: native_join.c's own */
 	struct addrmap rivals; /* the same */
 	struct addrmap managers; /* native_erased.c's own */

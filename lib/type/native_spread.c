@@ -11,6 +11,10 @@
  * depends on the order in which values are met, and no pointer is followed twice unless the block
  * it lies in turns out to be something else.
  *
+ * Of a large heap rounds of few blocks are cut: the last ones found are followed, with all that they
+ * lead to, before the others, for a thread's lists lie in its own arena, and all lists in step would
+ * go through all of the dump again and again (docs/design/scale.md).  That depends on the heap alone.
+ *
  * Values and pointers are taken up by the batch, for one alone would wait for memory: first all of a
  * batch ask for their bytes in a loop of few instructions, so that the processor looks up many pages at
  * once; then each is done.
@@ -22,6 +26,7 @@
 #include "base/fetch.h"
 #include "base/guard.h"
 #include "base/search.h"
+#include "image/resident.h"
 #include "image/shadow.h"
 #include "type/native.h"
 
@@ -106,6 +111,7 @@ struct native_spread {
 	struct coming coming[COMING];
 	struct pending pending[PENDING];
 	uint32_t n_coming, n_pending;
+	struct resident_bound bound;
 	uint8_t most;		   /* enum type_confidence that what is followed now may give */
 	struct err *err;	   /* the first; all else stops */
 };
@@ -170,11 +176,14 @@ static const uint8_t *view(struct native_spread *s, taddr at, uint64_t *ret_avai
 	const struct grains *g = &s->n->blocks->grains;
 	uint64_t grain = grain_of(g, at);
 	const struct unit *u = grain != GRAIN_NONE ? &s->units[grain >> g->unit_shift] : NULL;
+	const uint8_t *bytes;
 
 	if (!u || !u->bytes || at >= u->end)
 		return native_view(s->n, at, ret_avail);
+	bytes = u->bytes + (at & ((1u << UNIT_SHIFT) - 1));
+	resident_touch(&s->bound, bytes);
 	*ret_avail = u->end - at;
-	return u->bytes + (at & ((1u << UNIT_SHIFT) - 1));
+	return bytes;
 }
 
 /* How much larger a block may be than what was asked for. */
@@ -884,15 +893,40 @@ static void follow_round(struct native_spread *s)
 	end_round(s);
 }
 
+/* All that waits is followed in the next round. */
+static void take_all(struct native_spread *s)
+{
+	struct round done = s->now;
+
+	s->now = s->next;
+	s->next = done;
+	s->next.n_blocks = s->next.runs.n = 0;
+}
+
+/* The last blocks are, and what containers told; the others wait where they are. */
+static void take_step(struct native_spread *s)
+{
+	struct col runs = s->now.runs;
+	uint32_t n = s->n->step;
+
+	s->now.runs = s->next.runs;
+	s->next.runs = runs;
+	s->next.runs.n = 0;
+	s->next.n_blocks -= n;
+	s->now.n_blocks = n;
+	memcpy(s->now.few, s->next.few + s->next.n_blocks, n * sizeof(*s->now.few));
+	for (uint32_t i = 0; i < n; i++)
+		bit_clear(s->next.bits.base, s->now.few[i].id);
+}
+
 struct err *native_spread_on(struct native_spread *s)
 {
 	end_round(s); /* what registers said */
 	while ((s->next.n_blocks || s->next.runs.n) && !s->err) {
-		struct round done = s->now;
-
-		s->now = s->next;
-		s->next = done;
-		s->next.n_blocks = s->next.runs.n = 0;
+		if (s->n->step && s->next.n_blocks > s->n->step && s->next.n_blocks <= s->n->few)
+			take_step(s);
+		else
+			take_all(s);
 		follow_round(s);
 	}
 	return s->err;
@@ -1017,6 +1051,7 @@ static void close_round(struct round *r)
 
 static void close_spread(struct native_spread *s)
 {
+	resident_bound_close(&s->bound);
 	free(s->bounds);
 	free(s->units);
 	close_round(&s->now);
@@ -1035,6 +1070,8 @@ struct err *native_spread(struct native *n, struct err *(*roots)(struct native *
 	s.low = g->unit_base[0];
 	s.span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s.low;
 	err = open_claims(&s);
+	if (!err)
+		err = resident_bound_open(n->img, (uint64_t)g->n_units << UNIT_SHIFT, &s.bound);
 	if (!err)
 		err = open_round(n, &s.now);
 	if (!err)

@@ -11,6 +11,9 @@
 
 enum {
 	FEW = 1 << 14,
+	STEP = 8,
+	STEP_FEW = 1 << 18, /* a large heap's: rounds that go through all of it are few then */
+	STEP_LEAST = 256 << 20, /* bytes of blocks, from which on rounds are by steps */
 	LIST_STEPS = 1 << 22, /* less than a second */
 };
 
@@ -308,6 +311,10 @@ static struct err *open_typer(struct env *env, const struct image *img, const st
 	if (!n)
 		return &err_nomem;
 	*n = (struct native){ .env = env, .img = img, .blocks = blocks, .few = FEW, .rules = hints->rules };
+	if ((uint64_t)blocks->grains.n_units << UNIT_SHIFT >= STEP_LEAST) {
+		n->few = STEP_FEW;
+		n->step = STEP;
+	}
 	n->steps_left = arena_alloc(&n->mem, sizeof(*n->steps_left));
 	if (!n->steps_left)
 		return &err_nomem;

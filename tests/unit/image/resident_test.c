@@ -83,11 +83,50 @@ static void pages_are_left(void **state)
 	munmap(map, SIZE);
 }
 
+/* Pieces are left when more than two fifths of them were touched, each counted once. */
+static void touched_pieces_are_bounded(void **state)
+{
+	enum { PIECES = 100, PIECE = 1 << RESIDENT_PIECE_SHIFT };
+	uint8_t *room = mmap(NULL, (PIECES + 1ul) * PIECE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *map = (uint8_t *)(((uintptr_t)room + PIECE - 1) / PIECE * PIECE);
+	struct resident_bound b;
+	struct world w;
+
+	(void)state;
+	assert_ptr_not_equal(room, MAP_FAILED);
+	make(&w, map, true);
+	w.core.size = (uint64_t)PIECES * PIECE;
+	assert_null(resident_bound_open(&w.img, w.core.size, &b));
+	for (unsigned again = 0; again < 2; again++) {
+		map[0] = 0x5a;
+		for (unsigned i = 0; i < 40 * 3; i++)
+			resident_touch(&b, map + (uint64_t)(i % 40) * PIECE + i);
+		resident_touch(&b, map - 1);
+		resident_touch(&b, map + w.core.size);
+		assert_int_equal(map[0], 0x5a);
+		resident_touch(&b, map + 99ul * PIECE);
+		assert_int_equal(map[0], 0);
+		resident_bound_close(&b);
+		assert_null(resident_bound_open(&w.img, w.core.size, &b));
+	}
+	resident_bound_close(&b);
+	w.core.in_file = false;
+	map[0] = 0x5a;
+	assert_null(resident_bound_open(&w.img, w.core.size, &b));
+	for (unsigned i = 0; i < PIECES; i++)
+		resident_touch(&b, map + (uint64_t)i * PIECE);
+	assert_int_equal(map[0], 0x5a);
+	resident_bound_close(&b);
+	munmap(room, (PIECES + 1ul) * PIECE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_stays),
 		cmocka_unit_test(pages_are_left),
+		cmocka_unit_test(touched_pieces_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,10 +108,11 @@ static const struct spread_case {
 /* ---- one run */
 
 static const struct {
-	unsigned order[ROOTS], few;
+	unsigned order[ROOTS], few, step;
 } ways[] = {
 	{ { 0, 1, 2 }, 64 }, { { 0, 2, 1 }, 64 }, { { 1, 0, 2 }, 64 }, { { 1, 2, 0 }, 64 }, { { 2, 0, 1 }, 64 },
 	{ { 2, 1, 0 }, 64 }, { { 0, 1, 2 }, 0 },  { { 2, 1, 0 }, 0 },  { { 0, 1, 2 }, 1 }, { { 2, 1, 0 }, 1 },
+	{ { 0, 1, 2 }, 64, 1 }, { { 2, 1, 0 }, 64, 1 }, { { 1, 2, 0 }, 64, 2 }, { { 2, 1, 0 }, 2, 1 },
 };
 
 static struct {
@@ -190,7 +191,7 @@ static void run(void)
 	uint8_t confidence[2 * N] = {};
 	struct types t;
 	struct type_columns cols = { .type = type, .confidence = confidence, .types = &t };
-	struct native n = { .env = &env, .img = &f->img, .cols = &cols, .few = ways[now.way].few };
+	struct native n = { .env = &env, .img = &f->img, .cols = &cols, .few = ways[now.way].few, .step = ways[now.way].step };
 	struct blocks blocks;
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
