@@ -1,4 +1,5 @@
 """Exit statuses, usage errors, and one table of options behind help, man page and completion."""
+import collections
 import os
 import re
 import subprocess
@@ -53,23 +54,55 @@ def test_analyze_has_the_promised_options():
 	assert re.search(r"(?<!\S)-o\b", heapfx_ok("analyze", "--help").out)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_man_page_and_completion_have_the_same_options(command):
-	man = heapfx_ok("--print-man").out.replace("\\-", "-")
-	man = re.sub(r"\\f[BIRP]", "", man)
-	completion = heapfx_ok("--print-completion", "bash").out
-	for option in options_of(command):
-		assert option in OPTION.findall(man), f"man page: {option}"
-		assert option in OPTION.findall(completion), f"completion: {option}"
+def every_command():
+	listed = heapfx_ok("--help").out.partition("commands:\n")[2].partition("\n\n")[0]
+	return re.findall(r"^  ([a-z]+)", listed, re.M)
 
 
-def test_help_has_every_option_of_the_completion():
-	everywhere = set().union(*(options_of(command) for command in COMMANDS))
-	everywhere |= set(OPTION.findall(heapfx_ok("--help").out))
+def words_of(text):
+	"""As words, wherever lines were broken."""
+	return " ".join(text.split())
+
+
+def in_help(command):
+	"""({option: what it says}, formats)"""
+	text = heapfx_ok(command, "--help").out
+	options = text.partition("options:\n")[2].partition("\n\n")[0]
+	formats = text.partition("formats (the first is the default):\n")[2].partition("\n\n")[0]
+	entries = re.findall(r"^ {2,6}(?:-\w, )?(--[a-z-]+)(?: ?[A-Z]+)? {2,}(.*(?:\n {10,}.*)*)", options, re.M)
+	assert {name for name, _ in entries} >= {"--help"} and len(entries) == len(re.findall(r"^ {2,6}-", options, re.M)), options
+	return {name: words_of(says) for name, says in entries}, formats.split()
+
+
+@pytest.fixture(scope="module")
+def man_page():
+	"""{option: what it says, for each kind of commands that take it} of its list, which has the options of all"""
+	page = heapfx_ok("--print-man").out
+	options = re.search(r"^\.SH OPTIONS\n(.*?)^\.SH", page, re.M | re.S)[1]
+	plain = re.sub(r"^\.[BI] ", "", re.sub(r"\\f[BIRP]", "", options).replace("\\-", "-").replace("\\&", ""), flags=re.M)
+	page = collections.defaultdict(list)
+	for entry in plain.split(".TP\n")[1:]:
+		page[OPTION.search(entry)[0]].append(words_of(entry))
+	return page
+
+
+@pytest.mark.parametrize("command", every_command())
+def test_man_page_has_the_words_of_the_help(command, man_page):
+	for option, says in in_help(command)[0].items():
+		assert any(says in entry for entry in man_page[option]), (command, option)
+
+
+def test_man_page_has_nothing_else(man_page):
+	taken = set().union(*(in_help(command)[0] for command in every_command()))
+	assert set(man_page) == taken | ({"--version"} & set(man_page))
+
+
+@pytest.mark.parametrize("command", every_command())
+def test_completion_offers_what_the_help_has(command):
 	completion = heapfx_ok("--print-completion", "bash").out
-	offered = {o for line in completion.splitlines() if "compgen" in line or '"' in line
-		for o in OPTION.findall(line)}
-	assert offered <= everywhere | {"--print-man", "--print-completion"}
+	options, formats = in_help(command)
+	assert re.search(rf"^\t+{command}:\*\).*words='(.*)'", completion, re.M)[1].split() == list(options)
+	assert re.search(rf"^\t+{command}:--format .*words='(.*)'", completion, re.M)[1].split() == formats
 
 
 @pytest.mark.parametrize("command", COMMANDS)
