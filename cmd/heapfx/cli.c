@@ -472,6 +472,25 @@ static void man_text(const char *s, FILE *out)
 	}
 }
 
+/* Which commands take it, where not all do. */
+static void man_takers(const struct option_spec *spec, FILE *out)
+{
+	bool all = true;
+	const char *before = ".br\nOf: ";
+
+	for (const struct command *c = commands; c->name; c++)
+		all = all && takes(c, spec);
+	if (all)
+		return;
+	for (const struct command *c = commands; c->name; c++) {
+		if (!takes(c, spec))
+			continue;
+		fprintf(out, "%s%s", before, c->name);
+		before = ", ";
+	}
+	fputc('\n', out);
+}
+
 static void man_option(const struct option_spec *spec, FILE *out)
 {
 	fputs(".TP\n.B ", out);
@@ -483,9 +502,8 @@ static void man_option(const struct option_spec *spec, FILE *out)
 		fprintf(out, " \\fI%s\\fP", spec->arg);
 	fputc('\n', out);
 	man_text(spec->help, out);
-	if (spec->only)
-		fprintf(out, " (%s only)", spec->only);
 	fputc('\n', out);
+	man_takers(spec, out);
 }
 
 /* What a file of --pool-layout says; docs/formats/pools.md has every key. */
