@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::mem::size_of;
 use std::rc::{Rc, Weak};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 const MASK: usize = 0xa5a5_a5a5_a5a5_a5a5;
 
@@ -342,6 +342,37 @@ struct Shared {
     id: u64,
 }
 
+trait Turning: Send + Sync {
+    fn turns(&self) -> u64;
+}
+
+struct Spoke {
+    of: Mutex<Option<Arc<dyn Turning>>>,
+    id: u64,
+}
+
+struct Hub {
+    spokes: RwLock<Vec<Arc<dyn Turning>>>,
+    name: String,
+}
+
+impl Turning for Spoke {
+    fn turns(&self) -> u64 {
+        self.id + self.of.lock().unwrap().is_some() as u64
+    }
+}
+
+impl Turning for Hub {
+    fn turns(&self) -> u64 {
+        self.spokes.read().unwrap().len() as u64 + self.name.len() as u64
+    }
+}
+
+struct Knot {
+    ties: Vec<Rc<RefCell<Knot>>>,
+    id: u64,
+}
+
 fn new_child(n: &mut Notes, p: &Rc<Parent>, what: &str, ring: &str) -> Rc<Child> {
     let c = Rc::new(Child {
         parent: RefCell::new(Some(p.clone())),
@@ -407,6 +438,68 @@ fn leak(n: &mut Notes) {
     }
 }
 
+#[inline(never)]
+fn leak_a_few(n: &mut Notes, i: usize) {
+    let hub = Arc::new(Hub { spokes: RwLock::new(Vec::new()), name: format!("a hub with a name {i}") });
+    let ring = format!("hub#{i}");
+    n.arc(&hub, "leaked", &ring);
+    for k in 0..3 {
+        let spoke = Arc::new(Spoke { of: Mutex::new(Some(hub.clone())), id: k });
+        n.arc(&spoke, "leaked", &ring);
+        hub.spokes.write().unwrap().push(spoke);
+    }
+    let knots: Vec<_> = (0..2 + i).map(|k| Rc::new(RefCell::new(Knot { ties: Vec::new(), id: k as u64 }))).collect();
+    for (k, knot) in knots.iter().enumerate() {
+        n.rc(knot, "leaked", &format!("knot#{i}"));
+        knot.borrow_mut().ties.push(knots[(k + 1) % knots.len()].clone());
+    }
+    let node = new_ring(n, 2 + i, "leaked", &format!("thread-ring#{i}"));
+    let arc = Arc::new(Shared { next: Mutex::new(None), id: node.id });
+    n.arc(&arc, "leaked", &format!("thread-arc#{i}"));
+    *arc.next.lock().unwrap() = Some(arc.clone());
+}
+
+/// Each made by a thread that is gone, which wipes nothing.
+fn leak_in_threads(n: &mut Notes) {
+    for i in 0..3 {
+        let rows = std::thread::spawn(move || {
+            let mut n = Notes(Vec::new());
+            leak_a_few(&mut n, i);
+            n.0
+        });
+        n.0.extend(rows.join().unwrap());
+    }
+}
+
+/// Nothing but weak references keeps the memory of what is no more.
+#[derive(Default)]
+struct Outlived {
+    nodes: Vec<Weak<Node>>,
+    knots: Vec<Weak<RefCell<Knot>>>,
+    turning: Vec<std::sync::Weak<dyn Turning>>,
+}
+
+#[inline(never)]
+fn outlive(n: &mut Notes) -> Outlived {
+    let mut outlived = Outlived::default();
+    for i in 0..4 {
+        let first = Rc::new(Node { link: RefCell::new(Link::Nil(1)), id: i });
+        let second = Rc::new(Node { link: RefCell::new(Link::Back(Rc::downgrade(&first))), id: i });
+        let knot = Rc::new(RefCell::new(Knot { ties: Vec::new(), id: i }));
+        let spoke = Arc::new(Spoke { of: Mutex::new(None), id: i });
+        n.rc(&first, "healthy", "outlived#0");
+        n.rc(&second, "healthy", "outlived#0");
+        n.rc(&knot, "healthy", "outlived#0");
+        n.arc(&spoke, "healthy", "outlived#0");
+        outlived.nodes.extend([Rc::downgrade(&first), Rc::downgrade(&second)]);
+        outlived.knots.push(Rc::downgrade(&knot));
+        let turning: Arc<dyn Turning> = spoke;
+        outlived.turning.push(Arc::downgrade(&turning));
+        *first.link.borrow_mut() = Link::Next(second);
+    }
+    outlived
+}
+
 struct Held {
     parents: Vec<Rc<Parent>>,
     nodes: HashMap<u32, Rc<Node>>,
@@ -414,6 +507,7 @@ struct Held {
     twins: Vec<Rc<Twin>>,
     child: Option<Rc<Child>>,
     back: Vec<Rc<Node>>,
+    outlived: Outlived,
 }
 
 #[inline(never)]
@@ -425,6 +519,7 @@ fn hold(n: &mut Notes) -> Held {
         twins: Vec::new(),
         child: None,
         back: Vec::new(),
+        outlived: outlive(n),
     };
     let a = Arc::new(Shared { next: Mutex::new(None), id: 1 });
     n.arc(&a, "held", "held-arc#0");
@@ -470,6 +565,7 @@ fn wipe_stack() {
 fn prepare(path: &str) {
     let mut n = Notes(Vec::new());
     leak(&mut n);
+    leak_in_threads(&mut n);
     unsafe {
         SHOP = Some(Box::new(fill()));
         HELD = Some(Box::new(hold(&mut n)));
@@ -501,9 +597,13 @@ fn used() -> u64 {
     });
     let arcs = held.arcs.as_ref().map_or(0, |a| a.id);
     let wheel: Rc<dyn Part> = Rc::new(Wheel { of: RefCell::new(None), id: 1 });
+    let gone = &held.outlived;
+    let outlived = gone.nodes.iter().filter_map(|w| w.upgrade()).map(|n| n.id).sum::<u64>()
+        + gone.knots.iter().filter_map(|w| w.upgrade()).map(|k| k.borrow().id + k.borrow().ties.len() as u64).sum::<u64>()
+        + gone.turning.iter().filter_map(|w| w.upgrade()).map(|t| t.turns()).sum::<u64>();
     let left = unsafe { (*(&raw const LEFT)).as_ref().unwrap() };
     let visits = left.visits.iter().chain(&left.past).chain(left.by_day.values()).map(|v| v.day + v.stub[0]);
-    visits.sum::<u64>() + ids + links.sum::<u64>() + twins.sum::<u64>() + aside as u64 + shapes.sum::<u64>() + arcs + wheel.id()
+    visits.sum::<u64>() + outlived + ids + links.sum::<u64>() + twins.sum::<u64>() + aside as u64 + shapes.sum::<u64>() + arcs + wheel.id()
 }
 
 fn main() {
