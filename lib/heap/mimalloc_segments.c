@@ -18,7 +18,6 @@ enum {
 	SLICES_MAX = 1024,
 	STRIDE_MAX = 112,
 	INFO_MAX = 16,
-	HEADER_MAX = 384,
 	HEAPS_MAX = 1 << 20,
 	SMALL_PAGE_PARTS = 3,
 };
@@ -79,13 +78,17 @@ static uint64_t segment_size(const struct segment_form *f)
 	return 1ull << f->shift;
 }
 
-/* The header alone; false when it is none. */
+/*
+ * The header alone; false when it is none.  A view: what lies at such an address is the program's own
+ * mostly, and no copy of the dump may keep it (mi_keep_segments() does what is one).
+ */
 static bool read_header(const struct image *img, taddr at, const struct segment_form *f,
 			struct segment_head *ret)
 {
-	uint8_t b[HEADER_MAX];
+	uint64_t avail;
+	const uint8_t *b = image_view(img, at, &avail);
 
-	if (image_read(img, at, b, f->slices) != MEM_OK)
+	if (!b || avail < f->slices)
 		return false;
 	ret->at = at;
 	ret->used = load_u64(b + f->used);
@@ -510,11 +513,12 @@ struct err *mi_read_segments(struct mi_heap *h)
 	way = pick_way(h, s);
 	while (!err && next_place(&places, &at)) {
 		size_t first = h->pages.n;
-		uint64_t cookie;
+		uint64_t avail;
+		const uint8_t *cookie = image_view(h->img, at + sf->cookie, &avail);
 
-		if (image_read_u64(h->img, at + sf->cookie, &cookie) != MEM_OK ||
-		    (cookie ^ at) != h->layout.secret)
+		if (!cookie || avail < 8 || (load_u64(cookie) ^ at) != h->layout.secret)
 			continue;
+		image_keep(h->img, at, sf->slices); /* also if it makes no sense */
 		if (!read_header(h->img, at, sf, s)) {
 			mi_damage(h, at,
 				  "segment 0x%" PRIx64

@@ -179,6 +179,20 @@ static void *wait_thread(void *arg)
 	return (void *)(uintptr_t)on_stack[0];
 }
 
+/* Where an allocator's own segment might begin: what looks for those looks here. */
+static char *map_aligned(int fd)
+{
+	enum { ALIGNMENT = 64 << 20 };
+	int flags = MAP_PRIVATE | (fd < 0 ? MAP_ANONYMOUS : 0);
+	char *room = mmap(NULL, 2 * ALIGNMENT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), *at;
+
+	if (room == MAP_FAILED)
+		return MAP_FAILED;
+	at = (char *)(((uintptr_t)room + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
+	munmap(room, 2 * ALIGNMENT);
+	return mmap(at, AREA, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0);
+}
+
 int main(int argc, char **argv)
 {
 	volatile char here[LINE];
@@ -190,8 +204,8 @@ int main(int argc, char **argv)
 	if (argc < 4 || !(in = fopen(argv[1], "r")) || !(made = fopen(argv[2], "w")))
 		return 1;
 	fd = open(argv[3], O_RDWR);
-	data_area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	area = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	data_area = map_aligned(fd);
+	area = map_aligned(-1);
 	large = malloc(4 * AREA);
 	held[n_held++] = strdup("the first of all");
 	if (data_area == MAP_FAILED || area == MAP_FAILED)
