@@ -35,12 +35,19 @@ class Made:
 	stats: pathlib.Path
 
 
+def starts(python):
+	"""A command of that name may do no more than say that no such version was chosen."""
+	found = shutil.which(python)
+	return bool(found) and subprocess.run([found, "-I", "-S", "-c", ""], env={"PATH": "/usr/bin:/bin"},
+		stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 def command_of(how, program, truth, part):
 	if how == "gdb":
 		make_cores.need("gdb")
 		run = f"import sys; sys.argv = ['objects', {str(truth)!r}, '{part}']; exec(compile(open({str(program)!r}).read(), 'objects', 'exec'), globals())"
 		return ["gdb", "-batch", "-nx", "-ex", f"python {run}"]
-	if not shutil.which(f"python{how}"):
+	if not starts(f"python{how}"):
 		raise CannotMake(f"no python{how}")
 	return [shutil.which(f"python{how}"), "-I", "-S", str(program), str(truth), str(part)]
 

@@ -120,12 +120,12 @@ static unsigned utf8_decode(const unsigned char *s, size_t n, uint32_t *ret)
 	return len;
 }
 
-/* Controls, and what moves, hides or reverses the text around it. */
 static bool is_hex(unsigned char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 }
 
+/* Not so: controls, and what moves, hides or reverses the text around it. */
 static bool is_printable(uint32_t c)
 {
 	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x180e)

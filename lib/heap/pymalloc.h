@@ -17,7 +17,7 @@ enum {
 	PY_POOL_HEADER = 48,
 	PY_POOL_MOST = 16 << 10,
 	PY_CLASSES = 64, /* at most: 512 bytes in steps of 8 */
-	PY_POOL_MARKS = PY_POOL_MOST / 16 / 64, /* words: a bit a block of a pool */
+	PY_POOL_MARKS = PY_POOL_MOST / 8 / 64, /* words: a bit a block of a pool, as small as they are and as large as it is */
 };
 
 /* What the lists of used pools and the arenas agree on. */

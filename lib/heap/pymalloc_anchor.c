@@ -33,6 +33,7 @@ enum {
 	ARENA_SMALL = 256 << 10,
 	ARENA_LARGE = 1 << 20,
 	BAD_MOST = 4, /* lists that may be damaged */
+	SEARCHES_MOST = 16, /* of all data, for the arenas of what looks like usedpools */
 };
 
 /* The two words of a list, by themselves: an empty list, or pools. */
@@ -245,7 +246,8 @@ static bool search_arenas(const struct image *img, struct py_layout *l)
 	return false;
 }
 
-static bool try_used(const struct image *img, taddr at, unsigned n_classes, struct py_layout *ret)
+static bool try_used(const struct image *img, taddr at, unsigned n_classes, unsigned *searches,
+		     struct py_layout *ret)
 {
 	struct py_layout l = { .used = at };
 	unsigned n_8 = n_classes == CLASSES_8 ? check_lists(img, &l, CLASSES_8, 3) : 0;
@@ -253,14 +255,18 @@ static bool try_used(const struct image *img, taddr at, unsigned n_classes, stru
 
 	if (n_8 > n_16)
 		check_lists(img, &l, CLASSES_8, 3);
-	if (!l.pool_bytes || !search_arenas(img, &l))
+	if (!l.pool_bytes || !*searches)
+		return false;
+	--*searches;
+	if (!search_arenas(img, &l))
 		return false;
 	l.n_arenas = count_records(img, &l);
 	*ret = l;
 	return true;
 }
 
-static bool search_segment(const struct image *img, const struct segment *seg, struct py_layout *ret)
+static bool search_segment(const struct image *img, const struct segment *seg, unsigned *searches,
+			   struct py_layout *ret)
 {
 	for (uint64_t off = 0, n = seg->end - seg->start; n - off >= PAIR; off += 8) {
 		const uint8_t *b = seg->bytes + off;
@@ -269,7 +275,7 @@ static bool search_segment(const struct image *img, const struct segment *seg, s
 		if (!may_be_list(load_u64(b), load_u64(b + 8), seg->start + off))
 			continue;
 		n_classes = count_lists(b, n - off + seg->behind, seg->start + off);
-		if (n_classes && try_used(img, seg->start + off, n_classes, ret))
+		if (n_classes && try_used(img, seg->start + off, n_classes, searches, ret))
 			return true;
 	}
 	return false;
@@ -280,6 +286,7 @@ bool py_find(const struct image *img, struct py_layout *ret)
 	enum shadow_mode mode;
 	struct module_data d;
 	const struct segment *seg;
+	unsigned searches = SEARCHES_MOST;
 	bool found = false;
 
 	if (!img->python)
@@ -287,12 +294,13 @@ bool py_find(const struct image *img, struct py_layout *ret)
 	d = module_data(img);
 	mode = image_keep_pause(img);
 	while (!found && (seg = module_data_next(&d)))
-		found = search_segment(img, seg, ret);
+		found = search_segment(img, seg, &searches, ret);
 	image_keep_resume(img, mode);
 	if (!found)
 		return false;
 	if (!img->shadow)
 		return true;
 	image_keep(img, ret->used, PAIR * ret->n_classes);
-	return try_used(img, ret->used, ret->n_classes, ret); /* once more, to be kept */
+	searches = 1;
+	return try_used(img, ret->used, ret->n_classes, &searches, ret); /* once more, to be kept */
 }

@@ -153,6 +153,7 @@ void go_close(struct go *go); /* NULL is fine */
 
 /* Within what the modules call data: none of the read-only parts. */
 bool go_in_data(const struct go *go, taddr addr);
+void go_data_bounds(const struct go_module *m, taddr *ret_low, taddr *ret_high);
 
 /* ---- functions (go_func.c): pclntab, by address and by name */
 

@@ -78,12 +78,6 @@ struct search {
 	bool is_arm;
 };
 
-static void data_bounds(const struct go_module *m, taddr *low, taddr *high)
-{
-	*low = m->noptrdata && m->noptrdata < m->data ? m->noptrdata : m->data;
-	*high = m->enoptrbss > m->ebss ? m->enoptrbss : m->ebss;
-}
-
 static const struct wanted *data_of(const struct search *s, taddr addr)
 {
 	for (size_t i = 0; i < s->go->n_modules; i++)
@@ -314,7 +308,7 @@ static struct err *open_wanted(struct search *s, const taddr *wanted, size_t n)
 	for (size_t k = 0; k < s->go->n_modules; k++) {
 		struct wanted *w = &s->wanted[k];
 
-		data_bounds(&s->go->modules[k], &w->low, &w->high);
+		go_data_bounds(&s->go->modules[k], &w->low, &w->high);
 		s->first[k + 1] = s->first[k] + (is_ascending(s->go, &s->go->modules[k]) ? s->go->modules[k].n_ftab : 0);
 		if (w->high <= w->low || w->high - w->low > DATA_MAX) {
 			w->high = w->low;

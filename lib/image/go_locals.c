@@ -14,6 +14,7 @@ enum {
 	NAME_BYTES_MAX = 1024,
 	STOPS_MAX = 1 << 16, /* places in code where frames go on, that are read */
 	SLOTS_MAX = 64,
+	CODE_MAX = 1 << 28, /* bytes read in all, again ones included */
 };
 
 /* Where a frame goes on, and what is in it there. */
@@ -31,6 +32,7 @@ struct go_locals {
 	struct go_reading *reading; /* NULL: nothing can be read */
 	struct addrmap stops;	    /* struct stop, by pc */
 	struct arena mem;
+	uint64_t read; /* bytes of code */
 	/* the closure that is looked for, and found */
 	taddr code;
 	const struct go_type *captured;
@@ -75,6 +77,14 @@ void go_locals_close(struct go_locals *l)
 	free(l);
 }
 
+static bool read_code(struct go_locals *l, const struct go_func *f, taddr stop)
+{
+	if (l->read > CODE_MAX)
+		return false;
+	l->read += f->end - f->entry;
+	return !go_reading_function(l->reading, f->entry, f->end, stop);
+}
+
 /* "main.run.func1.2" -> "main.run.func1" -> "main.run"; "main.glob..func1" -> "main.init". False: no more. */
 static bool name_around(char *name)
 {
@@ -107,7 +117,7 @@ const struct go_type *go_locals_closure(struct go_locals *l, taddr pc)
 	l->captured = NULL;
 	l->differ = false;
 	while (!l->captured && name_around(name))
-		if (go_func_named(l->go, name, &f) && go_reading_function(l->reading, f.entry, f.end, 0))
+		if (go_func_named(l->go, name, &f) && !read_code(l, &f, 0))
 			return NULL;
 	return l->differ ? NULL : l->captured;
 }
@@ -118,8 +128,7 @@ static bool read_stop(struct go_locals *l, taddr entry, taddr pc, struct stop *r
 {
 	struct go_func f;
 
-	if (!go_func_at(l->go, entry, &f) || f.entry != entry || pc >= f.end ||
-	    go_reading_function(l->reading, entry, f.end, pc))
+	if (!go_func_at(l->go, entry, &f) || f.entry != entry || pc >= f.end || !read_code(l, &f, pc))
 		return false;
 	for (unsigned i = 0; i < GO_READING_SLOTS && ret->n < SLOTS_MAX; i++) {
 		struct go_value value;

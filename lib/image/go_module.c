@@ -391,13 +391,18 @@ struct err *go_modules_read(struct go *go, const struct go_hits *hits)
 	return err;
 }
 
+void go_data_bounds(const struct go_module *m, taddr *ret_low, taddr *ret_high)
+{
+	*ret_low = m->noptrdata && m->noptrdata < m->data ? m->noptrdata : m->data;
+	*ret_high = m->enoptrbss > m->ebss ? m->enoptrbss : m->ebss;
+}
+
 bool go_in_data(const struct go *go, taddr addr)
 {
 	for (size_t i = 0; i < go->n_modules; i++) {
-		const struct go_module *m = &go->modules[i];
-		taddr low = m->noptrdata < m->data ? m->noptrdata : m->data;
-		taddr high = m->enoptrbss > m->ebss ? m->enoptrbss : m->ebss;
+		taddr low, high;
 
+		go_data_bounds(&go->modules[i], &low, &high);
 		if (addr >= low && addr < high)
 			return true;
 	}

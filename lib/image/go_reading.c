@@ -18,7 +18,7 @@ enum {
 	ARGS_MAX = 5,
 	DEPTH_MAX = 3, /* of functions whose results are asked for, one by another */
 	RESULT_BYTES_MAX = 1 << 14,
-	RESULTS_MAX = 1 << 16,
+	RESULTS_CODE_MAX = 1 << 20, /* bytes that are read for results, at each depth */
 	WAYS_MAX = 1 << 10, /* two kilobytes each */
 };
 
@@ -76,6 +76,7 @@ struct go_reading {
 	struct addrmap results; /* struct go_value, by function */
 	struct go_reading *inner; /* reads what this one calls */
 	unsigned depth;
+	uint64_t results_code;	  /* bytes that were read for them */
 	struct go_value returned; /* of the function that is read, by the ways that tell */
 	bool differ;
 };
@@ -518,9 +519,10 @@ static struct go_value read_result(struct go_reading *r, taddr entry)
 	struct go_value none = {};
 	struct go_func f;
 
-	if (r->depth == DEPTH_MAX || r->results.n >= RESULTS_MAX || !go_func_at(r->go, entry, &f) || f.entry != entry ||
-	    f.end - f.entry > RESULT_BYTES_MAX)
+	if (r->depth == DEPTH_MAX || !go_func_at(r->go, entry, &f) || f.entry != entry ||
+	    f.end - f.entry > RESULT_BYTES_MAX || r->results_code > RESULTS_CODE_MAX)
 		return none;
+	r->results_code += f.end - f.entry;
 	if (!r->inner && go_reading_open(r->go, &nobody, &r->inner))
 		r->is_out_of_memory = true;
 	if (!r->inner)

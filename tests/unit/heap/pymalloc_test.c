@@ -137,6 +137,42 @@ static void pools_of_each_kind(void **state)
 	}
 }
 
+/* The smallest blocks that a dump may claim, in the largest pool: no build has both. */
+static void as_many_blocks_as_fit(void **state)
+{
+	enum { POOL = PY_POOL_MOST, N = (POOL - PY_POOL_HEADER) / 8 };
+	struct fake_image *f = fake_image_new(&env, memory, &(struct fake_word){});
+	taddr last = ARENA + PY_POOL_HEADER + 8ull * (N - 1);
+	struct blocks b;
+
+	(void)state;
+	put_type(f);
+	for (unsigned i = 0; i < PY_CLASSES; i++) {
+		fake_image_put(f, USED + 16 * i, USED + 16 * i - 16);
+		fake_image_put(f, USED + 16 * i + 8, USED + 16 * i - 16);
+	}
+	fake_image_put(f, ARENA, N - 1);
+	fake_image_put(f, ARENA + 8, last);
+	fake_image_put(f, ARENA + 16, USED - 16);
+	fake_image_put(f, ARENA + 24, USED - 16);
+	fake_image_put(f, ARENA + 40, (uint64_t)(POOL - 8) << 32 | (PY_POOL_HEADER + 8 * N));
+	fake_image_put(f, USED, ARENA);
+	fake_image_put(f, USED + 8, ARENA);
+	fake_image_put(f, ARENAS, RECORDS);
+	fake_image_put(f, RECORDS, ARENA);
+	fake_image_put(f, RECORDS + 8, ARENA + POOL);
+	fake_image_put(f, RECORDS + 16, 64ull << 32 | 63);
+	assert_null(python_open(&f->img));
+	assert_null(blocks_build_with(&env, &f->img, walkers, &b));
+	assert_int_equal(b.n_heaps, 1);
+	assert_int_equal(b.heaps[0].info->n_used, N - 1);
+	assert_int_equal(b.heaps[0].info->checks_failed, 0);
+	block_is(&b, last - 8, 8, true, NULL);
+	block_is(&b, last, 8, false, "freeblock");
+	blocks_fini(&b);
+	process_free(f);
+}
+
 /* What one pool says that is wrong costs that pool alone. */
 static void words_run_over(void **state)
 {
@@ -186,6 +222,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(pools_of_each_kind, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(as_many_blocks_as_fit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(words_run_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lists_without_pools, set_up, tear_down),
 	};
