@@ -28,6 +28,16 @@ enum {
 };
 #define FLAG_TYPE_SUBCLASS (1ull << 31)
 
+/* By sizeof(PyHeapTypeObject). */
+static const struct {
+	uint64_t heap_type;
+	unsigned minor;
+	const char *said;
+} versions[] = {
+	{ 864, 7, "3.7" },   { 880, 8, "3.8 or 3.9" }, { 888, 10, "3.10" },
+	{ 904, 11, "3.11" }, { 920, 12, "3.12" },      { 928, 13, "3.13 or later" },
+};
+
 /* Its own type, with room for members behind a heap type, ready and derived from itself. */
 static bool is_type_type(const struct image *img, taddr at)
 {
@@ -70,6 +80,7 @@ struct err *python_open(struct image *img)
 {
 	struct python py = {};
 	struct symbol sym;
+	uint64_t heap_type;
 
 	if (image_symbol(img, NULL, "PyType_Type", &sym) && is_type_type(img, sym.addr)) {
 		py.type = sym.addr;
@@ -79,8 +90,10 @@ struct err *python_open(struct image *img)
 	}
 	if (!py.type)
 		return NULL;
-	if (image_read_u64(img, py.type + TP_BASICSIZE, &py.heap_type_bytes) != MEM_OK)
-		py.heap_type_bytes = 0;
+	if (image_read_u64(img, py.type + TP_BASICSIZE, &heap_type) == MEM_OK)
+		for (size_t i = 0; i < ARRAY_SIZE(versions); i++)
+			if (versions[i].heap_type == heap_type)
+				py.minor = versions[i].minor;
 	img->python = malloc(sizeof(*img->python));
 	if (!img->python)
 		return &err_nomem;
@@ -95,17 +108,9 @@ void python_close(struct python *py)
 
 const char *python_version(const struct python *py)
 {
-	static const struct {
-		uint64_t bytes;
-		const char *version;
-	} sizes[] = {
-		{ 864, "3.7" }, { 880, "3.8 or 3.9" }, { 888, "3.10" }, { 904, "3.11" }, { 920, "3.12" },
-		{ 928, "3.13 or later" },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-		if (sizes[i].bytes == py->heap_type_bytes)
-			return sizes[i].version;
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++)
+		if (versions[i].minor == py->minor)
+			return versions[i].said;
 	return NULL;
 }
 

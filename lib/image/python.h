@@ -14,10 +14,10 @@
 struct python {
 	taddr type;	/* PyType_Type */
 	bool by_symbol; /* else by its shape alone */
-	uint64_t heap_type_bytes; /* its tp_basicsize, which differs from version to version */
+	unsigned minor; /* 11 of 3.11, by the size of a heap type; 8: or 9; 13: or later; 0: it has another size */
 };
 
-/* "3.11", by the size of a heap type; NULL: it has another. */
+/* "3.11"; NULL: it is not known. */
 const char *python_version(const struct python *py);
 /* Sets img->python if there is one. */
 struct err *python_open(struct image *img) MUST_CHECK;

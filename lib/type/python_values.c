@@ -14,6 +14,7 @@ enum {
 	TP_BASICSIZE = 32,
 	TP_ITEMSIZE = 40,
 	TP_FLAGS = 168,
+	TP_WEAKLISTOFFSET = 208,
 	TP_MEMBERS = 240,
 	TP_BASE = 256,
 	TP_DICT = 264,
@@ -24,11 +25,6 @@ enum {
 	MEMBERS_MOST = 256,
 	MEMBER_BYTES = 40, /* struct PyMemberDef */
 	MEMBER_OFFSET = 16,
-	/* sizeof(PyHeapTypeObject) */
-	HEAP_TYPE_37 = 864,
-	HEAP_TYPE_38 = 880,
-	HEAP_TYPE_311 = 904,
-	HEAP_TYPE_312 = 920,
 	/* struct PyDictKeysObject: up to 3.10, and since */
 	OLD_SIZE = 8,
 	OLD_USABLE = 24,
@@ -53,17 +49,15 @@ static uint64_t word(const struct image *img, taddr at)
 
 bool py_version(const struct image *img, struct py_version *ret)
 {
-	uint64_t bytes = img->python ? img->python->heap_type_bytes : 0;
+	unsigned minor = img->python ? img->python->minor : 0;
 
-	if (bytes < HEAP_TYPE_37)
-		return false;
 	*ret = (struct py_version){
-		.gc_head = bytes < HEAP_TYPE_38 ? 32 : 16,
-		.text = bytes < HEAP_TYPE_312 ? 48 : 40,
-		.new_keys = bytes >= HEAP_TYPE_311,
-		.new_long = bytes >= HEAP_TYPE_312,
+		.gc_head = minor < 8 ? 32 : 16,
+		.text = minor < 12 ? 48 : 40,
+		.new_keys = minor >= 11,
+		.new_long = minor >= 12,
 	};
-	return true;
+	return minor != 0;
 }
 
 bool py_type(const struct image *img, const struct py_version *v, taddr at, struct py_type *ret)
@@ -77,6 +71,7 @@ bool py_type(const struct image *img, const struct py_version *v, taddr at, stru
 	t.front = t.flags & PY_FLAG_GC ? v->gc_head : 0;
 	if (v->new_keys && t.flags & (PY_FLAG_DICT | PY_FLAG_WEAKREF))
 		t.front += 16;
+	t.weak = (int64_t)word(img, at + TP_WEAKLISTOFFSET);
 	*ret = t;
 	return true;
 }

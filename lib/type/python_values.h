@@ -50,6 +50,7 @@ struct py_type {
 	taddr at;
 	uint64_t flags, basic, item; /* tp_flags, tp_basicsize, tp_itemsize */
 	unsigned front; /* bytes of a block before an object of it */
+	int64_t weak; /* where an object has its list of weak references; 0: nowhere */
 };
 
 /* The entries of a dict's keys. */
