@@ -4,8 +4,7 @@
 #include <stdlib.h>
 
 #include "base/guard.h"
-#include "image/python.h"
-#include "type/python_values.h"
+#include "type/python_objects.h"
 #include "type/scan.h"
 
 enum {
@@ -19,29 +18,19 @@ enum {
 	FIRST = GENERATIONS * GENERATION,
 	PERMANENT = FIRST + 8,
 	LISTS = GENERATIONS + 1,
-	TP_WEAKLISTOFFSET = 208,
 	/* struct _PyWeakReference */
 	WR_OBJECT = 16,
 	WR_PREV = 40,
 	WR_NEXT = 48,
 	WR_BYTES = 56,
-	CACHE = 4096,
 	STATICS_MOST = 1 << 16, /* objects on a list that are in no block */
-};
-
-struct cached {
-	taddr at;
-	bool known;
-	struct py_type type;
-	int64_t weak; /* where an object has its list of weak references; 0: nowhere */
 };
 
 struct lists {
 	const struct image *img;
 	const struct blocks *blocks;
-	struct py_version version;
+	struct py_objects *objects;
 	struct py_gc *gc;
-	struct cached cache[CACHE];
 };
 
 static uint64_t word(const struct image *img, taddr at)
@@ -49,20 +38,6 @@ static uint64_t word(const struct image *img, taddr at)
 	uint64_t w;
 
 	return image_read_u64(img, at, &w) == MEM_OK ? w : 0;
-}
-
-static const struct cached *type_at(struct lists *l, taddr at)
-{
-	struct cached *k = &l->cache[(at >> 4) * 0x9e3779b97f4a7c15 >> 52];
-
-	if (!at || at & 7)
-		return NULL;
-	if (k->at != at) {
-		*k = (struct cached){ .at = at };
-		k->known = py_type(l->img, &l->version, at, &k->type);
-		k->weak = k->known ? (int64_t)word(l->img, at + TP_WEAKLISTOFFSET) : 0;
-	}
-	return k->known ? k : NULL;
 }
 
 static void set_link(struct lists *l, taddr at)
@@ -118,21 +93,6 @@ static void look_behind(const struct image *img, struct py_gc *gc, taddr head)
 	}
 }
 
-/* Where in a block its object begins; false: it is none, or a dead one. */
-static bool object_of(struct lists *l, taddr addr, uint64_t usable, unsigned *ret_front)
-{
-	for (unsigned front = 0; front <= 2 * HEAD && front + PY_TYPE + 8 <= usable; front += HEAD) {
-		const struct cached *k = type_at(l, word(l->img, addr + front + PY_TYPE));
-		uint64_t count = word(l->img, addr + front);
-
-		if (!k || k->type.front != front || !count)
-			continue;
-		*ret_front = front;
-		return true;
-	}
-	return false;
-}
-
 static void find_heads(struct lists *l)
 {
 	for (uint32_t id = 0; id < l->blocks->grains.n; id++) {
@@ -143,10 +103,10 @@ static void find_heads(struct lists *l)
 		if (!block_is_used(l->blocks, id))
 			continue;
 		block_get(l->blocks, id, &b);
-		if (b.usable < 2 * HEAD || !object_of(l, b.addr, b.usable, &front) || front < HEAD)
+		if (b.usable < 2 * HEAD || !py_objects_in(l->objects, b.addr, b.usable, &front) || front < HEAD)
 			continue;
 		next = word(l->img, b.addr + front - HEAD + GC_NEXT);
-		if (next && word(l->img, next + GC_PREV) && !type_at(l, word(l->img, next + HEAD + PY_TYPE)))
+		if (next && word(l->img, next + GC_PREV) && !py_objects_type(l->objects, word(l->img, next + HEAD + PY_TYPE)))
 			look_behind(l->img, l->gc, next);
 	}
 }
@@ -154,15 +114,15 @@ static void find_heads(struct lists *l)
 /* ---- what hangs on them */
 
 /* `at` is on the list of weak references of what it refers to. */
-static void note_weak(struct lists *l, const struct cached *k, taddr at)
+static void note_weak(struct lists *l, const struct py_known *k, taddr at)
 {
 	taddr to = word(l->img, at + WR_OBJECT), prev, slot;
-	const struct cached *of;
+	const struct py_known *of;
 	struct block b;
 
-	if (k->type.basic < WR_BYTES || !to || to & 7 || !(of = type_at(l, word(l->img, to + PY_TYPE))) || !of->weak)
+	if (k->type.basic < WR_BYTES || !to || to & 7 || !(of = py_objects_type(l->objects, word(l->img, to + PY_TYPE))) || !of->type.weak)
 		return;
-	slot = to + (uint64_t)of->weak;
+	slot = to + (uint64_t)of->type.weak;
 	prev = word(l->img, at + WR_PREV);
 	if (prev ? word(l->img, prev + WR_NEXT) != at || word(l->img, prev + WR_OBJECT) != to : word(l->img, slot) != at)
 		return;
@@ -177,7 +137,7 @@ static void note_weak(struct lists *l, const struct cached *k, taddr at)
 
 static void note_object(struct lists *l, taddr head)
 {
-	const struct cached *k = type_at(l, word(l->img, head + HEAD + PY_TYPE));
+	const struct py_known *k = py_objects_type(l->objects, word(l->img, head + HEAD + PY_TYPE));
 	struct block b;
 
 	if (!k || k->type.front < HEAD || !block_get_at(l->blocks, head + HEAD - k->type.front, &b))
@@ -230,27 +190,24 @@ static struct err *open_columns(struct env *env, const struct grains *g, struct 
 
 struct err *py_gc_open(struct env *env, const struct image *img, const struct blocks *blocks, struct py_gc *ret)
 {
-	struct py_version version;
-	_free_ struct lists *l = NULL;
-	struct err *err;
+	_free_ struct py_objects *objects = NULL;
+	struct lists l = { .img = img, .blocks = blocks, .gc = ret };
+	struct err *err = py_objects_new(img, &objects);
 
 	*ret = (struct py_gc){};
-	if (!py_version(img, &version) || version.gc_head != HEAD)
-		return NULL;
-	l = calloc(1, sizeof(*l));
-	if (!l)
-		return &err_nomem;
-	*l = (struct lists){ .img = img, .blocks = blocks, .version = version, .gc = ret };
-	find_heads(l);
-	if (!are_whole(l)) {
+	if (err || !objects || objects->version.gc_head != HEAD)
+		return err;
+	l.objects = objects;
+	find_heads(&l);
+	if (!are_whole(&l)) {
 		ret->n_heads = 0;
 		return NULL;
 	}
 	err = open_columns(env, &blocks->grains, ret);
 	for (unsigned i = 0; i < ret->n_heads && !err; i++) {
-		set_link(l, ret->heads[i] + GC_NEXT);
-		set_link(l, ret->heads[i] + GC_PREV);
-		walk(l, ret->heads[i], true);
+		set_link(&l, ret->heads[i] + GC_NEXT);
+		set_link(&l, ret->heads[i] + GC_PREV);
+		walk(&l, ret->heads[i], true);
 	}
 	return err;
 }
@@ -267,7 +224,8 @@ void py_gc_close(struct py_gc *gc)
 struct judge {
 	const struct scan *s;
 	const struct graph *g;
-	struct lists *l;
+	const struct py_gc *gc;
+	struct py_objects *objects;
 	uint64_t *reached, *group; /* one bit a node */
 	uint8_t *front;		   /* of the objects of the group, + 1 */
 	uint32_t *count;	   /* references to them from the group */
@@ -282,7 +240,7 @@ static void judge_close(struct judge *j)
 	col_close(&j->front_col);
 	col_close(&j->count_col);
 	col_close(&j->stack_col);
-	free(j->l);
+	free(j->objects);
 }
 
 static struct err *judge_open(struct env *env, struct judge *j)
@@ -303,8 +261,7 @@ static struct err *judge_open(struct env *env, struct judge *j)
 	j->front = j->front_col.base;
 	j->count = j->count_col.base;
 	j->stack = j->stack_col.base;
-	j->l = calloc(1, sizeof(*j->l));
-	return err ? err : j->l ? NULL : &err_nomem;
+	return err ? err : py_objects_new(j->s->img, &j->objects);
 }
 
 /*
@@ -362,7 +319,7 @@ static struct err *find_object(void *arg, node_id node)
 	struct block b;
 
 	block_get(j->s->blocks, node, &b);
-	if (object_of(j->l, b.addr, b.usable, &front))
+	if (py_objects_in(j->objects, b.addr, b.usable, &front))
 		j->front[node] = (uint8_t)(front + 1);
 	return NULL;
 }
@@ -372,7 +329,7 @@ static struct err *on_word(void *arg, taddr at, uint32_t target)
 	struct judge *j = arg;
 	node_id node = EDGE_NODE(target);
 
-	if (j->front[node] && word(j->l->img, at) == graph_key(j->g, node) + j->front[node] - 1)
+	if (j->front[node] && word(j->s->img, at) == graph_key(j->g, node) + j->front[node] - 1)
 		j->count[node]++;
 	return NULL;
 }
@@ -390,16 +347,15 @@ struct held_search {
 	uint64_t *held;
 };
 
-/* Counted more often than it is referred to, or less: what was found are not its references then. */
+/* Counted more often than it is referred to, or less, or not believably: what was found are not its references then. */
 static struct err *compare_count(void *arg, node_id node)
 {
 	struct held_search *h = arg;
 	struct judge *j = h->j;
 
-	if (!j->front[node] ||
-	    word(j->l->img, graph_key(j->g, node) + j->front[node] - 1) == j->count[node])
-		return NULL;
-	bit_set(h->held, node);
+	if (j->front[node] ? word(j->s->img, graph_key(j->g, node) + j->front[node] - 1) != j->count[node] :
+			     bit_get(j->gc->tracked, node))
+		bit_set(h->held, node);
 	return NULL;
 }
 
@@ -424,7 +380,7 @@ static struct err *join_garbage(void *arg, node_id node)
 	return NULL;
 }
 
-static struct err *judge_group(struct env *env, struct judge *j, const struct py_gc *gc, struct py_gc_judged *ret)
+static struct err *judge_group(struct env *env, struct judge *j, struct py_gc_judged *ret)
 {
 	uint64_t words = bits_words(j->g->n) + 1;
 	struct col none = {};
@@ -437,7 +393,7 @@ static struct err *judge_group(struct env *env, struct judge *j, const struct py
 	ret->held = ret->held_col.base;
 	ret->garbage = ret->garbage_col.base;
 	if (!err)
-		err = each(j, gc->known, j->reached, join_group, j);
+		err = each(j, j->gc->known, j->reached, join_group, j);
 	if (!err)
 		err = each(j, j->group, none.base, find_object, j);
 	if (!err)
@@ -447,7 +403,7 @@ static struct err *judge_group(struct env *env, struct judge *j, const struct py
 	if (!err)
 		err = each(j, ret->held, none.base, reach_from, j);
 	if (!err)
-		err = each(j, gc->tracked, j->reached, join_garbage, &(struct garbage_search){ j, ret->garbage });
+		err = each(j, j->gc->tracked, j->reached, join_garbage, &(struct garbage_search){ j, ret->garbage });
 	col_close(&none);
 	return err;
 }
@@ -455,7 +411,7 @@ static struct err *judge_group(struct env *env, struct judge *j, const struct py
 struct err *py_gc_judge(struct env *env, const struct scan *s, const struct graph *g, const struct py_gc *gc,
 			const uint32_t *roots, uint64_t n, struct py_gc_judged *ret)
 {
-	struct judge j = { .s = s, .g = g };
+	struct judge j = { .s = s, .g = g, .gc = gc };
 	struct err *err;
 
 	*ret = (struct py_gc_judged){};
@@ -463,12 +419,10 @@ struct err *py_gc_judge(struct env *env, const struct scan *s, const struct grap
 		return NULL;
 	err = judge_open(env, &j);
 	if (!err) {
-		*j.l = (struct lists){ .img = s->img, .blocks = s->blocks };
-		py_version(s->img, &j.l->version);
 		for (uint64_t i = 0; i < n; i++)
 			if (!(roots[i] & EDGE_INTERIOR))
 				mark(&j, roots[i], j.reached, NULL);
-		err = judge_group(env, &j, gc, ret);
+		err = judge_group(env, &j, ret);
 	}
 	judge_close(&j);
 	return err;

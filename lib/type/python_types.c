@@ -1,8 +1,7 @@
 /*
  * python_types.c - what CPython's blocks are: objects by their types, and the arrays that lists, dicts and sets own.
  *
- * A block is an object if the word where its type would be leads to a proven type, the front of that type's objects
- * is what lies before, it is counted, and it has room for one. What only looks so has no name.
+ * What only looks like an object has no name.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,13 +9,10 @@
 
 #include "base/guard.h"
 #include "image/python.h"
-#include "type/python_values.h"
+#include "type/python_objects.h"
 #include "type/typer.h"
 
 enum {
-	CACHE = 4096, /* types that are known, or known to be none */
-	COUNT_MOST = 1 << 24, /* of references that are believed */
-	IMMORTAL_LEAST = 0x3fffffff, /* since 3.12 */
 	/* Handles of what is no object; types are at higher addresses. */
 	OWNED_LIST = 1,
 	OWNED_KEYS,
@@ -25,41 +21,44 @@ enum {
 	HANDLE_VALUES = 1, /* with the type's address */
 };
 
-struct cached {
-	taddr at;
-	bool known;
-	struct py_type type;
-	type_id id; /* 0: has no name */
-};
-
 struct ctx {
 	const struct image *img;
 	const struct blocks *blocks;
 	struct py_version version;
 	struct type_columns *cols; /* while assigning */
 	type_id owned[N_OWNED];
-	struct cached cache[CACHE];
+	struct py_objects *objects;
 };
 
 static struct err *open_typer(struct env *env, const struct image *img, const struct blocks *blocks,
 			      const struct hints *hints, void **ret_ctx)
 {
-	struct py_version version;
+	struct py_objects *objects;
+	struct err *err = py_objects_new(img, &objects);
 	struct ctx *c;
 
 	(void)env;
 	(void)hints;
 	*ret_ctx = NULL;
-	if (!py_version(img, &version))
-		return NULL;
-	c = calloc(1, sizeof(*c));
-	if (!c)
+	if (err || !objects)
+		return err;
+	c = malloc(sizeof(*c));
+	if (!c) {
+		free(objects);
 		return &err_nomem;
-	c->img = img;
-	c->blocks = blocks;
-	c->version = version;
+	}
+	*c = (struct ctx){ .img = img, .blocks = blocks, .version = objects->version, .objects = objects };
 	*ret_ctx = c;
 	return NULL;
+}
+
+static void close_typer(void *p)
+{
+	struct ctx *c = p;
+
+	if (c)
+		free(c->objects);
+	free(c);
 }
 
 static uint64_t word(const struct ctx *c, taddr at)
@@ -80,45 +79,16 @@ static struct err *intern(struct type_columns *cols, const char *name, uint64_t 
 			    ret);
 }
 
-/* NULL: it is no type. */
-static struct err *type_at(struct ctx *c, taddr at, const struct cached **ret)
+static struct err *name_type(struct ctx *c, struct py_known *k)
 {
-	struct cached *k = &c->cache[(at >> 4) * 0x9e3779b97f4a7c15 >> 52];
 	struct text name = TEXT_INIT;
 	struct err *err = NULL;
 
-	*ret = NULL;
-	if (!at || at & 7)
-		return NULL;
-	if (k->at != at) {
-		*k = (struct cached){ .at = at };
-		k->known = py_type(c->img, &c->version, at, &k->type);
-		if (k->known && py_type_name(c->img, &c->version, &k->type, &name))
-			err = intern(c->cols, text_str(&name), at, &k->id);
-		text_fini(&name);
-	}
-	*ret = k->known ? k : NULL;
+	if (!k->is_named && py_type_name(c->img, &c->version, &k->type, &name))
+		err = intern(c->cols, text_str(&name), k->at, &k->id);
+	k->is_named = true;
+	text_fini(&name);
 	return err;
-}
-
-/* Does a block of so many bytes hold an object of that type? */
-static bool fits(const struct ctx *c, const struct py_type *t, taddr at, uint64_t bytes)
-{
-	uint64_t count = word(c, at), least = t->basic, n;
-
-	if (!count || count > UINT32_MAX || (count > COUNT_MOST && count < IMMORTAL_LEAST))
-		return false;
-	if (t->flags & PY_FLAG_TEXT) /* compact ones end before the fields of others */
-		least = c->version.text;
-	if (least > bytes)
-		return false;
-	/* Its items, if nothing else is counted there. */
-	if (t->item && !(t->flags & (PY_FLAG_LONG | PY_FLAG_TEXT)) && t->at != c->img->python->type) {
-		n = word(c, at + PY_SIZE);
-		if (t->flags & PY_FLAG_TUPLE && (n > bytes || n * t->item > bytes - least))
-			return false;
-	}
-	return true;
 }
 
 static struct err *assign_owned(struct ctx *c, taddr at, unsigned kind)
@@ -133,7 +103,7 @@ static struct err *assign_owned(struct ctx *c, taddr at, unsigned kind)
 }
 
 /* Called by its class, for that tells the names of its words. */
-static struct err *assign_values(struct ctx *c, const struct cached *k, taddr at, const char *class)
+static struct err *assign_values(struct ctx *c, const struct py_known *k, taddr at, const char *class)
 {
 	struct text name = TEXT_INIT;
 	struct err *err;
@@ -153,7 +123,7 @@ static struct err *assign_values(struct ctx *c, const struct cached *k, taddr at
 }
 
 /* What a container has outside of itself. */
-static struct err *assign_parts(struct ctx *c, const struct cached *k, taddr at, const char *name)
+static struct err *assign_parts(struct ctx *c, const struct py_known *k, taddr at, const char *name)
 {
 	taddr table;
 
@@ -175,26 +145,21 @@ static struct err *assign_parts(struct ctx *c, const struct cached *k, taddr at,
 static struct err *assign_block(struct ctx *c, uint32_t id)
 {
 	struct type_columns *cols = c->cols;
+	struct py_known *k;
+	unsigned front;
+	struct err *err;
 	struct block b;
 
 	block_get(c->blocks, id, &b);
-	for (unsigned front = 0; front <= 40 && front + 16 <= b.usable; front += 8) {
-		const struct cached *k;
-		struct err *err = type_at(c, word(c, b.addr + front + PY_TYPE), &k);
-
-		if (err)
-			return err;
-		if (!k || k->type.front != front || !fits(c, &k->type, b.addr + front, b.usable - front))
-			continue;
-		if (!k->id)
-			return NULL;
-		if (cols->confidence[id] < TYPE_EXACT || !strcmp(cols->types->v[cols->type[id]].name, "")) {
-			cols->type[id] = k->id;
-			cols->confidence[id] = TYPE_EXACT;
-		}
-		return assign_parts(c, k, b.addr + front, cols->types->v[k->id].name);
+	k = py_objects_in(c->objects, b.addr, b.usable, &front);
+	err = k ? name_type(c, k) : NULL;
+	if (err || !k || !k->id)
+		return err;
+	if (cols->confidence[id] < TYPE_EXACT || !strcmp(cols->types->v[cols->type[id]].name, "")) {
+		cols->type[id] = k->id;
+		cols->confidence[id] = TYPE_EXACT;
 	}
-	return NULL;
+	return assign_parts(c, k, b.addr + front, cols->types->v[k->id].name);
 }
 
 static struct err *assign(void *p, struct type_columns *cols)
@@ -327,5 +292,5 @@ const struct typer_ops typer_python = {
 	.assign = assign,
 	.path = path,
 	.global = global,
-	.close = free,
+	.close = close_typer,
 };
