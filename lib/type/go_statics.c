@@ -37,18 +37,6 @@ const struct go_static *go_statics_at(const struct go_statics *s, taddr addr)
 	return lo && addr - s->v[lo - 1].addr < s->v[lo - 1].type->size ? &s->v[lo - 1] : NULL;
 }
 
-static bool is_data(const struct go *go, taddr addr)
-{
-	for (size_t i = 0; i < go->n_modules; i++) {
-		const struct go_module *m = &go->modules[i];
-
-		if ((addr >= m->noptrdata && addr < m->enoptrdata) ||
-		    (addr >= m->data && addr < m->edata) || (addr >= m->bss && addr < m->ebss))
-			return true;
-	}
-	return false;
-}
-
 static bool is_variable(const struct finder *x, taddr addr)
 {
 	const struct go_variable *v = x->variables;
@@ -80,7 +68,7 @@ static bool add_target(void *arg, uint64_t offset, const struct go_type *slot)
 	if (!one.type || !one.type->size)
 		return true;
 	one.addr = go_word(x->go, one.holder);
-	if (!is_data(x->go, one.addr) || is_variable(x, one.addr) ||
+	if (!go_in_data(x->go, one.addr) || is_variable(x, one.addr) ||
 	    go_statics_at(x->known, one.addr))
 		return true;
 	x->failed = !vec_push(&x->found, &one);
