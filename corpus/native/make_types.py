@@ -30,6 +30,7 @@ FLAGS = {
 	"twice": (),	# linked behind itself under other names: a package has each type once, from the one that nobody calls
 	"static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",), "libcxx": ("-stdlib=libc++",),
 }
+UNITS = {"apart": 2}	# what is built so many times, with UNIT 1 and on
 GLOBALS = ("lists", "apart")	# of containers.cpp
 # What a program is built and run with besides.  GLib before 2.76 has slices: small objects are then no blocks.
 PACKAGES = {"gobjects": "gobject-2.0", "glibs": "glib-2.0", "glib_spares": "glib-2.0"}
@@ -84,6 +85,9 @@ def build(name, exe):
 			raise make_cores.CannotMake(f"{PACKAGES[program]} is not installed")
 		libraries = make_cores.run_tool("pkg-config", "--cflags", "--libs",
 			*(["--static"] if "static" in parts else []), PACKAGES[program]).split()
+	for unit in range(1, UNITS.get(program, 0) + 1):
+		libraries.append(exe.with_name(f"{name}.{unit}.o"))
+		make_cores.run_tool(tool, *common, f"-DUNIT={unit}", "-c", "-o", libraries[-1], source)
 	if {"split", "split4"} & set(parts):	# the other file is beside the object, and has that path
 		unit = exe.with_name(name + ".o")
 		make_cores.run_tool(tool, *common, "-c", "-o", unit, source)
@@ -95,7 +99,8 @@ def build(name, exe):
 				"-c", "-o", source, source_of(program))
 	else:
 		common.append("-fdebug-prefix-map=/=.")
-	make_cores.run_tool(tool, *common, "-o", exe, source, *libraries)
+	sources = [] if program in UNITS else [source]
+	make_cores.run_tool(tool, *common, "-o", exe, *sources, *libraries)
 	finish(parts, exe)
 
 

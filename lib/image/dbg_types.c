@@ -205,10 +205,27 @@ static struct dbg_type *type_new(struct dbg_types *t, Dwarf_Die *die, enum dbg_k
 	return ret;
 }
 
+static struct dbg_type *type_named(struct dbg_types *t, uint64_t hash, Dwarf_Die *near);
+
+/*
+ * Of such a name each unit may have another type: what has no linkage, and instances of templates
+ * for it.  GCC calls all lambdas of a function alike.
+ */
+static bool is_apart(const struct dbg_named *n)
+{
+	static const char *const marks[] = { "(anonymous namespace)", "<lambda(", "(lambda at ", "<unnamed", "{unnamed", "{lambda" };
+
+	for (size_t i = 0; n->language == DBG_LANG_CXX && i < ARRAY_SIZE(marks); i++)
+		if (strstr(n->name, marks[i]))
+			return true;
+	return false;
+}
+
 static struct dbg_type *struct_of_named(struct dbg_types *t, Dwarf_Die *die, const struct dbg_named *n)
 {
 	uint64_t key = (n->hash ^ n->size * 0x9e3779b97f4a7c15ull ^ (uint64_t)n->line << 40) | 1;
-	struct dbg_type *same = (struct dbg_type *)addrmap_get(&t->same, key);
+	uint64_t own = is_apart(n) ? (uintptr_t)die->addr : 0;
+	struct dbg_type *same = (struct dbg_type *)(own ? addrmap_get(&t->types, own) : addrmap_get(&t->same, key));
 	bool is_union = dwarf_tag(die) == DW_TAG_union_type;
 
 	if (same)
@@ -221,7 +238,7 @@ static struct dbg_type *struct_of_named(struct dbg_types *t, Dwarf_Die *die, con
 	same->size = n->size;
 	same->has_vtable = dwarf_hasattr(die, DW_AT_containing_type);
 	same->name = n->language == DBG_LANG_C && !n->is_alias ? escaped(t, is_union ? "union " : "struct ", n->name) : n->name;
-	return addrmap_put(&t->same, key, same) ? same : NULL;
+	return (own ? addrmap_put(&t->types, own, same) : addrmap_put(&t->same, key, same)) ? same : NULL;
 }
 
 /*
@@ -273,7 +290,7 @@ static struct dbg_type *struct_new(struct dbg_types *t, Dwarf_Die *die, const ch
 		named = dbg_named_of(t, die->addr);
 	}
 	if (named && named->is_declaration) {
-		ret = dbg_types_named(t, named->hash);
+		ret = type_named(t, named->hash, die);
 		return ret ? ret : string_type(t, named);
 	}
 	if (named)
@@ -452,10 +469,38 @@ static const struct dbg_type *type_of(struct dbg_types *t, Dwarf_Die *of)
 	return type ? type : &t->nothing;
 }
 
-struct dbg_type *dbg_types_named(struct dbg_types *t, uint64_t hash)
+static void *unit_of(struct dbg_types *t, const struct dbg_named *n)
+{
+	Dwarf_Die die, unit;
+
+	return die_at(t, n->die, n->in_alt, &die) && dwarf_diecu(&die, &unit, NULL, NULL) ? unit.addr : NULL;
+}
+
+/* Of definitions of one name the only one in a unit; NULL: there is none, or several. */
+static const struct dbg_named *of_unit(struct dbg_types *t, size_t i, size_t end, Dwarf_Die *near)
+{
+	const struct dbg_named *found = NULL;
+	Dwarf_Die unit;
+
+	if (!near || !dwarf_diecu(near, &unit, NULL, NULL))
+		return NULL;
+	for (; i < end; i++) {
+		const struct dbg_named *n = &t->named.v[t->by_hash.v[i]];
+
+		if (unit_of(t, n) != unit.addr)
+			continue;
+		if (found)
+			return NULL;
+		found = n;
+	}
+	return found;
+}
+
+static struct dbg_type *type_named(struct dbg_types *t, uint64_t hash, Dwarf_Die *near)
 {
 	size_t i = partition_point(t->by_hash.n, k, t->named.v[t->by_hash.v[k]].hash < hash), end = i;
 	const struct dbg_named *first, *n;
+	bool differ = false;
 	Dwarf_Die die;
 
 	if (i == t->by_hash.n || t->named.v[t->by_hash.v[i]].hash != hash)
@@ -465,10 +510,19 @@ struct dbg_type *dbg_types_named(struct dbg_types *t, uint64_t hash)
 		n = &t->named.v[t->by_hash.v[end]];
 		if (n->hash != hash)
 			break;
-		if (n->size != first->size || n->line != first->line)
-			return NULL;
+		differ |= n->size != first->size || n->line != first->line;
 	}
-	return die_at(t, first->die, first->in_alt, &die) ? struct_of_named(t, &die, first) : NULL;
+	if (differ || (end - i > 1 && is_apart(first)))
+		first = of_unit(t, i, end, near);
+	return first && die_at(t, first->die, first->in_alt, &die) ? struct_of_named(t, &die, first) : NULL;
+}
+
+struct dbg_type *dbg_types_named(struct dbg_types *t, uint64_t hash, const struct dbg_type *near)
+{
+	Dwarf_Die die;
+	DBG_LOCKED(t);
+
+	return type_named(t, hash, near && near->of == t && near->die && die_at(t, near->die, near->in_alt, &die) ? &die : NULL);
 }
 
 /* ---- what a type is made of */

@@ -137,8 +137,11 @@ void dbg_types_close(struct dbg_types *t); /* NULL is fine */
 
 /* The name without what compilers write in different ways: for dbg_types_named(). */
 uint64_t dbg_name_hash(const char *name);
-/* The definition of a struct, class or union; NULL: there is none, or several that differ. */
-struct dbg_type *dbg_types_named(struct dbg_types *t, uint64_t hash);
+/*
+ * The definition of a struct, class or union; NULL: there is none.  Of several that differ the one of the unit
+ * that `near` is of (NULL: of none), where it has just one.
+ */
+struct dbg_type *dbg_types_named(struct dbg_types *t, uint64_t hash, const struct dbg_type *near);
 /* Where it is declared, of a pointer or an array what it is of; NULL: that is nowhere told. */
 const char *dbg_type_file(const struct dbg_type *type, unsigned *ret_line);
 /* Reads what a type is made of, once. */

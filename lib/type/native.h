@@ -220,8 +220,8 @@ struct err *native_each_object(struct native *n, struct err *(*fn)(void *arg, co
 
 /* native_dwarf.c: what a type of DWARF's is to blocks.  NULL when out of memory, or for a type of no size. */
 struct native_type *native_type_of(struct native *n, const struct dbg_type *type);
-/* Of that name, as a demangler writes it; NULL: no module's DWARF has one. */
-struct native_type *native_type_named(struct native *n, const char *name);
+/* Of that name, as a demangler writes it, best of the unit that `near` is of, or else of its module; NULL: no module's DWARF has one. */
+struct native_type *native_type_named(struct native *n, const char *name, const struct dbg_type *near);
 struct native_shape *native_shape_of(struct native *n, struct native_type *type, enum native_kind kind, bool is_guess);
 /* Makes the list of slots, once. */
 void native_compile(struct native *n, struct native_type *type);

@@ -63,11 +63,11 @@ static bool argument(const char *name, unsigned which, const char **ret, size_t 
 }
 
 /* "std::_Rb_tree<K, V, ...>" -> "std::_Rb_tree_node<V>" */
-static struct native_type *node_of(struct native *n, const struct container *c, const char *name)
+static struct native_type *node_of(struct native *n, const struct container *c, const struct dbg_type *type)
 {
 	struct text node = TEXT_INIT;
 	struct native_type *ret = NULL;
-	const char *value;
+	const char *name = type->name, *value;
 	size_t size;
 
 	if (!argument(name, c->value, &value, &size))
@@ -78,7 +78,7 @@ static struct native_type *node_of(struct native *n, const struct container *c, 
 		text_add(&node, strstr(name, "_Hashtable_traits<true") ? ", true" : ", false");
 	text_add(&node, native_begins(c->node, LIBCXX) ? ", void *>" : ">");
 	if (!node.bad)
-		ret = native_type_named(n, text_str(&node));
+		ret = native_type_named(n, text_str(&node), type);
 	text_fini(&node);
 	return ret;
 }
@@ -96,7 +96,7 @@ bool native_nodes_of(struct native *n, const struct dbg_type *type, struct nativ
 		if (native_begins(type->name, c->node))
 			*ret = (struct native_nodes){ c->part, native_type_of(n, type) };
 		else if (native_begins(type->name, c->name))
-			*ret = (struct native_nodes){ c->part, node_of(n, c, type->name) };
+			*ret = (struct native_nodes){ c->part, node_of(n, c, type) };
 		else
 			continue;
 		return true;

@@ -34,7 +34,7 @@ static struct native_type *larger_of(struct native *n, const struct dbg_type *ty
 		return NULL;
 	text_printf(&name, "alloc::collections::btree::node::InternalNode<%s", type->name + strlen(leaf));
 	if (!name.bad)
-		ret = native_type_named(n, text_str(&name));
+		ret = native_type_named(n, text_str(&name), type);
 	text_fini(&name);
 	return ret;
 }
@@ -60,14 +60,14 @@ struct native_type *native_type_of(struct native *n, const struct dbg_type *type
 	return dbg->user;
 }
 
-struct native_type *native_type_named(struct native *n, const char *name)
+struct native_type *native_type_named(struct native *n, const char *name, const struct dbg_type *near)
 {
 	uint64_t hash = dbg_name_hash(name);
-	struct dbg_type *type = NULL;
+	struct dbg_type *type = near && near->of ? dbg_types_named(near->of, hash, near) : NULL;
 
 	for (size_t i = 0; n->has_dwarf && i < n->img->n_modules && !type; i++)
 		if (n->dwarf[i])
-			type = dbg_types_named(n->dwarf[i], hash);
+			type = dbg_types_named(n->dwarf[i], hash, NULL);
 	return type ? native_type_of(n, type) : NULL;
 }
 

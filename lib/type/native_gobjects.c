@@ -63,7 +63,7 @@ static struct err *assign(struct native *n, uint32_t id, struct gobject_class *c
 			return &err_nomem;
 		*s = (struct shapes){};
 		text_printf(&name, "_%s", c->name); /* the struct of what is a typedef by itself */
-		s->type = native_type_named(n, text_str(&name));
+		s->type = native_type_named(n, text_str(&name), NULL);
 		text_fini(&name);
 		if (s->type && s->type->dbg->size != c->size)
 			s->type = NULL;

@@ -95,7 +95,7 @@ static struct native_type *find(struct native *n, const struct dbg_type *link, u
 			if (named->is_declaration || named->size < offset || named->size - offset < link->size ||
 			    !native_is_made_for(n, at, usable, named->size))
 				continue;
-			type = dbg_types_named(n->dwarf[i], named->hash);
+			type = dbg_types_named(n->dwarf[i], named->hash, NULL);
 			if (!type || dbg_type_is_same(type, link) || !native_has_link(type, link, offset))
 				continue;
 			if (found && !dbg_type_is_same(found, type))

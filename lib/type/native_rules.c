@@ -85,7 +85,7 @@ static struct native_type *named_type(struct native *n, const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strncmp(name, kinds[i], strlen(kinds[i])))
 			name += strlen(kinds[i]); /* C's; DWARF has them without it */
-	return native_type_named(n, name);
+	return native_type_named(n, name, NULL);
 }
 
 /* ---- fields */
@@ -370,7 +370,7 @@ static void find_seed_types(struct seeds *s)
 
 			if (named->is_declaration || named->size <= least)
 				continue;
-			type = dbg_types_named(n->dwarf[i], named->hash);
+			type = dbg_types_named(n->dwarf[i], named->hash, NULL);
 			for (size_t r = 0; type && r < n->rules->n; r++)
 				if (any_inner(type, is_named, &n->rules->v[r], &in) && native_type_of(n, type))
 					add_seed_type(s, native_type_of(n, type));

@@ -153,7 +153,7 @@ static struct native_type *wrapped(struct native *n, const char *wrapper, const 
 	text_add(&name, type->name ? type->name : "");
 	text_add(&name, ">");
 	if (!name.bad)
-		ret = native_type_named(n, text_str(&name));
+		ret = native_type_named(n, text_str(&name), type);
 	text_fini(&name);
 	return ret;
 }

@@ -20,6 +20,7 @@ enum {
 	ROUNDING = 24,	/* bytes that malloc may give more than were asked for */
 	STRIDES = 1 << 10, /* words looked at for the second element of an array */
 	PROBES = 16,	/* elements of an array that are looked at */
+	FUNCTIONS = 8, /* of a vtable that are looked at */
 	SURE = 3,	/* repetitions that are none by chance */
 };
 
@@ -33,14 +34,43 @@ struct seen {
 	struct native_shape *shapes[NATIVE_KINDS][2]; /* sure, and guessed */
 };
 
-static struct seen *seen_of(struct native *n, struct cxx_class *of)
+/*
+ * The class by its functions: two of one name are told apart so.  GCC's debug info has instances for
+ * lambdas under other names than symbols and type_info have: what comes before the arguments is alike.
+ */
+static const struct dbg_type *class_of(struct native *n, const char *name, taddr vtable)
+{
+	size_t plain = strcspn(name, "<");
+	bool is_lambda = strstr(name + plain, "{lambda(");
+
+	for (unsigned i = 0; i < FUNCTIONS; i++) {
+		const struct dbg_type *class;
+		const struct module *m;
+		uint64_t at;
+
+		if (image_read_u64(n->img, vtable + i * WORD, &at) || !at)
+			continue;
+		m = image_module_at(n->img, at);
+		class = m && n->dwarf[m - n->img->modules] ? dbg_func_class(n->dwarf[m - n->img->modules], at - m->bias) : NULL;
+		if (class && class->name && (dbg_name_hash(class->name) == dbg_name_hash(name) ||
+				(is_lambda && !strncmp(class->name, name, plain + 1) && strstr(class->name, "<lambda("))))
+			return class;
+	}
+	return NULL;
+}
+
+/* `vtable`: the first word of one. */
+static struct seen *seen_of(struct native *n, struct cxx_class *of, taddr vtable)
 {
 	struct seen *seen = of->user;
+	const struct dbg_type *class;
 
 	if (!seen) {
 		of->user = seen = arena_alloc(&n->mem, sizeof(*seen));
-		if (seen)
-			seen->type = native_type_named(n, of->name);
+		if (seen) {
+			class = n->has_dwarf ? class_of(n, of->name, vtable) : NULL;
+			seen->type = class ? native_type_of(n, class) : native_type_named(n, of->name, NULL);
+		}
 	}
 	return seen;
 }
@@ -81,7 +111,7 @@ static uint64_t typical_size(struct seen *seen, const struct cxx_point *p)
 
 static struct err *assign(struct native *n, uint32_t id, struct cxx_class *of, enum native_kind kind, bool is_guess)
 {
-	struct seen *seen = seen_of(n, of);
+	struct seen *seen = of->user; /* seen_of() was asked */
 	struct native_shape **shape = seen ? &seen->shapes[kind][is_guess] : NULL;
 
 	if (!seen)
@@ -219,7 +249,7 @@ static struct err *on_object(void *arg, const struct native_block *b)
 	first = load_u64(bytes);
 	p = object_at(n, first, b->usable);
 	if (p) {
-		seen = seen_of(n, p->of);
+		seen = seen_of(n, p->of, first);
 		if (!seen)
 			return &err_nomem;
 		if (seen->type && b->usable < seen->type->dbg->size)
@@ -236,6 +266,8 @@ static struct err *on_object(void *arg, const struct native_block *b)
 	p = object_at(n, load_u64(bytes + WORD), size - WORD);
 	if (!p || !is_counted(p, bytes + WORD, size - WORD, first))
 		return NULL;
+	if (!seen_of(n, p->of, load_u64(bytes + WORD)))
+		return &err_nomem;
 	image_keep_exact(n->img, bytes, WORD);
 	/* One object behind a 1 may be any struct. */
 	return found(n, b->id, p->of, NATIVE_COUNTED, first == 1);

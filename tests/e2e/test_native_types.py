@@ -17,6 +17,7 @@ FRESH = ["classes.gcc.O2.stripped", "classes.gcc.O0.g", "classes.clang.O2.nopie.
 CLASSES = [name for name in COMMITTED + FRESH if name.startswith("classes")]
 WITH_DWARF = ["records.gcc.O0.g", "records.clang.O0.g", "records.gcc.O0.split", "records.clang.O0.split4",
 	"containers.gcc.O2.g", "containers.clang.O0.g4", "libcxx.clang.O0.g.libcxx", "lists.gcc.O0.g", "lists.clang.O0.g4"]
+APART = ["apart.gcc.O0.g", "apart.gcc.O2.g4", "apart.clang.O0.g"]
 # The same debug info, kept in the other ways that there are.
 ELSEWHERE = ["records.gcc.O0.split4.dwp", "containers.clang.O2.split.dwp", "containers.gcc.O2.g4.units",
 	"containers.gcc.O0.split.units", "containers.clang.O0.split4.units", "containers.clang.O0.g.units", "containers.gcc.O0.split4.units.twice.dwp",
@@ -100,7 +101,7 @@ def test_what_only_begins_like_an_object_is_none(name):
 		assert plain(block.get("type", "")) != want, block
 
 
-@pytest.mark.parametrize("name", WITH_DWARF + ELSEWHERE + ["slacks.gcc.O2.g", "slacks.clang.O0.g4", "slacks.clang.O0.g.libcxx", "spares.rustc.O2.g"])
+@pytest.mark.parametrize("name", WITH_DWARF + ELSEWHERE + APART + ["slacks.gcc.O2.g", "slacks.clang.O0.g4", "slacks.clang.O0.g.libcxx", "spares.rustc.O2.g"])
 def test_types_spread_from_variables(name):
 	"""95% of the bytes have their type, and none has another that is not said to be a guess."""
 	all_bytes = right = 0
@@ -137,7 +138,7 @@ def test_split_units_in_the_input(name, units, tmp_path):
 	assert sum(map(bool, typed[0])) < len(rows) / 10
 
 
-@pytest.mark.parametrize("name", CLASSES + OTHERS + OTHERWISE)
+@pytest.mark.parametrize("name", CLASSES + OTHERS + OTHERWISE + APART + ["apart.gcc.O2.stripped", "apart.clang.O2.g"])
 def test_no_type_that_is_sure_is_wrong(name):
 	"""What has no vtable, and programs without debug info: nothing need be found there."""
 	n = 0

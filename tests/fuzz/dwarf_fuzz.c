@@ -61,7 +61,7 @@ static size_t ask(struct native *n, struct dbg_types *t)
 	size_t sum = 0;
 
 	for (size_t i = 0; i < t->named.n && i < ASKED; i++)
-		sum += ask_type(n, dbg_types_named(t, t->named.v[i].hash));
+		sum += ask_type(n, dbg_types_named(t, t->named.v[i].hash, NULL));
 	for (size_t i = 0; i < t->vars.n && i < ASKED; i++)
 		sum += ask_type(n, dbg_var_type(t, &t->vars.v[i]));
 	for (size_t i = 0; i < t->funcs.n && i < ASKED; i++) {

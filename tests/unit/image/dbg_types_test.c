@@ -205,7 +205,7 @@ static void world_free(struct world *w)
 
 static struct dbg_type *named(struct world *w, const char *name)
 {
-	struct dbg_type *type = dbg_types_named(w->types, dbg_name_hash(name));
+	struct dbg_type *type = dbg_types_named(w->types, dbg_name_hash(name), NULL);
 
 	if (type)
 		dbg_type_load(type);
