@@ -171,7 +171,10 @@ static struct err *open_stages(struct run *run, enum stage last)
 	if (err || last < STAGE_BLOCKS)
 		return err;
 	progress(&run->env, "walking heaps", 0, 0);
-	err = blocks_build(&run->env, run->image, &run->blocks);
+	if (last < STAGE_GRAPH)
+		err = blocks_build_alone(&run->env, run->image, &run->blocks);
+	else
+		err = blocks_build(&run->env, run->image, &run->blocks);
 	if (err)
 		return err_wrap(err, "walking the heaps");
 	run->has_blocks = true;

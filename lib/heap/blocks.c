@@ -43,6 +43,7 @@ struct build {
 	uint32_t next_no;
 	size_t n_heaps_cap;
 	bool sure;	/* nothing is taken for granted: it was, and was wrong */
+	bool scanned;	/* words of the blocks will be looked at: which of them are plain matters */
 	bool claims_meet; /* of two heaps */
 };
 
@@ -259,7 +260,7 @@ static struct err *open_index(struct build *build)
 	err = col_fixed(b->env, sizeof(uint64_t), n_words, "used bits", &build->used);
 	if (!err)
 		err = col_fixed(b->env, sizeof(uint64_t), n_words, "filler bits", &build->filler);
-	if (!err && tells_plain(b))
+	if (!err && build->scanned && tells_plain(b))
 		err = col_fixed(b->env, sizeof(uint64_t), n_words, "plain bits", &build->plain);
 	return err;
 }
@@ -515,18 +516,17 @@ static struct err *build_all(struct build *build, bool *ret_mistaken)
 	return err;
 }
 
-static struct err *try_build(struct env *env, const struct image *img, const struct walker_ops *const *walkers,
-			     bool sure, struct blocks *ret, bool *ret_mistaken)
+/* How it is to be built, in `how`: the rest is zeros. */
+static struct err *try_build(struct env *env, const struct image *img, const struct build *how, struct blocks *ret,
+			     bool *ret_mistaken)
 {
 	struct blocks b = { .env = env, .img = img };
-	_cleanup_(build_fini) struct build build = {
-		.sink = { .add = add_claim },
-		.b = &b,
-		.walkers = walkers,
-		.sure = sure,
-	};
-	struct err *err = build_all(&build, ret_mistaken);
+	_cleanup_(build_fini) struct build build = *how;
+	struct err *err;
 
+	build.sink.add = add_claim;
+	build.b = &b;
+	err = build_all(&build, ret_mistaken);
 	if (err || *ret_mistaken) {
 		blocks_fini(&b);
 		return err;
@@ -535,25 +535,36 @@ static struct err *try_build(struct env *env, const struct image *img, const str
 	return NULL;
 }
 
-struct err *blocks_build_with(struct env *env, const struct image *img,
-			      const struct walker_ops *const *walkers, struct blocks *ret)
+static struct err *build_with(struct env *env, const struct image *img, struct build *how, struct blocks *ret)
 {
 	struct diags_mark before;
 	bool mistaken = false;
 	struct err *err;
 
 	diags_mark(env, &before);
-	err = try_build(env, img, walkers, false, ret, &mistaken);
+	err = try_build(env, img, how, ret, &mistaken);
 	if (err || !mistaken)
 		return err;
 	image_leave_all(img);
 	diags_back(env, &before);
-	return try_build(env, img, walkers, true, ret, &mistaken);
+	how->sure = true;
+	return try_build(env, img, how, ret, &mistaken);
+}
+
+struct err *blocks_build_with(struct env *env, const struct image *img,
+			      const struct walker_ops *const *walkers, struct blocks *ret)
+{
+	return build_with(env, img, &(struct build){ .walkers = walkers, .scanned = true }, ret);
 }
 
 struct err *blocks_build(struct env *env, const struct image *img, struct blocks *ret)
 {
 	return blocks_build_with(env, img, walker_registry, ret);
+}
+
+struct err *blocks_build_alone(struct env *env, const struct image *img, struct blocks *ret)
+{
+	return build_with(env, img, &(struct build){ .walkers = walker_registry }, ret);
 }
 
 void blocks_fini(struct blocks *b)

@@ -100,6 +100,8 @@ static inline void block_sink_free(struct block_sink *s, taddr at)
 }
 
 struct err *blocks_build(struct env *env, const struct image *img, struct blocks *ret) MUST_CHECK;
+/* For who scans no memory: `plain` stays NULL. */
+struct err *blocks_build_alone(struct env *env, const struct image *img, struct blocks *ret) MUST_CHECK;
 /* With other walkers than the registry's; NULL-terminated. */
 struct err *blocks_build_with(struct env *env, const struct image *img,
 			      const struct walker_ops *const *walkers, struct blocks *ret) MUST_CHECK;

@@ -112,6 +112,34 @@ void glibc_sort_pieces(struct glibc *g)
 		qsort(g->pieces.v, g->pieces.n, sizeof(*g->pieces.v), by_start);
 }
 
+struct err *glibc_keep_listed(struct glibc *g, taddr chunk, uint8_t where, uint32_t arena)
+{
+	struct glibc_listed l = { .mem = chunk + CHUNK_HEADER, .where = where, .arena = arena };
+
+	return vec_push(&g->listed, &l) ? NULL : &err_nomem;
+}
+
+bool glibc_is_listed(const struct glibc *g, const struct glibc_piece *p, taddr mem)
+{
+	size_t i;
+
+	if (glibc_in_fastbin(p, mem))
+		return true;
+	i = glibc_listed_from(g, mem);
+	return i < g->listed.n && g->listed.v[i].mem == mem;
+}
+
+/* A fast bin has it too: then that one goes, so that each is listed once. */
+static bool drop_fast(struct glibc *g, taddr mem)
+{
+	struct glibc_piece *p = glibc_piece_at(g, mem - CHUNK_HEADER);
+
+	if (!p || !glibc_in_fastbin(p, mem))
+		return false;
+	bit_clear(p->fast, (mem - CHUNK_HEADER - p->start) >> 4);
+	return true;
+}
+
 /* A chunk in two lists, or twice in one, was freed twice. */
 static void drop_doubles(struct glibc *g)
 {
@@ -121,13 +149,15 @@ static void drop_doubles(struct glibc *g)
 		return;
 	sort_by_key(g->listed.v, g->listed.n, sizeof(*g->listed.v), by_mem);
 	for (size_t i = 0; i < g->listed.n; i++) {
-		if (kept && g->listed.v[kept - 1].mem == g->listed.v[i].mem) {
+		taddr mem = g->listed.v[i].mem;
+		bool is_second = kept && g->listed.v[kept - 1].mem == mem;
+
+		if (is_second || drop_fast(g, mem)) {
 			g->failed++;
-			glibc_damage(g, g->listed.v[i].mem, "block at 0x%lx is in two free lists; likely a double free",
-				     g->listed.v[i].mem);
-			continue;
+			glibc_damage(g, mem, "block at 0x%lx is in two free lists; likely a double free", mem);
 		}
-		g->listed.v[kept++] = g->listed.v[i];
+		if (!is_second)
+			g->listed.v[kept++] = g->listed.v[i];
 	}
 	g->listed.n = kept;
 }
@@ -143,6 +173,7 @@ static void glibc_close(void *ctx)
 	for (size_t i = 0; i < g->pieces.n; i++) {
 		damages_free(&g->pieces.v[i].damage);
 		free(g->pieces.v[i].doubts.v);
+		free(g->pieces.v[i].fast);
 	}
 	free(g->info.arenas);
 	free(g->copies.v);
@@ -420,6 +451,8 @@ static uint8_t where_of(struct glibc *g, const struct glibc_piece *p, taddr mem,
 {
 	size_t i = glibc_listed_from(g, mem);
 
+	if (glibc_in_fastbin(p, mem))
+		return WHERE_FASTBIN;
 	if (i < g->listed.n && g->listed.v[i].mem == mem && !g->listed.v[i].is_struct)
 		return g->listed.v[i].where;
 	if (p->top && mem == p->top + CHUNK_HEADER)
@@ -429,12 +462,11 @@ static uint8_t where_of(struct glibc *g, const struct glibc_piece *p, taddr mem,
 
 static bool chunk_in_use(struct glibc *g, const struct glibc_piece *p, taddr mem, uint64_t size)
 {
-	size_t i = glibc_listed_from(g, mem);
 	uint64_t next;
 
 	if (p->kind == CLAIM_MMAPPED)
 		return true;
-	if ((i < g->listed.n && g->listed.v[i].mem == mem) || mem == p->top + CHUNK_HEADER)
+	if (glibc_is_listed(g, p, mem) || mem == p->top + CHUNK_HEADER)
 		return false;
 	return image_read_u64(g->img, mem - 8 + size, &next) == MEM_OK && next & CHUNK_PREV_INUSE;
 }

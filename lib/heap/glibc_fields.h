@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/bits.h"
 #include "heap/damage.h"
 #include "heap/walker.h"
 #include "image/shadow.h"
@@ -179,7 +180,16 @@ struct glibc_piece {
 		struct glibc_inner *v;
 		size_t n, cap;
 	} doubts; /* not proved by lists */
+	/* Owned: a bit for each 16 bytes from `start` on, where a fast bin has a chunk; NULL: nowhere. */
+	uint64_t *fast;
 };
+
+static inline bool glibc_in_fastbin(const struct glibc_piece *p, taddr mem)
+{
+	taddr at = mem - CHUNK_HEADER - p->start;
+
+	return p->fast && at < p->end - p->start && bit_get(p->fast, at >> 4);
+}
 
 /* The low four bits of a header in use, behind another in use; free ones may lack NON_MAIN. */
 static inline uint64_t glibc_used_flags(const struct glibc_piece *p)
@@ -194,12 +204,14 @@ static inline uint64_t glibc_used_flags(const struct glibc_piece *p)
  */
 uint64_t glibc_size_by_end(struct window *w, const struct glibc_piece *p, taddr at);
 
-/* A chunk in a list that leaves it marked as used, or in the unsorted list; sorted by `mem`. */
+/*
+ * A chunk in a list that leaves it marked as used, or in the unsorted list; sorted by `mem`.  Those of
+ * fast bins that are whole are bits of their pieces instead.
+ */
 struct glibc_listed {
 	taddr mem; /* what the program had */
 	uint8_t where;
 	bool is_struct; /* the struct of a tcache itself */
-	uint16_t size;	/* of its chunk, as the header says; 0: the header has to be asked */
 	uint32_t arena;
 };
 
@@ -257,6 +269,12 @@ struct glibc {
 void glibc_sort_pieces(struct glibc *g);
 struct glibc_piece *glibc_piece_at(struct glibc *g, taddr at); /* pieces must be sorted */
 size_t glibc_listed_from(const struct glibc *g, taddr mem); /* the first at or behind it */
+/* Does a cache, a fast bin or the unsorted list lead to the chunk of p with this `mem`? */
+bool glibc_is_listed(const struct glibc *g, const struct glibc_piece *p, taddr mem);
+struct err *glibc_keep_listed(struct glibc *g, taddr chunk, uint8_t where, uint32_t arena) MUST_CHECK;
+/* A list leads to where the walk of p met no chunk. */
+void glibc_listed_inside(struct glibc *g, struct glibc_piece *p, taddr chunk, enum glibc_where where);
+void glibc_count_free(struct glibc_piece *p, uint64_t size);
 /* Damage of a piece, found by its walk, of the memory from `at` to `other`. Takes ownership of `what`. */
 void glibc_piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, taddr other, char *what);
 /* Records damage at an address, in words, once; keeps the first few of them. */
@@ -275,8 +293,10 @@ struct err *glibc_find_arenas(struct glibc *g) MUST_CHECK;
 /* glibc_pieces.c */
 struct err *glibc_find_pieces(struct glibc *g) MUST_CHECK;
 struct err *glibc_find_mapped(struct glibc *g) MUST_CHECK;
-/* glibc_lists.c: bins and fast bins into `listed` and the arenas' counts. */
+/* glibc_lists.c: bins and fast bins into `listed`, the pieces' bits and the arenas' counts. */
 struct err *glibc_read_lists(struct glibc *g) MUST_CHECK;
+/* glibc_fastbins.c: the i-th fast bin of arena a, which can have `max` members at most. */
+struct err *glibc_read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_t max) MUST_CHECK;
 /* glibc_tcache.c: the caches of every thread into `listed`. */
 struct err *glibc_read_tcaches(struct glibc *g) MUST_CHECK;
 /*
@@ -300,6 +320,9 @@ taddr glibc_run(struct glibc_run *r, const struct window *w, taddr at, taddr lim
  * are rare, so what comes after this sees almost nothing.
  */
 bool glibc_has_headers(const struct window *w, taddr at, uint64_t size, uint64_t flags);
+/* glibc_fastbins.c: the walk has listed p's chunks, and took those of fast bins for used. */
+void glibc_apply_fastbins(struct glibc *g, struct glibc_piece *p, struct block_sink *sink);
+
 /* glibc_walk.c */
 struct err *glibc_walk(void *ctx, uint32_t claim, struct block_sink *sink);
 /* glibc_inner.c: does the chunk [chunk, end) cover others? `w` must hold its header. */

@@ -19,6 +19,7 @@ enum {
 /* One chunk in question and what its headers must say. */
 struct scan {
 	const struct glibc *g;
+	const struct glibc_piece *p;
 	struct window w;
 	taddr chunk, end;
 	uint64_t flags;	 /* glibc_used_flags() */
@@ -48,7 +49,6 @@ static bool is_free_proved(struct scan *s, taddr prev, taddr at)
 static bool follow(struct scan *s, taddr prev, taddr at, struct glibc_inner *ret)
 {
 	struct glibc_inner in = { .chunk = s->chunk, .inner = at, .end = s->end };
-	size_t listed = glibc_listed_from(s->g, at + CHUNK_HEADER);
 	uint64_t header, second, doubles = 0, last = s->flags;
 
 	for (; s->budget && window_u64(&s->w, at + 8, &header); s->budget--) {
@@ -66,10 +66,7 @@ static bool follow(struct scan *s, taddr prev, taddr at, struct glibc_inner *ret
 		}
 		if (!header_fits(s, at, header))
 			return false;
-		while (listed < s->g->listed.n && s->g->listed.v[listed].mem < at + CHUNK_HEADER)
-			listed++;
-		if (listed < s->g->listed.n && s->g->listed.v[listed].mem == at + CHUNK_HEADER)
-			in.proved = true;
+		in.proved |= glibc_is_listed(s->g, s->p, at + CHUNK_HEADER);
 		doubles += window_u64(&s->w, at + 24, &second) && second & CHUNK_PREV_INUSE &&
 			   header_fits(s, at + 16, second);
 		in.n++;
@@ -101,6 +98,7 @@ bool glibc_find_inner(const struct glibc *g, const struct glibc_piece *p, const 
 {
 	struct scan s = {
 		.g = g,
+		.p = p,
 		.w = *w,
 		.chunk = chunk,
 		.end = end,

@@ -1,9 +1,8 @@
 /*
- * glibc_lists.c - walk the bins and the fast bins of each arena.
+ * glibc_lists.c - walk the bins of each arena; its fast bins are glibc_fastbins.c's.
  *
- * Counts by list for the report; members of fast bins (their headers look like used chunks) and
- * of the unsorted list (which no size tells) are kept by address.  A list that does not close
- * is damage, and its walk ends.
+ * Counts by list for the report; members of the unsorted list (which no size tells) are kept by
+ * address.  A list that does not close is damage, and its walk ends.
  */
 #include "base/bits.h"
 #include "base/vec.h"
@@ -14,15 +13,7 @@
 enum {
 	SMALL_LIMIT = 0x400,
 	UNSORTED_KEPT = 1 << 20,
-	FASTBIN_AHEAD = 16, /* members */
 };
-
-static struct err *keep(struct glibc *g, taddr chunk, uint8_t where, uint32_t arena)
-{
-	struct glibc_listed l = { .mem = chunk + CHUNK_HEADER, .where = where, .arena = arena };
-
-	return vec_push(&g->listed, &l) ? NULL : &err_nomem;
-}
 
 static uint64_t chunks_at_most(const struct glibc *g, uint32_t arena)
 {
@@ -121,7 +112,7 @@ static struct err *add_member(struct glibc *g, uint32_t a, struct window *w,
 	} else if (b->number) {
 		return NULL;
 	}
-	return keep(g, at, where, a);
+	return glibc_keep_listed(g, at, where, a);
 }
 
 /* Members from one end on: each must lead back to the one before it. */
@@ -182,127 +173,6 @@ static struct err *read_bin(struct glibc *g, uint32_t a, unsigned i, uint64_t ma
 	return err;
 }
 
-static bool fits_fastbin(struct window *w, taddr at, unsigned i)
-{
-	uint64_t header;
-
-	return !(at & 15) && window_u64(w, at + 8, &header) && chunk_size(header) == CHUNK_MIN + 16 * i;
-}
-
-/*
- * The members of one fast bin, with links as they are or mangled by their own address: all of them,
- * or none if any of them or its end is wrong.  What is freed in a row lies evenly, so where the link
- * that is yet to be read leads is mostly known.
- */
-static struct err *take_fastbin(struct glibc *g, uint32_t a, taddr at, unsigned i, bool safe, uint64_t max,
-				bool *ret_whole)
-{
-	struct window w = { .img = g->img };
-	struct loop_guard loop = {};
-	size_t first = g->listed.n;
-
-	for (uint64_t n = 0; at; n++) {
-		struct glibc_listed l = {
-			.mem = at + CHUNK_HEADER, .where = WHERE_FASTBIN, .size = (uint16_t)(CHUNK_MIN + 16 * i), .arena = a,
-		};
-		taddr next;
-		uint64_t fd;
-
-		if (n >= max || loop_closes(&loop, at) || !fits_fastbin(&w, at, i) ||
-		    !window_u64(&w, at + 16, &fd)) {
-			g->listed.n = first;
-			*ret_whole = false;
-			return NULL;
-		}
-		next = safe ? fd ^ (at + 16) >> 12 : fd;
-		window_prefetch(&w, at + FASTBIN_AHEAD * (next - at));
-		if (!vec_push(&g->listed, &l))
-			return &err_nomem;
-		at = next;
-	}
-	*ret_whole = true;
-	return NULL;
-}
-
-/* A member whose size alone is wrong: its mangled link leads on all the same. */
-static bool is_mendable(struct glibc *g, taddr at, unsigned i)
-{
-	struct window w = { .img = g->img };
-	uint64_t fd;
-
-	if (at & 15 || !glibc_piece_at(g, at) || !window_u64(&w, at + 16, &fd))
-		return false;
-	fd ^= (at + 16) >> 12;
-	return !fd || fits_fastbin(&w, fd, i);
-}
-
-/* What can be had of a fast bin whose members do not all fit. */
-static struct err *take_broken_fastbin(struct glibc *g, uint32_t a, taddr at, unsigned i, bool safe, uint64_t max)
-{
-	struct glibc_arena *arena = &g->arenas.v[a];
-	struct window w = { .img = g->img };
-	struct loop_guard loop = {};
-	size_t first = g->listed.n;
-	taddr last = 0;
-
-	for (uint64_t n = 0; at && n < max && !loop_closes(&loop, at); n++) {
-		bool fits = fits_fastbin(&w, at, i);
-		struct err *err;
-		uint64_t fd;
-
-		if ((!fits && !(safe && is_mendable(g, at, i))) || !window_u64(&w, at + 16, &fd))
-			break;
-		err = fits ? NULL : glibc_mend(g, at, CHUNK_MIN + 16 * i);
-		if (!err)
-			err = keep(g, at, WHERE_FASTBIN, a);
-		if (err)
-			return err;
-		last = at;
-		at = safe ? fd ^ (at + 16) >> 12 : fd;
-	}
-	if (at) {
-		g->failed++;
-		glibc_damage(g, last ? last : arena->addr,
-			     "fast bin %u of the arena at 0x%lx: its list is broken at 0x%lx, which leads "
-			     "to 0x%lx; likely a double free or a write into freed memory",
-			     i, arena->addr, last ? last : arena->addr, at);
-		glibc_listed_unique(g, first);
-	}
-	return NULL;
-}
-
-static struct err *read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_t max)
-{
-	struct glibc_arena *arena = &g->arenas.v[a];
-	struct glibc_copy *copy = &g->copies.v[arena->copy];
-	bool safe = copy->facts.safe_linking != 0, whole;
-	size_t first = g->listed.n;
-	struct err *err;
-	taddr at;
-
-	if (image_read_u64(g->img, arena->addr + copy->form->fastbins_at + 8 * i, &at) != MEM_OK ||
-	    !at)
-		return NULL;
-	err = take_fastbin(g, a, at, i, true, max, &whole);
-	if (err)
-		return err;
-	if (whole) {
-		safe = true;
-	} else {
-		err = take_fastbin(g, a, at, i, false, max, &whole);
-		safe = safe && !whole;
-	}
-	if (copy->facts.safe_linking < 0)
-		copy->facts.safe_linking = safe;
-	if (whole)
-		g->passed++;
-	else if (!err)
-		err = take_broken_fastbin(g, a, at, i, safe, max);
-	arena->n_in[WHERE_FASTBIN] += g->listed.n - first;
-	arena->bytes_in[WHERE_FASTBIN] += (g->listed.n - first) * (CHUNK_MIN + 16 * i);
-	return err;
-}
-
 struct err *glibc_read_lists(struct glibc *g)
 {
 	for (uint32_t a = 0; a < g->arenas.n; a++) {
@@ -314,7 +184,7 @@ struct err *glibc_read_lists(struct glibc *g)
 			err = read_bin(g, a, i, max);
 		for (unsigned i = 0; i < GLIBC_FASTBINS && !err; i++)
 			if (g->copies.v[arena->copy].form->fastbins_at)
-				err = read_fastbin(g, a, i, max);
+				err = glibc_read_fastbin(g, a, i, max);
 		if (err)
 			return err;
 		if (arena->top_size) {

@@ -121,11 +121,15 @@ struct marks {
 	uint64_t start, used, plain;
 };
 
-/* Ordinary chunks at [at, stop), whose keys are in the run's window: answers how far they go. */
-static inline const uint8_t *run_window(struct glibc_run *r, const struct window *w, const uint8_t *at,
-					const uint8_t *stop, const struct word_spans *files, struct marks *ret)
+/*
+ * Ordinary chunks at [at, stop), whose keys are in the run's window: answers how far they go.  Without
+ * `files` nobody asks which of them are plain.
+ */
+static inline __attribute__((always_inline)) const uint8_t *
+run_window(struct glibc_run *r, const struct window *w, const uint8_t *at, const uint8_t *stop,
+	   const struct word_spans *files, struct marks *ret)
 {
-	const struct word_spans spans = *files;
+	const struct word_spans spans = files ? *files : (struct word_spans){};
 	uint64_t grain = ((w->start + (uint64_t)(at - w->bytes) + CHUNK_HEADER) >> GRAIN_SHIFT) & 63;
 	uint64_t header = load_u64(at + 8), next, size, free = 0, largest = r->largest_free;
 	struct marks m = {};
@@ -147,7 +151,8 @@ static inline const uint8_t *run_window(struct glibc_run *r, const struct window
 			largest = size > largest ? size : largest;
 		}
 		m.start |= 1ull << grain;
-		m.plain |= (uint64_t)word_is_plain(&spans, load_u64(at + CHUNK_HEADER)) << grain;
+		if (files)
+			m.plain |= (uint64_t)word_is_plain(&spans, load_u64(at + CHUNK_HEADER)) << grain;
 	}
 	r->free += free;
 	r->largest_free = largest;
@@ -191,7 +196,8 @@ taddr glibc_run(struct glibc_run *r, const struct window *w, taddr at, taddr lim
 			go_to_window(r, w, no);
 		if (stop > limit)
 			stop = limit;
-		to = run_window(r, w, from, from + (stop - at), &sink->files, &m);
+		to = sink->plain ? run_window(r, w, from, from + (stop - at), &sink->files, &m) :
+				   run_window(r, w, from, from + (stop - at), NULL, &m);
 		put_marks(r, &m, sink);
 		at += (uint64_t)(to - from);
 		if (at < stop)

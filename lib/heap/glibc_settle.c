@@ -98,13 +98,6 @@ static int by_shape(const void *a, const void *b)
 	return 0;
 }
 
-static bool is_listed(const struct glibc *g, taddr mem)
-{
-	size_t l = glibc_listed_from(g, mem);
-
-	return l < g->listed.n && g->listed.v[l].mem == mem;
-}
-
 /*
  * All pieces' doubts but those that many chunks of one size share, and those of chunks in lists: a
  * list is of one size, and where a header said another one it was mended.
@@ -117,7 +110,7 @@ static struct err *collect_doubts(struct settle *s)
 		for (size_t d = 0; d < s->g->pieces.v[i].doubts.n; d++) {
 			struct doubt doubt = { .in = s->g->pieces.v[i].doubts.v[d], .piece = i };
 
-			if (is_listed(s->g, doubt.in.chunk + CHUNK_HEADER))
+			if (glibc_is_listed(s->g, &s->g->pieces.v[i], doubt.in.chunk + CHUNK_HEADER))
 				continue;
 			if (!vec_push(&s->doubts, &doubt))
 				return &err_nomem;
@@ -425,7 +418,7 @@ static void retake_unlisted(struct glibc *g, struct glibc_piece *p, struct block
 		next = at + size;
 		grain = grain_of(sink->grains, mem);
 		if (grain == GRAIN_NONE || !grain_is_start(sink->grains, grain, mem) ||
-		    bit_get(sink->used, grain) || bit_get(sink->filler, grain) || is_listed(g, mem) ||
+		    bit_get(sink->used, grain) || bit_get(sink->filler, grain) || glibc_is_listed(g, p, mem) ||
 		    chunk_is_linked(&lists, at))
 			continue;
 		bit_set(sink->used, grain);

@@ -2,7 +2,7 @@
  * glibc_walk.c - the chunks of one piece, from its first to its end, around whatever is damaged.
  *
  * One word a chunk: the next chunk's header says whether this one is in use.  Caches, fast bins
- * and the unsorted list come from lists read before (glibc_lists.c, glibc_tcache.c).
+ * and the unsorted list come from lists read before (glibc_lists.c, glibc_fastbins.c, glibc_tcache.c).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -125,7 +125,7 @@ static char *bad_size_words(taddr at, uint64_t size, uint64_t better)
 			   at, size, better);
 }
 
-static void count_free(struct glibc_piece *p, uint64_t size)
+void glibc_count_free(struct glibc_piece *p, uint64_t size)
 {
 	p->n_free++;
 	p->free += size;
@@ -203,7 +203,7 @@ static taddr leap_back(struct walk *walk, taddr at)
 static void make_free(struct walk *walk, uint64_t size, taddr end)
 {
 	uncount(walk->p, true, size);
-	count_free(walk->p, end - walk->prev);
+	glibc_count_free(walk->p, end - walk->prev);
 	bits_flush(&walk->bits);
 	block_sink_free(walk->bits.sink, walk->prev + CHUNK_HEADER);
 	walk->prev_used = false;
@@ -326,7 +326,7 @@ static void add_chunk(struct walk *walk, taddr at, uint64_t size, uint64_t next_
 		p->n_used++;
 		p->used += size;
 	} else {
-		count_free(p, size);
+		glibc_count_free(p, size);
 	}
 }
 
@@ -553,7 +553,7 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 	}
 	if (p->top && at == p->top) {
 		bits_add(&walk.bits, at + CHUNK_HEADER, false);
-		count_free(p, p->end - at);
+		glibc_count_free(p, p->end - at);
 		p->passed++;
 	} else if (p->top) {
 		p->failed++;
@@ -563,13 +563,12 @@ static void walk_chunks(struct glibc *g, struct glibc_piece *p, struct block_sin
 	count_run(p, &walk.run);
 }
 
-/* A list leads to where the walk met no chunk. */
-static void listed_inside(struct glibc *g, struct glibc_piece *p, const struct glibc_listed *l)
+void glibc_listed_inside(struct glibc *g, struct glibc_piece *p, taddr chunk, enum glibc_where where)
 {
-	glibc_piece_damage(g, p, l->mem - CHUNK_HEADER, l->mem,
+	glibc_piece_damage(g, p, chunk, chunk + CHUNK_HEADER,
 			   text_format("free chunk at 0x%" PRIx64 " (%s): the chunks before it do not "
 				       "lead to it; likely an overrun of one of them",
-				       l->mem - CHUNK_HEADER, glibc_where_names[l->where]));
+				       chunk, glibc_where_names[where]));
 }
 
 /* A bin holds it, and the chunk behind it does not know. */
@@ -596,13 +595,12 @@ static void apply_lists(struct glibc *g, struct glibc_piece *p, struct block_sin
 		uint64_t grain = grain_of(sink->grains, l->mem), header;
 
 		if (!grain_is_start(sink->grains, grain, l->mem)) {
-			listed_inside(g, p, l);
+			glibc_listed_inside(g, p, l->mem - CHUNK_HEADER, l->where);
 			continue;
 		}
 		if (!bit_get(sink->used, grain))
 			continue;
-		header = l->size;
-		if (!header && !window_u64(&w, l->mem - 8, &header))
+		if (!window_u64(&w, l->mem - 8, &header))
 			continue;
 		if (!l->is_struct && l->where != WHERE_TCACHE && l->where != WHERE_FASTBIN)
 			listed_in_use(g, p, l, header);
@@ -613,7 +611,7 @@ static void apply_lists(struct glibc *g, struct glibc_piece *p, struct block_sin
 			block_sink_gap(sink, l->mem);
 			p->overhead += chunk_size(header);
 		} else {
-			count_free(p, chunk_size(header));
+			glibc_count_free(p, chunk_size(header));
 			p->passed++;
 		}
 	}
@@ -636,5 +634,6 @@ struct err *glibc_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 	}
 	walk_chunks(g, p, sink);
 	apply_lists(g, p, sink);
+	glibc_apply_fastbins(g, p, sink);
 	return NULL;
 }

@@ -2,6 +2,7 @@
  * glibc's heap over images built word by word: what is a block and in use is known from how the
  * heap was laid out, and every kind of damage from what was written over it.
  */
+#include <stdio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -488,6 +489,66 @@ static void lists_that_loop(void **state)
 	world_free(w);
 }
 
+static uint64_t n_in_fastbins(const struct heap_info *info)
+{
+	for (size_t i = 0; i < info->n_wheres; i++)
+		if (!strcmp(info->wheres[i].where, "fastbin"))
+			return info->wheres[i].count;
+	return 0;
+}
+
+/* Chunks of fast bins in all places: next to each other, far from each other, last before top. */
+static void fast_bins_all_over(void **state)
+{
+	char layout[MAX_CHUNKS * 8] = "", states[MAX_CHUNKS + 1] = "";
+	struct world *w = world_new(112);
+	struct blocks b;
+	unsigned n = 0;
+
+	(void)state;
+	for (unsigned i = 0; i + 1 < MAX_CHUNKS - 1; i++) {
+		bool is_fast = i % 3 != 1;
+
+		sprintf(layout + strlen(layout), i % 7 ? "%c%x " : "%c%x0 ", is_fast && i % 7 ? 'q' : 'u',
+			i % 7 ? 0x20 + 16 * (i % 8) : 0x3f + i / 7);
+		states[i] = is_fast && i % 7 ? 'f' : 'u';
+		n += states[i] == 'f';
+	}
+	strcat(states, "f");
+	lay_out(w, layout);
+	expect(w, states, 0);
+	assert_null(blocks_build(&w->env, &w->img, &b));
+	assert_int_equal(n_in_fastbins(b.heaps[0].info), n);
+	assert_int_equal(b.heaps[0].info->checks_failed, 0);
+	blocks_fini(&b);
+	world_free(w);
+}
+
+/* Freed twice: into a cache and a fast bin, or twice into one fast bin.  It is free once. */
+static void freed_twice(void **state)
+{
+	struct world *w = world_new(112);
+	taddr entry, mem;
+
+	(void)state;
+	lay_out(w, "T290 u30 c40 q40 q40 u20");
+	entry = w->chunk[0] + 16 + 128 + 8 * 2;
+	mem = w->chunk[3] + 16;
+	put(w, mem, mem >> 12); /* the last of the fast bin is the last of the cache */
+	put(w, w->chunk[2] + 16, mem ^ (w->chunk[2] + 16) >> 12);
+	put(w, entry, w->chunk[2] + 16);
+	bytes_at(w, w->chunk[0] + 16)[2 * 2]++;
+	expect(w, ".ufffuf", 1);
+	world_free(w);
+
+	w = world_new(112);
+	lay_out(w, "u30 q40 q40 u40 q40 u20");
+	mem = w->chunk[1] + 16; /* the last leads to the one before */
+	put(w, mem, w->chunk[2] ^ mem >> 12);
+	expect(w, "uffufuf", 1);
+	world_free(w);
+}
+
 /* A free chunk in its list stays free, whatever was written over its end. */
 static void footer_overwritten(void **state)
 {
@@ -719,7 +780,8 @@ int main(void)
 		cmocka_unit_test(sizes_that_swallow),
 		cmocka_unit_test(headers_of_before), cmocka_unit_test(blocks_that_hold_chunks),
 		cmocka_unit_test(objects_that_look_split), cmocka_unit_test(words_of_the_allocator),
-		cmocka_unit_test(lists_that_loop), cmocka_unit_test(footer_overwritten),
+		cmocka_unit_test(lists_that_loop), cmocka_unit_test(fast_bins_all_over),
+		cmocka_unit_test(freed_twice), cmocka_unit_test(footer_overwritten),
 		cmocka_unit_test(bins_broken_in_the_middle), cmocka_unit_test(mapped_chunks),
 		cmocka_unit_test(runs_end_where_the_walk_must_look), cmocka_unit_test(foreign_brk),
 		cmocka_unit_test(no_heap_is_no_error),
