@@ -97,7 +97,7 @@ static size_t slot_of_region(size_t i)
 enum { PAGE = 4096 };
 
 /*
- * Bytes of whole pages that hold zeros alone.  gcore writes reservations and stacks that were
+ * Bytes of whole pages that hold zeros alone.  gcore writes reservations, stacks and bss that were
  * never touched as zeros: they are in the file, and no memory.
  */
 static uint64_t zero_pages(const uint8_t *bytes, uint64_t n)
@@ -128,6 +128,19 @@ static void add_bytes(const struct segment *seg, taddr start, uint64_t n, bool s
 	t->zero += zero;
 }
 
+/* Memory that begins as zeros. */
+static void add_touched(const struct segment *seg, taddr start, uint64_t n, enum place at, struct sums *sums)
+{
+	struct tally t = {};
+
+	add_bytes(seg, start, n, true, &t);
+	place(sums, at)->full += t.full;
+	if (sums->split)
+		place(sums, at)->zero += t.zero;
+	else
+		place(sums, PLACE_UNTOUCHED)->full += t.zero;
+}
+
 /* The end of the pages from `at` on that are all a pool's, or all none's. */
 static taddr same_owner(const struct run *run, taddr at, taddr end, bool *ret_is_pool)
 {
@@ -146,18 +159,12 @@ static void count_owned(const struct run *run, const struct segment *seg, taddr 
 {
 	const struct thread *t = thread_of_stack(run->image, seg);
 	enum place rest_place = t ? PLACE_STACK_REST : is_pool ? PLACE_POOLS : PLACE_ANON;
-	struct tally rest = {}, *to = place(sums, rest_place);
 	uint64_t n = end - start, live = 0;
 
 	if (t && t->live_low >= start && t->live_low < end)
 		live = end - t->live_low;
-	add_bytes(seg, start, n - live, true, &rest);
 	place(sums, PLACE_STACK_LIVE)->full += live;
-	to->full += rest.full;
-	if (sums->split)
-		to->zero += rest.zero;
-	else
-		place(sums, PLACE_UNTOUCHED)->full += rest.zero;
+	add_touched(seg, start, n - live, rest_place, sums);
 }
 
 static void count_anonymous(const struct run *run, const struct segment *seg, taddr start,
@@ -181,11 +188,12 @@ static void count_unclaimed(const struct run *run, const struct segment *seg, ta
 {
 	if (start >= end)
 		return;
-	if (seg->module >= 0 || seg->file)
-		add_bytes(seg, start, end - start, sums->split,
-			  place(sums, seg->flags & SEG_W ? PLACE_DATA : PLACE_CODE));
-	else
+	if (seg->module < 0 && !seg->file)
 		count_anonymous(run, seg, start, end, sums);
+	else if (seg->flags & SEG_W) /* bss is of a module */
+		add_touched(seg, start, end - start, PLACE_DATA, sums);
+	else
+		add_bytes(seg, start, end - start, sums->split, place(sums, PLACE_CODE));
 }
 
 static size_t slot_of_zone(uint32_t owner)

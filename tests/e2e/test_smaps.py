@@ -1,6 +1,7 @@
 """Where the resident memory went: a saved smaps beside a core; sums hold whatever it says."""
 import json
 import struct
+import subprocess
 
 import pytest
 
@@ -73,3 +74,35 @@ def test_no_smaps_at_all(tmp_path):
 	answer = heapfx("analyze", dump.core, *dump.options, "--smaps", path)
 	assert answer.status == 3
 	assert "smaps" in answer.err
+
+
+BSS = """
+#include <stdio.h>
+#include <unistd.h>
+static char table[48 << 20];
+int main(void)
+{
+	for (int i = 0; i < 4 << 20; i += 4096)
+		table[i] = 1;
+	puts("ready");
+	fflush(stdout);
+	pause();
+	return table[1];
+}
+"""
+
+
+def test_data_that_was_never_written_is_no_memory(tmp_path):
+	"""48 MiB of a program's data, of which it wrote to four: by what the kernel says of that mapping, within its file's pages."""
+	source = tmp_path / "bss.c"
+	source.write_text(BSS)
+	subprocess.run(["gcc", "-O0", "-o", tmp_path / "bss", source], check=True)
+	with subprocess.Popen([tmp_path / "bss"], stdout=subprocess.PIPE, text=True) as process:
+		try:
+			assert process.stdout.readline() == "ready\n"
+			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
+		finally:
+			process.kill()
+	memory = json.loads(heapfx_ok("analyze", tmp_path / "core", "--format", "json").out)["memory"]
+	assert 4 << 20 <= by_category(memory)["module/data"] < 5 << 20
+	assert by_category(memory)["mapping/untouched"] >= 43 << 20
