@@ -129,7 +129,8 @@ static void add_bytes(const struct segment *seg, taddr start, uint64_t n, bool s
 }
 
 /* Memory that begins as zeros. */
-static void add_touched(const struct segment *seg, taddr start, uint64_t n, enum place at, struct sums *sums)
+static void add_touched(const struct segment *seg, taddr start, uint64_t n, enum place at,
+			struct sums *sums)
 {
 	struct tally t = {};
 
