@@ -51,6 +51,12 @@ static enum blocked_on blocked_on(const char *reason)
 	return ON_NOTHING_KNOWN;
 }
 
+/* `select {}` is written for main to stay while others work: it waits for nobody. */
+static bool is_meant(const struct goroutine *g)
+{
+	return g->id == 1 && g->wait_reason && !strcmp(g->wait_reason, "select (no cases)");
+}
+
 struct waits {
 	const struct image *img;
 	const struct go *go;
@@ -293,7 +299,7 @@ static struct err *look_at(struct waits *w, uint32_t thread, bool *ret)
 
 	w->rows.n = 0;
 	*ret = false;
-	if (g->status != GO_WAITING || g->is_system || !g->n_frames || on == ON_NOTHING_KNOWN)
+	if (g->status != GO_WAITING || g->is_system || !g->n_frames || on == ON_NOTHING_KNOWN || is_meant(g))
 		return NULL;
 	if (on == ON_CHANNEL)
 		err = note_channels(w, g, thread, &found);

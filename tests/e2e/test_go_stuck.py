@@ -1,11 +1,12 @@
 """Goroutines that nobody can wake, and those that somebody can (corpus/go/src/waits/goroutines.go)."""
 import json
 import re
+import subprocess
 
 import pytest
 
 from common import heapfx_ok
-from go_corpus import Patched, WAITS, go_dump, report_of, truth_of, used_blocks
+from go_corpus import Patched, WAITS, go_dump, make_go_cores, report_of, truth_of, used_blocks
 
 KNOTTED = [name for name in WAITS if "healthy" not in name]
 
@@ -198,3 +199,55 @@ def test_sudogs_that_were_overwritten(name, tmp_path):
 				assert not place or s["count"] <= stuck.get(place[1], 0), (word, value, s["title"])
 			for place, before in saved:
 				core.write(place, before)
+
+
+MEANT = """package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+)
+
+func forever() { select {} }
+
+func parked(function string) bool {
+	text := make([]byte, 1<<16)
+	all := string(text[:runtime.Stack(text, true)])
+	return strings.Contains(all, function) && strings.Contains(all, "[select (no cases)")
+}
+
+func main() {
+	go forever()
+	go func() {
+		for {
+			time.Sleep(time.Hour)
+		}
+	}()
+	for runtime.NumGoroutine() < 3 || !parked("main.forever") {
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Println("ready")
+	select {}
+}
+"""
+
+
+def test_main_that_stays_for_the_others_is_not_stuck(tmp_path):
+	"""An empty select is how main is kept from its end; one elsewhere is a goroutine that nobody ends."""
+	try:
+		go, env = make_go_cores.toolchain("1.26", str(tmp_path))
+	except make_go_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	(tmp_path / "main.go").write_text(MEANT)
+	subprocess.run([go, "build", "-ldflags=-s -w", "-o", tmp_path / "meant", "main.go"], check=True, env=env, cwd=tmp_path)
+	with subprocess.Popen([tmp_path / "meant"], stdout=subprocess.PIPE, text=True) as process:
+		try:
+			assert process.stdout.readline() == "ready\n"
+			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
+		finally:
+			process.kill()
+	report = json.loads(heapfx_ok("analyze", tmp_path / "core", "--format", "json").out)
+	stuck, = (s for s in report["suspects"] if s["rule"] == "stuck/goroutine")
+	assert stuck["count"] == 1 and "main.forever" in stuck["title"]
