@@ -1,8 +1,9 @@
-/* base/par.c - ranges handed out in order from one counter to a few threads. */
+/* base/par.c - ranges handed out in order from one counter to a few threads; single jobs. */
 #include "base/par.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
+
+#include "base/guard.h"
 
 enum { PAR_MAX_THREADS = 256 };
 
@@ -73,4 +74,28 @@ struct err *par_ranges(struct env *env, uint64_t n, uint64_t grain, par_fn *fn, 
 		pthread_join(threads[--started], NULL);
 	pthread_mutex_destroy(&p.lock);
 	return p.err;
+}
+
+static void *run_job(void *arg)
+{
+	struct par_job *job = arg;
+
+	job->err = job->fn(job->arg);
+	return NULL;
+}
+
+void par_begin(struct env *env, struct err *(*fn)(void *arg), void *arg, struct par_job *ret)
+{
+	*ret = (struct par_job){ .fn = fn, .arg = arg };
+	ret->is_beside = env->threads > 1 && !pthread_create(&ret->thread, NULL, run_job, ret);
+	if (!ret->is_beside)
+		run_job(ret);
+}
+
+struct err *par_end(struct par_job *job)
+{
+	if (job->is_beside)
+		pthread_join(job->thread, NULL);
+	job->is_beside = false;
+	return take(&job->err);
 }

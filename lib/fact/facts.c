@@ -1,4 +1,5 @@
 /* fact/facts.c - which facts need which, and their memory. */
+#include "base/par.h"
 #include "fact/parts.h"
 
 const char *reach_name(enum reach reach)
@@ -21,6 +22,7 @@ static const struct step {
 	compute_fn *compute;
 	uint64_t cols; /* bits by index in facts.cols */
 	const char *what;
+	unsigned after; /* facts that are never computed beside it: they write the same */
 } steps[] = {
 	{ FACT_REACH, 0, reach_compute, 1 << COL_REACH | 1 << COL_LOST, "reachability" },
 	{ FACT_CYCLES, FACT_REACH, cycles_compute, 1 << COL_CYCLES | 1 << COL_MEMBERS, "rings" },
@@ -50,11 +52,12 @@ static const struct step {
 	{ FACT_REF_RINGS, FACT_REACH, ref_rings_compute,
 	  1u << COL_REF_RINGS | 1u << COL_REF_MEMBERS | 1u << COL_REF_STEPS | 1u << COL_IN_REF_RING,
 	  "rings of references" },
-	{ FACT_LOST_HELD, FACT_REACH, lost_held_compute, 0, "what lost blocks hold" },
+	{ FACT_LOST_HELD, FACT_REACH, lost_held_compute, 0, "what lost blocks hold", FACT_DOM },
 	{ FACT_STUCK_RINGS, FACT_OWNER, stuck_rings_compute, 1 << COL_STUCK_RINGS,
 	  "rings of stuck goroutines" },
 };
 enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };
+enum { BESIDE_MIN = 1 << 16 }; /* nodes that are worth a thread */
 
 static void drop(struct facts *f, unsigned which)
 {
@@ -113,23 +116,86 @@ static void drop(struct facts *f, unsigned which)
 	f->n_cycles = f->cols[COL_CYCLES].n;
 }
 
+/* What steps share, and the one that runs beside the others until somebody needs it. */
+struct steps_run {
+	struct env *env;
+	const struct graph *g;
+	const struct subset *inner;
+	struct facts *f;
+	const struct step *beside; /* NULL: none */
+	struct par_job job;
+};
+
+static struct err *end_step(struct facts *f, const struct step *step, struct err *err)
+{
+	if (err) {
+		drop(f, step->fact);
+		return err_wrap(err, "%s", step->what);
+	}
+	f->have |= step->fact;
+	return NULL;
+}
+
+static struct err *compute_beside(void *arg)
+{
+	struct steps_run *r = arg;
+
+	return r->beside->compute(r->env, r->g, r->inner, r->f);
+}
+
+static struct err *end_beside(struct steps_run *r)
+{
+	const struct step *step = r->beside;
+	struct err *err = par_end(&r->job);
+
+	r->beside = NULL;
+	return step ? end_step(r->f, step, err) : NULL;
+}
+
+/*
+ * Dominators take longest, and one thread finds them.  What comes after them neither writes what
+ * they read nor reads what they write, save who says so, and goes on beside them.
+ */
+static struct err *run_step(struct steps_run *r, const struct step *step)
+{
+	struct err *err = NULL, *earlier;
+
+	if (step->fact == FACT_DOM && r->g->n >= BESIDE_MIN) {
+		r->beside = step;
+		par_begin(r->env, compute_beside, r, &r->job);
+		return NULL;
+	}
+	if (r->beside && (step->needs | step->after) & r->beside->fact)
+		err = end_beside(r);
+	if (err)
+		return err;
+	err = step->compute(r->env, r->g, r->inner, r->f);
+	if (!err)
+		return end_step(r->f, step, NULL);
+	earlier = end_beside(r); /* whose columns nobody may look at before */
+	err = end_step(r->f, step, err);
+	if (!earlier)
+		return err;
+	err_free(err);
+	return earlier;
+}
+
 static struct err *run_steps(struct env *env, const struct graph *g, const struct subset *inner,
 			     unsigned needs, struct facts *f)
 {
+	struct steps_run r = { .env = env, .g = g, .inner = inner, .f = f };
+
 	for (unsigned i = 0; i < N_STEPS; i++) {
 		struct err *err;
 
 		if (!(needs & steps[i].fact) || f->have & steps[i].fact)
 			continue;
-		err = steps[i].compute(env, g, inner, f);
-		if (err) {
-			drop(f, steps[i].fact);
-			return err_wrap(err, "%s", steps[i].what);
-		}
-		f->have |= steps[i].fact;
+		err = run_step(&r, &steps[i]);
+		if (err)
+			return err;
 		progress(env, "facts", i + 1, N_STEPS);
 	}
-	return NULL;
+	return end_beside(&r);
 }
 
 struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs, struct facts *f)

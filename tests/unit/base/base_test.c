@@ -402,6 +402,38 @@ static void ranges_do_not_depend_on_threads(void **state)
 	env_fini(&env);
 }
 
+static struct err *one_more(void *arg)
+{
+	int *n = arg;
+
+	return ++*n == 3 ? err_new(ERR_LIMIT, "three") : NULL;
+}
+
+static void a_job_is_done_once(void **state)
+{
+	struct env env;
+
+	(void)state;
+	env_init(&env);
+	for (env.threads = 1; env.threads <= 2; env.threads++) {
+		struct par_job job, never = {};
+		struct err *err;
+		int n = 1;
+
+		par_begin(&env, one_more, &n, &job);
+		assert_null(par_end(&job));
+		assert_int_equal(n, 2);
+		par_begin(&env, one_more, &n, &job);
+		err = par_end(&job);
+		assert_string_equal(err->message, "three");
+		err_free(err);
+		assert_null(par_end(&job));
+		assert_null(par_end(&never));
+		assert_int_equal(n, 3);
+	}
+	env_fini(&env);
+}
+
 static void copies_lie_in_the_arena(void **state)
 {
 	static const char word[] = "abcdefgh";
@@ -434,6 +466,7 @@ int main(void)
 		cmocka_unit_test(columns_take_what_others_left),
 		cmocka_unit_test(diags_are_counted), cmocka_unit_test(diags_are_taken_back),
 		cmocka_unit_test(ranges_do_not_depend_on_threads),
+		cmocka_unit_test(a_job_is_done_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -558,6 +558,66 @@ static void test_many_threads(void **state)
 	graph_free(g);
 }
 
+/* What goes on beside others says the same as one after the other. */
+static void test_steps_beside(void **state)
+{
+	enum { EVERY = FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE | FACT_LOST_HELD | FACT_REF_RINGS };
+	const uint32_t n = 200000;
+	struct graph *g = wide_graph(n);
+	struct facts one = {};
+
+	(void)state;
+	env.threads = 1;
+	assert_null(facts_compute(&env, g, EVERY, &one));
+	for (env.threads = 2; env.threads < 9; env.threads++) {
+		struct facts f = {};
+
+		assert_null(facts_compute(&env, g, EVERY, &f));
+		assert_int_equal(f.have & EVERY, EVERY);
+		assert_memory_equal(f.idom, one.idom, n * sizeof(*f.idom));
+		assert_memory_equal(f.parent, one.parent, n * sizeof(*f.parent));
+		assert_int_equal(f.n_tree, one.n_tree);
+		assert_memory_equal(f.tree, one.tree, f.n_tree * sizeof(*f.tree));
+		assert_int_equal(f.n_lost, one.n_lost);
+		assert_true(f.n_lost > 100);
+		for (uint64_t i = 0; i < f.n_lost; i++)
+			assert_int_equal(f.lost[i].held_bytes, one.lost[i].held_bytes);
+		for (node_id i = 0; i < n; i++)
+			assert_int_equal(facts_retained(&f, i), facts_retained(&one, i));
+		facts_fini(&f);
+	}
+	facts_fini(&one);
+	graph_free(g);
+}
+
+/* Too little memory for one of them: the error of the first in their order, and no thread left behind. */
+static void test_steps_beside_fail(void **state)
+{
+	const uint32_t n = 200000;
+	struct graph *g = wide_graph(n);
+	uint64_t used = env.mem_used;
+
+	(void)state;
+	for (uint64_t more = 1 << 18; more < 64 << 20; more += more / 2) {
+		struct facts f = {};
+		struct err *err;
+
+		env.threads = 4;
+		env.mem_budget = used + more;
+		env.disk_budget = 0;
+		err = facts_compute(&env, g, FACT_REACH | FACT_DOM | FACT_PARENT | FACT_REVERSE, &f);
+		if (err)
+			assert_int_equal(err->kind, ERR_LIMIT);
+		assert_true(!err == (f.idom && f.parent && f.in_src));
+		err_free(err);
+		facts_fini(&f);
+		spare_drop(&env.spare, UINT64_MAX);
+		assert_int_equal(env.mem_used, used);
+	}
+	env.mem_budget = env.disk_budget = UINT64_MAX;
+	graph_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -567,6 +627,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wide_sums, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ring, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many_threads, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_steps_beside, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_steps_beside_fail, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
