@@ -1,4 +1,4 @@
-/* base/words.h - which of many words lie in a range: the first look at all of memory. */
+/* base/words.h - which of many words, or bytes, lie in a range: the first look at all of memory. */
 #ifndef HEAPFX_BASE_WORDS_H
 #define HEAPFX_BASE_WORDS_H
 
@@ -41,7 +41,52 @@ static inline __m128i eight_seconds_in_ranges(const __m128i lows[2], const __m12
 	return _mm_packs_epi32(_mm_castps_si128(_mm_shuffle_ps(v[0], v[1], 0x88)),
 			       _mm_castps_si128(_mm_shuffle_ps(v[2], v[3], 0x88)));
 }
+
+/* For 16 bytes: a bit each. */
+static inline unsigned sixteen_in_range(__m128i low, __m128i last, const uint8_t *bytes)
+{
+	__m128i offsets = _mm_sub_epi8(_mm_loadu_si128((const void *)bytes), low);
+
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(offsets, last), offsets));
+}
 #endif
+
+/* Bit i: byte i (of n <= 64) is one of the `span` (> 0) from `low` on. */
+static inline uint64_t bytes_in_range(uint8_t low, uint8_t span, const uint8_t *bytes, unsigned n)
+{
+	uint64_t mask = 0;
+	unsigned i = 0;
+
+#ifdef __SSE4_2__
+	__m128i lows = _mm_set1_epi8((char)low), lasts = _mm_set1_epi8((char)(span - 1));
+
+	for (; i + 16 <= n; i += 16)
+		mask |= (uint64_t)sixteen_in_range(lows, lasts, bytes + i) << i;
+#endif
+	for (; i < n; i++)
+		mask |= (uint64_t)((uint8_t)(bytes[i] - low) < span) << i;
+	return mask;
+}
+
+/* Bit i: byte i (of n <= 64) is not the one behind it, of which there is one more than n. */
+static inline uint64_t bytes_followed_by_others(const uint8_t *bytes, unsigned n)
+{
+	uint64_t mask = 0;
+	unsigned i = 0;
+
+#ifdef __SSE4_2__
+	for (; i + 16 <= n; i += 16) {
+		__m128i these = _mm_loadu_si128((const void *)(bytes + i));
+		__m128i next = _mm_loadu_si128((const void *)(bytes + i + 1));
+		unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(these, next));
+
+		mask |= (uint64_t)(same ^ 0xffff) << i;
+	}
+#endif
+	for (; i < n; i++)
+		mask |= (uint64_t)(bytes[i] != bytes[i + 1]) << i;
+	return mask;
+}
 
 /* Bit i: little-endian word i (of n <= 64) lies in [low, low + span). */
 static inline uint64_t words_in_range(uint64_t low, uint64_t span, const uint8_t *words, unsigned n)

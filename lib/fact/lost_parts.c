@@ -153,12 +153,8 @@ struct err *parts_of_set(struct env *env, const struct graph *g, const uint64_t 
 
 void lost_nodes(const uint8_t *reach, node_id n, uint64_t *set)
 {
-	for (node_id i = 0; i < n; i++) {
-		if (eight_reachable(reach, n, i))
-			i += 7;
-		else if (reach[i] == REACH_INDIRECT || reach[i] == REACH_DEFINITE)
-			bit_set(set, i);
-	}
+	for (uint64_t w = 0; w < bits_words(n); w++)
+		set[w] = reach_in(reach, n, w, REACH_INDIRECT, REACH_DEFINITE);
 }
 
 struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_t *reach,

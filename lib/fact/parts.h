@@ -5,6 +5,7 @@
 #ifndef HEAPFX_FACT_PARTS_H
 #define HEAPFX_FACT_PARTS_H
 
+#include "base/words.h"
 #include "fact/fact.h"
 
 /* Index in facts.cols of the column behind each fact. */
@@ -144,10 +145,14 @@ struct lost_parts {
 };
 /* The bits of lost nodes are set. */
 void lost_nodes(const uint8_t *reach, node_id n, uint64_t *set);
-/* Nodes i to i + 7 are all reachable, as most are: a pass over all of them goes by eight. */
-static inline bool eight_reachable(const uint8_t *reach, node_id n, node_id i)
+/* Of the nodes of a word of bits, those between two kinds, both included. */
+static inline uint64_t reach_in(const uint8_t *reach, node_id n, uint64_t word, enum reach from,
+				enum reach to)
 {
-	return n - i >= 8 && load_u64(reach + i) == REACH_REACHABLE * 0x0101010101010101ull;
+	uint64_t left = n - 64 * word;
+
+	return bytes_in_range((uint8_t)from, (uint8_t)(to - from + 1), reach + 64 * word,
+			      left < 64 ? (unsigned)left : 64);
 }
 struct err *lost_parts_open(struct env *env, const struct graph *g, const uint8_t *reach,
 			    struct lost_parts *ret) MUST_CHECK;

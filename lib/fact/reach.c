@@ -160,37 +160,38 @@ static struct total sum_up_collected(const struct graph *g)
 	return total;
 }
 
+static void take_out(struct total *t, uint64_t bytes)
+{
+	t->count--;
+	t->bytes -= bytes;
+}
+
 /* Most nodes are reachable: the others are counted, and they are the rest. */
 static struct err *sum_up(const struct graph *g, const uint8_t *reach, struct facts *f)
 {
 	struct total total[REACH_KINDS] = { [REACH_REACHABLE] = { g->n_live, g->live_bytes } };
 	struct total collected = sum_up_collected(g);
+	struct err *err = NULL;
 	uint64_t near = 0;
 
-	for (node_id i = 0; i < g->n; i++) {
-		struct total *t = &total[reach[i]];
-		struct lost_head head = { .node = i };
-		struct err *err;
+	for (uint64_t w = 0; w < bits_words(g->n) && !err; w++) {
+		uint64_t rest = reach_in(reach, g->n, w, REACH_POSSIBLE, REACH_KINDS - 1);
 
-		if (eight_reachable(reach, g->n, i)) {
-			i += 7;
-			continue;
+		for (; rest && !err; rest &= rest - 1) {
+			node_id i = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
+			struct lost_head head = { i, .bytes = graph_size_near(g, i, &near) };
+
+			take_out(&total[REACH_REACHABLE], head.bytes);
+			total[reach[i]].count++;
+			total[reach[i]].bytes += head.bytes;
+			if (g->collected && bit_get(g->collected, i))
+				take_out(&collected, head.bytes);
+			if (reach[i] == REACH_DEFINITE)
+				err = col_append(&f->cols[COL_LOST], &head, 1);
 		}
-		if (reach[i] == REACH_REACHABLE || reach[i] == REACH_DEAD)
-			continue;
-		head.bytes = graph_size_near(g, i, &near);
-		t->count++;
-		t->bytes += head.bytes;
-		total[REACH_REACHABLE].count--;
-		total[REACH_REACHABLE].bytes -= head.bytes;
-		if (g->collected && bit_get(g->collected, i)) {
-			collected.count--;
-			collected.bytes -= head.bytes;
-		}
-		err = reach[i] == REACH_DEFINITE ? col_append(&f->cols[COL_LOST], &head, 1) : NULL;
-		if (err)
-			return err;
 	}
+	if (err)
+		return err;
 	f->collected = collected;
 	memcpy(f->reach_total, total, sizeof(total));
 	return NULL;

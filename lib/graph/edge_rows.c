@@ -1,6 +1,8 @@
 /* graph/edge_rows.c - columns of row starts, and the groups that need wide ones. */
 #include "graph/edge_rows.h"
 
+#include "base/words.h"
+
 void edge_rows_close(struct edge_row_cols *c)
 {
 	col_close(&c->base);
@@ -98,28 +100,29 @@ struct err *edge_rows_begin_all(struct edge_row_cols *c, node_id first, const ed
 	return err;
 }
 
-/* Of no more than a group, whose last node is followed by another one's. */
-static uint64_t group_used(const struct edge_rows *r, node_id first, unsigned n)
+/* The bits that are marked in `ask`. */
+static uint64_t used_by_rows(const struct edge_rows *r, node_id first, uint64_t ask)
 {
-	const uint8_t *off = r->off + first;
-	bool is_wide = r->group[first >> ROW_GROUP_SHIFT] & ROW_WIDE;
-	unsigned plain = is_wide ? 0 : n - 1;
 	uint64_t mask = 0;
 
-	for (unsigned k = 0; k < plain; k++)
-		mask |= (uint64_t)(off[k] != off[k + 1]) << k;
-	for (unsigned k = plain; k < n; k++)
-		mask |= (uint64_t)(edge_rows_start(r, first + k) != edge_rows_start(r, first + k + 1)) << k;
+	for (; ask; ask &= ask - 1) {
+		node_id i = first + (node_id)__builtin_ctzll(ask);
+
+		mask |= (uint64_t)(edge_rows_start(r, i) != edge_rows_start(r, i + 1)) << (i - first);
+	}
 	return mask;
 }
 
 uint64_t edge_rows_used(const struct edge_rows *r, node_id first, unsigned n)
 {
-	uint64_t mask = 0;
+	/* the last of each group is followed by another group's, and of `off` there are no more than n */
+	uint64_t all = ~0ull >> (64 - n), ask = 0x8000800080008000ull | 1ull << (n - 1);
 
 	for (unsigned k = 0; k < n; k += ROW_GROUP)
-		mask |= group_used(r, first + k, n - k < ROW_GROUP ? n - k : ROW_GROUP) << k;
-	return mask;
+		if (r->group[(first + k) >> ROW_GROUP_SHIFT] & ROW_WIDE)
+			ask |= 0xffffull << k;
+	ask &= all;
+	return (bytes_followed_by_others(r->off + first, n - 1) & ~ask) | used_by_rows(r, first, ask);
 }
 
 uint64_t edge_rows_wide(const struct edge_rows *r, node_id n)
