@@ -210,7 +210,10 @@ import (
 	"time"
 )
 
-func forever() { select {} }
+func forever() {
+	defer runtime.KeepAlive(make([]byte, 1<<20))
+	select {}
+}
 
 func parked(function string) bool {
 	text := make([]byte, 1<<16)
@@ -219,6 +222,7 @@ func parked(function string) bool {
 }
 
 func main() {
+	defer runtime.KeepAlive(make([]byte, 1<<20))
 	go forever()
 	go func() {
 		for {
