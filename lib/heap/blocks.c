@@ -511,7 +511,7 @@ static struct err *build_all(struct build *build, bool *ret_mistaken)
 		err = tell_units(build);
 	for (size_t i = 0; !err && i < b->n_heaps; i++) {
 		b->heaps[i].info = b->heaps[i].ops->info(b->heaps[i].ctx);
-		in_flight_settle(b->env, b->img, b->heaps[i].info);
+		in_flight_settle(b->env, b->img, &b->heaps[i]);
 	}
 	return err;
 }

@@ -3,6 +3,8 @@
  *
  * A frame is an allocator's by the name of its function, as libraries export them (glibc's malloc.c, the
  * wrappers of jemalloc, tcmalloc and mimalloc, C++'s operators), or by its module, which has such a name.
+ * Linked in and stripped it has neither: then by its code, where that refers to the allocator's own variables,
+ * as glibc's malloc() does to main_arena.
  */
 #include "heap/in_flight.h"
 
@@ -14,12 +16,17 @@
 #include "base/bits.h"
 #include "base/guard.h"
 #include "base/vec.h"
+#include "image/insn.h"
 
 enum {
 	WORDS_MAX = 1024,   /* of one thread's stack inside the allocator */
 	RED_ZONE = 128,
 	LAST_FRAME = 256,   /* bytes of a frame whose caller is not known */
 	THREADS_MAX = 256,  /* inside an allocator; more are not looked at */
+	CODE_MAX = 16384,   /* bytes of a function, up to where it stands */
+	CODE_FRAMES = 16,   /* of a thread, innermost first, whose code is read */
+	CODE_THREADS = 256, /* whose code is read */
+	REFS_MAX = 256,
 };
 
 struct words {
@@ -82,8 +89,88 @@ static bool is_inside(const struct image *img, taddr pc, unsigned back)
 	       (image_symbol_at(img, pc - back, &sym) && is_entry(sym.name));
 }
 
+/* The variables of the allocator whose damage it is, by address. */
+struct own {
+	struct claim_sink sink; /* first: add_own() gets it from that */
+	struct range {
+		taddr start, end;
+	} *v;
+	size_t n, cap;
+};
+
+static struct err *add_own(struct claim_sink *sink, const struct claim *claim)
+{
+	struct own *own = (struct own *)sink;
+	struct range r = { claim->start, claim->end };
+
+	return vec_push(own, &r) ? NULL : &err_nomem;
+}
+
+static bool is_own(const struct own *own, taddr at)
+{
+	for (size_t i = 0; i < own->n; i++)
+		if (at >= own->v[i].start && at < own->v[i].end)
+			return true;
+	return false;
+}
+
+/* Where the function begins that the call before `ret` calls; 0: not told, it calls by a register. */
+static taddr called_by(const struct image *img, taddr ret)
+{
+	uint8_t code[5];
+	uint32_t word;
+
+	switch (img->target->id) {
+	case TARGET_X86_64:
+		if (image_read(img, ret - 5, code, 5) != MEM_OK || code[0] != 0xe8)
+			return 0;
+		return ret + (taddr)(int64_t)(int32_t)load_u32(code + 1);
+	case TARGET_AARCH64:
+		if (image_read_u32(img, ret - 4, &word) != MEM_OK || word >> 26 != 0x25)
+			return 0;
+		return ret - 4 + (taddr)((int64_t)(int32_t)(word << 6) >> 4);
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Does the function that stands at `pc`, called from before `ret`, refer to the allocator's variables?
+ * From its first instruction to where it stands all code is its own.
+ */
+static bool is_inside_by_code(const struct image *img, const struct own *own, taddr pc, taddr ret)
+{
+	struct insn_ref refs[REFS_MAX];
+	taddr start = called_by(img, ret);
+	size_t n;
+
+	if (!start || pc <= start || pc - start > CODE_MAX)
+		return false;
+	n = insn_refs(img, start, pc - start, CODE_MAX / 4, refs, REFS_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (refs[i].pc < pc && (refs[i].kind == INSN_LEA || refs[i].kind == INSN_LOAD) && is_own(own, refs[i].target))
+			return true;
+	return false;
+}
+
+/* Behind the n-th frame. */
+static taddr frame_end(const struct thread *t, size_t n)
+{
+	return n + 1 < t->n_frames ? t->frames[n + 1].sp : t->frames[n].sp + LAST_FRAME;
+}
+
+static taddr inside_end_by_code(const struct image *img, const struct own *own, const struct thread *t)
+{
+	taddr end = 0;
+
+	for (size_t i = 0; own->n && i + 1 < t->n_frames && i < CODE_FRAMES; i++)
+		if (!t->frames[i].is_signal && is_inside_by_code(img, own, t->frames[i].pc, t->frames[i + 1].pc))
+			end = frame_end(t, i);
+	return end;
+}
+
 /* Where the stack of what the thread does inside an allocator ends; 0: it is in none. */
-static taddr inside_end(const struct image *img, const struct thread *t)
+static taddr inside_end(const struct image *img, const struct own *own, const struct thread *t)
 {
 	taddr end = 0;
 
@@ -91,9 +178,8 @@ static taddr inside_end(const struct image *img, const struct thread *t)
 		end = t->sp + LAST_FRAME;
 	for (size_t i = 0; i < t->n_frames; i++)
 		if (is_inside(img, t->frames[i].pc, i && !t->frames[i - 1].is_signal))
-			end = i + 1 < t->n_frames ? t->frames[i + 1].sp :
-						    t->frames[i].sp + LAST_FRAME;
-	return end;
+			end = frame_end(t, i);
+	return end ? end : inside_end_by_code(img, own, t);
 }
 
 /* ---- what they have in hand */
@@ -106,9 +192,9 @@ static void add_word(struct words *all, taddr value, uint32_t tid)
 		vec_push(all, &w); /* out of memory: an address less */
 }
 
-static void add_thread(struct words *all, const struct image *img, const struct thread *t)
+static void add_thread(struct words *all, const struct image *img, const struct own *own, const struct thread *t)
 {
-	taddr end = inside_end(img, t), at = align_up(t->sp - RED_ZONE, 8);
+	taddr end = inside_end(img, own, t), at = align_up(t->sp - RED_ZONE, 8);
 	uint64_t word;
 
 	if (!end || end < at || !t->has_regs)
@@ -120,7 +206,7 @@ static void add_thread(struct words *all, const struct image *img, const struct 
 			add_word(all, word, t->tid);
 }
 
-static struct words words_in_hand(const struct image *img)
+static struct words words_in_hand(const struct image *img, struct own *own)
 {
 	struct words all = {};
 	unsigned left = THREADS_MAX;
@@ -129,8 +215,10 @@ static struct words words_in_hand(const struct image *img)
 		size_t before = all.n;
 
 		if (i || !is_fatal(img->signal)) /* the first is the one that died */
-			add_thread(&all, img, &img->threads[i]);
+			add_thread(&all, img, own, &img->threads[i]);
 		left -= all.n > before;
+		if (i == CODE_THREADS)
+			own->n = 0;
 	}
 	return all;
 }
@@ -156,12 +244,16 @@ static uint32_t within(const struct heap_info *info, const struct heap_damage *d
 	return 0;
 }
 
-void in_flight_settle(struct env *env, const struct image *img, const struct heap_info *info)
+void in_flight_settle(struct env *env, const struct image *img, const struct heap *heap)
 {
+	const struct heap_info *info = heap->info;
+	struct own own = { .sink = { .add = add_own } };
 	struct words all = {};
 
+	if (info->n_damage && heap->ops->metadata)
+		err_free(heap->ops->metadata(heap->ctx, &own.sink)); /* out of memory: a frame less is known */
 	if (info->n_damage)
-		all = words_in_hand(img);
+		all = words_in_hand(img, &own);
 	for (size_t i = 0; i < info->n_damage; i++)
 		info->damage[i].in_flight = in_hand(&all, &info->damage[i]);
 	for (size_t i = 0; i < info->n_damage; i++) {
@@ -176,5 +268,6 @@ void in_flight_settle(struct env *env, const struct image *img, const struct hea
 		else
 			diag(env, "heap/corrupt", d->at, "%s", d->what);
 	}
+	free(own.v);
 	free(all.v);
 }

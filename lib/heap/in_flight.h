@@ -8,13 +8,13 @@
 #ifndef HEAPFX_HEAP_IN_FLIGHT_H
 #define HEAPFX_HEAP_IN_FLIGHT_H
 
-#include "heap/walker.h"
+#include "heap/blocks.h"
 
 /*
- * Says of each damage what it is: a thread's that was inside an allocator with an address of [low, high]
+ * Says of each damage of the heap's info what it is: a thread's that was inside an allocator with an address of [low, high]
  * in hand (heap/in-flight, and `in_flight` is set), or heap/corrupt.  A thread that a fault or abort()
  * killed explains nothing: it may be there because of the damage.
  */
-void in_flight_settle(struct env *env, const struct image *img, const struct heap_info *info);
+void in_flight_settle(struct env *env, const struct image *img, const struct heap *heap);
 
 #endif
