@@ -25,6 +25,7 @@ enum {
 	TYPE_ROWS = 1 << 17,
 	UNTYPED_SMALL = 256,  /* fields of larger ones are elements, mostly; else SLOT_BLOCK */
 	SORTS_NEAR_BITS = 10, /* of the last ones: most nodes are like one a little before */
+	STEPS_NEAR_BITS = 10, /* the same of leaves, with what is above them */
 	SETS_MAX = 1 << 18,   /* of samples above a node */
 	SET_MEMBERS_MAX = 1 << 23,
 	HOLDERS_MAX = 4096,   /* threads and goroutines told apart */
@@ -49,6 +50,13 @@ static enum reach reach_of_sort(const struct sort *sort)
 	return (enum reach)(sort->where & 255);
 }
 
+/* A leaf, what is above it, and the cell that it has by that. */
+struct near_step {
+	uint64_t above, what;
+	uint64_t where; /* and the way */
+	uint32_t cell;	/* + 1; 0: none yet */
+};
+
 struct alike_pass {
 	struct alike *a;
 	const struct subject *s;
@@ -70,6 +78,7 @@ struct alike_pass {
 	struct pair_table holder_of; /* by thread, goroutine */
 	uint64_t n_members;	     /* of sets */
 	uint32_t *near_sort;	     /* by hash */
+	struct near_step *near_step;
 	struct heap_nodes *heaps;
 	size_t n_heaps, heap; /* the last one asked for */
 	struct col stack, walked_col, heap_col;
@@ -91,6 +100,7 @@ static void alike_pass_fini(struct alike_pass *x)
 	free(x->sample_of.slots);
 	free(x->holder_of.slots);
 	free(x->near_sort);
+	free(x->near_step);
 }
 
 /* ---- names */
@@ -647,14 +657,18 @@ static inline struct err *sort_at(struct alike_pass *x, struct sort sort, uint32
 	return err;
 }
 
-static inline struct err *sort_node(struct alike_pass *x, node_id node, uint64_t size)
+static inline struct sort sort_of(struct alike_pass *x, node_id node, uint64_t size)
 {
 	type_id type = graph_type(x->g, node);
-	struct sort sort = { type ? SORT_TYPED | type : size & ~SORT_TYPED,
-			     (uint64_t)heap_of(x, node) << 8 | x->f->reach[node] };
 
+	return (struct sort){ type ? SORT_TYPED | type : size & ~SORT_TYPED,
+			      (uint64_t)heap_of(x, node) << 8 | x->f->reach[node] };
+}
+
+static inline struct err *sort_node(struct alike_pass *x, node_id node, uint64_t size)
+{
 	x->places[node].above = x->f->idom[node];
-	return sort_at(x, sort, &x->places[node].sort);
+	return sort_at(x, sort_of(x, node, size), &x->places[node].sort);
 }
 
 /* All that decides of the nodes with edges, side by side. */
@@ -677,42 +691,123 @@ static FETCHES void fetch_above(const struct alike_pass *x, node_id node)
 {
 	uint32_t up = x->f->parent[node], dom = x->f->idom[node];
 
-	if (bit_get(x->inner, node))
-		return;
 	if (!(up & PARENT_ROOT))
 		__builtin_prefetch(&x->places[up]);
 	if (dom != up && dom != NODE_NONE)
 		__builtin_prefetch(&x->places[dom]);
 }
 
+/* One that no root reaches by what has its cell already, or one that a root points at. */
+static struct err *place_other(struct alike_pass *x, node_id node, uint64_t size)
+{
+	uint32_t up, root;
+	struct err *err = bit_get(x->inner, node) ? NULL : sort_node(x, node, size);
+
+	up = above(x->f, node, &root);
+	if (!err && up != NODE_NONE && !(x->places[up].sort & ALIKE_PLACED))
+		err = place_above(x, node);
+	return err ? err : place(x, node);
+}
+
+/* A leaf: mostly one like it came a little before. */
+static inline struct err *place_leaf(struct alike_pass *x, node_id node, uint64_t size)
+{
+	uint32_t up = x->f->parent[node], dom = x->f->idom[node];
+	struct alike_place *own = &x->places[node];
+	struct step p = { .up = up, .type_cell = ALIKE_NONE, .way = x->f->way ? x->f->way[node] : 0 };
+	struct near_step *near, is;
+	struct sort sort;
+	struct err *err;
+
+	if (up & PARENT_ROOT || !(x->places[up].sort & ALIKE_PLACED))
+		return place_other(x, node, size);
+	p.path_cell = cell_of(x, up);
+	if (dom != NODE_NONE)
+		p.type_cell = cell_of(x, dom);
+	sort = sort_of(x, node, size);
+	is = (struct near_step){ (uint64_t)p.path_cell << 32 | p.type_cell, sort.what,
+				 sort.where << 8 | p.way, 0 };
+	near = &x->near_step[((is.above ^ is.what << 17 ^ is.where << 40) * 0x9e3779b97f4a7c15) >>
+			     (64 - STEPS_NEAR_BITS)];
+	if (near->above != is.above || near->what != is.what || near->where != is.where ||
+	    !near->cell) {
+		err = sort_at(x, sort, &p.sort);
+		if (!err)
+			err = take_step(x, node, &p, &is.cell);
+		if (err)
+			return err;
+		is.cell++;
+		*near = is;
+	}
+	*own = (struct alike_place){ near->cell - 1, ALIKE_PLACED };
+	return NULL;
+}
+
+static inline uint64_t leaves_of(const struct alike_pass *x, uint64_t word)
+{
+	return x->g->live[word] & ~x->inner[word];
+}
+
+static inline void count(struct alike_pass *x, node_id node, uint64_t size, uint64_t retained)
+{
+	struct alike_cell *cell = &x->a->cells.v[cell_of(x, node)];
+
+	cell->count++;
+	cell->bytes += size;
+	cell->retained += retained;
+}
+
+/* Of 64 nodes, whose sizes are known, the leaves; what is above those of the next 64 is fetched. */
+static struct err *place_leaves(struct alike_pass *x, uint64_t word, const uint64_t *size)
+{
+	uint64_t ahead = word + 1 < bits_words(x->g->n) ? leaves_of(x, word + 1) : 0;
+	struct err *err = NULL;
+
+	for (uint64_t bits = leaves_of(x, word); bits; bits &= bits - 1) {
+		unsigned k = (unsigned)__builtin_ctzll(bits);
+		node_id node = (node_id)(word << 6 | k);
+
+		if (ahead)
+			fetch_above(x, (node_id)((word + 1) << 6 | (unsigned)__builtin_ctzll(ahead)));
+		ahead &= ahead - 1;
+		err = place_leaf(x, node, size[k]);
+		if (err)
+			return err;
+		count(x, node, size[k], size[k]);
+	}
+	for (; ahead; ahead &= ahead - 1)
+		fetch_above(x, (node_id)((word + 1) << 6 | (unsigned)__builtin_ctzll(ahead)));
+	return NULL;
+}
+
+static struct err *count_inner(struct alike_pass *x, uint64_t word, const uint64_t *size)
+{
+	const struct retained *r = &x->f->retained;
+	uint32_t no = r->rank[word];
+	struct err *err = NULL;
+
+	for (uint64_t bits = x->inner[word]; bits && !err; bits &= bits - 1, no++) {
+		unsigned k = (unsigned)__builtin_ctzll(bits);
+		node_id node = (node_id)(word << 6 | k);
+
+		if (!(x->places[node].sort & ALIKE_PLACED))
+			err = place_other(x, node, size[k]);
+		count(x, node, size[k], retained_of_inner(r, no));
+	}
+	return err;
+}
+
 static struct err *place_all(struct alike_pass *x)
 {
 	const struct graph *g = x->g;
-	const struct facts *f = x->f;
 	struct err *err = place_inner(x);
+	uint64_t size[64], near = 0;
 
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it)) {
-		struct alike_place *own = &x->places[it.id];
-		struct alike_cell *cell;
-		uint32_t up, root;
-
-		if (it.id + AHEAD < g->n)
-			fetch_above(x, it.id + AHEAD);
-		if (!bit_get(x->inner, it.id))
-			err = sort_node(x, it.id, it.size);
-		if (!err && !(own->sort & ALIKE_PLACED)) {
-			up = above(f, it.id, &root);
-			if (up != NODE_NONE && !(x->places[up].sort & ALIKE_PLACED))
-				err = place_above(x, it.id);
-			if (!err)
-				err = place(x, it.id);
-		}
-		if (err)
-			break;
-		cell = &x->a->cells.v[own->above];
-		cell->count++;
-		cell->bytes += it.size;
-		cell->retained += facts_retained_of(f, it.id, it.size);
+	for (uint64_t word = 0; word < bits_words(g->n) && !err; word++) {
+		graph_sizes_of(g, word, &near, size);
+		err = place_leaves(x, word, size);
+		if (!err)
+			err = count_inner(x, word, size);
 	}
 	return err;
 }
@@ -726,18 +821,19 @@ struct err *alike_find(struct env *env, const struct subject *s, struct report *
 		.a = ret, .s = s, .r = r, .g = g, .f = s->facts, .inner = s->facts->retained.set,
 		.name = TEXT_INIT, .bare = TEXT_INIT,
 		.near_sort = calloc(1 << SORTS_NEAR_BITS, sizeof(*x.near_sort)),
+		.near_step = calloc(1 << STEPS_NEAR_BITS, sizeof(*x.near_step)),
 	};
 	struct err *err = col_fixed(env, sizeof(*x.places), g->n, "paths", &ret->places_col);
 
 	ret->paths = (struct path_tree){ .mem = &r->mem, .max = PATH_ROWS };
 	ret->types = (struct path_tree){ .mem = &r->mem, .max = TYPE_ROWS };
 	if (!err)
-		err = col_fixed(env, 4, (uint64_t)g->n_live + 1, "paths", &x.stack);
+		err = col_sparse(env, 4, (uint64_t)g->n_live + 1, "paths", &x.stack);
 	if (!err)
 		err = col_fixed(env, 4, x.f->n_order, "paths", &x.walked_col);
 	if (!err)
 		err = open_heaps(&x, env);
-	if (!err && (!x.near_sort || !vec_push(&ret->sets, &none)))
+	if (!err && (!x.near_sort || !x.near_step || !vec_push(&ret->sets, &none)))
 		err = &err_nomem;
 	if (err)
 		return err;

@@ -62,7 +62,6 @@ struct holders {
 	const struct facts *f;
 	struct larges large, leaves; /* both ascending; leaves are joined to the others */
 	uint64_t *set;	     /* one bit a node: of a run with a row */
-	uint64_t *some;	     /* one bit a word of that, small enough for near memory: not 0 */
 	uint32_t *rank;	     /* members of the set in the words before */
 	uint32_t *member_row; /* of the members, ascending */
 	size_t n_kept;
@@ -76,7 +75,7 @@ struct holders {
 		struct rp_tree_row *v;
 		size_t n, cap;
 	} rows;
-	struct col set_col, some_col, rank_col;
+	struct col set_col, rank_col;
 	struct text name;
 };
 
@@ -87,7 +86,6 @@ static void holders_fini(struct holders *x)
 	free(x->member_row);
 	free(x->near_group);
 	col_close(&x->set_col);
-	col_close(&x->some_col);
 	col_close(&x->rank_col);
 	free(x->groups.v);
 	free(x->group_of.slots);
@@ -107,12 +105,6 @@ static bool is_lost(const struct holders *x, node_id node)
 }
 
 /* ---- the largest nodes */
-
-/* In the tree: nodes that something keeps, or that are lost; not a collector's garbage. */
-static bool is_in_tree(const struct holders *x, node_id node)
-{
-	return graph_is_live(x->g, node) && x->f->reach[node] != REACH_UNCOLLECTED;
-}
 
 static void drop_below(struct larges *l, unsigned least)
 {
@@ -322,7 +314,6 @@ static struct err *number_rows(struct holders *x)
 		return &err_nomem;
 	for (uint32_t i = 0, n = 0; i < x->large.n; i++)
 		if (v[v[i].head].row != ROW_NONE) {
-			bit_set(x->some, v[i].node >> 6);
 			x->member_row[n++] = v[v[i].head].row;
 		} else {
 			bit_clear(x->set, v[i].node);
@@ -378,38 +369,35 @@ static struct group *near_group(struct holders *x, uint32_t row, uint64_t sort, 
 	return group;
 }
 
-/* Of 64 nodes those below nothing, or near a kept one: without branches, for few are. */
-static uint64_t near_kept(const struct holders *x, uint64_t word)
+/* Of 64 nodes those that a kept one holds, or nothing, and that have no row: without branches. */
+static uint64_t held_by_kept(const struct holders *x, uint64_t word)
 {
 	const node_id *idom = x->f->idom + 64 * word;
-	uint64_t left = x->g->n - 64 * word, n = left < 64 ? left : 64, near = 0;
+	uint64_t left = x->g->n - 64 * word, n = left < 64 ? left : 64, ret = 0;
 
 	for (uint64_t k = 0; k < n; k++) {
 		bool top = idom[k] == NODE_NONE;
-		uint64_t up = top ? 0 : idom[k] >> 6;
+		node_id up = top ? 0 : idom[k];
 
-		near |= (uint64_t)(top | (x->some[up >> 6] >> (up & 63) & 1)) << k;
+		ret |= (uint64_t)(top | (x->set[up >> 6] >> (up & 63) & 1)) << k;
 	}
-	return near & x->g->live[word] & ~x->set[word];
+	return ret & x->g->live[word] & ~x->set[word];
 }
 
 /* What a kept node, or none, holds at once and is not kept itself. */
 static struct err *group_rest(struct holders *x)
 {
 	const struct graph *g = x->g;
-	const node_id *idom = x->f->idom;
 	uint64_t at = 0;
 
 	for (uint64_t w = 0; w < bits_words(g->n); w++)
-		for (uint64_t near = near_kept(x, w); near; near &= near - 1) {
-			node_id i = (node_id)(w << 6 | (unsigned)__builtin_ctzll(near));
+		for (uint64_t held = held_by_kept(x, w); held; held &= held - 1) {
+			node_id i = (node_id)(w << 6 | (unsigned)__builtin_ctzll(held));
 			bool leaf = !bit_get(x->f->retained.set, i);
 			struct group *group;
 			uint64_t size;
 
-			if (idom[i] != NODE_NONE && !bit_get(x->set, idom[i]))
-				continue;
-			if (!is_in_tree(x, i))
+			if (x->f->reach[i] == REACH_UNCOLLECTED)
 				continue;
 			size = leaf || !node_type(g, i) ? graph_size_near(g, i, &at) : 0;
 			group = near_group(x, parent_row(x, i), sort_of(g, i, size), i);
@@ -497,9 +485,6 @@ static struct err *largest_nodes(struct holders *x)
 		col_fixed(x->env, 8, bits_words(x->g->n) + 1, "dominator tree", &x->set_col);
 
 	if (!err)
-		err = col_fixed(x->env, 8, bits_words(bits_words(x->g->n)) + 1, "dominator tree",
-				&x->some_col);
-	if (!err)
 		err = col_fixed(x->env, 4, bits_words(x->g->n) + 1, "dominator tree", &x->rank_col);
 	x->near_group = calloc(1 << GROUPS_NEAR_BITS, sizeof(*x->near_group));
 	if (!err && !x->near_group)
@@ -508,7 +493,6 @@ static struct err *largest_nodes(struct holders *x)
 		return err;
 	x->rank = x->rank_col.base;
 	x->set = x->set_col.base;
-	x->some = x->some_col.base;
 	err = collect_large(x);
 	if (err)
 		return err;

@@ -138,13 +138,17 @@ static inline uint32_t grains_at(const struct grains *g, uint64_t key)
 uint64_t grains_select(const struct grains *g, uint32_t id);
 uint64_t grains_key(const struct grains *g, uint32_t id);
 
+enum { GRAINS_NEAR = 8 }; /* words on, where that is quicker than a search */
 /*
  * The same for ids that mostly lie near the one before: `word` is where that was found, 0 at first.
  */
 static inline uint64_t grains_select_near(const struct grains *g, uint32_t id, uint64_t *word)
 {
-	uint64_t w = *word;
+	uint64_t w = *word, most = w + GRAINS_NEAR;
 
+	if (id >= g->words[w].rank) /* the guard word has the rank of all */
+		while (w < most && id >= g->words[w + 1].rank)
+			w++;
 	if (id < g->words[w].rank || id >= g->words[w + 1].rank)
 		w = grains_select(g, id) >> 6;
 	*word = w;
