@@ -72,7 +72,8 @@ struct alike_pass {
 	} sorts;
 	struct pair_table sort_of;   /* by both words of it */
 	struct pair_table step_of;   /* by the cells above, and what leads on */
-	struct pair_table cell_of;   /* by path, row, and state */
+	struct pair_table state_of;  /* what a cell is known by besides path and row */
+	struct pair_table cell_of;   /* by path, row, and that */
 	struct pair_table set_of;    /* by hash of the members, how many */
 	struct pair_table sample_of; /* by path, heap and reach */
 	struct pair_table holder_of; /* by thread, goroutine */
@@ -95,6 +96,7 @@ static void alike_pass_fini(struct alike_pass *x)
 	free(x->sorts.v);
 	free(x->sort_of.slots);
 	free(x->step_of.slots);
+	free(x->state_of.slots);
 	free(x->cell_of.slots);
 	free(x->set_of.slots);
 	free(x->sample_of.slots);
@@ -386,12 +388,24 @@ static struct err *sample_at(struct alike_pass *x, const struct alike_cell *cell
 
 /* ---- a step */
 
+/* A number for a pair of numbers, the same for the same; 0: out of memory. */
+static uint32_t number_of(struct pair_table *t, uint64_t a, uint64_t b)
+{
+	uint32_t *place = pair_place(t, a, b);
+
+	if (place && !*place)
+		*place = (uint32_t)t->n;
+	return place ? *place : 0;
+}
+
 static struct err *cell_at(struct alike_pass *x, const struct alike_cell *cell, uint32_t *ret)
 {
 	uint64_t state = (uint64_t)cell->above << 36 | (uint64_t)cell->heap << 4 |
 			 (uint64_t)cell->is_many << 3 | cell->reach;
-	uint32_t *place = pair_place(&x->cell_of, (uint64_t)cell->path << 32 | cell->row, state);
+	uint64_t types = (uint64_t)cell->type << 32 | cell->above_type;
+	uint32_t no = number_of(&x->state_of, state, types << 1 | cell->is_held), *place;
 
+	place = no ? pair_place(&x->cell_of, (uint64_t)cell->path << 32 | cell->row, no) : NULL;
 	if (!place)
 		return &err_nomem;
 	if (!*place) {
@@ -471,6 +485,9 @@ static struct err *new_step(struct alike_pass *x, node_id node, const struct ste
 		.row = PATH_NONE, .heap = (uint32_t)(sort->where >> 8),
 		.reach = (uint8_t)reach_of_sort(sort),
 		.is_many = !node_type(x->g, node) && size_of_sort(sort) > UNTYPED_SMALL,
+		.type = graph_type(x->g, node),
+		.is_held = p->type_cell != ALIKE_NONE,
+		.above_type = p->type_cell == ALIKE_NONE ? 0 : x->a->cells.v[p->type_cell].type,
 	};
 	struct err *err = path_row(x, node, p, &cell.path);
 
@@ -714,7 +731,9 @@ static inline struct err *place_leaf(struct alike_pass *x, node_id node, uint64_
 {
 	uint32_t up = x->f->parent[node], dom = x->f->idom[node];
 	struct alike_place *own = &x->places[node];
-	struct step p = { .up = up, .type_cell = ALIKE_NONE, .way = x->f->way ? x->f->way[node] : 0 };
+	struct step p = { .up = up,
+			  .type_cell = ALIKE_NONE,
+			  .way = x->f->way ? x->f->way[node] : 0 };
 	struct near_step *near, is;
 	struct sort sort;
 	struct err *err;
@@ -757,27 +776,31 @@ static inline void count(struct alike_pass *x, node_id node, uint64_t size, uint
 	cell->retained += retained;
 }
 
+/* The first of the 64 nodes from 64 * word on whose bit is set. */
+static inline node_id first_of(uint64_t word, uint64_t bits)
+{
+	return (node_id)(word << 6 | (unsigned)__builtin_ctzll(bits));
+}
+
 /* Of 64 nodes, whose sizes are known, the leaves; what is above those of the next 64 is fetched. */
 static struct err *place_leaves(struct alike_pass *x, uint64_t word, const uint64_t *size)
 {
 	uint64_t ahead = word + 1 < bits_words(x->g->n) ? leaves_of(x, word + 1) : 0;
 	struct err *err = NULL;
 
-	for (uint64_t bits = leaves_of(x, word); bits; bits &= bits - 1) {
-		unsigned k = (unsigned)__builtin_ctzll(bits);
-		node_id node = (node_id)(word << 6 | k);
+	for (uint64_t bits = leaves_of(x, word); bits && !err; bits &= bits - 1) {
+		node_id node = first_of(word, bits);
 
 		if (ahead)
-			fetch_above(x, (node_id)((word + 1) << 6 | (unsigned)__builtin_ctzll(ahead)));
+			fetch_above(x, first_of(word + 1, ahead));
 		ahead &= ahead - 1;
-		err = place_leaf(x, node, size[k]);
-		if (err)
-			return err;
-		count(x, node, size[k], size[k]);
+		err = place_leaf(x, node, size[node & 63]);
+		if (!err)
+			count(x, node, size[node & 63], size[node & 63]);
 	}
 	for (; ahead; ahead &= ahead - 1)
-		fetch_above(x, (node_id)((word + 1) << 6 | (unsigned)__builtin_ctzll(ahead)));
-	return NULL;
+		fetch_above(x, first_of(word + 1, ahead));
+	return err;
 }
 
 static struct err *count_inner(struct alike_pass *x, uint64_t word, const uint64_t *size)
@@ -787,12 +810,12 @@ static struct err *count_inner(struct alike_pass *x, uint64_t word, const uint64
 	struct err *err = NULL;
 
 	for (uint64_t bits = x->inner[word]; bits && !err; bits &= bits - 1, no++) {
-		unsigned k = (unsigned)__builtin_ctzll(bits);
-		node_id node = (node_id)(word << 6 | k);
+		node_id node = first_of(word, bits);
 
 		if (!(x->places[node].sort & ALIKE_PLACED))
-			err = place_other(x, node, size[k]);
-		count(x, node, size[k], retained_of_inner(r, no));
+			err = place_other(x, node, size[node & 63]);
+		if (!err)
+			count(x, node, size[node & 63], retained_of_inner(r, no));
 	}
 	return err;
 }

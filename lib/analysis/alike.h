@@ -3,7 +3,8 @@
  * and types by holder.
  *
  * Two nodes are alike when they have one row in the tree of paths from the roots, one in the tree
- * of types by holder, one state, one heap and the same samples among their dominators.  A node's
+ * of types by holder, one type, dominators of one type, one state, one heap and the same samples
+ * among all their dominators.  A node's
  * path is that of its shortest chain by names; a lost one's goes up its dominators.  By type, a
  * node stands below its dominator.
  */
@@ -27,6 +28,8 @@ struct alike_cell {
 	uint32_t heap; /* index in report.heaps, + 1; 0: unknown */
 	uint8_t reach; /* enum reach */
 	bool is_many;  /* of no type, and too large to be one thing: its slots have no names */
+	bool is_held;  /* has dominators */
+	type_id type, above_type; /* of its nodes, and of their dominators; 0: unknown */
 	uint32_t sample; /* of one path, state and heap; ALIKE_NONE: it stands for a root's row */
 	uint32_t above;	 /* set of the samples of its nodes' dominators */
 	uint64_t count, bytes;

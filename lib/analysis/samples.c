@@ -12,6 +12,7 @@
 #include "analysis/alike.h"
 #include "analysis/by_type.h"
 #include "analysis/chain.h"
+#include "analysis/types.h"
 #include "base/guard.h"
 #include "base/vec.h"
 #include "base/version.h"
@@ -509,6 +510,8 @@ static struct err *samples_run(struct env *env, const struct subject *s, struct 
 	if (!s->wants_paths && !s->wants_types)
 		return NULL;
 	err = alike_find(env, s, r, &a);
+	if (!err)
+		err = types_count(s, &a, r);
 	if (!err && s->wants_types)
 		err = by_type_add(r, &a);
 	return err || !s->wants_paths ? err : make_profile(&x);

@@ -6,6 +6,8 @@
  * from which types dominate which), that is seen from the immediate dominator alone; for the others
  * dominators are followed up, as far as a budget for all of them goes.
  */
+#include "analysis/types.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,11 +61,14 @@ static void close_census(struct census *c)
 	free(c->slots);
 }
 
+static type_id part_of(const struct census *c, type_id type)
+{
+	return c->as ? c->as[type] : type;
+}
+
 static type_id type_of(const struct census *c, node_id node)
 {
-	type_id type = graph_type(c->g, node);
-
-	return c->as ? c->as[type] : type;
+	return part_of(c, graph_type(c->g, node));
 }
 
 static int by_whole(const void *pa, const void *pb)
@@ -163,6 +168,27 @@ static struct err *count_all(struct census *c)
 			continue;
 		k->retained += facts_retained_of(c->f, it.id, it.size);
 		if (idom[it.id] != NODE_NONE)
+			err = note_pair(c, up, down);
+	}
+	return err;
+}
+
+/* The same of nodes that lie alike at once. */
+static struct err *count_cells(struct census *c, const struct alike *a)
+{
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < a->cells.n && !err; i++) {
+		const struct alike_cell *cell = &a->cells.v[i];
+		type_id down = part_of(c, cell->type), up = part_of(c, cell->above_type);
+		struct kind *k = &c->kinds[down];
+
+		k->count += cell->count;
+		k->bytes += cell->bytes;
+		if (!cell->count || !down || up == down)
+			continue;
+		k->retained += cell->retained;
+		if (cell->is_held)
 			err = note_pair(c, up, down);
 	}
 	return err;
@@ -344,12 +370,11 @@ static struct err *add_rows(const struct census *c, struct report *r)
 	return NULL;
 }
 
-static struct err *types_run(struct env *env, const struct subject *s, struct report *r)
+struct err *types_count(const struct subject *s, const struct alike *a, struct report *r)
 {
 	_cleanup_(close_census) struct census c = { .g = s->graph, .f = s->facts };
 	struct err *err;
 
-	(void)env;
 	if (!s->graph->types)
 		return NULL;
 	c.kinds = calloc(s->graph->types->n, sizeof(*c.kinds));
@@ -358,12 +383,19 @@ static struct err *types_run(struct env *env, const struct subject *s, struct re
 		return &err_nomem;
 	err = join_parts(&c);
 	if (!err)
-		err = count_all(&c);
+		err = a ? count_cells(&c, a) : count_all(&c);
 	if (!err && c.pairs.n && !c.too_many)
 		err = find_nesting(&c);
 	if (!err && s->facts->idom)
 		sum_nesting(&c);
 	return err ? err : add_rows(&c, r);
+}
+
+/* Where paths are wanted analysis/samples.c has it counted, with what it finds for them. */
+static struct err *types_run(struct env *env, const struct subject *s, struct report *r)
+{
+	(void)env;
+	return s->wants_paths || s->wants_types ? NULL : types_count(s, NULL, r);
 }
 
 const struct analysis_ops types_analysis = {

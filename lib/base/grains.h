@@ -165,6 +165,24 @@ static inline uint64_t grain_next_start(const struct grains *g, uint64_t grain)
 	return w << 6 | (uint64_t)__builtin_ctzll(rest);
 }
 
+/* Bytes of blocks [first, first + n); `word` as for grains_select_near(). */
+static inline void grains_sizes(const struct grains *g, uint32_t first, uint32_t n, uint64_t *word,
+				uint64_t *ret)
+{
+	uint64_t at = grains_select_near(g, first, word), w = at >> 6;
+	uint64_t rest = g->words[w].start & ~(~0ull >> (63 - (at & 63)));
+
+	for (uint32_t i = 0; i < n; i++, rest &= rest - 1) {
+		uint64_t next;
+
+		while (!rest) /* the guard word ends the search */
+			rest = g->words[++w].start;
+		next = w << 6 | (uint64_t)__builtin_ctzll(rest);
+		ret[i] = (next - at) << g->shift;
+		at = next;
+	}
+}
+
 static inline uint64_t grain_key(const struct grains *g, uint64_t grain)
 {
 	return g->unit_base[grain >> g->unit_shift] +

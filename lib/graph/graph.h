@@ -374,25 +374,12 @@ static inline uint64_t graph_sizes_near(const struct graph *g, uint64_t word, ui
 static inline void graph_sizes_of(const struct graph *g, uint64_t word, uint64_t *near,
 				  uint64_t ret[64])
 {
-	uint64_t first = 64 * word, n = g->n - first < 64 ? g->n - first : 64, at, w, rest;
-	const struct grains *grains = g->grains;
+	node_id first = (node_id)(64 * word), n = g->n - first < 64 ? g->n - first : 64;
 
-	if (!grains) {
+	if (g->grains)
+		grains_sizes(g->grains, first, n, near, ret);
+	else
 		memcpy(ret, g->size + first, n * sizeof(*ret));
-		return;
-	}
-	at = grains_select_near(grains, (node_id)first, near);
-	w = at >> 6;
-	rest = grains->words[w].start & ~(~0ull >> (63 - (at & 63)));
-	for (uint64_t i = 0; i < n; i++, rest &= rest - 1) {
-		uint64_t next;
-
-		while (!rest) /* the guard word ends the search */
-			rest = grains->words[++w].start;
-		next = w << 6 | (uint64_t)__builtin_ctzll(rest);
-		ret[i] = (next - at) << grains->shift;
-		at = next;
-	}
 }
 node_id graph_node_at(const struct graph *g, uint64_t key); /* containing; NODE_NONE; live or not */
 

@@ -76,6 +76,14 @@ def test_threads_change_nothing(name):
 	assert one == four
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_what_else_is_written_changes_nothing(name, tmp_path):
+	"""With paths, types are counted out of what was found for these, and not in a pass of their own."""
+	heapfx_ok("analyze", dump_of(name).core, "-o", f"json={tmp_path}/r.json", "-o", f"html={tmp_path}/r.html",
+		"-o", f"pprof={tmp_path}/r.pb.gz")
+	assert json.loads((tmp_path / "r.json").read_text("utf-8")) == report_of(name)
+
+
 def test_repeats_exactly():
 	again = heapfx_ok("analyze", dump_of("leakzoo.bookworm").core, "--format", "json").out
 	assert again == report_text("leakzoo.bookworm")

@@ -33,7 +33,7 @@ static void against_array_of(const struct grain_range *r, size_t n_ranges, uint6
 	struct env env;
 	struct grains g;
 	struct grains_iter it;
-	uint64_t near = 0, far = 0;
+	uint64_t near = 0, far = 0, wide = 0, sized = 0, size[64];
 	size_t n, k = 0;
 
 	env_init(&env);
@@ -53,6 +53,11 @@ static void against_array_of(const struct grain_range *r, size_t n_ranges, uint6
 		assert_int_equal(grains_key(&g, it.id), it.key);
 		assert_int_equal(grains_select_near(&g, it.id, &near), it.grain);
 		assert_int_equal(grains_select_near(&g, g.n - 1 - it.id, &far), grains_select(&g, g.n - 1 - it.id));
+		if (it.id % 37 == 0) /* some words on */
+			assert_int_equal(grains_select_near(&g, it.id, &wide), it.grain);
+		if (it.id % 64 == 0)
+			grains_sizes(&g, it.id, g.n - it.id < 64 ? g.n - it.id : 64, &sized, size);
+		assert_int_equal(size[it.id % 64], it.size);
 	}
 	assert_int_equal(k, n);
 	assert_int_equal(grains_at(&g, 0x10), BLOCK_NONE);
