@@ -18,7 +18,7 @@
 #include "image/elf.h"
 
 enum {
-	FORMAT = 5,
+	FORMAT = 6,
 	WORTH = 256, /* rows: to find fewer takes no time worth a file */
 	NAMES_MAX = 1 << 30, /* bytes */
 	IN_ALT = 1, IS_DECLARATION = 2, IS_TLS = 2, IS_ALIAS = 4, LANGUAGE_SHIFT = 8,

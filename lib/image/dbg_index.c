@@ -354,12 +354,18 @@ static bool add_function(struct index *x, Dwarf_Die *die)
 	return true;
 }
 
-/* libstdc++'s measure of how a type is aligned (ext/aligned_buffer.h): there is never one. */
+/*
+ * libstdc++'s measure of how a type is aligned (ext/aligned_buffer.h): there is never one.  Nor is there ever
+ * one by itself of the halves of libc++'s pairs without room for what is empty (<__memory/compressed_pair.h>).
+ */
 static bool is_measure(const struct index *x)
 {
-	static const char name[] = "__gnu_cxx::__aligned_membuf<";
+	static const char *const names[] = { "__gnu_cxx::__aligned_membuf<", "std::__1::__compressed_pair_elem<" };
 
-	return x->name.n > sizeof(name) && !memcmp(text_str(&x->name), name, sizeof(name) - 1);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (x->name.n > strlen(names[i]) && !strncmp(text_str(&x->name), names[i], strlen(names[i])))
+			return true;
+	return false;
 }
 
 /* The first part of a struct that lies at its beginning and is a struct itself. */

@@ -231,3 +231,79 @@ bool interior_is_aligned(taddr start, uint64_t value)
 
 	return alignment >= ALIGNED_LEAST && value - start < alignment;
 }
+
+/* hashbrown's Group::WIDTH: of SSE2, and of what has no such instructions or NEON. */
+static uint64_t group_width(const struct image *img)
+{
+	return img->target->id == TARGET_X86_64 ? 16 : 8;
+}
+
+enum { BUCKETS_LEAST = 4, BUCKETS_MOST = 1 << 28 };
+
+/* Values have a size; malloc's classes are this far apart. */
+static bool fits_buckets(uint64_t n, uint64_t width, uint64_t off, uint64_t rest)
+{
+	return n >= BUCKETS_LEAST && off >= n && rest - n - width < ROUNDING + (off + n + width) / 4;
+}
+
+uint64_t interior_buckets(const struct image *img, taddr start, uint64_t usable, uint64_t value)
+{
+	uint64_t off = value - start, rest = usable - off, n = BUCKETS_LEAST, width;
+
+	if (value % 8 || off >= usable || off < n)
+		return 0;
+	width = group_width(img);
+	if (value % width || rest < width + n)
+		return 0;
+	while (n < BUCKETS_MOST && 2 * n + width <= rest)
+		n *= 2;
+	while (n > off)
+		n /= 2;
+	return fits_buckets(n, width, off, rest) ? n : 0;
+}
+
+static bool is_control(const uint8_t *ctrl, uint64_t n, uint64_t width)
+{
+	enum { EMPTY = 0xff, DELETED = 0x80 };
+	uint64_t full = 0;
+
+	/* The first ones again; of few buckets all, and none between those and these. */
+	if (memcmp(ctrl + (n < width ? width : n), ctrl, n < width ? n : width) != 0)
+		return false;
+	for (uint64_t i = n; i < width; i++)
+		if (ctrl[i] != EMPTY)
+			return false;
+	for (uint64_t i = 0; i < n; i++) {
+		if (ctrl[i] > DELETED && ctrl[i] != EMPTY)
+			return false;
+		full += ctrl[i] < DELETED;
+	}
+	/* One bucket in eight stays free, of few just one.  Without any value it is not told from other bytes. */
+	return full && full <= (n <= 8 ? n - 1 : n / 8 * 7);
+}
+
+/* Which buckets are in use, and nothing of what their keys hash to. */
+static void keep_control(const struct image *img, taddr at, const uint8_t *ctrl, uint64_t n)
+{
+	const uint64_t highs = 0x8080808080808080ull;
+
+	for (uint64_t i = 0; img->shadow && i + 8 <= n; i += 8) {
+		uint64_t word = load_u64(ctrl + i), high = (word & highs) >> 7;
+
+		image_keep_as(img, at + i, word & high * 0xff);
+	}
+}
+
+bool interior_is_hashbrown(const struct image *img, taddr start, uint64_t usable, uint64_t value)
+{
+	uint64_t most = interior_buckets(img, start, usable, value), width = group_width(img), avail;
+	const uint8_t *ctrl = most ? image_view(img, value, &avail) : NULL;
+
+	/* Of few buckets what malloc rounded up may be as many again. */
+	for (uint64_t n = most; ctrl && fits_buckets(n, width, value - start, usable - (value - start)); n /= 2)
+		if (avail >= n + width && is_control(ctrl, n, width)) {
+			keep_control(img, value, ctrl, n + width);
+			return true;
+		}
+	return false;
+}

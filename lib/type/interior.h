@@ -30,4 +30,12 @@ bool interior_is_talloc(const struct image *img, taddr start, uint64_t value);
 enum { SDS_HEADER_MAX = 17 };
 bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint64_t value);
 
+/*
+ * `value` is where the control bytes of a table of Rust's HashMap begin (hashbrown 0.4 to 0.16, raw/mod.rs): its
+ * values lie in front of them, and behind them the first of them again, to the end of the block.
+ */
+bool interior_is_hashbrown(const struct image *img, taddr start, uint64_t usable, uint64_t value);
+/* Without a look at memory: how many buckets such a table has at most; 0: it is none. */
+uint64_t interior_buckets(const struct image *img, taddr start, uint64_t usable, uint64_t value);
+
 #endif

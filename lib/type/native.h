@@ -48,6 +48,7 @@ enum native_op {
 	NATIVE_POINTER, /* to one object, or to the first of some */
 	NATIVE_VECTOR,	/* to the first of those up to the next word; the one behind that ends their room */
 	NATIVE_DEQUE,	/* to pointers to buffers; behind it their number, and where the first and the last value are */
+	NATIVE_LIBCXX_DEQUE, /* the same, as libc++ says it */
 	NATIVE_DYN,	/* to what a trait's vtable is for, which another word points at (native_room.length) */
 	NATIVE_ERASED,	/* std::any, std::function: what a manager tells (native_room.length); native_erased_type() */
 	NATIVE_RUST,	/* a container of Rust's: `offset` is where its word is that leads to the block (native_room) */
@@ -257,6 +258,21 @@ bool native_nodes_of(struct native *n, const struct dbg_type *type, struct nativ
 /* The value in a node's, or a buffer's, bytes that have no type of their own. */
 const struct dbg_type *native_stored(const struct dbg_type *type);
 const struct dbg_member *native_member(const struct dbg_type *type, const char *name);
+
+/* native_deques.c: buffers of one size, one after another, and in bytes of all of them where values begin and end. */
+struct native_deque {
+	taddr map;	    /* the pointers to buffers */
+	uint64_t map_bytes; /* that it has room for */
+	taddr first;	    /* of them that of the first buffer */
+	uint64_t n;	    /* buffers */
+	uint64_t room;	    /* bytes of values in one; never 0 */
+	uint64_t from, to;
+};
+enum { NATIVE_DEQUE_BYTES = 80, NATIVE_LIBCXX_DEQUE_BYTES = 48 };
+/* Of what a slot with one of these operations has, `words`; false: it does not hold together. */
+bool native_deque_read(const struct native_slot *slot, const uint8_t *words, struct native_deque *ret);
+/* Of a buffer's bytes those with values. */
+void native_deque_part(const struct native_deque *d, uint64_t i, uint64_t *ret_from, uint64_t *ret_to);
 bool native_is_node(const struct dbg_type *type);
 bool native_is_ring(const struct dbg_type *type); /* of a list that ends where it begins */
 /* How many nodes of a std::list or std::forward_list come before the one at an address; false: that is not known. */
@@ -270,6 +286,10 @@ void native_key(const struct native *n, const struct dbg_type *key, taddr at, st
 bool native_erased(struct native *n, const struct dbg_type *type, uint64_t at, struct native_slot *ret);
 /* What the manager at an address is for; NULL: unknown. *ret_here: it lies in the value, which else points at it. */
 struct native_type *native_erased_type(struct native *n, taddr manager, bool *ret_here);
+/* Of a slot with room.is_inner: the object in the value itself, in the `size` bytes there, that a word of it leads to; NULL. */
+struct native_type *native_inner_type(struct native *n, const uint8_t *bytes, uint64_t size, taddr at);
+/* native_vtables.c: of an object that begins with such a word; NULL: it is no vtable's, or DWARF does not have the class. */
+struct native_type *native_class_type(struct native *n, taddr vtable);
 
 /* native_folds.c: nodes are called and counted by the container that has them. */
 /* `nodes` are of a container, which is a part of `holder`, that is what the program calls it. */
@@ -304,6 +324,7 @@ struct native_type *native_list_of(struct native *n, struct native_type *link, u
 /* Where the words of one are, from the value that has it on. */
 struct native_room {
 	uint8_t kind; /* enum room_kind, its own */
+	bool is_inner; /* libc++'s function: what it calls may lie in the value itself */
 	uint64_t first, capacity, length, head;
 	const char *wrapper; /* what a pointer to a trait points at besides: the name of an Rc's block; NULL */
 };
@@ -379,6 +400,10 @@ bool native_places_find(const struct native_places *places, taddr node, uint64_t
 void native_places_fini(struct native_places *places);
 
 /* native_counts.c: a struct that is a counted reference: its word that leads to the count; NULL: it is none. */
+/* The last strong reference ends what a block of counts manages: it is there while this says so. False: it is none. */
+bool native_lives_by(const struct dbg_type *type, struct native_guard *ret);
+/* A weak_ptr: the block of counts alone knows whether what its first word leads to is there. */
+bool native_is_weak(const struct dbg_type *type);
 const struct dbg_member *native_counted(const struct dbg_type *type, uint64_t *ret_offset, bool *ret_is_weak);
 
 /* native_rules.c: counts that a rule describes. */

@@ -47,6 +47,41 @@ static const struct holder {
 	{ "alloc::sync::Weak<", "ptr", true },
 };
 
+/* Where a block of counts has that of the strong ones; LLVM's is one less. */
+bool native_lives_by(const struct dbg_type *type, struct native_guard *ret)
+{
+	static const struct {
+		const char *name, *member;
+		uint8_t offset, size, low;
+	} blocks[] = {
+		{ "std::_Sp_counted_ptr", NULL, WORD, 4, 1 }, /* and .._inplace */
+		{ "std::_Sp_counted_deleter<", NULL, WORD, 4, 1 },
+		{ "std::__1::__shared_ptr_emplace<", NULL, WORD, 8, 0 },
+		{ "std::__1::__shared_ptr_pointer<", NULL, WORD, 8, 0 },
+		{ "alloc::rc::RcInner<", "strong", 0, 8, 1 },
+		{ "alloc::rc::RcBox<", "strong", 0, 8, 1 },
+		{ "alloc::sync::ArcInner<", "strong", 0, 8, 1 },
+	};
+	const struct dbg_member *m;
+
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
+		if (!native_begins(type->name, blocks[i].name) || type->name[strlen(type->name) - 1] != '>')
+			continue; /* or a class inside one */
+		m = blocks[i].member ? native_member(type, blocks[i].member) : NULL;
+		*ret = (struct native_guard){
+			.offset = m ? m->offset : blocks[i].offset, .size = blocks[i].size, .low = blocks[i].low,
+			.high = blocks[i].size == 4 ? INT32_MAX : INT64_MAX,
+		};
+		return m || !blocks[i].member;
+	}
+	return false;
+}
+
+bool native_is_weak(const struct dbg_type *type)
+{
+	return native_begins(type->name, "std::__weak_ptr<") || native_begins(type->name, "std::__1::weak_ptr<");
+}
+
 const struct dbg_member *native_counted(const struct dbg_type *type, uint64_t *ret_offset, bool *ret_is_weak)
 {
 	const struct dbg_member *m = NULL;

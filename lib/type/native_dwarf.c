@@ -293,8 +293,17 @@ static bool add_string(struct native *n, const struct part *p, struct slots *slo
 static bool add_deque(struct native *n, const struct part *p, struct slots *slots)
 {
 	const struct dbg_member *map = native_member(p->type, "_M_map"), *start = native_member(p->type, "_M_start"),
-				*finish = native_member(p->type, "_M_finish");
+				*finish = native_member(p->type, "_M_finish"), *begin;
 
+	if (!map) { /* libc++'s */
+		map = native_member(p->type, "__map_");
+		start = native_member(p->type, "__start_");
+		begin = map && start ? native_member(map->type, "__begin_") : NULL;
+		if (!begin || begin->type->kind != DBG_KIND_POINTER || begin->offset != 8 || start->offset != map->offset + 32)
+			return false;
+		add_slot(n, slots, p, p->at + map->offset, begin->type, NATIVE_LIBCXX_DEQUE);
+		return true;
+	}
 	if (!map || !start || !finish || map->type->kind != DBG_KIND_POINTER || start->offset != map->offset + 16 ||
 	    finish->offset != map->offset + 48)
 		return false;
@@ -369,6 +378,19 @@ static bool add_erased(struct native *n, const struct part *p, struct slots *slo
 		return false;
 	if (wants_slots(slots))
 		vec_push(slots, &slot);
+	return true;
+}
+
+/* libc++'s block of make_shared() (<__memory/shared_ptr.h>): bytes for an allocator, which is empty, and the object. */
+static bool push_emplaced(const struct part *p, struct parts *todo)
+{
+	const struct dbg_member *m = native_member(p->type, "__storage_");
+	const struct dbg_type *value = p->type->n_params ? p->type->params[0].type : NULL;
+
+	if (!m || !native_begins(p->type->name, "std::__1::__shared_ptr_emplace<") || !value)
+		return false;
+	if (value->size <= m->type->size && m->type->size - value->size < 8)
+		push_part(todo, p, value, p->at + m->offset);
 	return true;
 }
 
@@ -464,12 +486,32 @@ static void add_store(struct native *n, const struct part *p, struct stores *sto
 		vec_push(stores, &store);
 }
 
+/* What a block of counts manages counts while something holds it. False: too deep to say. */
+static bool guard_managed(struct native *n, struct part *p)
+{
+	struct native_guard guard = {}, *kept;
+
+	if (!native_lives_by(p->type, &guard))
+		return true;
+	kept = p->n_guards < GUARDS_MAX ? arena_alloc(&n->mem, sizeof(*kept)) : NULL;
+	if (!kept)
+		return false;
+	*kept = guard;
+	kept->offset += p->at;
+	kept->outer = p->guard;
+	p->guard = kept;
+	p->n_guards++;
+	return true;
+}
+
 static void push_members(struct native *n, const struct part *in, struct parts *todo, struct slots *slots)
 {
 	struct part p = *in;
 	const struct dbg_type *stored = native_stored(p.type);
 
 	dbg_type_load((struct dbg_type *)p.type);
+	if (!guard_managed(n, &p))
+		return;
 	if (native_nodes_of(n, p.type, &p.nodes))
 		native_note_holder(&p.nodes, p.in);
 	if (slots->refs) {
@@ -484,10 +526,11 @@ static void push_members(struct native *n, const struct part *in, struct parts *
 		return;
 	if (push_libcxx_alternatives(n, &p, todo) || add_erased(n, &p, slots))
 		return;
-	if (add_string(n, &p, slots) || add_room(n, &p, slots) || push_node(n, &p, todo))
+	if (push_emplaced(&p, todo) || add_string(n, &p, slots) || add_room(n, &p, slots) || push_node(n, &p, todo))
 		return;
 	for (uint32_t i = 0; i < p.type->n_members; i++)
-		push_member(n, &p, &p.type->members[i], todo);
+		if (p.type->members[i].offset || !native_is_weak(p.type)) /* what a weak one leads to may be gone */
+			push_member(n, &p, &p.type->members[i], todo);
 }
 
 static int by_offset(const void *a, const void *b)

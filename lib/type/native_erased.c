@@ -5,12 +5,14 @@
  * Source of truth: libstdc++ of GCC 7 to 14 (<any>, bits/std_function.h): _Manager_internal<T> and
  * _Manager_external<T>; _Function_handler<S, F>, whose base _Base_manager<F> says by __stored_locally
  * whether F lies in its 16 bytes.  libc++ of LLVM 14 (<any>): _SmallHandler<T>, _LargeHandler<T>.
- * libc++'s function has what it calls behind a vtable, which says what it is.
+ * libc++'s function (<__functional/function.h>: __value_func) has what it calls behind a vtable, which says
+ * what it is: in a block, or in its own buffer.
  */
 #include <string.h>
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "image/shadow.h"
 #include "type/native.h"
 
 static bool has(const char *name, const char *part)
@@ -25,6 +27,7 @@ static bool find_members(const struct dbg_type *type, struct native_room *room)
 		{ "_M_storage", "_M_manager" }, /* std::any */
 		{ "_M_functor", "_M_manager" }, /* std::function's base */
 		{ "__s", "__h" },
+		{ "__buf_", "__f_" },
 	};
 
 	if (!type->name || strncmp(type->name, "std::", 5) != 0)
@@ -37,6 +40,7 @@ static bool find_members(const struct dbg_type *type, struct native_room *room)
 		room->first = held->offset;
 		room->length = manager->offset;
 		room->capacity = held->type->size;
+		room->is_inner = names[i][0][2] == 'b';
 		return true;
 	}
 	return false;
@@ -79,6 +83,20 @@ static const struct dbg_type *held_by(const struct dbg_type *class, bool *ret_he
 		return NULL;
 	*ret_here = here;
 	return class->params[0].type;
+}
+
+/* Of libc++'s function: `at` is where what it calls is, `bytes` its own buffer. */
+struct native_type *native_inner_type(struct native *n, const uint8_t *bytes, uint64_t size, taddr at)
+{
+	uint64_t avail = 0;
+	const uint8_t *there = at && size >= 8 ? native_view(n, at, &avail) : NULL;
+
+	/* A block of the same bytes would say the same. */
+	if (!there || avail < size || memcmp(there, bytes, size) != 0)
+		return NULL;
+	image_keep_bytes(n->img, bytes, size);
+	image_keep_bytes(n->img, there, size);
+	return native_class_type(n, load_u64(bytes));
 }
 
 /* One manager's, asked once. */

@@ -44,22 +44,21 @@ static struct err *on_vector(struct adding *a, const uint8_t *w)
 	return start && end >= start ? add(a, start, 0, end - start) : NULL;
 }
 
-/* `w`: map, its length, then cur, first, last, node of the first value and of the one behind the last. */
-static struct err *on_deque(struct adding *a, const uint8_t *w)
+static struct err *on_deque(struct adding *a, const uint8_t *w, const struct native_slot *slot)
 {
-	uint64_t first = load_u64(w + 40), last = load_u64(w + 72), avail = 0;
-	const uint8_t *nodes = native_view(a->n, first, &avail);
-	uint64_t room = load_u64(w + 32) - load_u64(w + 24);
 	struct err *err = NULL;
+	struct native_deque d;
+	const uint8_t *nodes;
+	uint64_t avail = 0;
 
-	if (!nodes || last < first || (last - first) % WORD || (last - first) / WORD >= load_u64(w + 8))
+	if (!native_deque_read(slot, w, &d))
 		return NULL;
-	for (uint64_t at = first; at <= last && at - first + WORD <= avail && !err && !a->live->is_full;
-	     at += WORD) {
-		uint64_t from = at == first ? load_u64(w + 16) - load_u64(w + 24) : 0;
-		uint64_t to = at == last ? load_u64(w + 48) - load_u64(w + 56) : room;
+	nodes = native_view(a->n, d.first, &avail);
+	for (uint64_t i = 0; nodes && i < d.n && (i + 1) * WORD <= avail && !err && !a->live->is_full; i++) {
+		uint64_t from, to;
 
-		err = add(a, load_u64(nodes + (at - first)), from, to > from ? to : from);
+		native_deque_part(&d, i, &from, &to);
+		err = add(a, load_u64(nodes + i * WORD), from, to);
 	}
 	return err;
 }
@@ -72,10 +71,15 @@ static bool on_run(void *arg, const struct native_run *run)
 	return !a->err && !a->live->is_full;
 }
 
+static bool is_deque(const struct native_slot *slot)
+{
+	return slot->op == NATIVE_DEQUE || slot->op == NATIVE_LIBCXX_DEQUE;
+}
+
 /* What a container has values of. */
 static struct native_type *valued(struct native *n, const struct native_slot *slot)
 {
-	if (slot->op != NATIVE_DEQUE)
+	if (!is_deque(slot))
 		return slot->to;
 	dbg_type_load(slot->to->dbg);
 	return native_type_of(n, slot->to->dbg->to);
@@ -87,8 +91,8 @@ static struct err *on_slot(struct adding *a, const uint8_t *value, uint64_t size
 
 	if (slot->op == NATIVE_VECTOR && left >= 3 * WORD)
 		return on_vector(a, value + slot->offset);
-	if (slot->op == NATIVE_DEQUE && left >= 10 * WORD)
-		return on_deque(a, value + slot->offset);
+	if (is_deque(slot) && left >= (slot->op == NATIVE_DEQUE ? NATIVE_DEQUE_BYTES : NATIVE_LIBCXX_DEQUE_BYTES))
+		return on_deque(a, value + slot->offset, slot);
 	if (slot->op == NATIVE_RUST)
 		native_rust_runs(a->n, value, size, slot, on_run, a);
 	return a->err;

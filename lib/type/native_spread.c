@@ -285,6 +285,12 @@ static bool may_point(struct native_spread *s, uint64_t word)
 	return seg && seg->flags & SEG_R;
 }
 
+/* What each operation looks at. */
+static const uint8_t slot_bytes[] = {
+	[NATIVE_POINTER] = 8, [NATIVE_VECTOR] = 24, [NATIVE_DEQUE] = NATIVE_DEQUE_BYTES,
+	[NATIVE_LIBCXX_DEQUE] = NATIVE_LIBCXX_DEQUE_BYTES, [NATIVE_DYN] = 8, [NATIVE_RUST] = 8, [NATIVE_ERASED] = 8,
+};
+
 /* All pointers of the first elements behind the first lead somewhere, and some are there. */
 static bool is_filled(struct native_spread *s, const struct place *p, const struct native_type *type)
 {
@@ -504,43 +510,31 @@ static void on_vector(struct native_spread *s, const uint8_t *words, struct nati
 		on_pointer(s, start, words, type);
 }
 
-/*
- * Map, its length, then cur, first, last, node of the first value and of the one behind the last.
- * `type`: of the pointers in the map.
- */
-static void on_deque(struct native_spread *s, const uint8_t *words, struct native_type *type)
+static void on_deque(struct native_spread *s, const uint8_t *words, const struct native_slot *slot)
 {
-	enum { CUR, FIRST, LAST, NODE };
-	uint64_t map = load_u64(words), start[4], finish[4], room;
+	struct native_type *value;
+	struct native_deque d;
 	const uint8_t *nodes;
 	uint64_t avail = 0;
-	struct native_type *value;
 	struct place p;
 
-	for (unsigned i = 0; i < 4; i++) {
-		start[i] = load_u64(words + 16 + 8 * i);
-		finish[i] = load_u64(words + 48 + 8 * i);
-	}
-	dbg_type_load(type->dbg);
-	value = native_type_of(s->n, type->dbg->to);
-	room = start[LAST] - start[FIRST];
-	if (!value || !find_place(s, map, &p) || p.offset || load_u64(words + 8) > p.usable / 8 ||
-	    start[NODE] < map || finish[NODE] < start[NODE] || finish[NODE] - map >= p.usable || start[NODE] % 8 ||
-	    start[LAST] < start[CUR] || start[CUR] < start[FIRST] || finish[CUR] < finish[FIRST] ||
-	    finish[CUR] - finish[FIRST] > room)
+	if (!native_deque_read(slot, words, &d) || !find_place(s, d.map, &p) || p.offset || d.map_bytes > p.usable)
 		return;
-	image_keep_bytes(s->n->img, words, 80);
-	settle_exact(s, &p, type, s->most, NATIVE_ARRAY, 0, 0);
-	nodes = view(s, start[NODE], &avail);
-	for (uint64_t at = start[NODE]; nodes && at <= finish[NODE] && at - start[NODE] + 8 <= avail; at += 8) {
-		uint64_t buffer = load_u64(nodes + (at - start[NODE]));
-		uint64_t from = at == start[NODE] ? start[CUR] - start[FIRST] : 0;
-		uint64_t to = at == finish[NODE] ? finish[CUR] - finish[FIRST] : room;
+	value = native_type_of(s->n, slot->to->dbg->to);
+	if (!value)
+		return;
+	image_keep_bytes(s->n->img, words, slot_bytes[slot->op]);
+	settle_exact(s, &p, slot->to, s->most, NATIVE_ARRAY, 0, 0);
+	nodes = view(s, d.first, &avail);
+	for (uint64_t i = 0; nodes && i < d.n && (i + 1) * 8 <= avail; i++) {
+		uint64_t from, to;
 
-		if (!find_place(s, buffer, &p) || p.offset || room > p.usable || p.usable - room > slack(&p, room))
+		if (!find_place(s, load_u64(nodes + i * 8), &p) || p.offset || d.room > p.usable ||
+		    p.usable - d.room > slack(&p, d.room))
 			continue;
+		native_deque_part(&d, i, &from, &to);
 		/* Values before the first are no more. */
-		settle_exact(s, &p, value, s->most, NATIVE_ARRAY, from, to > from ? to : from);
+		settle_exact(s, &p, value, s->most, NATIVE_ARRAY, from, to);
 	}
 }
 
@@ -621,7 +615,14 @@ static void on_erased(struct native_spread *s, const uint8_t *value, uint64_t le
 	if (manager > left || left - manager < 8)
 		return;
 	image_keep_exact(s->n->img, value + manager, 8);
-	type = native_erased_type(s->n, load_u64(value + manager), &is_here);
+	if (slot->room->is_inner) {
+		if (slot->offset > left || left - slot->offset < slot->room->capacity)
+			return;
+		type = native_inner_type(s->n, value + slot->offset, slot->room->capacity, load_u64(value + manager));
+		is_here = true;
+	} else {
+		type = native_erased_type(s->n, load_u64(value + manager), &is_here);
+	}
 	if (type && !is_here)
 		on_held(s, load_u64(value + slot->offset), type);
 	if (!type || !is_here || type->dbg->size > slot->room->capacity)
@@ -635,10 +636,9 @@ static void on_erased(struct native_spread *s, const uint8_t *value, uint64_t le
 /* What is more than a plain pointer. `value`: a value of the type that has the slot, of which `left` bytes are at hand. */
 static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
 {
-	static const uint8_t bytes[] = { [NATIVE_POINTER] = 8, [NATIVE_VECTOR] = 24, [NATIVE_DEQUE] = 80, [NATIVE_DYN] = 8, [NATIVE_RUST] = 8, [NATIVE_ERASED] = 8 };
 	uint64_t word;
 
-	if (slot->offset > left || left - slot->offset < bytes[slot->op])
+	if (slot->offset > left || left - slot->offset < slot_bytes[slot->op])
 		return;
 	if (!native_holds(slot->guard, value, left))
 		return;
@@ -661,8 +661,8 @@ static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left
 		return;
 	if (slot->op == NATIVE_VECTOR)
 		on_vector(s, value + slot->offset, slot->to);
-	else if (slot->op == NATIVE_DEQUE)
-		on_deque(s, value + slot->offset, slot->to);
+	else if (slot->op == NATIVE_DEQUE || slot->op == NATIVE_LIBCXX_DEQUE)
+		on_deque(s, value + slot->offset, slot);
 	else
 		on_pointer(s, word, NULL, slot->to);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/guard.h"
 #include "image/shadow.h"
 #include "type/native.h"
 
@@ -35,14 +36,26 @@ struct seen {
 };
 
 /*
- * The class by its functions: two of one name are told apart so.  GCC's debug info has instances for
- * lambdas under other names than symbols and type_info have: what comes before the arguments is alike.
+ * Instances of templates for lambdas debug info has under other names than symbols and type_info have
+ * (GCC "<lambda(int)>" and "{lambda(int)#1}", clang "(lambda at a.cpp:7:3)" and "$_0", "{lambda(int)#1}",
+ * "'lambda'(int)"): what comes before the arguments is alike.
  */
+static bool is_lambdas(const char *name, const char *dwarf)
+{
+	static const char *const marks[] = { "{lambda(", "'lambda", "::$_" };
+	size_t plain = strcspn(name, "<");
+
+	if (strncmp(dwarf, name, plain + 1) != 0 || (!strstr(dwarf, "<lambda(") && !strstr(dwarf, "(lambda at ")))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+		if (strstr(name + plain, marks[i]))
+			return true;
+	return false;
+}
+
+/* The class by its functions: two of one name are told apart so. */
 static const struct dbg_type *class_of(struct native *n, const char *name, taddr vtable)
 {
-	size_t plain = strcspn(name, "<");
-	bool is_lambda = strstr(name + plain, "{lambda(");
-
 	for (unsigned i = 0; i < FUNCTIONS; i++) {
 		const struct dbg_type *class;
 		const struct module *m;
@@ -52,8 +65,8 @@ static const struct dbg_type *class_of(struct native *n, const char *name, taddr
 			continue;
 		m = image_module_at(n->img, at);
 		class = m && n->dwarf[m - n->img->modules] ? dbg_func_class(n->dwarf[m - n->img->modules], at - m->bias) : NULL;
-		if (class && class->name && (dbg_name_hash(class->name) == dbg_name_hash(name) ||
-				(is_lambda && !strncmp(class->name, name, plain + 1) && strstr(class->name, "<lambda("))))
+		if (class && class->name &&
+		    (dbg_name_hash(class->name) == dbg_name_hash(name) || is_lambdas(name, class->name)))
 			return class;
 	}
 	return NULL;
@@ -73,6 +86,14 @@ static struct seen *seen_of(struct native *n, struct cxx_class *of, taddr vtable
 		}
 	}
 	return seen;
+}
+
+struct native_type *native_class_type(struct native *n, taddr vtable)
+{
+	const struct cxx_point *p = cxx_point_at(&n->cxx, vtable);
+	struct seen *seen = p->of && !p->inside ? seen_of(n, p->of, vtable) : NULL;
+
+	return seen ? seen->type : NULL;
 }
 
 static void count_size(struct seen *seen, uint64_t usable)

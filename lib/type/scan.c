@@ -98,6 +98,9 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 		return id;
 	if (value & 1 && interior_is_sds(s->img, start, bytes - overhead, value))
 		return id;
+	if (interior_buckets(s->img, start, bytes - overhead, value) &&
+	    interior_is_hashbrown(s->img, start, bytes - overhead, value))
+		return id;
 	if (s->has_gobject && gobject_is_behind(s->img, start, value))
 		return id;
 	if (s->img->python && python_is_start(s->img, start, bytes - overhead, value))

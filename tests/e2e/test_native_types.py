@@ -31,7 +31,8 @@ OTHERWISE = [f"{program}.{build}" for program in ("records", "containers", "list
 OTHERS = ["glibs.gcc.O2.g", "glibs.gcc.O2.stripped", "glib_spares.gcc.O2.g", "glib_spares.clang.O2.stripped",
 	*(f"{program}.{build}"
 	for program in ("intrusive", "owncounts", "refcounts", "slacks")
-	for build in ("gcc.O2.g", "clang.O0.g4", "gcc.O0.stripped", "clang.O2.stripped")), "slacks.clang.O0.g.libcxx", "spares.rustc.O2.g"]
+	for build in ("gcc.O2.g", "clang.O0.g4", "gcc.O0.stripped", "clang.O2.stripped")), "slacks.clang.O0.g.libcxx", "spares.rustc.O2.g",
+	"expired.gcc.O0.g", "expired.gcc.O2.g4", "expired.clang.O0.g", "expired.clang.O2.g.libcxx"]
 
 
 @functools.lru_cache(maxsize=None)

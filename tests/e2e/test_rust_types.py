@@ -37,6 +37,15 @@ def test_chains_of_rust_read_like_the_source(name):
 		assert "rusty::" + holder in paths
 
 
+@pytest.mark.parametrize("name", WITH_DWARF + ["rusty.rustc.O2", "rusty.rustc.O0.stripped"])
+def test_what_maps_hold_is_not_lost(name):
+	"""A map points behind the values in its table."""
+	maps = [a for a, _s, form, _k, _p, holder in case_of(name)[1]
+		if holder and form != "count" and holder.startswith(("SHOP->by_name", "SHOP->names"))]
+	assert maps
+	assert all(blocks_of(name)[a]["reach"] == "reachable" for a in maps)
+
+
 @pytest.mark.parametrize("name", WITH_DWARF[:1])
 def test_keys_are_shown_only_when_asked_for(name):
 	dump, rows = case_of(name)

@@ -8,6 +8,7 @@
 #include <any>
 #include <deque>
 #include <forward_list>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -49,6 +50,9 @@ struct Shop {
 	std::forward_list<Line> returned;
 	std::unordered_map<long, Order> index;
 	std::deque<Line> recent;
+	std::deque<std::unique_ptr<Parcel>> waiting; /* of several blocks, gone from at its front */
+	std::function<size_t()> small, large;
+	std::shared_ptr<Order> shared, emplaced;
 	std::vector<std::any> things;
 	Order *first = nullptr;
 };
@@ -134,6 +138,23 @@ static void fill(Shop &s)
 		s.things.push_back(Parcel{ line(i + 9) }); /* too large for its room */
 		s.things.push_back(new Line(line(i)));
 	}
+	for (int i = 0; i < 1700; i++)
+		s.waiting.push_back(std::make_unique<Parcel>(Parcel{ line(i) }));
+	for (int i = 0; i < 700; i++)
+		s.waiting.pop_front();
+	Line *captured = new Line(line(40)), *other = new Line(line(41));
+	std::string text(100, 't');
+	s.small = [captured] { return captured->text.size(); }; /* in the function's own buffer */
+	s.large = [other, text] { return other->text.size() + text.size(); };
+	for (const Line *l : { captured, other }) {
+		types_note(l, sizeof(*l), VALUE, typeid(Line).name(), 0, nullptr);
+		note_string(l->text);
+	}
+	s.shared = std::shared_ptr<Order>(new Order(order(44)));
+	s.emplaced = std::make_shared<Order>(order(46));
+	types_note(s.shared.get(), sizeof(Order), VALUE, typeid(Order).name(), 0, nullptr);
+	note_order(*s.shared);
+	note_order(*s.emplaced);
 }
 
 static void note_all(const Shop &s)
@@ -162,8 +183,20 @@ static void note_all(const Shop &s)
 		note_node<std::__hash_node<std::__hash_value_type<long, Order>, void *>>(s.index, &entry, LINKS);
 		note_order(entry.second);
 	}
+	/* A buffer has 4096 bytes for values. */
+	const size_t lines = 4096 / sizeof(Line), parcels = 4096 / sizeof(std::unique_ptr<Parcel>);
+	for (size_t i = 0; i < s.recent.size(); i += lines)
+		types_note(&s.recent[i], lines * sizeof(Line), ARRAY, typeid(Line).name(), 0, nullptr);
 	for (const Line &l : s.recent)
 		note_string(l.text);
+	for (size_t i = 0; i < s.waiting.size(); i++) {
+		const std::unique_ptr<Parcel> &p = s.waiting[i];
+
+		types_note(p.get(), sizeof(*p), VALUE, typeid(Parcel).name(), 0, nullptr);
+		note_string(p->line.text);
+		if (i + 700 == parcels) /* the first of a buffer */
+			types_note(&p, parcels * sizeof(p), ARRAY, typeid(p).name(), 0, nullptr);
+	}
 	types_note(s.things.data(), s.things.capacity() * sizeof(std::any), ARRAY, typeid(std::any).name(), 0, nullptr);
 	for (const std::any &thing : s.things)
 		if (auto o = std::any_cast<Parcel>(&thing)) {

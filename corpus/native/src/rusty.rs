@@ -477,6 +477,23 @@ struct Outlived {
     nodes: Vec<Weak<Node>>,
     knots: Vec<Weak<RefCell<Knot>>>,
     turning: Vec<std::sync::Weak<dyn Turning>>,
+    said: Vec<Weak<Said>>,
+    instead: Vec<usize>,
+}
+
+struct Said {
+    text: String,
+}
+
+/// The text goes with what said it; something without a type has its memory now.
+fn say(n: &mut Notes, outlived: &mut Outlived) {
+    let said = Rc::new(Said { text: "a text that is gone, and was long enough".to_string() });
+    let size = said.text.len();
+    outlived.said.push(Rc::downgrade(&said));
+    drop(said);
+    let instead = Box::into_raw(vec![0x11u8; size].into_boxed_slice()) as *mut u8;
+    n.add(instead, size, "value", "no type", "");
+    outlived.instead.push(instead as usize);
 }
 
 #[inline(never)]
@@ -496,6 +513,7 @@ fn outlive(n: &mut Notes) -> Outlived {
         let turning: Arc<dyn Turning> = spoke;
         outlived.turning.push(Arc::downgrade(&turning));
         *first.link.borrow_mut() = Link::Next(second);
+        say(n, &mut outlived);
     }
     outlived
 }

@@ -115,6 +115,7 @@ static const struct walker_ops walker = {
 };
 static const struct walker_ops *const walkers[] = { &walker, NULL };
 
+static const struct target target = { .id = TARGET_X86_64, .name = "x86_64" };
 static struct fake_shadow f;
 static struct blocks blocks;
 
@@ -122,6 +123,7 @@ static void begin(enum shadow_mode mode)
 {
 	fake_shadow_init(&f, mode);
 	f.img.env = &env;
+	f.img.target = &target;
 	assert_null(blocks_build_with(&env, &f.img, walkers, &blocks));
 }
 

@@ -155,6 +155,58 @@ static void by_the_header_of_sds(void **state)
 	}
 }
 
+/* By hashbrown's own rules: control bytes behind the values, then the first 16 of them again. */
+#define REST_EMPTY "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+static const struct {
+	const char *name;
+	uint64_t usable;
+	unsigned offset;
+	const char *control;
+	unsigned n;
+	bool is_table;
+} tables_of_rust[] = {
+	{ "16 buckets of 8 bytes", 168, 128,
+	  "\x01\xff\x7f\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"
+	  "\x01\xff\x7f\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 32, true },
+	{ "whose first ones do not come again", 168, 128,
+	  "\x01\xff\x7f\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"
+	  "\x01\xff\x7f\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 32, false },
+	{ "with a byte that none has", 168, 128,
+	  "\x01\xff\x7f\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"
+	  "\x01\xff\x7f\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 32, false },
+	{ "without a free bucket: zeros", 168, 128, "", 0, false },
+	{ "without a value", 168, 128, "\xff\xff\xff\xff" REST_EMPTY "\xff\xff\xff\xff" REST_EMPTY, 32, false },
+	{ "from another place of it", 168, 112,
+	  "\x01\xff\x7f\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"
+	  "\x01\xff\x7f\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 32, false },
+	{ "in a block that is far too large", 296, 128,
+	  "\x01\xff\x7f\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"
+	  "\x01\xff\x7f\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 32, false },
+	{ "4 buckets of 32 bytes, where 8 would have room", 152, 128, "\xff\x05\xff\xff" REST_EMPTY "\xff\x05\xff\xff", 20, true },
+	{ "8 buckets of 16 bytes", 152, 128,
+	  "\xff\x05\xff\xff\x11\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x05\xff\xff\x11\xff\xff\xff", 24, true },
+	{ "4 buckets, with something behind them", 152, 128,
+	  "\xff\x05\xff\xff\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x05\xff\xff\xff\xff\xff\xff", 24, false },
+};
+
+static void by_the_control_bytes_of_hashbrown(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(tables_of_rust); i++) {
+		struct env env;
+		struct fake_image *f;
+
+		env_init(&env);
+		f = fake_image_new(&env, memory, &(struct fake_word){});
+		memcpy(fake_image_bytes(f, BLOCK + 128), tables_of_rust[i].control, tables_of_rust[i].n);
+		if (interior_is_hashbrown(&f->img, BLOCK, tables_of_rust[i].usable, BLOCK + tables_of_rust[i].offset) !=
+		    tables_of_rust[i].is_table)
+			fail_msg("%s", tables_of_rust[i].name);
+		fake_image_free(f);
+		env_fini(&env);
+	}
+}
+
 /* Where tables lie in the module: of two functions, of one, far apart, and of what is no code. */
 enum {
 	TWO = TABLES + 0x100,
@@ -250,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_contents), cmocka_unit_test(by_the_header_of_sds),
+		cmocka_unit_test(by_the_control_bytes_of_hashbrown),
 		cmocka_unit_test(by_tables),
 		cmocka_unit_test(by_alignment),
 	};
