@@ -16,6 +16,7 @@
 #include "type/pieces.h"
 
 enum {
+	MISSING_LEAST = 1 << 20, /* bytes of writable memory that nobody has, likewise */
 	UNCLAIMED_LEAST = 4 << 20, /* bytes in mappings of nobody's that are worth a word */
 	UNCLAIMED_SHARE = 10,	   /* if there is one to so many of heaps */
 };
@@ -539,6 +540,34 @@ static void note_unclaimed(struct run *run, uint64_t bytes)
 		     bytes);
 }
 
+/* The program may have written there, and nobody has what: a truncated file's is told by itself. */
+static bool is_missing(const struct image *img, const struct segment *seg)
+{
+	return img->complete && seg->origin == SEG_NONE && seg->flags & SEG_W && !seg->file;
+}
+
+static void note_missing(struct run *run)
+{
+	const struct image *img = run->image;
+	uint64_t bytes = 0, n = 0;
+	taddr first = 0;
+
+	for (size_t i = 0; i < img->n_segments; i++) {
+		const struct segment *seg = &img->segments[i];
+
+		if (!is_missing(img, seg))
+			continue;
+		first = n++ ? first : seg->start;
+		bytes += seg->end - seg->start;
+	}
+	if (bytes >= MISSING_LEAST)
+		diag(&run->env, "memory/missing", first,
+		     "%" PRIu64 " bytes in %" PRIu64 " writable mappings were left out when the "
+		     "file was made (MADV_DONTDUMP, MADV_DONTFORK, a filter): "
+		     "what only they point at is called lost, and is not",
+		     bytes, n);
+}
+
 static struct err *add_lines(struct run *run, const struct regions *r, struct sums *sums)
 {
 	struct err *err = collected_lines(run, sums->v[ZONE_PRECISE].full);
@@ -552,6 +581,7 @@ static struct err *add_lines(struct run *run, const struct regions *r, struct su
 		err = add_line(run, places[i].category, places[i].label, place(sums, i)->full);
 	if (!err)
 		note_unclaimed(run, place(sums, PLACE_ANON)->full);
+	note_missing(run);
 	return err;
 }
 

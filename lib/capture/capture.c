@@ -15,7 +15,11 @@
 
 /* The kernel's default: private and shared anonymous memory, ELF headers, private huge pages. */
 enum { FILTER_DEFAULT = 0x33 };
-enum { ROOM_LEAST = 64 << 20, ROOM_SHARE = 4 };
+enum {
+	ROOM_LEAST = 64 << 20,
+	ROOM_SHARE = 4,
+	LACKING_LEAST = 4 << 20, /* bytes that a copy lacks: it is not taken then */
+};
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
 const char *capture_mode_name(enum capture_mode mode)
@@ -200,6 +204,40 @@ static struct err *take_copy(struct capture *c)
 	return err ? err : lay_out(c);
 }
 
+/* Nothing was taken yet. */
+static void drop_taken(struct capture *c)
+{
+	copy_fini(&c->copy);
+	plan_fini(&c->plan);
+	maps_fini(&c->maps);
+	maps_fini(&c->original);
+	bytes_fini(&c->notes);
+	bytes_fini(&c->head);
+	stream_fini(&c->stream);
+	guard_close(&c->mem);
+	guard_close(&c->pagemap);
+	c->copy = (struct held_copy){};
+	c->stream = (struct stream){ .mem = -1, .pagemap = -1 };
+	c->mem = c->pagemap = -1;
+}
+
+/*
+ * V8 keeps its heap from copies (MADV_DONTFORK), and so do drivers what a device writes to: a core
+ * without it would be no use, and call lost what only that memory holds.
+ */
+static char *why_not_copy(const struct capture *c)
+{
+	struct plan_request r = { .filter = c->filter, .maps = &c->maps, .original = &c->original };
+	_close_ int pagemap = proc_open(c->request.pid, "pagemap", O_RDONLY);
+	uint64_t lacking = plan_lacking(&r, pagemap);
+
+	if (lacking < LACKING_LEAST)
+		return NULL;
+	return text_format("a copy is not given %llu MiB of its memory (MADV_DONTFORK, "
+			   "MADV_WIPEONFORK)",
+			   (unsigned long long)(lacking >> 20));
+}
+
 /* ---- gcore */
 
 static struct err *run_gcore(const char *prefix, pid_t pid)
@@ -287,8 +325,18 @@ static struct err *take_auto(struct capture *c)
 	if (c->mode == CAPTURE_STOP)
 		return take_stopped(c);
 	err = take_copy(c);
+	if (!err) {
+		c->why = why_not_copy(c);
+		if (!c->why)
+			return NULL;
+		c->has_keeper = false;
+		c->left = keeper_end(&c->keeper);
+		drop_taken(c);
+		c->mode = CAPTURE_STOP;
+		return take_stopped(c);
+	}
 	/* a thread that does not stop will not for the other mode, and the others have waited for it */
-	if (!err || c->has_keeper || err->kind == ERR_NOMEM || err->os_errno == ETIMEDOUT)
+	if (c->has_keeper || err->kind == ERR_NOMEM || err->os_errno == ETIMEDOUT)
 		return err;
 	c->why = strdup(err->message);
 	c->mode = CAPTURE_STOP;
@@ -333,15 +381,16 @@ struct err *capture_open(struct env *env, const struct capture_request *r, struc
 
 struct err *capture_release(struct capture *c)
 {
-	struct err *err = NULL;
+	struct err *err = take(&c->left);
 
 	if (c->is_frozen) {
 		thaw(&c->frozen);
-		c->stop_ns = c->frozen.ended - c->frozen.began;
+		c->stop_ns += c->frozen.ended - c->frozen.began;
 		c->is_frozen = false;
 	}
 	if (c->has_keeper) {
 		c->has_keeper = false;
+		err_free(err);
 		err = keeper_end(&c->keeper);
 	}
 	return err;

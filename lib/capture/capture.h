@@ -52,6 +52,7 @@ struct capture {
 	struct keeper keeper;
 	struct held_copy copy;
 	bool has_keeper, is_frozen;
+	struct err *left; /* of the end of a copy that was of no use */
 	int mem, pagemap, gcore_fd;
 	struct bytes notes, head;
 	struct stream stream; /* the core */

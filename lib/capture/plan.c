@@ -207,6 +207,37 @@ static struct err *add_lacking(struct plan *p, const struct map *m)
 	return add_segment(p, m, m->start, m->end, 0);
 }
 
+/* Pages of [start, end) that exist. */
+static uint64_t touched(int pagemap, uint64_t start, uint64_t end)
+{
+	uint64_t pages[PAGES_AT_ONCE], n = 0;
+
+	while (start < end) {
+		uint64_t want = (end - start) / PAGE;
+		ssize_t got = pread(pagemap, pages, (want < PAGES_AT_ONCE ? want : PAGES_AT_ONCE) * 8,
+				    (off_t)(start / PAGE * 8));
+
+		if (got < 8)
+			break;
+		for (size_t i = 0; i < (size_t)got / 8; i++, start += PAGE)
+			n += (pages[i] & (PAGE_PRESENT | PAGE_SWAPPED)) != 0;
+	}
+	return n;
+}
+
+uint64_t plan_lacking(const struct plan_request *r, int pagemap)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; pagemap >= 0 && i < r->original->n; i++) {
+		const struct map *m = &r->original->v[i], *copied = maps_find(r->maps, m->start);
+
+		if ((!copied || copied->flags & VMA_WIPEONFORK) && dump_size(m, r->filter, false))
+			n += touched(pagemap, m->start, m->end);
+	}
+	return n * PAGE;
+}
+
 static int by_start(const void *a, const void *b)
 {
 	const struct segment_plan *x = a, *y = b;

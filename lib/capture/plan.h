@@ -68,6 +68,12 @@ struct err *plan_make(const struct plan_request *r, struct plan *ret) MUST_CHECK
 void plan_fini(struct plan *p);
 
 /*
+ * Bytes that were written to in memory that the filter asks for and a copy lacks; `pagemap`: of the
+ * original.  0 where the kernel does not say.
+ */
+uint64_t plan_lacking(const struct plan_request *r, int pagemap);
+
+/*
  * The headers of an ELF core with these notes, and its pieces.  `ret_head` must live as long as the
  * stream.
  */

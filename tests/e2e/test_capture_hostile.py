@@ -60,6 +60,49 @@ def copies(pid):
 	return found
 
 
+# --- memory that copies and dumps are not given -----------------------------------------------------
+
+@pytest.fixture(scope="session")
+def set_aside(tmp_path_factory):
+	path = tmp_path_factory.mktemp("live") / "set_aside"
+	subprocess.run(["gcc", "-std=gnu17", "-O1", "-g", "-o", path, ROOT / "tests/live/set_aside.c"], check=True)
+	return path
+
+
+# What each mode leaves out is said, and where nothing is, all thousand blocks are held.
+@pytest.mark.parametrize("how, mib, asked, taken, missing", [
+	("dontfork", 8, "auto", "stop", False), ("wipeonfork", 8, "auto", "stop", False),
+	("dontfork", 8, "fork", "fork", True), ("wipeonfork", 8, "fork", "fork", True),
+	("dontfork", 2, "auto", "fork", True), ("dontdump", 8, "auto", "fork", True),
+	("dontdump", 8, "stop", "stop", True), ("none", 8, "auto", "fork", False)])
+def test_memory_set_aside(set_aside, tmp_path, how, mib, asked, taken, missing):
+	target = subprocess.Popen([set_aside, how, str(mib)], stdout=subprocess.PIPE, text=True)
+	try:
+		assert target.stdout.readline() == "ready\n"
+		area = int(target.stdout.readline(), 16)
+		core = tmp_path / "x.core.zst"
+		run = heapfx("capture", target.pid, "--mode", asked, "-o", core)
+		assert run.status == 0, run.err
+		meta = json.loads((tmp_path / "x.json").read_text())
+		assert meta["mode"] == taken
+		if asked == "auto" and taken == "stop":
+			assert f"is not given {mib} MiB" in meta["why_not_fork"]
+		wait_until(lambda: not copies(target.pid))
+		assert tracer(target.pid) == 0 and stat_of(target.pid)[0] == "S"
+	finally:
+		target.kill()
+		target.communicate()
+	report = json.loads(heapfx("analyze", core, "--format", "json").out)
+	lost = report["reachability"]["definitely-lost"]["count"]
+	said = [p for p in report["input"]["problems"] if p["code"] == "memory/missing"]
+	if missing:
+		assert lost >= 990 # a stale word may still hold one
+		assert len(said) == 1 and f"{mib << 20} bytes in 1 writable mapping" in said[0]["message"]
+		assert int(said[0]["where"], 16) == area
+	else:
+		assert lost == 0 and not said
+
+
 # --- none the worse --------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("mode", ["fork", "stop"])

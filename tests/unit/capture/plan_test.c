@@ -94,6 +94,31 @@ static void test_copy(void **state)
 	maps_fini(&copy);
 }
 
+/* Of what a copy lacks only pages that exist count: in memory or swapped, and those the filter asks for. */
+static void test_lacking(void **state)
+{
+	static const char target_text[] = "1000-4000 rw-p 0 00:00 0\n5000-7000 rw-p 0 00:00 0\n"
+					  "8000-a000 rw-p 0 00:00 0\nb000-d000 rw-s 0 00:01 7 /dev/x\n";
+	static const uint64_t pages[] = { 0, 1ull << 63, 0, 1ull << 62, 0, 1ull << 63, 1ull << 63, 0, 1ull << 63, 1ull << 63, 0, 1ull << 63 };
+	struct maps target = {}, copy = {};
+	struct plan_request r = { .filter = 0x33, .maps = &copy, .original = &target };
+	FILE *pagemap = tmpfile();
+
+	(void)state;
+	assert_non_null(pagemap);
+	assert_int_equal(fwrite(pages, 1, sizeof(pages), pagemap), sizeof(pages));
+	assert_int_equal(fflush(pagemap), 0);
+	assert_null(parse(target_text, &target));
+	assert_null(parse("5000-7000 rw-p 0 00:00 0\nVmFlags: rd wr wf\n8000-a000 rw-p 0 00:00 0\nVmFlags: rd wr\n", &copy));
+	assert_int_equal(plan_lacking(&r, fileno(pagemap)), 4 * PAGE);
+	assert_int_equal(plan_lacking(&r, -1), 0);
+	r.filter = 0x32;
+	assert_int_equal(plan_lacking(&r, fileno(pagemap)), 0);
+	fclose(pagemap);
+	maps_fini(&target);
+	maps_fini(&copy);
+}
+
 static void test_maps(void **state)
 {
 	struct maps m = {};
@@ -177,6 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_filter),	 cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_lacking),
 		cmocka_unit_test(test_maps),	 cmocka_unit_test(test_build_id),
 		cmocka_unit_test(test_stream),
 	};
