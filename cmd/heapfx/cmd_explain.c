@@ -168,6 +168,22 @@ static void say_held(struct explanation *x, node_id node, const struct subject *
 		say_chain(x, "holds", &chain);
 }
 
+/* From what the program's text names, which others may be nearer than. */
+static void say_first(struct explanation *x, node_id node, const struct subject *subject)
+{
+	const struct graph *g = x->run->graph;
+	const uint32_t *parent = x->run->facts.parent;
+	struct rp_chain chain = {};
+	uint32_t up = parent[node];
+
+	while (up != NODE_NONE && !(up & PARENT_ROOT))
+		up = parent[up];
+	if (up == NODE_NONE || !g->sources[g->root_source[up & ~PARENT_ROOT]].is_first)
+		return;
+	if (went_well(x, chain_to(subject, &x->run->report, node, &chain)))
+		say_chain(x, "chain by name", &chain);
+}
+
 /* From the roots; a block that none reaches has no chains, but what it holds. */
 static void say_chains(struct explanation *x, node_id node, const struct subject *subject)
 {
@@ -175,6 +191,8 @@ static void say_chains(struct explanation *x, node_id node, const struct subject
 	unsigned max = run->opt->chains < PATHS_MAX ? (unsigned)run->opt->chains : PATHS_MAX;
 	struct paths paths;
 
+	if (run->facts.parent)
+		say_first(x, node, subject);
 	if (!went_well(x, paths_find(&run->env, run->graph, &run->facts, node, max, &paths)))
 		return;
 	for (unsigned i = 0; i < paths.n; i++) {
@@ -593,9 +611,11 @@ static struct err *parse_address(const char *s, taddr *ret)
 static struct err *make_facts(struct run *run)
 {
 	struct err *err = run_need(run, SAVE_ALL);
+	unsigned what = FACT_REACH | FACT_DOM | FACT_REVERSE;
 
-	return err ? err : facts_compute(&run->env, run->graph,
-					 FACT_REACH | FACT_DOM | FACT_REVERSE, &run->facts);
+	for (uint32_t i = 0; !err && i < run->graph->n_sources; i++)
+		what |= run->graph->sources[i].is_first ? FACT_PARENT : 0;
+	return err ? err : facts_compute(&run->env, run->graph, what, &run->facts);
 }
 
 struct err *explain_on(struct run *run, const char *address, enum explain_part part, FILE *out)

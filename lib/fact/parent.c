@@ -1,6 +1,7 @@
 /*
  * fact/parent.c - the shortest chain to each node: breadth-first from the roots (Moore, "The
- * shortest path through a maze", 1959).
+ * shortest path through a maze", 1959).  From those first that a runtime names (is_first): what
+ * these lead to begins there, however far.
  *
  * At equal distance a root that explains more wins (enum root_kind's order), and a plain pointer
  * wins over an interior one.  A word of a block of unknown type that points inside another block
@@ -152,15 +153,30 @@ static struct err *search_from(struct bfs *b, uint64_t at)
 	return err ? err : levels(b, b->n, b->doubtful.base, b->doubtful.n);
 }
 
+static void from_first_roots(struct bfs *b)
+{
+	const struct graph *g = b->g;
+
+	for (uint32_t i = 0; i < g->n_roots; i++)
+		if (g->sources[g->root_source[i]].is_first)
+			reach_by(b, (struct step){ EDGE_NODE(g->root_node[i]), PARENT_ROOT | i,
+						   NODE_NONE, 0, 0 });
+}
+
 static struct err *search(struct bfs *b)
 {
 	struct err *err;
 	uint64_t before;
 
+	from_first_roots(b);
+	err = search_from(b, 0);
+	if (err)
+		return err;
+	before = b->n;
 	for (unsigned interior = 0; interior < 2; interior++)
 		for (unsigned kind = 0; kind < ROOT_VECTOR; kind++)
 			from_roots(b, kind, interior);
-	err = search_from(b, 0);
+	err = search_from(b, before);
 	for (unsigned kind = ROOT_VECTOR; kind < ROOT_KINDS && !err; kind++) {
 		before = b->n;
 		for (unsigned interior = 0; interior < 2; interior++)

@@ -142,7 +142,9 @@ static struct err *meet_roots(struct search *x, uint32_t label)
 
 static unsigned root_rank(const struct graph *g, uint32_t root)
 {
-	return (g->root_node[root] >> 31) * ROOT_KINDS + g->sources[g->root_source[root]].kind;
+	const struct root_source *source = &g->sources[g->root_source[root]];
+
+	return source->is_first ? 0 : 1 + (g->root_node[root] >> 31) * ROOT_KINDS + source->kind;
 }
 
 static int by_rank(const void *pa, const void *pb, void *graph)

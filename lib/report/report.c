@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
+
 const char *severity_name(enum severity severity)
 {
 	static const char *const names[] = { "note", "warning", "error" };
@@ -239,9 +241,43 @@ static bool is_function(const struct rp_chain *chain, size_t i)
 	return type && !strncmp(type, "func ", 5);
 }
 
+/* What containers of CPython keep outside of themselves: that it is there says nothing. */
+static bool is_part(const struct rp_chain *chain, size_t i)
+{
+	static const char *const parts[] = {
+		"dict keys", "list items", "set table", "attributes of ",
+	};
+	const char *type = i < chain->n_hops ? chain->hops[i].type : NULL;
+
+	for (size_t k = 0; type && k < ARRAY_SIZE(parts); k++)
+		if (!strncmp(type, parts[k], strlen(parts[k])) && is_named(chain, i))
+			return true;
+	return false;
+}
+
+/* Of `["cache"]` those of the name in it; 0: it is none that an attribute has. */
+static size_t attribute_bytes(const char *key)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "_0123456789";
+	size_t n = strncmp(key, "[\"", 2) ? 0 : strspn(key + 2, letters);
+
+	return n && !strcmp(key + 2 + n, "\"]") ? n : 0;
+}
+
+/* `.__dict__`, then its keys, then `["name"]`: an attribute. */
+static bool is_attribute(const struct rp_chain *chain, size_t i)
+{
+	return is_named(chain, i) && !strcmp(chain->hops[i].via_name, ".__dict__") &&
+	       is_part(chain, i + 1) && is_named(chain, i + 2) &&
+	       attribute_bytes(chain->hops[i + 2].via_name);
+}
+
 /* Steps between names say nothing by themselves: only the last two are shown, and functions. */
 static bool is_shown(const struct rp_chain *chain, size_t i)
 {
+	if (is_part(chain, i) && is_named(chain, i + 1))
+		return false;
 	if (is_function(chain, i) || i + 2 >= chain->n_hops || chain->hops[i].repeat > 1)
 		return true;
 	return !is_named(chain, i + 1) || (!i && !chain->root.kind);
@@ -255,13 +291,24 @@ static const char *name_after(const struct rp_chain *chain, size_t i)
 	return i && own && is_function(chain, i - 1) ? own : name;
 }
 
+static void print_step(const struct rp_chain *chain, size_t i, struct text *t)
+{
+	const char *key = is_attribute(chain, i) ? chain->hops[i + 2].via_name : NULL;
+
+	if (key)
+		text_printf(t, ".%.*s", (int)attribute_bytes(key), key + 2);
+	else if (!(is_part(chain, i) && is_named(chain, i + 1)) &&
+		 !(i >= 2 && is_attribute(chain, i - 2)))
+		add_name(t, name_after(chain, i));
+}
+
 static void print_hop(const struct rp_chain *chain, size_t i, struct text *t)
 {
 	const struct rp_hop *hop = &chain->hops[i];
 	bool last = i + 1 == chain->n_hops;
 
 	if (is_named(chain, i) && !(i && begins_walk(chain, i - 1)))
-		add_name(t, name_after(chain, i));
+		print_step(chain, i, t);
 	if (is_walk(chain, i))
 		print_walk(chain, i, t);
 	if (!is_shown(chain, i) || begins_walk(chain, i))

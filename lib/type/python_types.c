@@ -273,13 +273,12 @@ static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size,
 	return true;
 }
 
-/* The one static address that matters most: a dict of modules with these two in it. */
+/* The one static address that matters most. */
 static bool global(void *p, taddr addr, struct text *ret)
 {
 	const struct ctx *c = p;
-	taddr dict = word(c, addr);
 
-	if (!py_dict_get(c->img, &c->version, dict, "sys") || !py_dict_get(c->img, &c->version, dict, "builtins"))
+	if (!py_is_modules(c->img, &c->version, word(c, addr)))
 		return false;
 	text_add(ret, "sys.modules");
 	return true;

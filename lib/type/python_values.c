@@ -191,6 +191,22 @@ taddr py_dict_get(const struct image *img, const struct py_version *v, taddr dic
 	return 0;
 }
 
+/* Under that name, and called so itself: the table of interned texts has the names, too. */
+static bool has_module(const struct image *img, const struct py_version *v, taddr dict, const char *name)
+{
+	taddr module = py_dict_get(img, v, dict, name);
+	char own[PY_TEXT_MAX];
+
+	return module && !is_text(img, module) &&
+	       py_read_text(img, v, py_dict_get(img, v, word(img, module + PY_MODULE_DICT), "__name__"), own) &&
+	       !strcmp(own, name);
+}
+
+bool py_is_modules(const struct image *img, const struct py_version *v, taddr dict)
+{
+	return has_module(img, v, dict, "sys") && has_module(img, v, dict, "builtins");
+}
+
 /* ---- types */
 
 /*

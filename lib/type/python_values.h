@@ -84,6 +84,8 @@ bool py_attribute_path(const struct image *img, const struct py_version *v, cons
 /* Where the values of an instance are that are a block of their own, and where that begins; 0: nowhere. */
 taddr py_values_of(const struct image *img, const struct py_version *v, const struct py_type *t, taddr object,
 		   taddr *ret_block);
+/* sys.modules: a dict that has these two modules. */
+bool py_is_modules(const struct image *img, const struct py_version *v, taddr dict);
 /* The value of a key in a dict that has its own keys; 0. */
 taddr py_dict_get(const struct image *img, const struct py_version *v, taddr dict, const char *key);
 

@@ -7,10 +7,11 @@
 #include "type/rooter.h"
 #include "type/typer.h"
 
-extern const struct rooter_ops rooter_go, rooter_threads, rooter_ended, rooter_globals, rooter_mappings;
+extern const struct rooter_ops rooter_go, rooter_threads, rooter_ended, rooter_python, rooter_globals,
+	rooter_mappings;
 
 const struct rooter_ops *const rooter_registry[] = {
-	&rooter_go, &rooter_threads, &rooter_ended, &rooter_globals, &rooter_mappings, NULL,
+	&rooter_go, &rooter_threads, &rooter_ended, &rooter_python, &rooter_globals, &rooter_mappings, NULL,
 };
 
 extern const struct typer_ops typer_go, typer_native, typer_pools, typer_python;

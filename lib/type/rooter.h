@@ -26,7 +26,7 @@ struct root_sink {
 };
 
 struct rooter_ops {
-	const char *name; /* "go", "threads", "ended threads", "globals", "mappings" */
+	const char *name; /* "go", "threads", "ended threads", "python", "globals", "mappings" */
 	struct err *(*find)(struct env *env, const struct image *img, const struct blocks *blocks, struct root_sink *sink);
 	/* One of its roots in words; NULL: by kind, address and symbol (type/build.c). */
 	void (*describe)(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret);

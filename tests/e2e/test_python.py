@@ -2,6 +2,7 @@
 import json
 import shutil
 import struct
+import subprocess
 import sys
 
 import pytest
@@ -209,3 +210,36 @@ def test_a_list_that_breaks_leaves_all_as_it_is(tmp_path):
 	core = damaged(case, tmp_path, head, struct.pack("<Q", head))
 	blocks = used_of(parse_blocks(heapfx_ok("blocks", core).out))
 	assert {block["reach"] for block in blocks.values() if block["allocator"] == "cpython"} == {"reachable"}
+
+
+APP = """
+import os, signal, sys, types
+app = sys.modules["app"] = types.ModuleType("app")
+class Order:
+	def __init__(self, number):
+		self.number, self.lines = number, [bytearray(3000)]
+app.Order = Order
+app.cache = {"k%d" % i: Order(i) for i in range(300)}
+del app, Order
+print("%x" % id(sys.modules["app"].cache["k17"].lines[0]), flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("version", make_python.VERSIONS[1:])	# of 3.7 the interpreter's state is not found
+def test_chains_begin_at_the_modules(version, tmp_path):
+	"""As the program's own text calls it, however near the interpreter's data lead to it."""
+	if not make_python.starts(f"python{version}"):
+		pytest.skip(f"no python{version}")
+	with subprocess.Popen([f"python{version}", "-I", "-S", "-c", APP], stdout=subprocess.PIPE, text=True) as process:
+		try:
+			at = int(process.stdout.readline(), 16)
+			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
+		finally:
+			process.kill()
+	said = heapfx_ok("explain", tmp_path / "core", hex(at)).out
+	chain = next(line for line in said.splitlines() if line.startswith("  chain by name"))
+	lines = ".__dict__" if version in ("3.8", "3.9", "3.10") else ".lines[0]"	# these have values apart from names
+	assert f'global sys.modules["app"].cache["k17"]{lines}' in chain
+	suspects = json.loads(heapfx_ok("analyze", tmp_path / "core", "--format", "json").out)["suspects"]
+	assert any(s["rule"] == "growth/accumulation" and s["chain"]["root"].get("symbol") == "sys.modules" for s in suspects)
