@@ -12,6 +12,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	patched_core.exe = getenv("HEAPFX_FUZZ_CONTAINERS_EXE");
+	patched_core.typed = true;
 	patches_open("HEAPFX_FUZZ_CONTAINERS_CORE", &glibc_walker);
 	return 0;
 }

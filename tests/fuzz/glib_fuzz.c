@@ -11,6 +11,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	patched_core.exe = getenv("HEAPFX_FUZZ_GLIB_EXE");
+	patched_core.typed = true;
 	patches_open("HEAPFX_FUZZ_GLIB_CORE", &glibc_walker);
 	return 0;
 }

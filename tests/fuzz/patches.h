@@ -26,6 +26,8 @@ static struct patched_core {
 	uint64_t *places; /* offsets in the file */
 	size_t n_places;
 	const struct walker_ops *walkers[2]; /* the one whose words they are: others' searches take most of a run */
+	bool typed; /* types are what is looked at: else they are not asked for, as they take longer than the walk */
+	unsigned n_patches; /* of this run */
 } patched_core;
 
 static inline void patches_note(const struct image *img, taddr at)
@@ -196,6 +198,12 @@ static inline void patches_ask_block(const struct blocks *b, uint32_t id)
 	text_fini(&words);
 }
 
+/* Of walkers' targets most runs end with the blocks: graphs have targets of their own, and take as long. */
+static inline bool patches_graph_too(void)
+{
+	return patched_core.typed || patched_core.n_patches % 4 == 1;
+}
+
 /* Every heap, many blocks in words, then graph and facts. */
 static inline void patches_use(struct env *env, const struct image *img)
 {
@@ -208,9 +216,9 @@ static inline void patches_use(struct env *env, const struct image *img)
 		patches_ask_heap(&blocks.heaps[i]);
 	for (uint32_t id = 0; !err && id < blocks.grains.n; id += 1 + blocks.grains.n / 1024)
 		patches_ask_block(&blocks, id);
-	if (!err)
-		err = graph_from_blocks(env, img, &blocks, NULL, GRAPH_TYPED, &graph);
-	if (!err)
+	if (!err && patches_graph_too())
+		err = graph_from_blocks(env, img, &blocks, NULL, patched_core.typed ? GRAPH_TYPED : GRAPH_BARE, &graph);
+	if (!err && graph)
 		err = facts_compute(env, graph, FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, &facts);
 	err_free(err);
 	facts_fini(&facts);
@@ -224,6 +232,7 @@ static inline int patches_run(const uint8_t *data, size_t size)
 	uint64_t offsets[MAX_PATCHES];
 	unsigned n = patches_apply(&c, offsets);
 
+	patched_core.n_patches = n;
 	fuzz_image_of(patched_core.path, patched_core.exe, patches_use);
 	while (n-- > 0)
 		patches_put(offsets[n], patches_original(offsets[n]));

@@ -11,6 +11,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
+	patched_core.typed = true;
 	patches_open("HEAPFX_FUZZ_PYMALLOC_CORE", &pymalloc_walker);
 	return 0;
 }
