@@ -13,6 +13,7 @@
 enum {
 	SMALL_LIMIT = 0x400,
 	UNSORTED_KEPT = 1 << 20,
+	LIST_AHEAD = 16, /* members */
 };
 
 static uint64_t chunks_at_most(const struct glibc *g, uint32_t arena)
@@ -129,6 +130,7 @@ static struct err *walk_bin(struct glibc *g, uint32_t a, struct bin_walk *b, uin
 			    !window_u64(&w, b->at + b->back_at, &back) || back != prev;
 		if (b->broken)
 			break;
+		window_prefetch(&w, b->at + LIST_AHEAD * (next - b->at)); /* what is freed in a row lies evenly */
 		err = add_member(g, a, &w, b, b->at);
 		prev = b->last = b->at;
 		b->at = next;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fetch.h"
 #include "base/guard.h"
 #include "base/search.h"
 #include "heap/oldmalloc.h"
@@ -18,7 +19,9 @@ enum {
 	KIND_RUN = 0,
 	KIND_MAPPED = 1,
 	SEARCHES = 8 /* through a whole run */,
-	EXPLAIN_TRIES = 1 << 16
+	EXPLAIN_TRIES = 1 << 16,
+	AHEAD = 4096, /* bytes between a header and those that are fetched meanwhile */
+	AHEAD_BYTES = 128
 };
 
 static void old_close(void *ctx)
@@ -154,6 +157,7 @@ static taddr walk_sound(struct old_heap *h, struct old_run *r, taddr at, struct 
 	while (bytes && avail >= 2 * OLD_HEADER) {
 		uint64_t csize = load_u64(bytes + 8), size = old_size(csize);
 
+		fetch_stream(bytes, avail, AHEAD, AHEAD_BYTES);
 		if (size < OLD_ALIGN || size & (OLD_ALIGN - 1) || size > avail - OLD_HEADER ||
 		    load_u64(bytes + size) != csize)
 			break;

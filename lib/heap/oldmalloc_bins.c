@@ -6,10 +6,13 @@
  * and `binmap` in front says which bins have any.  No other data looks like this.
  */
 #include <inttypes.h>
+#include <string.h>
 
+#include "base/fetch.h"
 #include "heap/module_data.h"
 #include "heap/oldmalloc.h"
 #include "image/insn.h"
+#include "image/shadow.h"
 
 enum {
 	HEAD = 8, /* of a bin */
@@ -179,22 +182,50 @@ bool old_find_bins(struct env *env, const struct image *img, struct old_bins *re
 
 /* ---- lists */
 
+/* struct chunk, of a free one */
+struct free_chunk {
+	struct old_chunk head;
+	uint64_t next, prev;
+};
+
+/* The memory that a list's last member lay in: the next one mostly does, too. */
+struct list_view {
+	const uint8_t *bytes;
+	taddr start;
+	uint64_t n, step;
+};
+
+static bool read_free_chunk(const struct image *img, struct list_view *v, taddr at, struct free_chunk *ret)
+{
+	if (at - v->start >= v->n) {
+		const struct segment *seg = image_segment(img, at);
+
+		*v = (struct list_view){};
+		if (seg && seg->bytes)
+			*v = (struct list_view){ seg->bytes, seg->start, seg->end - seg->start, 0 };
+	}
+	if (at - v->start >= v->n || v->n - (at - v->start) < sizeof(*ret))
+		return image_read(img, at, ret, sizeof(*ret)) == MEM_OK;
+	image_keep(img, at, sizeof(*ret));
+	memcpy(ret, v->bytes + (at - v->start), sizeof(*ret));
+	fetch_steps(v->bytes, v->n, at - v->start, ret->next - v->start, &v->step);
+	return true;
+}
+
 /* Returns false where it breaks. */
 static bool read_list(struct old_heap *h, unsigned i, uint64_t *ret_n)
 {
 	taddr self = bin_as_chunk(h->bins.at + OLD_BIN * i), before = self, at, mark = 0;
 	uint64_t n = 0, next_mark = 64;
+	struct list_view view = {};
 
 	if (image_read_u64(h->img, self + CHUNK_NEXT, &at) != MEM_OK)
 		return false;
 	for (; at && at != self; n++) {
-		struct {
-			struct old_chunk head;
-			uint64_t next, prev;
-		} c; /* struct chunk, of a free one */
+		struct free_chunk c;
 
 		if (at == mark || (at + OLD_HEADER) & (OLD_ALIGN - 1) ||
-		    image_read(h->img, at, &c, sizeof(c)) != MEM_OK || c.prev != before) {
+		    !read_free_chunk(h->img, &view, at, &c) || c.prev != before) {
 			h->failed++;
 			damage_add(&h->damage, h->env, at,
 				   "bin %u: its list breaks at chunk 0x%" PRIx64
