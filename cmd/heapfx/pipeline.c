@@ -187,7 +187,7 @@ static struct err *open_stages(struct run *run, enum stage last)
 		return err;
 	progress(&run->env, "finding pointers", 0, 0);
 	return graph_from_blocks(&run->env, run->image, &run->blocks,
-				 opt->leaks ? NULL : &(struct hints){ &run->pools, &run->rules },
+				 &(struct hints){ &run->pools, &run->rules },
 				 graph_needed(run), &run->graph);
 }
 

@@ -686,6 +686,25 @@ static struct err *tell_blocks(struct env *env, const struct image *img, const s
 	return err;
 }
 
+/* A bit for each block of pools; NULL: there are none. */
+static struct err *mark_pooled(struct env *env, const struct hints *hints, struct graph *g, const uint64_t **ret)
+{
+	const struct pools *pools = hints ? hints->pools : NULL;
+	struct col col;
+	struct err *err;
+
+	if (!pools || !pools->members.n)
+		return NULL;
+	err = col_fixed(env, 8, bits_words(g->n) + 1, "blocks of pools", &col);
+	if (err)
+		return err;
+	for (size_t i = 0; i < pools->members.n; i++)
+		bit_set(col.base, pools->members.v[i].block);
+	*ret = col.base;
+	graph_own(g, &col);
+	return NULL;
+}
+
 struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
 			      const struct hints *hints, enum graph_what what, struct graph **ret)
 {
@@ -707,10 +726,13 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 	*(struct context *)ctx.base = (struct context){ .img = img, .labels = { .img = img }, .pools = hints ? hints->pools : NULL, .graph = g, .scan = s };
 	g->ctx = ctx.base;
 	graph_own(g, &ctx);
-	err = py_gc_open(env, img, blocks, &gc);
+	err = mark_pooled(env, hints, g, &s.pooled);
+	if (!err)
+		err = py_gc_open(env, img, blocks, &gc);
 	if (err)
 		return err;
-	s.links = ((struct context *)g->ctx)->scan.links = gc.links;
+	s.links = gc.links;
+	((struct context *)g->ctx)->scan = s;
 	s.wants_slots = what == GRAPH_SLOTS;
 	err = scan_blocks(env, &s, &edges);
 	if (err)

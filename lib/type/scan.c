@@ -92,6 +92,8 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	overhead = claim ? claim->overhead : 0;
 	if (bytes < overhead || value - start >= bytes - overhead)
 		return NODE_NONE; /* the allocator's own words behind the block: one past its end */
+	if (s->pooled && !(value & 7) && bit_get(s->pooled, id))
+		return id;
 	if (claim && claim->aligned_inside && interior_is_aligned(start, value))
 		return id;
 	if (s->has_talloc && interior_is_talloc(s->img, start, value))

@@ -20,6 +20,8 @@ struct scan {
 	bool has_talloc, has_gobject; /* its chunks are held by their insides */
 	uint64_t loose_low, loose_span; /* those lie here that a word found by chance may keep */
 	const uint64_t *links; /* words that are no references (type/python_gc.h); NULL: none, as at first */
+	/* blocks that pools cut up: pointers to what is in one hold it as those to its start do; NULL: none, as at first */
+	const uint64_t *pooled;
 	bool wants_slots; /* graph.slot; false at first */
 };
 struct scan scan_init(const struct image *img, const struct blocks *blocks);

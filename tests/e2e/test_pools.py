@@ -74,6 +74,20 @@ def test_blocks_are_called_by_their_pool(name):
 		assert sum(t["count"] for t in named) == sum(p["blocks"] for p in pools.values()) + heads
 
 
+# The programs free nothing that they still use: what they keep lies in the middle of pools' blocks.
+@pytest.mark.parametrize("name, kind", [("nginx", "ngx_pool_t"), ("slices", "GSlice"),
+	*(item for item in KINDS.items() if item[0] != "aprs")])	# whose pools have mappings of their own
+def test_what_points_into_a_pool_holds_it(name, kind):
+	core, _truth = core_of(name, False)
+	query = f"select count(*), sum(reach = 'reachable') from blocks where type glob '{kind}*' and state = 'used'"
+	out = heapfx_ok("sql", core, query, "--format", "csv", *OPTIONS.get(name, ())).out
+	count, held = map(int, out.splitlines()[-1].split(","))
+	assert count == held > 0
+	totals = [json.loads(heapfx_ok("analyze", core, "--format", "json", *how, *OPTIONS.get(name, ())).out)["reachability"]
+		for how in ((), ("--leaks",))]
+	assert totals[0] == totals[1]
+
+
 def test_memory_of_a_pool_names_it_as_root():
 	core, truth = core_of("aprs", False)
 	held = [a for a, (_size, kind, _state) in make_cores.read_truth(truth)[0].items() if kind == "MMAPROOT"]
