@@ -220,8 +220,13 @@ static struct err *write_result(struct run *run, const char *format, FILE *out)
 enum exit_status cmd_sql(const struct options *opt)
 {
 	struct sql_run r = { .session = { .run = &r.run } };
-	struct err *err = run_open(&r.run, opt, STAGE_GRAPH);
+	struct err *err;
 
+	run_start(&r.run, opt);
+	err = outputs_need(&r.run, command_of(cmd_sql), &r.run.profiles);
+	r.run.profiles &= NEED_SLOTS; /* the report is made by what is asked of it */
+	if (!err)
+		err = run_open_started(&r.run, STAGE_GRAPH);
 	if (!err)
 		err = open_session(&r.session);
 	if (!err)

@@ -112,7 +112,7 @@ static unsigned needs_of(const char *format)
 
 	if (!strcmp(format, "result"))
 		return UINT_MAX; /* of any that is asked later */
-	if (!strcmp(format, "heapsnapshot"))
+	if (!strcmp(format, "heapsnapshot") || !strcmp(format, "sqlite"))
 		return NEED_SLOTS;
 	return writer ? writer->needs : 0;
 }

@@ -243,8 +243,15 @@ static uint64_t address_of(const struct graph *g, uint64_t start)
 	return g->ops && g->ops->held ? g->ops->held(g->ctx, start) : start;
 }
 
+/* In rows by id the size comes along. */
+static uint64_t row_size(const struct graph *g, node_id id, struct scan *s)
+{
+	return s->order.base || !g->grains ? graph_size_near(g, id, &s->near) : s->grains.size;
+}
+
 /* What the graph's own columns say. */
-static void blocks_column(struct query *q, node_id id, unsigned column, struct query_value *ret)
+static void blocks_column(struct query *q, struct scan *s, node_id id, unsigned column,
+			  struct query_value *ret)
 {
 	const struct graph *g = q->src.graph;
 	const struct facts *f = q->src.facts;
@@ -267,7 +274,7 @@ static void blocks_column(struct query *q, node_id id, unsigned column, struct q
 		break;
 	case B_RETAINED:
 		if (graph_is_live(g, id))
-			give_int(ret, facts_retained(f, id));
+			give_int(ret, facts_retained_of(f, id, row_size(g, id, s)));
 		break;
 	case B_IDOM:
 		if (f->idom[id] != NODE_NONE)
@@ -289,7 +296,7 @@ static void blocks_value(struct query *q, struct scan *s, unsigned column, struc
 	const struct graph *g = q->src.graph;
 	const node_id *order = s->order.base;
 	node_id id = order ? order[s->at] : (node_id)s->at;
-	struct query_block block;
+	const struct query_block *block = &s->block;
 
 	switch (column) {
 	case B_ID:
@@ -301,24 +308,24 @@ static void blocks_value(struct query *q, struct scan *s, unsigned column, struc
 					      address_of(g, g->key[id]));
 		return;
 	case B_SIZE:
-		give_int(ret, order	    ? graph_size_near(g, id, &s->near) :
-			      g->grains ? s->grains.size :
-					  g->size[id]);
+		give_int(ret, row_size(g, id, s));
 		return;
 	case B_USABLE:
 	case B_WHERE:
 	case B_ALLOCATOR:
 	case B_ARENA:
-		q->src.block(q->src.ctx, id, &block);
+		if (s->block_of != s->at + 1)
+			q->src.block(q->src.ctx, id, &s->block);
+		s->block_of = s->at + 1;
 		if (column == B_USABLE)
-			give_int(ret, block.usable);
-		else if (column == B_ARENA && block.arena)
-			give_address(ret, block.arena);
+			give_int(ret, block->usable);
+		else if (column == B_ARENA && block->arena)
+			give_address(ret, block->arena);
 		else if (column != B_ARENA)
-			give_text(ret, column == B_WHERE ? block.where : block.allocator);
+			give_text(ret, column == B_WHERE ? block->where : block->allocator);
 		return;
 	default:
-		blocks_column(q, id, column, ret);
+		blocks_column(q, s, id, column, ret);
 	}
 }
 
@@ -470,6 +477,17 @@ static bool slot_of(struct query *q, node_id src, node_id dst, uint64_t *ret)
 	return true;
 }
 
+/* By the graph's own column; of several ways to one block all have the first one's, as slot_of(). */
+static bool slot_at(const struct graph *g, node_id src, uint64_t at, uint64_t *ret)
+{
+	edge_id e = graph_row(g, src);
+
+	while (e < at && EDGE_NODE(g->dst[e]) != EDGE_NODE(g->dst[at]))
+		e++;
+	*ret = 8 * (uint64_t)g->slot[e];
+	return g->slot[e] != SLOT_UNKNOWN;
+}
+
 static void edges_value(struct query *q, struct scan *s, unsigned column, struct query_value *ret)
 {
 	const struct graph *g = q->src.graph;
@@ -489,7 +507,9 @@ static void edges_value(struct query *q, struct scan *s, unsigned column, struct
 		give_int(ret, (out & EDGE_INTERIOR) != 0);
 		break;
 	default:
-		if (!slot_of(q, src, EDGE_NODE(out), &offset))
+		if ((s->incoming || !g->slot || g->slot[s->at] == SLOT_UNKNOWN ||
+		     !slot_at(g, src, s->at, &offset)) &&
+		    !slot_of(q, src, EDGE_NODE(out), &offset))
 			break;
 		if (column == E_OFFSET)
 			give_int(ret, offset);

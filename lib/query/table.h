@@ -35,6 +35,8 @@ struct scan {
 	node_id src, dst;
 	bool incoming;	      /* edges: `at` is in the reverse rows of dst */
 	struct text text;     /* of the last value that was made */
+	struct query_block block; /* blocks: of row block_of - 1; 0: of none yet */
+	uint64_t block_of;
 };
 
 struct table {
