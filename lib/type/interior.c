@@ -232,6 +232,54 @@ bool interior_is_aligned(taddr start, uint64_t value)
 	return alignment >= ALIGNED_LEAST && value - start < alignment;
 }
 
+/* The parent (and a colour in its low bits), right, left; one alone says nothing. */
+static bool is_tree_node(const struct image *img, uint64_t value)
+{
+	uint64_t w[3], of[3] = {}, n = 0;
+
+	if (!peek(img, value, w, sizeof(w)))
+		return false;
+	w[0] &= ~3ull;
+	if (w[0] == value || w[1] == value || w[2] == value)
+		return false; /* an empty list's */
+	if (w[0] && (w[0] & 7 || !peek(img, w[0], of, sizeof(of)) || (of[1] != value && of[2] != value)))
+		return false;
+	n += w[0] != 0;
+	for (unsigned i = 1; i < 3; i++) {
+		if (w[i] && (w[i] & 7 || !peek(img, w[i], of, 8) || (of[0] & ~3ull) != value))
+			return false;
+		n += w[i] != 0;
+	}
+	if (!n)
+		return false;
+	image_keep(img, value, sizeof(w));
+	image_keep(img, w[0] + 8, w[0] ? 16 : 0);
+	for (unsigned i = 1; i < 3; i++)
+		image_keep(img, w[i], w[i] ? 8 : 0);
+	return true;
+}
+
+static bool is_ring_link(const struct image *img, uint64_t value)
+{
+	enum { LEAST = 4096 };
+	uint64_t w[2], back[2]; /* whichever of them is the way forward */
+
+	if (!peek(img, value, w, sizeof(w)) || w[1] < LEAST || (w[0] | w[1]) & 7 || w[0] == value ||
+	    w[1] == value || !peek(img, w[1], &back[1], 8) || back[1] != value)
+		return false;
+	if (w[0] && (w[0] < LEAST || !peek(img, w[0] + 8, &back[0], 8) || back[0] != value))
+		return false;
+	image_keep(img, value, sizeof(w));
+	image_keep(img, w[0] + 8, w[0] ? 8 : 0);
+	image_keep(img, w[1], 8);
+	return true;
+}
+
+bool interior_is_link(const struct image *img, uint64_t value, uint64_t left)
+{
+	return !(value & 7) && ((left >= 16 && is_ring_link(img, value)) || (left >= 24 && is_tree_node(img, value)));
+}
+
 /* hashbrown's Group::WIDTH: of SSE2, and of what has no such instructions or NEON. */
 static uint64_t group_width(const struct image *img)
 {

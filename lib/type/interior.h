@@ -31,6 +31,14 @@ enum { SDS_HEADER_MAX = 17 };
 bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint64_t value);
 
 /*
+ * `value` is a link of a list that goes both ways (Linux's list_head, wl_list, dlist_node of PostgreSQL): two words
+ * there lead to such links, whose words lead back.  An empty list's, which leads to itself alone, is none.  Or of
+ * Linux's hlist_node, the last of which has no next one; of its rb_node, whose parent and children lead back.
+ * `left`: bytes of the block from there on.
+ */
+bool interior_is_link(const struct image *img, uint64_t value, uint64_t left);
+
+/*
  * `value` is where the control bytes of a table of Rust's HashMap begin (hashbrown 0.4 to 0.16, raw/mod.rs): its
  * values lie in front of them, and behind them the first of them again, to the end of the block.
  */

@@ -100,6 +100,8 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 		return id;
 	if (value & 1 && interior_is_sds(s->img, start, bytes - overhead, value))
 		return id;
+	if (interior_is_link(s->img, value, bytes - overhead - (value - start)))
+		return id;
 	if (interior_buckets(s->img, start, bytes - overhead, value) &&
 	    interior_is_hashbrown(s->img, start, bytes - overhead, value))
 		return id;

@@ -35,6 +35,13 @@ OTHERS = ["glibs.gcc.O2.g", "glibs.gcc.O2.stripped", "glib_spares.gcc.O2.g", "gl
 	"expired.gcc.O0.g", "expired.gcc.O2.g4", "expired.clang.O0.g", "expired.clang.O2.g.libcxx"]
 
 
+def test_what_a_list_goes_through_is_not_lost():
+	"""Also where no debug info says that a pointer is to a link inside."""
+	for name in ("lists.gcc.O0.g", "lists.gcc.O0.stripped"):
+		reach = collections.Counter(blocks_of(name)[address]["reach"] for address, *_ in case_of(name)[1])
+		assert set(reach) == {"reachable"}, (name, reach)
+
+
 @functools.lru_cache(maxsize=None)
 def demangled(names):
 	"""By binutils: {mangled: name}"""

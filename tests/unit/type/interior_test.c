@@ -155,6 +155,44 @@ static void by_the_header_of_sds(void **state)
 	}
 }
 
+/* Of a list from HEAD on, whose links lie 16 bytes into their blocks: what that of BLOCK has. */
+enum { HEAD = ANON + 0x10, LINK = BLOCK + 16, OTHER = ANON + 0x410 };
+static const struct {
+	const char *name;
+	struct fake_word words[8];
+	bool is_link;
+} links[] = {
+	{ "the only one of a list", { { HEAD, LINK }, { HEAD + 8, LINK }, { LINK, HEAD }, { LINK + 8, HEAD } }, true },
+	{ "one of two", { { LINK, OTHER }, { LINK + 8, HEAD }, { HEAD, LINK }, { OTHER + 8, LINK } }, true },
+	{ "one of two, the other way round", { { LINK, HEAD }, { LINK + 8, OTHER }, { OTHER, LINK }, { HEAD + 8, LINK } }, true },
+	{ "whose next one leads elsewhere", { { LINK, OTHER }, { LINK + 8, HEAD }, { HEAD, LINK }, { OTHER + 8, HEAD } }, false },
+	{ "that the one before does not lead to", { { LINK, OTHER }, { LINK + 8, HEAD }, { HEAD, OTHER }, { OTHER + 8, LINK } }, false },
+	{ "the last of a list of hlist_node", { { LINK + 8, HEAD }, { HEAD, LINK } }, true },
+	{ "the head of an empty list", { { LINK, LINK }, { LINK + 8, LINK } }, false },
+	{ "zeros", { { LINK, 0 } }, false },
+	{ "a node of a tree with parent, and its right child", { { HEAD + 16, LINK }, { LINK, HEAD | 1 }, { LINK + 8, OTHER }, { OTHER, LINK | 1 } }, true },
+	{ "the root of a tree, red and black", { { LINK, 1 }, { LINK + 8, OTHER }, { OTHER, LINK } }, true },
+	{ "whose parent does not lead back", { { LINK, HEAD }, { LINK + 8, OTHER }, { OTHER, LINK } }, false },
+	{ "whose child does not lead back", { { HEAD + 16, LINK }, { LINK, HEAD | 1 }, { LINK + 8, OTHER }, { OTHER, HEAD } }, false },
+	{ "outside of all memory", { { LINK, 0x7000 }, { LINK + 8, 0x7000 } }, false },
+};
+
+static void by_links_that_lead_back(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		struct env env;
+		struct fake_image *f;
+
+		env_init(&env);
+		f = fake_image_new(&env, memory, links[i].words);
+		if (interior_is_link(&f->img, LINK, 24) != links[i].is_link)
+			fail_msg("%s", links[i].name);
+		fake_image_free(f);
+		env_fini(&env);
+	}
+}
+
 /* By hashbrown's own rules: control bytes behind the values, then the first 16 of them again. */
 #define REST_EMPTY "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 static const struct {
@@ -302,6 +340,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_contents), cmocka_unit_test(by_the_header_of_sds),
+		cmocka_unit_test(by_links_that_lead_back),
 		cmocka_unit_test(by_the_control_bytes_of_hashbrown),
 		cmocka_unit_test(by_tables),
 		cmocka_unit_test(by_alignment),
