@@ -51,6 +51,7 @@ class Recipe:
 	capture: str = "kernel"
 	environment: tuple = ()
 	sampled: bool = False	# tcmalloc with its profilers, which unwinds by another library
+	debug: bool = False	# tcmalloc's debugging allocator
 	record: bool = True
 	large: bool = False	# made only when asked for by name
 	about: str = ""
@@ -80,6 +81,8 @@ class Recipe:
 				flags=("-s",) if self.how == "static-stripped" else ())
 		library = (glibc_root.release_file(f"{self.allocator}-{self.release}", f"lib{self.allocator}*.so")
 			if self.release else glibc_root.package_file(self.suite, *LIBRARIES[self.allocator]))
+		if self.debug:
+			library = library.with_name("libtcmalloc_minimal_debug.so.4")
 		if self.sampled:
 			library = glibc_root.package_file(self.suite, "libtcmalloc.so.4", *PROFILED)
 			unwind = glibc_root.package_file(self.suite, "libunwind.so.8", "libunwind8")
@@ -123,6 +126,7 @@ for _allocator in LIBRARIES:
 CASES["tcmalloc.decommit"] = Recipe("tcmalloc", "trixie", environment=(
 	("TCMALLOC_AGGRESSIVE_DECOMMIT", "1"), ("TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES", "524288")),
 	about="tcmalloc that gives free spans back at once and keeps little in thread caches")
+CASES["tcmalloc.debug"] = Recipe("tcmalloc", "bookworm", program="sparse", args=("TRUTH",), debug=True, about="tcmalloc's debugging allocator")
 for _allocator in ("jemalloc", "tcmalloc", "mimalloc", "musl"):
 	CASES[f"{_allocator}.sparse"] = Recipe(_allocator, "bookworm", "musl" if _allocator == "musl" else "preload",
 		program="sparse", args=("TRUTH",),

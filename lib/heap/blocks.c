@@ -448,11 +448,12 @@ static struct err *number_bits(struct build *build)
 	b->filler = b->filler_col.base;
 	for (uint64_t w = 0; w < n_words; w++) {
 		uint64_t starts = words[w].start, at = words[w].rank;
-		uint64_t used = bits_gather(by_grain[w], starts), filler = bits_gather(fill_by_grain[w], starts);
+		uint64_t used = bits_gather(by_grain[w], starts);
 
 		words[w].marks = (uint32_t)used;
 		put_bits(b->used, at, used);
-		put_bits(b->filler, at, filler);
+		if (fill_by_grain[w] & starts) /* hardly ever */
+			put_bits(b->filler, at, bits_gather(fill_by_grain[w], starts));
 	}
 	return build->plain.base ? number_plain(build) : NULL;
 }

@@ -46,6 +46,20 @@ static void guard_heap(struct tcmalloc **t)
 	close_heap(*t);
 }
 
+/*
+ * libtcmalloc_debug and libtcmalloc_minimal_debug (debugallocation.cc): MallocBlock's header stands before what the
+ * program has, and what it freed is kept in a queue, in full, for a while.  That is not seen through.
+ */
+static void tell_debug(struct env *env, const struct image *img, const struct tcm_copy *c)
+{
+	struct symbol sym;
+
+	if (c->module && image_symbol(img, c->module, "_ZN11MallocBlock10alloc_map_E", &sym))
+		diag(env, "heap/debug-allocator", sym.addr,
+		     "this is tcmalloc's debugging allocator: what the program has begins 32 bytes or more behind a block's "
+		     "start, and what it freed and MallocBlock::alloc_map_ knows still counts as used");
+}
+
 static struct err *open_heap(struct env *env, const struct image *img, void **ret_ctx)
 {
 	_cleanup_(guard_heap) struct tcmalloc *t = calloc(1, sizeof(*t));
@@ -57,8 +71,10 @@ static struct err *open_heap(struct env *env, const struct image *img, void **re
 	err = tc_spans_open(env, &t->spans);
 	if (!err)
 		err = tcm_find_copies(t);
-	for (uint32_t i = 0; i < t->n_copies && !err; i++)
+	for (uint32_t i = 0; i < t->n_copies && !err; i++) {
+		tell_debug(env, img, &t->copies[i]);
 		err = tcm_find_lists(t, &t->copies[i]);
+	}
 	if (!err)
 		err = tcm_read_spans(t);
 	if (err)

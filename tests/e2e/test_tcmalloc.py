@@ -1,10 +1,12 @@
 """tcmalloc's own figures, as MallocExtension gave them when the process stopped."""
+import json
 import math
 import re
 
 import pytest
 
-from common import ALLOCATORS, dump_of, heapfx_ok, report_of, truth_of
+from common import ALLOCATORS, dump_of, heapfx_ok, made, report_of, truth_of
+import make_allocators
 from profiles import Profile, integers
 
 NAMES = [name for name in ALLOCATORS if name.startswith("tcmalloc.")
@@ -87,3 +89,11 @@ def test_samples_are_its_own(name, tmp_path):
 		before = wanted.get(own[0], (0, 0))
 		wanted[own[0]] = before[0] + amounts[0], before[1] + amounts[1]
 	assert len(wanted) > 5 and wanted == found
+
+
+def test_the_debugging_allocator_is_named():
+	"""Its blocks are not the program's: the report says so, and of no other tcmalloc."""
+	core = made(make_allocators.make_case, "tcmalloc.debug", "native").core
+	problems = json.loads(heapfx_ok("info", core, "--format", "json").out)["input"]["problems"]
+	assert [p["count"] for p in problems if p["code"] == "heap/debug-allocator"] == [1]
+	assert not any(p["code"] == "heap/debug-allocator" for p in report_of("tcmalloc.bookworm")["input"]["problems"])
