@@ -13,7 +13,7 @@
 enum {
 	NAME_BYTES_MAX = 1024,
 	STOPS_MAX = 1 << 16, /* places in code where frames go on, that are read */
-	SLOTS_MAX = 64,
+	SLOTS_MAX = 192,
 	CODE_MAX = 1 << 28, /* bytes read in all, again ones included */
 };
 

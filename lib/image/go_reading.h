@@ -60,7 +60,7 @@ struct err *go_reading_function(struct go_reading *r, taddr entry, taddr end, ta
  * The words that a function had put into its frame at `stop`, by `offset` from the stack pointer.  What is live
  * there is the same variable, and of one type, on every way to the call.
  */
-enum { GO_READING_SLOTS = 64 };
+enum { GO_READING_SLOTS = 192 };
 bool go_reading_nth_slot(const struct go_reading *r, unsigned i, uint64_t *ret_offset, struct go_value *ret);
 /*
  * The type of a variable that holds the value. Of a result: what the function returns, which is read for that, is new in it, or

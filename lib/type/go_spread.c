@@ -10,6 +10,7 @@
  */
 #include "type/go_spread.h"
 
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "image/shadow.h"
+#include "type/go_block.h"
 
 enum {
 	TILE_WORDS = 64, /* of a block, compared with a mask */
@@ -590,6 +592,15 @@ static inline void follow_slot(struct spread *s, const uint8_t *b, uint64_t at, 
 	}
 }
 
+/* A slice of which only the pointer is there: if that leads to a block's beginning, it may be as long as the block. */
+static void spread_array(struct spread *s, uint64_t value, const struct slot *slot, const struct go_type *elem)
+{
+	struct go_block b;
+
+	if (elem->size && go_block_at(s->blocks, value, &b) && b.start == value)
+		emit(s, value, slot->target, b.usable / elem->size, SLOT_SLICE, TYPE_GUESSED);
+}
+
 void spread_word(struct spread *s, taddr at, uint64_t left, const struct go_type *type)
 {
 	struct slot slot = {};
@@ -598,7 +609,12 @@ void spread_word(struct spread *s, taddr at, uint64_t left, const struct go_type
 
 	if (!b || !shape_slot(s->shapes, type, &slot) || avail < before + 8)
 		return;
-	follow_slot(s, b, before, before + left < avail ? before + left : avail, &slot);
+	if (left == 8 && slot.op == SLOT_SLICE) {
+		keep_slot(s, b, before, before + left, slot.op);
+		spread_array(s, load_u64(b + before), &slot, type->elem);
+	} else {
+		follow_slot(s, b, before, before + left < avail ? before + left : avail, &slot);
+	}
 }
 
 /* Values one after another in n bytes; `once`: one tile only. */

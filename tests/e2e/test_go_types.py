@@ -1,8 +1,11 @@
 """Go's types: objects under the names that reflect gives them; never a wrong one."""
 import collections
+import subprocess
+import time
 
 import pytest
 
+from common import heapfx_ok, parse_blocks
 from go_corpus import CASES, LIBRARIES, QUIET, ZOO, finder_of, make_go_cores, report_of, truth_of, used_blocks
 
 # Structures of which the program notes every one.
@@ -114,3 +117,72 @@ def test_report_has_the_same_types(name):
 	for row in report_of(name)["types"]:
 		if row["language"] == "go":
 			assert (row["count"], row["bytes"]) == (counts[row["name"]], sizes[row["name"]]), row["name"]
+
+
+BUFFERS = """package main
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+)
+
+type item struct {
+	next *item
+	n    int
+}
+
+//go:noinline
+func bytes(n int, told chan string, wait chan int) int {
+	b := make([]byte, n)
+	told <- fmt.Sprintf("[]uint8 %x", unsafe.SliceData(b))
+	sum := <-wait
+	for _, c := range b {
+		sum += int(c)
+	}
+	return sum
+}
+
+//go:noinline
+func items(n int, told chan string, wait chan int) *item {
+	b := make([]*item, n)
+	told <- fmt.Sprintf("[]*main.item %x", unsafe.SliceData(b))
+	return b[<-wait]
+}
+
+func main() {
+	told, wait := make(chan string), make(chan int)
+	for n := 1000; n < 1008; n++ {
+		go bytes(n, told, wait)
+		go items(n, told, wait)
+	}
+	for range 16 {
+		fmt.Println(<-told)
+	}
+	fmt.Println("ready")
+	time.Sleep(time.Hour)
+}
+"""
+
+
+def test_arrays_that_frames_alone_hold(tmp_path):
+	"""By the code that made them: of a slice in a frame only the pointer is live, and no debug info says more."""
+	try:
+		go, env = make_go_cores.toolchain("1.26", str(tmp_path))
+	except make_go_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	(tmp_path / "main.go").write_text(BUFFERS)
+	subprocess.run([go, "build", "-ldflags=-s -w", "-o", tmp_path / "buffers", "main.go"], check=True, env=env, cwd=tmp_path)
+	truth = {}
+	with subprocess.Popen([tmp_path / "buffers"], stdout=subprocess.PIPE, text=True) as process:
+		try:
+			for line in iter(process.stdout.readline, "ready\n"):
+				name, at = line.split()
+				truth[int(at, 16)] = name
+			time.sleep(0.2)	# until all wait for the next
+			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
+		finally:
+			process.kill()
+	blocks = {block["address"]: block for block in parse_blocks(heapfx_ok("blocks", tmp_path / "core").out)}
+	assert len(truth) == 16
+	assert {at: blocks[at].get("type") for at in truth} == truth
