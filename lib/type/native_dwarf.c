@@ -504,6 +504,12 @@ static bool guard_managed(struct native *n, struct part *p)
 	return true;
 }
 
+/* What its first pointer leads to may be gone; of GLib's GArray it has any size, which programs are not shown. */
+static bool tells_nothing(const struct dbg_type *type)
+{
+	return native_is_weak(type) || (type->name && !strcmp(type->name, "struct _GArray"));
+}
+
 static void push_members(struct native *n, const struct part *in, struct parts *todo, struct slots *slots)
 {
 	struct part p = *in;
@@ -529,7 +535,7 @@ static void push_members(struct native *n, const struct part *in, struct parts *
 	if (push_emplaced(&p, todo) || add_string(n, &p, slots) || add_room(n, &p, slots) || push_node(n, &p, todo))
 		return;
 	for (uint32_t i = 0; i < p.type->n_members; i++)
-		if (p.type->members[i].offset || !native_is_weak(p.type)) /* what a weak one leads to may be gone */
+		if (p.type->members[i].offset || !tells_nothing(p.type))
 			push_member(n, &p, &p.type->members[i], todo);
 }
 

@@ -21,6 +21,9 @@ GList *queue;
 GSList *done;
 GQueue *waiting;
 GPtrArray *all;
+GArray *pairs;
+
+struct pair { int id; const char *name; };
 
 static void note(const void *p, size_t size, const char *type, const char *holder)
 {
@@ -63,6 +66,12 @@ static NOINLINE void fill(void)
 		g_queue_push_tail(waiting, order_new(i));
 		g_ptr_array_add(all, order_new(i));
 	}
+	pairs = g_array_new(FALSE, FALSE, sizeof(struct pair));
+	for (int i = 0; i < N; i++) {
+		struct pair pair = { i, "a name" };
+
+		g_array_append_val(pairs, pair);
+	}
 	for (int i = 0; i < N / 3; i++)
 		g_hash_table_remove(by_number, GINT_TO_POINTER(3 * i + 1));
 }
@@ -93,6 +102,7 @@ int main(int argc, char **argv)
 	for (GSList *l = done; l; l = l->next)
 		note(l, sizeof(*l), "struct _GSList", l == done ? "done" : NULL);
 	note(all, 0, "struct _GPtrArray", "all");
+	note(pairs->data, N * sizeof(struct pair), "-", NULL); /* what is in it, nothing tells */
 	types_note(all->pdata, N * sizeof(void *), ARRAY, "void *", 0, "all->pdata");
 	note(all->pdata[5], sizeof(struct order), "-", "all->pdata[5]");
 	types_close(argv[1]);
