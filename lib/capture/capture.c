@@ -204,7 +204,7 @@ static struct err *take_copy(struct capture *c)
 	return err ? err : lay_out(c);
 }
 
-/* Nothing was taken yet. */
+/* As if nothing was taken yet. */
 static void drop_taken(struct capture *c)
 {
 	copy_fini(&c->copy);
@@ -402,15 +402,7 @@ void capture_close(struct capture *c)
 		return;
 	err_free(capture_release(c)); /* who wants to know has asked before */
 	frozen_fini(&c->frozen);
-	copy_fini(&c->copy);
-	plan_fini(&c->plan);
-	maps_fini(&c->maps);
-	maps_fini(&c->original);
-	bytes_fini(&c->notes);
-	bytes_fini(&c->head);
-	stream_fini(&c->stream);
-	guard_close(&c->mem);
-	guard_close(&c->pagemap);
+	drop_taken(c);
 	guard_close(&c->gcore_fd);
 	free(c->why);
 	free(c->tmp_dir);
