@@ -540,22 +540,28 @@ static void note_unclaimed(struct run *run, uint64_t bytes)
 		     bytes);
 }
 
-/* The program may have written there, and nobody has what: a truncated file's is told by itself. */
-static bool is_missing(const struct image *img, const struct segment *seg)
+/* The program may have written there, and nobody has what. */
+static bool is_missing(const struct segment *seg)
 {
-	return img->complete && seg->origin == SEG_NONE && seg->flags & SEG_W && !seg->file;
+	return seg->origin == SEG_NONE && seg->flags & SEG_W && !seg->file;
 }
 
+/*
+ * What a truncated file lacks is told by itself.  The kernel also leaves out what was never written
+ * to, and gcore does not name what it leaves out: our own captures alone tell one from the other.
+ */
 static void note_missing(struct run *run)
 {
 	const struct image *img = run->image;
 	uint64_t bytes = 0, n = 0;
 	taddr first = 0;
 
+	if (!img->complete || !img->made_by || strcmp(img->made_by, "heapfx") != 0)
+		return;
 	for (size_t i = 0; i < img->n_segments; i++) {
 		const struct segment *seg = &img->segments[i];
 
-		if (!is_missing(img, seg))
+		if (!is_missing(seg))
 			continue;
 		first = n++ ? first : seg->start;
 		bytes += seg->end - seg->start;
