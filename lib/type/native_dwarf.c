@@ -805,7 +805,7 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 {
 	struct step s = { type, addr, offset, first }, node = {};
 	size_t before = ret->n;
-	bool in_library = false, in_node = false, in_edges = false;
+	bool in_library = false, in_node = false, in_edges = false, is_weak = false;
 
 	if (is_array && native_is_link(type)) {
 		text_add(ret, "*"); /* the buckets of a table: what they lead to stands for them */
@@ -828,6 +828,8 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 			break;
 		if (step_node(n, &s, ret))
 			continue;
+		is_weak |= native_is_weak(s.type) || native_begins(s.type->name, "alloc::rc::Weak<") ||
+			   native_begins(s.type->name, "alloc::sync::Weak<");
 		if (native_is_node(s.type)) {
 			in_node = true;
 			node = s;
@@ -856,6 +858,8 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 		}
 		step_into(&s, m->type, m->offset);
 	}
+	if (is_weak) /* what it leads to is kept by others, or is no more */
+		text_add(ret, " (weak)");
 	return ret->n > before || in_library || in_node;
 }
 

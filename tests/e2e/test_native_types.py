@@ -42,6 +42,15 @@ def test_what_a_list_goes_through_is_not_lost():
 		assert set(reach) == {"reachable"}, (name, reach)
 
 
+@pytest.mark.parametrize("name", ["expired.gcc.O0.g", "expired.clang.O0.g", "expired.clang.O2.g.libcxx"])
+def test_a_chain_says_where_it_is_weak(name):
+	dump, rows = case_of(name)
+	emplaced = [address for address, *_, holder in rows if holder == "emplaced[0]"]
+	assert emplaced
+	for address in emplaced:
+		assert "emplaced[0] (weak)" in list(chains_of(dump, address))
+
+
 @functools.lru_cache(maxsize=None)
 def demangled(names):
 	"""By binutils: {mangled: name}"""

@@ -36,6 +36,12 @@ static void *other(size_t size, const char *was)
 	return block;
 }
 
+/* The block that the counts lie in, with what they count; its name is the library's own. */
+static void note_counts(const std::shared_ptr<Order> &one, int i)
+{
+	types_note(one.get(), 0, SPARE, "-", 0, i ? nullptr : "emplaced[0]");
+}
+
 static void make()
 {
 	static const char text[] = "a text that is too long for the string itself";
@@ -50,6 +56,7 @@ static void make()
 		two->text = text;
 		two->line = std::make_unique<Line>();
 		emplaced.push_back(two);
+		note_counts(two, i);
 		two.reset();
 		opaque[n++] = other(sizeof(text), "char[]");
 		opaque[n++] = other(sizeof(Line), "Line");
