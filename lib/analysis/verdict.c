@@ -10,7 +10,10 @@ static void add_percent(struct text *t, uint64_t part, uint64_t whole, const cha
 
 	if (!whole || part > whole)
 		return;
-	text_printf(t, percent < 9.95 ? ", %.1f%% of %s" : ", %.0f%% of %s", percent, of);
+	if (part && percent < 0.05) /* what is there is never "0.0%" */
+		text_printf(t, ", <0.1%% of %s", of);
+	else
+		text_printf(t, percent < 9.95 ? ", %.1f%% of %s" : ", %.0f%% of %s", percent, of);
 }
 
 static void add_lost(const struct report *r, struct text *t)

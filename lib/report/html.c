@@ -293,7 +293,9 @@ static void put_breakdown_bar(FILE *out, const struct report *r, uint64_t total)
 		put_name(out, b->label, HTML_NAME);
 		fputs(": ", out);
 		put_bytes(out, b->bytes);
-		fprintf(out, ", %.1f%%\"></span>", 100.0 * (double)b->bytes / (double)total);
+		fputs(", ", out);
+		put_percent(out, 100.0 * (double)b->bytes / (double)total);
+		fputs("\"></span>", out);
 	}
 	fputs("</div>\n", out);
 }

@@ -71,10 +71,14 @@ static void put_box(const struct picture *f, const char *name, uint64_t start, u
 	put_name(f->out, name, NAME_MAX_SHOWN);
 	fputs(": ", f->out);
 	put_amount(f, value);
+	if (value && (double)value < 0.0005 * (double)f->total) /* what is there is never "0.0%" */
+		fputs(", &lt;0.1%", f->out);
+	else
+		fprintf(f->out, ", %.1f%%", 100 * (double)value / (double)f->total);
 	fprintf(f->out,
-		", %.1f%%</title><rect x=\"%.1f\" y=\"%u\" width=\"%.1f\" height=\"%d\" rx=\"1\" "
+		"</title><rect x=\"%.1f\" y=\"%u\" width=\"%.1f\" height=\"%d\" rx=\"1\" "
 		"fill=\"",
-		100 * (double)value / (double)f->total, x, y, width, ROW - 1);
+		x, y, width, ROW - 1);
 	put_colour(f->out, name);
 	fprintf(f->out, "\"/><text x=\"%.1f\" y=\"%u\">", x + 3, y + ROW - 5);
 	put_label(f->out, name, width - 6);

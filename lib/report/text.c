@@ -332,7 +332,10 @@ static void breakdown_line(struct page *p, const char *label, uint64_t bytes, ui
 	text_add(&p->line, "  ");
 	add_name_cut(&p->line, label, label_max(p));
 	right_bytes(p, bytes, col + 14);
-	snprintf(percent, sizeof(percent), "%.1f%%", share * 100);
+	if (bytes && share < 0.0005) /* what is there is never "0.0%" */
+		snprintf(percent, sizeof(percent), "<0.1%%");
+	else
+		snprintf(percent, sizeof(percent), "%.1f%%", share * 100);
 	add_right(&p->line, percent, col + 22);
 	text_add(&p->line, "  ");
 	for (unsigned i = 0; i < (unsigned)(share * BAR_MAX + 0.5); i++)

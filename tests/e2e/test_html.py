@@ -76,7 +76,7 @@ def cells(tab, chart="paths"):
 def label(text):
 	name, _colon, rest = text.rpartition(": ")
 	size, share = rest.split(", ")
-	return name, size, float(share.split("%")[0])
+	return name, size, float(share.split("%")[0].removeprefix("<"))
 
 
 def names(tab, chart="paths"):

@@ -26,6 +26,15 @@ def test_no_line_is_wider_than_the_screen(name):
 	assert "\x1b" not in out and "\t" not in out
 
 
+@pytest.mark.parametrize("name", ["zoo_cpp", "arenas64"])
+def test_what_is_there_is_never_nothing(name):
+	"""A share below what one digit shows is "<0.1%", in the text, the page and the picture."""
+	core = dump_of(name).core
+	for report in (heapfx_ok("analyze", core, "--format", f).out for f in ("text", "html", "svg")):
+		assert not re.search(r"[1-9][\d.]* ([KMG]i)?B,? +0\.0%", report)
+		assert "<0.1%" in report or "&lt;0.1%" in report
+
+
 def test_sections_in_order_above_the_fold(screen):
 	places = [next((i for i, line in enumerate(screen) if line.startswith(section)), None)
 		for section in SECTIONS]

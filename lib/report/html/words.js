@@ -13,8 +13,10 @@ export function count(n) {
 	return n.toLocaleString("en");
 }
 
+// What is there is never "0.0%".
 export function share(part, whole) {
-	return whole ? `${(100 * part / whole).toFixed(1)}%` : "";
+	const percent = whole ? 100 * part / whole : 0;
+	return !whole ? "" : percent > 0 && percent < 0.05 ? "<0.1%" : `${percent.toFixed(1)}%`;
 }
 
 const tip = select("body").append("div").attr("id", "tip").property("hidden", true);
