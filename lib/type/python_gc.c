@@ -173,6 +173,30 @@ static bool are_whole(struct lists *l)
 	return l->gc->n_heads != 0;
 }
 
+/*
+ * Objects that nobody counts lie on free lists of the interpreter: a tuple leads by its first item to the next one, and
+ * all other words are what it held when it was used.
+ */
+static void leave_dead(struct lists *l)
+{
+	for (uint32_t id = 0; id < l->blocks->grains.n; id++) {
+		const struct py_known *k;
+		struct block b;
+		taddr at;
+
+		if (!block_is_used(l->blocks, id))
+			continue;
+		block_get(l->blocks, id, &b);
+		at = b.addr + HEAD;
+		if (b.usable < HEAD + PY_TUPLE_ITEMS || word(l->img, at) || !(k = py_objects_type(l->objects, word(l->img, at + PY_TYPE))) ||
+		    k->type.front != HEAD ||
+		    !(k->type.flags & (PY_FLAG_TUPLE | PY_FLAG_LIST | PY_FLAG_DICT_SUBCLASS)))
+			continue;
+		for (uint64_t off = k->type.flags & PY_FLAG_TUPLE ? PY_TUPLE_ITEMS + 8 : PY_SIZE; off + 8 <= b.usable - HEAD; off += 8)
+			set_link(l, at + off);
+	}
+}
+
 static struct err *open_columns(struct env *env, const struct grains *g, struct py_gc *gc)
 {
 	uint64_t links = (uint64_t)g->n_units << (UNIT_SHIFT - 3), nodes = bits_words(g->n) + 1;
@@ -209,6 +233,8 @@ struct err *py_gc_open(struct env *env, const struct image *img, const struct bl
 		set_link(&l, ret->heads[i] + GC_PREV);
 		walk(&l, ret->heads[i], true);
 	}
+	if (!err)
+		leave_dead(&l);
 	return err;
 }
 

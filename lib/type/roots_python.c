@@ -1,11 +1,14 @@
 /*
- * type/roots_python.c - sys.modules: what a program's text can name begins there.
+ * type/roots_python.c - sys.modules: what a program's text can name begins there; and what of the interpreter's own
+ * data is over, and holds nothing.
  *
  * The interpreter's own data (tables of types, free lists, frames) lead to the same objects by fewer steps, and say
  * nothing.  PyInterpreterState, which has the dict, is static since 3.11, and before that a block that _PyRuntime
  * leads to.
  */
 #include "base/bits.h"
+#include "base/guard.h"
+#include "image/python.h"
 #include "type/python_values.h"
 #include "type/rooter.h"
 
@@ -17,6 +20,7 @@ struct search {
 	struct root_sink *sink;
 	struct py_version version;
 	bool is_found;
+	bool has_chunks; /* frames lie in them: since 3.11 */
 };
 
 static struct err *add(struct search *s, taddr at, taddr dict, int32_t module)
@@ -29,13 +33,145 @@ static struct err *add(struct search *s, taddr at, taddr dict, int32_t module)
 	return module >= 0 ? s->sink->range(s->sink, &source) : s->sink->pointer(s->sink, &source, dict, at);
 }
 
+/* ---- free lists: an object that was handed out stays in its slot, until another takes that */
+
+enum { SLOTS = 80 };
+
+/* Where they are from the word of sys.modules on (struct _is; 3.11.7, 3.12.1, 3.13.0). */
+static const struct free_list {
+	unsigned minor;
+	uint64_t flag; /* of the type of what is in it; 0: keys of dicts */
+	uint32_t slots, n;
+} free_lists[] = {
+	{ 11, PY_FLAG_LIST, 3872 - 888, 4512 - 888 },
+	{ 11, PY_FLAG_DICT_SUBCLASS, 4520 - 888, 5160 - 888 },
+	{ 11, 0, 5168 - 888, 5808 - 888 },
+	{ 12, PY_FLAG_LIST, 270072 - 944, 270712 - 944 },
+	{ 12, PY_FLAG_DICT_SUBCLASS, 270736 - 944, 272016 - 944 },
+	{ 12, 0, 271376 - 944, 272020 - 944 },
+	{ 13, PY_FLAG_LIST, 11208 - 7656, 11848 - 7656 },
+	{ 13, PY_FLAG_DICT_SUBCLASS, 11856 - 7656, 12496 - 7656 },
+	{ 13, 0, 12504 - 7656, 13144 - 7656 },
+};
+
+static uint64_t word(const struct search *s, taddr at)
+{
+	uint64_t w;
+
+	return image_read_u64(s->img, at, &w) == MEM_OK ? w : 0;
+}
+
+static bool is_kind(const struct search *s, taddr at, uint64_t flag)
+{
+	struct py_type t;
+
+	return py_type(s->img, &s->version, word(s, at + PY_TYPE), &t) && t.flags & flag;
+}
+
+/*
+ * Those in it are counted by nobody, and of the type that they should be; those behind them were.  False: something
+ * else lies there.
+ */
+static bool is_free_list(const struct search *s, const struct free_list *f, taddr modules, uint32_t *ret_n, bool *ret_sure)
+{
+	if (image_read_u32(s->img, modules + f->n, ret_n) != MEM_OK || *ret_n > SLOTS)
+		return false;
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		taddr at = word(s, modules + f->slots + 8 * i);
+
+		if (at & 7 || (i < *ret_n && (!at || (f->flag && (word(s, at) || !is_kind(s, at, f->flag))))))
+			return false;
+		*ret_sure |= at && f->flag && is_kind(s, at, f->flag);
+	}
+	return true;
+}
+
+static struct err *leave_slots(struct search *s, taddr modules)
+{
+	uint32_t n[ARRAY_SIZE(free_lists)];
+	bool sure = false;
+	struct err *err = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(free_lists); i++)
+		if (free_lists[i].minor == s->img->python->minor &&
+		    !is_free_list(s, &free_lists[i], modules, &n[i], &sure))
+			return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(free_lists) && sure && !err; i++) {
+		taddr slots = modules + free_lists[i].slots;
+
+		if (free_lists[i].minor == s->img->python->minor)
+			err = s->sink->exclude(s->sink, slots + 8 * n[i], slots + 8 * SLOTS);
+	}
+	return err;
+}
+
+/* ---- frames: what calls that have ended left behind the last one that has not */
+
+enum {
+	CHUNK_SIZE = 8,	 /* struct _PyStackChunk: the one before, bytes, words in use while it is not the last, .. */
+	CHUNK_TOP = 16,
+	CHUNK_DATA = 24,
+	CHUNKS_MOST = 1 << 12,
+};
+
+/* PyThreadState has three words one after another: the last chunk, its first word that is free, its end. */
+static unsigned last_chunk(const struct search *s)
+{
+	return s->img->python->minor == 11 ? 296 : 232;
+}
+
+static struct err *leave_frames(struct search *s, taddr at)
+{
+	uint64_t w[3];
+	struct err *err = NULL;
+
+	if (image_read(s->img, at, w, sizeof(w)) != MEM_OK || !w[0] || w[0] & 4095 || w[1] & 7 || w[1] < w[0] + CHUNK_DATA ||
+	    w[1] > w[2] || w[2] - w[0] != word(s, w[0] + CHUNK_SIZE) || w[2] & 4095)
+		return NULL;
+	if (w[1] < w[2])
+		err = s->sink->exclude(s->sink, w[1], w[2]);
+	for (unsigned i = 0; i < CHUNKS_MOST && !err; i++) {
+		taddr chunk = w[0] = word(s, w[0]), top = chunk + CHUNK_DATA + 8 * word(s, chunk + CHUNK_TOP);
+		uint64_t size = word(s, chunk + CHUNK_SIZE);
+
+		if (!chunk || chunk & 4095 || size & 4095 || top < chunk || top >= chunk + size)
+			break;
+		err = s->sink->exclude(s->sink, top, chunk + size);
+	}
+	return err;
+}
+
+static struct err *leave_frames_of_threads(struct search *s)
+{
+	struct err *err = NULL;
+
+	for (uint32_t id = 0; id < s->blocks->grains.n && !err; id++) {
+		struct block b;
+
+		if (!block_is_used(s->blocks, id))
+			continue;
+		block_get(s->blocks, id, &b);
+		if (b.usable >= last_chunk(s) + 24)
+			err = leave_frames(s, b.addr + last_chunk(s));
+	}
+	return err;
+}
+
 static struct err *see_word(struct search *s, taddr at, taddr value, int32_t module)
 {
 	struct block b;
 
+	struct err *err;
+
+	if (s->has_chunks && !(value & 4095) && module >= 0) {
+		err = leave_frames(s, at);
+		if (err)
+			return err;
+	}
 	if (value & 7 || !block_get_at(s->blocks, value - 2 * sizeof(value), &b) || !py_is_modules(s->img, &s->version, value))
 		return NULL;
-	return add(s, at, value, module);
+	err = add(s, at, value, module);
+	return err ? err : leave_slots(s, at);
 }
 
 static struct err *see_state(struct search *s, taddr at, taddr value, int32_t module)
@@ -83,7 +219,10 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	(void)env;
 	if (!py_version(img, &s.version))
 		return NULL;
+	s.has_chunks = img->python->minor >= 11;
 	err = each_word(&s, see_word);
+	if (!err && s.has_chunks)
+		err = leave_frames_of_threads(&s);
 	return err || s.is_found ? err : each_word(&s, see_state);
 }
 

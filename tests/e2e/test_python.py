@@ -1,9 +1,11 @@
 """CPython: the blocks of its allocator against what it counted itself, and against the objects a program kept."""
 import json
+import pathlib
 import shutil
 import struct
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -243,3 +245,42 @@ def test_chains_begin_at_the_modules(version, tmp_path):
 	assert f'global sys.modules["app"].cache["k17"]{lines}' in chain
 	suspects = json.loads(heapfx_ok("analyze", tmp_path / "core", "--format", "json").out)["suspects"]
 	assert any(s["rule"] == "growth/accumulation" and s["chain"]["root"].get("symbol") == "sys.modules" for s in suspects)
+
+
+RINGS = """
+import gc, signal
+gc.disable()
+class Ring:
+	def __init__(self):
+		self.other, self.items, self.names = None, [1.5], {"a": [2.5]}
+def make(rows):
+	for _ in range(200):
+		one, two = Ring(), Ring()
+		one.other, two.other = two, one
+		rows.append((id(one), id(two), id(one.items), id(one.names)))
+rows = []
+make(rows)
+print(" ".join("%x" % at for row in rows for at in row), flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("version", ("3.11", "3.12", "3.13"))
+def test_what_the_interpreter_used_once_holds_nothing(version, tmp_path):
+	"""Slots of free lists that were handed out, tuples on them, frames of calls that have ended: nearly all rings are dropped."""
+	if not make_python.starts(f"python{version}"):
+		pytest.skip(f"no python{version}")
+	with subprocess.Popen([f"python{version}", "-I", "-S", "-c", RINGS], stdout=subprocess.PIPE, text=True) as process:
+		try:
+			dropped = [int(at, 16) for at in process.stdout.readline().split()]
+			while pathlib.Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] != "S":
+				time.sleep(0.01)	# until the call that wrote them has ended, too
+			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
+		finally:
+			process.kill()
+	blocks = used_of(parse_blocks(heapfx_ok("blocks", tmp_path / "core").out))
+	waiting = {at for at, block in blocks.items() if block["reach"] == "uncollected"}
+	assert sum(any(start in waiting for start in in_block(at)) for at in dropped) >= 765
+	assert {blocks[at].get("type") for at in waiting} <= {"__main__.Ring", "attributes of __main__.Ring", "list", "list items",
+		"dict", "dict keys", "float"}
+	assert not [at for at, block in blocks.items() if block["allocator"] == "cpython" and block["reach"] not in ("reachable", "uncollected")]
