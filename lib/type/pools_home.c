@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "image/go.h"
 #include "image/shadow.h"
 #include "type/pools.h"
 
@@ -36,6 +37,34 @@ bool pools_has_module(const struct image *img, const char *name)
 	return false;
 }
 
+/* Where a text of C's cannot be: functions of Go's. */
+static taddr skip_code(const struct image *img, taddr at, taddr *ret_end)
+{
+	for (size_t i = 0; img->go && i < img->go->n_modules; i++) {
+		const struct go_module *m = &img->go->modules[i];
+
+		if (at >= m->text && at < m->etext)
+			at = m->etext;
+		if (m->text > at && m->text < *ret_end)
+			*ret_end = m->text;
+	}
+	return at;
+}
+
+static const uint8_t *find_text(const struct image *img, const struct segment *seg, const char *text)
+{
+	const uint8_t *hit = NULL;
+
+	for (taddr at = seg->start, end; !hit; at = end) {
+		end = seg->end;
+		at = skip_code(img, at, &end);
+		if (at >= seg->end)
+			break;
+		hit = memmem(seg->bytes + (at - seg->start), end - at, text, strlen(text));
+	}
+	return hit;
+}
+
 bool pools_may_have_text(struct pools *p, const char *text)
 {
 	const struct image *img = p->img;
@@ -50,7 +79,7 @@ bool pools_may_have_text(struct pools *p, const char *text)
 			continue;
 		has_names |= m->symbols >= SYMBOLS_SYMTAB;
 		is_whole &= seg->bytes != NULL;
-		hit = seg->bytes ? memmem(seg->bytes, seg->end - seg->start, text, strlen(text)) : NULL;
+		hit = seg->bytes ? find_text(img, seg, text) : NULL;
 		if (hit) {
 			image_keep_bytes(img, hit, strlen(text));
 			return true;
