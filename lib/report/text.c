@@ -569,7 +569,8 @@ static void print_only_way(struct page *p, const struct rp_suspect *s)
 		if (strcmp(s->evidence[i].what, EVIDENCE_ONLY_WAY) ||
 		    (kind && !strncmp(value, kind, strlen(kind)) && value[strlen(kind)] == ' '))
 			continue;
-		text_printf(&p->line, "      %s ", s->evidence[i].what);
+		text_printf(&p->line, "      %s ",
+			    strncmp(value, "no ", 3) ? EVIDENCE_ONLY_WAY : "held through");
 		add_name_cut(&p->line, value,
 			     p->width - CHAIN_INDENT - sizeof(EVIDENCE_ONLY_WAY));
 		end_line(p);

@@ -225,6 +225,34 @@ static void test_nothing_known(void **state)
 	assert_null(strstr(page, "everything the analysis needs"));
 }
 
+/* "held only through no single pointer" would be neither. */
+static void test_only_ways(void **state)
+{
+	static const struct {
+		const char *value, *line;
+	} cases[] = {
+		{ "main.table (0x7f10 +0x8): without it 1.0 MiB would go",
+		  "\n      held only through main.table (0x7f10 +0x8): without it 1.0 MiB would go\n" },
+		{ "no single pointer: whichever is cut, another one holds it",
+		  "\n      held through no single pointer: whichever is cut, another one holds it\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct rp_evidence way = { EVIDENCE_ONLY_WAY, cases[i].value };
+		struct rp_suspect suspect = suspects[0];
+		struct report r = literal();
+		_free_ char *page = NULL;
+
+		suspect.evidence = &way;
+		suspect.n_evidence = 1;
+		r.suspects.v = &suspect;
+		r.suspects.n = 1;
+		page = render(&r, &(struct writer_options){ .width = 100 });
+		assert_non_null(strstr(page, cases[i].line));
+	}
+}
+
 /* As much of everything as fits into a report: sentences that never end, chains, evidence, rings. */
 struct crowd {
 	struct rp_breakdown parts[30];
@@ -363,7 +391,8 @@ int main(void)
 		cmocka_unit_test(test_lines_fit),     cmocka_unit_test(test_sections_in_order),
 		cmocka_unit_test(test_figures),	      cmocka_unit_test(test_many_heaps),
 		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_walks),
-		cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_above_the_fold),
+		cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_only_ways),
+		cmocka_unit_test(test_above_the_fold),
 		cmocka_unit_test(test_more_suspects), cmocka_unit_test(test_problems_stay_whole),
 	};
 
