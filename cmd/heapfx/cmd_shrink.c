@@ -140,6 +140,7 @@ static struct err *blank(struct job *job)
 {
 	struct run *run = &job->run;
 	struct err *err = run_open_started(run, STAGE_GRAPH);
+	struct col pooled = {};
 
 	if (!err && !run->image)
 		err = err_at(ERR_UNSUPPORTED, run->opt->args[0], ERR_NOWHERE,
@@ -147,13 +148,18 @@ static struct err *blank(struct job *job)
 	if (!err)
 		err = report_text(run, &job->report);
 	if (!err)
-		err = shrink_pointers(run->image, &run->blocks);
+		err = pools_mark(&run->env, &run->pools, run->blocks.grains.n, &pooled);
+	if (!err)
+		err = shrink_pointers(run->image, &run->blocks, pooled.base);
 	if (!err)
 		err = shrink_keep(run->image, &run->blocks, run->graph, run->opt->keep_types.v,
 				  run->opt->keep_types.n);
 	if (!err && job->shadow.salted)
 		err = shrink_digests(run->image, &job->salt);
-	return err ? err : shrink_notes(run->image, &run->blocks);
+	if (!err)
+		err = shrink_notes(run->image, &run->blocks, pooled.base);
+	col_close(&pooled);
+	return err;
 }
 
 /* The copy stands where the dump stood, among the same members. */

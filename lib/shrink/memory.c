@@ -383,7 +383,7 @@ static void mark_pages(const struct image *img, const struct segment *seg, struc
 	}
 }
 
-struct err *shrink_pointers(const struct image *img, const struct blocks *b)
+struct err *shrink_pointers(const struct image *img, const struct blocks *b, const uint64_t *pooled)
 {
 	_cleanup_(owned_fini) struct owned owned = {};
 	_cleanup_(cxx_close) struct cxx cxx = {};
@@ -392,6 +392,7 @@ struct err *shrink_pointers(const struct image *img, const struct blocks *b)
 	struct pointers p = { .img = img, .scan = &scan, .cxx = &cxx };
 	struct err *err = cxx_open(img, &cxx);
 
+	scan.pooled = pooled;
 	for (size_t i = 0; i < img->n_segments && !err; i++) {
 		const struct segment *seg = &img->segments[i];
 

@@ -265,13 +265,14 @@ static void write_notes(struct writer *w, uint64_t at, uint64_t n)
 
 /* ---- headers */
 
-struct err *shrink_notes(const struct image *img, const struct blocks *b)
+struct err *shrink_notes(const struct image *img, const struct blocks *b, const uint64_t *pooled)
 {
 	struct writer w = { .img = img, .s = img->shadow, .scan = scan_init(img, b) };
 	uint64_t left = w.s->size, n;
 	struct part table;
 	Elf64_Ehdr e;
 
+	w.scan.pooled = pooled;
 	if (left < sizeof(e))
 		return err_new(ERR_FORMAT, "%s: no ELF core", img->core->name);
 	memcpy(&e, w.s->from, sizeof(e));

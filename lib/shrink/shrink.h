@@ -24,14 +24,14 @@ struct err *shrink_names(struct image *img) MUST_CHECK;
 struct err *shrink_blocks(const struct image *img, const struct blocks *b) MUST_CHECK;
 /*
  * Once everything has been read: pointers to used blocks, a mark in pages that would else look as
- * if they had never been written to.
+ * if they had never been written to.  `pooled`: a bit for each block of a pool, which pointers into it hold; NULL: none.
  */
-struct err *shrink_pointers(const struct image *img, const struct blocks *b) MUST_CHECK;
+struct err *shrink_pointers(const struct image *img, const struct blocks *b, const uint64_t *pooled) MUST_CHECK;
 /*
  * The headers of the file and its notes: registers and paths of files that are no modules go as
  * memory does.  ERR_UNSUPPORTED for a core without a place to say in that its contents are gone.
  */
-struct err *shrink_notes(const struct image *img, const struct blocks *b) MUST_CHECK;
+struct err *shrink_notes(const struct image *img, const struct blocks *b, const uint64_t *pooled) MUST_CHECK;
 /*
  * After that: used blocks of these types are as they were.  ERR_USAGE for a name that no type has.
  */

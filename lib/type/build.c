@@ -689,17 +689,11 @@ static struct err *tell_blocks(struct env *env, const struct image *img, const s
 /* A bit for each block of pools; NULL: there are none. */
 static struct err *mark_pooled(struct env *env, const struct hints *hints, struct graph *g, const uint64_t **ret)
 {
-	const struct pools *pools = hints ? hints->pools : NULL;
-	struct col col;
-	struct err *err;
+	struct col col = {};
+	struct err *err = hints && hints->pools ? pools_mark(env, hints->pools, g->n, &col) : NULL;
 
-	if (!pools || !pools->members.n)
-		return NULL;
-	err = col_fixed(env, 8, bits_words(g->n) + 1, "blocks of pools", &col);
-	if (err)
+	if (err || !col.base)
 		return err;
-	for (size_t i = 0; i < pools->members.n; i++)
-		bit_set(col.base, pools->members.v[i].block);
 	*ret = col.base;
 	graph_own(g, &col);
 	return NULL;

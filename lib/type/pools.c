@@ -299,6 +299,19 @@ void pools_fini(struct pools *p)
 	*p = (struct pools){};
 }
 
+struct err *pools_mark(struct env *env, const struct pools *p, uint64_t n, struct col *ret)
+{
+	struct err *err;
+
+	*ret = (struct col){};
+	if (!p->members.n)
+		return NULL;
+	err = col_fixed(env, 8, bits_words(n) + 1, "blocks of pools", ret);
+	for (size_t i = 0; i < p->members.n && !err; i++)
+		bit_set(ret->base, p->members.v[i].block);
+	return err;
+}
+
 uint32_t pools_of(const struct pools *p, uint32_t block)
 {
 	size_t lo = 0, hi = p->members.n;

@@ -102,6 +102,9 @@ struct err *pools_find(struct env *env, const struct image *img, const struct bl
 		       const struct pool_layouts *layouts, bool only_sure, struct pools *ret) MUST_CHECK;
 void pools_fini(struct pools *p); /* a zeroed one is fine */
 
+/* A bit for each of n blocks that is a pool's; the caller's to close.  Nothing, and zeros, where there are no pools. */
+struct err *pools_mark(struct env *env, const struct pools *p, uint64_t n, struct col *ret) MUST_CHECK;
+
 /* The pool whose block it is; POOL_NONE. */
 uint32_t pools_of(const struct pools *p, uint32_t block);
 /* The pool that has this address in one of its spans, the innermost; POOL_NONE. */

@@ -172,7 +172,7 @@ static void test_what_was_read(void **state)
 		image_keep(&f.img, cases[i].at, 8);
 		assert_null(shrink_blocks(&f.img, &blocks));
 		after = fake_shadow_get(&f, cases[i].at);
-		assert_null(shrink_pointers(&f.img, &blocks));
+		assert_null(shrink_pointers(&f.img, &blocks, NULL));
 		if (after != cases[i].after_blocks ||
 		    fake_shadow_get(&f, cases[i].at) != cases[i].at_the_end)
 			fail_msg("%s: 0x%llx, 0x%llx", cases[i].name, (unsigned long long)after,
@@ -193,7 +193,7 @@ static void test_what_was_not(void **state)
 	fake_shadow_put(&f, OTHER + 24, TEXT_WORD);
 	fake_shadow_put(&f, OTHER + 32, TEXT_WORD);
 	fake_shadow_put(&f, USED, TEXT_WORD);
-	assert_null(shrink_pointers(&f.img, &blocks));
+	assert_null(shrink_pointers(&f.img, &blocks, NULL));
 	assert_int_equal(fake_shadow_get(&f, OTHER), 1);
 	assert_int_equal(fake_shadow_get(&f, OTHER + 8), USED);
 	assert_int_equal(fake_shadow_get(&f, OTHER + 16), USED + 7);

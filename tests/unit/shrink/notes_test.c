@@ -84,7 +84,7 @@ static struct err *blank(struct core *c)
 	Elf64_Phdr p = { .p_type = PT_NOTE, .p_offset = NOTES_AT, .p_filesz = c->n_notes };
 
 	memcpy(c->from + sizeof(Elf64_Ehdr), &p, sizeof(p));
-	return shrink_notes(&c->img, &c->none);
+	return shrink_notes(&c->img, &c->none, NULL);
 }
 
 static void end(struct core *c)
