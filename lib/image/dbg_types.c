@@ -243,30 +243,41 @@ static struct dbg_type *struct_of_named(struct dbg_types *t, Dwarf_Die *die, con
 
 /*
  * Clang leaves what libstdc++ has instances of to libstdc++'s own debug info, which is seldom there:
- * all programs' std::string (bits/basic_string.h, ABI of GCC 5 and later) is made up for then.
+ * all programs' std::string and std::wstring (bits/basic_string.h, ABI of GCC 5 and later) are made up for then.
  */
 static struct dbg_type *string_type(struct dbg_types *t, const struct dbg_named *named)
 {
 	enum { STRING, POINTER_TO, CHAR, PARTS };
+	static const struct {
+		const char *begins;
+		struct dbg_type of;
+	} strings[DBG_STRINGS] = {
+		{ "std::__cxx11::basic_string<char,",
+		  { .name = "char", .size = 1, .kind = DBG_KIND_BASE, .is_text = true, .loaded = true } },
+		{ "std::__cxx11::basic_string<wchar_t,", { .name = "wchar_t", .size = 4, .kind = DBG_KIND_BASE, .loaded = true } },
+	};
 	struct dbg_type *types;
 	struct dbg_member *chars;
+	size_t i = 0;
 
-	if (strncmp(named->name, "std::__cxx11::basic_string<char,", 32) != 0)
+	while (i < DBG_STRINGS && strncmp(named->name, strings[i].begins, strlen(strings[i].begins)) != 0)
+		i++;
+	if (i == DBG_STRINGS)
 		return NULL;
-	if (t->string)
-		return t->string;
+	if (t->strings[i])
+		return t->strings[i];
 	types = arena_alloc(&t->mem, PARTS * sizeof(*types));
 	chars = arena_alloc(&t->mem, sizeof(*chars));
 	if (!types || !chars)
 		return NULL;
-	types[CHAR] = (struct dbg_type){ .name = "char", .size = 1, .kind = DBG_KIND_BASE, .is_text = true, .loaded = true };
+	types[CHAR] = strings[i].of;
 	types[POINTER_TO] = (struct dbg_type){ .size = POINTER, .kind = DBG_KIND_POINTER, .to = &types[CHAR], .loaded = true };
 	*chars = (struct dbg_member){ .name = "_M_p", .type = &types[POINTER_TO] };
 	types[STRING] = (struct dbg_type){
 		.name = named->name, .size = 32, .kind = DBG_KIND_STRUCT, .language = named->language,
 		.members = chars, .n_members = 1, .loaded = true,
 	};
-	t->string = types;
+	t->strings[i] = types;
 	return types;
 }
 

@@ -91,6 +91,8 @@ struct dbg_named {
 	uint8_t language;
 };
 
+enum { DBG_STRINGS = 2 };
+
 struct dbg_types {
 	struct env *env;
 	const struct image *img;
@@ -116,7 +118,7 @@ struct dbg_types {
 	uint64_t n_types, n_members;
 	bool too_many; /* entries: the rest is not used */
 	struct dbg_type nothing; /* stands for what has no type */
-	struct dbg_type *string; /* std::string, where it is only declared; NULL before it is met */
+	struct dbg_type *strings[DBG_STRINGS]; /* std::string and std::wstring, where they are only declared; NULL before they are met */
 	struct arena mem;
 };
 

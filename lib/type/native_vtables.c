@@ -21,7 +21,7 @@ enum {
 	ROUNDING = 24,	/* bytes that malloc may give more than were asked for */
 	STRIDES = 1 << 10, /* words looked at for the second element of an array */
 	PROBES = 16,	/* elements of an array that are looked at */
-	FUNCTIONS = 8, /* of a vtable that are looked at */
+	FUNCTIONS = 3, /* of a vtable that are looked at */
 	SURE = 3,	/* repetitions that are none by chance */
 };
 
@@ -53,7 +53,14 @@ static bool is_lambdas(const char *name, const char *dwarf)
 	return false;
 }
 
-/* The class by its functions: two of one name are told apart so. */
+/* Of several units' classes with such a name none is known by it. */
+static bool is_apart(const char *name)
+{
+	return strstr(name, "(anonymous namespace)") || strstr(name, "{lambda(") || strstr(name, "'lambda") || strstr(name, "::$_") ||
+	       strstr(name, "{unnamed");
+}
+
+/* The class by its functions: two of one name are told apart so. Each costs a walk through a unit. */
 static const struct dbg_type *class_of(struct native *n, const char *name, taddr vtable)
 {
 	for (unsigned i = 0; i < FUNCTIONS; i++) {
@@ -81,8 +88,10 @@ static struct seen *seen_of(struct native *n, struct cxx_class *of, taddr vtable
 	if (!seen) {
 		of->user = seen = arena_alloc(&n->mem, sizeof(*seen));
 		if (seen) {
-			class = n->has_dwarf ? class_of(n, of->name, vtable) : NULL;
-			seen->type = class ? native_type_of(n, class) : native_type_named(n, of->name, NULL);
+			seen->type = native_type_named(n, of->name, NULL);
+			class = n->has_dwarf && !seen->type && is_apart(of->name) ? class_of(n, of->name, vtable) : NULL;
+			if (class)
+				seen->type = native_type_of(n, class);
 		}
 	}
 	return seen;

@@ -58,6 +58,7 @@ struct Shop {
 	std::vector<const Order *> constant;
 	std::vector<std::vector<std::unique_ptr<Order>>> grid;
 	std::unique_ptr<Line[]> fixed;
+	std::vector<std::wstring> wide;
 	Order *first = nullptr;
 	std::multimap<std::string, int> counts;
 	std::vector<std::any> things;
@@ -216,6 +217,8 @@ static NOINLINE void fill_shop(Shop &s)
 	s.fixed = std::make_unique<Line[]>(9);
 	for (int i = 0; i < 9; i++)
 		fill_line(s.fixed[i], i);
+	for (int i = 0; i < 9; i++)
+		s.wide.push_back(std::wstring(20 + 5 * i, L'w'));
 	s.first = new_order(1);
 	s.first->next = new_order(2);
 }
@@ -330,6 +333,8 @@ static void note_shop(const Shop &s, bool is_static)
 	types_note((const char *)s.fixed.get() - 8, 8 + 9 * sizeof(Line), COUNTED, typeid(Line).name(), 0, nullptr);
 	for (int i = 0; i < 9; i++)
 		note_line(s.fixed[i]);
+	for (const std::wstring &w : s.wide)
+		types_note(w.data(), 4 * (w.capacity() + 1), ARRAY, "wchar_t", 0, nullptr);
 	note_erased(s, is_static);
 	note(s.first, VALUE, 1);
 	note_order(*s.first);
