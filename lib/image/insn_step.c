@@ -6,14 +6,13 @@
 #include <capstone/capstone.h>
 #include <stdlib.h>
 
-#include "image/insn_x86.h"
 #include "image/shadow.h"
 
 struct insn_reader {
 	const struct image *img;
 	csh cs;
 	cs_insn *in;
-	bool is_arm, is_slow;
+	bool is_arm;
 	uint8_t x86_numbers[X86_REG_ENDING]; /* one more than the number; 0: no general register */
 	void (*fn)(void *arg, const struct insn_step *s);
 	void *arg;
@@ -67,7 +66,7 @@ static bool x86_only_reads(const struct insn_reader *r)
 	const cs_insn *in = r->in;
 
 	return cs_insn_group(r->cs, in, CS_GRP_JUMP) || in->id == X86_INS_CMP || in->id == X86_INS_TEST || in->id == X86_INS_BT || in->id == X86_INS_PUSH ||
-	       in->id == X86_INS_NOP;
+	       in->id == X86_INS_NOP; /* whose operand is no place that is written to */
 }
 
 static uint32_t x86_written(const struct insn_reader *r)
@@ -312,11 +311,6 @@ void insn_reader_close(struct insn_reader *r)
 	free(r);
 }
 
-void insn_reader_slow(struct insn_reader *r)
-{
-	r->is_slow = true;
-}
-
 void insn_steps(struct insn_reader *r, taddr addr, uint64_t size,
 		void (*fn)(void *arg, const struct insn_step *s), void *arg)
 {
@@ -328,16 +322,6 @@ void insn_steps(struct insn_reader *r, taddr addr, uint64_t size,
 	r->fn = fn;
 	r->arg = arg;
 	while (n) {
-		struct insn_step quick;
-		unsigned bytes = r->is_arm || r->is_slow ? 0 : insn_x86_step(code, n, addr, &quick);
-
-		if (bytes) {
-			fn(arg, &quick);
-			code += bytes;
-			n -= bytes;
-			addr += bytes;
-			continue;
-		}
 		if (cs_disasm_iter(r->cs, &code, &n, &addr, r->in)) {
 			if (r->is_arm)
 				arm_step(r);

@@ -35,8 +35,6 @@ struct insn_reader;
 /* One a thread. NULL in *ret when this capstone cannot read the machine's code. */
 struct err *insn_reader_open(const struct image *img, struct insn_reader **ret) MUST_CHECK;
 void insn_reader_close(struct insn_reader *r); /* NULL is fine */
-/* By capstone alone from now on: the same steps, to hold the others against. */
-void insn_reader_slow(struct insn_reader *r);
 /* Calls fn for each step of `size` bytes of code; ends early where the code is not in the image or is none. */
 void insn_steps(struct insn_reader *r, taddr addr, uint64_t size,
 		void (*fn)(void *arg, const struct insn_step *s), void *arg);

@@ -11,7 +11,6 @@
 #include "fake_image.h"
 #include "image/go_type.h"
 #include "image/insn_step.h"
-#include "image/insn_x86.h"
 #include "image/target.h"
 #include "unit_env.h"
 
@@ -147,68 +146,6 @@ static void test_aarch64(void **state)
 	check(arm_cases, ARRAY_SIZE(arm_cases), TARGET_AARCH64);
 }
 
-struct one {
-	struct insn_step step;
-	unsigned n;
-};
-
-static void keep_one(void *arg, const struct insn_step *s)
-{
-	struct one *o = arg;
-
-	o->n++;
-	o->step = *s;
-}
-
-static bool are_same(const struct insn_step *a, const struct insn_step *b)
-{
-	return a->pc == b->pc && a->op == b->op && a->value == b->value && a->written == b->written && a->reg == b->reg &&
-	       a->base == b->base && (a->op != INSN_PUT || a->size == b->size);
-}
-
-/* What is read without a disassembler is what it would have said: opcodes, with each REX and forms of operands. */
-static void test_x86_quick(void **state)
-{
-	static const struct fake_mapping mappings[] = { { CODE, 0x1000, SEG_R | SEG_X, 1, false }, {} };
-	static const struct fake_word words[] = { {} };
-	struct fake_image *f = fake_image_new(&env, mappings, words);
-	struct insn_reader *r;
-	unsigned n_quick = 0;
-
-	(void)state;
-	assert_null(insn_reader_open(&f->img, &r));
-	insn_reader_slow(r);
-	for (unsigned i = 0; i < 512u * 17 * 8; i++) {
-		unsigned op = i / (17 * 8), rex = i / 8 % 17, at = 0;
-		uint8_t *code = fake_image_bytes(f, CODE);
-		struct insn_step quick;
-		unsigned bytes;
-
-		if (rex < 16)
-			code[at++] = (uint8_t)(0x40 | rex);
-		if (op >= 256)
-			code[at++] = 0x0f;
-		code[at++] = (uint8_t)op;
-		for (unsigned k = 0; k < 12; k++) /* whichever come */
-			code[at++] = (uint8_t)((i * 2654435761u + k * 40503u) >> (8 + k % 5));
-		bytes = insn_x86_step(code, at, CODE, &quick);
-		if (bytes) {
-			struct one slow = {};
-
-			n_quick++;
-			insn_steps(r, CODE, bytes, keep_one, &slow);
-			if (slow.n != 1 || !are_same(&slow.step, &quick))
-				fail_msg("%02x %02x %02x %02x %02x of %u: op %u reg %d base %d value 0x%lx size %u written 0x%x, not (%u) op %u reg %d base %d value 0x%lx size %u written 0x%x",
-					 code[0], code[1], code[2], code[3], code[4], bytes, quick.op, quick.reg, quick.base,
-					 quick.value, quick.size, quick.written, slow.n, slow.step.op, slow.step.reg,
-					 slow.step.base, slow.step.value, slow.step.size, slow.step.written);
-		}
-	}
-	assert_true(n_quick > 10000);
-	insn_reader_close(r);
-	fake_image_free(f);
-}
-
 /* Names of functions as cmd/link writes them, and what package they are of. */
 static void test_packages(void **state)
 {
@@ -240,7 +177,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_x86, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_aarch64, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_x86_quick, set_up, tear_down),
 		cmocka_unit_test(test_packages),
 	};
 
