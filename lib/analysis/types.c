@@ -108,7 +108,7 @@ static struct err *join_parts(struct census *c)
 	return NULL;
 }
 
-/* Which types dominate which, each pair once. */
+/* Which types dominate which, each pair once; what has no type may stand between two of one. */
 static struct err *note_pair(struct census *c, type_id up, type_id down)
 {
 	uint64_t key = (uint64_t)up << 32 | down;
@@ -161,12 +161,13 @@ static struct err *count_all(struct census *c)
 			fetch_type(c->g, idom[it.id + AHEAD]);
 		k->count++;
 		k->bytes += it.size;
-		if (!idom || !down)
+		if (!idom)
 			continue;
 		up = idom[it.id] == NODE_NONE ? 0 : type_of(c, idom[it.id]);
 		if (up == down)
 			continue;
-		k->retained += facts_retained_of(c->f, it.id, it.size);
+		if (down)
+			k->retained += facts_retained_of(c->f, it.id, it.size);
 		if (idom[it.id] != NODE_NONE)
 			err = note_pair(c, up, down);
 	}
@@ -185,9 +186,10 @@ static struct err *count_cells(struct census *c, const struct alike *a)
 
 		k->count += cell->count;
 		k->bytes += cell->bytes;
-		if (!cell->count || !down || up == down)
+		if (!cell->count || up == down)
 			continue;
-		k->retained += cell->retained;
+		if (down)
+			k->retained += cell->retained;
 		if (cell->is_held)
 			err = note_pair(c, up, down);
 	}

@@ -45,6 +45,23 @@ def test_all_leaked_rings_are_found_and_nothing_else(name):
 	assert len(found) == len(leaked) == sum(s["count"] for s in suspects_of(name))
 
 
+@pytest.mark.parametrize("name", STRIPPED)
+def test_a_type_retains_each_byte_once(name):
+	"""Also where blocks of no type stand between two of one: by the dominators of each block, gone up one by one."""
+	out = heapfx_ok("sql", *case_of(name)[0], "select id, type, idom, retained from blocks where state = 'used'", "--format", "json").out
+	blocks = {row["id"]: row for row in json.loads(out)}
+	retained, count = collections.Counter(), collections.Counter()
+	for row in blocks.values():
+		up = row["idom"]
+		while up is not None and blocks[up]["type"] != row["type"]:
+			up = blocks[up]["idom"]
+		count[row["type"]] += 1
+		retained[row["type"]] += row["retained"] if up is None else 0
+	told = [t for t in report_of(name)["types"] if t["count"] == count[t["name"]]]
+	assert len(told) > 5
+	assert [t["name"] for t in told if t["retained"] != retained[t["name"]]] == []
+
+
 @pytest.mark.parametrize("name", TYPED + RUST[:1])
 def test_rings_of_others_are_shown_as_held(name):
 	truth = case_of(name)[1]
