@@ -4,6 +4,7 @@
 #include "image/insn_step.h"
 
 #include <capstone/capstone.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "image/shadow.h"
@@ -277,13 +278,33 @@ static void arm_step(const struct insn_reader *r)
 
 /* ---- both */
 
+/*
+ * Capstone 4 and 5 sort a table of x86 registers when the first instruction is read, for the whole
+ * process and without a lock (arch/X86/X86Mapping.c, X86_insn_reg_intel()): that is done before there
+ * are threads that read.
+ */
+static void read_first(void)
+{
+	static const uint8_t add_eax[] = { 0x05, 0, 0, 0, 0 };
+	cs_insn *in;
+	csh cs;
+
+	if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) != CS_ERR_OK)
+		return;
+	if (cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON) == CS_ERR_OK && cs_disasm(cs, add_eax, sizeof(add_eax), 0, 1, &in))
+		cs_free(in, 1);
+	cs_close(&cs);
+}
+
 struct err *insn_reader_open(const struct image *img, struct insn_reader **ret)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct insn_reader *r = calloc(1, sizeof(*r));
 
 	*ret = NULL;
 	if (!r)
 		return &err_nomem;
+	(void)pthread_once(&once, read_first);
 	r->img = img;
 	r->is_arm = img->target->id == TARGET_AARCH64;
 	if (cs_open(r->is_arm ? CS_ARCH_ARM64 : CS_ARCH_X86, r->is_arm ? CS_MODE_ARM : CS_MODE_64, &r->cs) != CS_ERR_OK) {
