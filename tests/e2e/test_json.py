@@ -4,7 +4,7 @@ import json
 import jsonschema
 import pytest
 
-from common import COMMITTED, FRESH, ROOT, Core, dump_of, heapfx_ok, report_of, report_text
+from common import COMMITTED, FRESH, ROOT, Core, dump_of, heapfx_ok, report_of
 
 CASES = [name for name in COMMITTED + FRESH if name != "longchain"]
 SCHEMA = ROOT / "docs/schema/report-1.schema.json"
@@ -86,8 +86,9 @@ def test_what_else_is_written_changes_nothing(name, tmp_path):
 
 
 def test_repeats_exactly():
-	again = heapfx_ok("analyze", dump_of("leakzoo.bookworm").core, "--format", "json").out
-	assert again == report_text("leakzoo.bookworm")
+	"""Both of now: where the libc that a core was made with lies is made by tests as well, and says more."""
+	one, again = (heapfx_ok("analyze", dump_of("leakzoo.bookworm").core, "--format", "json").out for _ in range(2))
+	assert one == again
 
 
 @pytest.mark.parametrize("name", CASES)
