@@ -173,7 +173,7 @@ static void glibc_close(void *ctx)
 	for (size_t i = 0; i < g->pieces.n; i++) {
 		damages_free(&g->pieces.v[i].damage);
 		free(g->pieces.v[i].doubts.v);
-		free(g->pieces.v[i].fast);
+		col_close(&g->pieces.v[i].fast_col);
 	}
 	free(g->info.arenas);
 	free(g->copies.v);

@@ -4,8 +4,6 @@
  * A program may leave millions in them, spread all over its heap in no order.  So a member costs one
  * bit beside its piece, and nothing is sorted; what damage leaves of a list is kept by address.
  */
-#include <stdlib.h>
-
 #include "base/bits.h"
 #include "base/vec.h"
 #include "heap/blocks.h"
@@ -47,9 +45,10 @@ static bool find_bit(struct glibc *g, struct glibc_piece **piece, taddr at, uint
 	return true;
 }
 
-/* Outside of every piece there is no block that it could make free. ERR_NOMEM alone. */
+/* Outside of every piece there is no block that it could make free. */
 static struct err *set_member(struct glibc *g, struct glibc_piece **piece, taddr at, bool *ret_was_set)
 {
+	struct err *err = NULL;
 	struct glibc_piece *p;
 	uint64_t bit;
 
@@ -58,9 +57,11 @@ static struct err *set_member(struct glibc *g, struct glibc_piece **piece, taddr
 		return NULL;
 	p = *piece;
 	if (!p->fast)
-		p->fast = calloc(bits_words((p->end - p->start) >> GRAIN_SHIFT) + 1, sizeof(*p->fast));
-	if (!p->fast)
-		return &err_nomem;
+		err = col_sparse(g->env, sizeof(*p->fast), bits_words((p->end - p->start) >> GRAIN_SHIFT) + 1, "fast bins",
+				 &p->fast_col);
+	if (err)
+		return err;
+	p->fast = p->fast_col.base;
 	*ret_was_set = bit_get(p->fast, bit);
 	bit_set(p->fast, bit);
 	return NULL;

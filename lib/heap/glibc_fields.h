@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/col.h"
 #include "heap/damage.h"
 #include "heap/walker.h"
 #include "image/shadow.h"
@@ -180,8 +181,9 @@ struct glibc_piece {
 		struct glibc_inner *v;
 		size_t n, cap;
 	} doubts; /* not proved by lists */
-	/* Owned: a bit for each 16 bytes from `start` on, where a fast bin has a chunk; NULL: nowhere. */
+	/* A bit for each 16 bytes from `start` on, where a fast bin has a chunk; NULL: nowhere. */
 	uint64_t *fast;
+	struct col fast_col;
 };
 
 static inline bool glibc_in_fastbin(const struct glibc_piece *p, taddr mem)

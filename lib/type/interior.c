@@ -286,7 +286,11 @@ static uint64_t group_width(const struct image *img)
 	return img->target->id == TARGET_X86_64 ? 16 : 8;
 }
 
-enum { BUCKETS_LEAST = 4, BUCKETS_MOST = 1 << 28 };
+enum {
+	BUCKETS_LEAST = 4,
+	BUCKETS_MOST = 1 << 28,
+	BUCKETS_SEEN = 1 << 13, /* of a larger table so many are looked at: any number of pointers may lead to it */
+};
 
 /* Values have a size; malloc's classes are this far apart. */
 static bool fits_buckets(uint64_t n, uint64_t width, uint64_t off, uint64_t rest)
@@ -313,7 +317,7 @@ uint64_t interior_buckets(const struct image *img, taddr start, uint64_t usable,
 static bool is_control(const uint8_t *ctrl, uint64_t n, uint64_t width)
 {
 	enum { EMPTY = 0xff, DELETED = 0x80 };
-	uint64_t full = 0;
+	uint64_t full = 0, seen = n < BUCKETS_SEEN ? n : BUCKETS_SEEN;
 
 	/* The first ones again; of few buckets all, and none between those and these. */
 	if (memcmp(ctrl + (n < width ? width : n), ctrl, n < width ? n : width) != 0)
@@ -321,13 +325,13 @@ static bool is_control(const uint8_t *ctrl, uint64_t n, uint64_t width)
 	for (uint64_t i = n; i < width; i++)
 		if (ctrl[i] != EMPTY)
 			return false;
-	for (uint64_t i = 0; i < n; i++) {
+	for (uint64_t i = 0; i < seen; i++) {
 		if (ctrl[i] > DELETED && ctrl[i] != EMPTY)
 			return false;
 		full += ctrl[i] < DELETED;
 	}
 	/* One bucket in eight stays free, of few just one.  Without any value it is not told from other bytes. */
-	return full && full <= (n <= 8 ? n - 1 : n / 8 * 7);
+	return full && full <= (n <= 8 || seen < n ? seen - 1 : n / 8 * 7);
 }
 
 /* Which buckets are in use, and nothing of what their keys hash to. */
@@ -350,7 +354,12 @@ bool interior_is_hashbrown(const struct image *img, taddr start, uint64_t usable
 	/* Of few buckets what malloc rounded up may be as many again. */
 	for (uint64_t n = most; ctrl && fits_buckets(n, width, value - start, usable - (value - start)); n /= 2)
 		if (avail >= n + width && is_control(ctrl, n, width)) {
-			keep_control(img, value, ctrl, n + width);
+			if (n > BUCKETS_SEEN) {
+				keep_control(img, value, ctrl, BUCKETS_SEEN);
+				keep_control(img, value + n, ctrl + n, width);
+			} else {
+				keep_control(img, value, ctrl, n + width);
+			}
 			return true;
 		}
 	return false;

@@ -39,7 +39,8 @@ static bool read_libcxx(const uint8_t *w, uint64_t size, struct native_deque *re
 		return false;
 	ret->map_bytes = end_of_room - ret->map;
 	ret->n = (end - ret->first) / WORD;
-	ret->room = (size < LARGE ? BYTES / size : FEW) * size;
+	if (!checked_mul(size < LARGE ? BYTES / size : FEW, size, &ret->room))
+		return false;
 	return checked_mul(start, size, &ret->from) && checked_mul(n, size, &n) && checked_add(ret->from, n, &ret->to) &&
 	       ret->to / ret->room <= ret->n;
 }

@@ -21,6 +21,7 @@ struct search {
 	struct py_version version;
 	bool is_found;
 	bool has_chunks; /* frames lie in them: since 3.11 */
+	unsigned n_chunks; /* that were left so far, of all threads */
 };
 
 static struct err *add(struct search *s, taddr at, taddr dict, int32_t module)
@@ -111,7 +112,7 @@ enum {
 	CHUNK_SIZE = 8,	 /* struct _PyStackChunk: the one before, bytes, words in use while it is not the last, .. */
 	CHUNK_TOP = 16,
 	CHUNK_DATA = 24,
-	CHUNKS_MOST = 1 << 12,
+	CHUNKS_MOST = 1 << 16, /* of all threads */
 };
 
 /* PyThreadState has three words one after another: the last chunk, its first word that is free, its end. */
@@ -130,7 +131,7 @@ static struct err *leave_frames(struct search *s, taddr at)
 		return NULL;
 	if (w[1] < w[2])
 		err = s->sink->exclude(s->sink, w[1], w[2]);
-	for (unsigned i = 0; i < CHUNKS_MOST && !err; i++) {
+	while (!err && s->n_chunks++ < CHUNKS_MOST) {
 		taddr chunk = w[0] = word(s, w[0]), top = chunk + CHUNK_DATA + 8 * word(s, chunk + CHUNK_TOP);
 		uint64_t size = word(s, chunk + CHUNK_SIZE);
 
@@ -143,14 +144,17 @@ static struct err *leave_frames(struct search *s, taddr at)
 
 static struct err *leave_frames_of_threads(struct search *s)
 {
+	const struct grains *g = &s->blocks->grains;
 	struct err *err = NULL;
 
-	for (uint32_t id = 0; id < s->blocks->grains.n && !err; id++) {
+	if (!g->n)
+		return NULL;
+	for (struct grains_iter it = grains_iter(g, 0); it.id < g->n && !err; grains_next(&it)) {
 		struct block b;
 
-		if (!block_is_used(s->blocks, id))
+		if (it.size < last_chunk(s) + 24 || !block_is_used(s->blocks, it.id))
 			continue;
-		block_get(s->blocks, id, &b);
+		block_get(s->blocks, it.id, &b);
 		if (b.usable >= last_chunk(s) + 24)
 			err = leave_frames(s, b.addr + last_chunk(s));
 	}
