@@ -13,6 +13,8 @@ import struct
 import subprocess
 import sys
 
+import pytest
+
 from common import CORPUS, ROOT, heapfx_ok, parse_blocks, unpacked
 
 HOME = ROOT / "corpus/go"
@@ -175,3 +177,14 @@ class Patched:
 
 	def write(self, address, value):
 		os.pwrite(self.file.fileno(), struct.pack("<Q", value), self.place(address))
+
+
+def built_stripped(source, folder):
+	"""That program, built in the folder without symbols and debug information; skips where no toolchain can be had."""
+	try:
+		go, env = make_go_cores.toolchain("1.26", str(folder))
+	except make_go_cores.CannotMake as reason:
+		pytest.skip(str(reason))
+	(folder / "main.go").write_text(source)
+	subprocess.run([go, "build", "-ldflags=-s -w", "-o", folder / "program", "main.go"], check=True, env=env, cwd=folder)
+	return folder / "program"

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from common import heapfx_ok
-from go_corpus import Patched, WAITS, go_dump, make_go_cores, report_of, truth_of, used_blocks
+from go_corpus import Patched, WAITS, built_stripped, go_dump, report_of, truth_of, used_blocks
 
 KNOTTED = [name for name in WAITS if "healthy" not in name]
 
@@ -240,13 +240,7 @@ func main() {
 
 def test_main_that_stays_for_the_others_is_not_stuck(tmp_path):
 	"""An empty select is how main is kept from its end; one elsewhere is a goroutine that nobody ends."""
-	try:
-		go, env = make_go_cores.toolchain("1.26", str(tmp_path))
-	except make_go_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-	(tmp_path / "main.go").write_text(MEANT)
-	subprocess.run([go, "build", "-ldflags=-s -w", "-o", tmp_path / "meant", "main.go"], check=True, env=env, cwd=tmp_path)
-	with subprocess.Popen([tmp_path / "meant"], stdout=subprocess.PIPE, text=True) as process:
+	with subprocess.Popen([built_stripped(MEANT, tmp_path)], stdout=subprocess.PIPE, text=True) as process:
 		try:
 			assert process.stdout.readline() == "ready\n"
 			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from common import heapfx_ok, parse_blocks
-from go_corpus import CASES, LIBRARIES, QUIET, ZOO, finder_of, make_go_cores, report_of, truth_of, used_blocks
+from go_corpus import CASES, LIBRARIES, QUIET, ZOO, built_stripped, finder_of, make_go_cores, report_of, truth_of, used_blocks
 
 # Structures of which the program notes every one.
 NOTED = ("main.Derived", "main.Fin", "main.Huge", "main.Node", "main.Other", "main.Pair[int,main.Plain]",
@@ -167,14 +167,8 @@ func main() {
 
 def test_arrays_that_frames_alone_hold(tmp_path):
 	"""By the code that made them: of a slice in a frame only the pointer is live, and no debug info says more."""
-	try:
-		go, env = make_go_cores.toolchain("1.26", str(tmp_path))
-	except make_go_cores.CannotMake as reason:
-		pytest.skip(str(reason))
-	(tmp_path / "main.go").write_text(BUFFERS)
-	subprocess.run([go, "build", "-ldflags=-s -w", "-o", tmp_path / "buffers", "main.go"], check=True, env=env, cwd=tmp_path)
 	truth = {}
-	with subprocess.Popen([tmp_path / "buffers"], stdout=subprocess.PIPE, text=True) as process:
+	with subprocess.Popen([built_stripped(BUFFERS, tmp_path)], stdout=subprocess.PIPE, text=True) as process:
 		try:
 			for line in iter(process.stdout.readline, "ready\n"):
 				name, at = line.split()
