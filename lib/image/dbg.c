@@ -48,13 +48,29 @@ struct Elf *dbg_reader_elf(const struct image *img, const struct elf_file *file,
 
 static struct Dwarf *reader_open(const struct image *img, const struct elf_file *file, struct dbg_reader *r)
 {
-	if (dbg_reader_elf(img, file, r))
-		r->dwarf = dwarf_begin_elf(r->elf, DWARF_C_READ, NULL);
+	bool is_packed = dbg_plain_is_for(img, file);
+
+	if (!dbg_reader_elf(img, file, r))
+		return NULL;
+	if (is_packed && dbg_plain_read(img, file, r->elf, &r->plain)) {
+		elf_end(r->elf);
+		elf_copy_close(&r->copy);
+		r->elf = r->plain.view.elf;
+		return r->dwarf = r->plain.view.dwarf;
+	}
+	r->dwarf = dwarf_begin_elf(r->elf, DWARF_C_READ, NULL);
+	if (r->dwarf && is_packed)
+		dbg_plain_write(img, file, r->elf);
 	return r->dwarf;
 }
 
 void dbg_reader_close(struct dbg_reader *r)
 {
+	if (r->plain.map) {
+		dbg_plain_close(&r->plain);
+		*r = (struct dbg_reader){};
+		return;
+	}
 	if (r->dwarf)
 		dwarf_end(r->dwarf);
 	elf_end(r->elf);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "image/dbg_parts.h"
+#include "image/dbg_plain.h"
 #include "image/elf.h"
 
 struct dbg_field {
@@ -36,6 +37,7 @@ struct dbg {
 	bool may_look; /* files that split units name may be opened, besides those in the input */
 	struct dbg_reader {
 		struct elf_copy copy; /* what libelf reads */
+		struct dbg_plain plain; /* read instead where it was compressed: `elf` and `dwarf` are its view's */
 		struct Elf *elf;
 		struct Dwarf *dwarf; /* NULL before it is opened, and when it cannot be */
 	} main, rest, package; /* no `dwarf` of the package: each of its units has one */

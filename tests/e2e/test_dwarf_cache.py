@@ -1,11 +1,14 @@
 """The index of debug info that one run keeps for the next: used, believed only when whole, and ours alone."""
 import json
 import os
+import re
+import shutil
 import stat
+import subprocess
 
 import pytest
 
-from common import dump_of, heapfx_ok
+from common import HEAPFX, SANITIZED, dump_of, heapfx_ok
 from types_corpus import case_of
 
 
@@ -16,6 +19,15 @@ def command_of(name):
 @pytest.fixture(scope="module")
 def command():
 	return command_of("containers.gcc.O2.g")
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+	"""The same with sections compressed, as Debian's debug files are."""
+	command = command_of("containers.gcc.O2.g")
+	exe = tmp_path_factory.mktemp("packed") / "containers"
+	subprocess.run(["objcopy", "--compress-debug-sections=zlib", command[3], exe], check=True)
+	return (*command[:3], exe, "--no-host-files", *command[4:])
 
 
 def kept(tmp_path):
@@ -55,8 +67,54 @@ def test_any_number_of_threads_finds_the_same():
 	assert one == more and '"type":"shop::Order"' in one
 
 
+def test_compressed_sections_are_kept_as_they_are_unpacked(packed, tmp_path):
+	env = {"XDG_CACHE_HOME": str(tmp_path)}
+	first = heapfx_ok(*packed, env=env).out
+	assert '"shop::Order"' in first
+	files = kept(tmp_path)
+	assert [name for name in files if name.endswith(".plain")]
+	assert heapfx_ok(*packed, env=env).out == first == heapfx_ok(*packed, "--no-cache", env=env).out
+	assert kept(tmp_path) == files
+	for path in (tmp_path / "heapfx").iterdir():	# the index is made anew from what was kept
+		if not path.name.endswith(".plain"):
+			path.unlink()
+	assert heapfx_ok(*packed, env=env).out == first
+	assert kept(tmp_path).keys() == files.keys()
+
+
+@pytest.mark.skipif(SANITIZED, reason="counted without sanitizers")
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+@pytest.mark.parametrize("kind", ["plain", "compressed"])
+def test_a_second_run_takes_a_tenth(kind, command, packed, tmp_path):
+	"""Instructions to open the debug info of all modules; compressed, they were two fifths."""
+	def count():
+		run = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={tmp_path}/out",
+			"--toggle-collect=dbg_types_open", HEAPFX, *(packed if kind == "compressed" else command), "--threads", "1"],
+			capture_output=True, text=True, check=True, timeout=600,
+			env={"PATH": os.environ["PATH"], "LC_ALL": "C", "XDG_CACHE_HOME": str(tmp_path)})
+		return int(re.search(r"Collected : (\d+)", run.stderr)[1])
+	first, second = count(), count()
+	assert 0 < second < first / 10
+
+
+def test_kept_sections_are_bounded(packed, tmp_path):
+	"""Those read longest ago go, no others."""
+	folder = tmp_path / "heapfx"
+	folder.mkdir(mode=0o700)
+	for name, when in (("dwarf-00.plain", 1000), ("dwarf-01.plain", 2000), ("dwarf-02.plain", 3000), ("dwarf-03", 10), ("other.plain", 10)):
+		with open(folder / name, "wb") as file:
+			file.truncate(200 << 20)	# no bytes on the disk
+		os.utime(folder / name, (when, when))
+	heapfx_ok(*packed, env={"XDG_CACHE_HOME": str(tmp_path)})
+	names = {path.name for path in folder.iterdir()}
+	assert {"dwarf-01.plain", "dwarf-02.plain", "dwarf-03", "other.plain"} < names and "dwarf-00.plain" not in names
+	assert len([name for name in names if name.endswith(".plain")]) == 4
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "writable by others", "a link", "a folder"])
-def test_what_is_not_whole_or_not_ours_is_not_believed(command, damage, tmp_path):
+@pytest.mark.parametrize("kind", ["plain", "compressed"])
+def test_what_is_not_whole_or_not_ours_is_not_believed(command, packed, kind, damage, tmp_path):
+	command = packed if kind == "compressed" else command
 	env = {"XDG_CACHE_HOME": str(tmp_path)}
 	first = heapfx_ok(*command, env=env).out
 	whole = {name: content for name, (_inode, content) in kept(tmp_path).items()}

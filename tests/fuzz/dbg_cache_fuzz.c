@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "fuzz.h"
 #include "image/dbg_cache.h"
+#include "image/dbg_plain.h"
 #include "image/field_cache.h"
 
 enum { HASH_AT = 16, SIZE_AT = 24, HEADER = 88, FIELDS_HEADER = 40 };
@@ -23,6 +24,27 @@ static void fields(uint8_t *bytes, size_t size)
 		free(d.fields.v[i].name);
 	}
 	free(d.fields.v);
+}
+
+/* Sections whose hashes are whatever they are: of those that are taken each byte is there. */
+static void plain(uint8_t *bytes, size_t size)
+{
+	enum { PLAIN_HASH_AT = 32, PLAIN_HEADER = 40, ROW = 56 };
+	struct dbg_section sections[DBG_SECTIONS_MAX];
+	uint64_t rows, hash, file_size;
+	size_t n;
+
+	if (size < PLAIN_HEADER)
+		return;
+	memcpy(&rows, bytes + 24, sizeof(rows));
+	if (rows > (size - PLAIN_HEADER) / ROW)
+		rows = 0;
+	hash = hash_bytes(bytes + PLAIN_HEADER, rows * ROW);
+	memcpy(bytes + PLAIN_HASH_AT, &hash, sizeof(hash));
+	memcpy(&file_size, bytes + 16, sizeof(file_size));
+	n = dbg_plain_parse(bytes, size, file_size, sections);
+	for (size_t i = 0; i < n; i++)
+		(void)!(strlen(sections[i].name) + hash_bytes(sections[i].at, sections[i].n));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -63,6 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(t.by_hash.v);
 	arena_fini(&t.mem);
 	fields(bytes, size);
+	plain(bytes, size);
 	free(bytes);
 	return 0;
 }
