@@ -60,6 +60,8 @@ static void add_map(struct report *r, struct rp_node *list, const struct go_map 
 	node_uint(r, node, "bytes", NODE_BYTES, map->bytes);
 	node_uint(r, node, "wasted", NODE_BYTES, go_map_wasted(map));
 	node_uint(r, node, "growing", NODE_BOOL, map->growing);
+	if (map->changing)
+		node_uint(r, node, "changing", NODE_BOOL, true);
 	if (map->damaged)
 		node_uint(r, node, "damaged", NODE_BOOL, true);
 }

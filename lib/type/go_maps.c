@@ -25,10 +25,11 @@ enum {
 	GROUP_MAX = 1 << 20, /* keys and elements are at most 128 bytes each */
 	EMPTY_ONE = 1,
 	FILLED_FIRST = 5, /* tophash; between them: evacuated */
+	FLAG_WRITING = 4,
 	FLAG_SAME_SIZE_GROW = 8,
 	HMAP_FLAGS = 8,
 	SWISS_BYTES = 48,
-	SWISS_DEPTH = 32,
+	SWISS_DEPTH = 32, /* u8; then globalShift, writing */
 	TABLE_INDEX = 8,
 	TABLE_BYTES = 32,
 };
@@ -342,6 +343,17 @@ static void forget(struct go_maps *m)
 	m->owned.n = 0;
 }
 
+/*
+ * hashWriting, Map.writing: set by who puts, deletes or clears, for as long as header and slots need
+ * not agree.
+ */
+static bool is_written(struct reader *r, taddr header)
+{
+	if (r->go->swissmap)
+		return (word(r, header + SWISS_DEPTH) >> 16 & 0xff) == 1;
+	return word(r, header + HMAP_FLAGS) & FLAG_WRITING;
+}
+
 static bool read_map(struct reader *r, taddr header)
 {
 	struct go_block b;
@@ -357,6 +369,10 @@ static bool read_map(struct reader *r, taddr header)
 	else
 		read_old(r, header);
 	r->map->damaged |= r->seen != r->map->used;
+	if (r->map->damaged && !r->is_trial && is_written(r, header)) {
+		r->map->damaged = false;
+		r->map->changing = true;
+	}
 	r->map->arrays = r->maps->arrays.v;
 	r->map->n_arrays = r->maps->arrays.n;
 	return true;

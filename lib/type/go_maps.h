@@ -34,6 +34,7 @@ struct go_map {
 	const struct go_map_array *arrays;
 	size_t n_arrays;
 	bool growing;  /* to 1.23: entries still move from the old buckets */
+	bool changing; /* the same by a goroutine that is in the middle of putting or deleting */
 	bool damaged;  /* what was counted is not what the header says, or not all could be read */
 };
 

@@ -258,7 +258,11 @@ static struct err *note(void *arg, node_id node, const struct go_map *map)
 	if (map->damaged)
 		diag(n->env, "go/maps", map->addr,
 		     "a map's entries are not as many as its header says");
-	if (map->damaged && map->used > map->capacity + SLOTS * map->overflow)
+	if (map->changing)
+		diag(n->env, "go/map-in-flight", map->addr,
+		     "a goroutine is in the middle of changing a map: its entries may be off by what it is at");
+	if ((map->damaged || map->changing) &&
+	    map->used > map->capacity + SLOTS * map->overflow)
 		return NULL; /* a header that was written over */
 	err = go_map_keys_note(&n->keys, node, map);
 	return !err && is_slack(map) ? n->sink->slack(n->sink, &slack) : err;

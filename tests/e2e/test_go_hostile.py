@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from common import SANITIZED, heapfx, parse_blocks, problems_of
-from go_corpus import CASES, Finder, go_dump, truth_of
+from go_corpus import CASES, SLACK, Finder, go_dump, truth_of
 
 MIB = 1 << 20
 LIMITS = ("--memory", "512M", "--disk", "256M")
@@ -317,3 +317,30 @@ def test_the_tables_in_the_executable_are_noise(section, seed, tmp_path):
 	exe.write_bytes(data)
 	for command in (("analyze", "--format", "json"), ("blocks",)):
 		run_bounded(command[0], go_dump(name).core, exe, *command[1:])
+
+
+# --- a map in the middle of a change ----------------------------------------------------------
+
+@pytest.mark.parametrize("name", [name for name in SLACK if "stripped" not in name])
+def test_a_map_that_is_being_changed(name, tmp_path):
+	"""A slot is cleared before the header counts one less, or after: while the flag is set that is no damage."""
+	core = Editable(name, tmp_path / "core")
+	is_old = int(name.split(".")[2]) < 24 or "noswissmap" in name
+	at = int(next(address for address, _, title, _ in truth_of(name).rows["map"] if title == "half"), 16)
+	flag_at, flag = (at + 8, 4) if is_old else (at + 34, 1)
+
+	def told():
+		report = json.loads(heapfx("analyze", "--format", "json", "--exe", core.exe, core.core).out)
+		said = next(m for m in report["go"]["maps"] if int(m["address"], 16) == at)
+		return said, {p["code"] for p in problems_of(report) if p["code"].startswith("go/map")}
+
+	core.write(at, struct.pack("<Q", core.word(at) - 1))
+	said, codes = told()
+	assert codes == {"go/maps"} and said["damaged"] and "changing" not in said
+	core.write(flag_at, bytes([core.read(flag_at, 1)[0] | flag]))
+	said, codes = told()
+	assert codes == {"go/map-in-flight"} and said["changing"] and "damaged" not in said
+	core.write(at, struct.pack("<Q", core.word(at) + 1))
+	said, codes = told()
+	assert not codes and not {"changing", "damaged"} & set(said)
+	core.file.close()

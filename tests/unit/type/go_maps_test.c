@@ -55,7 +55,7 @@ enum { H = 0x80 };
 
 struct expected {
 	uint64_t used, capacity, deleted, overflow, bytes, need;
-	bool growing, damaged;
+	bool growing, damaged, changing;
 };
 
 struct test_case {
@@ -97,6 +97,27 @@ static const struct test_case cases[] = {
 	  26,
 	  { { HEADER, 7 }, { HEADER + 16, GROUP_A }, { GROUP_A, CTRL(1, 2, 3, H) } },
 	  { 7, 8, 0, 0, 0x40 + 0x90, 0x40 + 144, .damaged = true } },
+	{ "swiss: entries are one less, and somebody is at it",
+	  26,
+	  { { HEADER, 2 },
+	    { HEADER + 16, GROUP_A },
+	    { HEADER + 32, 1 << 16 },
+	    { GROUP_A, CTRL(1, 2, 3, H) } },
+	  { 2, 8, 0, 0, 0x40 + 0x90, 0x40 + 144, .changing = true } },
+	{ "swiss: somebody is at it, and all holds together",
+	  26,
+	  { { HEADER, 3 },
+	    { HEADER + 16, GROUP_A },
+	    { HEADER + 32, 1 << 16 },
+	    { GROUP_A, CTRL(1, 2, 3, H) } },
+	  { 3, 8, 0, 0, 0x40 + 0x90, 0x40 + 144 } },
+	{ "swiss: a flag that is none",
+	  26,
+	  { { HEADER, 2 },
+	    { HEADER + 16, GROUP_A },
+	    { HEADER + 32, 0x55 << 16 },
+	    { GROUP_A, CTRL(1, 2, 3, H) } },
+	  { 2, 8, 0, 0, 0x40 + 0x90, 0x40 + 144, .damaged = true } },
 	{ "swiss: a directory longer than its block",
 	  26,
 	  { { HEADER + 16, DIRECTORY }, { HEADER + 24, 1ull << 40 }, { HEADER + 32, 40 } },
@@ -207,6 +228,20 @@ static const struct test_case cases[] = {
 	  25,
 	  { { HEADER + 16, GROUP_A }, { HEADER + 40, 77 }, { HEADER + 48, DIRECTORY } },
 	  { 0, 8, 0, 0, 0x40 + 0x90 + 0x20, 0x40 } },
+	{ "old: entries are one more, and somebody is at it",
+	  23,
+	  { { HEADER, 3 },
+	    { HEADER + 8, BITS(0, 4) },
+	    { HEADER + 16, GROUP_A },
+	    { GROUP_A, TOPS(9, 9, 0, 0) } },
+	  { 3, 8, 0, 0, 0x40 + 0x90, 0x40 + 144, .changing = true } },
+	{ "old: entries are one more, and somebody iterates",
+	  23,
+	  { { HEADER, 3 },
+	    { HEADER + 8, BITS(0, 1) },
+	    { HEADER + 16, GROUP_A },
+	    { GROUP_A, TOPS(9, 9, 0, 0) } },
+	  { 3, 8, 0, 0, 0x40 + 0x90, 0x40 + 144, .damaged = true } },
 	{ "old: a chain that loops",
 	  23,
 	  { { HEADER, 3 },
@@ -301,11 +336,12 @@ static void by_words(void **state)
 		if (m.used != want->used || m.capacity != want->capacity ||
 		    m.deleted != want->deleted || m.overflow != want->overflow ||
 		    m.bytes != want->bytes || m.need != want->need || m.growing != want->growing ||
-		    m.damaged != want->damaged)
+		    m.damaged != want->damaged || m.changing != want->changing)
 			fail_msg(
-				"%s: used %lu capacity %lu deleted %lu overflow %lu bytes %#lx need %#lx%s%s",
+				"%s: used %lu capacity %lu deleted %lu overflow %lu bytes %#lx need %#lx%s%s%s",
 				cases[i].name, m.used, m.capacity, m.deleted, m.overflow, m.bytes,
-				m.need, m.growing ? " growing" : "", m.damaged ? " damaged" : "");
+				m.need, m.growing ? " growing" : "", m.damaged ? " damaged" : "",
+				m.changing ? " changing" : "");
 	}
 }
 
