@@ -51,6 +51,7 @@ enum native_op {
 	NATIVE_LIBCXX_DEQUE, /* the same, as libc++ says it */
 	NATIVE_DYN,	/* to what a trait's vtable is for, which another word points at (native_room.length) */
 	NATIVE_ERASED,	/* std::any, std::function: what a manager tells (native_room.length); native_erased_type() */
+	NATIVE_KHASH,	/* to keys or values of a table of klib's, as many as it has buckets (native_room) */
 	NATIVE_RUST,	/* a container of Rust's: `offset` is where its word is that leads to the block (native_room) */
 };
 
@@ -68,7 +69,7 @@ struct native_slot {
 	struct native_type *to;
 	uint8_t op; /* enum native_op */
 	const struct native_guard *guard; /* NULL: it always counts */
-	const struct native_room *room;	  /* of Rust's containers */
+	const struct native_room *room;	  /* of Rust's containers, and klib's */
 };
 
 /* Where it has a reference that its target counts. */
@@ -87,7 +88,7 @@ struct native_store {
 	uint64_t size;	 /* of a value in its block */
 	uint8_t kind;	 /* enum store_kind, native_stores.c's own */
 	const struct native_guard *guard; /* NULL: it always counts */
-	const struct native_slot *slot;	  /* of Rust's containers */
+	const struct native_slot *slot;	  /* of Rust's containers, and klib's */
 };
 
 /* A type of DWARF's as blocks have it: dbg_type.user. */
@@ -176,6 +177,7 @@ struct native {
 	struct addrmap rivals; /* the same */
 	struct addrmap managers; /* native_erased.c's own */
 	struct addrmap tables;	 /* native_glib.c's own */
+	struct addrmap khashes;	 /* native_khash.c's own */
 	struct gobject_types gobjects; /* GLib's classes */
 	struct native_signals signals;
 	struct col objects; /* ids of blocks where objects say what they are, ascending */
@@ -326,6 +328,7 @@ struct native_room {
 	uint8_t kind; /* enum room_kind, its own */
 	bool is_inner; /* libc++'s function: what it calls may lie in the value itself */
 	uint64_t first, capacity, length, head;
+	const struct dbg_type *key; /* of a table of klib's: the pointer to its keys */
 	const char *wrapper; /* what a pointer to a trait points at besides: the name of an Rc's block; NULL */
 };
 /* A container: its values' type, what their block is found by. False: it is none. */
@@ -350,6 +353,21 @@ bool native_rust_text(const struct native *n, const struct dbg_type *type, taddr
 		      uint64_t *ret_length);
 /* Fields of these are their library's business. */
 bool native_is_rust_std(const struct dbg_type *type);
+
+/* native_khash.c: a struct that klib's khash.h makes. */
+bool native_is_khash(const struct dbg_type *type);
+/* Of its member `m`, if that leads to keys or values; the struct lies `at` bytes in a value. */
+bool native_khash_slot(struct native *n, const struct dbg_type *type, const struct dbg_member *m, uint64_t at,
+		       struct native_slot *ret);
+/* As native_rust_runs() and native_rust_use(). */
+void native_khash_runs(struct native *n, const uint8_t *value, uint64_t size, const struct native_slot *slot,
+		       bool (*fn)(void *arg, const struct native_run *run), void *arg);
+bool native_khash_use(struct native *n, const uint8_t *value, uint64_t size, const struct native_slot *slot,
+		      struct native_use *ret);
+/* Such values are called by their keys from now on: `["eu"]`. */
+void native_khash_note(struct native *n, const uint8_t *value, uint64_t size, const struct native_slot *slot);
+/* Of the array of values that begins at an address; false: it is called by its number. */
+bool native_khash_path(const struct native *n, const struct dbg_type *value, taddr start, uint64_t offset, struct text *ret);
 
 /* native_stores.c: a struct that is a container with a block for its values, `at` bytes in a value. */
 bool native_store_of(struct native *n, const struct dbg_type *type, uint64_t at, struct native_store *ret);

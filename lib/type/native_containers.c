@@ -205,6 +205,24 @@ static void add_quoted(const struct native *n, taddr at, uint64_t length, struct
 	text_add(ret, shown < length ? "...\"" : "\"");
 }
 
+static bool is_c_string(const struct dbg_type *key)
+{
+	if (key->kind != DBG_KIND_POINTER || key->language == DBG_LANG_RUST)
+		return false;
+	dbg_type_load((struct dbg_type *)key);
+	return key->to && key->to->kind == DBG_KIND_BASE && key->to->is_text && key->to->size == 1;
+}
+
+static void add_c_string(const struct native *n, taddr at, struct text *ret)
+{
+	uint64_t length = 0;
+	char byte;
+
+	while (length <= KEY_BYTES && !image_read(n->img, at + length, &byte, 1) && byte)
+		length++;
+	add_quoted(n, at, length, ret);
+}
+
 void native_key(const struct native *n, const struct dbg_type *key, taddr at, struct text *ret)
 {
 	uint64_t words[2], v = 0;
@@ -216,6 +234,8 @@ void native_key(const struct native *n, const struct dbg_type *key, taddr at, st
 	} else if (native_begins(key->name, "std::__cxx11::basic_string<char,") && key->size == 32 &&
 		   !image_read(n->img, at, words, sizeof(words))) {
 		add_quoted(n, words[0], words[1], ret);
+	} else if (is_c_string(key) && !image_read_u64(n->img, at, &words[0])) {
+		add_c_string(n, words[0], ret);
 	} else if (native_rust_text(n, key, at, &words[0], &words[1])) {
 		add_quoted(n, words[0], words[1], ret);
 	} else {

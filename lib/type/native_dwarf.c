@@ -510,10 +510,23 @@ static bool tells_nothing(const struct dbg_type *type)
 	return native_is_weak(type) || (type->name && !strcmp(type->name, "struct _GArray"));
 }
 
+/* Keys or values of a table of klib's, which flags say are there. */
+static bool add_buckets(struct native *n, const struct part *p, const struct dbg_member *m, struct slots *slots)
+{
+	struct native_slot slot = { .guard = p->guard };
+
+	if (slots->refs || slots->stores || !native_khash_slot(n, p->type, m, p->at, &slot))
+		return false;
+	if (wants_slots(slots))
+		vec_push(slots, &slot);
+	return true;
+}
+
 static void push_members(struct native *n, const struct part *in, struct parts *todo, struct slots *slots)
 {
 	struct part p = *in;
 	const struct dbg_type *stored = native_stored(p.type);
+	bool is_khash;
 
 	dbg_type_load((struct dbg_type *)p.type);
 	if (!guard_managed(n, &p))
@@ -534,8 +547,10 @@ static void push_members(struct native *n, const struct part *in, struct parts *
 		return;
 	if (push_emplaced(&p, todo) || add_string(n, &p, slots) || add_room(n, &p, slots) || push_node(n, &p, todo))
 		return;
+	is_khash = native_is_khash(p.type);
 	for (uint32_t i = 0; i < p.type->n_members; i++)
-		if (p.type->members[i].offset || !tells_nothing(p.type))
+		if ((p.type->members[i].offset || !tells_nothing(p.type)) &&
+		    !(is_khash && add_buckets(n, &p, &p.type->members[i], slots)))
 			push_member(n, &p, &p.type->members[i], todo);
 }
 

@@ -95,6 +95,8 @@ static struct err *on_slot(struct adding *a, const uint8_t *value, uint64_t size
 		return on_deque(a, value + slot->offset, slot);
 	if (slot->op == NATIVE_RUST)
 		native_rust_runs(a->n, value, size, slot, on_run, a);
+	if (slot->op == NATIVE_KHASH)
+		native_khash_runs(a->n, value, size, slot, on_run, a);
 	return a->err;
 }
 

@@ -289,6 +289,7 @@ static bool may_point(struct native_spread *s, uint64_t word)
 static const uint8_t slot_bytes[] = {
 	[NATIVE_POINTER] = 8, [NATIVE_VECTOR] = 24, [NATIVE_DEQUE] = NATIVE_DEQUE_BYTES,
 	[NATIVE_LIBCXX_DEQUE] = NATIVE_LIBCXX_DEQUE_BYTES, [NATIVE_DYN] = 8, [NATIVE_RUST] = 8, [NATIVE_ERASED] = 8,
+	[NATIVE_KHASH] = 8,
 };
 
 /* All pointers of the first elements behind the first lead somewhere, and some are there. */
@@ -538,7 +539,7 @@ static void on_deque(struct native_spread *s, const uint8_t *words, const struct
 	}
 }
 
-struct rust_runs {
+struct runs {
 	struct native_spread *s;
 	const struct native_slot *slot;
 	struct place block;
@@ -547,7 +548,7 @@ struct rust_runs {
 
 static bool on_run(void *arg, const struct native_run *run)
 {
-	struct rust_runs *r = arg;
+	struct runs *r = arg;
 	struct native_spread *s = r->s;
 	struct place p;
 
@@ -571,9 +572,18 @@ static bool on_run(void *arg, const struct native_run *run)
 
 static void on_rust(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
 {
-	struct rust_runs r = { .s = s, .slot = slot };
+	struct runs r = { .s = s, .slot = slot };
 
 	native_rust_runs(s->n, value, left, slot, on_run, &r);
+}
+
+static void on_khash(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
+{
+	struct runs r = { .s = s, .slot = slot };
+
+	native_khash_runs(s->n, value, left, slot, on_run, &r);
+	if (r.is_followed)
+		native_khash_note(s->n, value, left, slot);
 }
 
 static void on_dyn(struct native_spread *s, const uint8_t *value, uint64_t left, const struct native_slot *slot)
@@ -646,6 +656,10 @@ static void on_slot(struct native_spread *s, const uint8_t *value, uint64_t left
 		image_keep_exact(s->n->img, value + g->offset, g->size);
 	if (slot->op == NATIVE_RUST) {
 		on_rust(s, value, left, slot);
+		return;
+	}
+	if (slot->op == NATIVE_KHASH) {
+		on_khash(s, value, left, slot);
 		return;
 	}
 	if (slot->op == NATIVE_ERASED) {

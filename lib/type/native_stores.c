@@ -14,12 +14,12 @@
 #include "image/shadow.h"
 #include "type/native.h"
 
-enum store_kind { STORE_VECTOR, STORE_STRING, STORE_LIBCXX_STRING, STORE_DEQUE, STORE_TABLE, STORE_LIBCXX_TABLE, STORE_LIST, STORE_GSTRING, STORE_GPTRARRAY, STORE_RUST };
+enum store_kind { STORE_VECTOR, STORE_STRING, STORE_LIBCXX_STRING, STORE_DEQUE, STORE_TABLE, STORE_LIBCXX_TABLE, STORE_LIST, STORE_GSTRING, STORE_GPTRARRAY, STORE_RUST, STORE_KHASH };
 
 static const uint8_t bytes_of[] = {
 	[STORE_VECTOR] = 24, [STORE_STRING] = 32, [STORE_LIBCXX_STRING] = 24, [STORE_DEQUE] = 80,
 	[STORE_TABLE] = 32, [STORE_LIBCXX_TABLE] = 40, [STORE_LIST] = 8, [STORE_GSTRING] = 24, [STORE_GPTRARRAY] = 16,
-	[STORE_RUST] = 0,
+	[STORE_RUST] = 0, [STORE_KHASH] = 0,
 };
 
 /* What pointers of a member lead to has this size; 0: unknown. */
@@ -101,6 +101,18 @@ static bool find_rust(struct native *n, const struct dbg_type *type, uint64_t at
 	return kept;
 }
 
+static bool find_khash(struct native *n, const struct dbg_type *type, uint64_t at, struct native_store *ret)
+{
+	struct native_slot slot = {}, *kept;
+
+	if (!native_is_khash(type) || !native_khash_slot(n, type, native_member(type, "vals"), at, &slot))
+		return false;
+	kept = arena_memdup(&n->mem, &slot, sizeof(slot));
+	ret->kind = STORE_KHASH;
+	ret->slot = kept;
+	return kept;
+}
+
 /* Programs see all of a GString, and of a GPtrArray where it is and its length. */
 static bool find_glib(const struct dbg_type *type, struct native_store *ret)
 {
@@ -134,6 +146,8 @@ bool native_store_of(struct native *n, const struct dbg_type *type, uint64_t at,
 	if (type->language == DBG_LANG_RUST)
 		return find_rust(n, type, at, ret);
 	if (type->language == DBG_LANG_C && find_glib(type, ret))
+		return true;
+	if (find_khash(n, type, at, ret))
 		return true;
 	return find_vector(type, ret) || find_deque(type, ret) || find_named(type, ret);
 }
@@ -236,6 +250,8 @@ bool native_use_of(struct native *n, const struct native_store *store, taddr at,
 		return false;
 	if (store->kind == STORE_RUST)
 		return native_rust_use(n, value, size, store->slot, ret) && ret->used <= ret->room;
+	if (store->kind == STORE_KHASH)
+		return native_khash_use(n, value, size, store->slot, ret) && ret->used <= ret->room;
 	if (store->offset > size || size - store->offset < bytes_of[store->kind])
 		return false;
 	if (store->kind == STORE_STRING)

@@ -262,6 +262,7 @@ static void close_typer(void *p)
 	addrmap_fini(&n->rivals);
 	addrmap_fini(&n->managers);
 	addrmap_fini(&n->tables);
+	addrmap_fini(&n->khashes);
 	arena_fini(&n->mem);
 	free(n);
 }
@@ -390,6 +391,8 @@ static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size,
 		return spare_path(n, shape, addr, offset, ret);
 	if (shape->kind == NATIVE_TABLE)
 		return native_table_path(p, shape->type->dbg, addr, offset, ret);
+	if (shape->kind == NATIVE_ARRAY && shape->type->dbg->size && native_khash_path(n, shape->type->dbg, addr, offset, ret))
+		return true;
 	return native_path(p, shape->type->dbg, shape->kind != NATIVE_VALUE, addr ? addr + skip : 0, offset - skip, "->", ret);
 }
 

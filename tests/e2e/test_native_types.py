@@ -16,7 +16,8 @@ COMMITTED = [name for name in types_corpus.COMMITTED if name.startswith("classes
 FRESH = ["classes.gcc.O2.stripped", "classes.gcc.O0.g", "classes.clang.O2.nopie.stripped"]
 CLASSES = [name for name in COMMITTED + FRESH if name.startswith("classes")]
 WITH_DWARF = ["records.gcc.O0.g", "records.clang.O0.g", "records.gcc.O0.split", "records.clang.O0.split4",
-	"containers.gcc.O2.g", "containers.clang.O0.g4", "libcxx.clang.O0.g.libcxx", "lists.gcc.O0.g", "lists.clang.O0.g4"]
+	"containers.gcc.O2.g", "containers.clang.O0.g4", "libcxx.clang.O0.g.libcxx", "lists.gcc.O0.g", "lists.clang.O0.g4",
+	"khashes.clang.O0.g4", "khashes.gcc.O2.g"]
 APART = ["apart.gcc.O0.g", "apart.gcc.O2.g4", "apart.clang.O0.g"]
 # The same debug info, kept in the other ways that there are.
 ELSEWHERE = ["records.gcc.O0.split4.dwp", "containers.clang.O2.split.dwp", "containers.gcc.O2.g4.units",
@@ -194,9 +195,9 @@ def test_no_type_that_is_sure_is_of_another_size(name):
 			assert have in makes.get(size, makes.get(None, ())), (hex(block["address"]), kind, size, have)
 
 
-def chains_of(dump, address):
+def chains_of(dump, address, *options):
 	"""Each chain of explain as a path: "bank.root->left"."""
-	report = json.loads(heapfx_ok("explain", *dump, hex(address), "--format", "json").out)
+	report = json.loads(heapfx_ok("explain", *dump, hex(address), "--format", "json", *options).out)
 	for chain in report["chains"]:
 		root = chain["root"].get("symbol") or chain["root"].get("source", "")
 		yield root.split(": ")[-1] + "".join(hop["via"].get("name", "") for hop in chain["hops"])
@@ -220,6 +221,20 @@ def test_a_walk_along_a_list_is_a_place_in_it():
 		assert f"global jobs.next[{i}] -> struct job (" in heapfx_ok("explain", *dump, hex(jobs[i])).out
 	for i in range(15, 18):
 		assert f"global jobs.prev[{19 - i}] -> struct job (" in heapfx_ok("explain", *dump, hex(jobs[i])).out
+
+
+def test_buckets_are_called_by_their_keys():
+	"""Where contents may be shown; what flags say is not there is `unused`."""
+	dump, rows = case_of("khashes.gcc.O2.g")
+	seat = next(address for address, *_, holder in rows if holder and holder.startswith("shop->seats->vals["))
+	text = next(address for address, *_, holder in rows if holder and holder.startswith("prices->vals["))
+	trap = next(address for address, _s, form, *_ in rows if form == "trap")
+	assert "shop->seats->vals[104]" in list(chains_of(dump, seat, "--strings", "preview"))
+	assert 'prices->vals["the price of item 5 in the shop"].text' in list(chains_of(dump, text, "--strings", "preview"))
+	assert re.fullmatch(r"prices->vals\[\d+ unused\]\.text", next(chains_of(dump, trap)))
+	assert "the price" not in heapfx_ok("explain", *dump, hex(text)).out
+	slack = json.loads(heapfx_ok("analyze", *dump, "--format", "json").out)["categories"]["slack"]
+	assert slack == {"count": 2, "bytes": (64 - 12) * 8 + (64 - 12) * 56}	# seats, prices
 
 
 @pytest.mark.parametrize("name", COMMITTED)
