@@ -497,6 +497,16 @@ enum native_word native_gobject_word(const struct native *n, uint32_t block, con
 
 /* native_glib.c: tables and trees of GLib, by what is in them. */
 struct err *native_glib(struct native *n) MUST_CHECK;
+/* A GArray or GByteArray, whose first words alone programs are shown. */
+struct native_garray {
+	taddr data;
+	uint64_t used, room, size; /* elements, bytes of each */
+	uint32_t block;
+};
+/* Of what debug info says is one; false: it does not hold together. */
+bool native_garray_read(const struct native *n, taddr at, struct native_garray *ret);
+/* Blocks of elements that nothing else is sure of; after native_spread(). */
+struct err *native_garrays(struct native *n) MUST_CHECK;
 /* How the word at an offset of one's block is called; false: it is none of the program's. */
 bool native_glib_path(const struct native *n, uint8_t part, taddr addr, uint64_t offset, struct text *ret);
 

@@ -1,10 +1,12 @@
 /*
- * type/native_glib.c - GHashTable and GTree: structs that programs are not shown, by what is in them.
+ * type/native_glib.c - GHashTable and GTree: structs that programs are not shown, by what is in them; and
+ * what of a GArray they are not shown.
  *
  * Source of truth: glib/ghash.c (keys and values of four or eight bytes each in an array of their own
- * since 2.64), glib/gtree.c of GLib 2.64 to 2.84; cores were made with 2.74 alone.  A table is one when
+ * since 2.64), glib/gtree.c, glib/garray.c (struct _GRealArray) of GLib 2.64 to 2.84; cores were made with 2.74 alone.  A table is one when
  * its size, mask and prime fit, its functions are code and as many of its hashes are in use as it says;
- * a tree, when going along its nodes meets as many as it says.  No debug info is needed.
+ * a tree, when going along its nodes meets as many as it says.  No debug info is needed.  A GArray is what
+ * debug info says is one.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -15,7 +17,7 @@
 #include "image/shadow.h"
 #include "type/native.h"
 
-enum glib_part { GLIB_NONE, GLIB_TABLE, GLIB_KEYS, GLIB_HASHES, GLIB_VALUES, GLIB_TREE, GLIB_TREE_NODE, GLIB_PARTS };
+enum glib_part { GLIB_NONE, GLIB_TABLE, GLIB_KEYS, GLIB_HASHES, GLIB_VALUES, GLIB_TREE, GLIB_TREE_NODE, GLIB_ELEMENTS, GLIB_PARTS };
 
 enum {
 	ROUNDING = 24, /* bytes that malloc may give more than were asked for */
@@ -38,6 +40,9 @@ enum {
 	HEIGHT_MAX = 40,
 	TREE_LEAST = 3, /* nodes: fewer are like too much else */
 	REFS_MAX = 1 << 24,
+	/* struct _GRealArray: data, len, capacity, size of an element, two bits of flags (the others are never written), references, clear_func */
+	ARRAY_BYTES = 40,
+	ARRAY_LEAST = 16, /* bytes of its block */
 	KEY_BYTES = 40,
 };
 
@@ -58,11 +63,17 @@ static const char *const names[GLIB_PARTS] = {
 	[GLIB_VALUES] = "GHashTable values",
 	[GLIB_TREE] = "GTree",
 	[GLIB_TREE_NODE] = "GTree node",
+	[GLIB_ELEMENTS] = "GArray elements",
+};
+
+/* What each is counted as. */
+static const char *const wholes[GLIB_PARTS] = {
+	[GLIB_TABLE] = "GHashTable", [GLIB_KEYS] = "GHashTable", [GLIB_HASHES] = "GHashTable", [GLIB_VALUES] = "GHashTable",
+	[GLIB_TREE] = "GTree", [GLIB_TREE_NODE] = "GTree", [GLIB_ELEMENTS] = "struct _GArray",
 };
 
 static struct err *assign(struct glib *g, uint32_t id, enum glib_part part)
 {
-	const char *whole = part < GLIB_TREE ? names[GLIB_TABLE] : names[GLIB_TREE];
 	struct native_shape **shape = &g->shapes[part];
 	struct err *err;
 
@@ -74,7 +85,7 @@ static struct err *assign(struct glib *g, uint32_t id, enum glib_part part)
 	(*shape)->glib = (uint8_t)part;
 	(*shape)->by_class = true;
 	err = native_assign(g->n, id, *shape, TYPE_EXACT);
-	return err ? err : types_rename(g->n->cols->types, (*shape)->id, names[part], whole);
+	return err ? err : types_rename(g->n->cols->types, (*shape)->id, names[part], wholes[part]);
 }
 
 /* The used block that begins there has that many bytes; BLOCK_NONE: there is none. */
@@ -238,6 +249,74 @@ static struct err *on_tree(struct glib *g, const struct native_block *b, const u
 	return err;
 }
 
+/* ---- arrays */
+
+/* Its room is a power of two of bytes; older versions keep that, later ones the elements that have room in it. */
+static bool array_room(uint64_t capacity, uint64_t one, uint64_t usable, uint64_t *ret)
+{
+	uint64_t bytes = capacity;
+
+	*ret = capacity;
+	if (is_pow2(bytes) && bytes >= ARRAY_LEAST && bytes <= usable && usable - bytes <= ROUNDING) {
+		*ret = bytes / one;
+		return true;
+	}
+	for (bytes = ARRAY_LEAST; bytes <= usable / 2; bytes *= 2)
+		;
+	return bytes <= usable && capacity == bytes / one;
+}
+
+bool native_garray_read(const struct native *n, taddr at, struct native_garray *ret)
+{
+	uint8_t bytes[ARRAY_BYTES];
+	uint64_t clear;
+	struct block b;
+
+	if (image_read(n->img, at, bytes, sizeof(bytes)) || !block_get_at(n->blocks, load_u64(bytes), &b))
+		return false;
+	*ret = (struct native_garray){
+		.data = load_u64(bytes), .used = load_u32(bytes + 8), .size = load_u32(bytes + 16), .block = b.id,
+	};
+	clear = load_u64(bytes + 32);
+	if (!ret->size || !load_u32(bytes + 24) || load_u32(bytes + 24) > REFS_MAX ||
+	    !is_function(n, clear, true) || !array_room(load_u32(bytes + 12), ret->size, b.usable, &ret->room) || ret->used > ret->room)
+		return false;
+	image_keep(n->img, at + 8, ARRAY_BYTES - 8);
+	return true;
+}
+
+static bool is_garray(const struct native_shape *shape)
+{
+	return shape && shape->type && shape->kind == NATIVE_VALUE && !shape->is_guess && shape->language == LANG_C &&
+	       shape->name && !strcmp(shape->name, "struct _GArray");
+}
+
+static struct err *on_array(void *arg, const struct native_block *b)
+{
+	struct glib *g = arg;
+	struct native *n = g->n;
+	struct native_garray a;
+	taddr *kept;
+
+	if (!is_garray(native_shape_now(n, b->id)) || !native_garray_read(n, b->at, &a) ||
+	    n->cols->confidence[a.block] > TYPE_GUESSED || addrmap_get(&n->tables, a.data))
+		return NULL;
+	kept = arena_memdup(&n->mem, &b->at, sizeof(b->at));
+	if (!kept || !addrmap_put(&n->tables, a.data, kept))
+		return &err_nomem;
+	return assign(g, a.block, GLIB_ELEMENTS);
+}
+
+struct err *native_garrays(struct native *n)
+{
+	struct glib g = { .n = n };
+
+	for (size_t i = 0; i < n->by_id.n; i++)
+		if (is_garray(n->by_id.v[i]))
+			return native_each(n, on_array, &g);
+	return NULL;
+}
+
 static struct err *on_block(void *arg, const struct native_block *b)
 {
 	struct glib *g = arg;
@@ -296,6 +375,19 @@ static void add_key(const struct native *n, const struct table *t, uint64_t entr
 		text_printf(ret, key >> 32 ? "%#" PRIx64 : "%" PRIu64, key);
 }
 
+/* `[7]`; of what is not its first word nothing tells more than where that is: `[7]+0x8`. */
+static bool element_path(const struct native *n, taddr at, uint64_t offset, struct text *ret)
+{
+	struct native_garray a;
+
+	if (!native_garray_read(n, at, &a))
+		return false;
+	text_printf(ret, offset / a.size < a.used ? "[%" PRIu64 "]" : "[%" PRIu64 " unused]", offset / a.size);
+	if (offset % a.size)
+		text_printf(ret, "+0x%" PRIx64, offset % a.size);
+	return true;
+}
+
 bool native_glib_path(const struct native *n, uint8_t part, taddr addr, uint64_t offset, struct text *ret)
 {
 	const taddr *at = addrmap_get(&n->tables, addr);
@@ -309,6 +401,8 @@ bool native_glib_path(const struct native *n, uint8_t part, taddr addr, uint64_t
 			text_add(ret, offset ? "[...]" : "[...] key");
 		return offset < NODE_BALANCE;
 	}
+	if (at && part == GLIB_ELEMENTS)
+		return element_path(n, *at, offset, ret);
 	if (!at || part == GLIB_HASHES || image_read(n->img, *at, bytes, sizeof(bytes)))
 		return false;
 	read_table(bytes, &t);

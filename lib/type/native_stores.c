@@ -14,11 +14,12 @@
 #include "image/shadow.h"
 #include "type/native.h"
 
-enum store_kind { STORE_VECTOR, STORE_STRING, STORE_LIBCXX_STRING, STORE_DEQUE, STORE_TABLE, STORE_LIBCXX_TABLE, STORE_LIST, STORE_GSTRING, STORE_GPTRARRAY, STORE_RUST, STORE_KHASH };
+enum store_kind { STORE_VECTOR, STORE_STRING, STORE_LIBCXX_STRING, STORE_DEQUE, STORE_TABLE, STORE_LIBCXX_TABLE, STORE_LIST, STORE_GSTRING, STORE_GPTRARRAY, STORE_GARRAY, STORE_RUST, STORE_KHASH };
 
 static const uint8_t bytes_of[] = {
 	[STORE_VECTOR] = 24, [STORE_STRING] = 32, [STORE_LIBCXX_STRING] = 24, [STORE_DEQUE] = 80,
 	[STORE_TABLE] = 32, [STORE_LIBCXX_TABLE] = 40, [STORE_LIST] = 8, [STORE_GSTRING] = 24, [STORE_GPTRARRAY] = 16,
+	[STORE_GARRAY] = 16,
 	[STORE_RUST] = 0, [STORE_KHASH] = 0,
 };
 
@@ -113,7 +114,7 @@ static bool find_khash(struct native *n, const struct dbg_type *type, uint64_t a
 	return kept;
 }
 
-/* Programs see all of a GString, and of a GPtrArray where it is and its length. */
+/* Programs see all of a GString, and of arrays where they are and their length. */
 static bool find_glib(const struct dbg_type *type, struct native_store *ret)
 {
 	static const struct {
@@ -123,6 +124,8 @@ static bool find_glib(const struct dbg_type *type, struct native_store *ret)
 	} parts[] = {
 		{ "struct _GString", "str", "len", "allocated_len", STORE_GSTRING, 1, 8, 16, 24 },
 		{ "struct _GPtrArray", "pdata", "len", NULL, STORE_GPTRARRAY, 8, 8, 0, 16 },
+		{ "struct _GArray", "data", "len", NULL, STORE_GARRAY, 1, 8, 0, 16 },
+		{ "struct _GByteArray", "data", "len", NULL, STORE_GARRAY, 1, 8, 0, 16 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
@@ -240,6 +243,16 @@ static bool gptrarray_use(const struct native *n, const uint8_t *w, struct nativ
 	return true;
 }
 
+static bool garray_use(const struct native *n, taddr at, struct native_use *u)
+{
+	struct native_garray a;
+
+	if (!native_garray_read(n, at, &a))
+		return false;
+	*u = (struct native_use){ .start = a.data, .used = a.used, .room = a.room, .size = a.size };
+	return true;
+}
+
 bool native_use_of(struct native *n, const struct native_store *store, taddr at, const uint8_t *value, uint64_t size,
 		   struct native_use *ret)
 {
@@ -268,6 +281,8 @@ bool native_use_of(struct native *n, const struct native_store *store, taddr at,
 		return gstring_use(w, ret);
 	case STORE_GPTRARRAY:
 		return gptrarray_use(n, w, ret);
+	case STORE_GARRAY:
+		return garray_use(n, at + store->offset, ret);
 	case STORE_LIST:
 		ret->nodes = load_u64(w);
 		return ret->nodes;

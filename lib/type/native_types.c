@@ -342,6 +342,8 @@ static struct err *assign(void *p, struct type_columns *cols)
 		err = native_glib(n);
 	if (!err && n->has_dwarf)
 		err = native_spread(n, native_roots);
+	if (!err && n->has_dwarf)
+		err = native_garrays(n);
 	if (!err)
 		err = native_name_nodes(n);
 	n->cols = NULL;

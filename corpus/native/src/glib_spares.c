@@ -12,6 +12,10 @@
 
 enum { N = 60, LOGGED = 1 << 14 };
 
+struct three {
+	long words[3];
+};
+
 struct shelf {
 	GPtrArray *lines;
 	GString *label;
@@ -20,6 +24,8 @@ struct shelf {
 GPtrArray *few, *none, *right;
 struct shelf *shelves[N];
 GString *text;
+GArray *wide, *empty;
+GByteArray *raw;
 
 static struct {
 	uintptr_t masked;
@@ -72,23 +78,23 @@ static const char *words(const char *kind, size_t used, size_t room)
 }
 
 /* Three fifths wasted, and 32 bytes. */
-static void note(const void *block, size_t used, size_t one, const char *type)
+static void note(const void *block, size_t used, size_t one, enum form form, const char *type)
 {
 	size_t size = block ? size_of(block) : 0, room = size / one;
 
-	types_note(block, size, ARRAY, type, 0, NULL);
+	types_note(block, size, form, type, 0, NULL);
 	if ((room - used) * one >= 32 && (room - used) * 5 >= room * 3)
 		types_note(block, size, SPARE, words(used ? "capacity" : "empty", used, room), 0, NULL);
 }
 
 static void note_array(const GPtrArray *a)
 {
-	note(a->pdata, a->len, sizeof(void *), "void *");
+	note(a->pdata, a->len, sizeof(void *), ARRAY, "void *");
 }
 
 static void note_string(const GString *s)
 {
-	note(s->str, s->len + 1, 1, "char");
+	note(s->str, s->len + 1, 1, ARRAY, "char");
 }
 
 static GPtrArray *array_new(guint used, guint room)
@@ -98,6 +104,13 @@ static GPtrArray *array_new(guint used, guint room)
 	for (guint i = 0; i < used; i++)
 		g_ptr_array_add(a, GINT_TO_POINTER(i + 1));
 	return a;
+}
+
+static GArray *wide_new(guint used, guint room)
+{
+	GArray *a = g_array_sized_new(FALSE, TRUE, sizeof(struct three), room);
+
+	return g_array_set_size(a, used);
 }
 
 static GString *string_new(gsize used, gsize room)
@@ -115,6 +128,10 @@ static NOINLINE void fill(void)
 	none = array_new(0, 300);
 	right = array_new(400, 400);
 	text = string_new(50, 5000);
+	wide = wide_new(20, 500);
+	empty = wide_new(0, 70);
+	raw = g_byte_array_sized_new(900);
+	g_byte_array_append(raw, (const guint8 *)"a few bytes", 11);
 	for (int i = 0; i < N; i++) {
 		struct shelf *s = g_new0(struct shelf, 1);
 
@@ -134,6 +151,9 @@ int main(int argc, char **argv)
 	note_array(none);
 	note_array(right);
 	note_string(text);
+	note(wide->data, wide->len, sizeof(struct three), VALUE, "GArray elements");
+	note(empty->data, empty->len, sizeof(struct three), VALUE, "GArray elements");
+	note(raw->data, raw->len, 1, ARRAY, "unsigned char");
 	for (int i = 0; i < N; i++) {
 		note_array(shelves[i]->lines);
 		note_string(shelves[i]->label);

@@ -21,9 +21,15 @@ GList *queue;
 GSList *done;
 GQueue *waiting;
 GPtrArray *all;
-GArray *pairs;
+GArray *pairs, *rows, *once;
+GByteArray *raw;
 
 struct pair { int id; const char *name; };
+struct row { long id; char *text; };
+struct late { char *text; };
+
+/* Said to be what it is by a pointer of its own. */
+struct late *late;
 
 static void note(const void *p, size_t size, const char *type, const char *holder)
 {
@@ -72,6 +78,19 @@ static NOINLINE void fill(void)
 
 		g_array_append_val(pairs, pair);
 	}
+	rows = g_array_new(FALSE, TRUE, sizeof(struct row));
+	once = g_array_new(FALSE, FALSE, sizeof(struct late));
+	raw = g_byte_array_new();
+	for (int i = 0; i < N; i++) {
+		struct row row = { i, g_strdup_printf("what row %d says", i) };
+		struct late one = { g_strdup_printf("what is said of %d", i) };
+
+		g_array_append_val(rows, row);
+		g_array_append_val(once, one);
+		g_byte_array_append(raw, (const guint8 *)"bytes", 5);
+	}
+	g_array_set_size(rows, N - 2); /* what these had still lies there */
+	late = (struct late *)once->data;
 	for (int i = 0; i < N / 3; i++)
 		g_hash_table_remove(by_number, GINT_TO_POINTER(3 * i + 1));
 }
@@ -102,7 +121,15 @@ int main(int argc, char **argv)
 	for (GSList *l = done; l; l = l->next)
 		note(l, sizeof(*l), "struct _GSList", l == done ? "done" : NULL);
 	note(all, 0, "struct _GPtrArray", "all");
-	note(pairs->data, N * sizeof(struct pair), "-", NULL); /* what is in it, nothing tells */
+	note(pairs->data, N * sizeof(struct pair), "GArray elements", "pairs->data"); /* of what, nothing tells */
+	note(rows, 0, "struct _GArray", "rows");
+	note(rows->data, N * sizeof(struct row), "GArray elements", "rows->data");
+	note(g_array_index(rows, struct row, 7).text, 16, "-", "rows->data[7]+0x8");
+	note(((struct row *)rows->data)[N - 1].text, 16, "-", "rows->data[59 unused]+0x8");
+	types_note(once->data, N * sizeof(struct late), ARRAY, "struct late", 0, "once->data");
+	types_note(late[9].text, 20, ARRAY, "char", 0, "late[9].text");
+	note(raw, 0, "struct _GByteArray", "raw");
+	types_note(raw->data, 5 * N, ARRAY, "unsigned char", 0, "raw->data");
 	types_note(all->pdata, N * sizeof(void *), ARRAY, "void *", 0, "all->pdata");
 	note(all->pdata[5], sizeof(struct order), "-", "all->pdata[5]");
 	types_close(argv[1]);
