@@ -111,11 +111,23 @@ static uint64_t zero_pages(const uint8_t *bytes, uint64_t n)
 	return sum;
 }
 
-static const struct thread *thread_of_stack(const struct image *img, const struct segment *seg)
+/*
+ * Whose stack [at, *ret_end) is; NULL: nobody's.  The kernel makes one mapping of a stack and of
+ * what the program maps right above it.
+ */
+static const struct thread *stack_at(const struct image *img, taddr at, taddr end, taddr *ret_end)
 {
-	for (size_t i = 0; i < img->n_threads; i++)
-		if (img->threads[i].sp >= seg->start && img->threads[i].sp < seg->end)
-			return &img->threads[i];
+	*ret_end = end;
+	for (size_t i = 0; i < img->n_threads; i++) {
+		const struct thread *t = &img->threads[i];
+
+		if (at >= t->stack_low && at < t->stack_high) {
+			*ret_end = end < t->stack_high ? end : t->stack_high;
+			return t;
+		}
+		if (t->stack_low > at && t->stack_low < *ret_end && t->stack_low < t->stack_high)
+			*ret_end = t->stack_low;
+	}
 	return NULL;
 }
 
@@ -155,32 +167,31 @@ static taddr same_owner(const struct run *run, taddr at, taddr end, bool *ret_is
 	return end;
 }
 
-/* [start, end) of an anonymous segment, in no claim, one owner's. */
-static void count_owned(const struct run *run, const struct segment *seg, taddr start, taddr end,
-			bool is_pool, struct sums *sums)
+static void count_stack(const struct segment *seg, const struct thread *t, taddr start, taddr end,
+			struct sums *sums)
 {
-	const struct thread *t = thread_of_stack(run->image, seg);
-	enum place rest_place = t ? PLACE_STACK_REST : is_pool ? PLACE_POOLS : PLACE_ANON;
-	uint64_t n = end - start, live = 0;
+	taddr live = t->live_low < start ? start : t->live_low < end ? t->live_low : end;
 
-	if (t && t->live_low >= start && t->live_low < end)
-		live = end - t->live_low;
-	place(sums, PLACE_STACK_LIVE)->full += live;
-	add_touched(seg, start, n - live, rest_place, sums);
+	place(sums, PLACE_STACK_LIVE)->full += end - live;
+	add_touched(seg, start, live - start, PLACE_STACK_REST, sums);
 }
 
+/* [start, end) of an anonymous segment, in no claim. */
 static void count_anonymous(const struct run *run, const struct segment *seg, taddr start,
 			    taddr end, struct sums *sums)
 {
-	if (thread_of_stack(run->image, seg)) { /* all of it its thread's */
-		count_owned(run, seg, start, end, false, sums);
-		return;
-	}
 	while (start < end) {
+		taddr stop;
+		const struct thread *t = stack_at(run->image, start, end, &stop);
 		bool is_pool;
-		taddr stop = same_owner(run, start, end, &is_pool);
 
-		count_owned(run, seg, start, stop, is_pool, sums);
+		if (t) {
+			count_stack(seg, t, start, stop, sums);
+		} else {
+			stop = same_owner(run, start, stop, &is_pool);
+			add_touched(seg, start, stop - start, is_pool ? PLACE_POOLS : PLACE_ANON,
+				    sums);
+		}
 		start = stop;
 	}
 }

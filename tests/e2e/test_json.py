@@ -4,7 +4,7 @@ import json
 import jsonschema
 import pytest
 
-from common import COMMITTED, FRESH, ROOT, Core, dump_of, heapfx_ok, report_of
+from common import COMMITTED, FRESH, ROOT, Core, dump_of, heapfx_ok, report_of, truth_of
 
 CASES = [name for name in COMMITTED + FRESH if name != "longchain"]
 SCHEMA = ROOT / "docs/schema/report-1.schema.json"
@@ -44,6 +44,16 @@ def test_breakdown_adds_up(name):
 	whole = memory.get("resident", memory["dumped"])
 	assert sum(line["bytes"] for line in memory["breakdown"]) == whole
 	assert all(line["bytes"] >= 0 for line in memory["breakdown"])
+
+
+@pytest.mark.parametrize("name", ["abutting", "abutting.kernel"])
+def test_what_lies_above_a_stack_is_not_its(name):
+	"""One mapping, 16 MiB above the stack in it, a mebibyte of them written to (abutting.c)."""
+	memory = report_of(name)["memory"]
+	lines = {line["category"]: line["bytes"] for line in memory["breakdown"]}
+	written = truth_of(name)[1]["above.written"]
+	assert lines["stack/live"] < 1 << 18
+	assert written <= lines["mapping/anonymous"] < written + (1 << 18)
 
 
 @pytest.mark.parametrize("name", CASES)
