@@ -226,6 +226,7 @@ static void add_c_string(const struct native *n, taddr at, struct text *ret)
 void native_key(const struct native *n, const struct dbg_type *key, taddr at, struct text *ret)
 {
 	uint64_t words[2], v = 0;
+	uint8_t libcxx[24];
 
 	if (!n->env->show_contents) {
 		text_add(ret, "...");
@@ -234,6 +235,12 @@ void native_key(const struct native *n, const struct dbg_type *key, taddr at, st
 	} else if (native_begins(key->name, "std::__cxx11::basic_string<char,") && key->size == 32 &&
 		   !image_read(n->img, at, words, sizeof(words))) {
 		add_quoted(n, words[0], words[1], ret);
+	} else if (native_begins(key->name, LIBCXX "basic_string<char,") && key->size == sizeof(libcxx) &&
+		   !image_read(n->img, at, libcxx, sizeof(libcxx))) {
+		if (libcxx[0] & 1) /* long: room, length, where it is */
+			add_quoted(n, load_u64(libcxx + 16), load_u64(libcxx + 8), ret);
+		else
+			add_quoted(n, at + 1, libcxx[0] >> 1, ret);
 	} else if (is_c_string(key) && !image_read_u64(n->img, at, &words[0])) {
 		add_c_string(n, words[0], ret);
 	} else if (native_rust_text(n, key, at, &words[0], &words[1])) {

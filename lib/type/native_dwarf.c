@@ -751,7 +751,7 @@ static void step_stored(const struct native *n, struct step *s, const struct ste
 		text_printf(ret, "%" PRIu64 "]", place);
 		return;
 	}
-	if (!key || !value || !stored->name || strncmp(stored->name, "std::pair<", 10) != 0) {
+	if (!key || !value || (!native_begins(stored->name, "std::pair<") && !native_begins(stored->name, "std::__1::pair<"))) {
 		text_add(ret, "]");
 		return;
 	}
@@ -764,6 +764,25 @@ static void step_stored(const struct native *n, struct step *s, const struct ste
 		text_add(ret, " key");
 		step_into(s, key->type, key->offset);
 	}
+}
+
+/* What a node of libc++'s has, of a map in a struct of its own: into that. False: the member is another one. */
+static bool step_libcxx_value(const struct native *n, struct step *s, const struct dbg_member *m, const struct step *node,
+			      struct text *ret)
+{
+	const struct dbg_member *pair;
+
+	if (!m->name || strcmp(m->name, "__value_") != 0)
+		return false;
+	step_into(s, m->type, m->offset);
+	if (native_begins(m->type->name, "std::__1::__value_type<") || native_begins(m->type->name, "std::__1::__hash_value_type<")) {
+		pair = native_member(m->type, "__cc"); /* since LLVM 16 __cc_ */
+		pair = pair ? pair : native_member(m->type, "__cc_");
+		if (pair)
+			step_into(s, pair->type, pair->offset);
+	}
+	step_stored(n, s, node, s->type, ret);
+	return true;
 }
 
 /* Rust calls the fields of tuples by their number: ".0"; of its own enums nobody does. */
@@ -862,6 +881,10 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 		m = member_at(n, s.type, s.addr, s.offset);
 		if (!m)
 			break;
+		if (in_node && step_libcxx_value(n, &s, m, &node, ret)) {
+			in_node = false;
+			continue;
+		}
 		if (m->name && (is_reserved(m->name) || native_is_rust_std(s.type))) {
 			in_library = true;
 			in_edges = !strcmp(m->name, "edges");

@@ -209,7 +209,8 @@ def test_chains_read_like_the_source(name):
 	held = [(address, holder) for address, *_, holder in rows if holder]
 	assert len(held) > 6
 	for address, holder in held:
-		assert holder in list(chains_of(dump, address)), holder
+		shown = list(chains_of(dump, address, *(("--strings", "preview") if name.startswith("libcxx") else ())))	# keys
+		assert holder in shown, (holder, shown)
 
 
 def test_a_walk_along_a_list_is_a_place_in_it():

@@ -45,6 +45,8 @@ struct Order {
 struct Shop {
 	std::map<int, Line> by_number;
 	std::map<long, Order *> orders;
+	std::map<std::string, Order> by_customer;
+	std::set<std::string> seen;
 	std::set<long> ids;
 	std::list<Order> queue;
 	std::forward_list<Line> returned;
@@ -130,6 +132,8 @@ static void fill(Shop &s)
 		s.first = o;
 		s.by_number[i] = line(i);
 		s.orders[i] = o;
+		s.by_customer[(i % 2 ? "customer " : "a customer with a long name, number ") + std::to_string(i)] = order(i + 3);
+		s.seen.insert("what was seen there, number " + std::to_string(i));
 		s.ids.insert(i);
 		s.queue.push_back(order(i + 5));
 		s.returned.push_front(line(i + 6));
@@ -169,6 +173,15 @@ static void note_all(const Shop &s)
 	}
 	for (const auto &entry : s.orders)
 		note_node<std::__tree_node<std::__value_type<long, Order *>, void *>>(s.orders, &entry, TREE_LINKS);
+	for (const auto &entry : s.by_customer) {
+		note_node<std::__tree_node<std::__value_type<std::string, Order>, void *>>(s.by_customer, &entry, TREE_LINKS);
+		note_string(entry.first);
+		note_order(entry.second);
+	}
+	for (const std::string &what : s.seen) {
+		note_node<std::__tree_node<std::string, void *>>(s.seen, &what, TREE_LINKS);
+		note_string(what);
+	}
 	for (const long &id : s.ids)
 		note_node<std::__tree_node<long, void *>>(s.ids, &id, TREE_LINKS);
 	for (const Order &o : s.queue) {
@@ -208,6 +221,26 @@ static void note_all(const Shop &s)
 		}
 }
 
+/* Of what containers hold one each is enough. */
+static void note_entries(void)
+{
+	const Order &even = store.by_customer["a customer with a long name, number 30"], &odd = store.by_customer["customer 31"];
+	auto note = [](const auto *at, const char *holder) {
+		types_note(at, sizeof(*at), VALUE, typeid(*at).name(), 0, holder);
+	};
+
+	note(even.special.get(), "store.by_customer[\"a customer with a long name, number 30\"].special");
+	note(odd.special.get(), "store.by_customer[\"customer 31\"].special");
+	note(store.index[17].special.get(), "store.index[17].special");
+	note(std::next(store.queue.begin(), 5)->special.get(), "store.queue[5].special");
+	for (const Line &l : store.returned)
+		if (l.text.capacity() > 22) {
+			types_note(l.text.data(), l.text.capacity() + 1, ARRAY, "char", 0, "store.returned[].text");
+			break;
+		}
+	types_note(store.seen.begin()->data(), store.seen.begin()->capacity() + 1, ARRAY, "char", 0, "store.seen[]");
+}
+
 /* What leads there, as the source has it. */
 static void note_paths(void)
 {
@@ -237,6 +270,7 @@ int main(int argc, char **argv)
 	note_all(store);
 	note_all(*apart);
 	note_paths();
+	note_entries();
 	types_close(argv[1]);
 	types_ready();
 }
