@@ -272,7 +272,8 @@ struct graph {
 	const uint64_t *collected;
 	/*
 	 * edges, compressed sparse rows: dst[graph_row(i)] .. dst[graph_row(i + 1) - 1], in order of
-	 * their slots, adjacent duplicates and self edges dropped.
+	 * their slots, adjacent duplicates, a pointer into the block that the one before it gives the
+	 * start of, and self edges dropped.
 	 */
 	struct edge_rows rows;
 	const uint32_t *dst; /* m: node, EDGE_INTERIOR */

@@ -126,16 +126,20 @@ static inline bool in_precise_heap(const struct blocks *b, uint64_t grain)
 	return claim && blocks_is_precise(b, (size_t)(claim - b->claims));
 }
 
-/* `self`: the block that the word is in, which is no target.  `looks` counts those at the dump. */
+/*
+ * `self`: the block that the word is in, which is no target.  `held`: the one that a plain pointer in the same block
+ * was found to lead to just before, as a vector's start is before its end: nothing is told by another into it.
+ * `looks` counts those at the dump.
+ */
 static inline uint32_t target_at(const struct scan *s, uint64_t value, uint64_t grain, bool exact, uint32_t self,
-				 unsigned *looks)
+				 uint32_t held, unsigned *looks)
 {
 	const struct grains *g = &s->blocks->grains;
 	const struct grain_word *w = &g->words[grain >> 6];
 	unsigned no;
 	uint32_t id = grain_block_no(w, grain, &no);
 
-	if (id == self || !block_is_used_no(s->blocks, w, id, no))
+	if (id == self || id == held || !block_is_used_no(s->blocks, w, id, no))
 		return NODE_NONE;
 	if (s->blocks->unit_heap && in_precise_heap(s->blocks, grain))
 		return exact ? id : NODE_NONE;
@@ -150,7 +154,7 @@ uint32_t scan_target(const struct scan *s, uint64_t value)
 	if (value - s->loose_low >= s->loose_span)
 		return NODE_NONE;
 	grain = grain_of(&s->blocks->grains, value);
-	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, false, NODE_NONE, &looks);
+	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, false, NODE_NONE, NODE_NONE, &looks);
 }
 
 uint32_t scan_pointer(const struct scan *s, uint64_t value)
@@ -161,7 +165,7 @@ uint32_t scan_pointer(const struct scan *s, uint64_t value)
 	if (value - s->low >= s->span)
 		return NODE_NONE;
 	grain = grain_of(&s->blocks->grains, value);
-	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, true, NODE_NONE, &looks);
+	return grain == GRAIN_NONE ? NODE_NONE : target_at(s, value, grain, true, NODE_NONE, NODE_NONE, &looks);
 }
 
 static bool is_link(const struct scan *s, taddr at)
@@ -191,14 +195,14 @@ struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn
 			unsigned n = avail - off < CHUNK ? (unsigned)((avail - off) / 8) : CHUNK / 8;
 
 			for (uint64_t mask = words_in_range(s->loose_low, s->loose_span, bytes + off, n); mask; mask &= mask - 1) {
-				uint64_t word = off + 8 * (uint64_t)__builtin_ctzll(mask);
-				uint32_t target = scan_target(s, load_u64(bytes + word));
+				uint64_t word = off + 8 * (uint64_t)__builtin_ctzll(mask), value = load_u64(bytes + word);
+				uint32_t target;
 				struct err *err;
 
-				if (s->links && is_link(s, at + word))
+				if ((s->pages && !bit_get(s->pages, SCAN_PAGE(value))) || (s->links && is_link(s, at + word)))
 					continue;
+				target = scan_target(s, value);
 				err = target == NODE_NONE ? NULL : fn(arg, at + word, target);
-
 				if (err)
 					return err;
 			}
@@ -326,11 +330,11 @@ static __attribute__((noinline)) void begin_rows_before(struct range *r, uint64_
 
 static inline void finish(struct range *r, const struct pending *p)
 {
-	uint32_t target;
+	uint32_t target, held = p->src == r->last_src ? r->last_dst : NODE_NONE;
 
 	if (p->grain == GRAIN_NONE)
 		return;
-	target = target_at(r->s, p->value, p->grain, p->exact, p->src, &r->looks);
+	target = target_at(r->s, p->value, p->grain, p->exact, p->src, held, &r->looks);
 	if (target == NODE_NONE)
 		return;
 	if (p->src - r->first_row >= ROW_WINDOW)

@@ -22,8 +22,12 @@ struct scan {
 	const uint64_t *links; /* words that are no references (type/python_gc.h); NULL: none, as at first */
 	/* blocks that pools cut up: pointers to what is in one hold it as those to its start do; NULL: none, as at first */
 	const uint64_t *pooled;
+	/* for scan_range(): bit SCAN_PAGE() is set of each page where a target lies that is asked for; NULL: all are */
+	const uint64_t *pages;
 	bool wants_slots; /* graph.slot; false at first */
 };
+enum { SCAN_PAGES = 1 << 16 };
+#define SCAN_PAGE(address) ((address) >> 12 & (SCAN_PAGES - 1))
 struct scan scan_init(const struct image *img, const struct blocks *blocks);
 
 /*

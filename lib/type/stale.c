@@ -26,6 +26,7 @@ struct search {
 	struct places places;
 	uint8_t kind; /* of the range that is being scanned */
 	uint32_t thread;
+	uint64_t pages[SCAN_PAGES / 64];
 };
 
 static int by_id(const void *a, const void *b)
@@ -42,6 +43,20 @@ static int by_node_and_place(const void *a, const void *b)
 	if (x->node != y->node)
 		return x->node < y->node ? -1 : 1;
 	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Where the nodes lie: other words of freed memory, most of them, need not be looked up. */
+static void mark_pages(struct search *s)
+{
+	const struct grains *g = &s->blocks->grains;
+
+	for (size_t i = 0; i < s->n_nodes; i++) {
+		struct grains_iter it = grains_iter(g, s->nodes[i]);
+		taddr at = align_down(it.key, 1 << 12);
+
+		for (unsigned k = 0; k < SCAN_PAGES && (!k || at - it.key < it.size); k++, at += 1 << 12)
+			bit_set(s->pages, SCAN_PAGE(at));
+	}
 }
 
 /* Inside the last 16 bytes of its block, where the next one's header lies. */
@@ -134,6 +149,8 @@ struct err *find_stale(struct env *env, const struct image *img, const struct bl
 	if (n_nodes)
 		memcpy(sorted, nodes, n_nodes * sizeof(*nodes));
 	qsort(sorted, n_nodes, sizeof(*sorted), by_id);
+	mark_pages(&s);
+	scan.pages = s.pages;
 	err = in_dead_stacks(&scan, &s);
 	if (!err)
 		err = in_free_blocks(&scan, &s);
