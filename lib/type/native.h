@@ -25,9 +25,12 @@ enum native_kind {
 	NATIVE_VALUE,  /* one object */
 	NATIVE_ARRAY,  /* objects one after another: of a vector, of malloc(n * size) */
 	NATIVE_COUNTED, /* the same behind the count that new[] keeps */
+	NATIVE_SHARED,	/* behind the two counts of Rust's Rc<[T]> and Arc<[T]> */
 	NATIVE_TABLE,	/* pairs of keys and values of Rust's HashMap, not all of them there */
 	NATIVE_KINDS
 };
+
+enum { NATIVE_SHARED_HEAD = 16 }; /* bytes of the counts; of values that must lie at larger powers of two nothing is said */
 
 struct native_type;
 struct native_use;
@@ -353,6 +356,10 @@ bool native_rust_text(const struct native *n, const struct dbg_type *type, taddr
 		      uint64_t *ret_length);
 /* Fields of these are their library's business. */
 bool native_is_rust_std(const struct dbg_type *type);
+/* The member of a pointer to a slice that says where that is. */
+bool native_is_rust_pointer(const struct dbg_type *type, const struct dbg_member *m);
+/* What structs of std that have one thing alone are around: ManuallyDrop<T>. */
+const struct dbg_type *native_rust_bare(const struct dbg_type *type);
 
 /* native_khash.c: a struct that klib's khash.h makes. */
 bool native_is_khash(const struct dbg_type *type);
@@ -481,6 +488,8 @@ bool native_global(struct native *n, taddr at, struct text *ret);
 /* Bytes of a block in front of its first value. */
 static inline uint64_t native_skip(const struct native_shape *shape)
 {
+	if (shape->kind == NATIVE_SHARED)
+		return NATIVE_SHARED_HEAD;
 	return shape->kind == NATIVE_COUNTED ? 8 : shape->head;
 }
 

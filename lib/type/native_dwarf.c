@@ -826,6 +826,7 @@ static bool step_node(const struct native *n, struct step *s, struct text *ret)
 	key = uninit_of(keys->type->to);
 	if (!to || !key)
 		return false;
+	key = native_rust_bare(key);
 	i = (s->offset - m->offset) / m->type->to->size;
 	step_pair(n, s, key, s->addr ? s->addr + keys->offset + i * keys->type->to->size : 0, ret);
 	if (m == keys)
@@ -885,7 +886,7 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 			in_node = false;
 			continue;
 		}
-		if (m->name && (is_reserved(m->name) || native_is_rust_std(s.type))) {
+		if (m->name && (is_reserved(m->name) || native_is_rust_std(s.type) || native_is_rust_pointer(s.type, m))) {
 			in_library = true;
 			in_edges = !strcmp(m->name, "edges");
 			add_number(&s, m, ret);

@@ -130,7 +130,7 @@ static int place_order(const struct native_type *a, const struct native_type *b)
 static int kind_order(enum native_kind a, enum native_kind b)
 {
 	static const uint8_t strength[] = {
-		[NATIVE_VALUE] = 3, [NATIVE_COUNTED] = 2, [NATIVE_TABLE] = 1, [NATIVE_ARRAY] = 0,
+		[NATIVE_VALUE] = 3, [NATIVE_COUNTED] = 2, [NATIVE_SHARED] = 2, [NATIVE_TABLE] = 1, [NATIVE_ARRAY] = 0,
 	};
 
 	return order(strength[a], strength[b]);

@@ -109,6 +109,8 @@ static struct native_values values_of(const struct native_shape *shape, const ui
 		v.n = size >= one;
 	else if (shape->kind == NATIVE_ARRAY || shape->kind == NATIVE_TABLE)
 		v.n = size / one;
+	else if (shape->kind == NATIVE_SHARED)
+		v = (struct native_values){ NATIVE_SHARED_HEAD, size > NATIVE_SHARED_HEAD ? (size - NATIVE_SHARED_HEAD) / one : 0 };
 	else if (size >= WORD && load_u64(bytes) <= (size - WORD) / one)
 		v = (struct native_values){ WORD, load_u64(bytes) };
 	return v;

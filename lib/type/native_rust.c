@@ -13,12 +13,13 @@
 #include "image/shadow.h"
 #include "type/native.h"
 
-enum room_kind { ROOM_VEC, ROOM_DEQUE, ROOM_TABLE };
+enum room_kind { ROOM_VEC, ROOM_DEQUE, ROOM_TABLE, ROOM_SHARED };
 
 enum {
 	GROUP = 16, /* control bytes behind the last bucket's: as many as are looked at together, with SSE2 */
 	BUCKETS_MAX = 1 << 26,
 	TABLE_ALIGN = 16,
+	WRAPPERS_MAX = 8,
 };
 
 bool native_is_rust_std(const struct dbg_type *type)
@@ -29,6 +30,23 @@ bool native_is_rust_std(const struct dbg_type *type)
 		if (!strncmp(type->name, of[i], strlen(of[i])))
 			return true;
 	return false;
+}
+
+bool native_is_rust_pointer(const struct dbg_type *type, const struct dbg_member *m)
+{
+	return type->language == DBG_LANG_RUST && type->n_members == 2 && m->name && !strcmp(m->name, "data_ptr") &&
+	       native_member(type, "length");
+}
+
+const struct dbg_type *native_rust_bare(const struct dbg_type *type)
+{
+	for (unsigned i = 0; i < WRAPPERS_MAX && type->kind == DBG_KIND_STRUCT && native_begins(type->name, "core::mem::"); i++) {
+		dbg_type_load((struct dbg_type *)type);
+		if (type->n_members != 1 || type->members[0].offset || type->members[0].type->size != type->size)
+			break;
+		type = type->members[0].type;
+	}
+	return type;
 }
 
 /* "buf.inner.ptr": where it is; false: a name of these is not there. */
@@ -86,6 +104,22 @@ static bool find_room(const struct dbg_type *type, struct native_room *room)
 	       find_field(type, "length", &room->capacity);
 }
 
+/* What a pointer to a slice behind two counts leads to: its values' type; NULL: it is none of these. */
+static const struct dbg_type *shared_values(const struct dbg_type *to)
+{
+	static const char *const names[] = { "alloc::rc::RcInner<", "alloc::rc::RcBox<", "alloc::sync::ArcInner<" };
+	const struct dbg_member *data;
+
+	for (size_t i = 0; to && i < ARRAY_SIZE(names); i++)
+		if (native_begins(to->name, names[i])) {
+			data = native_member(to, "data");
+			if (!data)
+				data = native_member(to, "value");
+			return data && data->offset == NATIVE_SHARED_HEAD ? data->type : NULL;
+		}
+	return NULL;
+}
+
 /* A pointer to a trait: to a value of a type that its vtable alone knows. */
 static bool find_dyn(const struct dbg_type *type, struct native_room *room)
 {
@@ -121,6 +155,10 @@ bool native_rust_room(struct native *n, const struct dbg_type *type, uint64_t at
 		if (is_dyn && data->type->to && native_begins(data->type->to->name, "alloc::"))
 			kept->wrapper = data->type->to->name;
 		ret->to = native_type_of(n, data->type->to);
+		if (!is_dyn && shared_values(data->type->to)) {
+			kept->kind = ROOM_SHARED;
+			ret->to = native_type_of(n, shared_values(data->type->to));
+		}
 	} else {
 		ret->to = type->n_params ? native_type_of(n, type->params[0].type) : NULL;
 	}
@@ -183,6 +221,16 @@ struct container {
 static void vec_runs(const struct container *c)
 {
 	struct native_run run = { .start = c->first, .kind = NATIVE_ARRAY, .to = c->length * c->size, .room = c->capacity * c->size };
+
+	c->fn(c->arg, &run);
+}
+
+static void shared_runs(const struct container *c)
+{
+	struct native_run run = {
+		.start = c->first, .kind = NATIVE_SHARED, .room = c->length * c->size, .skip = NATIVE_SHARED_HEAD,
+		.from = NATIVE_SHARED_HEAD, .to = NATIVE_SHARED_HEAD + c->length * c->size,
+	};
 
 	c->fn(c->arg, &run);
 }
@@ -259,6 +307,8 @@ bool native_rust_use(struct native *n, const uint8_t *value, uint64_t size, cons
 	struct container c;
 	uint64_t bytes;
 
+	if (slot->room->kind == ROOM_SHARED)
+		return false; /* it has no room for more */
 	if (!read_container(n, value, size, slot, &c) || c.length > c.capacity + (slot->room->kind == ROOM_TABLE))
 		return false;
 	*ret = (struct native_use){
@@ -285,6 +335,8 @@ void native_rust_runs(struct native *n, const uint8_t *value, uint64_t size, con
 	c.arg = arg;
 	if (slot->room->kind == ROOM_VEC && c.length <= c.capacity)
 		vec_runs(&c);
+	else if (slot->room->kind == ROOM_SHARED)
+		shared_runs(&c);
 	else if (slot->room->kind == ROOM_DEQUE && c.head <= c.capacity && c.length <= c.capacity)
 		deque_runs(&c);
 	else if (slot->room->kind == ROOM_TABLE && c.capacity < BUCKETS_MAX && is_pow2(c.capacity + 1))
