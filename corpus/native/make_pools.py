@@ -28,21 +28,32 @@ SMALL = {"capture": "kernel", "stack_kib": 256}
 APR = ("-I/usr/include/apr-1.0", "-DLINUX", "-D_REENTRANT")
 # That of Debian 11, linked in; modules' files are in the core, which name its functions.
 OLD_PROTOS = Case("protos", **SMALL, coredump_filter=0x37, flags=("-Wno-unused-parameter", "-w", "-rdynamic"), about="protobuf's arenas, 3.12 of bullseye")
+# Those that no suite has: a folder protobuf-RELEASE of headers and archives, abseil's among them (glibc_root.release_file).
+PROTOS = ("22.5", "25.8", "29.5", "36.0")
 
 
-def with_package(case):
-	"""The same with what it is built with: unpacked only when it is made."""
-	if case is not OLD_PROTOS:
-		return case
+def with_package(name):
+	"""The case with what it is built with: unpacked or looked for only when it is made."""
+	case, release = CASES[name], name.removeprefix("protos.")
 	try:
-		archive = glibc_root.package_file("bullseye", "libprotobuf.a", "libprotobuf-dev")
+		if case is OLD_PROTOS:
+			archive = glibc_root.package_file("bullseye", "libprotobuf.a", "libprotobuf-dev")
+			include, rest = next(parent for parent in archive.parents if parent.name == "usr") / "include", ("-lz",)
+		elif release in PROTOS:
+			archive = glibc_root.release_file(f"protobuf-{release}", "libprotobuf-lite.a")
+			include = archive.parent / "include"
+			rest = ("-Wl,--start-group", *sorted(archive.parent.glob("lib[!p]*.a")), "-Wl,--end-group")
+		else:
+			return case
 	except glibc_root.NoRoot as reason:
 		raise make_cores.CannotMake(str(reason)) from reason
-	include = next(parent for parent in archive.parents if parent.name == "usr") / "include"
-	return dataclasses.replace(case, flags=(*case.flags, f"-I{include}"), link=(archive, "-lz"))
+	return dataclasses.replace(case, flags=(*case.flags, f"-I{include}"), link=(archive, *rest))
 
 
+RELEASED_PROTOS = {f"protos.{release}": Case("protos", **SMALL, flags=("-Wno-unused-parameter", "-w", "-fno-access-control"),
+	about=f"protobuf's arenas, {release} (built from its release source), linked in; nothing says so") for release in PROTOS}
 CASES = {
+	**RELEASED_PROTOS,
 	"aprs": Case("aprs", **SMALL, coredump_filter=0x37, flags=APR, link=("-lapr-1",),
 		about="a tree of APR's pools (libapr1-dev); modules' files are in the core"),
 	"obstacks": Case("obstacks", **SMALL, coredump_filter=0x37,
@@ -164,7 +175,7 @@ def make_nginx(case, made):
 def make_case(name, outdir):
 	case = CASES[name]
 	if name != "nginx":
-		return make_cores.make_case(name, outdir, with_package(case))
+		return make_cores.make_case(name, outdir, with_package(name))
 	made = make_cores.made_paths(name, outdir, None)
 	if not make_cores.is_fresh(made, case):
 		make_nginx(case, made)

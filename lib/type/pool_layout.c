@@ -23,6 +23,7 @@ enum key_kind {
 	KEY_MAGIC,
 	KEY_CODE,
 	KEY_SPARE,
+	KEY_LARGE_BYTES,
 };
 
 struct key {
@@ -59,7 +60,7 @@ static const struct key keys[] = {
 	{ "head.avail", KEY_OFFSET, AT(head.avail) },
 	{ "head.limit", KEY_OFFSET, AT(head.limit), 0, 1 },
 	{ "head.total", KEY_OFFSET, AT(head.total), 0, 2 },
-	{ "head.large", KEY_OFFSET, AT(head.large) },
+	{ "head.large", KEY_OFFSET, AT(head.large), AT(head.more) },
 	{ "chunk.size", KEY_COUNT, AT(chunk.size) },
 	{ "chunk.next", KEY_OFFSET, AT(chunk.next) },
 	{ "chunk.prev", KEY_OFFSET, AT(chunk.prev) },
@@ -73,6 +74,7 @@ static const struct key keys[] = {
 	{ "spare.owner", KEY_OFFSET, AT(spare_owner) },
 	{ "large.next", KEY_OFFSET, AT(large.next) },
 	{ "large.data", KEY_OFFSET, AT(large.data) },
+	{ "large.bytes", KEY_LARGE_BYTES },
 };
 
 struct parser {
@@ -218,6 +220,20 @@ static struct err *parse_spare(struct parser *p, char *const *words, unsigned n)
 	return err;
 }
 
+static struct err *parse_large_bytes(struct parser *p, char *const *words, unsigned n)
+{
+	static const char *const widths[] = { "u16", "u32", "u64" };
+	struct pool_layout *l = p->now;
+	unsigned i = 0;
+
+	while (n == 3 && i < ARRAY_SIZE(widths) && strcmp(words[2], widths[i]))
+		i++;
+	if (n != 3 || i == ARRAY_SIZE(widths))
+		return wrong(p, "an offset, and u16, u32 or u64, belong here", words[0]);
+	l->large.width = 2u << i;
+	return parse_below(p, words[1], &l->large.bytes);
+}
+
 static struct err *parse_offset(struct parser *p, const struct key *key, char *const *words, unsigned n)
 {
 	uint32_t *at = field(p->now, key->field);
@@ -253,7 +269,7 @@ static struct err *begin(struct parser *p, const struct rule_line *line)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (keys[i].kind == KEY_OFFSET)
 			*field(&l, keys[i].field) = LAYOUT_ABSENT;
-	l.head.spare = l.head.room_max = LAYOUT_ABSENT;
+	l.head.spare = l.head.room_max = l.head.more = l.large.bytes = LAYOUT_ABSENT;
 	l.name = copy(p, name);
 	if (!l.name || !vec_push(p->to, &l))
 		return &err_nomem;
@@ -333,8 +349,12 @@ static struct err *end(const struct parser *p)
 	     l->chunk.next == LAYOUT_ABSENT))
 		return wrong_at(p, l->line, "head.spare lies in the head, and needs chunk.next",
 				l->name);
-	if ((l->head.large != LAYOUT_ABSENT) != (l->large.data != LAYOUT_ABSENT))
-		return wrong_at(p, l->line, "head.large and large.data belong together", l->name);
+	if ((l->head.large != LAYOUT_ABSENT) !=
+	    (l->large.data != LAYOUT_ABSENT || l->large.bytes != LAYOUT_ABSENT))
+		return wrong_at(p, l->line, "head.large and large.data or large.bytes belong together",
+				l->name);
+	if (l->head.more != LAYOUT_ABSENT && l->head.more > l->head.size - 8)
+		return wrong_at(p, l->line, "this lies outside of its structure", "head.large");
 	return check_keys(p, l);
 }
 
@@ -368,6 +388,8 @@ static struct err *parse_line(void *arg, const struct rule_line *line)
 		return parse_code(p, words, n);
 	case KEY_SPARE:
 		return parse_spare(p, words, n);
+	case KEY_LARGE_BYTES:
+		return parse_large_bytes(p, words, n);
 	case KEY_OFFSET:
 	case KEY_COUNT:
 		break;

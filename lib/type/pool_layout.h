@@ -70,7 +70,7 @@ struct pool_layout {
 		uint32_t current;      /* an address in one of its chunks; 0: none */
 		uint32_t avail, limit; /* free part of its first chunk */
 		uint32_t total;	       /* bytes of all its chunks */
-		uint32_t large;	       /* list of blocks of its own */
+		uint32_t large, more;  /* lists of blocks of its own */
 		/* what keeps chunks for later: a structure with so many lists of them */
 		uint32_t spare, spare_lists, n_spare_lists;
 	} head;
@@ -80,7 +80,9 @@ struct pool_layout {
 		uint32_t fixed;		    /* bytes of every chunk */
 	} chunk;
 	struct {
-		uint32_t next, data;
+		uint32_t next;
+		uint32_t data;	       /* absent: its nodes are the blocks themselves */
+		uint32_t bytes, width; /* a count of its bytes; absent: what malloc made of it */
 	} large;
 	uint32_t spare_owner; /* in that structure: the head that it counts for */
 };

@@ -5,7 +5,7 @@
  * Sources of truth: src/core/ngx_palloc.h and .c of nginx 1.22 (alike since 0.8); memory/unix/
  * apr_pools.c and apr_allocator.h of APR 1.7 (alike since 1.0, built without APR_POOL_DEBUG);
  * malloc/obstack.h of glibc 2.36; arena_impl.h of protobuf 3.21
- * and 3.12.
+ * and 3.12, serial_arena.h of 22 to 36.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -93,7 +93,75 @@ static const char text[] =
 	"head.limit 48\n"
 	"chunk.size 24\n"
 	"chunk.next 0\n"
-	"chunk.bytes 16\n";
+	"chunk.bytes 16\n"
+	/* 25 to 27. Its first one lies in the Arena: ptr_, limit_, two of prefetching, string_block_, unused, head_, used, allocated */
+	"pool SerialArena\n"
+	"needs.symbol _ZN6google8protobuf8internal15ThreadSafeArenaD1Ev\n"
+	"needs.module libprotobuf\n"
+	"needs.text google/protobuf/arena.cc\n"
+	"find anywhere\n"
+	"head.size 96\n"
+	"head.first 48\n"
+	"head.total 64\n"
+	"head.avail 0\n"
+	"head.limit 8\n"
+	"head.large 32\n" /* string_block_ */
+	"chunk.size 24\n"
+	"chunk.next 0\n"
+	"chunk.bytes 16\n"
+	"large.next 0\n"
+	"large.bytes 8 u16\n" /* allocated_size_, at most 8192: u32 at first */
+	/* 22 to 24: without those of prefetching, so that a later one would look like this as well */
+	"pool SerialArena\n"
+	"needs.symbol _ZN6google8protobuf8internal15ThreadSafeArenaD1Ev\n"
+	"needs.module libprotobuf\n"
+	"needs.text google/protobuf/arena.cc\n"
+	"find anywhere\n"
+	"head.size 80\n"
+	"head.first 32\n"
+	"head.total 48\n"
+	"head.avail 0\n"
+	"head.limit 8\n"
+	"head.large 16\n" /* string_block_ */
+	"chunk.size 24\n"
+	"chunk.next 0\n"
+	"chunk.bytes 16\n"
+	"large.next 0\n"
+	"large.bytes 8 u16\n" /* allocated_size_, at most 8192: u32 at first */
+	/* 28 to 32: prefetch_ptr_ and cleanup_list_ (four words) there; Block (next, size) */
+	"pool SerialArena\n"
+	"needs.symbol _ZN6google8protobuf8internal15ThreadSafeArenaD1Ev\n"
+	"needs.module libprotobuf\n"
+	"needs.text google/protobuf/arena.cc\n"
+	"find anywhere\n"
+	"head.size 120\n"
+	"head.first 72\n"
+	"head.total 88\n"
+	"head.avail 0\n"
+	"head.limit 8\n"
+	"head.large 56 24\n" /* string_block_, cleanup_list_ */
+	"chunk.size 16\n"
+	"chunk.next 0\n"
+	"chunk.bytes 8\n"
+	"large.next 0\n"
+	"large.bytes 8 u16\n" /* allocated_size_, at most 8192: u32 at first */
+	/* From 33: length of cached_blocks_, prefetch_ptr_, head_, ptr_, limit_, allocated, cached_blocks_, ... */
+	"pool SerialArena\n"
+	"needs.symbol _ZN6google8protobuf8internal15ThreadSafeArenaD1Ev\n"
+	"needs.module libprotobuf\n"
+	"needs.text google/protobuf/arena.cc\n"
+	"find anywhere\n"
+	"head.size 120\n"
+	"head.first 16\n"
+	"head.total 40\n"
+	"head.avail 24\n"
+	"head.limit 32\n"
+	"head.large 56 80\n" /* string_block_, cleanup_list_ */
+	"chunk.size 16\n"
+	"chunk.next 0\n"
+	"chunk.bytes 8\n"
+	"large.next 0\n"
+	"large.bytes 8 u16\n"; /* allocated_size_, at most 8192: u32 at first */
 
 struct known {
 	struct pool_layouts layouts;

@@ -23,6 +23,7 @@ enum {
 	STEPS_MAX = 1 << 26, /* along lists, in all */
 	POOLS_MAX = 1 << 22,
 	CHUNK_MAX_SHIFT = 40,
+	TOTAL_MAX_SHIFT = 44,
 	FILLS = 32,	      /* bytes that malloc may have rounded a chunk up by */
 	CALLS_MAX = 64 << 20, /* bytes of modules' data to look for addresses in */
 	PAGE = 4096,
@@ -247,18 +248,29 @@ static struct err *walk_chunks(struct reader *r, const struct head *h, struct co
 	return err;
 }
 
-/* Blocks of the pool's own, in a list whose nodes lie in its chunks or elsewhere. */
-static struct err *walk_large(struct reader *r, const struct head *h, struct content *ret)
+/* Of one whose block malloc made so large. */
+static uint64_t large_size(const struct reader *r, taddr node, uint64_t usable)
 {
 	const struct pool_layout *l = r->l;
-	taddr node = has(l->head.large) ? word(r, h->at + l->head.large) : 0, seen = 0;
+
+	if (!has(l->large.bytes))
+		return usable;
+	return word(r, node + l->large.bytes) & (UINT64_MAX >> (64 - 8 * l->large.width));
+}
+
+/* Blocks of the pool's own, in a list whose nodes lie in its chunks or elsewhere. */
+static struct err *walk_large(struct reader *r, taddr node, struct content *ret)
+{
+	const struct pool_layout *l = r->l;
 	struct err *err = NULL;
+	taddr seen = 0;
 
 	for (uint64_t n = 1; node && !err && r->steps++ < STEPS_MAX; n++) {
-		taddr data;
+		taddr data = node;
 		struct room room;
 
-		if (node == seen || node & 7 || !read_word(r, node + l->large.data, &data) ||
+		if (node == seen || node & 7 ||
+		    (has(l->large.data) && !read_word(r, node + l->large.data, &data)) ||
 		    (data && !find_room(r, data, &room))) {
 			ret->broken = true;
 			break;
@@ -266,10 +278,16 @@ static struct err *walk_large(struct reader *r, const struct head *h, struct con
 		if (!(n & (n - 1)))
 			seen = node;
 		if (data && room.is_block && room.start == data) {
+			uint64_t usable = room.end - room.start, size = large_size(r, node, usable);
+
+			if (size > usable) {
+				ret->broken = true;
+				break;
+			}
 			ret->n++;
-			ret->bytes += room.end - room.start;
+			ret->bytes += size;
 			if (ret->pool != POOL_NONE)
-				err = pools_add_chunk(r->p, ret->pool, data, room.end - room.start);
+				err = pools_add_chunk(r->p, ret->pool, data, usable);
 		}
 		node = has(l->large.next) ? word(r, node + l->large.next) : 0;
 	}
@@ -336,7 +354,7 @@ static bool has_magic(const struct layout_magic *magic, const uint8_t *head)
 
 static bool has_order(const struct pool_layout *l, const uint8_t *head)
 {
-	uint64_t first = load_u64(head + l->head.first), avail, limit;
+	uint64_t first = load_u64(head + l->head.first), avail, limit, total;
 
 	if (!first || first & 7)
 		return false;
@@ -344,7 +362,12 @@ static bool has_order(const struct pool_layout *l, const uint8_t *head)
 		return true;
 	avail = load_u64(head + l->head.avail);
 	limit = load_u64(head + l->head.limit);
-	return first <= limit && !((limit - first) >> CHUNK_MAX_SHIFT) && avail - first <= limit - first;
+	if (first > limit || (limit - first) >> CHUNK_MAX_SHIFT || avail - first > limit - first)
+		return false;
+	if (!has(l->head.total))
+		return true;
+	total = load_u64(head + l->head.total);
+	return avail - first >= l->chunk.size && total >= limit - first && !(total >> TOTAL_MAX_SHIFT);
 }
 
 /* Without a search: it could have a first chunk, and a free part that does not end before it begins. */
@@ -449,9 +472,17 @@ static bool content_fits(const struct reader *r, const struct head *h, struct co
 
 static struct err *look(struct reader *r, const struct head *h, struct content *ret)
 {
-	if (has(r->l->head.current))
-		ret->current = word(r, h->at + r->l->head.current);
-	return walk_chunks(r, h, ret);
+	const struct pool_layout *l = r->l;
+	struct err *err;
+
+	if (has(l->head.current))
+		ret->current = word(r, h->at + l->head.current);
+	err = walk_chunks(r, h, ret);
+	if (!err && ret->n && has(l->head.large))
+		err = walk_large(r, word(r, h->at + l->head.large), ret);
+	if (!err && ret->n && has(l->head.more))
+		err = walk_large(r, word(r, h->at + l->head.more), ret);
+	return err;
 }
 
 /* Chunks are one pool's: of heads with the same ones, the first is right. */
@@ -581,6 +612,24 @@ static const uint8_t *by_order(const struct pool_layout *l, const uint8_t *at, c
 	return at;
 }
 
+/* The same where a head has the sum of its chunks, which is neither 0 nor an address: eight places at once. */
+static const uint8_t *by_total(const struct pool_layout *l, const uint8_t *at, const uint8_t *end)
+{
+	const uint64_t most = 1ull << TOTAL_MAX_SHIFT;
+
+	for (; end - at >= 8 * WORD; at += 8 * WORD) {
+		const uint8_t *total = at + l->head.total;
+		bool any = false;
+
+		for (unsigned i = 0; i < 8; i++)
+			any |= load_u64(total + i * WORD) - 1 < most - 1;
+		for (unsigned i = 0; any && i < 8; i++)
+			if (has_order(l, at + i * WORD))
+				return at + i * WORD;
+	}
+	return by_order(l, at, end);
+}
+
 /*
  * Of two addresses of code next to each other each second word is one.  A word is loaded once, then, for
  * two places of the head.
@@ -613,7 +662,9 @@ static const uint8_t *may_be_head(const struct reader *r, const uint8_t *at, con
 
 	if (l->n_magics)
 		return by_magic(l, at, end);
-	return l->n_codes > 1 && l->codes[1] == l->codes[0] + WORD ? by_codes(r, at, end) : by_order(l, at, end);
+	if (l->n_codes > 1 && l->codes[1] == l->codes[0] + WORD)
+		return by_codes(r, at, end);
+	return has(l->head.total) ? by_total(l, at, end) : by_order(l, at, end);
 }
 
 static bool has_first(const struct reader *r, const uint8_t *at)
@@ -798,8 +849,6 @@ static struct err *add_pool(struct reader *r, struct head *h)
 	err = look(r, h, &c);
 	content_fits(r, h, &c); /* it did before: for what is free */
 	if (!err)
-		err = walk_large(r, h, &c);
-	if (!err)
 		err = walk_spare(r, h, &c);
 	if (!err && find_room(r, h->place, &room) && room.is_block && room.start == h->place &&
 	    room.end - h->at - r->l->head.size < FILLS)
@@ -817,7 +866,18 @@ static struct err *add_pool(struct reader *r, struct head *h)
 	return NULL;
 }
 
-static struct err *add_pools(struct reader *r)
+/* No chunk is two pools': layouts of two releases may fit the same one, and the first is right. */
+static struct err *add_if_free(struct reader *r, struct head *h, struct addrmap *taken)
+{
+	taddr first = has(r->l->head.first) ? word(r, h->at + r->l->head.first) : h->place;
+
+	h->pool = POOL_NONE;
+	if (addrmap_get(taken, first))
+		return NULL;
+	return addrmap_put(taken, first, r) ? add_pool(r, h) : &err_nomem;
+}
+
+static struct err *add_pools(struct reader *r, struct addrmap *taken)
 {
 	_free_ struct head **order = calloc(r->heads.n + 1, sizeof(*order));
 	struct err *err = NULL;
@@ -830,7 +890,7 @@ static struct err *add_pools(struct reader *r)
 		order[i] = &r->heads.v[i];
 	qsort(order, r->heads.n, sizeof(*order), by_depth);
 	for (size_t i = 0; i < r->heads.n && !err; i++)
-		err = add_pool(r, order[i]);
+		err = add_if_free(r, order[i], taken);
 	return err;
 }
 
@@ -904,12 +964,12 @@ static void say_none(const struct reader *r)
 	     r->l->name, r->tried, r->fit, r->sound, r->sound ? ", but nothing that chance does not do" : "");
 }
 
-static struct err *finish(struct reader *r, bool is_users)
+static struct err *finish(struct reader *r, struct addrmap *taken, bool is_users)
 {
 	struct err *err = follow_children(r);
 
 	if (!err)
-		err = add_pools(r);
+		err = add_pools(r, taken);
 	if (r->steps >= STEPS_MAX)
 		diag(r->p->env, "pool/limit", ERR_NOWHERE,
 		     "lists of %s were not followed to their ends", r->l->name);
@@ -920,6 +980,7 @@ static struct err *finish(struct reader *r, bool is_users)
 
 struct layout_search {
 	struct image_window window; /* of all readers */
+	struct addrmap taken;	    /* first chunks of pools */
 	bool are_users;
 	size_t n;
 	struct reader readers[];
@@ -964,7 +1025,7 @@ struct err *pools_find_layouts(struct layout_search *s)
 	struct err *err = NULL;
 
 	for (size_t i = 0; i < s->n && !err; i++)
-		err = finish(&s->readers[i], s->are_users);
+		err = finish(&s->readers[i], &s->taken, s->are_users);
 	return err;
 }
 
@@ -972,5 +1033,7 @@ void pools_close_layouts(struct layout_search *s)
 {
 	for (size_t i = 0; s && i < s->n; i++)
 		reader_fini(&s->readers[i]);
+	if (s)
+		addrmap_fini(&s->taken);
 	free(s);
 }

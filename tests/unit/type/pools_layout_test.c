@@ -36,6 +36,16 @@ static const char sums[] = "pool sums\nfind anywhere\nhead.size 16\nhead.first 0
 static const char coded[] = "pool coded\nfind anywhere\nhead.size 16\nhead.first 0\nhead.code 8\n"
 			    "chunk.size 8\nchunk.end 0\n";
 
+/* Two lists of blocks beside its chunks, which count their bytes themselves. */
+static const char listed[] = "pool listed\nfind anywhere\nhead.size 48\nhead.first 0\nhead.avail 8\n"
+			     "head.limit 16\nhead.total 24\nhead.large 32 40\nchunk.size 16\n"
+			     "chunk.next 0\nchunk.bytes 8\nlarge.next 0\nlarge.bytes 8 u16\n";
+/* What fits one fits the other as well, a word on. */
+static const char twice[] = "pool sums\nfind anywhere\nhead.size 24\nhead.first 8\nhead.total 16\n"
+			    "chunk.size 16\nchunk.next 0\nchunk.bytes 8 16\n"
+			    "pool sums\nfind anywhere\nhead.size 16\nhead.first 0\nhead.total 8\n"
+			    "chunk.size 16\nchunk.next 0\nchunk.bytes 8 16\n";
+
 #define MAGIC 0x4d41474943
 
 static const struct pool_case {
@@ -120,6 +130,26 @@ static const struct pool_case {
 	  sums,
 	  { { DATA + 0x40, A }, { DATA + 0x48, 8 }, { A + 8, UINT64_MAX - 7 } },
 	  {} },
+	{ "lists of blocks of its own, one of which lies in a chunk",
+	  listed,
+	  { { DATA + 0x40, A }, { DATA + 0x48, A + 0x60 }, { DATA + 0x50, A + 0x80 }, { DATA + 0x58, 0x100 },
+	    { DATA + 0x60, C }, { DATA + 0x68, D }, { A + 8, 0x80 }, { C, A + 0x20 }, { C + 8, 0x77770050 },
+	    { A + 0x28, 0x10 }, { D + 8, 0x30 } },
+	  { { DATA + 0x40, 0x100, 0x20 } } },
+	{ "lists whose sum is another",
+	  listed,
+	  { { DATA + 0x40, A }, { DATA + 0x48, A + 0x60 }, { DATA + 0x50, A + 0x80 }, { DATA + 0x58, 0x100 },
+	    { DATA + 0x60, C }, { A + 8, 0x80 }, { C + 8, 0x50 } },
+	  {} },
+	{ "one that is larger than its block",
+	  listed,
+	  { { DATA + 0x40, A }, { DATA + 0x48, A + 0x60 }, { DATA + 0x50, A + 0x80 }, { DATA + 0x58, 0x280 },
+	    { DATA + 0x60, C }, { A + 8, 0x80 }, { C + 8, 0x200 } },
+	  {} },
+	{ "two layouts that fit the same chunks: the first",
+	  twice,
+	  { { DATA + 0x48, A }, { DATA + 0x50, 0xc0 }, { A, B }, { A + 8, 0x60 }, { B + 8, 0x40 } },
+	  { { DATA + 0x40, 0xc0, 1 } } },
 	{ "code, and a chunk that fills its block",
 	  coded,
 	  { { DATA + 0x40, A }, { DATA + 0x48, CODE + 8 }, { A, A + 0xf8 } },
@@ -212,6 +242,9 @@ static void texts_are_read_to_the_letter(void **state)
 		{ "pool a\nhead.size 16\nhead.magic 0 u16 5", "x:3: " },
 		{ "pool a\nhead.size 16\nhead.text 0\nhead.self 8", "x:1: " },
 		{ "pool a\nhead.size 16\nhead.self 8\nhead.large 0", "x:1: " },
+		{ "pool a\nhead.size 16\nhead.self 8\nhead.large 0\nlarge.bytes 8 u32", NULL },
+		{ "pool a\nhead.size 16\nhead.self 8\nhead.large 0 16\nlarge.bytes 8 u32", "x:1: " },
+		{ "pool a\nhead.size 16\nhead.self 8\nhead.large 0\nlarge.bytes 8 u8", "x:5: " },
 		{ "pool a\nhead.size 16\nfind variable", "x:3: " },
 		{ "pool a\nhead.size 16\nfind page 0x10 3\n", "x:3: " },
 		{ "pool a\nhead.size 16\nfind variable v\n", "x:1: " }, /* no way to its chunks */
