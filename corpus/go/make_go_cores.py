@@ -127,6 +127,9 @@ for _minor in RELEASES:
 			about="maps whose keys keep what they point at")
 		CASES[f"keys.{_minor}{_kind or '.'}{'-' if _kind else ''}stripped"] = Case("keys", _minor, STRIPPED,
 			args=_args, about="maps whose keys keep what they point at, no symbols")
+	CASES[f"boxes.{_minor}"] = Case("boxes", _minor, about="pointers to types, and what lies right behind them")
+	CASES[f"boxes.{_minor}.stripped"] = Case("boxes", _minor, STRIPPED,
+		about="pointers to types, and what lies right behind them, no symbols")
 	CASES[f"mux.{_minor}"] = Case("mux", _minor, about="a closure in http.DefaultServeMux that keeps a buffer")
 	CASES[f"mux.{_minor}.stripped"] = Case("mux", _minor, STRIPPED,
 		about="a closure in http.DefaultServeMux that keeps a buffer, no symbols")

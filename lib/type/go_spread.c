@@ -292,8 +292,20 @@ static uint8_t judge_value(struct spread *s, struct candidate *c, const struct p
 	return c->shape ? TYPE_GUESSED : TYPE_UNKNOWN;
 }
 
+/*
+ * The collector looks for pointers in this block, and what is said to be there has some; or neither.
+ * Channels and functions may be either.
+ */
+static bool fits_collector(struct spread *s, const struct shape *sh, const struct place *p)
+{
+	return sh->kind == SHAPE_CHAN || sh->kind == SHAPE_CLOSURE ||
+	       sh->has_pointers != is_noscan(s, p);
+}
+
 static uint8_t judge(struct spread *s, struct candidate *c, const struct place *p)
 {
+	if (!fits_collector(s, c->shape, p))
+		return TYPE_UNKNOWN;
 	switch ((enum shape_kind)c->shape->kind) {
 	case SHAPE_VALUE:
 		return judge_value(s, c, p);

@@ -217,6 +217,30 @@ static void try_pair(struct spread *s, uint64_t first, uint64_t data, enum type_
 		spread_boxed(s, first, data, false, most);
 }
 
+static bool bit_of_mask(const struct image *img, taddr mask, uint64_t n, uint64_t word)
+{
+	uint8_t byte;
+
+	return mask && word < n && image_read(img, mask + word / 8, &byte, 1) == MEM_OK &&
+	       byte >> (word & 7) & 1;
+}
+
+/* The collector takes a word of data or bss for a pointer: so it is not the first of an interface. */
+static bool is_pointer_word(const struct ctx *c, taddr at)
+{
+	for (size_t i = 0; i < c->go->n_modules; i++) {
+		const struct go_module *m = &c->go->modules[i];
+
+		if (at >= m->data && at < m->edata)
+			return bit_of_mask(c->img, m->gcdatamask, m->n_gcdatamask,
+					   (at - m->data) / 8);
+		if (at >= m->bss && at < m->ebss)
+			return bit_of_mask(c->img, m->gcbssmask, m->n_gcbssmask,
+					   (at - m->bss) / 8);
+	}
+	return false;
+}
+
 /* A variable of a frame, live by the collector's maps and typed by debug info. */
 static bool read_local(struct ctx *c, struct spread *s, const struct root_source *source, taddr at)
 {
@@ -242,7 +266,8 @@ static void read_roots(struct ctx *c, struct spread *s, const struct graph *g)
 		if (root_is_register(source->kind) || g->root_at[i] < 8 ||
 		    (!is_global && source->kind != ROOT_GOROUTINE && source->kind != ROOT_RUNTIME))
 			continue;
-		if (read_local(c, s, source, g->root_at[i]))
+		if (read_local(c, s, source, g->root_at[i]) ||
+		    is_pointer_word(c, g->root_at[i] - 8))
 			continue;
 		/* On a stack the two words may belong to different things. */
 		if (!image_read(c->img, g->root_at[i] - 8, pair, sizeof(pair)))
@@ -366,11 +391,12 @@ static void search_block(struct ctx *c, struct spread *s, const struct grains_it
 			if (i < n && load_u64(b + 8 * i) - s->low < s->span && c->has_sync &&
 			    go_sync_may_be(&c->sync, b, n, i))
 				take_sync_map(c, s, at + 8 * i);
-			if (i && i < n && load_u64(b + 8 * i) - s->low < s->span)
-				keep_type_word(c, b + 8 * i - 8);
-			if (i && i < n && load_u64(b + 8 * i) - s->low < s->span)
-				try_pair(s, load_u64(b + 8 * i - 8), load_u64(b + 8 * i),
-					 TYPE_SPREAD);
+			/* The first word of an interface is no pointer to the collector. */
+			if (!i || i >= n || load_u64(b + 8 * i) - s->low >= s->span ||
+			    mask[(i - 1) / 64] >> (i - 1) % 64 & 1)
+				continue;
+			keep_type_word(c, b + 8 * i - 8);
+			try_pair(s, load_u64(b + 8 * i - 8), load_u64(b + 8 * i), TYPE_SPREAD);
 		}
 	}
 	/* A function's code comes first, and is no pointer to the collector. */
