@@ -1,7 +1,8 @@
 /*
  * fact/parent.c - the shortest chain to each node: breadth-first from the roots (Moore, "The
  * shortest path through a maze", 1959).  From those first that a runtime names (is_first): what
- * these lead to begins there, however far.
+ * these lead to begins there, however far.  Those that hold for a time only (is_last) come after
+ * all others.
  *
  * At equal distance a root that explains more wins (enum root_kind's order), and a plain pointer
  * wins over an interior one.  A word of a block of unknown type that points inside another block
@@ -77,7 +78,8 @@ static void from_roots(struct bfs *b, enum root_kind kind, bool is_interior)
 
 	for (uint32_t i = 0; i < g->n_roots; i++)
 		if (g->root_node[i] >> 31 == is_interior &&
-		    g->sources[g->root_source[i]].kind == kind)
+		    g->sources[g->root_source[i]].kind == kind &&
+		    !g->sources[g->root_source[i]].is_last)
 			reach_by(b, (struct step){ EDGE_NODE(g->root_node[i]), PARENT_ROOT | i,
 						   NODE_NONE, 0, 0 });
 }
@@ -163,6 +165,16 @@ static void from_first_roots(struct bfs *b)
 						   NODE_NONE, 0, 0 });
 }
 
+static void from_last_roots(struct bfs *b)
+{
+	const struct graph *g = b->g;
+
+	for (uint32_t i = 0; i < g->n_roots; i++)
+		if (g->sources[g->root_source[i]].is_last)
+			reach_by(b, (struct step){ EDGE_NODE(g->root_node[i]), PARENT_ROOT | i,
+						   NODE_NONE, 0, 0 });
+}
+
 static struct err *search(struct bfs *b)
 {
 	struct err *err;
@@ -176,6 +188,11 @@ static struct err *search(struct bfs *b)
 	for (unsigned interior = 0; interior < 2; interior++)
 		for (unsigned kind = 0; kind < ROOT_VECTOR; kind++)
 			from_roots(b, kind, interior);
+	err = search_from(b, before);
+	if (err)
+		return err;
+	before = b->n;
+	from_last_roots(b);
 	err = search_from(b, before);
 	for (unsigned kind = ROOT_VECTOR; kind < ROOT_KINDS && !err; kind++) {
 		before = b->n;

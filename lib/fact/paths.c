@@ -7,7 +7,7 @@
  * takes one label for each holder and `max` in all; whatever a further one could give, `max`
  * others give in no more steps.  So an edge is looked at 2 * max times at most.  Paths through the
  * target are never followed: the target takes the first label alone.  Ways from vector registers
- * fill up what the others leave (ROOT_VECTOR).
+ * and from what holds for a time only (ROOT_VECTOR, is_last) fill up what the others leave.
  */
 #include "fact/paths.h"
 
@@ -44,7 +44,7 @@ struct search {
 	uint32_t *last;	 /* by node: its newest label, + 1 */
 	uint32_t *first; /* by node: the first root that points at it, + 1 */
 	uint32_t *next;	 /* by root: the next one that points at the same node, + 1 */
-	struct mets met, vector; /* of this level; of all levels, `max` */
+	struct mets met, late; /* of this level; of all levels, `max` */
 };
 
 static void close_search(struct search *x)
@@ -54,7 +54,7 @@ static void close_search(struct search *x)
 	col_close(&x->first_col);
 	col_close(&x->next_col);
 	free(x->met.v);
-	free(x->vector.v);
+	free(x->late.v);
 }
 
 static struct err *open_search(struct env *env, struct search *x)
@@ -182,9 +182,11 @@ static struct err *keep_path(const struct search *x, struct met met, struct path
 
 static struct err *keep_or_wait(struct search *x, const struct met *met, struct paths *ret)
 {
-	if (x->g->sources[x->g->root_source[met->root]].kind < ROOT_VECTOR)
+	const struct root_source *source = &x->g->sources[x->g->root_source[met->root]];
+
+	if (source->kind < ROOT_VECTOR && !source->is_last)
 		return keep_path(x, *met, ret);
-	return x->vector.n >= x->max || vec_push(&x->vector, met) ? NULL : &err_nomem;
+	return x->late.n >= x->max || vec_push(&x->late, met) ? NULL : &err_nomem;
 }
 
 /* The ways that the labels [at, end) complete: all of one length. */
@@ -216,8 +218,8 @@ static struct err *levels(struct search *x, struct paths *ret)
 		for (uint64_t i = at; i < end && !err; i++)
 			err = extend(x, (uint32_t)i, EDGE_INTERIOR);
 	}
-	for (size_t i = 0; i < x->vector.n && ret->n < x->max && !err; i++)
-		err = keep_path(x, x->vector.v[i], ret);
+	for (size_t i = 0; i < x->late.n && ret->n < x->max && !err; i++)
+		err = keep_path(x, x->late.v[i], ret);
 	return err;
 }
 

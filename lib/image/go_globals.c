@@ -481,8 +481,8 @@ static bool add_variable(const struct go_globals *g, taddr start, taddr end, str
 	const struct module *m = image_module_at(g->go->img, start);
 	struct symbol symbol;
 
-	if (start == g->go->at.pool_all) {
-		text_add(ret, "sync.allPools");
+	if (start == g->go->at.pool_all || start == g->go->at.pool_old) {
+		text_add(ret, start == g->go->at.pool_all ? "sync.allPools" : "sync.oldPools");
 		return true;
 	}
 	if (image_symbol_at(g->go->img, start, &symbol)) {

@@ -698,6 +698,7 @@ static void io_source(struct io *io, struct root_source *s)
 	io_u64(io, &s->end);
 	io_bool(io, &s->exact);
 	io_bool(io, &s->is_first);
+	io_bool(io, &s->is_last);
 }
 
 static void io_type(struct io *io, struct type_row *t)

@@ -47,6 +47,21 @@ static struct err *slot_root(const struct go_roots *r, const struct root_source 
 
 /* ---- data and bss ---- */
 
+/*
+ * A word of a variable.  The lists of pools that are not empty lead to what the pools lie in, and the
+ * second collection from now lets go of them: whatever else holds that says more.
+ */
+static struct err *global_root(const struct go_roots *r, const struct root_source *source, taddr at)
+{
+	struct root_source last = *source;
+
+	if (at && (at == r->go->at.pool_all || at == r->go->at.pool_old)) {
+		last.is_last = true;
+		source = &last;
+	}
+	return slot_root(r, source, at);
+}
+
 static struct err *add_masked(const struct go_roots *r, const struct root_source *source,
 			      taddr mask, uint64_t n)
 {
@@ -66,7 +81,7 @@ static struct err *add_masked(const struct go_roots *r, const struct root_source
 		if (!(i & 7) && !bits[i / 8])
 			i += 7;
 		else if (bits[i / 8] >> (i & 7) & 1)
-			err = slot_root(r, source, source->start + 8 * i);
+			err = global_root(r, source, source->start + 8 * i);
 	return err ? err : r->sink->exclude(r->sink, source->start, source->end);
 }
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from common import heapfx_ok
-from go_corpus import CASES, go_dump, make_go_cores, truth_of
+from go_corpus import BOXES, CASES, go_dump, make_go_cores, truth_of
 
 ZOO = [name for name in CASES if name.startswith("zoo") and
 	not any("-s" in flag or "-w" in flag for flag in make_go_cores.CASES[name].flags)]
@@ -102,3 +102,13 @@ def test_data_are_not_shown_unasked(name):
 		text = heapfx_ok("explain", dump.core, hex(after(name, holder, kind, nth)), "--exe", dump.exe).out
 		assert shown in row_of(text, "shortest chain")
 		assert hidden not in row_of(text, "shortest chain")
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_lists_of_pools_are_the_last_to_begin_a_chain(name):
+	"""They lead to what a pool lies in at once, and the second collection from now lets go of them."""
+	items = [row[0] for row in truth_of(name).in_state("live") if row[2] == "main.Item"]
+	assert len(items) == 3
+	for address in items:
+		chain = row_of(explain(name, address), "shortest chain")
+		assert chain.startswith("global main.") and ".cache" in chain

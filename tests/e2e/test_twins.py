@@ -23,8 +23,10 @@ networkx = pytest.importorskip("networkx")
 
 TWIN, PROPERTIES = (pathlib.Path(HEAPFX).parent / "tests/twins" / name for name in ("facts", "properties"))
 INTERIOR = 1 << 31
-DOUBT = 1 << 30	# in a distance: behind all that is sure
-VECTOR = 1 << 31	# in the number of a source: a vector register, whose ways come last
+DOUBT = 1 << 29	# in a distance: behind all that is sure
+LAST = 1 << 30	# in the number of a source: one that holds for a time only, behind all others but ..
+VECTOR = 1 << 31	# .. a vector register, whose ways come last
+LATE = LAST | VECTOR
 NONE = 0xffffffff
 PATHS = 8	# as in facts.c
 TOP = "roots and heads"
@@ -173,8 +175,8 @@ class Twin:
 				sums[idom[node]] += sums[node]
 
 	def distances(self):
-		"""By Dijkstra: behind what sure edges lead to comes what takes a doubtful one, behind all what vector registers hold."""
-		found, waiting = {}, [(source & VECTOR, node) for node, _interior, source in self.roots]
+		"""By Dijkstra: behind what sure edges lead to comes what takes a doubtful one, then what holds for a time, then vector registers."""
+		found, waiting = {}, [(source & LATE, node) for node, _interior, source in self.roots]
 		heapq.heapify(waiting)
 		while waiting:
 			far, node = heapq.heappop(waiting)
@@ -250,7 +252,7 @@ def check_parents(graph, facts, twin):
 		if parent == NONE:
 			assert node not in far
 		elif parent & INTERIOR:	# PARENT_ROOT
-			assert graph.roots[parent & ~INTERIOR][0] == node and not far[node] & ~VECTOR
+			assert graph.roots[parent & ~INTERIOR][0] == node and not far[node] & ~LATE
 		else:
 			assert far[node] == twin.step(far[parent], parent, node) and twin.all.has_edge(parent, node)
 
@@ -266,8 +268,8 @@ def check_components(facts, twin):
 def check_paths(graph, facts, twin):
 	for target, paths in zip(graph.targets, facts.paths):
 		shortest, told = twin.lengths(target), set()
-		lengths = sorted((bool(place[0] & VECTOR), far) for (_holder, place), far in shortest.items())
-		assert [(bool(graph.roots[root][2] & VECTOR), len(nodes)) for root, nodes in paths] == lengths[:PATHS]
+		lengths = sorted((bool(place[0] & LATE), far) for (_holder, place), far in shortest.items())
+		assert [(bool(graph.roots[root][2] & LATE), len(nodes)) for root, nodes in paths] == lengths[:PATHS]
 		for root, nodes in paths:	# the target first
 			start, _interior, source = graph.roots[root]
 			way = (nodes[1] if len(nodes) > 1 else None, (source, start))
@@ -372,7 +374,7 @@ def random_graph(rng, shape, name):
 	rng.shuffle(order)	# not in preorder already
 	interior = rng.choice((0, 0, 0.2))
 	edges = [(order[a], order[b], rng.random() < interior) for a, b in shape(rng, n)]
-	roots = [(rng.randrange(n), rng.random() < interior, rng.choice((0, 1, 2, 3 | VECTOR)))
+	roots = [(rng.randrange(n), rng.random() < interior, rng.choice((0, 1, 2, 3 | VECTOR, 4 | LAST)))
 		for _i in range(rng.choice((0, 1, 1, 2, 3, n)))]
 	scale = rng.choice((1, 16, 1 << 28))	# sums of 32 bits, and of more
 	return Graph(name, [scale * rng.randint(1, 9) for _i in range(n)], edges, roots,
@@ -423,7 +425,7 @@ SMALL = COMMITTED + ALLOCATORS + go_corpus.CASES + [*POOLS, *TYPES]
 TABLES = """
 select id, size, reach, idom, retained, parent, root, allocator = 'go' or coalesce(type, '?') not like '%?' from blocks where state = 'used';
 select src, dst, interior from edges;
-select block, interior, kind = 'vector' from roots;
+select block, interior, kind = 'vector', name like 'sync.allPools%' or name like 'sync.oldPools%' from roots;
 """
 
 
@@ -459,7 +461,7 @@ def test_corpus(name):
 	place = {block: i for i, block in enumerate(ids)}
 	_ids, sizes, reach, idom, retained, parents, starts, sure = zip(*blocks)
 	edges = [(place[a], place[b], interior) for a, b, interior in edges]
-	entries = [(place[node], interior, vector * VECTOR) for node, interior, vector in roots if node in place]
+	entries = [(place[node], interior, vector * VECTOR | last * LAST) for node, interior, vector, last in roots if node in place]
 	twin = Twin(sizes, edges, entries, {i for i, kind in enumerate(reach) if kind == UNCOLLECTED},
 		{i for i, is_so in enumerate(sure) if is_so})
 	far = twin.distances()
@@ -469,7 +471,7 @@ def test_corpus(name):
 	assert list(retained) == [twin.retained[i] for i in range(len(ids))]
 	for i, (parent, start) in enumerate(zip(parents, starts)):
 		if start is not None:
-			assert not far[i] & ~VECTOR and roots[start][0] == ids[i] and parent is None
+			assert not far[i] & ~LATE and roots[start][0] == ids[i] and parent is None
 		elif parent is None:
 			assert i not in far
 		else:

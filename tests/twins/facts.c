@@ -22,6 +22,7 @@
 
 enum { ALL = FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, PATHS = 8 };
 #define VECTOR (1u << 31) /* in the number of a source: as test_twins.py says */
+#define LAST (1u << 30)
 
 struct header {
 	uint32_t n, m, n_roots, n_targets;
@@ -79,6 +80,7 @@ static struct graph *take_graph(struct env *env, const struct header *h)
 			.kind = start & VECTOR ? ROOT_VECTOR : ROOT_GLOBAL,
 			.thread = UINT32_MAX,
 			.start = start,
+			.is_last = start & LAST,
 		};
 
 		must(graph_add_root(b, &source, roots[2 * i], 8 * i));

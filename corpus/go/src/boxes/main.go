@@ -1,5 +1,5 @@
 // Boxes has what lies right behind a pointer to a type, and is no value of that type: together they look
-// like an interface.
+// like an interface. And things that have pools in them, which the runtime's lists of pools lead to.
 //
 //	boxes TRUTH
 package main
@@ -9,6 +9,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"sync"
 )
 
 type Entry struct {
@@ -37,6 +38,36 @@ type Row struct {
 	data *[3]*int
 }
 
+// A Cache is far from its variable, and near to the list of pools.
+type Cache struct {
+	size  int
+	pool  sync.Pool
+	items []*Item
+}
+
+type Item [5]*int
+
+type Shelf struct {
+	next  *Shelf
+	cache *Cache
+}
+
+var shelf *Shelf
+
+//go:noinline
+func shelve() {
+	cache := &Cache{items: make([]*Item, 3)}
+	for i := range cache.items {
+		cache.items[i] = truth.Obj(new(Item), truth.Live)
+	}
+	shelf = &Shelf{next: &Shelf{next: &Shelf{cache: cache}}}
+}
+
+func fillPool() {
+	cache := shelf.next.next.cache
+	cache.pool.Put(cache.items[0])
+}
+
 //go:noinline
 func fill() {
 	table.of = reflect.TypeOf(map[int32]*Entry{})
@@ -52,7 +83,8 @@ func fill() {
 func main() {
 	truth.Begin(os.Args[1])
 	fill()
-	truth.Settle(truth.Nothing, truth.Nothing, truth.Nothing)
+	shelve()
+	truth.Settle(fillPool, truth.Nothing, truth.Nothing)
 	truth.Write(truth.Nothing)
 	truth.Unmap()
 	truth.Say("ready\n")
