@@ -9,8 +9,10 @@
 #include "base/bits.h"
 #include "base/guard.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "base/vec.h"
 #include "image/shadow.h"
+#include "type/look.h"
 
 enum {
 	LEAST_SAMPLE = 4096, /* bytes that the copies of what is worth showing take */
@@ -114,23 +116,28 @@ bool contents_is_told(const struct contents *c, const struct contents_entry *e)
 	return e->count >= (e->size < c->sampled_below ? LEAST_SAMPLED : 2);
 }
 
-/* How they begin, for those that cost something; control characters as dots. */
-static const char *sample_of(struct contents *c, const struct contents_entry *e, char *ret)
+/* How they begin, for those that cost something; UTF-16 as UTF-8, control characters as dots. */
+static const char *sample_of(struct contents *c, const struct contents_entry *e, struct text *ret)
 {
 	uint64_t avail, n = e->length < SAMPLE_BYTES ? e->length : SAMPLE_BYTES;
 	const uint8_t *b = image_view(c->img, e->at, &avail);
 
 	if (c->img->blanked || !b || avail < n || (uint64_t)(e->count - 1) * e->size < LEAST_SAMPLE)
 		return NULL;
-	for (uint64_t i = 0; i < n; i++)
-		ret[i] = b[i] < ' ' || b[i] == 0x7f ? '.' : (char)b[i];
-	strcpy(ret + n, n < e->length ? "..." : "");
-	return ret;
+	text_reset(ret);
+	if (!look_preview(c->img, e->at, e->length, ret)) {
+		text_add_n(ret, (const char *)b, n);
+		text_add(ret, n < e->length ? "..." : "");
+	}
+	for (size_t i = 0; i < ret->n; i++)
+		if ((uint8_t)ret->s[i] < ' ' || ret->s[i] == 0x7f)
+			ret->s[i] = '.';
+	return ret->bad ? NULL : text_str(ret);
 }
 
 struct err *contents_note(struct contents *c, struct env *env, struct note_sink *sink)
 {
-	char sample[SAMPLE_BYTES + 4];
+	struct text sample = { .max = 8 * SAMPLE_BYTES };
 	struct err *err = NULL;
 
 	if (c->is_full)
@@ -146,8 +153,9 @@ struct err *contents_note(struct contents *c, struct env *env, struct note_sink 
 
 		if (!contents_is_told(c, e))
 			continue;
-		content.sample = sample_of(c, e, sample);
+		content.sample = sample_of(c, e, &sample);
 		err = sink->content(sink, &content, &e->content);
 	}
+	text_fini(&sample);
 	return err;
 }

@@ -60,12 +60,20 @@ static const uint8_t *view(struct copies *c, taddr at, uint64_t n)
 	return b && n <= avail ? b : NULL;
 }
 
-/* Of a string, its characters; 0: it is none, or too little of the block is. */
+/* Characters of a string that ends in one of `width` zeros; 0: it is none, or too little of the block is. */
+static uint64_t ended(const uint8_t *b, uint64_t n, uint64_t usable, uint64_t width)
+{
+	bool has_end = n >= LEAST_TEXT * width && n < usable && usable - n >= width && bytes_are_zero(b + n, width);
+
+	return has_end && (usable - n <= ROUNDING || n >= usable / 4 * 3) ? n : 0;
+}
+
 static uint64_t string_length(const uint8_t *b, uint64_t usable)
 {
-	uint64_t n = look_text_length(b, usable < TEXT_BYTES ? usable : TEXT_BYTES);
+	uint64_t most = usable < TEXT_BYTES ? usable : TEXT_BYTES;
+	uint64_t n = ended(b, look_text_length(b, most), usable, 1);
 
-	return n >= LEAST_TEXT && n < usable && !b[n] && (usable - n <= ROUNDING || n >= usable / 4 * 3) ? n : 0;
+	return n || b[1] ? n : ended(b, look_utf16_length(b, most), usable, 2);
 }
 
 static bool contents_of(struct copies *c, taddr start, uint64_t size, struct bytes *ret)

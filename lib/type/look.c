@@ -108,8 +108,8 @@ static uint16_t unit_at(const uint8_t *b)
 	return (uint16_t)(b[0] | b[1] << 8);
 }
 
-/* Characters, most of them of ASCII: numbers of two bytes look like others. */
-static uint64_t utf16_length(const uint8_t *b, uint64_t n)
+/* Most of them of ASCII: numbers of two bytes look like others. */
+uint64_t look_utf16_length(const uint8_t *b, uint64_t n)
 {
 	uint64_t at = 0, ascii = 0;
 
@@ -120,7 +120,7 @@ static uint64_t utf16_length(const uint8_t *b, uint64_t n)
 
 static bool is_utf16(const struct sample *s)
 {
-	uint64_t n = utf16_length(s->bytes, s->n);
+	uint64_t n = look_utf16_length(s->bytes, s->n);
 
 	if (n < 2 * LEAST_TEXT)
 		return false;
@@ -216,7 +216,7 @@ bool look_preview(const struct image *img, taddr at, uint64_t usable, struct tex
 		return false;
 	wide = !strcmp(look, "utf-16");
 	n = s.whole ? s.n : PIECE_BYTES;
-	n = wide ? utf16_length(s.bytes, n) : look_text_length(s.bytes, n);
+	n = wide ? look_utf16_length(s.bytes, n) : look_text_length(s.bytes, n);
 	shown = wide ? 2 * PREVIEW_UNITS : look_text_length(s.bytes, n < PREVIEW_UNITS ? n : PREVIEW_UNITS);
 	shown = shown < n ? shown : n;
 	if (wide)

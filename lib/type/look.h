@@ -18,5 +18,7 @@ const char *look_at(const struct image *img, taddr at, uint64_t usable);
 bool look_preview(const struct image *img, taddr at, uint64_t usable, struct text *ret);
 /* Bytes of characters of UTF-8 that `b` begins with, of at most n. */
 uint64_t look_text_length(const uint8_t *b, uint64_t n);
+/* The same of UTF-16. */
+uint64_t look_utf16_length(const uint8_t *b, uint64_t n);
 
 #endif

@@ -61,6 +61,19 @@ def test_copies_are_all_found_and_nothing_else():
 	assert total["count"] == sum(len(v) - 1 for v in groups.values())
 
 
+def test_copies_are_shown_when_asked_for():
+	"""Escaped, cut, UTF-16 as what it says; and nothing of them without."""
+	shown = heapfx_ok("analyze", *case_of(NAME)[0], "--format", "json", "--strings", "preview").out
+	samples = [row["value"] for s in json.loads(shown)["suspects"] if s["rule"] == "duplicate/content"
+		for row in s["evidence"] if row["what"] == "contents"]
+	assert len(samples) == 3
+	assert any(sample.startswith("Währung: gleich. Währung") and sample.endswith("...") for sample in samples)
+	source = b"GET /orders/%u HTTP/1.1\r\nhost: eu\xc3\xa9 "
+	text = "".join(" " if byte & 0x80 else "." if byte < 32 else chr(byte) for i in range(30) for byte in [source[(i * 4 + 3) % 36]])
+	assert any(sample.startswith(text) for sample in samples)
+	assert not [row for s in report()["suspects"] for row in s["evidence"] if row["what"] == "contents"]
+
+
 def test_nothing_is_shown_unasked():
 	address = hex(next(a for a, size, _f, look, _p, _g in case_of(NAME)[1] if look == "text" and size > 1000))
 	for command in (("analyze", *case_of(NAME)[0], "--format", "json"), ("explain", *case_of(NAME)[0], address)):

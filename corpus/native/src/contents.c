@@ -116,6 +116,19 @@ static void same_of(size_t size, unsigned salt, const char *group, bool is_text)
 	}
 }
 
+/* Many of one text in UTF-16. */
+static void same_wide(void)
+{
+	dirty(2 * 90 + 6);
+	for (unsigned i = 0; i < SAME; i++) {
+		uint16_t *p = keep(2 * 90, "utf-16", "wide");
+
+		for (unsigned k = 0; k < 89; k++)
+			p[k] = (uint16_t)"W\xe4hrung: gleich. "[k % 17] & 0xff;
+		p[89] = 0;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -123,6 +136,7 @@ int main(int argc, char **argv)
 	types_open();
 	same_of(114, 3, "string", true);
 	same_of(1002, 99, "table", false);
+	same_wide();
 	for (unsigned i = 0; i < EACH; i++) {
 		text_of(40 + i * 61, 1000 + i, NULL);
 		wide_of(16 + i * 77);
