@@ -604,16 +604,20 @@ unsigned blocks_rounding(const struct blocks *b, size_t claim)
 	return b->heaps[b->claim_heap[claim]].ops->rounding;
 }
 
+static const struct heap *heap_of(const struct blocks *b, const struct claim *claim)
+{
+	return claim ? &b->heaps[b->claim_heap[claim - b->claims]] : NULL;
+}
+
 const struct heap *blocks_heap_at(const struct blocks *b, taddr addr)
 {
-	const struct claim *claim = blocks_claim_at(b, addr);
-
-	return claim ? &b->heaps[b->claim_heap[claim - b->claims]] : NULL;
+	return heap_of(b, blocks_claim_at(b, addr));
 }
 
 void block_get(const struct blocks *b, uint32_t id, struct block *ret)
 {
 	struct grains_iter it = grains_iter(&b->grains, id);
+	const struct claim *claim = blocks_claim_at(b, it.key);
 	struct block block = {
 		.id = id,
 		.start = it.key,
@@ -621,8 +625,8 @@ void block_get(const struct blocks *b, uint32_t id, struct block *ret)
 		.size = it.size,
 		.used = block_is_used(b, id),
 		.filler = block_is_filler(b, id),
-		.heap = blocks_heap_at(b, it.key),
-		.claim = blocks_claim_at(b, it.key),
+		.heap = heap_of(b, claim),
+		.claim = claim,
 	};
 
 	if (block.claim && !block.filler && block.size > block.claim->overhead)

@@ -62,6 +62,7 @@ struct dbg_type {
 	void *die;
 	bool in_alt, loaded;
 	void *user; /* of who asks: NULL at first */
+	uint8_t user_flags; /* likewise: 0 at first */
 };
 
 struct dbg_var {

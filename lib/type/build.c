@@ -63,6 +63,7 @@ struct context {
 	struct scan scan;
 	struct typing *typing; /* NULL: no types known */
 	struct resident_pass labels;
+	uint64_t near; /* field(): grains_select_near(), for pointers come by where they are */
 };
 
 static void roots_fini(struct roots *r)
@@ -264,12 +265,22 @@ static struct err *on_edge(void *arg, taddr at, uint32_t target)
 	return NULL;
 }
 
-static const char *field(void *ctx, node_id src, uint64_t offset)
+static uint64_t held(void *ctx, uint64_t start)
 {
 	const struct context *c = ctx;
-	taddr start = graph_start(c->graph, src), key = graph_key(c->graph, src);
+	const struct claim *claim = blocks_claim_at(c->scan.blocks, start);
 
-	return typing_path(c->typing, src, key, graph_size(c->graph, src) - (key - start), offset);
+	return start + (claim ? claim->head : 0);
+}
+
+static const char *field(void *ctx, node_id src, uint64_t offset)
+{
+	struct context *c = ctx;
+	const struct grains *g = c->graph->grains;
+	uint64_t at = grains_select_near(g, src, &c->near), start = grain_key(g, at);
+	taddr key = held(ctx, start), end = start + ((grain_next_start(g, at) - at) << g->shift);
+
+	return typing_path(c->typing, src, key, end - key, offset);
 }
 
 static const char *field_of(void *ctx, type_id type, uint64_t offset)
@@ -479,14 +490,6 @@ static const char *label(void *ctx, node_id node)
 	block_get(c->scan.blocks, node, &b);
 	resident_pass_at(&c->labels, b.addr);
 	return look_at(c->img, b.addr, b.usable);
-}
-
-static uint64_t held(void *ctx, uint64_t start)
-{
-	const struct context *c = ctx;
-	const struct claim *claim = blocks_claim_at(c->scan.blocks, start);
-
-	return start + (claim ? claim->head : 0);
 }
 
 static uint64_t entries(void *ctx, node_id node)

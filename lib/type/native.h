@@ -18,7 +18,7 @@
 /* A name of debug info's; NULL begins with nothing. */
 static inline bool native_begins(const char *name, const char *with)
 {
-	return name && !strncmp(name, with, strlen(with));
+	return name && *name == *with && !strncmp(name, with, strlen(with));
 }
 
 enum native_kind {

@@ -23,10 +23,12 @@ enum {
 	RULE_NONE = UINT8_MAX, /* a rule says that a field does not count */
 };
 
+#define LEAF_NODE "alloc::collections::btree::node::LeafNode<"
+
 /* Links of a BTreeMap lead to its leaves' type, whatever node is there. */
 static struct native_type *larger_of(struct native *n, const struct dbg_type *type)
 {
-	static const char leaf[] = "alloc::collections::btree::node::LeafNode<";
+	static const char leaf[] = LEAF_NODE;
 	struct text name = TEXT_INIT;
 	struct native_type *ret = NULL;
 
@@ -456,7 +458,7 @@ static bool push_node(struct native *n, const struct part *p, struct parts *todo
 
 	if (p->type->language != DBG_LANG_RUST || !p->type->name)
 		return false;
-	if (!strncmp(p->type->name, "alloc::collections::btree::node::LeafNode<", 42)) {
+	if (native_begins(p->type->name, LEAF_NODE)) {
 		length = native_member(p->type, "len");
 		parent = native_member(p->type, "parent");
 		if (parent)
@@ -807,16 +809,13 @@ static void step_pair(const struct native *n, struct step *s, const struct dbg_t
 	s->before = ".";
 }
 
-/* BTreeMap's: which key belongs to it. False: it is no key or value of a node. */
+/* A leaf of BTreeMap's: which key belongs to it. False: it is no key or value of a node. */
 static bool step_node(const struct native *n, struct step *s, struct text *ret)
 {
 	const struct dbg_member *m, *keys;
 	const struct dbg_type *key, *to;
 	uint64_t i;
 
-	if (s->type->language != DBG_LANG_RUST || !s->type->name ||
-	    strncmp(s->type->name, "alloc::collections::btree::node::LeafNode<", 42) != 0)
-		return false;
 	m = member_at(n, s->type, s->addr, s->offset);
 	keys = native_member(s->type, "keys");
 	if (!m || !m->name || !keys || m->type->kind != DBG_KIND_ARRAY || keys->type->kind != DBG_KIND_ARRAY ||
@@ -835,6 +834,28 @@ static bool step_node(const struct native *n, struct step *s, struct text *ret)
 	return true;
 }
 
+/* It keeps nothing alive that it points at. */
+static bool is_weak_type(const struct dbg_type *type)
+{
+	return native_is_weak(type) || native_begins(type->name, "alloc::rc::Weak<") ||
+	       native_begins(type->name, "alloc::sync::Weak<");
+}
+
+/* What a type's name says of it, told once: paths are asked for millions of pointers. */
+enum { STEP_KNOWN = 1, STEP_NODE = 2, STEP_WEAK = 4, STEP_STORED = 8, STEP_LIBRARY = 16, STEP_LEAF = 32 };
+
+static unsigned step_flags(const struct dbg_type *type)
+{
+	struct dbg_type *own = (struct dbg_type *)type; /* its flags are for the typer */
+
+	if (!own->user_flags)
+		own->user_flags = (uint8_t)(
+			STEP_KNOWN | (native_is_node(type) ? STEP_NODE : 0) | (is_weak_type(type) ? STEP_WEAK : 0) |
+			(native_stored(type) ? STEP_STORED : 0) | (native_is_rust_std(type) ? STEP_LIBRARY : 0) |
+			(type->language == DBG_LANG_RUST && native_begins(type->name, LEAF_NODE) ? STEP_LEAF : 0));
+	return own->user_flags;
+}
+
 bool native_path(const struct native *n, const struct dbg_type *type, bool is_array, taddr addr, uint64_t offset,
 		 const char *first, struct text *ret)
 {
@@ -851,6 +872,7 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 	for (unsigned i = 0; i < DEPTH_MAX; i++) {
 		const struct dbg_type *stored;
 		const struct dbg_member *m;
+		unsigned flags;
 
 		if (s.type->kind == DBG_KIND_ARRAY && s.type->to->size) {
 			if (in_edges) /* which child of a node of BTreeMap's says nothing */
@@ -861,15 +883,15 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 		}
 		if (s.type->kind != DBG_KIND_STRUCT)
 			break;
-		if (step_node(n, &s, ret))
+		flags = step_flags(s.type);
+		if (flags & STEP_LEAF && step_node(n, &s, ret))
 			continue;
-		is_weak |= native_is_weak(s.type) || native_begins(s.type->name, "alloc::rc::Weak<") ||
-			   native_begins(s.type->name, "alloc::sync::Weak<");
-		if (native_is_node(s.type)) {
+		is_weak |= (flags & STEP_WEAK) != 0;
+		if (flags & STEP_NODE) {
 			in_node = true;
 			node = s;
 		}
-		stored = native_stored(s.type);
+		stored = flags & STEP_STORED ? native_stored(s.type) : NULL;
 		if (stored && in_node) {
 			step_stored(n, &s, &node, stored, ret);
 			in_node = false;
@@ -886,7 +908,7 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 			in_node = false;
 			continue;
 		}
-		if (m->name && (is_reserved(m->name) || native_is_rust_std(s.type) || native_is_rust_pointer(s.type, m))) {
+		if (m->name && (is_reserved(m->name) || flags & STEP_LIBRARY || native_is_rust_pointer(s.type, m))) {
 			in_library = true;
 			in_edges = !strcmp(m->name, "edges");
 			add_number(&s, m, ret);
