@@ -17,7 +17,10 @@
 
 /* ---- a span's own list */
 
-enum { SPANS_AHEAD = 4 }; /* whose first free object is fetched meanwhile */
+enum {
+	SPANS_AHEAD = 16, /* whose first free object is fetched meanwhile */
+	CHAINS = 16,	  /* free objects of so many spans are followed in turn */
+};
 
 /* The bytes of a run of spans that lie in one stretch of the dump; most often all. */
 struct view {
@@ -26,50 +29,75 @@ struct view {
 	uint64_t n;
 };
 
-static void walk_objects(struct tcmalloc *t, struct tc_span *s, const struct view *v, struct block_sink *sink)
+/* The free objects of a span, as far as they were followed. */
+struct chain {
+	struct tc_span *span;
+	taddr at;
+	uint64_t bytes; /* of all its objects */
+};
+
+/*
+ * One object on; false at the chain's end, or where it breaks.  Used bits are set where an object begins
+ * and nowhere else, so that they say whether one does.
+ */
+static bool follow(struct tcmalloc *t, struct chain *c, const struct view *v, struct block_sink *sink)
 {
-	uint64_t size = tcm_object_size(t, s), n = tcm_span_objects(t, s), step = 0;
-	taddr at = s->objects;
+	uint64_t in_view = c->at - v->start, next;
+	struct tc_span *s = c->span;
 
-	while (at) {
-		uint64_t offset = at - s->base, in_view = at - v->start, next;
-
-		if (offset >= n * size || offset % size || !bit_get(sink->used, grain_of(sink->grains, at))) {
-			s->problem = SPAN_BAD_LIST;
-			s->bad_at = at;
-			return;
-		}
-		block_sink_free(sink, at);
-		s->n_free++;
-		if (in_view < v->n && v->n - in_view >= sizeof(next)) {
-			next = load_u64(v->bytes + in_view);
-			image_keep(t->img, at, sizeof(next));
-			fetch_steps(v->bytes, v->n, in_view, next - v->start, &step);
-		} else if (image_read_u64(t->img, at, &next) != MEM_OK) {
-			s->problem = SPAN_BAD_LIST;
-			s->bad_at = at;
-			return;
-		}
-		at = next;
+	s->bad_at = c->at;
+	s->problem = SPAN_BAD_LIST;
+	if (c->at - s->base >= c->bytes || c->at & ((1u << sink->grains->shift) - 1) ||
+	    !bit_get(sink->used, grain_of(sink->grains, c->at)))
+		return false;
+	block_sink_free(sink, c->at);
+	s->n_free++;
+	if (in_view < v->n && v->n - in_view >= sizeof(next)) {
+		next = load_u64(v->bytes + in_view);
+		image_keep(t->img, c->at, sizeof(next));
+	} else if (image_read_u64(t->img, c->at, &next) != MEM_OK) {
+		return false;
 	}
-	if (s->n_free + s->counted != n)
-		s->problem = SPAN_BAD_COUNT;
+	c->at = next;
+	s->bad_at = 0;
+	s->problem = SPAN_FINE;
+	fetch_stream(v->bytes, v->n, next - v->start, 1);
+	return next != 0;
 }
 
-static void walk_span(struct tcmalloc *t, struct tc_span *s, const struct view *v, struct block_sink *sink)
+/* Each object is in another line: that of one chain is fetched while others are followed. */
+static void follow_all(struct tcmalloc *t, struct chain *chains, unsigned n, const struct view *v,
+		       struct block_sink *sink)
+{
+	while (n)
+		for (unsigned i = 0; i < n;) {
+			struct tc_span *s = chains[i].span;
+
+			if (follow(t, &chains[i], v, sink)) {
+				i++;
+				continue;
+			}
+			if (!s->problem && s->n_free + s->counted != tcm_span_objects(t, s))
+				s->problem = SPAN_BAD_COUNT;
+			chains[i] = chains[--n];
+		}
+}
+
+/* Its objects, all of them used; true when it has free ones, by `ret`. */
+static bool walk_span(struct tcmalloc *t, struct tc_span *s, struct block_sink *sink, struct chain *ret)
 {
 	uint64_t n, step, grain;
 
 	s->problem = SPAN_FINE;
 	if (!s->class) {
 		block_sink_add(sink, s->base, true);
-		return;
+		return false;
 	}
 	if (s->class >= t->copies[s->copy].n_classes || tcm_object_size(t, s) > tc_span_bytes(s)) {
 		s->problem = SPAN_BAD_CLASS;
 		s->class = 0;
 		block_sink_add(sink, s->base, true);
-		return;
+		return false;
 	}
 	n = tcm_span_objects(t, s);
 	step = tcm_object_size(t, s) >> sink->grains->shift;
@@ -80,7 +108,10 @@ static void walk_span(struct tcmalloc *t, struct tc_span *s, const struct view *
 	}
 	if (n * tcm_object_size(t, s) < tc_span_bytes(s))
 		block_sink_gap(sink, s->base + n * tcm_object_size(t, s));
-	walk_objects(t, s, v, sink);
+	*ret = (struct chain){ s, s->objects, n * tcm_object_size(t, s) };
+	if (!s->objects && s->counted != n)
+		s->problem = SPAN_BAD_COUNT;
+	return s->objects != 0;
 }
 
 struct err *tcm_walk(void *ctx, uint32_t claim, struct block_sink *sink)
@@ -89,6 +120,8 @@ struct err *tcm_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 	const struct tc_run *run = &t->spans.runs.v[claim];
 	struct tc_span *spans = t->spans.v + run->first;
 	struct view v = { .start = spans[0].base };
+	struct chain chains[CHAINS];
+	unsigned n = 0;
 
 	v.bytes = image_view(t->img, v.start, &v.n);
 	if (!v.bytes)
@@ -96,8 +129,13 @@ struct err *tcm_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 	for (uint32_t i = 0; i < run->n; i++) {
 		if (i + SPANS_AHEAD < run->n)
 			fetch_stream(v.bytes, v.n, spans[i + SPANS_AHEAD].objects - v.start, 1);
-		walk_span(t, &spans[i], &v, sink);
+		n += walk_span(t, &spans[i], sink, &chains[n]);
+		if (n == CHAINS) {
+			follow_all(t, chains, n, &v, sink);
+			n = 0;
+		}
 	}
+	follow_all(t, chains, n, &v, sink);
 	return NULL;
 }
 
