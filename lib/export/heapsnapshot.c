@@ -27,6 +27,7 @@ enum {
 	REGION_GRAINS = 20, /* bits of an id that count grains within a region */
 	REGIONS = 4095,
 	FIRST_ID = 1,
+	BUFFER_BYTES = 1 << 14,
 	AHEAD = 24, /* how far random accesses are prefetched */
 };
 #define TYPED (1u << 31)
@@ -116,6 +117,9 @@ struct snapshot {
 	uint64_t n_regions;
 	bool by_number; /* more regions than slots */
 	bool bad;
+	/* numbers for `out`; past BUFFER_BYTES is room for one more node */
+	char buffer[BUFFER_BYTES + FIELDS * 24];
+	size_t n_buffer;
 };
 
 static void snapshot_fini(struct snapshot *x)
@@ -499,25 +503,51 @@ static bool first_time(struct snapshot *x, node_id to, uint64_t from)
 	return true;
 }
 
-static void put_number(FILE *out, uint64_t n)
+static void put_buffer(struct snapshot *x)
 {
+	fwrite(x->buffer, 1, x->n_buffer, x->out);
+	x->n_buffer = 0;
+}
+
+/* Decimal digits, two at a time; where they end. */
+static char *put_number(char *to, uint64_t n)
+{
+	static const char two_digits[] =
+		"0001020304050607080910111213141516171819"
+		"2021222324252627282930313233343536373839"
+		"4041424344454647484950515253545556575859"
+		"6061626364656667686970717273747576777879"
+		"8081828384858687888990919293949596979899";
 	char s[24];
 	size_t at = sizeof(s);
 
-	do
-		s[--at] = (char)('0' + n % 10);
-	while (n /= 10);
-	fwrite_unlocked(s + at, 1, sizeof(s) - at, out);
+	for (; n >= 100; n /= 100)
+		memcpy(s + (at -= 2), two_digits + 2 * (n % 100), 2);
+	if (n >= 10)
+		memcpy(s + (at -= 2), two_digits + 2 * n, 2);
+	else
+		s[--at] = (char)('0' + n);
+	memcpy(to, s + at, sizeof(s) - at);
+	return to + (sizeof(s) - at);
+}
+
+/* Numbers of a node or an edge, in a line of such: into a buffer, for there are millions. */
+static void put_numbers(struct snapshot *x, bool first, const uint64_t *numbers, unsigned n)
+{
+	char *to = x->buffer + x->n_buffer;
+
+	for (unsigned i = 0; i < n; i++) {
+		*to++ = i || !first ? ',' : '\n';
+		to = put_number(to, numbers[i]);
+	}
+	x->n_buffer = (size_t)(to - x->buffer);
+	if (x->n_buffer > BUFFER_BYTES)
+		put_buffer(x);
 }
 
 static void put_edge(struct snapshot *x, enum edge_type type, uint64_t name, uint64_t row)
 {
-	putc_unlocked(x->n_edges++ ? ',' : '\n', x->out);
-	put_number(x->out, type);
-	putc_unlocked(',', x->out);
-	put_number(x->out, name);
-	putc_unlocked(',', x->out);
-	put_number(x->out, row * FIELDS);
+	put_numbers(x, !x->n_edges++, (const uint64_t[]){ type, name, row * FIELDS }, 3);
 }
 
 /* Edges of one row are counted, or written; how many. */
@@ -639,12 +669,7 @@ static void put_row(struct snapshot *x, enum node_type type, uint32_t name, uint
 {
 	const uint64_t numbers[FIELDS] = { type, name, id, size, edges };
 
-	putc_unlocked(x->n_nodes++ ? ',' : '\n', x->out);
-	for (unsigned i = 0; i < FIELDS; i++) {
-		if (i)
-			putc_unlocked(',', x->out);
-		put_number(x->out, numbers[i]);
-	}
+	put_numbers(x, !x->n_nodes++, numbers, FIELDS);
 }
 
 static uint32_t group_name(struct snapshot *x, const struct group *group)
@@ -743,8 +768,10 @@ static struct err *write_all(struct snapshot *x)
 		meta, FIRST_NODE + x->n_kept + x->groups.n, n_edges, x->n_pruned,
 		x->by_number ? "by order: of this file alone" : "by address");
 	put_rows(x);
+	put_buffer(x);
 	fputs("],\n\"edges\":[", out);
 	put_edges(x);
+	put_buffer(x);
 	fputs("],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n\"samples\":[],\n"
 	      "\"locations\":[],\n\"strings\":",
 	      out);
