@@ -614,6 +614,13 @@ const struct heap *blocks_heap_at(const struct blocks *b, taddr addr)
 	return heap_of(b, blocks_claim_at(b, addr));
 }
 
+bool blocks_is_dead(const struct blocks *b, taddr addr)
+{
+	const struct heap *heap = blocks_heap_at(b, addr);
+
+	return heap && heap->ops->is_dead && heap->ops->is_dead(heap->ctx, addr);
+}
+
 void block_get(const struct blocks *b, uint32_t id, struct block *ret)
 {
 	struct grains_iter it = grains_iter(&b->grains, id);

@@ -128,6 +128,7 @@ static inline bool block_is_filler(const struct blocks *b, uint32_t id)
 }
 const struct claim *blocks_claim_at(const struct blocks *b, taddr addr); /* NULL outside */
 const struct heap *blocks_heap_at(const struct blocks *b, taddr addr);	 /* NULL outside */
+bool blocks_is_dead(const struct blocks *b, taddr addr); /* walker_ops.is_dead, of a used block */
 
 bool blocks_is_precise(const struct blocks *b, size_t claim); /* of claims */
 unsigned blocks_rounding(const struct blocks *b, size_t claim); /* its walker's */

@@ -294,6 +294,8 @@ struct err *go_spans_open(struct go_heap *h)
 	if (h->n_spans)
 		qsort(h->spans, h->n_spans, sizeof(*h->spans), by_base);
 	drop_overlaps(h);
+	for (size_t i = 0; i < h->n_spans && !h->has_unswept; i++)
+		h->has_unswept = go_span_unswept(&h->spans[i], h->sweepgen);
 	return join_runs(h);
 }
 

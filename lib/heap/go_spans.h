@@ -71,6 +71,7 @@ struct go_heap {
 	const struct image *img;
 	const struct go *go;
 	uint32_t sweepgen;
+	bool has_unswept; /* any go_span_unswept() */
 	struct go_span *spans; /* by base, disjoint */
 	size_t n_spans;
 	struct col spans_col;
@@ -93,6 +94,15 @@ const struct go_span *go_span_at(const struct go_heap *h, taddr addr); /* in use
 void go_damage(struct go_heap *h, taddr at, const char *fmt, ...) PRINTF(3, 4);
 /* The bits of elements [0, nelems); NULL when they are not in the dump. */
 const uint8_t *go_span_alloc_bits(const struct go_heap *h, const struct go_span *s);
+/* Nobody swept it since marking ended: marks, which are whole then, tell its dead from the living. */
+static inline bool go_span_unswept(const struct go_span *s, uint32_t sweepgen)
+{
+	uint32_t age = s->sweepgen - sweepgen;
+
+	return s->state == GO_SPAN_IN_USE &&
+	       (age == (uint32_t)-2 || age == (uint32_t)-1 || age == 1);
+}
+
 /* Was it marked by the collector's last or running cycle? 0, 1; -1 when its bits are not there. */
 int go_span_marked(const struct go_heap *h, const struct go_span *s, uint32_t element);
 static inline bool go_span_allocated(const struct go_span *s, const uint8_t *bits, uint32_t element)

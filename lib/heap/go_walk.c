@@ -297,6 +297,15 @@ static const char *go_explain(void *ctx, taddr block, struct text *ret)
 	return h->stats.class_names[s->spanclass >> 1];
 }
 
+static bool go_is_dead(void *ctx, taddr block)
+{
+	const struct go_heap *h = ctx;
+	const struct go_span *s = h->has_unswept ? go_span_at(h, block) : NULL;
+
+	return s && go_span_unswept(s, h->sweepgen) &&
+	       !go_span_marked(h, s, (uint32_t)((block - s->base) / s->elemsize));
+}
+
 /* Arenas are never roots: what is in them and no block is a stack, idle, or the heap's own. */
 static struct err *go_metadata(void *ctx, struct claim_sink *sink)
 {
@@ -340,5 +349,6 @@ const struct walker_ops go_walker = {
 	.precise = true,
 	.keep = go_keep,
 	.slots = go_slots,
+	.is_dead = go_is_dead,
 	.close = go_close_heap,
 };

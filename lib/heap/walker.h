@@ -206,6 +206,11 @@ struct walker_ops {
 	 * mask[i / 64] for word i; all of mask is written.  Any thread.  NULL: every word.
 	 */
 	void (*slots)(void *ctx, uint32_t claim, taddr at, unsigned n, uint64_t *mask);
+	/*
+	 * The collector found this used block dead, and its place is not free only because nobody swept
+	 * it yet: what it points at may be swept, and be something else by now.  NULL: no block is so.
+	 */
+	bool (*is_dead)(void *ctx, taddr block);
 	bool tells_plain; /* walk() fills block_sink.plain, for it reads the words beside anyway */
 	void (*close)(void *ctx);
 };

@@ -163,6 +163,7 @@ static struct err *find_typed(struct finder *f)
 		struct go_map map;
 
 		if (graph_type(g, i) && maps[graph_type(g, i)] && graph_is_live(g, i) &&
+		    !blocks_is_dead(f->blocks, graph_key(g, i)) && /* what it leads to may be another map's */
 		    go_map_read(&f->maps, maps[graph_type(g, i)], graph_key(g, i), &map))
 			err = f->fn(f->arg, i, &map);
 	}

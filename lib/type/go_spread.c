@@ -467,7 +467,8 @@ static void decide(struct spread *s, struct candidate *c)
 		refine(s, c, now);
 		return;
 	}
-	if (!read_shape(s, c) || !find_place(s, c, &p))
+	if (!read_shape(s, c) || !find_place(s, c, &p) ||
+	    (c->from_dead && !blocks_is_dead(s->blocks, p.at)))
 		return;
 	confidence = judge(s, c, &p);
 	if (confidence > c->most)
@@ -510,6 +511,7 @@ static inline void emit(struct spread *s, uint64_t value, struct shape *shape, u
 		.extent = extent,
 		.op = op,
 		.most = most,
+		.from_dead = s->from_dead,
 	};
 	if (s->at - s->seen > SPREAD_PENDING / 2)
 		look_ahead(s, &s->pending[s->seen++ % SPREAD_PENDING]);
@@ -811,6 +813,7 @@ static void follow_block(struct spread *s, taddr at, uint32_t id)
 
 	if (!shape)
 		return;
+	s->from_dead = blocks_is_dead(s->blocks, at);
 	if (shape->kind == SHAPE_VALUE && shape->size <= 512) { /* no head, and the end is known */
 		b = window_view(&s->window, s->img, at, &avail);
 		if (b)
@@ -901,5 +904,6 @@ struct err *spread_run(struct spread *s)
 			break;
 		follow_later(s);
 	}
+	s->from_dead = false;
 	return take(&s->err);
 }

@@ -22,6 +22,7 @@ struct candidate {
 	uint32_t id;
 	uint8_t op;	     /* enum slot_op */
 	uint8_t most;	     /* enum type_confidence that it may give */
+	bool from_dead;
 };
 
 struct to_follow {
@@ -51,6 +52,11 @@ struct spread {
 	struct candidate pending[SPREAD_PENDING];
 	uint32_t at, seen, done; /* in pending: given, looked up, decided; done <= seen <= at */
 	struct image_window window;
+	/*
+	 * What is followed is dead and not swept: where it leads to a block that is not, that may have been
+	 * swept, and something else be there.  Set by who calls.
+	 */
+	bool from_dead;
 	const struct claim *claim; /* the one used last */
 	struct err *err;	 /* the first; all else stops */
 	struct shape *sudog;	 /* NULL if unknown */

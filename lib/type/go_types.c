@@ -418,8 +418,11 @@ static void search_claim(struct ctx *c, struct spread *s, size_t no)
 		return;
 	for (it = grains_iter(&c->blocks->grains, first);
 	     it.id < c->blocks->grains.n && it.key < end; grains_next(&it))
-		if (block_is_used(c->blocks, it.id) && !s->cols->confidence[it.id])
+		if (block_is_used(c->blocks, it.id) && !s->cols->confidence[it.id]) {
+			s->from_dead = blocks_is_dead(c->blocks, it.key);
 			search_block(c, s, &it, claim, heap, c->blocks->claim_no[no]);
+		}
+	s->from_dead = false;
 }
 
 /* ---- maps of which no type is known: their parts are what they are, whatever the keys */

@@ -344,3 +344,27 @@ def test_a_map_that_is_being_changed(name, tmp_path):
 	said, codes = told()
 	assert not codes and not {"changing", "damaged"} & set(said)
 	core.file.close()
+
+
+@pytest.mark.parametrize("name", [name for name in SLACK if "stripped" not in name])
+def test_a_dead_map_of_which_parts_are_swept(name, tmp_path):
+	"""As between a collection and the sweep of a map's own span: its slots may be somebody else's by then."""
+	core = Editable(name, tmp_path / "core")
+	at = int(next(address for address, _, title, _ in truth_of(name).rows["map"] if title == "half"), 16)
+	gdb = subprocess.run(["gdb", "-batch", "-nx", "-ex", "set language c", "-ex", "print &'runtime.mheap_'.sweepgen", core.exe],
+		stdout=subprocess.PIPE, check=True, text=True).stdout
+	sweepgen = int(re.search("0x[0-9a-f]+", gdb)[0], 16)
+
+	def told():
+		report = json.loads(heapfx("analyze", "--format", "json", "--exe", core.exe, core.core).out)
+		return ({int(m["address"], 16) for m in report["go"]["maps"]},
+			{p["code"] for p in problems_of(report) if p["code"].startswith("go/map")})
+
+	core.write(at, struct.pack("<Q", core.word(at) - 1))
+	maps, codes = told()
+	assert at in maps and codes == {"go/maps"}
+	# A collection ended: what was swept for the last one has no marks, and is to be swept.
+	core.write(sweepgen, struct.pack("<I", struct.unpack("<I", core.read(sweepgen, 4))[0] + 2))
+	maps, codes = told()
+	assert at not in maps and not codes
+	core.file.close()
