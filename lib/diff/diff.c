@@ -252,6 +252,12 @@ enum {
 	FILES_APART_S = 60,    /* less than this between two files says nothing */
 };
 
+/*
+ * What grows in seconds, as a program starts or a request is served, says nothing of an hour: a rate
+ * is told of a span that goes into an hour six times at most.
+ */
+#define RATE_LEAST_HOURS (10.0 / 60)
+
 static bool apart(int64_t from, int64_t to, int64_t seconds)
 {
 	return from > 0 && to > from && to - from >= seconds * 1000000000;
@@ -299,6 +305,7 @@ struct err *diff_finish(struct diff *d)
 	if (kept)
 		qsort(d->rows.v, kept, sizeof(*d->rows.v), by_growth);
 	find_hours(d);
+	d->rate_hours = d->hours >= RATE_LEAST_HOURS ? d->hours : 0;
 	return NULL;
 }
 
@@ -320,6 +327,22 @@ const char *diff_clock_words(const struct diff *d)
 	};
 
 	return words[d->clock];
+}
+
+void diff_span(const struct diff *d, struct text *ret)
+{
+	static const struct {
+		double hours; /* below this */
+		double unit;
+		const char *words;
+	} units[] = {
+		{ 2.0 / 60, 1.0 / 3600, "seconds" }, { 2, 1.0 / 60, "minutes" }, { 48, 1, "hours" }, { 0, 24, "days" },
+	};
+	size_t i = 0;
+
+	while (units[i].hours > 0 && d->hours >= units[i].hours)
+		i++;
+	text_printf(ret, units[i].unit < 1 ? "%.0f %s" : "%.1f %s", d->hours / units[i].unit, units[i].words);
 }
 
 void diff_fini(struct diff *d)
@@ -389,10 +412,15 @@ void diff_verdict(const struct diff *d, struct text *ret)
 				  "memory is the same");
 	if (grown)
 		text_add_bytes(ret, grown < 0 ? 0 - (uint64_t)grown : (uint64_t)grown);
-	if (d->hours > 0 && grown > 0) {
+	if (d->hours > 0) {
+		text_add(ret, grown ? " in " : " after ");
+		diff_span(d, ret);
 		text_add(ret, " (");
-		text_add_bytes(ret, (uint64_t)((double)grown / d->hours));
-		text_printf(ret, " an hour, %s)", diff_clock_words(d));
+		if (d->rate_hours > 0 && grown > 0) {
+			text_add_bytes(ret, (uint64_t)((double)grown / d->rate_hours));
+			text_add(ret, " an hour, ");
+		}
+		text_printf(ret, "%s)", diff_clock_words(d));
 	}
 	if (type) {
 		text_add(ret, "; most of it is ");

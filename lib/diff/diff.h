@@ -69,10 +69,12 @@ struct diff {
 	unsigned n; /* dumps */
 	RP_LIST(struct diff_row, rows); /* by section, then what grew most; made by diff_finish() */
 	double hours; /* from the first to the last; 0: unknown */
+	double rate_hours; /* the same where growth an hour may be told of it, else 0: diff.c */
 	enum diff_clock clock; /* where they are from */
 };
 
 const char *diff_clock_words(const struct diff *d); /* "by the times of the files" */
+void diff_span(const struct diff *d, struct text *ret); /* "12 seconds", "25 minutes" */
 /* Adds the next dump; nothing of `r` is needed afterwards. */
 struct err *diff_add(struct diff *d, const struct report *r, struct diff_time time) MUST_CHECK;
 struct err *diff_finish(struct diff *d) MUST_CHECK;

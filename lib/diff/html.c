@@ -68,8 +68,8 @@ static void put_row(FILE *out, const struct diff *d, const struct diff_row *row,
 		fputs("</td>", out);
 	}
 	put_growth(out, row->grown);
-	if (d->hours > 0)
-		put_growth(out, (int64_t)((double)row->grown / d->hours));
+	if (d->rate_hours > 0)
+		put_growth(out, (int64_t)((double)row->grown / d->rate_hours));
 	fprintf(out, "<td>%s</td><td class=\"bars\"><i%s style=\"width:%.1f%%\"></i></td></tr>\n",
 		state(row, d->n), row->grown < 0 ? " class=\"less\"" : "",
 		100.0 * (double)change(row) / (double)most);
@@ -91,7 +91,7 @@ static struct err *put_section(FILE *out, const struct diff *d, enum diff_sectio
 	for (unsigned i = 0; i < d->n; i++)
 		fprintf(out, "<th>%s</th>", !i ? "old" : i + 1 == d->n ? "new" : "");
 	fprintf(out, "<th>growth</th>%s<th>change</th><th class=\"bars\"></th></tr></thead><tbody>\n",
-		d->hours > 0 ? "<th>an hour</th>" : "");
+		d->rate_hours > 0 ? "<th>an hour</th>" : "");
 	for (size_t i = 0; i < n && i < top; i++)
 		put_row(out, d, rows[i], change(rows[0]));
 	fputs("</tbody></table>\n", out);
@@ -128,9 +128,6 @@ struct err *diff_write_html(const struct diff *d, unsigned top, FILE *out)
 		fputs(" used in heaps</li>", out);
 	}
 	fputs("</ol>\n", out);
-	if (d->hours > 0)
-		fprintf(out, "<p>%.2f hours between the first and the last, %s</p>\n", d->hours,
-			diff_clock_words(d));
 	for (unsigned s = 0; s < DIFF_SECTIONS && !err; s++)
 		err = put_section(out, d, s, titles[s], top < 50 ? 50 : top);
 	fputs("</body></html>\n", out);

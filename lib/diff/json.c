@@ -50,8 +50,8 @@ static void put_row(struct json *j, const struct diff *d, const struct diff_row 
 	json_int(j, "growth", row->grown);
 	if (row->section != DIFF_MEMORY)
 		json_int(j, "count_growth", row->more);
-	if (d->hours > 0)
-		json_int(j, "growth_per_hour", (int64_t)((double)row->grown / d->hours));
+	if (d->rate_hours > 0)
+		json_int(j, "growth_per_hour", (int64_t)((double)row->grown / d->rate_hours));
 	if (d->n > 2)
 		json_bool(j, "monotone", row->is_monotone);
 	json_list(j, "values");

@@ -97,6 +97,40 @@ static void test_growth(void **state)
 	}
 }
 
+/* How long is always said; growth an hour from ten minutes on. */
+static void test_rates(void **state)
+{
+	static const struct {
+		int64_t seconds;
+		double rate_hours;
+		const char *span;
+	} cases[] = {
+		{ 3, 0, "3 seconds" },	      { 119, 0, "119 seconds" },     { 300, 0, "5 minutes" },
+		{ 599, 0, "10 minutes" },     { 1800, 0.5, "30 minutes" },   { 7200, 2, "2.0 hours" },
+		{ 90000, 25, "25.0 hours" },  { 259200, 72, "3.0 days" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct dump first = { 10, 1, "a", 5, 1 };
+		struct dump last = { 20, 1, "a", 5, 1 + cases[i].seconds * 1000000000 };
+		struct text span = TEXT_INIT, verdict = TEXT_INIT;
+		struct diff d = {};
+
+		add_dump(&d, &first);
+		add_dump(&d, &last);
+		assert_null(diff_finish(&d));
+		assert_true(d.rate_hours == cases[i].rate_hours);
+		diff_span(&d, &span);
+		assert_string_equal(text_str(&span), cases[i].span);
+		diff_verdict(&d, &verdict);
+		assert_non_null(strstr(text_str(&verdict), text_str(&span)));
+		text_fini(&span);
+		text_fini(&verdict);
+		diff_fini(&d);
+	}
+}
+
 /* A suspect of another holder is another one; of another address it is the same. */
 static void test_what_a_suspect_is(void **state)
 {
@@ -187,6 +221,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_growth, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rates, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_a_suspect_is, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
 		cmocka_unit_test(test_anonymous_types),
