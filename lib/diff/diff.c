@@ -119,6 +119,15 @@ static size_t value_named(const struct rp_profile *p, const char *name)
 	return i;
 }
 
+/* "->next struct node", which says itself that it comes from what is before it. */
+static bool is_step(const struct rp_profile *p, size_t location)
+{
+	const struct rp_location *at = &p->locations[location];
+	const char *name = at->n_lines ? at->lines[0].function : "?";
+
+	return !strncmp(name, "->", 2) || *name == '.' || *name == '[';
+}
+
 static struct err *add_chain(struct diff *d, const struct rp_profile *p, const struct rp_sample *s)
 {
 	static const char between[] = { DIFF_BETWEEN, 0 };
@@ -133,7 +142,7 @@ static struct err *add_chain(struct diff *d, const struct rp_profile *p, const s
 		text_add(&key, name);
 		text_add(&key, i ? between : "");
 		text_add(&label, name);
-		text_add(&label, i ? " -> " : "");
+		text_add(&label, !i ? "" : is_step(p, s->locations[i - 1]) ? " " : " -> ");
 	}
 	if (key.bad || label.bad)
 		err = &err_nomem;

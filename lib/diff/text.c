@@ -23,24 +23,27 @@ static unsigned columns(const char *s)
 	return n;
 }
 
-/* At most `max` columns; what is cut ends with an ellipsis. */
+/* The bytes before a column. */
+static size_t bytes_before(const char *s, unsigned column)
+{
+	size_t n = 0;
+
+	for (; s[n]; n++)
+		if ((s[n] & 0xc0) != 0x80 && !column--)
+			break;
+	return n;
+}
+
+/* At most `max` columns; of what is longer the middle goes: chains alike differ at their ends. */
 static void put_cut(FILE *out, const char *s, unsigned max)
 {
-	unsigned n = columns(s);
-	size_t bytes = 0;
+	unsigned n = columns(s), head = (max - 1) / 2;
 
-	if (n <= max) {
+	if (n <= max)
 		fprintf(out, "%s%*s", s, (int)(max - n), "");
-		return;
-	}
-	for (unsigned used = 0; used < max; bytes++)
-		used += (s[bytes] & 0xc0) != 0x80;
-	while (bytes && (s[bytes] & 0xc0) == 0x80)
-		bytes--;
-	bytes--;
-	while (bytes && (s[bytes] & 0xc0) == 0x80)
-		bytes--;
-	fprintf(out, "%.*s…", (int)bytes, s);
+	else
+		fprintf(out, "%.*s…%s", (int)bytes_before(s, head), s,
+			s + bytes_before(s, n - (max - 1 - head)));
 }
 
 static void put_bytes(FILE *out, uint64_t n, unsigned width)

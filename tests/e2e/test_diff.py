@@ -103,6 +103,39 @@ def test_chains_as_a_profile(series, tmp_path):
 	assert "growth from the first dump" in go_tool_pprof("-comments", path)
 
 
+def test_chains_alike_show_where_they_differ(tmp_path):
+	"""Rows of text are cut in the middle: what hangs from one root has the same begin."""
+	source, program = tmp_path / "g.c", tmp_path / "g"
+	source.write_text("""
+#include <stdio.h>
+#include <stdlib.h>
+struct session_of_the_front_end { struct session_of_the_front_end *next_in_line; long *orders; char *name; };
+static struct session_of_the_front_end *all_sessions_of_all_servers;
+int main(int argc, char **argv) {
+	for (int i = 0; i < atoi(argv[1]); i++) {
+		struct session_of_the_front_end *s = malloc(sizeof *s);
+		s->next_in_line = all_sessions_of_all_servers; s->orders = malloc(400); s->name = malloc(80);
+		all_sessions_of_all_servers = s;
+	}
+	puts("");
+	fflush(stdout);
+	return getchar();
+}""")
+	subprocess.run(["gcc", "-g", "-O0", source, "-o", program], check=True)
+	cores = [tmp_path / "50.core", tmp_path / "900.core"]
+	for core in cores:
+		with subprocess.Popen([program, core.stem], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+			child.stdout.readline()
+			try:
+				make_cores.dump_gcore(types.SimpleNamespace(pid=child.pid), core)
+			except make_cores.CannotMake as reason:
+				pytest.skip(str(reason))
+	out = heapfx_ok("diff", *cores).out
+	chains = [line for line in out[out.index("CHAINS"):].splitlines()[1:] if line.startswith("  ")]
+	assert any("->orders" in line for line in chains) and any("->name" in line for line in chains), out
+	assert all(len(line) <= 100 and "-> ->" not in line for line in chains), out
+
+
 def test_growth_an_hour_by_files(series, tmp_path):
 	"""Dumps of no runtime with a clock: two hours between their files, which the result says; also from results."""
 	cores = [series[0][0], series[2][0]]
