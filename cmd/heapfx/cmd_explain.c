@@ -17,6 +17,7 @@
 #include "base/vec.h"
 #include "commands.h"
 #include "explain.h"
+#include "freed_by.h"
 #include "image/go_sched.h"
 #include "output.h"
 #include "saved.h"
@@ -272,12 +273,18 @@ static void say_holders(struct explanation *x, node_id node)
 static void say_stale(struct explanation *x, node_id node)
 {
 	struct run *run = x->run;
+	_cleanup_(freed_by_close) struct freed_by freed = {};
 	struct stale *stale = NULL;
+	const char *who = NULL;
 	size_t n = 0;
 
+	if (run->image->n_threads > 1 && went_well(x, freed_by_open(run, &freed)))
+		who = freed_beside(run, &freed, node);
+	if (who)
+		say(x, "freed beside it", "%s", who);
 	if (went_well(x, find_stale(&run->env, run->image, &run->blocks, &node, 1, 8, &stale, &n)))
 		for (size_t i = 0; i < n; i++)
-			say(x, "stale pointer", "%s", stale_text(run, &stale[i]));
+			say(x, "stale pointer", "%s", stale_text(run, &freed, &stale[i]));
 	free(stale);
 }
 

@@ -11,6 +11,7 @@
 #include "base/search.h"
 #include "base/vec.h"
 #include "image/dead_calls.h"
+#include "freed_by.h"
 #include "pipeline.h"
 #include "saved.h"
 
@@ -77,11 +78,11 @@ static const char *dead_stack_text(struct run *run, const struct thread *t, tadd
 	return ret;
 }
 
-const char *stale_text(struct run *run, const struct stale *s)
+const char *stale_text(struct run *run, const struct freed_by *f, const struct stale *s)
 {
 	struct arena *mem = &run->report.mem;
 	struct block b;
-	uint32_t id;
+	uint32_t id, thread;
 
 	if (s->kind == STALE_DEAD_STACK)
 		return dead_stack_text(run, &run->image->threads[s->thread], s->at);
@@ -89,6 +90,13 @@ const char *stale_text(struct run *run, const struct stale *s)
 	if (id == BLOCK_NONE)
 		return arena_printf(mem, "freed memory at 0x%" PRIx64, s->at);
 	block_get(&run->blocks, id, &b);
+	thread = freed_by_thread(f, id);
+	if (thread != UINT32_MAX)
+		return arena_printf(mem,
+				    "freed block 0x%" PRIx64 " of %" PRIu64 " bytes, +0x%" PRIx64
+				    ", in the cache of thread %u",
+				    b.addr, b.size, s->at - b.addr,
+				    run->image->threads[thread].tid);
 	return arena_printf(mem, "freed block 0x%" PRIx64 " of %" PRIu64 " bytes, +0x%" PRIx64,
 			    b.addr, b.size, s->at - b.addr);
 }
@@ -201,6 +209,7 @@ struct err *find_allocating_thread(struct run *run, node_id node, const char **r
 
 struct err *find_lost_evidence(struct run *run, struct subject *subject)
 {
+	_cleanup_(freed_by_close) struct freed_by freed = {};
 	_cleanup_(free_users) struct users users = {};
 	_free_ node_id *nodes = NULL;
 	_free_ struct stale *stale = NULL;
@@ -215,7 +224,10 @@ struct err *find_lost_evidence(struct run *run, struct subject *subject)
 		return err;
 	if (run->image->n_threads > 1)
 		err = find_users(run, &users);
-	places = err ? NULL : arena_alloc(&run->report.mem, (n + n_stale + 1) * sizeof(*places));
+	if (!err && run->image->n_threads > 1)
+		err = freed_by_open(run, &freed);
+	places = err ? NULL :
+		       arena_alloc(&run->report.mem, (2 * n + n_stale + 1) * sizeof(*places));
 	if (!places)
 		return err ? err : &err_nomem;
 	for (size_t i = 0; i < n; i++) {
@@ -223,10 +235,14 @@ struct err *find_lost_evidence(struct run *run, struct subject *subject)
 
 		if (who)
 			places[n_places++] = (struct stale_place){ nodes[i], "allocated by", who };
+		who = freed.n ? freed_beside(run, &freed, nodes[i]) : NULL;
+		if (who)
+			places[n_places++] =
+				(struct stale_place){ nodes[i], "freed beside it by", who };
 	}
 	for (size_t i = 0; i < n_stale; i++)
 		places[n_places++] = (struct stale_place){ stale[i].node, "still pointed at by",
-							   stale_text(run, &stale[i]) };
+							   stale_text(run, &freed, &stale[i]) };
 	subject->stale = places;
 	subject->n_stale = n_places;
 	return NULL;

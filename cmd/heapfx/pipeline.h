@@ -104,7 +104,6 @@ struct err *find_extents(struct run *run, struct subject *subject) MUST_CHECK;
 /* lost_evidence.c: who had, or allocated, the largest lost blocks; subject->stale. */
 struct err *find_lost_evidence(struct run *run, struct subject *subject) MUST_CHECK;
 /* "dead stack of thread 12, ...", "freed block 0x..": in the report's memory. */
-const char *stale_text(struct run *run, const struct stale *s);
 /* "probably thread 12: no other uses ..", in the report's memory; NULL: nobody knows. */
 struct err *find_allocating_thread(struct run *run, node_id node, const char **ret) MUST_CHECK;
 
