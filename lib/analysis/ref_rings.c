@@ -14,7 +14,8 @@
 #include "base/search.h"
 #include "base/vec.h"
 
-enum { RINGS_SHOWN = 20, HELD_SHOWN = 5, MEMBERS_MAX = 64, TYPES_SHOWN = 3, STEPS_IN_WORDS = 6 };
+enum { RINGS_SHOWN = 20, HELD_SHOWN = 5, /* where no more suspects are wanted */
+       MEMBERS_MAX = 64, TYPES_SHOWN = 3, STEPS_IN_WORDS = 6 };
 
 /* Fields that point back to what holds the object: those are meant to be weak. */
 static const char *const back_names[] = {
@@ -382,9 +383,10 @@ static struct err *ref_rings_run(struct env *env, const struct subject *s, struc
 		n++;
 	if (s->facts->n_ref_rings)
 		add_totals(s->facts, r, n);
-	for (uint64_t i = 0; i < n && i < RINGS_SHOWN && !err; i++)
+	for (uint64_t i = 0; i < n && (i < RINGS_SHOWN || i < s->top) && !err; i++)
 		err = add_cycle(s, r, &rings[i]);
-	for (uint64_t i = n; i < s->facts->n_ref_rings && i - n < HELD_SHOWN && !err; i++)
+	for (uint64_t i = n, all = s->facts->n_ref_rings;
+	     i < all && (i - n < HELD_SHOWN || i - n < s->top) && !err; i++)
 		err = add_cycle(s, r, &rings[i]);
 	r->n_cycles += s->facts->n_ref_rings;
 	for (uint64_t i = 0, end; i < n && shown++ < SUSPECTS_PER_RULE && !err; i = end) {

@@ -134,9 +134,13 @@ bool ref_next(struct ref_iter *it, struct ref_edge *ret)
 {
 	const struct ref_edges *r = it->r;
 
-	if (it->next < it->end) {
-		ret->reference = it->next;
-		ret->to = r->g->counteds[r->g->references[it->next++].to].node;
+	while (it->next < it->end) {
+		const struct reference *ref = &r->g->references[it->next++];
+
+		if (!ref->sure && r->strong[ref->to] == r->g->counteds[ref->to].strong)
+			continue; /* all that count are known: it does not */
+		ret->reference = it->next - 1;
+		ret->to = r->g->counteds[ref->to].node;
 		return true;
 	}
 	ret->reference = UINT64_MAX;

@@ -12,6 +12,8 @@
 #include "types.h"
 
 #include <glib-object.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 typedef struct _ShopItem {
 	GObject parent;
@@ -67,6 +69,10 @@ ShopStore *global_store;
 GObject *global_listener;
 GHashTable *global_table;
 GList *global_list;
+__thread GObject *thread_item;
+
+static atomic_int n_ready;
+static pthread_mutex_t notes = PTHREAD_MUTEX_INITIALIZER;
 
 static void note(void *object, const char *what, const char *ring, int i)
 {
@@ -148,8 +154,42 @@ static ShopItem *new_data(const char *what, int no)
 	return a;
 }
 
+enum { THREADS = 4 };
+
+/* In its own arena: rings that nobody holds, and one that the thread itself still does. */
+static void *worker(void *arg)
+{
+	int no = 300 + 10 * (int)(uintptr_t)arg;
+
+	pthread_mutex_lock(&notes);
+	new_items(2, "leaked", no);
+	new_items(4, "leaked", no + 1);
+	new_store(2, TRUE, "leaked", no);
+	g_object_unref(new_listener(TRUE, "leaked", no));
+	g_object_unref(new_data("leaked", no));
+	new_store(2, FALSE, "healthy", no + 1);
+	thread_item = g_object_ref(G_OBJECT(new_items(3, "held", no + 2)));
+	types_wipe_stack();
+	n_ready++;
+	pthread_mutex_unlock(&notes);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static NOINLINE void make_in_threads(void)
+{
+	pthread_t thread;
+
+	for (int i = 0; i < THREADS; i++)
+		pthread_create(&thread, NULL, worker, (void *)(uintptr_t)i);
+	while (n_ready < THREADS)
+		usleep(1000);
+}
+
 static NOINLINE void make(void)
 {
+	make_in_threads();
 	for (int i = 0; i < 6; i++)
 		new_items(2 + i % 2, "leaked", i);
 	for (int i = 0; i < 5; i++)

@@ -45,6 +45,7 @@ static const struct {
 	{ 2, "a->b b->a", "", "a11 b1", "ab? ba?", "", "" },			 /* a weak one, and a strong one elsewhere */
 	{ 2, "a->b b->a", "", "a11 b1", "aa? ab? ba?", "a:2", "" },		 /* one weak, wherever: all are there */
 	{ 3, "a->b b->a c->a", "c", "a11 b1", "ab? ba? ca?", "", "" },
+	{ 3, "a->b b->a c->a", "c", "a1 b1", "ab ba ca?", "a:2", "a!b!" },	 /* a stale pointer: all that count are known */
 	{ 2, "a->b b->a", "", "a1 b1", "ab ba ba", "-a:2", "a!b" },		 /* more than it counts: in doubt */
 };
 
