@@ -97,7 +97,7 @@ static void find_escaped(const struct subject *s, struct kept *kept)
 		for (edge_id e = graph_row(g, gate->node); e < graph_row(g, gate->node + 1); e++) {
 			node_id to = EDGE_NODE(g->dst[e]);
 
-			if (s->facts->owner[to] != OWNER_OTHERS)
+			if (!bit_get(s->facts->escaped, to))
 				continue;
 			if (k->escaped.count < SUSPECT_ADDRESSES)
 				k->escapes[k->escaped.count] = to;

@@ -238,6 +238,8 @@ struct facts {
 	const struct stuck_ring *stuck_rings;
 	uint64_t n_stuck_rings;
 	const uint64_t *alone; /* OWNER: one bit a node that goroutines' stacks alone reach */
+	/* OWNER: one bit a node that is in a pool and held outside, not by who runs alone */
+	const uint64_t *escaped;
 	/*
 	 * HELD: by owner, of OWNER_GOROUTINES and OWNER_STUCK, whether they can be woken or not;
 	 * and what several of them keep together. NULL without owners.
@@ -257,7 +259,7 @@ struct facts {
 	const node_id *ref_members;
 	const struct ref_step *ref_steps;
 	const uint64_t *in_ref_ring;
-	struct col cols[36];
+	struct col cols[37];
 	/* Within facts_compute(): fact/common.c. */
 	struct common {
 		uint64_t *set, *late;

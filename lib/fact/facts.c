@@ -41,7 +41,8 @@ static const struct step {
 	  1 << COL_THINGS | 1 << COL_WAITS | 1 << COL_HOLDERS | 1 << COL_RING | 1 << COL_KNOT,
 	  "who waits for whom" },
 	{ FACT_OWNER, FACT_KNOTS, owner_compute,
-	  1 << COL_OWNER | 1 << COL_OWNER_TOTAL | 1 << COL_ALONE,
+	  1 << COL_OWNER | 1 << COL_OWNER_TOTAL | 1 << COL_ALONE |
+	  1ull << COL_ESCAPED,
 	  "what owners keep" },
 	{ FACT_FINAL_RINGS, FACT_OWNER, final_rings_compute,
 	  1 << COL_FINAL_RINGS | 1 << COL_IN_FINAL_RING,
@@ -102,6 +103,7 @@ static void drop(struct facts *f, unsigned which)
 	f->keyed = f->cols[COL_KEYED].base;
 	f->final_rings = f->cols[COL_FINAL_RINGS].base;
 	f->alone = f->cols[COL_ALONE].base;
+	f->escaped = f->cols[COL_ESCAPED].base;
 	f->group_total = f->cols[COL_GROUP_TOTAL].base;
 	f->stuck_rings = f->cols[COL_STUCK_RINGS].base;
 	f->n_stuck_rings = f->stuck_rings ? f->cols[COL_STUCK_RINGS].n : 0;

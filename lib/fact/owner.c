@@ -120,9 +120,16 @@ static uint32_t root_owner(const struct graph *g, const struct facts *f, uint32_
 	return source->owner;
 }
 
-static bool is_of(const struct graph *g, uint32_t root, bool goroutines)
+/* Whose roots: goroutines that do not wait come last, see note_escaped(). */
+enum whose { OF_NO_GOROUTINE, OF_WAITING, OF_BUSY };
+
+static bool is_of(const struct graph *g, uint32_t root, enum whose whose)
 {
-	return (g->sources[g->root_source[root]].kind == ROOT_GOROUTINE) == goroutines;
+	const struct root_source *source = &g->sources[g->root_source[root]];
+
+	if (source->kind != ROOT_GOROUTINE)
+		return whose == OF_NO_GOROUTINE;
+	return whose == (source->is_busy ? OF_BUSY : OF_WAITING);
 }
 
 /* Gates aside, which the visit has labelled. */
@@ -157,29 +164,30 @@ static struct err *follow_all(struct spread *s)
 }
 
 /* From the roots that are nobody's in particular. */
-static struct err *from_all(struct spread *s, bool goroutines)
+static struct err *from_all(struct spread *s, enum whose whose)
 {
 	const struct graph *g = s->g;
 	struct err *err;
 	uint64_t late = 0;
 
 	for (uint32_t i = 0; i < g->n_roots; i++)
-		if (is_of(g, i, goroutines) && !root_owner(g, s->f, i))
+		if (is_of(g, i, whose) && !root_owner(g, s->f, i))
 			marker_mark(&s->all, EDGE_NODE(g->root_node[i]));
 	err = follow_all(s);
-	while (!err && !goroutines && marker_mark_late(&s->all, s->f->common.late, &late))
+	while (!err && whose == OF_NO_GOROUTINE &&
+	       marker_mark_late(&s->all, s->f->common.late, &late))
 		err = follow_all(s);
 	label_all(s);
 	return err ? err : spread_all(s);
 }
 
-static struct err *from_owned(struct spread *s, bool goroutines)
+static struct err *from_owned(struct spread *s, enum whose whose)
 {
 	const struct graph *g = s->g;
 	struct err *err = NULL;
 
 	for (uint32_t i = 0; i < g->n_roots && !err; i++) {
-		uint32_t owner = is_of(g, i, goroutines) ? root_owner(g, s->f, i) : 0;
+		uint32_t owner = is_of(g, i, whose) ? root_owner(g, s->f, i) : 0;
 
 		if (owner)
 			err = reach_by(s, EDGE_NODE(g->root_node[i]), label_of(g, s->f, owner));
@@ -201,17 +209,46 @@ static struct err *leave_alone(struct env *env, const struct spread *s, struct f
 	return err;
 }
 
+/*
+ * What lies in a pool and is held outside, too.  A goroutine that runs may just be giving it back,
+ * and have the pointer in its hands still: what those alone hold is not meant.
+ */
+static struct err *note_escaped(struct env *env, const struct spread *s, struct facts *f)
+{
+	const struct graph *g = s->g;
+	struct err *err = col_fixed(env, 8, bits_words(g->n) + 1, "pools", &f->cols[COL_ESCAPED]);
+	uint64_t *escaped = f->cols[COL_ESCAPED].base;
+
+	for (uint32_t i = 0; i < g->n_gates && !err; i++) {
+		node_id gate = g->gates[i].node;
+
+		if (g->owners[g->gates[i].owner - 1].kind != OWNER_POOL)
+			continue;
+		for (edge_id e = graph_row(g, gate); e < graph_row(g, gate + 1); e++)
+			if (s->owner[EDGE_NODE(g->dst[e])] == OWNER_OTHERS)
+				bit_set(escaped, EDGE_NODE(g->dst[e]));
+	}
+	f->escaped = err ? NULL : escaped;
+	return err;
+}
+
 static struct err *from_roots(struct env *env, struct spread *s, struct facts *f)
 {
-	struct err *err = from_all(s, false);
+	struct err *err = from_all(s, OF_NO_GOROUTINE);
 
 	if (!err)
-		err = from_owned(s, false);
+		err = from_owned(s, OF_NO_GOROUTINE);
 	if (!err)
 		err = leave_alone(env, s, f);
 	if (!err)
-		err = from_all(s, true);
-	return err ? err : from_owned(s, true);
+		err = from_all(s, OF_WAITING);
+	if (!err)
+		err = from_owned(s, OF_WAITING);
+	if (!err)
+		err = note_escaped(env, s, f);
+	if (!err)
+		err = from_all(s, OF_BUSY);
+	return err ? err : from_owned(s, OF_BUSY);
 }
 
 static struct err *sum_up(struct env *env, const struct graph *g, struct facts *f)

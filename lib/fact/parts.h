@@ -45,7 +45,8 @@ enum {
 	COL_WAY,
 	COL_ORDER,
 	COL_ORDER_WAY,
-	COL_TREE
+	COL_TREE,
+	COL_ESCAPED,
 };
 
 /* A set of nodes, numbered densely in id order: a bit a node, and a count for each 64. */

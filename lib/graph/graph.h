@@ -164,7 +164,8 @@ struct root_source {
 	uint64_t start, end; /* addresses it covers; 0, 0 for registers */
 	uint32_t owner;	     /* index in graph.owners, + 1; 0: nobody in particular */
 	bool is_first; /* a chain begins there wherever it can, however much longer it is than others */
-	bool is_last; /* ... only what nothing else leads to: what it holds goes by itself in time */
+	bool is_last; /* ... only what no other leads to: what it holds goes by itself in time */
+	bool is_busy; /* of a goroutine that runs: it may be giving up what it holds */
 	bool exact; /* a collector's own maps say that each of its words is a pointer; false: it looks like one */
 };
 

@@ -699,6 +699,7 @@ static void io_source(struct io *io, struct root_source *s)
 	io_bool(io, &s->exact);
 	io_bool(io, &s->is_first);
 	io_bool(io, &s->is_last);
+	io_bool(io, &s->is_busy);
 }
 
 static void io_type(struct io *io, struct type_row *t)

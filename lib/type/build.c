@@ -78,7 +78,7 @@ static bool same_source(const struct root_source *a, const struct root_source *b
 {
 	return a->kind == b->kind && a->thread == b->thread && a->module == b->module && a->start == b->start &&
 	       a->end == b->end && a->exact == b->exact && a->is_first == b->is_first &&
-	       a->is_last == b->is_last;
+	       a->is_last == b->is_last && a->is_busy == b->is_busy;
 }
 
 static struct err *add_source(struct roots *r, const struct root_source *source, uint32_t *ret)

@@ -515,6 +515,7 @@ static void begin(struct stacks *s, const struct goroutine *g, uint32_t no)
 		.module = -1,
 		.start = g->stack_low,
 		.end = g->stack_high,
+		.is_busy = g->status != GO_WAITING,
 		.exact = true,
 	};
 	s->objects.n = 0;

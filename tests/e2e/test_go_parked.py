@@ -2,7 +2,7 @@
 import pytest
 
 from common import heapfx_ok
-from go_corpus import PARKED, go_dump, report_of, truth_of
+from go_corpus import BOXES, PARKED, go_dump, report_of, truth_of
 
 SICK = [name for name in PARKED if "healthy" not in name]
 HEALTHY = [name for name in PARKED if "healthy" in name]
@@ -169,3 +169,11 @@ def test_first_screen(name):
 	assert "sync.Pool main.BufPool keeps large buffers" in screen
 	assert "sync.Pool main.PutOnly is not drawn from" in screen
 	assert len(screen.splitlines()) <= 48 and max(map(len, screen.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_who_runs_may_be_giving_back(name):
+	"""Two goroutines have what they put into the pool; one of them is in a system call, and may let go of it next."""
+	items = [row[0] for row in truth_of(name).in_state("live") if row[2] == "main.Item"]
+	escaped, = suspects_of(name, "parked/pool-escaped")
+	assert escaped["count"] == 1 and int(escaped["addresses"][0], 16) in items[3:5]

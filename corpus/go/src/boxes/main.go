@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 )
 
 type Entry struct {
@@ -63,9 +65,38 @@ func shelve() {
 	shelf = &Shelf{next: &Shelf{next: &Shelf{cache: cache}}}
 }
 
+// A goroutine that waits has what is in the pool, and so has one that is in a system call: that may be about to
+// let go of it.
+var (
+	rest = make(chan struct{})
+	sink int
+)
+
+//go:noinline
+func giveAndKeep(cache *Cache, item *Item) {
+	cache.pool.Put(item)
+	<-rest
+	sink += *item[0]
+}
+
+//go:noinline
+func giveAndRun(cache *Cache, item *Item, fd int) {
+	var b [1]byte
+	cache.pool.Put(item)
+	syscall.Read(fd, b[:])
+	sink += *item[0]
+}
+
 func fillPool() {
+	var fds [2]int
 	cache := shelf.next.next.cache
-	cache.pool.Put(cache.items[0])
+	if syscall.Pipe(fds[:]) != nil {
+		panic("pipe")
+	}
+	go giveAndKeep(cache, truth.Obj(new(Item), truth.Live))
+	go giveAndRun(cache, truth.Obj(new(Item), truth.Live), fds[0])
+	cache.pool.Put(truth.Obj(new(Item), truth.Live))
+	time.Sleep(50 * time.Millisecond)
 }
 
 //go:noinline
