@@ -181,9 +181,9 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
 FUZZ_MAKE = $(AGAIN) B=build/fuzz CC=clang WERROR= OPT="-O1 -g" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
 
-# Walkers compare all words of a core: traced, that takes half of a run.
+# Walkers compare all words of a core, and look up where each lies: traced, that takes half of a run.
 ifneq (,$(findstring fuzzer-no-link,$(CFLAGS)))
-$(B)/lib/heap/%.o: CFLAGS_ALL += -fno-sanitize-coverage=trace-cmp
+$(B)/lib/heap/%.o $(B)/lib/image/image.o $(B)/lib/image/python.o: CFLAGS_ALL += -fno-sanitize-coverage=trace-cmp
 endif
 
 .PHONY: fuzz fuzz-smoke fuzz-programs

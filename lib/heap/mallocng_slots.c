@@ -14,7 +14,7 @@ enum {
 	RESERVED_FAR = 5,  /* it is in the slot's last 4 bytes */
 	RESERVED_GROUP = 6,
 	RESERVED_MOVED = 7,
-	AHEAD = 4096,	     /* bytes between a header and the one that is fetched meanwhile */
+	AHEAD = 16384,	     /* bytes between a header and the one that is fetched meanwhile */
 };
 
 const char *const ng_where_names[NG_WHERES] = { "avail", "freed", "inactive" };
