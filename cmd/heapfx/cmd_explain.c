@@ -391,12 +391,13 @@ static void say_type(struct explanation *x, node_id node)
 	const struct types *types = x->run->graph->types;
 	const struct type_row *row = &types->v[graph_type(x->run->graph, node)];
 	type_id rival = types_rival(types, node);
+	enum confidence known = types_is_guess(types, node) ? CONF_GUESS : row->confidence;
 
 	say(x, "type", "%s", row->name);
 	if (rival)
 		say(x, "or else", "%s: pointers of both types lead here", types->v[rival].name);
 	if (row->confidence)
-		say(x, "type known by", "%s", confidence_name((enum confidence)row->confidence));
+		say(x, "type known by", "%s", confidence_name(known));
 }
 
 static void say_used(struct explanation *x, node_id node)
@@ -455,10 +456,10 @@ static void say_saved_block(struct explanation *x)
 	    graph_is_live(run->graph, node) ? "used" :
 					       "free",
 	    b.where ? ", in " : "", b.where ? b.where : "", x->addr - at);
-	if (graph_is_live(run->graph, node))
-		say_used(x, node);
 	say(x, "not saved", "what only the dump's bytes tell: keys of maps, symbols, "
 	    "allocators' own words, pointers in freed memory (explain the dump itself)");
+	if (graph_is_live(run->graph, node))
+		say_used(x, node);
 }
 
 static void say_block(struct explanation *x)

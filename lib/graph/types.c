@@ -128,9 +128,21 @@ void types_seal(struct types *t)
 		qsort(t->rivals.v, t->rivals.n, sizeof(*t->rivals.v), by_node);
 }
 
-type_id types_rival(const struct types *t, uint32_t node)
+static const struct type_rival *rival_of(const struct types *t, uint32_t node)
 {
 	size_t i = partition_point(t->rivals.n, k, t->rivals.v[k].node < node);
 
-	return i < t->rivals.n && t->rivals.v[i].node == node ? t->rivals.v[i].type : 0;
+	return i < t->rivals.n && t->rivals.v[i].node == node ? &t->rivals.v[i] : NULL;
+}
+
+type_id types_rival(const struct types *t, uint32_t node)
+{
+	const struct type_rival *rival = rival_of(t, node);
+
+	return rival ? rival->type : 0;
+}
+
+bool types_is_guess(const struct types *t, uint32_t node)
+{
+	return rival_of(t, node) != NULL;
 }

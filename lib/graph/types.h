@@ -29,7 +29,10 @@ struct type_row {
 	const char *whole;
 };
 
-/* What a node may be besides what it is: two that are as sure contradict. */
+/*
+ * What a node may be besides what it is: two that are as sure contradict; type 0: that it is of its
+ * type is a guess, though what the type is called is known better.
+ */
 struct type_rival {
 	uint32_t node;
 	type_id type;
@@ -55,5 +58,6 @@ struct err *types_rename(struct types *t, type_id id, const char *name, const ch
 struct err *types_add_rival(struct types *t, uint32_t node, type_id type) MUST_CHECK;
 void types_seal(struct types *t); /* nothing is added any more */
 type_id types_rival(const struct types *t, uint32_t node); /* 0: none */
+bool types_is_guess(const struct types *t, uint32_t node); /* or has a rival */
 
 #endif

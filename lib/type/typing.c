@@ -97,6 +97,18 @@ static struct err *assign(struct env *env, struct typing *t, const struct graph 
 	return NULL;
 }
 
+/* That a block is of a type may be a guess where the type itself is known well. */
+static struct err *keep_guesses(struct typing *t, const uint8_t *confidence)
+{
+	const type_id *type = t->type.base;
+	struct err *err = NULL;
+
+	for (uint64_t i = 0; i < t->type.n && !err; i++)
+		if (confidence[i] == TYPE_GUESSED && type[i] && t->types.v[type[i]].confidence > CONF_GUESS)
+			err = types_add_rival(&t->types, (uint32_t)i, 0);
+	return err;
+}
+
 static bool is_narrow(const struct typing *t)
 {
 	return t->type.elem_size == sizeof(uint16_t);
@@ -139,6 +151,8 @@ struct err *typing_run(struct env *env, const struct image *img, const struct bl
 		err = col_fixed(env, 1, blocks->grains.n, "types", &confidence);
 	if (!err)
 		err = assign(env, t, graph, confidence.base);
+	if (!err)
+		err = keep_guesses(t, confidence.base);
 	if (!err)
 		err = narrow(t);
 	if (err)

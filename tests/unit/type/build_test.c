@@ -18,6 +18,7 @@
 #include "image/vectors.h"
 #include "type/build.h"
 #include "type/scan.h"
+#include "type/typing.h"
 
 enum {
 	DATA = 0x10000, /* of module 1, writable */
@@ -453,6 +454,71 @@ static void a_slot_of_a_precise_block_is_named(void **state)
 	world_close(&w);
 }
 
+/* A typer of three types for blocks A to C: it guesses of A and C, whose type's name is a guess itself. */
+static struct err *open_guesser(struct env *env, const struct image *img, const struct blocks *blocks,
+				const struct hints *hints, void **ret_ctx)
+{
+	static int anything;
+
+	(void)env;
+	(void)img;
+	(void)blocks;
+	(void)hints;
+	*ret_ctx = &anything;
+	return NULL;
+}
+
+static struct err *assign_guesses(void *ctx, struct type_columns *cols)
+{
+	static const struct {
+		const char *name;
+		uint8_t of_name, of_block;
+	} types[] = {
+		{ "guessed", CONF_RUNTIME, TYPE_GUESSED },
+		{ "sure", CONF_RUNTIME, TYPE_EXACT },
+		{ "named by guess", CONF_GUESS, TYPE_GUESSED },
+	};
+
+	(void)ctx;
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		struct type_row row = { .name = types[i].name, .handle = i + 1, .typer = cols->typer,
+					.confidence = types[i].of_name };
+		node_id node = graph_node_at(cols->graph, A + 0x100 * i);
+
+		assert_null(types_intern(cols->types, &row, &cols->type[node]));
+		cols->confidence[node] = types[i].of_block;
+	}
+	return NULL;
+}
+
+static void close_guesser(void *ctx)
+{
+	(void)ctx;
+}
+
+static void what_is_guessed_of_a_block(void **state)
+{
+	static const struct typer_ops guesser = {
+		.name = "guesser", .open = open_guesser, .assign = assign_guesses, .close = close_guesser,
+	};
+	static const struct typer_ops *const typers[] = { &guesser, NULL };
+	const struct types *types;
+	struct typing *typing;
+	struct world w;
+
+	(void)state;
+	world_open(&w, (const struct fake_word[]){ {} });
+	world_build(&w);
+	assert_null(typing_run(&w.env, &w.f->img, &w.blocks, NULL, w.graph, typers, &typing));
+	types = typing_types(typing);
+	assert_true(types_is_guess(types, graph_node_at(w.graph, A)));
+	assert_false(types_is_guess(types, graph_node_at(w.graph, B)));
+	assert_false(types_is_guess(types, graph_node_at(w.graph, C))); /* as its type says already */
+	assert_int_equal(types_rival(types, graph_node_at(w.graph, A)), 0);
+	typing_free(typing);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,6 +530,7 @@ int main(void)
 		cmocka_unit_test(precise_heaps_go_by_slots),
 		cmocka_unit_test(only_pointers_keep_precise_blocks),
 		cmocka_unit_test(a_slot_of_a_precise_block_is_named),
+		cmocka_unit_test(what_is_guessed_of_a_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
