@@ -106,9 +106,16 @@ static bool is_text(const struct slot *slot)
 	       slot->target->type->kind == GO_UINT8;
 }
 
+/* What happens to lie in a buffer that is written over again and again is nobody's copy. */
+static bool is_buffered(const struct shape *shape)
+{
+	return shape->kind == SHAPE_VALUE && (!strcmp(shape->type->name, "bufio.Reader") ||
+					      !strcmp(shape->type->name, "bufio.Writer"));
+}
+
 static bool add_texts(struct copies *c, struct texts *t, const struct shape *shape)
 {
-	if (!shape->compiled || !shape->n_slots ||
+	if (!shape->compiled || !shape->n_slots || is_buffered(shape) ||
 	    (shape->kind != SHAPE_VALUE && shape->kind != SHAPE_ARRAY &&
 	     shape->kind != SHAPE_CLOSURE))
 		return true;

@@ -3,7 +3,7 @@ import functools
 
 import pytest
 
-from go_corpus import MADE, REPAIRED, SLACK, report_of, truth_of
+from go_corpus import BOXES, MADE, REPAIRED, SLACK, report_of, truth_of
 
 # What a block of so many bytes takes (internal/runtime/gc/sizeclasses.go); larger ones are whole pages.
 CLASS = {0: 0, 3: 8, 8: 8, 10: 16, 12: 16, 16: 16, 30: 32, 100: 112, 410: 416, 4000: 4096, 8192: 8192, 16384: 16384}
@@ -210,3 +210,11 @@ def test_nothing_is_said_of_the_repaired_one(name):
 	assert truth_of(name).total["healthy"] == 1
 	for kind in ("suspects", "findings"):
 		assert not [row for row in report[kind] if row["rule"].startswith(("slack/", "duplicate/"))]
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_buffers_are_no_copies(name):
+	"""Fifty writers with the same in their buffers of 4 KiB (boxes)."""
+	report = report_of(name)
+	assert {"bufio.Writer"} == {t["name"] for t in report["types"] if t["name"].startswith("bufio.") and t["count"] >= 50}
+	assert not [s for s in report["suspects"] if s["rule"] == "duplicate/content"]

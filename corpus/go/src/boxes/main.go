@@ -1,11 +1,13 @@
 // Boxes has what lies right behind a pointer to a type, and is no value of that type: together they look
-// like an interface. And things that have pools in them, which the runtime's lists of pools lead to.
+// like an interface. And things that have pools in them, which the runtime's lists of pools lead to; and buffers.
 //
 //	boxes TRUTH
 package main
 
 import (
+	"bufio"
 	"corpus/truth"
+	"io"
 	"os"
 	"reflect"
 	"strings"
@@ -111,9 +113,20 @@ func fill() {
 	row.data = truth.Obj(new([3]*int), truth.Live)
 }
 
+// The same was written to each; what they have it in is a buffer all the same.
+var writers []io.Writer
+
+func write() {
+	for i := 0; i < 50; i++ {
+		writers = append(writers, bufio.NewWriter(os.Stdout))
+		io.WriteString(writers[i], "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")
+	}
+}
+
 func main() {
 	truth.Begin(os.Args[1])
 	fill()
+	write()
 	shelve()
 	truth.Settle(fillPool, truth.Nothing, truth.Nothing)
 	truth.Write(truth.Nothing)
