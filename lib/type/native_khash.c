@@ -70,6 +70,18 @@ static bool is_live(const uint8_t *flags, uint64_t bucket)
 	return !(load_u32(flags + bucket / PER_WORD * 4) >> bucket % PER_WORD * 2 & 3);
 }
 
+/* Which buckets are in use, and nothing else of bytes that may be no flags: `bytes` of them at `addr`. */
+static void keep_flags(const struct image *img, taddr addr, const uint8_t *flags, uint64_t bytes)
+{
+	const uint64_t lows = 0x5555555555555555ull;
+
+	for (uint64_t at = 0; img->shadow && at < bytes; at += 8) {
+		uint64_t word = bytes - at < 8 ? load_u32(flags + at) : load_u64(flags + at);
+
+		image_keep_as(img, addr + at, ((word | word >> 1) & lows) << 1); /* empty, for deleted ones too */
+	}
+}
+
 static bool has(uint64_t size, uint64_t offset, uint64_t bytes)
 {
 	return offset <= size && bytes <= size - offset;
@@ -94,7 +106,7 @@ static const uint8_t *read_table(struct native *n, const uint8_t *value, uint64_
 	image_keep_exact(n->img, value + room->capacity, 4);
 	image_keep_exact(n->img, value + room->length, 8);
 	image_keep_exact(n->img, value + room->first, 8);
-	image_keep_bytes(n->img, flags, bytes);
+	keep_flags(n->img, load_u64(value + room->length), flags, bytes);
 	return flags;
 }
 
