@@ -127,7 +127,7 @@ static struct err *analyze(struct run *run, struct run_gates *gates, struct opti
 	err = outputs_need(run, command_of(cmd_analyze), &run->profiles);
 	run->profiles |= run_gates_need(gates);
 	if (!err)
-		err = run_open_started(run, STAGE_GRAPH);
+		err = run_open_started(run, STAGE_REPORTED);
 	if (!err && opt->leaks && run->profiles >> PROFILE_PATHS & 1)
 		err = err_new(ERR_USAGE, "--leaks finds no paths, and a format or budget that is "
 					 "asked for shows some");

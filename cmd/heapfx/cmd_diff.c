@@ -110,7 +110,7 @@ static struct err *add_dump(struct comparison *c, const struct options *opt)
 
 	run_start(run, opt);
 	run->profiles = 1u << PROFILE_PATHS;
-	err = run_open_started(run, STAGE_GRAPH);
+	err = run_open_started(run, STAGE_REPORTED);
 	if (!err)
 		err = report_run(run);
 	if (!err)

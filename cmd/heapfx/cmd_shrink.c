@@ -139,7 +139,7 @@ static struct err *compare(const char *path, const char *a, const char *b)
 static struct err *blank(struct job *job)
 {
 	struct run *run = &job->run;
-	struct err *err = run_open_started(run, STAGE_GRAPH);
+	struct err *err = run_open_started(run, STAGE_REPORTED);
 	struct col pooled = {};
 
 	if (!err && !run->image)
@@ -175,7 +175,7 @@ static struct err *check(struct job *job, size_t core)
 	again.env.show_contents = false;
 	again.input = job->run.input;
 	m->map = job->shadow.to;
-	err = run_open_started(&again, STAGE_GRAPH);
+	err = run_open_started(&again, STAGE_REPORTED);
 	if (!err)
 		err = report_text(&again, &report);
 	if (!err)

@@ -82,7 +82,7 @@ static struct err *analyze_other(const struct options *opt, const char *path, un
 	own.n_args = 1;
 	run_start(&run, &own);
 	run.profiles = profiles;
-	err = run_open_started(&run, STAGE_GRAPH);
+	err = run_open_started(&run, STAGE_REPORTED);
 	if (!err)
 		err = report_run(&run);
 	if (!err)

@@ -130,11 +130,27 @@ static char *cache_dir(const struct options *opt)
 	return home && *home == '/' ? text_format("%s/.cache/heapfx", home) : NULL;
 }
 
-static enum graph_what graph_needed(const struct run *run)
+/*
+ * The graph; unless leaks alone are asked for, what its blocks are, and meanwhile what report_run()
+ * needs in any case.
+ */
+static struct err *open_graph(struct run *run, bool is_reported)
 {
-	if (run->opt->leaks)
-		return GRAPH_BARE;
-	return run->profiles & (1u << PROFILE_PATHS | NEED_SLOTS) ? GRAPH_SLOTS : GRAPH_TYPED;
+	const struct hints hints = { &run->pools, &run->rules };
+	bool wants_slots = run->profiles & (1u << PROFILE_PATHS | NEED_SLOTS) && !run->opt->leaks;
+	struct facts_early early = {};
+	struct err *err;
+
+	progress(&run->env, "finding pointers", 0, 0);
+	err = graph_from_blocks(&run->env, run->image, &run->blocks, &hints, wants_slots,
+				&run->graph);
+	if (err || run->opt->leaks)
+		return err;
+	if (is_reported)
+		facts_begin(&run->env, run->graph, &run->facts, &early);
+	err = graph_tell(&run->env, run->image, &run->blocks, &hints, run->graph);
+	facts_end(&early);
+	return err;
 }
 
 static struct err *open_stages(struct run *run, enum stage last)
@@ -185,10 +201,7 @@ static struct err *open_stages(struct run *run, enum stage last)
 				 last < STAGE_GRAPH, &run->pools);
 	if (err || last < STAGE_GRAPH)
 		return err;
-	progress(&run->env, "finding pointers", 0, 0);
-	return graph_from_blocks(&run->env, run->image, &run->blocks,
-				 &(struct hints){ &run->pools, &run->rules },
-				 graph_needed(run), &run->graph);
+	return open_graph(run, last >= STAGE_REPORTED);
 }
 
 void run_start(struct run *run, const struct options *opt)

@@ -39,7 +39,12 @@ struct run {
 	} bar;
 };
 
-enum stage { STAGE_IMAGE, STAGE_BLOCKS, STAGE_GRAPH };
+enum stage {
+	STAGE_IMAGE,
+	STAGE_BLOCKS,
+	STAGE_GRAPH,
+	STAGE_REPORTED, /* the graph, of which report_run() will tell */
+};
 
 /* No stage at all: for commands that read no dump. */
 void run_start(struct run *run, const struct options *opt);

@@ -8,6 +8,7 @@
 #ifndef HEAPFX_FACT_FACT_H
 #define HEAPFX_FACT_FACT_H
 
+#include "base/par.h"
 #include "graph/graph.h"
 
 enum fact {
@@ -298,5 +299,20 @@ static inline bool is_stuck(const struct facts *f, uint32_t thread)
 struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs,
 			  struct facts *facts) MUST_CHECK;
 void facts_fini(struct facts *facts);
+
+/*
+ * FACT_REACH and FACT_DOM, which need no types, in a thread of their own while the caller finds
+ * types and notes: with several threads, and memory to spare.  Until facts_end() nobody looks at
+ * `facts`; what was not begun, or failed, facts_compute() does then.
+ */
+struct facts_early {
+	struct env *env;
+	const struct graph *g;
+	struct facts *f;
+	struct par_job job;
+};
+void facts_begin(struct env *env, const struct graph *g, struct facts *facts,
+		 struct facts_early *ret);
+void facts_end(struct facts_early *early);
 
 #endif

@@ -58,7 +58,10 @@ static const struct step {
 	  "rings of stuck goroutines" },
 };
 enum { N_STEPS = sizeof(steps) / sizeof(steps[0]) };
-enum { BESIDE_MIN = 1 << 16 }; /* nodes that are worth a thread */
+enum {
+	BESIDE_MIN = 1 << 16, /* nodes that are worth a thread */
+	EARLY_BYTES = 96, /* of memory to spare for each: nobody else has less for it */
+};
 
 static void drop(struct facts *f, unsigned which)
 {
@@ -124,6 +127,7 @@ struct steps_run {
 	const struct graph *g;
 	const struct subset *inner;
 	struct facts *f;
+	bool is_quiet; /* beside what shows its own progress */
 	const struct step *beside; /* NULL: none */
 	struct par_job job;
 };
@@ -182,26 +186,26 @@ static struct err *run_step(struct steps_run *r, const struct step *step)
 	return earlier;
 }
 
-static struct err *run_steps(struct env *env, const struct graph *g, const struct subset *inner,
-			     unsigned needs, struct facts *f)
+static struct err *run_steps(struct steps_run r, unsigned needs)
 {
-	struct steps_run r = { .env = env, .g = g, .inner = inner, .f = f };
-
 	for (unsigned i = 0; i < N_STEPS; i++) {
 		struct err *err;
 
-		if (!(needs & steps[i].fact) || f->have & steps[i].fact)
+		if (!(needs & steps[i].fact) || r.f->have & steps[i].fact)
 			continue;
 		err = run_step(&r, &steps[i]);
 		if (err)
 			return err;
-		progress(env, "facts", i + 1, N_STEPS);
+		if (!r.is_quiet)
+			progress(r.env, "facts", i + 1, N_STEPS);
 	}
 	return end_beside(&r);
 }
 
-struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs, struct facts *f)
+static struct err *compute(struct env *env, const struct graph *g, unsigned needs, bool is_quiet,
+			   struct facts *f)
 {
+	struct steps_run r = { .env = env, .g = g, .f = f, .is_quiet = is_quiet };
 	struct subset inner;
 	struct err *err;
 
@@ -213,10 +217,41 @@ struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs
 	err = inner_nodes(env, g, &inner);
 	if (err)
 		return err;
-	err = run_steps(env, g, &inner, needs, f);
+	r.inner = &inner;
+	err = run_steps(r, needs);
 	common_close(f);
 	subset_close(&inner);
 	return err;
+}
+
+struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs, struct facts *f)
+{
+	return compute(env, g, needs, false, f);
+}
+
+/* ---- before types are known */
+
+static struct err *compute_early(void *arg)
+{
+	const struct facts_early *e = arg;
+
+	return compute(e->env, e->g, FACT_REACH | FACT_DOM, true, e->f);
+}
+
+void facts_begin(struct env *env, const struct graph *g, struct facts *f,
+		 struct facts_early *ret)
+{
+	uint64_t left = env->mem_budget - env->mem_used;
+
+	*ret = (struct facts_early){ .env = env, .g = g, .f = f };
+	if (env->threads > 1 && g->n >= BESIDE_MIN && left <= env->mem_budget &&
+	    left / EARLY_BYTES >= g->n)
+		par_begin(env, compute_early, ret, &ret->job);
+}
+
+void facts_end(struct facts_early *early)
+{
+	err_free(par_end(&early->job)); /* facts_compute() would say it again */
 }
 
 void facts_fini(struct facts *f)

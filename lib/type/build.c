@@ -670,9 +670,8 @@ static void guard_graph(struct graph **g)
 	graph_free(*g);
 }
 
-/* What blocks are, and what runtimes know of them, by typers and noters. */
-static struct err *tell_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
-			       const struct hints *hints, struct graph *g)
+struct err *graph_tell(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct hints *hints, struct graph *g)
 {
 	struct context *c = g->ctx;
 	struct err *err;
@@ -704,7 +703,7 @@ static struct err *mark_pooled(struct env *env, const struct hints *hints, struc
 }
 
 struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct hints *hints, enum graph_what what, struct graph **ret)
+			      const struct hints *hints, bool wants_slots, struct graph **ret)
 {
 	struct scan s = scan_init(img, blocks);
 	_cleanup_(guard_graph) struct graph *g = calloc(1, sizeof(*g));
@@ -731,7 +730,7 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 		return err;
 	s.links = gc.links;
 	((struct context *)g->ctx)->scan = s;
-	s.wants_slots = what == GRAPH_SLOTS;
+	s.wants_slots = wants_slots;
 	err = scan_blocks(env, &s, &edges);
 	if (err)
 		return err;
@@ -744,9 +743,6 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 	if (err)
 		return err;
 	count_live(g);
-	err = what == GRAPH_BARE ? NULL : tell_blocks(env, img, blocks, hints, g);
-	if (err)
-		return err;
 	*ret = take(&g);
 	return NULL;
 }

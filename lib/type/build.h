@@ -14,15 +14,18 @@
 #include "image/image.h"
 #include "type/typer.h"
 
-enum graph_what {
-	GRAPH_BARE,  /* nothing but blocks, edges and roots */
-	GRAPH_TYPED, /* with types and notes */
-	GRAPH_SLOTS, /* with graph.slot, too */
-};
-/* `img`, `blocks` and what `hints` has (NULL: nothing) must outlive the graph. */
+/*
+ * Blocks, edges and roots; with `wants_slots` graph.slot, too.  `img`, `blocks` and what `hints` has (NULL:
+ * nothing) must outlive the graph.
+ */
 struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
-			      const struct hints *hints, enum graph_what what,
-			      struct graph **ret) MUST_CHECK;
+			      const struct hints *hints, bool wants_slots, struct graph **ret) MUST_CHECK;
+/*
+ * What blocks are, and what runtimes know of them, by typers and noters; of the same image, blocks and hints.  Edges,
+ * roots and which blocks live stay as they are: facts of these alone may be found meanwhile.
+ */
+struct err *graph_tell(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct hints *hints, struct graph *g) MUST_CHECK;
 
 /*
  * Places that hold a pointer to a block but are no roots and no used blocks: freed memory and the

@@ -124,7 +124,9 @@ static void whole_way(struct env *env, const struct image *img)
 	struct err *err = blocks_build(env, img, &blocks);
 
 	if (!err)
-		err = graph_from_blocks(env, img, &blocks, NULL, GRAPH_TYPED, &graph);
+		err = graph_from_blocks(env, img, &blocks, NULL, false, &graph);
+	if (!err)
+		err = graph_tell(env, img, &blocks, NULL, graph);
 	if (!err)
 		err = facts_compute(env, graph,
 				    FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, &facts);

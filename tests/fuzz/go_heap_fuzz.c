@@ -230,7 +230,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!err)
 		err = blocks_build_with(&env, &w.img, walkers, &b);
 	if (!err)
-		err = graph_from_blocks(&env, &w.img, &b, NULL, GRAPH_TYPED, &g);
+		err = graph_from_blocks(&env, &w.img, &b, NULL, false, &g);
+	if (!err && g)
+		err = graph_tell(&env, &w.img, &b, NULL, g);
 	if (!err && b.n_heaps)
 		use_heap(&b.heaps[0], &b);
 	err_free(err);

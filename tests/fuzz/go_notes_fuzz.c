@@ -95,7 +95,8 @@ static bool open_world(struct world *w, const char *core, const char *exe)
 	if (!w->places || input_open(&w->env, core, &w->in) ||
 	    image_open(&w->env, w->in, &options, &w->img) || !w->img->go ||
 	    blocks_build(&w->env, w->img, &w->blocks) ||
-	    graph_from_blocks(&w->env, w->img, &w->blocks, NULL, GRAPH_TYPED, &w->g))
+	    graph_from_blocks(&w->env, w->img, &w->blocks, NULL, false, &w->g) ||
+	    graph_tell(&w->env, w->img, &w->blocks, NULL, w->g))
 		return false;
 	w->n_cols = w->g->n_cols;
 	note_places(w);

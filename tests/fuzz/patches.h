@@ -217,7 +217,9 @@ static inline void patches_use(struct env *env, const struct image *img)
 	for (uint32_t id = 0; !err && id < blocks.grains.n; id += 1 + blocks.grains.n / 1024)
 		patches_ask_block(&blocks, id);
 	if (!err && patches_graph_too())
-		err = graph_from_blocks(env, img, &blocks, NULL, patched_core.typed ? GRAPH_TYPED : GRAPH_BARE, &graph);
+		err = graph_from_blocks(env, img, &blocks, NULL, false, &graph);
+	if (!err && graph && patched_core.typed)
+		err = graph_tell(env, img, &blocks, NULL, graph);
 	if (!err && graph)
 		err = facts_compute(env, graph, FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, &facts);
 	err_free(err);

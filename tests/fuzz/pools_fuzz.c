@@ -226,8 +226,11 @@ static void run(struct world *w, struct env *env, const struct pool_layouts *lay
 		err = pools_find(env, &w->img, &b, layouts, false, &p);
 	if (!err) {
 		use_pools(&p);
-		err = graph_from_blocks(env, &w->img, &b, &(struct hints){ .pools = &p },
-					GRAPH_TYPED, &g);
+		const struct hints hints = { .pools = &p };
+
+		err = graph_from_blocks(env, &w->img, &b, &hints, false, &g);
+		if (!err)
+			err = graph_tell(env, &w->img, &b, &hints, g);
 	}
 	err_free(err);
 	graph_free(g);

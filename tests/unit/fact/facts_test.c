@@ -590,6 +590,40 @@ static void test_steps_beside(void **state)
 	graph_free(g);
 }
 
+/* What is begun before types are known is the same; without threads or memory to spare it is not begun. */
+static void test_early(void **state)
+{
+	const uint32_t n = 200000;
+	struct graph *g = wide_graph(n);
+	struct facts one = {}, f = {};
+	struct facts_early early;
+
+	(void)state;
+	env.threads = 1;
+	facts_begin(&env, g, &one, &early);
+	facts_end(&early);
+	assert_int_equal(one.have, 0);
+	assert_null(facts_compute(&env, g, FACT_DOM | FACT_PARENT, &one));
+	env.threads = 4;
+	env.mem_budget = env.mem_used + 16 * n;
+	facts_begin(&env, g, &f, &early);
+	facts_end(&early);
+	assert_int_equal(f.have, 0);
+	env.mem_budget = UINT64_MAX;
+	facts_begin(&env, g, &f, &early);
+	facts_end(&early);
+	assert_int_equal(f.have, FACT_REACH | FACT_DOM);
+	assert_memory_equal(f.idom, one.idom, n * sizeof(*f.idom));
+	assert_null(facts_compute(&env, g, FACT_DOM | FACT_PARENT, &f));
+	assert_int_equal(f.have, one.have);
+	assert_memory_equal(f.parent, one.parent, n * sizeof(*f.parent));
+	for (node_id i = 0; i < n; i++)
+		assert_int_equal(facts_retained(&f, i), facts_retained(&one, i));
+	facts_fini(&f);
+	facts_fini(&one);
+	graph_free(g);
+}
+
 /* Too little memory for one of them: the error of the first in their order, and no thread left behind. */
 static void test_steps_beside_fail(void **state)
 {
@@ -629,6 +663,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_threads, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_steps_beside, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_steps_beside_fail, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_early, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,7 +108,7 @@ static void world_open(struct world *w, const struct fake_word *words)
 
 static void world_build(struct world *w)
 {
-	assert_null(graph_from_blocks(&w->env, &w->f->img, &w->blocks, NULL, GRAPH_SLOTS, &w->graph));
+	assert_null(graph_from_blocks(&w->env, &w->f->img, &w->blocks, NULL, true, &w->graph));
 }
 
 static void world_close(struct world *w)
