@@ -185,7 +185,35 @@ static bool rows_have_code(const struct builder *b, size_t i, taddr end)
 	return false;
 }
 
-/* One module from the row that maps the start of its file; nothing when that is no ELF file. */
+/* Code of the file that row `i` begins may lie there; where the dump has nothing, rows alone say. */
+static bool may_run(const struct builder *b, size_t i, taddr at)
+{
+	const struct segment *s = image_segment(b->img, at);
+
+	for (size_t k = i; !s && k < b->n_files && k - i < ROWS_OF_A_FILE; k++)
+		if (at >= b->files[k].start && at < b->files[k].end && !strcmp(b->files[k].path, b->files[i].path))
+			return true;
+	return s && s->flags & SEG_X;
+}
+
+/* A program that reads files of code, as debuggers do, maps them too: that is no module, and may end anywhere. */
+static bool is_loaded(const struct builder *b, size_t i, const struct elf_headers *h, taddr bias)
+{
+	bool has_code = false;
+
+	for (size_t k = 0; k < h->n; k++) {
+		const struct elf_segment *code = &h->segments[k];
+
+		if (code->type != PT_LOAD || !(code->flags & PF_X) || !code->memsz)
+			continue;
+		if (may_run(b, i, bias + code->vaddr) || may_run(b, i, bias + code->vaddr + code->memsz - 1))
+			return true;
+		has_code = true;
+	}
+	return !has_code;
+}
+
+/* One module from the row that maps the start of its file; nothing when that is no ELF file, or only read. */
 static struct err *module_from_row(struct builder *b, size_t i)
 {
 	const struct mapped_file *f = &b->files[i];
@@ -200,6 +228,8 @@ static struct err *module_from_row(struct builder *b, size_t i)
 		    h.machine != b->img->target->elf_machine)
 			return NULL;
 		m.bias = f->start - h.low;
+		if (!is_loaded(b, i, &h, m.bias))
+			return NULL;
 		build_id_in_memory(b->img, &h, &m);
 		module_take_headers(b->img, &m, &h);
 	} else if (image_read(b->img, f->start, magic, sizeof(magic)) == MEM_OK ||

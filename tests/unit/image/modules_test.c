@@ -208,6 +208,36 @@ static void mapped_again(void **state)
 	}
 }
 
+/* A file of code that a program reads: its first page alone, or all of it, and never to run. */
+static void mapped_to_be_read(void **state)
+{
+	static const uint8_t code[PAGE];
+	struct image_options opt = { .no_host_files = true };
+	struct page page = library();
+
+	(void)state;
+	for (unsigned whole = 0; whole < 2; whole++) {
+		const struct mapped_file files[] = { { AT, AT + (whole ? 3 : 1) * PAGE, 0, "/lib/a.so" } };
+		const struct segment rows[] = {
+			{ .start = AT, .end = AT + PAGE, .flags = SEG_R, .bytes = (const uint8_t *)&page, .origin = SEG_CORE,
+			  .module = -1 },
+			{ .start = AT + PAGE, .end = AT + 2 * PAGE, .bytes = code, .flags = SEG_R | (whole ? 0 : SEG_W),
+			  .origin = SEG_CORE, .module = -1, .load = 1 },
+		};
+		struct env env;
+		struct image img = { .env = &env, .target = target_by_machine(EM_X86_64), .n_segments = ARRAY_SIZE(rows) };
+
+		env_init(&env);
+		img.segments = malloc(sizeof(rows));
+		assert_non_null(img.segments);
+		memcpy(img.segments, rows, sizeof(rows));
+		assert_null(modules_build(&img, files, ARRAY_SIZE(files), &opt));
+		assert_int_equal(img.n_modules, 0);
+		image_fini(&img);
+		env_fini(&env);
+	}
+}
+
 /* Neighbours in memory whose bytes are neighbours too are viewed as one. */
 static void views_go_on(void **state)
 {
@@ -251,6 +281,7 @@ int main(void)
 		cmocka_unit_test(mapped_but_not_dumped),
 		cmocka_unit_test(hostile_headers),
 		cmocka_unit_test(mapped_again),
+		cmocka_unit_test(mapped_to_be_read),
 		cmocka_unit_test(views_go_on),
 	};
 
