@@ -9,11 +9,11 @@
 #include "base/hash.h"
 #include "image/cache_file.h"
 
-enum { FORMAT = 1, NAME = 40 };
+enum { FORMAT = 2, NAME = 40 };
 
 struct header {
 	char magic[8];
-	uint64_t format, file_size, n;
+	uint64_t format, file_size, mtime_ns, n;
 	uint64_t hash; /* of the rows */
 };
 
@@ -29,7 +29,7 @@ bool dbg_plain_is_for(const struct image *img, const struct elf_file *file)
 	const uint8_t *at;
 	uint64_t n;
 
-	return img->cache_dir && file->id.n && elf_file_has(file, ".debug_info") &&
+	return img->cache_dir && file->id.n && file->mapped && elf_file_has(file, ".debug_info") &&
 	       !elf_file_section(file, ".debug_info", &at, &n);
 }
 
@@ -41,7 +41,7 @@ static bool take_section(const struct row *row, const uint8_t *bytes, uint64_t l
 	       hash_bytes(bytes, row->n) == row->hash;
 }
 
-size_t dbg_plain_parse(const uint8_t *bytes, uint64_t n, uint64_t file_size,
+size_t dbg_plain_parse(const uint8_t *bytes, uint64_t n, uint64_t file_size, uint64_t mtime_ns,
 		       struct dbg_section ret[static DBG_SECTIONS_MAX])
 {
 	const struct row *rows = (const void *)(bytes + sizeof(struct header));
@@ -51,7 +51,7 @@ size_t dbg_plain_parse(const uint8_t *bytes, uint64_t n, uint64_t file_size,
 	if (n < sizeof(h))
 		return 0;
 	memcpy(&h, bytes, sizeof(h));
-	if (memcmp(h.magic, magic, sizeof(magic)) != 0 || h.format != FORMAT || h.file_size != file_size ||
+	if (memcmp(h.magic, magic, sizeof(magic)) != 0 || h.format != FORMAT || h.file_size != file_size || h.mtime_ns != mtime_ns ||
 	    h.n > DBG_SECTIONS_MAX || h.n > (n - sizeof(h)) / sizeof(*rows) ||
 	    hash_bytes(rows, h.n * sizeof(*rows)) != h.hash)
 		return 0;
@@ -69,7 +69,7 @@ bool dbg_plain_read(const struct image *img, const struct elf_file *file, struct
 
 	*ret = (struct dbg_plain){};
 	ret->map = cache_file_map(img, &file->id, ending, &ret->size);
-	n = ret->map ? dbg_plain_parse(ret->map, ret->size, file->size, sections) : 0;
+	n = ret->map ? dbg_plain_parse(ret->map, ret->size, file->size, file->mtime_ns, sections) : 0;
 	if (n && dbg_view_open(like, sections, n, &ret->view))
 		return true;
 	dbg_plain_close(ret);
@@ -78,7 +78,7 @@ bool dbg_plain_read(const struct image *img, const struct elf_file *file, struct
 
 void dbg_plain_write(const struct image *img, const struct elf_file *file, struct Elf *unpacked)
 {
-	struct header h = { .format = FORMAT, .file_size = file->size };
+	struct header h = { .format = FORMAT, .file_size = file->size, .mtime_ns = file->mtime_ns };
 	struct cache_piece pieces[2 + DBG_SECTIONS_MAX];
 	struct dbg_section sections[DBG_SECTIONS_MAX];
 	struct row rows[DBG_SECTIONS_MAX] = {};

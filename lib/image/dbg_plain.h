@@ -2,7 +2,8 @@
  * image/dbg_plain.h - the sections of DWARF of a file that has them compressed, as they were unpacked,
  * kept for the next run: image.cache_dir/dwarf-BUILDID.plain, by the rules of image/cache_file.h.
  *
- * One that is damaged, of another file or of another version is not believed.  Files of this kind are at
+ * One that is damaged, of a file of another size or time or of another version is not believed, and of what lies in
+ * an archive none is kept.  Files of this kind are at
  * most DBG_PLAIN_ALL bytes together: those read longest ago go first.
  */
 #ifndef HEAPFX_IMAGE_DBG_PLAIN_H
@@ -28,8 +29,8 @@ bool dbg_plain_read(const struct image *img, const struct elf_file *file, struct
 void dbg_plain_write(const struct image *img, const struct elf_file *file, struct Elf *unpacked);
 void dbg_plain_close(struct dbg_plain *p); /* zeroed is fine */
 
-/* The sections in the bytes of such a file; 0: it is none for a file of that size, or damaged. */
-size_t dbg_plain_parse(const uint8_t *bytes, uint64_t n, uint64_t file_size,
+/* The sections in the bytes of such a file; 0: it is none for a file of that size and time, or damaged. */
+size_t dbg_plain_parse(const uint8_t *bytes, uint64_t n, uint64_t file_size, uint64_t mtime_ns,
 		       struct dbg_section ret[static DBG_SECTIONS_MAX]);
 
 #endif

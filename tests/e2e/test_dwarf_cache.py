@@ -82,6 +82,21 @@ def test_compressed_sections_are_kept_as_they_are_unpacked(packed, tmp_path):
 	assert kept(tmp_path).keys() == files.keys()
 
 
+def test_another_file_of_that_build_id_is_read_itself(packed, tmp_path):
+	"""What was kept of a file says nothing of one that is damaged."""
+	env = {"XDG_CACHE_HOME": str(tmp_path)}
+	heapfx_ok(*packed, env=env)
+	sections = subprocess.run(["readelf", "-SW", packed[3]], capture_output=True, text=True, check=True).stdout
+	offset, size = (int(word, 16) for word in re.search(r"\.debug_info +PROGBITS +\w+ (\w+) (\w+)", sections).groups())
+	exe, data = tmp_path / "exe", bytearray(packed[3].read_bytes())
+	data[offset + 24:offset + size] = bytes(size - 24)
+	exe.write_bytes(data)
+	for path in (tmp_path / "heapfx").iterdir():
+		if not path.name.endswith(".plain"):
+			path.unlink()
+	assert '"shop::Order"' not in heapfx_ok(*packed[:3], exe, *packed[4:], env=env).out
+
+
 @pytest.mark.skipif(SANITIZED, reason="counted without sanitizers")
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
 @pytest.mark.parametrize("kind", ["plain", "compressed"])

@@ -29,20 +29,21 @@ static void fields(uint8_t *bytes, size_t size)
 /* Sections whose hashes are whatever they are: of those that are taken each byte is there. */
 static void plain(uint8_t *bytes, size_t size)
 {
-	enum { PLAIN_HASH_AT = 32, PLAIN_HEADER = 40, ROW = 56 };
+	enum { PLAIN_HASH_AT = 40, PLAIN_HEADER = 48, ROW = 56 };
 	struct dbg_section sections[DBG_SECTIONS_MAX];
-	uint64_t rows, hash, file_size;
+	uint64_t rows, hash, file_size, mtime;
 	size_t n;
 
 	if (size < PLAIN_HEADER)
 		return;
-	memcpy(&rows, bytes + 24, sizeof(rows));
+	memcpy(&rows, bytes + 32, sizeof(rows));
 	if (rows > (size - PLAIN_HEADER) / ROW)
 		rows = 0;
 	hash = hash_bytes(bytes + PLAIN_HEADER, rows * ROW);
 	memcpy(bytes + PLAIN_HASH_AT, &hash, sizeof(hash));
 	memcpy(&file_size, bytes + 16, sizeof(file_size));
-	n = dbg_plain_parse(bytes, size, file_size, sections);
+	memcpy(&mtime, bytes + 24, sizeof(mtime));
+	n = dbg_plain_parse(bytes, size, file_size, mtime, sections);
 	for (size_t i = 0; i < n; i++)
 		(void)!(strlen(sections[i].name) + hash_bytes(sections[i].at, sections[i].n));
 }

@@ -11,7 +11,7 @@
 #include "base/hash.h"
 #include "image/dbg_plain.h"
 
-enum { FILE_SIZE = 4000000, HEADER = 40, NAME = 40, ROW = NAME + 16, ROWS = 2, INFO = 5, STR = 3, ALL = HEADER + ROWS * ROW + INFO + STR };
+enum { FILE_SIZE = 4000000, MTIME = 77, HEADER = 48, NAME = 40, ROW = NAME + 16, ROWS = 2, INFO = 5, STR = 3, ALL = HEADER + ROWS * ROW + INFO + STR };
 
 struct file {
 	uint8_t bytes[ALL];
@@ -21,7 +21,7 @@ static void seal(struct file *f)
 {
 	uint64_t hash = hash_bytes(f->bytes + HEADER, ROWS * ROW);
 
-	memcpy(f->bytes + 32, &hash, 8);
+	memcpy(f->bytes + 40, &hash, 8);
 }
 
 static struct file sound(void)
@@ -30,7 +30,7 @@ static struct file sound(void)
 		const char *name, *bytes;
 		uint64_t n;
 	} rows[ROWS] = { { ".debug_info", "\1\2\3\4\5", INFO }, { ".debug_str", "ab", STR } };
-	const uint64_t numbers[] = { 1, FILE_SIZE, ROWS };
+	const uint64_t numbers[] = { 2, FILE_SIZE, MTIME, ROWS };
 	uint8_t *at;
 	struct file f = {};
 
@@ -49,14 +49,14 @@ static struct file sound(void)
 	return f;
 }
 
-static size_t parses(const struct file *f, uint64_t n, uint64_t file_size)
+static size_t parses_at(const struct file *f, uint64_t n, uint64_t file_size, uint64_t mtime)
 {
 	struct dbg_section sections[DBG_SECTIONS_MAX];
 	uint8_t *exact = malloc(n + !n); /* for the sanitizer to see a step too far */
 	size_t ret;
 
 	memcpy(exact, f->bytes, n);
-	ret = dbg_plain_parse(exact, n, file_size, sections);
+	ret = dbg_plain_parse(exact, n, file_size, mtime, sections);
 	if (ret) {
 		assert_int_equal(ret, ROWS);
 		assert_string_equal(sections[0].name, ".debug_info");
@@ -69,6 +69,11 @@ static size_t parses(const struct file *f, uint64_t n, uint64_t file_size)
 	return ret;
 }
 
+static size_t parses(const struct file *f, uint64_t n, uint64_t file_size)
+{
+	return parses_at(f, n, file_size, MTIME);
+}
+
 static void whole(void **state)
 {
 	struct file f = sound();
@@ -76,6 +81,7 @@ static void whole(void **state)
 	(void)state;
 	assert_int_equal(parses(&f, sizeof(f), FILE_SIZE), ROWS);
 	assert_int_equal(parses(&f, sizeof(f), FILE_SIZE + 1), 0);
+	assert_int_equal(parses_at(&f, sizeof(f), FILE_SIZE, MTIME + 1), 0);
 	for (uint64_t n = 0; n < sizeof(f); n++)
 		assert_int_equal(parses(&f, n, FILE_SIZE), 0);
 }
