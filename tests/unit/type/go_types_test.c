@@ -50,7 +50,7 @@ enum {
 	BIG_SIZE = 552,
 };
 
-enum { HEAP = 0xc000000000, BIG_BLOCK = HEAP + 0x2000, BIG_AT = BIG_BLOCK + 8 };
+enum { HEAP = 0xc000000000, BIG_BLOCK = HEAP + 0x2000, BIG_AT = BIG_BLOCK + 8, PLAIN = HEAP + 0x3000 };
 
 static struct env env;
 static struct fake_image *fake;
@@ -127,6 +127,7 @@ static const struct fake_heap heap = {
 	.claims = {
 		{ .start = HEAP, .end = HEAP + 0x2000, .small_grains = true },
 		{ .start = BIG_BLOCK, .end = BIG_BLOCK + 0x1000, .head = 8, .small_grains = true },
+		{ .start = PLAIN, .end = PLAIN + 0x1000, .small_grains = true, .no_pointers = true },
 	},
 	.blocks = {
 		{ HEAP, 'u' }, { HEAP + 24, 'u' }, { HEAP + 48, 'u' }, { HEAP + 72, 'f' }, /* 24 */
@@ -136,6 +137,7 @@ static const struct fake_heap heap = {
 		{ HEAP + 0x300, 'u' }, { HEAP + 0x330, '.' },			  /* 48 */
 		{ HEAP + 0x400, 'u' }, { HEAP + 0x4d0, '.' },			  /* 208 */
 		{ BIG_BLOCK, 'u' }, { BIG_BLOCK + 576, '.' },
+		{ PLAIN, 'u' }, { PLAIN + 24, '.' }, { PLAIN + 0x100, 'u' }, { PLAIN + 0x130, '.' },
 	},
 };
 
@@ -228,8 +230,13 @@ static const struct row rows[] = {
 	  { { HEAP + 0x200, NULL } } },
 	{ { { BIG_AT + BIG_NODES, HEAP + 0x200 } }, { { HEAP + 0x200, NULL } } },
 	/* the bytes of a string */
+	{ { { BIG_AT + BIG_STRING, PLAIN }, { BIG_AT + BIG_STRING + 8, 20 } },
+	  { { PLAIN, "string data" } } },
+	/* ... are not where the collector looks for pointers, and no map or node is where it does not */
 	{ { { BIG_AT + BIG_STRING, HEAP + 48 }, { BIG_AT + BIG_STRING + 8, 20 } },
-	  { { HEAP + 48, "string data" } } },
+	  { { HEAP + 48, NULL } } },
+	{ { { BIG_AT + BIG_MAP, PLAIN + 0x100 }, { BIG_AT + BIG_NODE, PLAIN } },
+	  { { PLAIN + 0x100, NULL }, { PLAIN, NULL } } },
 	/* what an interface says: a value behind the word, or the word itself */
 	{ { { BIG_AT + BIG_ANY, NODE }, { BIG_AT + BIG_ANY + 8, HEAP } },
 	  { { HEAP, "main.Node" } } },
