@@ -245,6 +245,48 @@ static void by_the_control_bytes_of_hashbrown(void **state)
 	}
 }
 
+/*
+ * 32,768 buckets of 8 bytes, two of three in use.  Any number of words may lead to it: no more than
+ * the first 8,192 of its control bytes are looked at, and the copy of the first ones behind all.
+ */
+static void of_a_large_table_the_first_control_bytes(void **state)
+{
+	enum { BUCKETS = 1 << 15, CONTROL = BUCKETS * 8, WIDTH = 16, SEEN = 1 << 13 };
+	static const struct fake_mapping wide[] = { { ANON, CONTROL + BUCKETS + 0x1000, SEG_R | SEG_W }, {} };
+	static const struct {
+		const char *name;
+		unsigned at; /* a control byte that is another */
+		uint8_t byte;
+		bool is_table;
+	} damages[] = {
+		{ "as it should be", 0, 0x11, true },
+		{ "a byte that none has", 100, 0x91, false },
+		{ "the last that is looked at", SEEN - 1, 0x91, false },
+		{ "one behind it", SEEN, 0x91, true },
+		{ "the first ones do not come again", BUCKETS + 3, 0x12, false },
+		{ "the last of them does not", BUCKETS + WIDTH - 1, 0x12, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(damages); i++) {
+		struct fake_image *f;
+		struct env env;
+		uint8_t *control;
+
+		env_init(&env);
+		f = fake_image_new(&env, wide, &(struct fake_word){});
+		control = fake_image_bytes(f, ANON) + CONTROL;
+		for (unsigned k = 0; k < BUCKETS + WIDTH; k++)
+			control[k] = k % BUCKETS % 3 ? 0x11 : 0xff;
+		if (i)
+			control[damages[i].at] = damages[i].byte;
+		if (interior_is_hashbrown(&f->img, ANON, CONTROL + BUCKETS + WIDTH, ANON + CONTROL) != damages[i].is_table)
+			fail_msg("%s", damages[i].name);
+		fake_image_free(f);
+		env_fini(&env);
+	}
+}
+
 /* Where tables lie in the module: of two functions, of one, far apart, and of what is no code. */
 enum {
 	TWO = TABLES + 0x100,
@@ -342,6 +384,7 @@ int main(void)
 		cmocka_unit_test(by_contents), cmocka_unit_test(by_the_header_of_sds),
 		cmocka_unit_test(by_links_that_lead_back),
 		cmocka_unit_test(by_the_control_bytes_of_hashbrown),
+		cmocka_unit_test(of_a_large_table_the_first_control_bytes),
 		cmocka_unit_test(by_tables),
 		cmocka_unit_test(by_alignment),
 	};
