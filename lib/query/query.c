@@ -53,11 +53,12 @@ static const char *sql_type(enum query_kind kind)
 	return "TEXT";
 }
 
-/* ("id" INTEGER PRIMARY KEY, ...) */
-static void add_columns(const struct table *t, struct text *ret)
+/* CREATE TABLE "blocks"("id" INTEGER PRIMARY KEY, ...); empty: out of memory. */
+static void declaration(const struct table *t, struct text *ret)
 {
+	text_printf(ret, "CREATE TABLE \"%s\"(", t->name);
 	for (size_t i = 0; i < t->n_columns; i++)
-		text_printf(ret, "%s\"%s\" %s%s", i ? ", " : "(", t->columns[i].name,
+		text_printf(ret, "%s\"%s\" %s%s", i ? ", " : "", t->columns[i].name,
 			    sql_type(t->columns[i].kind),
 			    !i && t->first_is_row ? " PRIMARY KEY" : "");
 	text_add(ret, ")");
@@ -84,8 +85,7 @@ static int vtab_connect(sqlite3 *db, void *arg, int argc, const char *const *arg
 		free(v);
 		return SQLITE_ERROR;
 	}
-	text_add(&sql, "CREATE TABLE x");
-	add_columns(v->table, &sql);
+	declaration(v->table, &sql);
 	rc = sql.bad ? SQLITE_NOMEM : sqlite3_declare_vtab(db, text_str(&sql));
 	text_fini(&sql);
 	if (rc != SQLITE_OK) {
@@ -560,107 +560,57 @@ void query_interrupt(struct query *q)
 	sqlite3_interrupt(q->db);
 }
 
-/* ---- saving: all but the rows of long tables is SQLite's own work */
-
-static void guard_statement(sqlite3_stmt **s)
-{
-	sqlite3_finalize(*s);
-}
-
-/* Where SQLite put the first page of a table or index. */
-static struct err *root_of(struct query *q, const char *name, uint32_t *ret)
-{
-	static const char sql[] = "SELECT rootpage FROM saved.sqlite_schema WHERE name = ?";
-	_cleanup_(guard_statement) sqlite3_stmt *s = NULL;
-
-	if (sqlite3_prepare_v2(q->db, sql, -1, &s, NULL) != SQLITE_OK ||
-	    sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC) != SQLITE_OK ||
-	    sqlite3_step(s) != SQLITE_ROW)
-		return sql_err(q, name);
-	*ret = (uint32_t)sqlite3_column_int64(s, 0);
-	return NULL;
-}
-
-static bool is_long(const struct table *t)
-{
-	for (size_t i = 0; i < LONG_TABLES; i++)
-		if (!strcmp(t->name, long_tables[i]->name))
-			return true;
-	return false;
-}
-
-static struct err *run_sql(struct query *q, const struct text *sql, const char *what)
-{
-	if (sql->bad)
-		return &err_nomem;
-	return sqlite3_exec(q->db, text_str(sql), NULL, NULL, NULL) == SQLITE_OK ?
-		       NULL : sql_err(q, what);
-}
+/* ---- saving */
 
 static struct err *save_table(struct query *q, const struct table *t)
 {
-	struct text sql = TEXT_INIT;
-	struct err *err;
-
-	text_printf(&sql, "CREATE TABLE saved.\"%s\"", t->name);
-	add_columns(t, &sql);
-	if (!is_long(t))
-		text_printf(&sql, "; INSERT INTO saved.\"%s\" SELECT * FROM main.\"%s\"", t->name,
-			    t->name);
-	err = run_sql(q, &sql, t->name);
-	text_fini(&sql);
-	return err;
-}
-
-static struct err *save_index(struct query *q, const struct long_index *index)
-{
-	struct text sql = TEXT_INIT;
-	struct err *err;
-
-	text_printf(&sql, "CREATE INDEX saved.%s ON %s(%s)", index->name, index->table->name,
-		    index->table->columns[index->column].name);
-	err = run_sql(q, &sql, index->name);
-	text_fini(&sql);
-	return err;
-}
-
-/* All but the rows of long tables; `roots`: the pages of these and of their indexes. */
-static struct err *save_short(struct query *q, const char *path, uint32_t *roots)
-{
-	char *attach = sqlite3_mprintf("ATTACH %Q AS saved; PRAGMA saved.auto_vacuum = NONE;"
-				       "PRAGMA saved.journal_mode = OFF;"
-				       "PRAGMA saved.synchronous = OFF; BEGIN", path);
+	const char *sorted_index = !strcmp(t->name, "blocks") ? "block_address ON blocks(address)" :
+				   !strcmp(t->name, "edges")  ? "edge_src ON edges(src)" :
+								NULL;
+	struct text sql = TEXT_INIT, create = TEXT_INIT;
 	struct err *err = NULL;
-	size_t n = 0;
+
+	declaration(t, &create);
+	text_add(&sql, "CREATE TABLE saved.");
+	text_add(&sql, text_str(&create) + strlen("CREATE TABLE "));
+	/* Of a column whose values ascend: each new entry is the last one, and nothing is sorted. */
+	if (sorted_index)
+		text_printf(&sql, "; CREATE INDEX saved.%s", sorted_index);
+	text_printf(&sql, "; INSERT INTO saved.\"%s\" SELECT * FROM main.\"%s\"", t->name, t->name);
+	if (sql.bad || create.bad)
+		err = &err_nomem;
+	else if (sqlite3_exec(q->db, text_str(&sql), NULL, NULL, NULL) != SQLITE_OK)
+		err = sql_err(q, t->name);
+	text_fini(&sql);
+	text_fini(&create);
+	return err;
+}
+
+struct err *query_save(struct query *q, const char *path)
+{
+	static const char indexes[] = "CREATE INDEX saved.edge_dst ON edges(dst)";
+	char *attach = sqlite3_mprintf("ATTACH %Q AS saved; PRAGMA saved.journal_mode = OFF;"
+				       "PRAGMA saved.synchronous = OFF;"
+				       /* of what is sorted for an index, too */
+				       "PRAGMA main.cache_size = -65536", path);
+	struct err *err = NULL;
 
 	if (!attach)
 		return &err_nomem;
-	if (sqlite3_exec(q->db, attach, NULL, NULL, NULL) != SQLITE_OK)
+	if (sqlite3_exec(q->db, attach, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(q->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
 		err = sql_err(q, path);
 	sqlite3_free(attach);
 	for (size_t i = 0; i < q->n_tables && !err; i++)
 		err = save_table(q, &q->tables[i]);
-	for (size_t i = 0; i < LONG_INDEXES && !err; i++)
-		err = save_index(q, &long_indexes[i]);
-	for (size_t i = 0; i < LONG_TABLES && !err; i++)
-		err = root_of(q, long_tables[i]->name, &roots[n++]);
-	for (size_t i = 0; i < LONG_INDEXES && !err; i++)
-		err = root_of(q, long_indexes[i].name, &roots[n++]);
-	if (!err && sqlite3_exec(q->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+	if (!err && (sqlite3_exec(q->db, indexes, NULL, NULL, NULL) != SQLITE_OK ||
+		     sqlite3_exec(q->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK))
 		err = sql_err(q, path);
 	if (err)
 		sqlite3_exec(q->db, "ROLLBACK", NULL, NULL, NULL);
 	if (sqlite3_exec(q->db, "DETACH saved", NULL, NULL, NULL) != SQLITE_OK && !err)
 		err = sql_err(q, path);
 	return err;
-}
-
-struct err *query_save(struct query *q, const char *path)
-{
-	uint32_t roots[LONG_TABLES + LONG_INDEXES];
-	struct err *err = save_short(q, path, roots);
-
-	return err ? err : save_long(q, path, roots);
 }
 
 /* ---- names */

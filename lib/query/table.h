@@ -87,21 +87,6 @@ struct query {
 extern const struct table blocks_table, edges_table, roots_table; /* columns.c */
 extern const struct table *const report_tables[];		  /* rows.c; NULL-terminated */
 
-/*
- * save.c: what a database gets page by page, once SQLite has made its tables and indexes and told
- * the first page of each, in this order.
- */
-enum { LONG_TABLES = 2, LONG_INDEXES = 3 };
-struct long_index {
-	const char *name;
-	const struct table *table;
-	unsigned column;
-	bool ascends; /* with the rows */
-};
-extern const struct table *const long_tables[LONG_TABLES];
-extern const struct long_index long_indexes[LONG_INDEXES];
-struct err *save_long(struct query *q, const char *path, const uint32_t *roots) MUST_CHECK;
-
 static inline void give_int(struct query_value *ret, uint64_t i)
 {
 	ret->kind = QUERY_INT;
