@@ -77,7 +77,7 @@ static void follow_all(struct tcmalloc *t, struct chain *chains, unsigned n, con
 				i++;
 				continue;
 			}
-			if (!s->problem && s->n_free + s->counted != tcm_span_objects(t, s))
+			if (s->problem == SPAN_FINE && s->n_free + s->counted != tcm_span_objects(t, s))
 				s->problem = SPAN_BAD_COUNT;
 			chains[i] = chains[--n];
 		}
