@@ -612,20 +612,21 @@ static const uint8_t *by_order(const struct pool_layout *l, const uint8_t *at, c
 	return at;
 }
 
-/* The same where a head has the sum of its chunks, which is neither 0 nor an address: eight places at once. */
+/* The same where a head has the sum of its chunks, which is neither 0 nor an address. */
 static const uint8_t *by_total(const struct pool_layout *l, const uint8_t *at, const uint8_t *end)
 {
-	const uint64_t most = 1ull << TOTAL_MAX_SHIFT;
+	while (end - at >= FEW_WORDS * WORD) {
+		size_t left = (size_t)(end - at) / WORD;
+		unsigned n = left < 64 ? (unsigned)left : 64;
+		uint64_t sums = words_in_range(1, (1ull << TOTAL_MAX_SHIFT) - 1, at + l->head.total, n);
 
-	for (; end - at >= 8 * WORD; at += 8 * WORD) {
-		const uint8_t *total = at + l->head.total;
-		bool any = false;
+		for (; sums; sums &= sums - 1) {
+			const uint8_t *head = at + WORD * (unsigned)__builtin_ctzll(sums);
 
-		for (unsigned i = 0; i < 8; i++)
-			any |= load_u64(total + i * WORD) - 1 < most - 1;
-		for (unsigned i = 0; any && i < 8; i++)
-			if (has_order(l, at + i * WORD))
-				return at + i * WORD;
+			if (has_order(l, head))
+				return head;
+		}
+		at += WORD * n;
 	}
 	return by_order(l, at, end);
 }
