@@ -540,6 +540,7 @@ static struct err *glibc_keep(void *ctx, const struct blocks *b)
 extern const struct walker_ops glibc_walker;
 const struct walker_ops glibc_walker = {
 	.name = "glibc",
+	.links = 16,
 	.rounding = 16,
 	.bid = glibc_bid,
 	.open = glibc_open,

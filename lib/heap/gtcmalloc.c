@@ -255,6 +255,7 @@ static const char *explain(void *ctx, taddr block, struct text *ret)
 extern const struct walker_ops google_tcmalloc_walker;
 const struct walker_ops google_tcmalloc_walker = {
 	.name = "google-tcmalloc",
+	.links = 8,
 	.bid = bid,
 	.open = open_heap,
 	.claim = tc_claim,

@@ -580,6 +580,7 @@ static struct err *mi_keep(void *ctx, const struct blocks *b)
 extern const struct walker_ops mimalloc_walker;
 const struct walker_ops mimalloc_walker = {
 	.name = "mimalloc",
+	.links = 8,
 	.bid = mi_bid,
 	.open = mi_open,
 	.claim = mi_claim,

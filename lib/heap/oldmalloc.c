@@ -354,6 +354,7 @@ static struct err *old_keep(void *ctx, const struct blocks *b)
 extern const struct walker_ops oldmalloc_walker;
 const struct walker_ops oldmalloc_walker = {
 	.name = "musl",
+	.links = 16,
 	.bid = old_bid,
 	.open = old_open,
 	.claim = old_claim,

@@ -326,6 +326,7 @@ static struct err *py_keep(void *ctx, const struct blocks *b)
 extern const struct walker_ops pymalloc_walker;
 const struct walker_ops pymalloc_walker = {
 	.name = "cpython",
+	.links = 8,
 	.bid = py_bid,
 	.open = py_open,
 	.claim = py_claim,

@@ -535,6 +535,7 @@ static struct err *keep(void *ctx, const struct blocks *b)
 extern const struct walker_ops tcmalloc_walker;
 const struct walker_ops tcmalloc_walker = {
 	.name = "tcmalloc",
+	.links = 8,
 	.bid = bid,
 	.open = open_heap,
 	.claim = tc_claim,

@@ -188,6 +188,8 @@ struct walker_ops {
 	 */
 	bool (*unit)(void *ctx, taddr block, taddr *ret_start, taddr *ret_end);
 	const char *unit_name; /* "slab"; NULL with unit */
+	/* Bytes at the start of a free block that its links and keys may lie in; 0: they lie elsewhere. */
+	uint8_t links;
 	/*
 	 * A precise collector's heap: its blocks live by exact roots and exact slots alone (no word found
 	 * by chance keeps one), those that nothing reaches are `uncollected`, and a pointer into the

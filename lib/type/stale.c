@@ -2,7 +2,9 @@
  * type/stale.c - who had a lost block last: pointers to it in freed memory and dead stacks.
  *
  * A free chunk's list links point at the headers of others, which lie in the last 16 bytes that
- * the index gives to the block before: such hits are the allocator's and are left out.
+ * the index gives to the block before: such hits are the allocator's and are left out.  So is what
+ * it writes to the start of a free block (walker_ops.links), where links may be masked: these lead
+ * anywhere, by chance to a lost block.
  */
 #include <stdlib.h>
 
@@ -85,11 +87,22 @@ static struct err *on_word(void *arg, taddr at, uint32_t target)
 	return vec_push(&s->places, &place) ? NULL : &err_nomem;
 }
 
+/* Where in a free block the program's own words may have stayed. */
+static taddr behind_links(const struct blocks *b, taddr key, const struct claim **near)
+{
+	const struct claim *c = *near;
+
+	if (!c || key - (c->start + c->bias) >= c->end - c->start)
+		c = *near = blocks_claim_at(b, key);
+	return c ? key + c->head + b->heaps[b->claim_heap[c - b->claims]].ops->links : key;
+}
+
 /* Blocks of the allocator that the program has freed; fillers are no memory of the program. */
 static struct err *in_free_blocks(const struct scan *scan, struct search *s)
 {
 	const struct blocks *b = s->blocks;
 	struct resident_pass pass = { .img = b->img };
+	const struct claim *near = NULL;
 
 	s->kind = STALE_FREE_BLOCK;
 	s->thread = UINT32_MAX;
@@ -101,7 +114,8 @@ static struct err *in_free_blocks(const struct scan *scan, struct search *s)
 		for (; rest; rest &= rest - 1) {
 			uint32_t id = (uint32_t)(w << 6 | (uint64_t)__builtin_ctzll(rest));
 			struct grains_iter it = grains_iter(&b->grains, id);
-			struct err *err = scan_range(scan, it.key, it.key + it.size, on_word, s);
+			taddr from = behind_links(b, it.key, &near), end = it.key + it.size;
+			struct err *err = from < end ? scan_range(scan, from, end, on_word, s) : NULL;
 
 			resident_pass_at(&pass, it.key);
 			if (err)

@@ -161,6 +161,7 @@ static void slots(void *ctx, uint32_t no, taddr at, unsigned n, uint64_t *mask)
 	}                                                                                      \
 	static const struct walker_ops walker_##i = {                                          \
 		.name = "fake" #i,                                                             \
+		.links = 8,                                                                    \
 		.bid = bid_##i,                                                                \
 		.open = open_##i,                                                              \
 		.claim = claim,                                                                \

@@ -322,7 +322,8 @@ static void the_graph_over_the_index(void **state)
 static void who_had_a_lost_block_last(void **state)
 {
 	static const struct fake_word words[] = {
-		{ G, A }, { G + 8, A + 0x20 },	   /* a freed block */
+		{ G, B },			   /* a freed block: its link, masked, is this by chance */
+		{ G + 8, A + 0x20 }, { G + 24, A },
 		{ G + 16, B - 16 },		   /* a list's link: a chunk, no block of the program */
 		{ STACK + 0x100, B },		   /* dead stack */
 		{ LIVE + 0x100, C }, { F, C }, { DATA, C }, { H + 0x200, C },
@@ -334,9 +335,9 @@ static void who_had_a_lost_block_last(void **state)
 		taddr node, at;
 		uint8_t kind;
 	} want[] = {
-		{ A, G, STALE_FREE_BLOCK }, { A, G + 8, STALE_FREE_BLOCK },
+		{ A, G + 8, STALE_FREE_BLOCK }, { A, G + 24, STALE_FREE_BLOCK },
 		{ B, STACK + 0x100, STALE_DEAD_STACK },
-		{ D, STACK, STALE_DEAD_STACK }, { D, H, STALE_FREE_BLOCK }, { D, H + 8, STALE_FREE_BLOCK },
+		{ D, STACK, STALE_DEAD_STACK }, { D, H + 8, STALE_FREE_BLOCK }, { D, H + 16, STALE_FREE_BLOCK },
 	};
 	struct stale *found;
 	node_id nodes[4];
