@@ -1,9 +1,9 @@
 /*
  * analysis/rank.c - the worst first: order, ids, and one finding a suspect.
  *
- * Runs last.  Order: what goes by itself last, and before that what a runtime keeps for itself;
- * then bytes retained, severity, the first address, arrival: never anything that two runs on one
- * input could disagree on.
+ * Runs last.  Order: what goes by itself last, before that what a runtime keeps for itself, and
+ * before that what all modules of a program keep together; then bytes retained, severity, the
+ * first address, arrival: never anything that two runs on one input could disagree on.
  */
 #include <string.h>
 
@@ -14,12 +14,15 @@ enum { SUSPECTS_MAX = 64 };
 static const char runtimes_own_advice[] =
 	"the Go runtime's own: it keeps as many (goroutines, threads) as were needed at once";
 
+static const char everywhere_advice[] =
+	"what all imported modules are made of, together: import less, or look at the others";
+
 struct ranked {
 	struct rp_suspect suspect;
 	size_t was;
 	int group; /* enum below */
 };
-enum { ANY, RUNTIMES_OWN, GOES_BY_ITSELF };
+enum { ANY, EVERYWHERE, RUNTIMES_OWN, GOES_BY_ITSELF };
 
 /* What a Go runtime's own variable keeps: nothing that a program could bound or empty. */
 static bool is_runtimes_own(const struct report *r, const struct rp_suspect *s)
@@ -34,7 +37,9 @@ static int group_of(const struct report *r, const struct rp_suspect *s)
 {
 	if (!strncmp(s->rule, "uncollected/", strlen("uncollected/")))
 		return GOES_BY_ITSELF;
-	return is_runtimes_own(r, s) ? RUNTIMES_OWN : ANY;
+	if (is_runtimes_own(r, s))
+		return RUNTIMES_OWN;
+	return s->is_everywhere ? EVERYWHERE : ANY;
 }
 
 static int worse_first(const void *pa, const void *pb)
@@ -79,6 +84,8 @@ static struct err *sort_suspects(struct report *r)
 		r->suspects.v[i] = order[i].suspect;
 		if (order[i].group == RUNTIMES_OWN)
 			r->suspects.v[i].advice = runtimes_own_advice;
+		if (order[i].group == EVERYWHERE)
+			r->suspects.v[i].advice = everywhere_advice;
 		r->suspects.v[i].id = arena_printf(&r->mem, "s%zu", i + 1);
 		if (!r->suspects.v[i].id)
 			return &err_nomem;

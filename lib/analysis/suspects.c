@@ -785,8 +785,35 @@ static struct err *add_sizes(struct report *r, const struct graph *g, const stru
 	return NULL;
 }
 
-static struct err *add_title(struct report *r, const struct graph *g, const struct size_class *c,
-			     struct rp_suspect *out)
+/* A chain from CPython's modules: no variable of C or Go is a dict. */
+static bool is_of_modules(const struct rp_chain *chain)
+{
+	return chain->root.symbol && !strcmp(chain->root.symbol, "sys.modules") && chain->n_hops &&
+	       chain->hops[0].type && !strcmp(chain->hops[0].type, "dict");
+}
+
+/*
+ * CPython's modules keep all there is: who keeps it is the variable of one of them, or one of them,
+ * as far as the chain comes to what owns all of it; or nobody in particular.
+ */
+static void add_variable(const struct graph *g, const struct point *p, struct rp_suspect *out,
+			 struct text *holder)
+{
+	const struct rp_chain *chain = &out->chain;
+	size_t n = 0;
+
+	if (p->node == NODE_NONE)
+		out->is_everywhere = true;
+	if (p->above == NODE_NONE)
+		return;
+	while (n < chain->n_hops && chain->hops[n].address != graph_key(g, p->above))
+		n++;
+	if (n < chain->n_hops)
+		out->is_everywhere = !chain_print_variable(chain, n + 1, holder);
+}
+
+static struct err *add_title(struct report *r, const struct graph *g, const struct point *p,
+			     const struct size_class *c, struct rp_suspect *out)
 {
 	const struct rp_root *root = &out->chain.root;
 	const char *name = root->symbol ? root->symbol : root->source;
@@ -797,6 +824,8 @@ static struct err *add_title(struct report *r, const struct graph *g, const stru
 	drop_place(&holder);
 	if (root->symbol)
 		drop_fields(&holder);
+	if (is_of_modules(&out->chain))
+		add_variable(g, p, out, &holder);
 	if (c->count == 1)
 		text_add(&t, "one");
 	else
@@ -863,7 +892,7 @@ static struct err *add_suspect(struct search *x, struct report *r, struct point 
 	if (!err)
 		err = chain_to(x->s, r, c->first[0], &out.chain);
 	if (!err)
-		err = add_title(r, x->g, c, &out);
+		err = add_title(r, x->g, p, c, &out);
 	if (!err)
 		err = add_sizes(r, x->g, p, &out);
 	if (!err)

@@ -325,6 +325,21 @@ static void print_hop(const struct rp_chain *chain, size_t i, struct text *t)
 	}
 }
 
+bool chain_print_variable(const struct rp_chain *chain, size_t n, struct text *t)
+{
+	size_t before = t->n;
+	bool is_whole = false;
+
+	for (size_t i = 0; i < n && i < chain->n_hops && !is_whole; i++) {
+		is_whole = is_attribute(chain, i);
+		if (is_whole && i + 2 >= n)
+			break;
+		if (is_named(chain, i))
+			print_step(chain, i, t);
+	}
+	return t->n > before;
+}
+
 void chain_print(const struct rp_chain *chain, struct text *t)
 {
 	if (chain->root.kind)

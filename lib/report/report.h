@@ -169,6 +169,7 @@ struct rp_suspect {
 	uint64_t *addresses; /* some of them, ascending */
 	size_t n_addresses;
 	bool has_chain;
+	bool is_everywhere; /* between analyses: all modules of a program keep it together */
 	struct rp_chain chain;
 	struct rp_evidence *evidence;
 	size_t n_evidence;
@@ -357,6 +358,11 @@ uint64_t suspect_fingerprint(const struct rp_suspect *s);
 uint64_t text_hash(const char *s);
 /* One line for people: "global main.sessions -> +0x10 64-byte block -> ...", escaped, not cut. */
 void chain_print(const struct rp_chain *chain, struct text *ret);
+/*
+ * Of a chain from CPython's modules, the names in its first `n` hops up to a variable, as in
+ * `["app"].cache`, or the module's alone.  False: they do not lead into one module.
+ */
+bool chain_print_variable(const struct rp_chain *chain, size_t n, struct text *ret);
 
 /*
  * Nodes (report/node.c); parent NULL: a tree's root.  Out of memory: NULL, which every one of these

@@ -244,7 +244,9 @@ def test_chains_begin_at_the_modules(version, tmp_path):
 	lines = ".__dict__" if version in ("3.8", "3.9", "3.10") else ".lines[0]"	# these have values apart from names
 	assert f'global sys.modules["app"].cache["k17"]{lines}' in chain
 	suspects = json.loads(heapfx_ok("analyze", tmp_path / "core", "--format", "json").out)["suspects"]
-	assert any(s["rule"] == "growth/accumulation" and s["chain"]["root"].get("symbol") == "sys.modules" for s in suspects)
+	# 300 times 3,000 bytes, of which malloc makes blocks of more than one size; what the modules of the library are made of comes after it, whatever its size
+	assert suspects[0]["title"].endswith(' in sys.modules["app"].cache') and suspects[0]["count"] > 150, suspects[0]["title"]
+	assert not any(s["title"].endswith(" in sys.modules") for s in suspects[:2])
 
 
 RINGS = """
