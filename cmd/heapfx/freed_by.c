@@ -22,7 +22,7 @@ enum {
 	TLS_NEAR = 4096, /* from the thread pointer, where libc's variables may lie */
 	THREADS_MAX = 4096,
 	CACHE_BYTES = 1024, /* no version's is larger */
-	CACHED_MAX = 1 << 16, /* blocks of one thread */
+	STEPS_MAX = 1 << 22, /* words of caches and blocks in them, of all threads together */
 };
 
 /* A block in some cache of glibc's; false: it is none. */
@@ -81,7 +81,8 @@ static struct err *add_cache(const struct run *run, taddr cache, uint32_t thread
 	struct block b;
 	uint64_t word;
 
-	for (taddr at = cache; at < cache + CACHE_BYTES && !err; at += 8) {
+	for (taddr at = cache; at < cache + CACHE_BYTES && *left && !err; at += 8) {
+		--*left;
 		if (block_get_at(&run->blocks, at, &b))
 			break; /* behind its end */
 		if (!image_read_u64(run->image, at, &word) && is_cached(run, word, &b))
@@ -117,12 +118,13 @@ static void settle(struct freed_by *f)
 
 struct err *freed_by_open(const struct run *run, struct freed_by *ret)
 {
+	uint64_t left = STEPS_MAX;
 	struct err *err = NULL;
 
 	*ret = (struct freed_by){};
 	for (uint32_t i = 0; i < run->image->n_threads && i < THREADS_MAX && !err; i++) {
 		taddr tp = run->image->threads[i].tp;
-		uint64_t left = CACHED_MAX, word, last = 0;
+		uint64_t word, last = 0;
 
 		for (taddr at = tp - TLS_NEAR; tp > TLS_NEAR && at < tp + TLS_NEAR && !err;
 		     at += 8) {

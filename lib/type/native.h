@@ -187,6 +187,7 @@ struct native {
 	struct native_live live;    /* of blocks with room for more than they hold; empty before graph's notes are made */
 	struct native_places places; /* the same */
 	uint64_t *steps_left; /* along lists, for names */
+	uint64_t flags_left; /* bytes of khash's flags that are still looked at: many tables may claim the same ones */
 	struct arena mem;
 	struct image_window window;
 };

@@ -101,8 +101,9 @@ static const uint8_t *read_table(struct native *n, const uint8_t *value, uint64_
 		return NULL;
 	bytes = *ret_buckets < PER_WORD ? 4 : *ret_buckets / PER_WORD * 4;
 	flags = native_view(n, load_u64(value + room->length), &avail);
-	if (!flags || avail < bytes)
+	if (!flags || avail < bytes || bytes > n->flags_left)
 		return NULL;
+	n->flags_left -= bytes;
 	image_keep_exact(n->img, value + room->capacity, 4);
 	image_keep_exact(n->img, value + room->length, 8);
 	image_keep_exact(n->img, value + room->first, 8);

@@ -228,11 +228,11 @@ static void vec_runs(const struct container *c)
 static void shared_runs(const struct container *c)
 {
 	struct native_run run = {
-		.start = c->first, .kind = NATIVE_SHARED, .room = c->length * c->size, .skip = NATIVE_SHARED_HEAD,
-		.from = NATIVE_SHARED_HEAD, .to = NATIVE_SHARED_HEAD + c->length * c->size,
+		.start = c->first, .kind = NATIVE_SHARED, .skip = NATIVE_SHARED_HEAD, .from = NATIVE_SHARED_HEAD,
 	};
 
-	c->fn(c->arg, &run);
+	if (checked_mul(c->length, c->size, &run.room) && checked_add(run.room, NATIVE_SHARED_HEAD, &run.to))
+		c->fn(c->arg, &run);
 }
 
 /* From the head to the end of the room, and on from its beginning. */
