@@ -48,11 +48,10 @@ def tab(browser):
 
 def opened(tab, path):
 	tab.goto(path.as_uri())
-	assert tab.get_attribute("body", "data-ready") == "yes"
+	tab.wait_for_selector("body[data-ready=yes]", timeout=60000)
 
 
 def drawn(tab, chart):
-	"""Charts far down the page are drawn when they are seen."""
 	place = tab.locator(f"#{chart}")
 	place.scroll_into_view_if_needed()
 	place.locator(".cell, canvas").first.wait_for()
@@ -200,6 +199,17 @@ def test_colours(tab, pages, scheme):
 		(0.2126, 0.7152, 0.0722), [int(n) / 255 for n in re.findall(r"\d+", colour)[:3]])) for colour in pair] for pair in pairs]
 	assert min((max(pair) + 0.05) / (min(pair) + 0.05) for pair in light) >= 4.5
 	assert (light[-1][1] > 0.5) == (scheme == "light")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_moves_once_the_page_is_ready(tab, pages, name):
+	"""What a reader is about to click stays under the pointer."""
+	opened(tab, pages(name))
+	where = lambda: tab.locator("section, table, .picture").evaluate_all(  # noqa: E731
+		"all => all.map(e => [e.id, e.getBoundingClientRect().top, e.getBoundingClientRect().height])")
+	before = where()
+	tab.wait_for_timeout(1500)
+	assert len(before) > 5 and where() == before
 
 
 def test_tables_sort_and_filter(tab, pages):

@@ -7,8 +7,8 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const place = id => document.getElementById(id);
 const later = [];
 
-// What is far down the page is drawn when a reader comes near it, or at the latest when all is quiet.
-function whenSeen(element, draw) {
+// Charts are drawn one at a time, so that a reader can read before the last is there: the page is ready when it is.
+function drawnLater(draw) {
 	let drawn = false, chart;
 	const once = () => {
 		if (!drawn) {
@@ -17,28 +17,19 @@ function whenSeen(element, draw) {
 		}
 		return chart;
 	};
-	if (!element)
-		return () => null;
-	const watcher = new IntersectionObserver(entries => {
-		if (entries.some(e => e.isIntersecting)) {
-			watcher.disconnect();
-			once();
-		}
-	}, { rootMargin: "600px" });
-	watcher.observe(element);
 	later.push(once);
 	return once;
 }
 
 const trees = [["paths", data.paths], ["type-tree", data.types], ["dominator-tree", data.dominators]]
 	.filter(([id, columns]) => place(id) && columns && columns.parent.length)
-	.map(([id, columns]) => [id, whenSeen(place(id), () => drawTree(place(id), columns, data.names))]);
+	.map(([id, columns]) => [id, drawnLater(() => drawTree(place(id), columns, data.names))]);
 const holders = trees.find(([id]) => id === "dominator-tree")?.[1];
 
-if (data.lists.kids.length)
-	whenSeen(place("heap-boxes"), () => drawHeaps(place("heap-boxes"), data));
-if (data.space.length)
-	whenSeen(place("heap-map"), () => drawMap(place("heap-map"), data.space));
+if (place("heap-boxes") && data.lists.kids.length)
+	drawnLater(() => drawHeaps(place("heap-boxes"), data));
+if (place("heap-map") && data.space.length)
+	drawnLater(() => drawMap(place("heap-map"), data.space));
 
 // A step of a chain leads to its box among the largest holders, where it has one.
 function followChains() {
@@ -64,13 +55,11 @@ document.querySelectorAll("table.filter").forEach(filterable);
 copyButtons();
 if (holders)
 	followChains();
-document.body.dataset.ready = "yes";
-addEventListener("load", () => {
-	const step = () => {
-		later.shift()?.();
-		if (later.length)
-			setTimeout(step, 50);
-	};
-	setTimeout(step, 200);
+addEventListener("load", function step() {
+	later.shift()?.();
+	if (later.length)
+		setTimeout(step);
+	else
+		document.body.dataset.ready = "yes";
 });
 addEventListener("beforeprint", () => later.splice(0).forEach(draw => draw()));
