@@ -130,15 +130,35 @@ static char *cache_dir(const struct options *opt)
 	return home && *home == '/' ? text_format("%s/.cache/heapfx", home) : NULL;
 }
 
-/*
- * The graph; unless leaks alone are asked for, what its blocks are, and meanwhile what report_run()
- * needs in any case.
- */
+/* Chains to all nodes, in their order: pictures and profiles follow each. */
+static bool wants_walk(const struct run *run)
+{
+	return run->profiles & (1u << PROFILE_PATHS | NEED_BY_TYPE);
+}
+
+/* What blocks are and what is known of them, and meanwhile what report_run() needs in any case. */
+static struct err *tell_with_facts(struct run *run, const struct hints *hints)
+{
+	unsigned chains = wants_walk(run) ? FACT_WALK : FACT_PARENT;
+	struct facts_early early;
+	struct err *err;
+
+	facts_begin(&run->env, run->graph, FACT_REACH | FACT_DOM, &run->facts, &early);
+	err = graph_find_types(&run->env, run->image, &run->blocks, hints, run->graph);
+	facts_end(&early);
+	if (err)
+		return err;
+	facts_begin(&run->env, run->graph, chains, &run->facts, &early);
+	err = graph_find_notes(&run->env, run->image, &run->blocks, run->graph);
+	facts_end(&early);
+	return err;
+}
+
+/* The graph; unless leaks alone are asked for, what its blocks are. */
 static struct err *open_graph(struct run *run, bool is_reported)
 {
 	const struct hints hints = { &run->pools, &run->rules };
 	bool wants_slots = run->profiles & (1u << PROFILE_PATHS | NEED_SLOTS) && !run->opt->leaks;
-	struct facts_early early = {};
 	struct err *err;
 
 	progress(&run->env, "finding pointers", 0, 0);
@@ -146,11 +166,8 @@ static struct err *open_graph(struct run *run, bool is_reported)
 				&run->graph);
 	if (err || run->opt->leaks)
 		return err;
-	if (is_reported)
-		facts_begin(&run->env, run->graph, &run->facts, &early);
-	err = graph_tell(&run->env, run->image, &run->blocks, &hints, run->graph);
-	facts_end(&early);
-	return err;
+	return is_reported ? tell_with_facts(run, &hints) :
+			     graph_tell(&run->env, run->image, &run->blocks, &hints, run->graph);
 }
 
 static struct err *open_stages(struct run *run, enum stage last)
@@ -285,7 +302,7 @@ struct err *analyze_run(struct run *run)
 	for (size_t i = 0; analysis_registry[i]; i++)
 		if (is_asked(run, analysis_registry[i], &needs))
 			later |= needs;
-	if (subject.wants_paths || subject.wants_types)
+	if (wants_walk(run))
 		later |= FACT_WALK;
 	progress(&run->env, "marking", 0, 0);
 	err = facts_compute(&run->env, run->graph, later, &run->facts);

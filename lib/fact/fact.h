@@ -301,17 +301,19 @@ struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs
 void facts_fini(struct facts *facts);
 
 /*
- * FACT_REACH and FACT_DOM, which need no types, in a thread of their own while the caller finds
- * types and notes: with several threads, and memory to spare.  Until facts_end() nobody looks at
- * `facts`; what was not begun, or failed, facts_compute() does then.
+ * The facts of `needs` in a thread of their own while the caller finds what they do not ask for:
+ * FACT_REACH and FACT_DOM need no types, FACT_PARENT and FACT_WALK no notes.  With several threads,
+ * and memory to spare; until facts_end() nobody looks at `facts`.  What was not begun, or failed,
+ * facts_compute() does then.
  */
 struct facts_early {
 	struct env *env;
 	const struct graph *g;
+	unsigned needs;
 	struct facts *f;
 	struct par_job job;
 };
-void facts_begin(struct env *env, const struct graph *g, struct facts *facts,
+void facts_begin(struct env *env, const struct graph *g, unsigned needs, struct facts *facts,
 		 struct facts_early *ret);
 void facts_end(struct facts_early *early);
 

@@ -229,21 +229,21 @@ struct err *facts_compute(struct env *env, const struct graph *g, unsigned needs
 	return compute(env, g, needs, false, f);
 }
 
-/* ---- before types are known */
+/* ---- beside types and notes */
 
 static struct err *compute_early(void *arg)
 {
 	const struct facts_early *e = arg;
 
-	return compute(e->env, e->g, FACT_REACH | FACT_DOM, true, e->f);
+	return compute(e->env, e->g, e->needs, true, e->f);
 }
 
-void facts_begin(struct env *env, const struct graph *g, struct facts *f,
+void facts_begin(struct env *env, const struct graph *g, unsigned needs, struct facts *f,
 		 struct facts_early *ret)
 {
 	uint64_t left = env->mem_budget - env->mem_used;
 
-	*ret = (struct facts_early){ .env = env, .g = g, .f = f };
+	*ret = (struct facts_early){ .env = env, .g = g, .needs = needs, .f = f };
 	if (env->threads > 1 && g->n >= BESIDE_MIN && left <= env->mem_budget &&
 	    left / EARLY_BYTES >= g->n)
 		par_begin(env, compute_early, ret, &ret->job);

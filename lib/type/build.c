@@ -670,8 +670,8 @@ static void guard_graph(struct graph **g)
 	graph_free(*g);
 }
 
-struct err *graph_tell(struct env *env, const struct image *img, const struct blocks *blocks,
-		       const struct hints *hints, struct graph *g)
+struct err *graph_find_types(struct env *env, const struct image *img, const struct blocks *blocks,
+			     const struct hints *hints, struct graph *g)
 {
 	struct context *c = g->ctx;
 	struct err *err;
@@ -681,12 +681,28 @@ struct err *graph_tell(struct env *env, const struct image *img, const struct bl
 	image_leave_all(img);
 	if (err)
 		return err;
-	progress(env, "finding what runtimes know", 0, 0);
 	typing_columns(c->typing, &g->type_narrow, &g->type_wide);
 	g->types = typing_types(c->typing);
+	return NULL;
+}
+
+struct err *graph_find_notes(struct env *env, const struct image *img, const struct blocks *blocks, struct graph *g)
+{
+	struct context *c = g->ctx;
+	struct err *err;
+
+	progress(env, "finding what runtimes know", 0, 0);
 	err = noting_run(env, img, blocks, c->typing, noter_registry, g);
 	image_leave_all(img);
 	return err;
+}
+
+struct err *graph_tell(struct env *env, const struct image *img, const struct blocks *blocks,
+		       const struct hints *hints, struct graph *g)
+{
+	struct err *err = graph_find_types(env, img, blocks, hints, g);
+
+	return err ? err : graph_find_notes(env, img, blocks, g);
 }
 
 /* A bit for each block of pools; NULL: there are none. */

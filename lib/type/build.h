@@ -21,9 +21,15 @@
 struct err *graph_from_blocks(struct env *env, const struct image *img, const struct blocks *blocks,
 			      const struct hints *hints, bool wants_slots, struct graph **ret) MUST_CHECK;
 /*
- * What blocks are, and what runtimes know of them, by typers and noters; of the same image, blocks and hints.  Edges,
- * roots and which blocks live stay as they are: facts of these alone may be found meanwhile.
+ * What blocks are, by typers; of the same image, blocks and hints.  Edges, roots and which blocks live stay as they are:
+ * facts of these alone may be found meanwhile.
  */
+struct err *graph_find_types(struct env *env, const struct image *img, const struct blocks *blocks,
+			     const struct hints *hints, struct graph *g) MUST_CHECK;
+/* What runtimes know of them, by noters.  Types stay as they are, too, and of roots all but their owners. */
+struct err *graph_find_notes(struct env *env, const struct image *img, const struct blocks *blocks,
+			     struct graph *g) MUST_CHECK;
+/* Both. */
 struct err *graph_tell(struct env *env, const struct image *img, const struct blocks *blocks,
 		       const struct hints *hints, struct graph *g) MUST_CHECK;
 

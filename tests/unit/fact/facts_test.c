@@ -590,7 +590,7 @@ static void test_steps_beside(void **state)
 	graph_free(g);
 }
 
-/* What is begun before types are known is the same; without threads or memory to spare it is not begun. */
+/* What is begun beside types and notes is the same; without threads or memory to spare it is not begun. */
 static void test_early(void **state)
 {
 	const uint32_t n = 200000;
@@ -600,20 +600,23 @@ static void test_early(void **state)
 
 	(void)state;
 	env.threads = 1;
-	facts_begin(&env, g, &one, &early);
+	facts_begin(&env, g, FACT_DOM, &one, &early);
 	facts_end(&early);
 	assert_int_equal(one.have, 0);
 	assert_null(facts_compute(&env, g, FACT_DOM | FACT_PARENT, &one));
 	env.threads = 4;
 	env.mem_budget = env.mem_used + 16 * n;
-	facts_begin(&env, g, &f, &early);
+	facts_begin(&env, g, FACT_DOM, &f, &early);
 	facts_end(&early);
 	assert_int_equal(f.have, 0);
 	env.mem_budget = UINT64_MAX;
-	facts_begin(&env, g, &f, &early);
+	facts_begin(&env, g, FACT_DOM, &f, &early);
 	facts_end(&early);
 	assert_int_equal(f.have, FACT_REACH | FACT_DOM);
 	assert_memory_equal(f.idom, one.idom, n * sizeof(*f.idom));
+	facts_begin(&env, g, FACT_PARENT, &f, &early);
+	facts_end(&early);
+	assert_int_equal(f.have, FACT_REACH | FACT_DOM | FACT_PARENT);
 	assert_null(facts_compute(&env, g, FACT_DOM | FACT_PARENT, &f));
 	assert_int_equal(f.have, one.have);
 	assert_memory_equal(f.parent, one.parent, n * sizeof(*f.parent));
