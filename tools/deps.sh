@@ -20,7 +20,7 @@ test="g++ binutils elfutils libcmocka-dev python3 python3-pytest python3-pytest-
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static redis-server redis-tools memcached
 	libtcmalloc-minimal4 libmimalloc2.0
 	postgresql libtalloc-dev musl-tools
-	nginx libapr1-dev libprotobuf-dev libluajit-5.1-dev libglib2.0-dev"
+	nginx libapr1-dev libprotobuf-dev libluajit-5.1-dev libglib2.0-dev libfontconfig-dev"
 bench="time"
 
 usage() {

@@ -137,6 +137,8 @@ CASES = {
 	"inmalloc.elsewhere": Case("inmalloc", ("TRUTH", "elsewhere"), build="static", flags=("-s",), record=False,
 		about="the same damage, and a thread that is not inside malloc()"),
 	"tallocs": Case("tallocs", link=("-ltalloc",), about="trees of talloc's (needs libtalloc-dev)"),
+	"fonts": Case("fonts", link=("-lfontconfig",), environment=(("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0"),),
+		about="patterns of fontconfig's (needs libfontconfig-dev)"),
 	"longchain": Case("longchain", max_events=1 << 22,
 		about="a million nodes in a chain held, a million in one dropped"),
 	"hoards": Case("hoards", record=False, **SMALL,

@@ -18,6 +18,7 @@
 #include "type/pieces.h"
 #include "type/pools.h"
 #include "type/python_gc.h"
+#include "type/relative.h"
 #include "type/rooter.h"
 #include "type/scan.h"
 #include "type/typing.h"
@@ -300,6 +301,7 @@ static bool edge(void *ctx, node_id src, node_id dst, struct edge_label *ret)
 		err_free(err); /* on_edge returns none */
 		return false;
 	}
+	value = scan_address(&c->scan, search.at, value);
 	*ret = (struct edge_label){ .offset = search.at - key, .into = value - graph_key(c->graph, dst) };
 	ret->name = field(ctx, src, ret->offset);
 	ret->exact = ret->name != NULL;
@@ -724,6 +726,7 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 	struct scan s = scan_init(img, blocks);
 	_cleanup_(guard_graph) struct graph *g = calloc(1, sizeof(*g));
 	_cleanup_(py_gc_close) struct py_gc gc = {};
+	_cleanup_(relative_close) struct relative relative = {};
 	struct scan_columns edges = {};
 	struct col ctx = {};
 	struct err *err;
@@ -742,9 +745,12 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 	err = mark_pooled(env, hints, g, &s.pooled);
 	if (!err)
 		err = py_gc_open(env, img, blocks, &gc);
+	if (!err)
+		err = relative_open(env, img, blocks, &relative);
 	if (err)
 		return err;
 	s.links = gc.links;
+	s.relative = relative.words;
 	((struct context *)g->ctx)->scan = s;
 	s.wants_slots = wants_slots;
 	err = scan_blocks(env, &s, &edges);
@@ -754,6 +760,8 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 	err = add_roots(env, &s, blocks, &gc, g);
 	if (!err && gc.links)
 		graph_own(g, &gc.links_col);
+	if (!err && relative.words)
+		graph_own(g, &relative.col);
 	if (!err)
 		err = own_collected(env, blocks, g);
 	if (err)

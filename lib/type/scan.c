@@ -21,6 +21,7 @@
 #include "type/gobject.h"
 #include "type/interior.h"
 #include "type/python_gc.h"
+#include "type/relative.h"
 
 enum {
 	FIFO = 64,
@@ -175,6 +176,29 @@ static bool is_link(const struct scan *s, taddr at)
 	return grain != GRAIN_NONE && bit_get(s->links, py_gc_bit(&s->blocks->grains, grain, at));
 }
 
+taddr scan_address(const struct scan *s, taddr at, uint64_t value)
+{
+	const struct grains *g = &s->blocks->grains;
+	uint64_t grain = s->relative ? grain_of(g, at) : GRAIN_NONE;
+
+	if (grain == GRAIN_NONE || !bit_get(s->relative, relative_bit(g, grain, at)))
+		return value;
+	return grain_key(g, start_grain(g, grain)) + value;
+}
+
+/* Bit i: word i (of n <= 64) from `at` on, whose grain that is, is such a distance. */
+static __attribute__((noinline)) uint64_t relative_words(const struct scan *s, uint64_t grain, taddr at, unsigned n)
+{
+	uint64_t mask = 0, bit;
+
+	if (grain == GRAIN_NONE)
+		return 0;
+	bit = relative_bit(&s->blocks->grains, grain, at);
+	for (unsigned i = 0; i < n; i++)
+		mask |= (uint64_t)bit_get(s->relative, bit + i) << i;
+	return mask;
+}
+
 struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn, void *arg)
 {
 	taddr at = align_up(start, 8);
@@ -194,8 +218,13 @@ struct err *scan_range(const struct scan *s, taddr start, taddr end, scan_fn *fn
 		for (uint64_t off = 0; avail - off >= 8;) {
 			unsigned n = avail - off < CHUNK ? (unsigned)((avail - off) / 8) : CHUNK / 8;
 
-			for (uint64_t mask = words_in_range(s->loose_low, s->loose_span, bytes + off, n); mask; mask &= mask - 1) {
-				uint64_t word = off + 8 * (uint64_t)__builtin_ctzll(mask), value = load_u64(bytes + word);
+			uint64_t mask = words_in_range(s->loose_low, s->loose_span, bytes + off, n);
+
+			if (s->relative)
+				mask |= relative_words(s, grain_of(&s->blocks->grains, at + off), at + off, n);
+			for (; mask; mask &= mask - 1) {
+				uint64_t word = off + 8 * (uint64_t)__builtin_ctzll(mask);
+				uint64_t value = scan_address(s, at + word, load_u64(bytes + word));
 				uint32_t target;
 				struct err *err;
 
@@ -425,6 +454,8 @@ static void scan_words(struct range *r, const uint8_t *bytes, unsigned n, taddr 
 	uint64_t mask = words_in_range(r->s->loose_low, r->s->loose_span, bytes, n), first;
 	uint64_t over = at & ((1u << b->grains.shift) - 1);
 
+	if (r->s->relative)
+		mask |= relative_words(r->s, grain_of(&b->grains, at), at, n);
 	if (!mask)
 		return;
 	first = grain_of(&b->grains, at); /* the others follow it: all is one claim */
@@ -437,7 +468,7 @@ static void scan_words(struct range *r, const uint8_t *bytes, unsigned n, taddr 
 		if (r->s->links && bit_get(r->s->links, py_gc_bit(&b->grains, grain, at + 8 * i)))
 			continue;
 		if (block_is_used_no(b, w, src, no))
-			begin(r, load_u64(bytes + 8 * i), src, false, grain, at + 8 * i);
+			begin(r, scan_address(r->s, at + 8 * i, load_u64(bytes + 8 * i)), src, false, grain, at + 8 * i);
 	}
 }
 

@@ -19,6 +19,7 @@ struct scan {
 	uint8_t overhead_max; /* of all claims */
 	bool has_talloc, has_gobject; /* its chunks are held by their insides */
 	uint64_t loose_low, loose_span; /* those lie here that a word found by chance may keep */
+	const uint64_t *relative; /* words that lead to a block by their distance (type/relative.h); NULL: none, as at first */
 	const uint64_t *links; /* words that are no references (type/python_gc.h); NULL: none, as at first */
 	/* blocks that pools cut up: pointers to what is in one hold it as those to its start do; NULL: none, as at first */
 	const uint64_t *pooled;
@@ -37,6 +38,9 @@ struct scan scan_init(const struct image *img, const struct blocks *blocks);
 uint32_t scan_target(const struct scan *s, uint64_t value);
 /* The same of a word that is a pointer for sure: it keeps blocks of precise heaps too, wherever it points inside. */
 uint32_t scan_pointer(const struct scan *s, uint64_t value);
+
+/* The address that the word `value` at `at` leads to: itself, or by its distance. */
+taddr scan_address(const struct scan *s, taddr at, uint64_t value);
 
 /* A word that points at a block, in a range given to scan_range() or scan_block(). */
 typedef struct err *scan_fn(void *arg, taddr at, uint32_t target) MUST_CHECK;
