@@ -317,14 +317,13 @@ static int by_place(const void *pa, const void *pb)
 	return strcmp(a->place, b->place);
 }
 
-static int by_retained(const void *pa, const void *pb)
+static int by_kept(const void *pa, const void *pb)
 {
 	const struct rp_goroutines *a = pa, *b = pb;
+	uint64_t of_a = a->retained + a->stacks, of_b = b->retained + b->stacks;
 
-	if (a->retained != b->retained)
-		return a->retained < b->retained ? 1 : -1;
-	if (a->stacks != b->stacks)
-		return a->stacks < b->stacks ? 1 : -1;
+	if (of_a != of_b)
+		return of_a < of_b ? 1 : -1;
 	return by_place(pa, pb);
 }
 
@@ -364,7 +363,7 @@ static struct err *list_places(struct run *run)
 	}
 	r->goroutines.n = out;
 	if (out)
-		qsort(r->goroutines.v, out, sizeof(*r->goroutines.v), by_retained);
+		qsort(r->goroutines.v, out, sizeof(*r->goroutines.v), by_kept);
 	return NULL;
 }
 

@@ -2,10 +2,10 @@
 #include "analysis/analysis.h"
 
 extern const struct analysis_ops leaks_analysis, ref_rings_analysis, cycles_analysis,
-	suspects_analysis, frag_analysis, owned_analysis, stuck_analysis, final_rings_analysis,
-	slack_analysis, copies_analysis, map_keys_analysis, types_analysis, looks_analysis,
-	uncollected_analysis, samples_analysis, join_analysis, sites_analysis, holders_analysis,
-	rank_analysis;
+	suspects_analysis, frag_analysis, owned_analysis, stuck_analysis, crowds_analysis,
+	final_rings_analysis, slack_analysis, copies_analysis, map_keys_analysis, types_analysis,
+	looks_analysis, uncollected_analysis, samples_analysis, join_analysis, sites_analysis,
+	holders_analysis, rank_analysis;
 
 const struct analysis_ops *const analysis_registry[] = {
 	&leaks_analysis,
@@ -15,6 +15,7 @@ const struct analysis_ops *const analysis_registry[] = {
 	&frag_analysis,
 	&owned_analysis,
 	&stuck_analysis,
+	&crowds_analysis,
 	&final_rings_analysis,
 	&slack_analysis,
 	&map_keys_analysis,

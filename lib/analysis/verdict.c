@@ -94,7 +94,10 @@ static void worst_verdict(const struct report *r, struct text *t)
 	text_add(t, worst->title);
 	text_add(t, ": ");
 	text_add_bytes(t, worst->retained);
-	add_percent(t, worst->retained, report_heap_bytes(r), "the heap");
+	if (!strcmp(worst->rule, "growth/goroutines")) /* stacks are no part of a heap */
+		add_percent(t, worst->retained, report_memory_bytes(r), "the memory");
+	else
+		add_percent(t, worst->retained, report_heap_bytes(r), "the heap");
 	if (r->categories[CAT_LOST].count) {
 		text_add(t, "; ");
 		add_lost(r, t);

@@ -248,6 +248,13 @@ struct facts {
 	const struct total *group_total;
 	struct total groups_shared;
 	/*
+	 * HELD: by owner, the lowest of those whose goroutines the same function started, + 1;
+	 * 0: it is not known, or some of its own are stuck. And by that lowest one, what the
+	 * stacks of all of these alone reach. NULL without owners.
+	 */
+	const uint32_t *family;
+	const struct total *family_total;
+	/*
 	 * BY_KEYS: those that retain most first; and of each node the one that it counts for, + 1;
 	 * 0: none.
 	 */
@@ -260,7 +267,7 @@ struct facts {
 	const node_id *ref_members;
 	const struct ref_step *ref_steps;
 	const uint64_t *in_ref_ring;
-	struct col cols[37];
+	struct col cols[39];
 	/* Within facts_compute(): fact/common.c. */
 	struct common {
 		uint64_t *set, *late;

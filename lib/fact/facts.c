@@ -47,7 +47,9 @@ static const struct step {
 	{ FACT_FINAL_RINGS, FACT_OWNER, final_rings_compute,
 	  1 << COL_FINAL_RINGS | 1 << COL_IN_FINAL_RING,
 	  "rings with a finalizer" },
-	{ FACT_HELD, FACT_OWNER, held_compute, 1 << COL_GROUP_TOTAL, "what goroutines keep" },
+	{ FACT_HELD, FACT_OWNER, held_compute,
+	  1 << COL_GROUP_TOTAL | 1ull << COL_FAMILY | 1ull << COL_FAMILY_TOTAL,
+	  "what goroutines keep" },
 	{ FACT_BY_KEYS, FACT_DOM | FACT_REACH, by_keys_compute, 1 << COL_BY_KEYS | 1 << COL_KEYED,
 	  "what keys keep" },
 	{ FACT_REF_RINGS, FACT_REACH, ref_rings_compute,
@@ -108,6 +110,8 @@ static void drop(struct facts *f, unsigned which)
 	f->alone = f->cols[COL_ALONE].base;
 	f->escaped = f->cols[COL_ESCAPED].base;
 	f->group_total = f->cols[COL_GROUP_TOTAL].base;
+	f->family = f->cols[COL_FAMILY].base;
+	f->family_total = f->cols[COL_FAMILY_TOTAL].base;
 	f->stuck_rings = f->cols[COL_STUCK_RINGS].base;
 	f->n_stuck_rings = f->stuck_rings ? f->cols[COL_STUCK_RINGS].n : 0;
 	f->n_final_rings = f->cols[COL_FINAL_RINGS].n;

@@ -47,6 +47,8 @@ enum {
 	COL_ORDER_WAY,
 	COL_TREE,
 	COL_ESCAPED,
+	COL_FAMILY,
+	COL_FAMILY_TOTAL,
 };
 
 /* A set of nodes, numbered densely in id order: a bit a node, and a count for each 64. */

@@ -70,6 +70,7 @@ struct owner {
 	uint64_t undrawn; /* and those that it never fell below as far as its records go; 0: unknown */
 	uint64_t stacks;  /* bytes of the goroutines' stacks */
 	uint64_t waited;  /* ns: one of the goroutines waits at least so long, the longest; 0: unknown */
+	const char *starter; /* the function whose go statement made them; NULL: unknown. As name */
 };
 struct gate {
 	node_id node;

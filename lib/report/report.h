@@ -318,7 +318,7 @@ struct report {
 	RP_LIST(struct rp_check, checks); /* in the order of gates, then of their files */
 	RP_LIST(struct rp_table, tables);
 	struct rp_node *pools; /* programs' own allocators; NULL without one */
-	RP_LIST(struct rp_goroutines, goroutines); /* what keeps most first */
+	RP_LIST(struct rp_goroutines, goroutines); /* what keeps most first, stacks too */
 	RP_LIST(struct rp_pool_group, pool_groups); /* of these, the largest first */
 	struct rp_node *go; /* the contract's "go"; NULL without a Go runtime */
 	/* by enum profile_kind; NULL where nobody asked for it, or there is none */

@@ -724,16 +724,15 @@ static bool is_worth_a_line(const struct rp_goroutines *g)
 	return g->count >= 100 || g->retained >= 16 << 10;
 }
 
-/* By what their stacks alone keep. */
+/* By their stacks and what these alone keep. */
 static void print_goroutines(struct page *p)
 {
 	const struct report *r = p->r;
-	size_t n = 0;
+	size_t first = 0, n = 0;
 
-	while (n < r->goroutines.n && n < p->fit->goroutines &&
-	       is_worth_a_line(&r->goroutines.v[n]))
-		n++;
-	if (!n)
+	while (first < r->goroutines.n && !is_worth_a_line(&r->goroutines.v[first]))
+		first++;
+	if (first == r->goroutines.n || !p->fit->goroutines)
 		return;
 	blank(p);
 	text_add(&p->line, "GOROUTINES");
@@ -741,9 +740,12 @@ static void print_goroutines(struct page *p)
 	add_right(&p->line, "count", title_width(p) + 26);
 	add_right(&p->line, "retained", title_width(p) + 38);
 	end_line_styled(p, "1", strlen("GOROUTINES"));
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = first; i < r->goroutines.n && n < p->fit->goroutines; i++) {
 		const struct rp_goroutines *g = &r->goroutines.v[i];
 
+		if (!is_worth_a_line(g))
+			continue;
+		n++;
 		text_add(&p->line, "  ");
 		add_name_cut(&p->line, g->place, title_width(p) + 2);
 		right_bytes(p, g->stacks, title_width(p) + 15);

@@ -339,6 +339,17 @@ static void take_place(void *arg, const char *function, const char *file, unsign
 		text_printf(&p->name, " (%s:%u)", slash ? slash + 1 : file, line);
 }
 
+/* What a go statement stands in; an inlined function where the statement is in its lines. */
+static void take_starter(void *arg, const char *function, const char *file, unsigned line)
+{
+	struct text *t = arg;
+
+	(void)file;
+	(void)line;
+	if (!t->n)
+		text_add(t, function);
+}
+
 /* "chan receive in main.worker (main.go:33)": the program's innermost function. */
 static struct err *add_owner(struct waits *w, const struct goroutine *const *v, size_t n,
 			     enum owner_kind kind, uint32_t *ret)
@@ -346,12 +357,16 @@ static struct err *add_owner(struct waits *w, const struct goroutine *const *v, 
 	const struct goroutine *g = v[0];
 	struct place p = { .name = TEXT_INIT };
 	struct owner owner = { .kind = (uint8_t)kind, .count = n };
+	struct text starter = TEXT_INIT;
 	struct err *err;
 
 	text_add(&p.name, g->wait_reason ? g->wait_reason : go_status_name(g->status));
 	for (size_t i = 0; i < g->n_frames && !p.done; i++)
 		go_source(w->go, g->frames[i].pc - (i > 0), take_place, &p);
 	owner.name = text_str(&p.name);
+	if (g->go_pc)
+		go_source(w->go, g->go_pc - 1, take_starter, &starter);
+	owner.starter = starter.n ? text_str(&starter) : NULL;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t waited = goroutine_waited(w->go, v[i]);
 
@@ -359,6 +374,7 @@ static struct err *add_owner(struct waits *w, const struct goroutine *const *v, 
 		owner.waited = waited > owner.waited ? waited : owner.waited;
 	}
 	err = w->sink->owner(w->sink, &owner, ret);
+	text_fini(&starter);
 	text_fini(&p.name);
 	return err;
 }

@@ -15,7 +15,7 @@
 #include "type/typing.h"
 
 struct note_sink {
-	/* `name` is copied; *ret is what gates and roots refer to: 1 and up. */
+	/* `name` and `starter` are copied; *ret is what gates and roots refer to: 1 and up. */
 	struct err *(*owner)(struct note_sink *sink, const struct owner *owner, uint32_t *ret);
 	/* A node that is the owner's, and behind which all is reached by way of it. The first owner of a node stays. */
 	struct err *(*gate)(struct note_sink *sink, node_id node, uint32_t owner);

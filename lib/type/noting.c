@@ -87,7 +87,9 @@ static struct err *on_owner(struct note_sink *sink, const struct owner *owner, u
 	struct owner copy = *owner;
 
 	copy.name = arena_strdup(&n->g->names, owner->name);
-	if (!copy.name || !vec_push(&n->owners, &copy))
+	if (owner->starter)
+		copy.starter = arena_strdup(&n->g->names, owner->starter);
+	if (!copy.name || (owner->starter && !copy.starter) || !vec_push(&n->owners, &copy))
 		return &err_nomem;
 	*ret = (uint32_t)n->owners.n;
 	return NULL;

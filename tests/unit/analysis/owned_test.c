@@ -10,8 +10,9 @@
 #include <cmocka.h>
 
 #include "analysis/analysis.h"
+#include "base/guard.h"
 
-extern const struct analysis_ops owned_analysis, slack_analysis, stuck_analysis;
+extern const struct analysis_ops owned_analysis, slack_analysis, stuck_analysis, crowds_analysis;
 
 enum { KIB = 1024 };
 
@@ -348,6 +349,68 @@ static const char *value_of(const struct rp_suspect *s, const char *what)
 	return "";
 }
 
+/* How many stand where, of those that one function started, and what that is called. */
+static void test_crowds(void **state)
+{
+	static const struct {
+		struct owner owners[2];
+		uint64_t kept; /* by each in a block of its own */
+		const char *title, *line, *more, *advice;
+	} cases[] = {
+		{ { { OWNER_GOROUTINES, "select in main.worker (x.go:1)", 150, .stacks = 300 * KIB, .starter = "main.serve" },
+		    { OWNER_GOROUTINES, "select in main.other (x.go:2)", 50, .stacks = 100 * KIB, .starter = "main.run" } },
+		  50 * KIB, "150 goroutines in main.worker",
+		  "select in main.worker (x.go:1); stacks 300.0 KiB, behind 50.0 KiB", NULL, NULL },
+		{ { { OWNER_GOROUTINES, "select in main.worker (x.go:1)", 150, .stacks = 300 * KIB, .starter = "main.serve" },
+		    { OWNER_GOROUTINES, "sleep in main.other (x.go:2)", 10, .stacks = 20 * KIB, .starter = "main.serve" } },
+		  0, "160 goroutines, most in main.worker", "stacks 320.0 KiB",
+		  "150 select in main.worker (x.go:1); 10 sleep in main.other (x.go:2)", NULL },
+		{ { { OWNER_GOROUTINES, "select in net/http.(*persistConn).writeLoop (t.go:1)", 150, .stacks = 300 * KIB,
+		      .starter = "net/http.dial" },
+		    { OWNER_GOROUTINES, "select in net/http.(*persistConn).readLoop (t.go:2)", 149, .stacks = 300 * KIB,
+		      .starter = "net/http.dial" } },
+		  100 * KIB, "299 goroutines started by net/http.dial",
+		  "stacks 600.0 KiB, and only reached from there 200.0 KiB",
+		  "150 select in net/http.(*persistConn).writeLoop (t.go:1); "
+		  "149 select in net/http.(*persistConn).readLoop (t.go:2)",
+		  "close the Body of every http.Response, also where it is not read" },
+		/* too few, too little, the runtime's own */
+		{ { { OWNER_GOROUTINES, "select in main.worker (x.go:1)", 99, .stacks = 300 * KIB, .starter = "main.serve" } } },
+		{ { { OWNER_GOROUTINES, "select in main.worker (x.go:1)", 100, .stacks = 200 * KIB, .starter = "main.serve" } } },
+		{ { { OWNER_GOROUTINES, "GC worker (idle)", 128, .stacks = 300 * KIB, .starter = "runtime.gcBgMarkStartWorkers" } } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct rp_suspect *s;
+		struct world w;
+
+		open_world(&w);
+		for (uint32_t t = 0; t < 2; t++) {
+			struct root_source stack = { .kind = ROOT_GOROUTINE, .thread = t, .owner = t + 1 };
+
+			if (cases[i].kept)
+				root(&w, stack, add(&w, cases[i].kept));
+		}
+		root(&w, global, add(&w, KIB));
+		finish(&w);
+		w.g->owners = cases[i].owners;
+		w.g->n_owners = 2;
+		run(&w, &crowds_analysis);
+		assert_int_equal(w.r.suspects.n, cases[i].title ? 1 : 0);
+		s = cases[i].title ? &w.r.suspects.v[0] : NULL;
+		if (s) {
+			assert_string_equal(s->rule, "growth/goroutines");
+			assert_string_equal(s->title, cases[i].title);
+			assert_string_equal(s->line, cases[i].line);
+			assert_true(!s->more == !cases[i].more && (!s->more || !strcmp(s->more, cases[i].more)));
+			assert_true(!s->advice == !cases[i].advice &&
+				    (!s->advice || !strcmp(s->advice, cases[i].advice)));
+		}
+		close_world(&w);
+	}
+}
+
 /*
  * Two have a lock each and wait for the other's; a third waits for one of the locks as well.  One
  * of the two alone has a ring of blocks.
@@ -462,7 +525,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pool), cmocka_unit_test(test_large_buffer), cmocka_unit_test(test_escaped),
 		cmocka_unit_test(test_dirty), cmocka_unit_test(test_not_drawn_from),
-		cmocka_unit_test(test_stuck), cmocka_unit_test(test_deadlock), cmocka_unit_test(test_slack),
+		cmocka_unit_test(test_stuck), cmocka_unit_test(test_crowds), cmocka_unit_test(test_deadlock), cmocka_unit_test(test_slack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

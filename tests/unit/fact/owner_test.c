@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/guard.h"
 #include "fact/fact.h"
 #include "unit_env.h"
 
@@ -190,6 +191,59 @@ static void test_groups(void **state)
 	assert_true(all > 3000);
 }
 
+/* Several groups that one function started are a family, those of whom some are stuck in none. */
+static void test_families(void **state)
+{
+	static const struct owner started[] = {
+		{ OWNER_GOROUTINES, "a", 1, .starter = "x" }, { OWNER_GOROUTINES, "b", 1, .starter = "y" },
+		{ OWNER_GOROUTINES, "c", 1, .starter = "x" }, { OWNER_STUCK, "d", 1, .starter = "x" },
+		{ OWNER_GOROUTINES, "e", 1 },
+	};
+	static const struct wait forever[] = { { NODE_NONE, 3, WAIT_FOR } };
+	/* who reaches each node, of the owners from 1 on; and whether a global does */
+	static const struct { unsigned by; bool global; unsigned family; } nodes[] = {
+		{ 1 << 1, false, 1 }, { 1 << 1 | 1 << 3, false, 1 }, { 1 << 3, false, 1 },
+		{ 1 << 2, false, 2 }, { 1 << 1 | 1 << 2, false, 0 }, { 1 << 1 | 1 << 4, false, 0 },
+		{ 1 << 4, false, 0 }, { 1 << 5, false, 0 }, { 1 << 1 | 1 << 3, true, 0 },
+		{ 1 << 1 | 1 << 2 | 1 << 3, false, 0 },
+	};
+	uint64_t bytes[3] = {};
+	struct graph_builder *b;
+	struct facts f = {};
+	struct graph *g;
+
+	(void)state;
+	assert_null(graph_builder_new(&env, &b));
+	for (unsigned i = 0; i < ARRAY_SIZE(nodes); i++) {
+		struct root_source global = { .kind = ROOT_GLOBAL };
+
+		assert_null(graph_add_node(b, 0x1000 + 0x100 * i, 16 + i));
+		bytes[nodes[i].family] += 16 + i;
+		for (uint32_t o = 1; o <= ARRAY_SIZE(started); o++) {
+			struct root_source stack = { .kind = ROOT_GOROUTINE, .thread = o - 1, .owner = o };
+
+			if (nodes[i].by >> o & 1)
+				assert_null(graph_add_root(b, &stack, i, 8 * i));
+		}
+		if (nodes[i].global)
+			assert_null(graph_add_root(b, &global, i, 8 * i));
+	}
+	assert_null(graph_build_finish(b, &g));
+	graph_builder_free(b);
+	g->owners = started;
+	g->n_owners = ARRAY_SIZE(started);
+	g->waits = forever;
+	g->n_waits = 1;
+	assert_null(facts_compute(&env, g, FACT_HELD, &f));
+	for (unsigned o = 0; o < ARRAY_SIZE(started); o++)
+		assert_int_equal(f.family[o], ((unsigned[]){ 1, 2, 1, 0, 0 })[o]);
+	assert_int_equal(f.family_total[0].bytes, bytes[1]);
+	assert_int_equal(f.family_total[1].bytes, bytes[2]);
+	assert_int_equal(f.family_total[0].count, 3);
+	facts_fini(&f);
+	graph_free(g);
+}
+
 static void test_without_owners(void **state)
 {
 	struct plain p = { .n = 2, .root = { [0] = { true } }, .edge = { [0] = { [1] = true } } };
@@ -211,6 +265,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_random, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_without_owners, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_groups, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_families, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

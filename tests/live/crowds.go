@@ -1,0 +1,83 @@
+// Crowds is a program whose goroutines are too many, though each of them may still be woken.
+//
+//	crowds pairs	a reader and a writer for each of 300 connections, until a context that is never ended
+//	crowds bodies	150 answers of a server whose bodies are never closed
+//	crowds closed	the same, closed
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+)
+
+type conn struct {
+	space   []byte
+	in, out chan []byte
+}
+
+var all, end = context.WithCancel(context.Background())
+
+//go:noinline
+func (c *conn) read() {
+	select {
+	case <-all.Done():
+	case c.space = <-c.in:
+	}
+}
+
+//go:noinline
+func (c *conn) write() {
+	select {
+	case <-all.Done():
+	case c.space = <-c.out:
+	}
+}
+
+//go:noinline
+func open() {
+	c := &conn{make([]byte, 4096), make(chan []byte), make(chan []byte)}
+	go c.read()
+	go c.write()
+}
+
+func serve() string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write(make([]byte, 20000))
+	}))
+	return "http://" + listener.Addr().String()
+}
+
+//go:noinline
+func ask(url string, closes bool) {
+	answer, err := http.Get(url)
+	if err != nil {
+		panic(err)
+	}
+	if closes {
+		io.Copy(io.Discard, answer.Body)
+		answer.Body.Close()
+	}
+}
+
+func main() {
+	if os.Args[1] == "pairs" {
+		for i := 0; i < 300; i++ {
+			open()
+		}
+	} else {
+		url := serve()
+		for i := 0; i < 150; i++ {
+			ask(url, os.Args[1] == "closed")
+		}
+	}
+	os.Stdout.WriteString("ready\n")
+	os.Stdin.Read(make([]byte, 1))
+	end()
+}
