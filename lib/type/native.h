@@ -402,6 +402,8 @@ struct native_values {
  */
 struct err *native_live_add(struct native *n, struct native_live *live, const struct native_shape *shape, const uint8_t *bytes,
 			    uint64_t size, bool (*wanted)(struct native *n, struct native_type *type)) MUST_CHECK;
+/* Values of that type have containers that say something of what is `wanted`. */
+bool native_live_says(struct native *n, struct native_type *type, bool (*wanted)(struct native *n, struct native_type *type));
 void native_live_sort(struct native_live *live);
 /* Sorted: leaves out the blocks that are full. */
 void native_live_spare(const struct native *n, struct native_live *live);

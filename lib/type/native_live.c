@@ -76,9 +76,11 @@ static bool is_deque(const struct native_slot *slot)
 	return slot->op == NATIVE_DEQUE || slot->op == NATIVE_LIBCXX_DEQUE;
 }
 
-/* What a container has values of. */
+/* What a container has values of; NULL: it is none. */
 static struct native_type *valued(struct native *n, const struct native_slot *slot)
 {
+	if (slot->op == NATIVE_POINTER || slot->op == NATIVE_DYN || slot->op == NATIVE_ERASED)
+		return NULL;
 	if (!is_deque(slot))
 		return slot->to;
 	dbg_type_load(slot->to->dbg);
@@ -116,6 +118,19 @@ static struct native_values values_of(const struct native_shape *shape, const ui
 	return v;
 }
 
+bool native_live_says(struct native *n, struct native_type *type, bool (*wanted)(struct native *n, struct native_type *type))
+{
+	bool ret = false;
+
+	native_compile(n, type);
+	for (uint32_t i = 0; i < type->n_slots && !ret; i++) {
+		struct native_type *of = valued(n, &type->slots[i]);
+
+		ret = of && wanted(n, of);
+	}
+	return ret;
+}
+
 struct err *native_live_add(struct native *n, struct native_live *live, const struct native_shape *shape, const uint8_t *bytes,
 			    uint64_t size, bool (*wanted)(struct native *n, struct native_type *type))
 {
@@ -129,11 +144,8 @@ struct err *native_live_add(struct native *n, struct native_live *live, const st
 
 		for (uint32_t k = 0; k < shape->type->n_slots && !err; k++) {
 			const struct native_slot *slot = &shape->type->slots[k];
-			struct native_type *type;
+			struct native_type *type = valued(n, slot);
 
-			if (slot->op == NATIVE_POINTER || slot->op == NATIVE_DYN || slot->op == NATIVE_ERASED)
-				continue;
-			type = valued(n, slot);
 			if (type && wanted(n, type) && native_holds(slot->guard, value, one))
 				err = on_slot(&a, value, one, slot);
 		}

@@ -14,7 +14,7 @@
 #include "type/native.h"
 #include "type/noter.h"
 
-enum { LEAST_WASTED = 32 };
+enum { LEAST_WASTED = 32, AT_ONCE = 4096 };
 
 struct slack_finder {
 	struct env *env;
@@ -206,23 +206,70 @@ static struct err *give(struct slack_finder *f, struct note_sink *sink)
 	return err;
 }
 
-/* The blocks of types that have containers; there are arrays of what is told: of others no container has a say. */
-static struct err *find_blocks(struct slack_finder *f, bool *ret_arrays)
+/* Types follow each other in no order: no branch could be foreseen. */
+static struct err *add_wanted(struct slack_finder *f, uint32_t first, uint32_t n, const bool *wanted)
+{
+	uint32_t *room = NULL, kept = 0;
+	struct err *err = col_reserve(&f->n->objects, n, &room);
+
+	for (uint32_t i = 0; i < n && !err; i++) {
+		room[kept] = first + i;
+		kept += wanted[graph_type(f->g, first + i)];
+	}
+	f->n->objects.n += kept;
+	return err;
+}
+
+static bool says_live(struct native *n, struct native_type *type)
+{
+	return has_stores(n, type) && native_live_says(n, type, is_told);
+}
+
+/* The blocks of types that are asked for. */
+static struct err *find_blocks(struct slack_finder *f, bool (*is_asked)(struct native *n, struct native_type *type))
 {
 	_free_ bool *wanted = calloc(f->g->types->n + 1, sizeof(*wanted));
 	struct err *err = wanted ? NULL : &err_nomem;
 	bool any = false;
 
+	f->n->objects.n = 0;
 	for (size_t i = 0; wanted && i < f->n->by_id.n && i < f->g->types->n; i++) {
 		const struct native_shape *shape = f->n->by_id.v[i];
 
-		wanted[i] = shape && !shape->is_guess && shape->type && has_stores(f->n, shape->type);
+		wanted[i] = shape && !shape->is_guess && shape->type && is_asked(f->n, shape->type);
 		any |= wanted[i];
-		*ret_arrays |= shape && !shape->is_guess && shape->type && shape->kind != NATIVE_VALUE && is_told(f->n, shape->type);
 	}
-	for (uint32_t id = 0; any && id < f->g->n && !err; id++)
-		if (wanted[graph_type(f->g, id)])
-			err = col_append(&f->n->objects, &id, 1);
+	for (uint32_t id = 0; any && id < f->g->n && !err; id += AT_ONCE)
+		err = add_wanted(f, id, f->g->n - id < AT_ONCE ? f->g->n - id : AT_ONCE, wanted);
+	return err;
+}
+
+/* There are arrays of what is told: of others no container has a say. */
+static bool has_arrays(const struct slack_finder *f)
+{
+	bool ret = false;
+
+	for (size_t i = 0; i < f->n->by_id.n && i < f->g->types->n && !ret; i++) {
+		const struct native_shape *shape = f->n->by_id.v[i];
+
+		ret = shape && !shape->is_guess && shape->type && shape->kind != NATIVE_VALUE && is_told(f->n, shape->type);
+	}
+	return ret;
+}
+
+/* Which bytes hold values, before it is asked what these hold. */
+static struct err *find_all_live(struct slack_finder *f)
+{
+	struct err *err;
+
+	if (!has_arrays(f))
+		return NULL;
+	err = find_blocks(f, says_live);
+	if (!err)
+		err = native_each_object(f->n, find_live, f);
+	if (!err)
+		err = native_each_variable(f->n, f->g, find_variable_live, f);
+	native_live_sort(&f->live);
 	return err;
 }
 
@@ -231,7 +278,6 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 {
 	extern const struct typer_ops typer_native;
 	_cleanup_(finder_fini) struct slack_finder f = { .env = env, .g = g };
-	bool arrays = false;
 	struct err *err;
 
 	(void)img;
@@ -240,12 +286,9 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 		return NULL;
 	err = col_open(env, sizeof(uint32_t), g->n, "slack", &f.n->objects);
 	if (!err)
-		err = find_blocks(&f, &arrays);
-	if (arrays && !err)
-		err = native_each_object(f.n, find_live, &f);
-	if (arrays && !err)
-		err = native_each_variable(f.n, g, find_variable_live, &f);
-	native_live_sort(&f.live);
+		err = find_all_live(&f);
+	if (!err)
+		err = find_blocks(&f, has_stores);
 	if (!err)
 		err = native_each_object(f.n, find_slack, &f);
 	if (!err)
