@@ -73,12 +73,14 @@ static void count_wanted(struct crowd *c)
 	__atomic_store_n(&c->wanted, wanted, __ATOMIC_RELAXED);
 }
 
+/* The oldest: they lead farthest, and who takes them comes back least. */
 static void give(struct crowd *c, struct marker *m)
 {
 	pthread_mutex_lock(&c->lock);
 	if (c->n_chunks < CHUNKS) {
+		memcpy(c->chunks[c->n_chunks++], m->stack, sizeof(c->chunks[0]));
 		m->n -= CHUNK;
-		memcpy(c->chunks[c->n_chunks++], m->stack + m->n, sizeof(c->chunks[0]));
+		memcpy(m->stack, m->stack + m->n, sizeof(c->chunks[0]));
 		count_wanted(c);
 		pthread_cond_signal(&c->change);
 	}

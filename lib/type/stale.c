@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/guard.h"
+#include "base/par.h"
 #include "base/vec.h"
 #include "image/resident.h"
 #include "type/build.h"
@@ -72,19 +73,31 @@ static bool is_header(const struct grains *g, const struct image *img, taddr at)
 	return grain == GRAIN_NONE || (grain_next_start(g, grain) - grain) << g->shift <= 16;
 }
 
+/* How many places of a node are known; NULL: it is none that is asked for, or there are enough. */
+static uint8_t *count_of(const struct search *s, node_id node)
+{
+	const node_id *found = bsearch(&node, s->nodes, s->n_nodes, sizeof(node), by_id);
+	uint8_t *count = found ? &s->count[found - s->nodes] : NULL;
+
+	return count && *count < s->max ? count : NULL;
+}
+
+static struct err *keep(struct search *s, const struct stale *place, uint8_t *count)
+{
+	++*count;
+	return vec_push(&s->places, place) ? NULL : &err_nomem;
+}
+
 static struct err *on_word(void *arg, taddr at, uint32_t target)
 {
 	struct search *s = arg;
 	node_id node = EDGE_NODE(target);
 	struct stale place = { .node = node, .kind = s->kind, .at = at, .thread = s->thread };
-	const node_id *found = bsearch(&node, s->nodes, s->n_nodes, sizeof(node), by_id);
+	uint8_t *count = count_of(s, node);
 
-	if (!found || s->count[found - s->nodes] >= s->max)
+	if (!count || ((target & EDGE_INTERIOR) && is_header(&s->blocks->grains, s->blocks->img, at)))
 		return NULL;
-	if ((target & EDGE_INTERIOR) && is_header(&s->blocks->grains, s->blocks->img, at))
-		return NULL;
-	s->count[found - s->nodes]++;
-	return vec_push(&s->places, &place) ? NULL : &err_nomem;
+	return keep(s, &place, count);
 }
 
 /* Where in a free block the program's own words may have stayed. */
@@ -98,15 +111,13 @@ static taddr behind_links(const struct blocks *b, taddr key, const struct claim 
 }
 
 /* Blocks of the allocator that the program has freed; fillers are no memory of the program. */
-static struct err *in_free_blocks(const struct scan *scan, struct search *s)
+static struct err *in_free_blocks_of(const struct scan *scan, struct search *s, uint64_t first, uint64_t last)
 {
 	const struct blocks *b = s->blocks;
 	struct resident_pass pass = { .img = b->img };
 	const struct claim *near = NULL;
 
-	s->kind = STALE_FREE_BLOCK;
-	s->thread = UINT32_MAX;
-	for (uint64_t w = 0; w < bits_words(b->grains.n); w++) {
+	for (uint64_t w = first; w < last; w++) {
 		uint64_t rest = ~(b->used[w] | b->filler[w]);
 
 		if (w == b->grains.n / 64)
@@ -123,6 +134,51 @@ static struct err *in_free_blocks(const struct scan *scan, struct search *s)
 		}
 	}
 	return NULL;
+}
+
+enum { PART_WORDS = 1 << 15 };
+
+/* What is found in ranges of blocks, by 64: of each node as much as if its range were the only one. */
+struct parts {
+	const struct scan *scan;
+	const struct search *s;
+	struct places *found;
+};
+
+static struct err *in_part(void *arg, uint64_t index, uint64_t first, uint64_t last)
+{
+	struct parts *p = arg;
+	_free_ uint8_t *count = calloc(p->s->n_nodes + 1, 1);
+	struct search s = *p->s;
+	struct err *err;
+
+	if (!count)
+		return &err_nomem;
+	s.count = count;
+	s.places = (struct places){};
+	s.kind = STALE_FREE_BLOCK;
+	s.thread = UINT32_MAX;
+	err = in_free_blocks_of(p->scan, &s, first, last);
+	p->found[index] = s.places;
+	return err;
+}
+
+static struct err *in_free_blocks(struct env *env, const struct scan *scan, struct search *s)
+{
+	uint64_t words = bits_words(s->blocks->grains.n), n = words / PART_WORDS + 1;
+	_free_ struct places *found = calloc(n, sizeof(*found));
+	struct parts parts = { scan, s, found };
+	struct err *err = found ? par_ranges(env, words, PART_WORDS, in_part, &parts) : &err_nomem;
+
+	for (uint64_t i = 0; found && i < n; i++) {
+		for (size_t k = 0; k < found[i].n && !err; k++) {
+			uint8_t *count = count_of(s, found[i].v[k].node);
+
+			err = count ? keep(s, &found[i].v[k], count) : NULL;
+		}
+		free(found[i].v);
+	}
+	return err;
 }
 
 static struct err *in_dead_stacks(const struct scan *scan, struct search *s)
@@ -157,7 +213,6 @@ struct err *find_stale(struct env *env, const struct image *img, const struct bl
 	};
 	struct err *err;
 
-	(void)env;
 	if (!sorted || !count)
 		return &err_nomem;
 	if (n_nodes)
@@ -167,7 +222,7 @@ struct err *find_stale(struct env *env, const struct image *img, const struct bl
 	scan.pages = s.pages;
 	err = in_dead_stacks(&scan, &s);
 	if (!err)
-		err = in_free_blocks(&scan, &s);
+		err = in_free_blocks(env, &scan, &s);
 	image_leave_all(img);
 	if (err) {
 		free(s.places.v);
