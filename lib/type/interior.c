@@ -193,6 +193,47 @@ static bool is_text_of(const struct image *img, taddr at, uint64_t n)
 	return p && avail >= n && !memchr(p, 0, n);
 }
 
+bool interior_is_ralloc(const struct image *img, taddr start, uint64_t value)
+{
+	enum { HEADER = 48, PARENT = 0, CHILD = 8, PREV = 16, NEXT = 24, WORDS = 4 };
+	uint64_t w[WORDS], back; /* parent, first child, previous, next */
+	unsigned n = 0;
+
+	if (value - start != HEADER || !peek(img, start, w, sizeof(w)))
+		return false;
+	for (unsigned i = 0; i < WORDS; i++) {
+		static const uint8_t backs[] = { CHILD, PARENT, NEXT, PREV };
+
+		if (!w[i] || (i == 0 && w[2])) /* of several children the first alone */
+			continue;
+		if (w[i] & 7 || w[i] == start || !peek(img, w[i] + backs[i], &back, 8) || back != start)
+			return false;
+		n++;
+	}
+	if (!n)
+		return false;
+	image_keep(img, start, sizeof(w));
+	for (unsigned i = 0; i < WORDS; i++)
+		image_keep(img, w[i], w[i] ? sizeof(w) : 0);
+	return true;
+}
+
+bool interior_is_glib_box(const struct image *img, taddr start, uint64_t usable, uint64_t value)
+{
+	enum { HEADER = 32, SIZE = 8, PRIVATE = 16, MAGIC = 24, BOX_MAGIC = 0x44ae2bf0 };
+	uint64_t off = value - start, avail;
+	const uint8_t *head;
+
+	if (off < HEADER || off >= usable || value & 7)
+		return false;
+	head = image_view(img, value - HEADER, &avail);
+	if (!head || avail < HEADER || load_u32(head + MAGIC) != BOX_MAGIC ||
+	    load_u64(head + PRIVATE) != off - HEADER || load_u64(head + SIZE) > usable - off)
+		return false;
+	image_keep_exact(img, head + SIZE, MAGIC + 4 - SIZE);
+	return true;
+}
+
 bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint64_t value)
 {
 	/* len and alloc, of so many bytes each, then the flags: the type, and of sdshdr5 the length. */

@@ -24,6 +24,19 @@ bool interior_is_aligned(taddr start, uint64_t value);
 bool interior_is_talloc(const struct image *img, taddr start, uint64_t value);
 
 /*
+ * `value` is what Mesa's ralloc gave the program (src/util/ralloc.c of 10 to 25): 48 bytes behind a header of which
+ * parent, first child and siblings, as far as there are any, all lead back; one at least.
+ */
+bool interior_is_ralloc(const struct image *img, taddr start, uint64_t value);
+
+/*
+ * `value` is what GLib counts the references to by a header in front (g_rc_box_alloc(), g_atomic_rc_box_alloc(),
+ * GRefString; GArcBox of glib/grcboxprivate.h, 2.58 on): its magic is there, its size in the block, and what is
+ * private in front of it begins the block.
+ */
+bool interior_is_glib_box(const struct image *img, taddr start, uint64_t usable, uint64_t value);
+
+/*
  * `value` is a string of sds (Redis, Valkey, hiredis; sds.h 2.0): the text behind a header of 1, 3, 5, 9 or 17
  * bytes whose type is the byte before it, whose length leads to a NUL, and whose capacity fills the block.
  */

@@ -193,6 +193,78 @@ static void by_links_that_lead_back(void **state)
 	}
 }
 
+/* A header of Mesa's ralloc at BLOCK: src/util/ralloc.c. */
+enum { PARENT = ANON + 0x400, SISTER = ANON + 0x500, CHILD = ANON + 0x600 };
+static const struct {
+	const char *name;
+	unsigned offset; /* of the pointer */
+	struct fake_word words[8]; /* parent, child, prev, next */
+	bool is_start;
+} rallocs[] = {
+	{ "an only child", 48, { { BLOCK, PARENT }, { PARENT + 8, BLOCK } }, true },
+	{ "another pointer into it", 40, { { BLOCK, PARENT }, { PARENT + 8, BLOCK } }, false },
+	{ "whom its parent does not know", 48, { { BLOCK, PARENT }, { PARENT + 8, SISTER } }, false },
+	{ "the second child", 48, { { BLOCK, PARENT }, { PARENT + 8, SISTER }, { BLOCK + 16, SISTER }, { SISTER + 24, BLOCK } }, true },
+	{ "whose sister leads elsewhere", 48, { { BLOCK, PARENT }, { PARENT + 8, BLOCK }, { BLOCK + 24, SISTER }, { SISTER + 16, CHILD } }, false },
+	{ "a parent without one", 48, { { BLOCK + 8, CHILD }, { CHILD, BLOCK } }, true },
+	{ "whose child has another", 48, { { BLOCK + 8, CHILD }, { CHILD, SISTER } }, false },
+	{ "alone: nothing says what it is", 48, { { 0, 0 } }, false },
+	{ "that leads to itself", 48, { { BLOCK + 8, BLOCK }, { BLOCK, BLOCK } }, false },
+	{ "that leads nowhere", 48, { { BLOCK, 0x7000 } }, false },
+};
+
+static void by_a_family_of_rallocs(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rallocs); i++) {
+		struct env env;
+		struct fake_image *f;
+
+		env_init(&env);
+		f = fake_image_new(&env, memory, rallocs[i].words);
+		if (interior_is_ralloc(&f->img, BLOCK, BLOCK + rallocs[i].offset) != rallocs[i].is_start)
+			fail_msg("%s", rallocs[i].name);
+		fake_image_free(f);
+		env_fini(&env);
+	}
+}
+
+/* GArcBox: ref_count, mem_size, private_offset, magic; of glib/grcboxprivate.h. */
+static const struct {
+	const char *name;
+	uint64_t usable;
+	unsigned offset;
+	uint64_t size, private, magic;
+	bool is_start;
+} boxes[] = {
+	{ "16 bytes", 56, 32, 16, 0, 0x44ae2bf0, true },
+	{ "as much as there is", 56, 32, 24, 0, 0x44ae2bf0, true },
+	{ "more than there is", 56, 32, 25, 0, 0x44ae2bf0, false },
+	{ "another magic", 56, 32, 16, 0, 0x44ae2bf1, false },
+	{ "garbage behind the magic", 56, 32, 16, 0, 0x6544ae2bf0 | 1ull << 40, true },
+	{ "behind what is private", 104, 48, 16, 16, 0x44ae2bf0, true },
+	{ "which is not as large", 104, 48, 16, 8, 0x44ae2bf0, false },
+	{ "no room for a header", 56, 24, 16, 0, 0x44ae2bf0, false },
+};
+
+static void by_glib_s_boxes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(boxes); i++) {
+		taddr head = BLOCK + boxes[i].offset - 32;
+		struct env env;
+		struct fake_image *f;
+
+		env_init(&env);
+		f = fake_image_new(&env, memory, (const struct fake_word[]){ { head, 1 }, { head + 8, boxes[i].size },
+			{ head + 16, boxes[i].private }, { head + 24, boxes[i].magic }, {} });
+		if (interior_is_glib_box(&f->img, BLOCK, boxes[i].usable, BLOCK + boxes[i].offset) != boxes[i].is_start)
+			fail_msg("%s", boxes[i].name);
+		fake_image_free(f);
+		env_fini(&env);
+	}
+}
+
 /* By hashbrown's own rules: control bytes behind the values, then the first 16 of them again. */
 #define REST_EMPTY "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 static const struct {
@@ -383,6 +455,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_contents), cmocka_unit_test(by_the_header_of_sds),
 		cmocka_unit_test(by_links_that_lead_back),
+		cmocka_unit_test(by_a_family_of_rallocs),
+		cmocka_unit_test(by_glib_s_boxes),
 		cmocka_unit_test(by_the_control_bytes_of_hashbrown),
 		cmocka_unit_test(of_a_large_table_the_first_control_bytes),
 		cmocka_unit_test(by_tables),
