@@ -14,6 +14,11 @@ enum { SUSPECTS_MAX = 64 };
 static const char runtimes_own_advice[] =
 	"the Go runtime's own: it keeps as many (goroutines, threads) as were needed at once";
 
+/* Objects/obmalloc.c: the table of arenas, and since 3.10 the tree that finds an address's. */
+static const char *const obmallocs[] = { "arenas", "arena_map_root" };
+static const char obmallocs_advice[] =
+	"CPython's allocator's own: no larger than its arenas make it";
+
 static const char everywhere_advice[] =
 	"what all imported modules are made of, together: import less, or look at the others";
 
@@ -24,12 +29,34 @@ struct ranked {
 };
 enum { ANY, EVERYWHERE, RUNTIMES_OWN, GOES_BY_ITSELF };
 
-/* What a Go runtime's own variable keeps: nothing that a program could bound or empty. */
-static bool is_runtimes_own(const struct report *r, const struct rp_suspect *s)
+static bool has_cpython(const struct report *r)
 {
-	return r->go && s->has_chain && s->chain.root.symbol &&
-	       !strncmp(s->rule, "growth/", strlen("growth/")) &&
-	       !strncmp(s->chain.root.symbol, "runtime.", strlen("runtime."));
+	for (size_t i = 0; i < r->heaps.n; i++)
+		if (!strcmp(r->heaps.v[i].allocator, "cpython"))
+			return true;
+	return false;
+}
+
+/* "x", "x.field", "x[3]", "x+0x8" */
+static bool is_in(const char *place, const char *variable)
+{
+	size_t n = strcspn(place, ".[+");
+
+	return n == strlen(variable) && !memcmp(place, variable, n);
+}
+
+/* Advice on what a runtime's own variable keeps, which no program could bound or empty; or NULL. */
+static const char *runtimes_own(const struct report *r, const struct rp_suspect *s)
+{
+	if (!s->has_chain || !s->chain.root.symbol ||
+	    strncmp(s->rule, "growth/", strlen("growth/")) != 0)
+		return NULL;
+	if (r->go && !strncmp(s->chain.root.symbol, "runtime.", strlen("runtime.")))
+		return runtimes_own_advice;
+	for (size_t i = 0; i < ARRAY_SIZE(obmallocs); i++)
+		if (is_in(s->chain.root.symbol, obmallocs[i]) && has_cpython(r))
+			return obmallocs_advice;
+	return NULL;
 }
 
 /* What goes by itself at the next collection comes after all that stays. */
@@ -37,7 +64,7 @@ static int group_of(const struct report *r, const struct rp_suspect *s)
 {
 	if (!strncmp(s->rule, "uncollected/", strlen("uncollected/")))
 		return GOES_BY_ITSELF;
-	if (is_runtimes_own(r, s))
+	if (runtimes_own(r, s))
 		return RUNTIMES_OWN;
 	return s->is_everywhere ? EVERYWHERE : ANY;
 }
@@ -83,7 +110,7 @@ static struct err *sort_suspects(struct report *r)
 	for (size_t i = 0; i < r->suspects.n; i++) {
 		r->suspects.v[i] = order[i].suspect;
 		if (order[i].group == RUNTIMES_OWN)
-			r->suspects.v[i].advice = runtimes_own_advice;
+			r->suspects.v[i].advice = runtimes_own(r, &r->suspects.v[i]);
 		if (order[i].group == EVERYWHERE)
 			r->suspects.v[i].advice = everywhere_advice;
 		r->suspects.v[i].id = arena_printf(&r->mem, "s%zu", i + 1);
