@@ -42,6 +42,8 @@ static int by_group(const void *pa, const void *pb)
 		return a->type < b->type ? -1 : 1;
 	if (a->slack->wasted != b->slack->wasted)
 		return a->slack->wasted < b->slack->wasted ? 1 : -1;
+	if (a->slack->bytes != b->slack->bytes)
+		return a->slack->bytes < b->slack->bytes ? 1 : -1;
 	return a->slack->node < b->slack->node ? -1 : a->slack->node > b->slack->node;
 }
 
@@ -80,17 +82,22 @@ static size_t reachable_rows(const struct subject *s, struct row *rows)
 	return n;
 }
 
+/* Without a type large ones are alike only where one is as large and as empty as the other. */
+static bool alike(const struct row *a, const struct row *b)
+{
+	if (a->slack->kind != b->slack->kind || a->type != b->type)
+		return false;
+	return a->type || a->slack->wasted < LEAST_WASTED ||
+	       (a->slack->wasted == b->slack->wasted && a->slack->bytes == b->slack->bytes);
+}
+
 static struct err *group_rows(const struct row *rows, size_t n, struct groups *gs)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct slack *slack = rows[i].slack;
 		struct group fresh = { .type = rows[i].type, .kind = slack->kind }, *g;
-		/* Without a type large ones are alike in nothing. */
-		bool same = i && rows[i - 1].type == fresh.type &&
-			    rows[i - 1].slack->kind == fresh.kind &&
-			    (fresh.type || rows[i - 1].slack->wasted < LEAST_WASTED);
 
-		if (!same && !vec_push(gs, &fresh))
+		if (!(i && alike(&rows[i - 1], &rows[i])) && !vec_push(gs, &fresh))
 			return &err_nomem;
 		g = &gs->v[gs->n - 1];
 		g->count++;
@@ -162,19 +169,20 @@ static void add_share(const struct group *g, struct text *t)
 		text_printf(t, "%.*f%% used", percent < 10, percent);
 }
 
-/* "[]uint8 of 16.0 MiB kept for 100 B", "map[int]int of 9.2 MiB, 0.3% used" */
+/* "[]uint8 of 16.0 MiB kept for 100 B", "2 map[int]int, 9.2 MiB together, 0.3% used" */
 static void add_title(const struct group *g, const char *type, struct text *t)
 {
 	add_name(g, type, t);
-	text_add(t, " of ");
+	text_add(t, g->count > 1 ? ", " : " of ");
 	text_add_bytes(t, g->bytes);
+	text_add(t, g->count > 1 ? " together," : "");
 	if (g->kind == SLACK_EMPTY) {
 		text_printf(t, " with nothing in %s", g->count == 1 ? "it" : "them");
 	} else if (g->kind == SLACK_SUBSLICE) {
 		text_add(t, " kept for ");
 		text_add_bytes(t, g->used);
 	} else {
-		text_add(t, ", ");
+		text_add(t, g->count > 1 ? " " : ", ");
 		add_share(g, t);
 	}
 }

@@ -278,7 +278,8 @@ struct err *pools_find(struct env *env, const struct image *img, const struct bl
 	p.seekers.v = NULL;
 	if (p.left_out)
 		diag(env, "pool/left-out", ERR_NOWHERE,
-		     "nothing says which libraries of pools are in the program: analyze looks for all");
+		     "blocks in libraries' own pools (talloc, APR, ...) are not listed: the dump does not name "
+		     "the program's libraries, and only analyze looks for pools of all kinds");
 	if (err) {
 		pools_fini(&p);
 		return err;

@@ -473,7 +473,10 @@ static void test_deadlock(void **state)
 	close_world(&w);
 }
 
-/* Two maps of one type are one suspect, without a type each is its own; garbage and small ones are none. */
+/*
+ * Two maps of one type are one suspect, without a type only those that are as large and as empty;
+ * garbage and small ones are none.
+ */
 static void test_slack(void **state)
 {
 	static struct slack slacks[4];
@@ -506,7 +509,7 @@ static void test_slack(void **state)
 	assert_int_equal(w.r.suspects.v[0].retained, 200 * KIB);
 	assert_int_equal(w.r.suspects.v[0].addresses[0], graph_key(w.g, map[1])); /* the worst first */
 	assert_int_equal(w.r.categories[CAT_SLACK].bytes, 202 * KIB - 16);
-	assert_string_equal(w.r.suspects.v[0].title, "2 map[int]int of 240.0 KiB, 0.5% used");
+	assert_string_equal(w.r.suspects.v[0].title, "2 map[int]int, 240.0 KiB together, 0.5% used");
 	report_fini(&w.r);
 	w.r = (struct report){};
 	w.g->type_wide = NULL;
@@ -517,6 +520,24 @@ static void test_slack(void **state)
 	assert_int_equal(w.r.suspects.v[0].count, 1);
 	assert_int_equal(w.r.suspects.v[0].retained, 150 * KIB);
 	assert_string_equal(w.r.suspects.v[0].title, "map of 160.0 KiB, 0.2% used");
+	report_fini(&w.r);
+	w.r = (struct report){};
+	facts_fini(&w.f);
+	w.f = (struct facts){};
+	slacks[0] = slacks[1];
+	slacks[0].node = map[0];
+	run(&w, &slack_analysis);
+	assert_int_equal(w.r.suspects.n, 1);
+	assert_int_equal(w.r.suspects.v[0].count, 2);
+	assert_int_equal(w.r.suspects.v[0].retained, 300 * KIB);
+	assert_string_equal(w.r.suspects.v[0].title, "2 maps, 320.0 KiB together, 0.2% used");
+	report_fini(&w.r);
+	w.r = (struct report){};
+	facts_fini(&w.f);
+	w.f = (struct facts){};
+	slacks[0].bytes += KIB; /* not as large: not alike */
+	run(&w, &slack_analysis);
+	assert_int_equal(w.r.suspects.n, 2);
 	close_world(&w);
 }
 
