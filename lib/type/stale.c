@@ -136,7 +136,7 @@ static struct err *in_free_blocks_of(const struct scan *scan, struct search *s, 
 	return NULL;
 }
 
-enum { PART_WORDS = 1 << 15 };
+enum { PART_WORDS = 1 << 10 };
 
 /* What is found in ranges of blocks, by 64: of each node as much as if its range were the only one. */
 struct parts {

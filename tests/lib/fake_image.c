@@ -113,6 +113,8 @@ static struct err *walk(void *ctx, uint32_t no, struct block_sink *sink)
 		else
 			block_sink_add(sink, b->at, b->state == 'u');
 	}
+	for (uint32_t i = 0; i < h->freed.n; i++)
+		block_sink_add(sink, h->freed.at + 32 * i, false);
 	return NULL;
 }
 

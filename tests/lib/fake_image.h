@@ -31,6 +31,10 @@ struct fake_heap {
 		taddr at;
 		char state;
 	} blocks[FAKE_BLOCKS];
+	struct {
+		taddr at;
+		uint32_t n;
+	} freed; /* n blocks of 32 bytes: of a heap with nothing else */
 	taddr slots[FAKE_SLOTS]; /* of the precise heap: its pointer slots; ends with 0 */
 };
 

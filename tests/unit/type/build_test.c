@@ -48,6 +48,8 @@ enum {
 	GO_D = GO + 72,
 	GO_E = GO + 0x1000,
 	GO_F = GO_E + 0x800,
+	MANY = 0x400000,
+	N_MANY = 200000,
 };
 
 static const struct fake_mapping memory[] = {
@@ -59,6 +61,7 @@ static const struct fake_mapping memory[] = {
 	{ TLS, 0x1000, SEG_R | SEG_W },
 	{ HEAP, 0x1000, SEG_R | SEG_W },
 	{ GO, 0x2000, SEG_R | SEG_W },
+	{ MANY, 32 * N_MANY, SEG_R | SEG_W },
 	{},
 };
 
@@ -71,7 +74,10 @@ struct world {
 	struct graph *graph;
 };
 
-static void world_open_with(struct world *w, const struct fake_word *words, const struct fake_heap *precise)
+enum { PLAIN = 1, PRECISE = 3 }; /* kinds of heap, by their places */
+
+static void world_open_with(struct world *w, const struct fake_word *words, const struct fake_heap *other,
+			    unsigned place)
 {
 	static const char *const names[TARGET_MAX_REGS] = { "rax" };
 
@@ -96,14 +102,14 @@ static void world_open_with(struct world *w, const struct fake_word *words, cons
 		.blocks = { { A, 'u' }, { B, 'u' }, { C, 'u' }, { D, 'u' }, { E, 'u' }, { F, 'u' },
 			    { G, 'f' }, { H, 'f' }, { H + 0x100, '.' } },
 	};
-	if (precise)
-		w->f->heaps[3] = *precise;
+	if (other)
+		w->f->heaps[place] = *other;
 	assert_null(blocks_build_with(&w->env, &w->f->img, fake_walkers, &w->blocks));
 }
 
 static void world_open(struct world *w, const struct fake_word *words)
 {
-	world_open_with(w, words, NULL);
+	world_open_with(w, words, NULL, PLAIN);
 }
 
 static void world_build(struct world *w)
@@ -364,6 +370,45 @@ static void who_had_a_lost_block_last(void **state)
 	world_close(&w);
 }
 
+/* The first places of a node, in address order, however many threads look for them. */
+static void the_first_places_of_many(void **state)
+{
+	static const struct fake_word words[] = {
+		{ STACK + 0x100, A },
+		{ MANY + 32 * 10 + 16, A }, { MANY + 32 * 70000 + 8, A }, { MANY + 32 * 140000 + 8, A },
+		{ MANY + 32 * (N_MANY - 1) + 24, A }, { MANY + 32 * (N_MANY - 1) + 16, B },
+		{},
+	};
+	static const struct fake_heap many = {
+		80, .claims = { { MANY, MANY + 32 * N_MANY } }, .freed = { MANY, N_MANY },
+	};
+	static const taddr want[] = {
+		STACK + 0x100, MANY + 32 * 10 + 16, MANY + 32 * 70000 + 8, MANY + 32 * (N_MANY - 1) + 16,
+	};
+
+	(void)state;
+	for (unsigned threads = 1; threads <= 4; threads += 3) {
+		struct stale *found;
+		struct world w;
+		node_id nodes[2];
+		size_t n;
+
+		world_open_with(&w, words, &many, PLAIN);
+		world_build(&w);
+		w.env.threads = threads;
+		nodes[0] = graph_node_at(w.graph, A);
+		nodes[1] = graph_node_at(w.graph, B);
+		assert_null(find_stale(&w.env, &w.f->img, &w.blocks, nodes, 2, 3, &found, &n));
+		assert_int_equal(n, ARRAY_SIZE(want));
+		for (size_t i = 0; i < n; i++) {
+			assert_int_equal(found[i].node, nodes[i == 3]);
+			assert_int_equal(found[i].at, want[i]);
+		}
+		free(found);
+		world_close(&w);
+	}
+}
+
 static const struct fake_heap precise_heap = {
 	60,
 	.claims = { { GO, GO + 0x1000, .small_grains = true },
@@ -397,7 +442,7 @@ static void precise_heaps_go_by_slots(void **state)
 		_cleanup_(text_fini) struct text got = TEXT_INIT;
 		struct world w;
 
-		world_open_with(&w, cases[i].words, &precise_heap);
+		world_open_with(&w, cases[i].words, &precise_heap, PRECISE);
 		world_build(&w);
 		check_slots(&w);
 		edges_in_words(&w, &got);
@@ -431,7 +476,7 @@ static void only_pointers_keep_precise_blocks(void **state)
 	struct scan s;
 
 	(void)state;
-	world_open_with(&w, none, &precise_heap);
+	world_open_with(&w, none, &precise_heap, PRECISE);
 	s = scan_init(&w.f->img, &w.blocks);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		assert_int_equal(scan_target(&s, cases[i].value) != NODE_NONE, cases[i].by_chance);
@@ -447,7 +492,7 @@ static void a_slot_of_a_precise_block_is_named(void **state)
 	struct world w;
 
 	(void)state;
-	world_open_with(&w, words, &precise_heap);
+	world_open_with(&w, words, &precise_heap, PRECISE);
 	world_build(&w);
 	assert_true(w.graph->ops->edge(w.graph->ctx, block_at(&w.blocks, GO_E), block_at(&w.blocks, GO_F), &label));
 	assert_int_equal(label.offset, 0);
@@ -528,6 +573,7 @@ int main(void)
 		cmocka_unit_test(what_roots_and_edges_are_called),
 		cmocka_unit_test(the_graph_over_the_index),
 		cmocka_unit_test(who_had_a_lost_block_last),
+		cmocka_unit_test(the_first_places_of_many),
 		cmocka_unit_test(precise_heaps_go_by_slots),
 		cmocka_unit_test(only_pointers_keep_precise_blocks),
 		cmocka_unit_test(a_slot_of_a_precise_block_is_named),
