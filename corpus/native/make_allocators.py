@@ -186,17 +186,19 @@ for _allocator, _release in (("mimalloc", "2.3.2"), ("mimalloc", "3.3.2"), ("jem
 		args=("TRUTH", "1", "3", "300"), capture="qemu", environment=SMALL_ARENA)
 # The tunable leaves rseq to it: where glibc has it, threads have caches instead.
 UNTAKEN_RSEQ = ("GLIBC_TUNABLES", "glibc.pthread.rseq=0")
-for _name, _how, _conf in (("percpu", "preload", (UNTAKEN_RSEQ,)), ("threads", "preload", ()),
-		("sharded", "preload", (UNTAKEN_RSEQ, ("BORG_EXPERIMENTS", "TEST_ONLY_TCMALLOC_SHARDED_TRANSFER_CACHE"))),
-		("static", "static", (UNTAKEN_RSEQ,)), ("static-stripped", "static-stripped", (UNTAKEN_RSEQ,))):
-	CASES[f"google-tcmalloc.{_name}"] = Recipe("google-tcmalloc", None, _how, release="2025-06", environment=_conf)
-CASES["google-tcmalloc.sparse"] = Recipe("google-tcmalloc", None, release="2025-06", program="sparse", args=("TRUTH",),
-	environment=(UNTAKEN_RSEQ,))
-CASES["google-tcmalloc.sampled"] = Recipe("google-tcmalloc", None, release="2025-06", args=("TRUTH", "2", "3", "600"),
-	environment=(UNTAKEN_RSEQ, ("SAMPLING_INTERVAL", "4096")))
-for _pages in ("32k", "256k", "small"):
-	CASES[f"google-tcmalloc.{_pages}"] = Recipe("google-tcmalloc", None, release=f"2025-06-{_pages}",
+# That of 2025-06 comes with the crate libtcmalloc-sys; 2026-08 is its sources of that month (fce3f55d).
+for _release, _prefix in (("2025-06", "google-tcmalloc."), ("2026-08", "google-tcmalloc.2026-08.")):
+	for _name, _how, _conf in (("percpu", "preload", (UNTAKEN_RSEQ,)), ("threads", "preload", ()),
+			("static", "static", (UNTAKEN_RSEQ,)), ("static-stripped", "static-stripped", (UNTAKEN_RSEQ,))):
+		CASES[_prefix + _name] = Recipe("google-tcmalloc", None, _how, release=_release, environment=_conf)
+	CASES[_prefix + "sharded"] = Recipe("google-tcmalloc", None, release=_release,
+		environment=(UNTAKEN_RSEQ, ("BORG_EXPERIMENTS", "TEST_ONLY_TCMALLOC_SHARDED_TRANSFER_CACHE")))
+	CASES[_prefix + "sparse"] = Recipe("google-tcmalloc", None, release=_release, program="sparse", args=("TRUTH",),
 		environment=(UNTAKEN_RSEQ,))
+	CASES[_prefix + "sampled"] = Recipe("google-tcmalloc", None, release=_release, args=("TRUTH", "2", "3", "600"),
+		environment=(UNTAKEN_RSEQ, ("SAMPLING_INTERVAL", "4096")))
+	for _pages in ("32k", "256k", "small"):
+		CASES[_prefix + _pages] = Recipe("google-tcmalloc", None, release=f"{_release}-{_pages}", environment=(UNTAKEN_RSEQ,))
 CASES["musl.static"] = Recipe("musl", None, "musl-static")
 for _release in ("1.1.24", "1.2.0", "1.2.5"):
 	CASES[f"musl.{_release}"] = Recipe("musl", None, "musl", musl=_release)

@@ -6,6 +6,7 @@
  * any other pointer does; an entry of a leaf that leads to a Span with the number of that very page says
  * where the root must begin (pagemap.h, span.h).  The size classes are those that the central lists,
  * records that count their classes up, work with (central_freelist.h).  No symbols, code or file are needed.
+ * What of the structures differs with the month of the sources is gtcmalloc_layout.c's.
  */
 #include <stdlib.h>
 
@@ -28,10 +29,13 @@ enum {
 };
 #define POINTER_MASK ((1ull << 48) - 1)
 
-/* kPageShift, and how PageMap2 or PageMap3 cut the rest of 48 bits. */
+/* kPageShift, and how PageMap2 or, since August 2026 for all, PageMap3 cut the rest of 48 bits. */
 static const struct {
 	uint8_t page_shift, root_bits, mid_bits, leaf_bits;
-} forms[] = { { 13, 20, 0, 15 }, { 15, 18, 0, 15 }, { 18, 15, 0, 15 }, { 12, 12, 12, 12 } };
+} forms[] = {
+	{ 13, 20, 0, 15 }, { 15, 18, 0, 15 }, { 18, 15, 0, 15 }, { 12, 12, 12, 12 },
+	{ 13, 11, 12, 12 }, { 15, 11, 11, 11 }, { 18, 10, 10, 10 },
+};
 
 bool gtc_is_metadata(taddr addr)
 {
@@ -40,14 +44,14 @@ bool gtc_is_metadata(taddr addr)
 
 /* ---- the page map */
 
-static taddr packed_at(const struct gtc_map *m, taddr leaf)
+taddr gtc_leaf_words(const struct gtc_map *m, taddr leaf)
 {
 	return leaf + ((taddr)m->class_bytes << m->leaf_bits);
 }
 
 taddr gtc_leaf_trackers(const struct gtc_map *m, taddr leaf)
 {
-	return packed_at(m, leaf) + (8ull << m->leaf_bits);
+	return gtc_leaf_words(m, leaf) + (8ull << m->leaf_bits);
 }
 
 uint64_t gtc_leaf_bytes(const struct gtc_map *m)
@@ -74,7 +78,7 @@ bool gtc_leaf_entry(const struct image *img, const struct gtc_map *m, taddr leaf
 	uint16_t class = 0;
 	uint64_t packed;
 
-	if (image_read_u64(img, packed_at(m, leaf) + 8 * index, &packed) != MEM_OK ||
+	if (image_read_u64(img, gtc_leaf_words(m, leaf) + 8 * index, &packed) != MEM_OK ||
 	    image_read(img, leaf + index * m->class_bytes, &class, m->class_bytes) != MEM_OK)
 		return false;
 	*ret_span = packed & POINTER_MASK;
@@ -122,7 +126,7 @@ static uint64_t leaf_proves(const struct image *img, const struct gtc_map *m, ta
 		return 0;
 	for (uint64_t i = 0; i < n;) {
 		uint64_t avail;
-		const uint8_t *bytes = image_view(img, packed_at(m, leaf) + 8 * i, &avail);
+		const uint8_t *bytes = image_view(img, gtc_leaf_words(m, leaf) + 8 * i, &avail);
 
 		if (!bytes || avail < 8)
 			return 0;
@@ -145,7 +149,7 @@ static uint64_t leaf_proves(const struct image *img, const struct gtc_map *m, ta
 				continue;
 			}
 			page = first_page(img, m, word & POINTER_MASK);
-			if (page && (page & (n - 1)) == i && gtc_leaf_entry(img, m, leaf, i, &span, &packed_class, &class) &&
+			if (page && (page & (n - 1)) == i && image_segment(img, page << m->page_shift) && gtc_leaf_entry(img, m, leaf, i, &span, &packed_class, &class) &&
 			    class < GTC_CLASSES && (class == packed_class || !class))
 				return page;
 			if (++*tries >= end || *tries >= TRIES_ALL)
@@ -207,26 +211,27 @@ static bool find_map(const struct image *img, taddr at, uint64_t entry, uint64_t
 /* ---- size classes */
 
 /* A central list's record: objects of one size make up its spans. */
-static bool is_central(const uint64_t *w, uint64_t class, unsigned page_shift, struct gtc_class *ret)
+static bool is_central(const uint64_t *w, uint64_t class, const struct gtc_copy *c, struct gtc_class *ret)
 {
-	uint64_t pages = w[CFL_PAGES / 8], size = w[CFL_SIZE / 8], objects = w[CFL_OBJECTS / 8];
+	uint64_t pages = w[c->central_pages / 8], size = w[CFL_SIZE / 8], objects = (uint32_t)w[CFL_OBJECTS / 8];
 
 	if (w[CFL_CLASS / 8] != class)
 		return false;
 	*ret = (struct gtc_class){ 0 };
 	if (!size)
 		return true;
-	if (size & 7 || !pages || pages > 255 || objects > UINT32_MAX || objects != (pages << page_shift) / size || !objects)
+	if (size & 7 || !pages || pages > 255 || objects != (pages << c->map.page_shift) / size || !objects)
 		return false;
 	*ret = (struct gtc_class){ .size = size, .pages = (uint32_t)pages, .objects = (uint32_t)objects };
 	return true;
 }
 
-static bool read_central(const struct image *img, taddr at, uint64_t class, unsigned page_shift, struct gtc_class *ret)
+static bool read_central(const struct image *img, taddr at, uint64_t class, const struct gtc_copy *c,
+			 struct gtc_class *ret)
 {
 	uint64_t w[CFL_WORDS];
 
-	return image_read(img, at, w, sizeof(w)) == MEM_OK && is_central(w, class, page_shift, ret);
+	return image_read(img, at, w, sizeof(w)) == MEM_OK && is_central(w, class, c, ret);
 }
 
 /* The records of all classes, the second and third of which were found; some of them may be damaged. */
@@ -235,7 +240,7 @@ static uint32_t count_records(const struct image *img, taddr at, uint32_t stride
 	uint32_t n = 1, lost = 0;
 
 	for (uint32_t k = 1; k < GTC_CLASSES && lost < 3; k++) {
-		if (read_central(img, at + (taddr)k * stride, k, c->map.page_shift, &c->class[k])) {
+		if (read_central(img, at + (taddr)k * stride, k, c, &c->class[k])) {
 			lost = 0;
 			n = k + 1;
 		} else {
@@ -253,7 +258,7 @@ static bool try_central(const struct image *img, taddr first, struct gtc_copy *c
 	for (uint32_t stride = CFL_WORDS * 8; stride <= STRIDE_MAX; stride += 8) {
 		uint32_t n;
 
-		if (!read_central(img, first + stride, 2, c->map.page_shift, &class) || class.size <= 8)
+		if (!read_central(img, first + stride, 2, c, &class) || class.size <= 8)
 			continue;
 		n = count_records(img, first - stride, stride, c);
 		if (n < RECORDS_MIN)
@@ -266,12 +271,22 @@ static bool try_central(const struct image *img, taddr first, struct gtc_copy *c
 	return false;
 }
 
+/* Is this the first class's central list?  What lies between its objects and its pages is another one's of the years. */
+static bool is_first_central(const struct image *img, taddr at, const uint64_t *w, struct gtc_copy *c)
+{
+	struct gtc_class class;
+
+	for (c->central_pages = CFL_PAGES; c->central_pages <= CFL_PAGES_MAX; c->central_pages += 8)
+		if (is_central(w, 1, c, &class) && try_central(img, at, c))
+			return true;
+	return false;
+}
+
 /* The first class has blocks of 8 bytes, whatever the page size. */
 static bool find_central(const struct image *img, struct gtc_copy *c)
 {
 	struct module_data d = module_data(img);
 	const struct segment *seg;
-	struct gtc_class class;
 
 	while ((seg = module_data_next(&d))) {
 		uint64_t n = seg->end - seg->start, w[CFL_WORDS];
@@ -280,8 +295,7 @@ static bool find_central(const struct image *img, struct gtc_copy *c)
 			if (load_u64(seg->bytes + i) != 1 || load_u64(seg->bytes + i + CFL_SIZE) != 8)
 				continue;
 			memcpy(w, seg->bytes + i, sizeof(w));
-			if (is_central(w, 1, c->map.page_shift, &class) &&
-			    image_module_at(img, seg->start + i) == c->module && try_central(img, seg->start + i, c))
+			if (image_module_at(img, seg->start + i) == c->module && is_first_central(img, seg->start + i, w, c))
 				return true;
 		}
 	}
@@ -291,25 +305,32 @@ static bool find_central(const struct image *img, struct gtc_copy *c)
 /* Transfer caches hold as many as they say and may: then they are there. */
 static bool is_transfer_cache(const struct image *img, const struct gtc_copy *c, uint32_t class)
 {
-	taddr at = c->central + (taddr)class * c->stride - TC_CFL;
-	uint32_t used, capacity, max;
+	taddr at = c->central + (taddr)class * c->stride + TC_SLOTS;
+	uint32_t used, capacity;
 	uint64_t slots;
 
-	if (image_read_u32(img, at + TC_USED, &used) != MEM_OK || image_read_u32(img, at + TC_CAPACITY, &capacity) != MEM_OK ||
-	    image_read_u64(img, at + TC_SLOTS, &slots) != MEM_OK || image_read_u32(img, at + TC_MAX_CAPACITY, &max) != MEM_OK)
+	if (image_read_u32(img, at + SLOTS_USED, &used) != MEM_OK ||
+	    image_read_u32(img, at + SLOTS_CAPACITY, &capacity) != MEM_OK || image_read_u64(img, at, &slots) != MEM_OK)
 		return false;
-	return used <= capacity && capacity <= max && (!slots || gtc_is_metadata(slots));
+	return used <= capacity && capacity <= GTC_SLOTS_MAX && (slots ? gtc_is_metadata(slots) : !capacity);
+}
+
+static bool has_slots_of(const struct image *img, const struct gtc_copy *c, uint32_t class)
+{
+	uint64_t slots;
+
+	return image_read_u64(img, c->central + (taddr)class * c->stride + TC_SLOTS, &slots) == MEM_OK && gtc_is_metadata(slots);
 }
 
 static bool has_slots(const struct image *img, const struct gtc_copy *c)
 {
-	uint32_t good = 0;
+	uint32_t good = 0, slots = 0;
 
-	if (c->stride < TC_SIZE_MIN)
-		return false;
-	for (uint32_t k = 1; k < c->n_classes; k++)
+	for (uint32_t k = 1; k < c->n_classes; k++) {
 		good += is_transfer_cache(img, c, k);
-	return good >= c->n_classes - 1 - c->n_classes / 16;
+		slots += has_slots_of(img, c, k);
+	}
+	return slots && good >= c->n_classes - 1 - c->n_classes / 16;
 }
 
 /* ---- leaves */
@@ -383,10 +404,12 @@ static struct err *add_copy(struct search *s, const struct gtc_map *m)
 		return NULL;
 	c.has_slots = has_slots(s->img, &c);
 	c.by_symbol = symbol_agrees(s->img, &c);
-	if (add_leaves(s->img, &c) && vec_push(&s->found, &c))
-		return NULL;
-	free(c.leaves.v);
-	return &err_nomem;
+	if (!add_leaves(s->img, &c) || !vec_push(&s->found, &c)) {
+		free(c.leaves.v);
+		return &err_nomem;
+	}
+	gtc_find_layout(s->img, &s->found.v[s->found.n - 1]);
+	return NULL;
 }
 
 static struct err *scan_segment(struct search *s, const struct segment *seg)

@@ -149,14 +149,20 @@ static uint32_t read_begins(const struct image *img, struct gtc_copy *c, taddr a
 	return good;
 }
 
-/* slabs_and_shift_, stopped_, begins_: two of them, which agree, are enough to say that the third is wrong. */
-static bool try_slabs(struct gtcmalloc *t, struct gtc_copy *c, taddr at, const uint8_t *words, bool *ret_memory)
+/*
+ * slabs_and_shift_, stopped_, begins_: two of them, which agree, are enough to say that the third is wrong.
+ * Since November 2025 how many processors there are follows where a byte of each lies (state_).
+ */
+static bool try_slabs(struct gtcmalloc *t, struct gtc_copy *c, taddr at, const uint8_t *words, uint64_t n_words,
+		      bool *ret_memory)
 {
-	uint64_t raw = load_u64(words), stopped = load_u64(words + 8), begins = load_u64(words + 16);
+	uint64_t raw = load_u64(words), stopped = load_u64(words + 8), third = load_u64(words + 16);
+	bool counted = !gtc_is_metadata(third) && n_words > 3;
+	taddr begins = counted ? load_u64(words + 24) : third, slabs = raw & ~0xffull;
+	uint64_t cpus = counted ? third : begins - stopped;
 	unsigned shift = raw & 0xff;
-	taddr slabs = raw & ~0xffull;
 	bool has_slabs = shift >= SHIFT_MIN && shift <= SHIFT_MAX && gtc_is_metadata(slabs);
-	bool has_cpus = gtc_is_metadata(stopped) && begins > stopped && begins - stopped <= GTC_CPUS_MAX;
+	bool has_cpus = gtc_is_metadata(stopped) && cpus && cpus <= GTC_CPUS_MAX;
 	uint32_t want = c->n_classes - 1, good;
 
 	if (!has_slabs && !has_cpus)
@@ -171,10 +177,10 @@ static bool try_slabs(struct gtcmalloc *t, struct gtc_copy *c, taddr at, const u
 	if (good < want || !has_cpus)
 		tc_damage(&t->spans, has_cpus ? begins : at, "caches of processors at 0x%lx: what is said of them at 0x%lx is overwritten",
 			   slabs, has_cpus ? begins : at);
-	image_keep(t->img, at, 24);
+	image_keep(t->img, at, counted ? 32 : 24);
 	c->slabs = slabs;
 	c->slab_shift = (uint8_t)shift;
-	for (uint32_t cpu = 0; cpu < (has_cpus ? begins - stopped : GTC_CPUS_MAX) && *ret_memory; cpu++)
+	for (uint32_t cpu = 0; cpu < (has_cpus ? cpus : GTC_CPUS_MAX) && *ret_memory; cpu++)
 		if (is_slab(t->img, c, slabs + ((taddr)cpu << shift)))
 			*ret_memory = add_cache(c, GTC_CPU, slabs + ((taddr)cpu << shift), cpu);
 	return true;
@@ -259,15 +265,20 @@ static bool try_threads(const struct image *img, struct gtc_copy *c, taddr at)
 
 /* ---- shards of transfer caches */
 
-static bool is_shard(const struct image *img, const struct gtc_copy *c, taddr caches)
+static bool is_shard(const struct image *img, struct gtc_copy *c, taddr caches)
 {
-	for (uint32_t k = 0; k < c->n_classes; k++) {
-		uint32_t class;
+	for (unsigned at = SHARD_TC_CLASS; at <= SHARD_TC_CLASS_MAX; at += 8) {
+		uint32_t k = 0, class;
 
-		if (image_read_u32(img, caches + (taddr)k * SHARD_TC_SIZE + SHARD_TC_CLASS, &class) != MEM_OK || class != k)
-			return false;
+		while (k < c->n_classes && image_read_u32(img, caches + (taddr)k * SHARD_TC_SIZE + at, &class) == MEM_OK &&
+		       class == k)
+			k++;
+		if (k == c->n_classes) {
+			c->shard_class = (uint8_t)at;
+			return true;
+		}
 	}
-	return true;
+	return false;
 }
 
 /* shards_, num_shards_, active_shards_ */
@@ -298,7 +309,7 @@ struct err *gtc_find_caches(struct gtcmalloc *t, struct gtc_copy *c)
 	bool memory = find_dead(t->img, c);
 
 	if (memory && c->has_slots)
-		memory = add_cache(c, GTC_TRANSFER, c->central - TC_CFL, 0);
+		memory = add_cache(c, GTC_TRANSFER, c->central, 0);
 	while (memory && (seg = module_data_next(&d))) {
 		uint64_t n = seg->end - seg->start;
 
@@ -308,7 +319,7 @@ struct err *gtc_find_caches(struct gtcmalloc *t, struct gtc_copy *c)
 			if ((!gtc_is_metadata(load_u64(words) & ~0xffull) && !gtc_is_metadata(load_u64(words + 8))) ||
 			    image_module_at(t->img, seg->start + i) != c->module)
 				continue;
-			if (!c->slabs && try_slabs(t, c, seg->start + i, words, &memory))
+			if (!c->slabs && try_slabs(t, c, seg->start + i, words, (n - i) / 8, &memory))
 				continue;
 			if (is_thread_cache(t->img, c, load_u64(words)))
 				image_keep(t->img, seg->start + i, 8);

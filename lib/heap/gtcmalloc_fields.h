@@ -2,8 +2,9 @@
  * heap/gtcmalloc_fields.h - google/tcmalloc, with caches by processor, as its walker knows it.
  *
  * Source of the layouts: google/tcmalloc tcmalloc/{pagemap,span,transfer_cache_internals,central_freelist,
- * thread_cache,huge_page_filler}.h and internal/{percpu_tcmalloc,logging,sampled_allocation_recorder}.h as
- * of June 2025 (docs/formats/google-tcmalloc.md).  Everything here is found by its own structure.
+ * thread_cache,huge_page_filler,huge_page_tracker}.h and internal/{percpu_tcmalloc,logging,
+ * sampled_allocation_recorder}.h from June 2025 to August 2026 (docs/formats/google-tcmalloc.md).  It has no
+ * releases: what differs among them is found by its own structure in each copy (struct gtc_layout).
  */
 #ifndef HEAPFX_HEAP_GTCMALLOC_FIELDS_H
 #define HEAPFX_HEAP_GTCMALLOC_FIELDS_H
@@ -22,32 +23,28 @@ enum {
 	GSPAN_EMBED = 16,
 	GSPAN_FREELIST = 18,
 	GSPAN_ALLOCATED = 20,
-	GSPAN_CACHED = 22, /* 4 bits */
+	GSPAN_CACHED = 22, /* 4 bits, or a byte */
 	GSPAN_FIRST = 24,
-	GSPAN_PAGES = 32, /* 6 bits of a small span, 64 of a large or sampled one */
-	GSPAN_CACHE = 40, /* 8 indices, or a bitmap of 128; SampledAllocation * of a sampled one */
 	GSPAN_SIZE = 64,
-	GSPAN_CACHE_MAX = 8,
-	GSPAN_BITMAP_BITS = 128,
+	GSPAN_LIST_MAX = 12,
+	GSPAN_BITMAP_WORDS = 3,
 	GSPAN_LIST_END = 0xffff,
-	/* CentralFreeList, from size_class_ on; in a TransferCache it lies behind the slots. */
+	/* CentralFreeList, from size_class_ on */
 	CFL_CLASS = 0,
 	CFL_SIZE = 8,
-	CFL_OBJECTS = 16,
-	CFL_PAGES = 40,
-	CFL_COUNTER = 48,
-	CFL_REQUESTED = 56,
-	CFL_RETURNED = 64,
-	CFL_WORDS = 9,
-	/* TransferCache, before and behind that */
-	TC_CFL = 48, /* where size_class_ lies in it */
-	TC_USED = 24,
-	TC_CAPACITY = 28,
-	TC_SLOTS = 32,
-	TC_MAX_CAPACITY = 472,
-	TC_SIZE_MIN = 480,
-	/* A transfer cache of a shard has no central list of its own. */
-	SHARD_TC_CLASS = 40,
+	CFL_OBJECTS = 16, /* 32 bits */
+	CFL_PAGES = 24,	  /* or later */
+	CFL_PAGES_MAX = 40,
+	CFL_WORDS = 6,
+	/* TransferCache, as seen from its central list's size_class_, and from its slots */
+	TC_SLOTS = -16,
+	SLOTS_USED = -8,
+	SLOTS_CAPACITY = -4,
+	TC_BEFORE = 56, /* of it may lie in front of size_class_ */
+	/* A transfer cache of a shard has no central list of its own, and its class behind the slots. */
+	SHARD_TC_CLASS = 40, /* or 48 */
+	SHARD_TC_CLASS_MAX = 48,
+	SHARD_TC_SLOTS = -8,
 	SHARD_TC_SIZE = 128,
 	SHARD_SIZE = 16,
 	/* ThreadCache: a list a class, then size_ and what follows. */
@@ -57,13 +54,15 @@ enum {
 	GCACHE_TID = 16, /* behind the lists */
 	GCACHE_NEXT = 32,
 	GCACHE_END = 48,
-	/* PageTracker */
+	/* PageTracker: which pages are used, and behind them how many, as 16 bits */
 	TRACKER_LOCATION = 16,
-	TRACKER_USED = 48,
-	TRACKER_SIZE = 192,
-	/* SampledAllocation: links, then a StackTrace */
+	TRACKER_RELEASED_COUNT = 24, /* 16 bits */
+	TRACKER_USED = 40,	     /* or later */
+	TRACKER_USED_MAX = 64,
+	TRACKER_NUSED = 2, /* behind the bitmap */
+	/* SampledAllocation: links, then a StackTrace; its proxy, if there is one, in front of the size asked for */
 	SAMPLED_PROXY = 32,
-	SAMPLED_REQUESTED = 40,
+	SAMPLED_REQUESTED = 32,
 	SAMPLED_WEIGHT = 72,
 	SAMPLED_SPAN_START = 96,
 	SAMPLED_DEPTH = 104,
@@ -82,6 +81,23 @@ enum {
 struct gtc_class {
 	uint64_t size; /* 0: it has none */
 	uint32_t pages, objects; /* of each span */
+};
+
+/* Where a Span says what; all but the last (August 2026) have reserved bits behind the first page's number. */
+struct gtc_span_form {
+	uint8_t pages; /* 6 bits, of one that is neither large nor sampled; 0: they lie behind the flags */
+	uint8_t large_pages; /* 64 bits, of the others */
+	uint8_t sample; /* SampledAllocation * */
+	uint8_t list, n_list; /* indices, 16 bits each; or a bitmap in their place */
+};
+
+/* What differs from one month's sources to another's: found in each copy (gtcmalloc_layout.c). */
+struct gtc_layout {
+	struct gtc_span_form span;
+	uint8_t flags; /* which bit behind GSPAN_FIRST is is_large_span_; the next one is sampled_ */
+	bool has_proxy;
+	uint8_t tracker_used;
+	uint16_t tracker_released; /* 0: no tracker has released a page */
 };
 
 /* How a page's number is cut into indices of the radix tree; no mid_bits in a tree of two levels. */
@@ -115,8 +131,11 @@ struct gtc_copy {
 	} leaves; /* by page */
 	struct gtc_class class[GTC_CLASSES];
 	uint32_t n_classes;
+	struct gtc_layout layout;
 	taddr central;	    /* size_class_ of class 0's central list */
 	uint32_t stride;
+	uint8_t central_pages; /* CFL_PAGES and up */
+	uint8_t shard_class; /* SHARD_TC_CLASS or later */
 	bool has_slots;	    /* central lists lie in transfer caches */
 	taddr slabs;	    /* TcmallocSlab; 0: no caches by processor */
 	uint8_t slab_shift;
@@ -162,10 +181,24 @@ static inline uint32_t gtc_span_objects(const struct gtcmalloc *t, const struct 
 	return s->class ? t->copies[s->copy].class[s->class].objects : 1;
 }
 
-/* Are its free objects listed by index?  Larger ones have a bitmap in their Span (UseBitmapForSize()). */
+/* Are free objects of a size listed by index?  Larger ones have a bitmap in their Span (UseBitmapForSize()). */
+static inline bool gtc_size_has_indices(const struct gtc_copy *c, const struct gtc_span_form *form, uint64_t size)
+{
+	return size < (1u << c->map.page_shift) / (16u * form->n_list);
+}
 static inline bool gtc_has_indices(const struct gtcmalloc *t, const struct tc_span *s)
 {
-	return s->class && gtc_object_size(t, s) < (1u << t->copies[s->copy].map.page_shift) / GSPAN_BITMAP_BITS;
+	const struct gtc_copy *c = &t->copies[s->copy];
+
+	return s->class && gtc_size_has_indices(c, &c->layout.span, gtc_object_size(t, s));
+}
+static inline uint64_t gtc_bits(uint64_t word, unsigned at, unsigned n)
+{
+	return word >> at & ((1ull << n) - 1);
+}
+static inline unsigned gtc_page_bits(const struct gtc_map *m)
+{
+	return 48 - m->page_shift;
 }
 
 /* gtcmalloc_anchor.c: every copy whose page map proves itself, with its size classes. */
@@ -179,7 +212,18 @@ taddr gtc_leaf_of(const struct image *img, const struct gtc_map *m, uint64_t pag
 bool gtc_leaf_entry(const struct image *img, const struct gtc_map *m, taddr leaf, uint64_t index, taddr *ret_span,
 		    uint32_t *ret_packed_class, uint32_t *ret_class);
 uint64_t gtc_leaf_bytes(const struct gtc_map *m);
+taddr gtc_leaf_words(const struct gtc_map *m, taddr leaf);    /* a Span and its size class of each page */
 taddr gtc_leaf_trackers(const struct gtc_map *m, taddr leaf); /* its PageTracker * of each huge page */
+
+/* gtcmalloc_layout.c: how the structures of a copy whose map, classes and leaves are known are laid out. */
+void gtc_find_layout(const struct image *img, struct gtc_copy *c);
+/* What a Span's words say: its pages, and whether it is of a sampled allocation. */
+uint64_t gtc_words_pages(const struct gtc_layout *l, const uint64_t *words, bool *ret_sampled);
+/* The PageTracker of a huge page that is said to be at an address. */
+bool gtc_is_tracker(const struct image *img, taddr tracker, taddr huge);
+/* A sampled span's SampledAllocation, if it leads to one that leads back. */
+bool gtc_sample_of(const struct image *img, const struct gtc_copy *c, taddr span, taddr base, taddr *ret);
+taddr gtc_requested_at(const struct gtc_copy *c, taddr sampled); /* where it has the size asked for */
 
 /* gtcmalloc_caches.c: where a copy's caches are, and which of its own objects are gone. */
 struct err *gtc_find_caches(struct gtcmalloc *t, struct gtc_copy *c) MUST_CHECK;

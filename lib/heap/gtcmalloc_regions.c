@@ -37,16 +37,17 @@ struct frees {
 static bool read_tracker(const struct frees *f, taddr huge, uint64_t *used, uint64_t *released)
 {
 	const struct gtc_map *m = &f->c->map;
-	uint64_t words = bits_words(HUGE_BYTES >> m->page_shift), index, location;
+	const struct gtc_layout *l = &f->c->layout;
+	uint64_t words = bits_words(HUGE_BYTES >> m->page_shift), index;
 	taddr leaf = gtc_leaf_of(f->t->img, m, huge >> m->page_shift, &index), tracker;
 
 	if (!leaf || image_read_u64(f->t->img, gtc_leaf_trackers(m, leaf) + 8 * (index << m->page_shift >> GTC_HUGE_SHIFT),
 				    &tracker) != MEM_OK)
 		return false;
-	return gtc_is_metadata(tracker) && image_read_u64(f->t->img, tracker + TRACKER_LOCATION, &location) == MEM_OK &&
-	       location == huge >> GTC_HUGE_SHIFT &&
-	       image_read(f->t->img, tracker + TRACKER_USED, used, 8 * words) == MEM_OK &&
-	       image_read(f->t->img, tracker + TRACKER_USED + 8 * words + 8, released, 8 * words) == MEM_OK;
+	memset(released, 0, 8 * words);
+	return gtc_is_tracker(f->t->img, tracker, huge) &&
+	       image_read(f->t->img, tracker + l->tracker_used, used, 8 * words) == MEM_OK &&
+	       (!l->tracker_released || image_read(f->t->img, tracker + l->tracker_released, released, 8 * words) == MEM_OK);
 }
 
 /* Runs of one kind of the pages of [start, end), which no span has. */
@@ -267,7 +268,7 @@ struct err *gtc_metadata(void *ctx, struct claim_sink *sink)
 	for (uint32_t i = 0; i < t->n_copies && !err; i++) {
 		const struct gtc_copy *c = &t->copies[i];
 		struct claim root = { .start = c->map.root, .end = c->map.root + (8ull << c->map.root_bits) };
-		taddr central = c->has_slots ? c->central - TC_CFL : c->central;
+		taddr central = c->has_slots ? c->central - TC_BEFORE : c->central;
 		struct claim lists = { .start = central, .end = central + (taddr)c->n_classes * c->stride };
 
 		err = sink->add(sink, &root);

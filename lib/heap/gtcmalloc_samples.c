@@ -11,17 +11,18 @@
 
 static struct err *add_sample(const struct gtcmalloc *t, const struct tc_span *s, struct sample_sink *sink)
 {
+	const struct gtc_copy *c = &t->copies[s->copy];
 	uint64_t sampled, w[SAMPLED_SIZE / 8];
 	struct heap_sample sample = { .block = s->base, .pcs = w + SAMPLED_STACK / 8 };
 
-	if (image_read_u64(t->img, s->addr + GSPAN_CACHE, &sampled) != MEM_OK ||
-	    image_read(t->img, sampled, w, sizeof(w)) != MEM_OK || w[SAMPLED_SPAN_START / 8] != s->base ||
-	    !w[SAMPLED_DEPTH / 8] || w[SAMPLED_DEPTH / 8] > SAMPLED_STACK_MAX ||
-	    w[SAMPLED_REQUESTED / 8] > tc_span_bytes(s))
+	if (!gtc_sample_of(t->img, c, s->addr, s->base, &sampled) || image_read(t->img, sampled, w, sizeof(w)) != MEM_OK ||
+	    !w[SAMPLED_DEPTH / 8] || w[SAMPLED_DEPTH / 8] > SAMPLED_STACK_MAX)
 		return NULL;
-	sample.size = w[SAMPLED_REQUESTED / 8];
+	sample.size = w[(gtc_requested_at(c, sampled) - sampled) / 8];
+	if (sample.size > tc_span_bytes(s))
+		return NULL;
 	sample.n_pcs = w[SAMPLED_DEPTH / 8];
-	sample_skip_own(t->img, t->copies[s->copy].module, &sample);
+	sample_skip_own(t->img, c->module, &sample);
 	sample.objects = (double)w[SAMPLED_WEIGHT / 8] / ((double)sample.size + 1);
 	sample.bytes = sample.objects * (double)sample.size;
 	return sink->add(sink, &sample);

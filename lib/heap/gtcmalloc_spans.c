@@ -13,8 +13,6 @@
 #include "heap/gtcmalloc_fields.h"
 #include "heap/touched.h"
 
-enum { RESERVED_BITS = 26 }; /* kReservedBits, between a Span's first page and its flags */
-
 /* ---- one span */
 
 struct reading {
@@ -31,20 +29,19 @@ struct entry {
 };
 
 /* What a Span says of itself. */
-static bool decode(const struct image *img, const struct gtc_map *m, taddr addr, struct tc_span *s,
+static bool decode(const struct image *img, const struct gtc_copy *c, taddr addr, struct tc_span *s,
 		   uint64_t *ret_page, uint64_t *ret_npages)
 {
-	unsigned bits = 48 - m->page_shift, flags = (bits % 32 + RESERVED_BITS > 32 ? 32 : bits) + RESERVED_BITS;
-	uint64_t w[GSPAN_SIZE / 8], first;
+	uint64_t w[GSPAN_SIZE / 8];
+	bool sampled;
 
 	if (!gtc_is_metadata(addr) || addr & (GSPAN_SIZE - 1) || image_read(img, addr, w, sizeof(w)) != MEM_OK)
 		return false;
-	first = w[GSPAN_FIRST / 8];
-	*ret_page = first & ((1ull << bits) - 1);
+	*ret_page = gtc_bits(w[GSPAN_FIRST / 8], 0, gtc_page_bits(&c->map));
+	*ret_npages = gtc_words_pages(&c->layout, w, &sampled);
 	s->addr = addr;
 	s->counted = (uint16_t)(w[GSPAN_EMBED / 8] >> 8 * (GSPAN_ALLOCATED - GSPAN_EMBED));
-	s->sampled = first >> (flags + 1) & 1;
-	*ret_npages = first >> flags & 3 ? w[GSPAN_PAGES / 8] : w[GSPAN_PAGES / 8] & 63;
+	s->sampled = sampled;
 	return true;
 }
 
@@ -98,7 +95,7 @@ static struct err *add_span(struct reading *r, const struct entry *e)
 {
 	struct tc_span s = { .addr = e->span };
 	uint64_t page = 0, npages = 0;
-	bool is_one = decode(r->t->img, &r->c->map, e->span, &s, &page, &npages);
+	bool is_one = decode(r->t->img, r->c, e->span, &s, &page, &npages);
 
 	if (!e->class && (e->packed_class || !is_one || page != e->page || gtc_is_dead(r->c, e->span)))
 		return NULL; /* it is gone */

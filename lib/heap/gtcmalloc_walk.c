@@ -1,8 +1,8 @@
 /*
  * gtcmalloc_walk.c - which objects of the spans are free: by their spans, and by caches of every kind.
  *
- * A span keeps its free objects as a bitmap, or, where they are small, as indices: eight in the Span, the
- * others inside of free objects (span.h, span.cc); walked with the claim.  What lies in the caches of
+ * A span keeps its free objects as a bitmap, or, where they are small, as indices: eight or twelve in the
+ * Span, the others inside of free objects (span.h, span.cc); walked with the claim.  What lies in the caches of
  * processors, threads, transfer caches and their shards counts as allocated there, and is walked once, at
  * the end.  The object whose place a sampled one took is nobody's (allocation_sampling.h).
  */
@@ -16,7 +16,7 @@
 
 enum {
 	INDEX_SHIFT = 3, /* kAlignmentShift */
-	HOST_MAX = 2048, /* bytes of an object that holds indices: less than a page / GSPAN_BITMAP_BITS */
+	HOST_MAX = 2048, /* bytes of an object that holds indices: at most a page / 128 */
 };
 
 /* ---- a span's own objects */
@@ -58,8 +58,10 @@ static bool free_object(struct objects *o, uint64_t offset)
 
 static void walk_bitmap(struct objects *o, const uint8_t *span)
 {
-	for (uint64_t i = 0; i < GSPAN_BITMAP_BITS; i++)
-		if (load_u64(span + GSPAN_CACHE + i / 64 * 8) >> i % 64 & 1 && !free_object(o, i * o->size))
+	const struct gtc_span_form *form = &o->t->copies[o->s->copy].layout.span;
+
+	for (uint64_t i = 0; i < 16u * form->n_list; i++)
+		if (load_u64(span + form->list + i / 64 * 8) >> i % 64 & 1 && !free_object(o, i * o->size))
 			return;
 }
 
@@ -87,6 +89,7 @@ static void walk_hosts(struct objects *o, const uint8_t *span)
 
 static void walk_objects(struct objects *o)
 {
+	const struct gtc_span_form *form = &o->t->copies[o->s->copy].layout.span;
 	uint8_t span[GSPAN_SIZE];
 	unsigned cached;
 
@@ -97,21 +100,23 @@ static void walk_objects(struct objects *o)
 		return;
 	}
 	cached = span[GSPAN_CACHED] & 15;
-	for (unsigned i = 0; i < cached && i < GSPAN_CACHE_MAX; i++)
-		if (!free_object(o, (uint64_t)load_u16(span + GSPAN_CACHE + 2 * i) << INDEX_SHIFT))
+	for (unsigned i = 0; i < cached && i < form->n_list; i++)
+		if (!free_object(o, (uint64_t)load_u16(span + form->list + 2 * i) << INDEX_SHIFT))
 			return;
 	walk_hosts(o, span);
 }
 
 bool gtc_is_in_span(const struct gtcmalloc *t, const struct tc_span *s, taddr object)
 {
+	const struct gtc_span_form *form = &t->copies[s->copy].layout.span;
 	uint64_t i = (object - s->base) / gtc_object_size(t, s), word;
 
 	if (!s->n_free || i >= gtc_span_objects(t, s))
 		return false;
 	if (gtc_has_indices(t, s))
 		return bit_get(t->free_bits + s->bits, i);
-	return image_read_u64(t->img, s->addr + GSPAN_CACHE + i / 64 * 8, &word) == MEM_OK && word >> i % 64 & 1;
+	return i < 16u * form->n_list && image_read_u64(t->img, s->addr + form->list + i / 64 * 8, &word) == MEM_OK &&
+	       word >> i % 64 & 1;
 }
 
 static void walk_span(struct gtcmalloc *t, struct tc_span *s, struct block_sink *sink)
@@ -285,18 +290,17 @@ static struct err *walk_cpu(struct cache_walk *w, taddr slab)
 	return walk_array(w, "cache of a processor", slab + 8ull * begin, current - begin);
 }
 
-static struct err *walk_slots(struct cache_walk *w, taddr transfer_cache)
+static struct err *walk_slots(struct cache_walk *w, taddr at)
 {
 	uint32_t used, capacity;
 	uint64_t slots;
 
-	if (image_read_u32(w->t->img, transfer_cache + TC_USED, &used) != MEM_OK ||
-	    image_read_u32(w->t->img, transfer_cache + TC_CAPACITY, &capacity) != MEM_OK ||
-	    image_read_u64(w->t->img, transfer_cache + TC_SLOTS, &slots) != MEM_OK || !used)
+	if (image_read_u32(w->t->img, at + SLOTS_USED, &used) != MEM_OK ||
+	    image_read_u32(w->t->img, at + SLOTS_CAPACITY, &capacity) != MEM_OK ||
+	    image_read_u64(w->t->img, at, &slots) != MEM_OK || !used)
 		return NULL;
 	if (used > capacity || capacity > GTC_SLOTS_MAX) {
-		tc_damage(&w->t->spans, transfer_cache, "transfer cache at 0x%" PRIx64 ": %u of %u slots in use", transfer_cache, used,
-			   capacity);
+		tc_damage(&w->t->spans, at, "transfer cache at 0x%" PRIx64 ": %u of %u slots in use", at, used, capacity);
 		return NULL;
 	}
 	return walk_array(w, "transfer cache", slots, used);
@@ -346,10 +350,10 @@ static struct err *walk_cache(struct cache_walk *w)
 			err = walk_list(w, cache->addr + (taddr)w->class * GCACHE_LIST);
 			break;
 		case GTC_TRANSFER:
-			err = walk_slots(w, cache->addr + (taddr)w->class * w->c->stride);
+			err = walk_slots(w, cache->addr + (taddr)w->class * w->c->stride + TC_SLOTS);
 			break;
 		case GTC_SHARD:
-			err = walk_slots(w, cache->addr + (taddr)w->class * SHARD_TC_SIZE);
+			err = walk_slots(w, cache->addr + (taddr)w->class * SHARD_TC_SIZE + w->c->shard_class + SHARD_TC_SLOTS);
 			break;
 		case N_GTC_CACHES:
 			break;
@@ -361,13 +365,12 @@ static struct err *walk_cache(struct cache_walk *w)
 /* What a sampled allocation took the place of is kept as long as that lives. */
 static struct err *walk_proxy(struct cache_walk *w, const struct tc_span *s)
 {
-	uint64_t sampled, start, proxy = 0;
+	uint64_t sampled, proxy = 0;
 	struct err *err = NULL;
 	bool taken = true;
 
-	if (image_read_u64(w->t->img, s->addr + GSPAN_CACHE, &sampled) != MEM_OK ||
-	    image_read_u64(w->t->img, sampled + SAMPLED_SPAN_START, &start) != MEM_OK || start != s->base ||
-	    image_read_u64(w->t->img, sampled + SAMPLED_PROXY, &proxy) != MEM_OK)
+	if (!gtc_sample_of(w->t->img, w->c, s->addr, s->base, &sampled) ||
+	    (w->c->layout.has_proxy && image_read_u64(w->t->img, sampled + SAMPLED_PROXY, &proxy) != MEM_OK))
 		taken = false;
 	else if (proxy)
 		err = take_object(w, proxy, &taken);

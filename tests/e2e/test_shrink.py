@@ -82,7 +82,8 @@ def test_what_ended_threads_left_stays_lost(tmp_path):
 @pytest.mark.parametrize("name", [name for name in COMMITTED + ALLOCATORS if name in ("leakzoo.2.28", "leakzoo.sid",
 	"leakzoo.aarch64", "leakzoo.static-small", "leakzoo.sid.gcore", "leakzoo.systemd", "vectors.kernel", "heapshapes.sid",
 	"heapshapes.bullseye.foreign", "jemalloc.bookworm", "tcmalloc.bookworm", "mimalloc.bookworm", "musl.bookworm", "musl.1.2.5.aarch64",
-	"musl.rust", "musl.1.2.0.static", "google-tcmalloc.sampled", "google-tcmalloc.static-stripped", "jemalloc.prof.sid",
+	"musl.rust", "musl.1.2.0.static", "google-tcmalloc.sampled", "google-tcmalloc.static-stripped", "google-tcmalloc.2026-08.sampled",
+	"google-tcmalloc.2026-08.static-stripped", "jemalloc.prof.sid",
 	"jemalloc.static-stripped", "jemalloc.rust", "mimalloc.2.2.7", "mimalloc.3.3.2.aarch64", "mimalloc.3.4.3",
 	"mimalloc.static-stripped", "tcmalloc.trixie", "tcmalloc.sampled.sid", "tcmalloc.static-stripped", "tcmalloc.cgo")])
 def test_the_analysis_stays(name, tmp_path):
