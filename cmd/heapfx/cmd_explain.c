@@ -327,9 +327,10 @@ static void say_only_way(struct explanation *x, const node_id *up, const struct 
 		i++;
 	if (i < n && entry[i].kind != ENTRY_NONE) {
 		entry_words(g, entry[i], up[i], &t);
-		text_add(&t, ": without it ");
+		text_add(&t, ": clearing it frees ");
 		text_add_bytes(&t, facts_retained(&x->run->facts, up[i]));
-		text_add(&t, i ? " would go, this block among them" : " would go");
+		if (i)
+			text_add(&t, ", this block among them");
 	} else if (n && i == n) {
 		text_add(&t, "no single pointer: whichever is cut, another way leads here");
 	}

@@ -516,3 +516,15 @@ void entry_words(const struct graph *g, struct entry entry, node_id into, struct
 		text_printf(ret, " +0x%" PRIx64, label.offset);
 	text_add(ret, ")");
 }
+
+bool chain_is_of_timers(const struct rp_chain *chain)
+{
+	for (size_t i = 0; i + 1 < chain->n_hops; i++) {
+		const char *type = chain->hops[i].type, *via = chain->hops[i + 1].via_name;
+
+		if (type && via && !strcmp(type, "runtime.p") &&
+		    !strncmp(via, ".timers", strlen(".timers")))
+			return true;
+	}
+	return false;
+}

@@ -20,6 +20,8 @@ const char *slack_rule(enum slack_kind kind); /* "slack/capacity" */
 const char *report_text(struct report *r, const struct text *t);
 /* "blocks of 48 bytes", "blocks of 96.0 KiB" (one: "block of ...") */
 void add_blocks_of(struct text *t, uint64_t size, bool one);
+/* From the timers of a Go runtime's processor: what it holds is the program's. */
+bool chain_is_of_timers(const struct rp_chain *chain);
 /* Caches of threads or processors, in the allocators' own words. */
 bool is_thread_cache(const char *where);
 /* The addresses of the first of `count` nodes, ascending: as many of them as a suspect shows. */

@@ -90,9 +90,8 @@ struct err *evidence_only_way(const struct subject *s, struct report *r, const s
 		text_add(&t, "no single pointer: whichever is cut, another one holds it");
 	} else {
 		entry_words(s->graph, way->entry, way->into, &t);
-		text_add(&t, ": without it ");
+		text_add(&t, ": clearing it frees ");
 		text_add_bytes(&t, facts_retained(s->facts, way->into));
-		text_add(&t, " would go");
 	}
 	err = evidence_add(r, suspect, EVIDENCE_ONLY_WAY, text_str(&t));
 	text_fini(&t);

@@ -19,6 +19,10 @@ static const char *const obmallocs[] = { "arenas", "arena_map_root" };
 static const char obmallocs_advice[] =
 	"CPython's allocator's own: no larger than its arenas make it";
 
+static const char timers_advice[] =
+	"stop timers and tickers that are done with; up to Go 1.22 (as go.mod says), those of "
+	"time.After stay until they fire";
+
 static const char everywhere_advice[] =
 	"what all imported modules are made of, together: import less, or look at the others";
 
@@ -45,13 +49,20 @@ static bool is_in(const char *place, const char *variable)
 	return n == strlen(variable) && !memcmp(place, variable, n);
 }
 
+static bool is_of_timers(const struct report *r, const struct rp_suspect *s)
+{
+	return r->go && s->has_chain && !strncmp(s->rule, "growth/", strlen("growth/")) &&
+	       chain_is_of_timers(&s->chain);
+}
+
 /* Advice on what a runtime's own variable keeps, which no program could bound or empty; or NULL. */
 static const char *runtimes_own(const struct report *r, const struct rp_suspect *s)
 {
 	if (!s->has_chain || !s->chain.root.symbol ||
 	    strncmp(s->rule, "growth/", strlen("growth/")) != 0)
 		return NULL;
-	if (r->go && !strncmp(s->chain.root.symbol, "runtime.", strlen("runtime.")))
+	if (r->go && !is_of_timers(r, s) &&
+	    !strncmp(s->chain.root.symbol, "runtime.", strlen("runtime.")))
 		return runtimes_own_advice;
 	for (size_t i = 0; i < ARRAY_SIZE(obmallocs); i++)
 		if (is_in(s->chain.root.symbol, obmallocs[i]) && has_cpython(r))
@@ -111,6 +122,8 @@ static struct err *sort_suspects(struct report *r)
 		r->suspects.v[i] = order[i].suspect;
 		if (order[i].group == RUNTIMES_OWN)
 			r->suspects.v[i].advice = runtimes_own(r, &r->suspects.v[i]);
+		else if (is_of_timers(r, &r->suspects.v[i]))
+			r->suspects.v[i].advice = timers_advice;
 		if (order[i].group == EVERYWHERE)
 			r->suspects.v[i].advice = everywhere_advice;
 		r->suspects.v[i].id = arena_printf(&r->mem, "s%zu", i + 1);

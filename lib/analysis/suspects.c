@@ -832,7 +832,9 @@ static struct err *add_title(struct report *r, const struct graph *g, const stru
 		text_add_count(&t, c->count);
 	text_add(&t, " ");
 	add_class(g, c, &t);
-	if (holder.n) {
+	if (chain_is_of_timers(&out->chain)) {
+		text_add(&t, " behind timers");
+	} else if (holder.n) {
 		text_add(&t, root->symbol ? " in " : ", from ");
 		text_add(&t, text_str(&holder));
 	}

@@ -93,3 +93,15 @@ def test_waits_that_will_end(name):
 		by = group.get("created_by", {}).get("function")
 		starters[by] = starters.get(by, 0) + group["count"]
 	assert suspect["count"] == starters[evidence_of(suspect, "started by")[0]]
+
+
+@needs_go
+@pytest.mark.parametrize("flags", ["", "-s -w"])
+def test_what_waits_for_its_timer(core, flags):
+	"""The runtime has the timers, and the program may stop them."""
+	suspects = json.loads(heapfx_ok("analyze", core("timers", flags), "--format", "json").out)["suspects"]
+	first = suspects[0]
+	assert (first["rule"], first["count"]) == ("growth/accumulation", 4000)
+	assert re.fullmatch(r"4,000 (\[\]uint8|blocks of 512 bytes) behind timers", first["title"])
+	assert 4000 * 512 < first["retained"] < 4000 * 1024
+	assert first["advice"].startswith("stop timers")

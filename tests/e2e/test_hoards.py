@@ -57,13 +57,13 @@ def test_the_pointer_it_is_held_through(name):
 	kind, _others, pointer = HOARDS[name]
 	way, = only_way(suspects()[kind])
 	registry = total("registry") ^ MASK
-	assert way.startswith(f"{pointer}: without it " if pointer else f"struct registry->table ({registry:#x} +0x0)")
+	assert way.startswith(f"{pointer}: clearing it frees " if pointer else f"struct registry->table ({registry:#x} +0x0)")
 
 
 @pytest.mark.parametrize("name", [name for name, row in HOARDS.items() if row[2]])
 def test_without_its_global_all_of_it_would_go(name):
 	rows, _holders = explained(total(name) ^ MASK)
-	assert rows["only through"].startswith(f"{HOARDS[name][2]}: without it ")
+	assert rows["only through"].startswith(f"{HOARDS[name][2]}: clearing it frees ")
 	assert f"({total(f'{name}.bytes')} bytes)" in rows["retains"]
 
 

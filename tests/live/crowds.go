@@ -3,6 +3,7 @@
 //	crowds pairs	a reader and a writer for each of 300 connections, until a context that is never ended
 //	crowds bodies	150 answers of a server whose bodies are never closed
 //	crowds closed	the same, closed
+//	crowds timers	4,000 functions with a buffer each that are to be called in an hour
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 )
 
 type conn struct {
@@ -66,8 +68,17 @@ func ask(url string, closes bool) {
 	}
 }
 
+//go:noinline
+func later(space []byte) {
+	time.AfterFunc(time.Hour, func() { os.Stderr.Write(space) })
+}
+
 func main() {
-	if os.Args[1] == "pairs" {
+	if os.Args[1] == "timers" {
+		for i := 0; i < 4000; i++ {
+			later(make([]byte, 512))
+		}
+	} else if os.Args[1] == "pairs" {
 		for i := 0; i < 300; i++ {
 			open()
 		}

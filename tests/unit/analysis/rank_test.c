@@ -14,6 +14,8 @@
 extern const struct analysis_ops rank_analysis;
 
 #define GROWTH "growth/accumulation"
+#define TIMERS .chain.hops = (struct rp_hop[]){ { .type = "[]*runtime.p" }, { .type = "runtime.p", .via_name = "[0]" }, \
+	{ .type = "[]runtime.timerWhen", .via_name = ".timers.heap" } }, .chain.n_hops = 3
 #define FROM(symbol_) .has_chain = true, .chain.root.symbol = (symbol_)
 
 static const struct {
@@ -32,6 +34,11 @@ static const struct {
 	    { .rule = GROWTH, .title = "goroutines", .retained = 50, FROM("runtime.allgptr") },
 	    { .rule = GROWTH, .title = "the program's", .retained = 1, FROM("main.cache") } },
 	  { "the program's", "goroutines", "garbage" }, "goroutines" },
+	{ "timers are the program's, though the runtime has them", true, false,
+	  { { .rule = GROWTH, .title = "goroutines", .retained = 50, FROM("runtime.allgptr") },
+	    { .rule = GROWTH, .title = "timers", .retained = 9, FROM("runtime.allp"), TIMERS },
+	    { .rule = GROWTH, .title = "the program's", .retained = 1, FROM("main.cache") } },
+	  { "timers", "the program's", "goroutines" }, "goroutines" },
 	{ "a namespace of C++ with that name is no runtime", false, false,
 	  { { .rule = GROWTH, .title = "large", .retained = 50, FROM("runtime.pool") },
 	    { .rule = GROWTH, .title = "middle", .retained = 5, FROM("cache") },
@@ -79,6 +86,7 @@ static void order(void **state)
 
 			assert_string_equal(is->title, cases[i].order[k]);
 			assert_int_equal(is->advice != NULL && strstr(is->advice, "'s own"), own);
+			assert_int_equal(is->advice && strstr(is->advice, "stop timers"), !strcmp(is->title, "timers"));
 		}
 		assert_int_equal(r.findings.n, 3);
 		report_fini(&r);

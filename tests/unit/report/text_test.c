@@ -231,8 +231,8 @@ static void test_only_ways(void **state)
 	static const struct {
 		const char *value, *line;
 	} cases[] = {
-		{ "main.table (0x7f10 +0x8): without it 1.0 MiB would go",
-		  "\n      held only through main.table (0x7f10 +0x8): without it 1.0 MiB would go\n" },
+		{ "main.table (0x7f10 +0x8): clearing it frees 1.0 MiB",
+		  "\n      held only through main.table (0x7f10 +0x8): clearing it frees 1.0 MiB\n" },
 		{ "no single pointer: whichever is cut, another one holds it",
 		  "\n      held through no single pointer: whichever is cut, another one holds it\n" },
 	};
