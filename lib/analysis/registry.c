@@ -4,8 +4,8 @@
 extern const struct analysis_ops leaks_analysis, ref_rings_analysis, cycles_analysis,
 	suspects_analysis, frag_analysis, owned_analysis, stuck_analysis, crowds_analysis,
 	final_rings_analysis, slack_analysis, copies_analysis, map_keys_analysis, types_analysis,
-	looks_analysis, uncollected_analysis, samples_analysis, join_analysis, sites_analysis,
-	holders_analysis, rank_analysis;
+	keepers_analysis, looks_analysis, uncollected_analysis, samples_analysis, join_analysis,
+	sites_analysis, holders_analysis, rank_analysis;
 
 const struct analysis_ops *const analysis_registry[] = {
 	&leaks_analysis,
@@ -21,6 +21,7 @@ const struct analysis_ops *const analysis_registry[] = {
 	&map_keys_analysis,
 	&copies_analysis,
 	&types_analysis,
+	&keepers_analysis,
 	&looks_analysis,
 	&uncollected_analysis,
 	&samples_analysis,
