@@ -812,18 +812,40 @@ static void add_variable(const struct graph *g, const struct point *p, struct rp
 		out->is_everywhere = !chain_print_variable(chain, n + 1, holder);
 }
 
+/*
+ * "cache.Cache.pcache", where all of it hangs on that field: a stack on which the chain begins says
+ * less.
+ */
+static void add_field(const struct graph *g, const struct only_way *way, struct text *holder)
+{
+	struct edge_label label = {};
+	const char *type;
+
+	if (way->entry.kind != ENTRY_NODE || !g->ops || !g->ops->edge)
+		return;
+	type = node_type(g, way->entry.from);
+	if (!type || !g->ops->edge(g->ctx, way->entry.from, way->into, &label) || !label.name ||
+	    label.name[0] != '.' || strchr(label.name, '['))
+		return;
+	text_reset(holder);
+	text_printf(holder, "%s%s", type, label.name);
+}
+
 static struct err *add_title(struct report *r, const struct graph *g, const struct point *p,
-			     const struct size_class *c, struct rp_suspect *out)
+			     const struct only_way *way, const struct size_class *c,
+			     struct rp_suspect *out)
 {
 	const struct rp_root *root = &out->chain.root;
 	const char *name = root->symbol ? root->symbol : root->source;
-	struct text t = TEXT_INIT, holder = TEXT_INIT;
+	struct text t = TEXT_INIT, holder = TEXT_INIT, field = TEXT_INIT;
 
 	if (name)
 		text_add(&holder, name);
 	drop_place(&holder);
 	if (root->symbol)
 		drop_fields(&holder);
+	else
+		add_field(g, way, &field);
 	if (is_of_modules(&out->chain))
 		add_variable(g, p, out, &holder);
 	if (c->count == 1)
@@ -834,12 +856,16 @@ static struct err *add_title(struct report *r, const struct graph *g, const stru
 	add_class(g, c, &t);
 	if (chain_is_of_timers(&out->chain)) {
 		text_add(&t, " behind timers");
+	} else if (field.n) {
+		text_add(&t, " in ");
+		text_add(&t, text_str(&field));
 	} else if (holder.n) {
 		text_add(&t, root->symbol ? " in " : ", from ");
 		text_add(&t, text_str(&holder));
 	}
 	out->title = report_text(r, &t);
 	text_fini(&t);
+	text_fini(&field);
 	text_fini(&holder);
 	return out->title ? NULL : &err_nomem;
 }
@@ -894,7 +920,7 @@ static struct err *add_suspect(struct search *x, struct report *r, struct point 
 	if (!err)
 		err = chain_to(x->s, r, c->first[0], &out.chain);
 	if (!err)
-		err = add_title(r, x->g, p, c, &out);
+		err = add_title(r, x->g, p, way, c, &out);
 	if (!err)
 		err = add_sizes(r, x->g, p, &out);
 	if (!err)

@@ -105,3 +105,26 @@ def test_what_waits_for_its_timer(core, flags):
 	assert re.fullmatch(r"4,000 (\[\]uint8|blocks of 512 bytes) behind timers", first["title"])
 	assert 4000 * 512 < first["retained"] < 4000 * 1024
 	assert first["advice"].startswith("stop timers")
+
+
+@needs_go
+@pytest.mark.parametrize("flags", ["", "-s -w"])
+def test_objects_that_hang_on_no_owner(core, flags):
+	"""Each of them is in the table and on a stack, and too little to be named."""
+	first = json.loads(heapfx_ok("analyze", core("clients", flags), "--format", "json").out)["suspects"][0]
+	assert (first["title"], first["count"], first["type"]) == ("60 main.client and what they keep", 60, "main.client")
+	assert 60 * 64 * 1024 <= first["retained"] < 60 * 64 * 1152	# and the slices of them
+	assert first["advice"].startswith("look which of them keep most")
+	told = heapfx_ok("analyze", core("clients", flags)).out
+	assert re.search(r"\n  1 60 main\.client and what they keep .*\n      most: 0x[0-9a-f]+ 6\d\.\d KiB, ", told)
+	alone = json.loads(heapfx_ok("analyze", core("table", flags), "--format", "json").out)["suspects"]
+	assert alone[0]["rule"] == "growth/accumulation" and alone[0]["chain"]["root"]["kind"] == "global"
+	assert not [s for s in alone if "what they keep" in s["title"]]
+
+
+@needs_go
+def test_a_field_says_more_than_a_stack(core):
+	"""Two stacks lead there; which goroutines these are is another thing in the next dump."""
+	first = json.loads(heapfx_ok("analyze", core("session"), "--format", "json").out)["suspects"][0]
+	assert first["title"] == "3,000 main.record in main.store.records"
+	assert first["chain"]["root"]["kind"] == "goroutine"
