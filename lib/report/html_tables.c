@@ -136,7 +136,8 @@ void html_dominators(FILE *out, const struct report *r)
 	fputs(" of ", out);
 	put_count(out, t->nodes);
 	fputs(" blocks have a box of their own (a list has one box); smaller ones share a box by "
-	      "type, and the smallest have none: blank.",
+	      "type. Boxes of one name that are too narrow to be drawn are one; what is left of "
+	      "those is blank.",
 	      out);
 	put_tree(out, "dominator-tree", t);
 }

@@ -7,6 +7,7 @@ import pytest
 import chromium
 from common import dump_of, heapfx_ok, report_of
 from go_corpus import go_dump
+from grows import series	# noqa: F401
 
 NAMES = ["leakzoo.bookworm", "slack.1.27"]
 
@@ -248,6 +249,19 @@ def test_largest_holders(tab, pages):
 	node = next(d for d in report["dominators"] if d.get("address") == address)
 	assert (name, size) == (node["name"], shown_bytes(node["retained"])) and width > 1000
 	assert address in tab.inner_text("#tip")
+
+
+def test_many_small_holders_are_seen(tab, series, tmp_path):
+	"""Thousands that are too narrow each are one box, as wide as all; a chain leads to it from any of them."""
+	core, counts = series[2]
+	heapfx_ok("analyze", core, "-o", f"html={tmp_path}/page.html")
+	opened(tab, tmp_path / "page.html")
+	shown = {c[0]: c for c in cells(tab, "dominator-tree")}
+	_name, size, share, *_place, width = shown["1008-byte block"]
+	assert size == shown_bytes(counts[1000] * 1008) and width > 1100 * share / 100
+	tab.locator("ol.chain li[data-at] button.follow").first.press("Enter")
+	assert focused(tab)[0] == "1008-byte block"
+	assert f"{counts[1000]:,} of them" in tab.inner_text("#tip")
 
 
 def test_tree_by_type(tab, pages):

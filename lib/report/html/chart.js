@@ -7,6 +7,7 @@ import { flames } from "flames";
 import { bytes, count, hideTip, on, share, showTip, toolbar } from "./words.js";
 
 const KINDS = { inuse_space: "bytes in use", inuse_objects: "blocks in use", free_space: "free bytes" };
+const NARROW = 1000;	// boxes that no picture has room for beside each other
 const STATES = { "(lost)": "lost", "(uncollected)": "lost", "(unknown)": "own", "(free)": "free", "(other)": "own" };
 
 // The same name has the same colour in every chart of every report: calm blues and greens.
@@ -151,6 +152,29 @@ function chart(place, view) {
 
 // ---- trees of columns: parent, name, amounts
 
+/*
+ * The boxes below a node, the largest first.  Those of one name that are too narrow to be drawn even where the node is
+ * as wide as the picture are one box: else thousands of small blocks are nothing but blank.
+ */
+function together(node) {
+	const wide = [], narrow = new Map();
+	for (const kid of node.children) {
+		if (kid.value * NARROW >= node.value)
+			wide.push(kid);
+		else if (narrow.has(kid.name))
+			narrow.get(kid.name).push(kid);
+		else
+			narrow.set(kid.name, [kid]);
+	}
+	for (const [name, kids] of narrow) {
+		const below = kids.flatMap(kid => kid.children ?? []);
+		wide.push(kids.length === 1 ? kids[0] : { name, value: kids.reduce((sum, kid) => sum + kid.value, 0),
+			count: kids.reduce((sum, kid) => sum + (kid.count ?? 1), 0), children: below.length ? below : undefined,
+			addresses: new Set(kids.flatMap(kid => kid.addresses ? [...kid.addresses] : kid.address ?? [])) });
+	}
+	return wide.sort((a, b) => b.value - a.value);
+}
+
 function treeOf(columns, names, total) {
 	const nodes = columns.parent.map((parent, i) => ({ name: names[columns.name[i]], value: total[i],
 		count: columns.count?.[i], address: columns.address?.[i] }));
@@ -163,8 +187,14 @@ function treeOf(columns, names, total) {
 		if (parent < 0)
 			top.value += total[i];
 	});
-	for (const node of [top, ...nodes])
-		node.children?.sort((a, b) => b.value - a.value);
+	for (const queue = [top]; queue.length;) {
+		const node = queue.pop();
+		if (!node.children)
+			continue;
+		node.children = together(node);
+		for (const kid of node.children)
+			queue.push(kid);
+	}
 	return top;
 }
 
@@ -181,7 +211,7 @@ export function drawTree(place, columns, names) {
 		on(choice.property("value", used.indexOf(first)), "change", () => show(used[choice.property("value")]));
 	}
 	show(first);
-	return { showAddress: address => graph.zoomTo(d => d.data.address === address) };
+	return { showAddress: address => graph.zoomTo(d => d.data.address === address || d.data.addresses?.has(address)) };
 }
 
 // ---- heaps
