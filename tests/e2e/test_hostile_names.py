@@ -15,6 +15,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tarfile
 from xml.etree import ElementTree
 
@@ -538,3 +539,58 @@ def test_on_a_terminal(hostile):
 	text = run.stdout.decode("utf-8", "strict").replace("\r\n", "\n")
 	check_text(re.sub("\x1b\\[[0-9;]*m", "", text))
 	assert "\x1b[31mred" not in text
+
+PYTHON = """
+import sys, time, types
+kept = []
+for lie in eval(sys.argv[1]):
+	module = sys.modules[lie] = types.ModuleType(lie)
+	kind = type(lie, (), {"__module__": lie, "__qualname__": lie})
+	things = [kind() for _ in range(3000)]
+	for i, thing in enumerate(things):
+		thing.__dict__[lie] = bytearray(200 + 16 * len(kept))
+	module.__dict__[lie] = {lie: {lie: things}}
+	ring = kind()
+	ring.__dict__[lie] = ring
+	del ring
+	kept.append(lie)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+	"""A dump of a Python program whose modules, classes, attributes and keys have these names."""
+	if not (3, 7) <= sys.version_info < (3, 14):
+		pytest.skip("a CPython that is not read")
+	core = tmp_path_factory.mktemp("python") / "core"
+	lies = [lie.decode("utf-8") for name, lie in LIES.items() if name != "broken"]	# CPython's names are valid
+	with subprocess.Popen([sys.executable, "-I", "-c", PYTHON, ascii(lies).replace("L" * LONG, f"' + 'L' * {LONG} + '")],
+			stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+		assert child.stdout.readline() == b"ready\n"
+		heapfx_ok("capture", child.pid, "--mode", "stop", "-o", core, "--pack", "none")
+		child.stdin.close()
+	yield core
+	core.unlink()
+
+
+def test_names_of_python(python, tmp_path):
+	"""Every format of one run, and the tables."""
+	words = [w for w in READERS if w not in ("jsonl", "csv", "gitlab")]
+	run = heapfx("analyze", python, "--top", "60", "--strings", "preview", "-o", f"result={tmp_path}/result",
+		*(option for word in words for option in ("-o", f"{word}={tmp_path}/{word}")), timeout=120)
+	assert run.status == 0, run.err
+	check_text(run.err)
+	for word in words:
+		READERS[word]((tmp_path / word).read_bytes().decode("utf-8", "strict"))
+	report = json.loads((tmp_path / "json").read_text("utf-8"))
+	names = [row["name"] for row in report["types"]]
+	# with controls in it nothing is taken for a class's name
+	for seen in ("</script><script>alert(1)", "%0A::error", "a;b c 12", "; drop table"):
+		assert any(seen in name for name in names), seen
+	assert max(map(len, strings_of(report))) < 10_000
+	for table in ("types", "suspects", "roots", "chains", "problems"):
+		clean(heapfx_ok("sql", tmp_path / "result", f"select * from {table}", timeout=120).out)
+	for address in [row["addresses"][0] for row in report["suspects"] if row["addresses"]]:
+		clean(heapfx_ok("explain", python, address, timeout=120).out)
