@@ -291,7 +291,7 @@ static bool find_central(const struct image *img, struct gtc_copy *c)
 	while ((seg = module_data_next(&d))) {
 		uint64_t n = seg->end - seg->start, w[CFL_WORDS];
 
-		for (uint64_t i = 0; n >= sizeof(w) && i <= n - sizeof(w); i += 8) {
+		for (uint64_t i = 0; n >= sizeof(w) && (i = module_data_skip(seg->bytes, i, n)) <= n - sizeof(w); i += 8) {
 			if (load_u64(seg->bytes + i) != 1 || load_u64(seg->bytes + i + CFL_SIZE) != 8)
 				continue;
 			memcpy(w, seg->bytes + i, sizeof(w));
@@ -414,18 +414,18 @@ static struct err *add_copy(struct search *s, const struct gtc_map *m)
 
 static struct err *scan_segment(struct search *s, const struct segment *seg)
 {
-	uint64_t n = (seg->end - seg->start) / 8;
+	uint64_t n = seg->end - seg->start;
 
-	for (uint64_t i = 0; i < n; i++) {
-		uint64_t word = load_u64(seg->bytes + 8 * i);
-		taddr at = seg->start + 8 * i, end;
+	for (uint64_t i = 0; i < n && (i = module_data_skip(seg->bytes, i, n)) < n; i += 8) {
+		uint64_t word = load_u64(seg->bytes + i);
+		taddr at = seg->start + i, end;
 		struct gtc_map m;
 		struct err *err;
 
-		if (!word || !gtc_is_metadata(word))
+		if (!gtc_is_metadata(word))
 			continue;
 		if (is_known(s, at, &end)) {
-			i = (end - seg->start) / 8 - 1;
+			i = end - seg->start - 8;
 			continue;
 		}
 		if (!find_map(s->img, at, word, &s->tries, &m))

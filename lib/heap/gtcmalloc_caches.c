@@ -87,7 +87,8 @@ static bool find_dead(const struct image *img, struct gtc_copy *c)
 	while ((seg = module_data_next(&data))) {
 		uint64_t n = seg->end - seg->start;
 
-		for (uint64_t i = 0; n >= METADATA_SIZE && i <= n - METADATA_SIZE; i += 8) {
+		for (uint64_t i = 0; n >= METADATA_SIZE && (i = module_data_skip(seg->bytes, i, n)) <= n - METADATA_SIZE;
+		     i += 8) {
 			const uint8_t *words = seg->bytes + i;
 
 			if (gtc_is_metadata(load_u64(words + METADATA_FREE_LIST)) && load_u64(words) &&
@@ -311,11 +312,17 @@ struct err *gtc_find_caches(struct gtcmalloc *t, struct gtc_copy *c)
 	if (memory && c->has_slots)
 		memory = add_cache(c, GTC_TRANSFER, c->central, 0);
 	while (memory && (seg = module_data_next(&d))) {
-		uint64_t n = seg->end - seg->start;
+		uint64_t n = seg->end - seg->start, next = 0; /* word behind i that is not 0 */
 
 		for (uint64_t i = 0; n >= 24 && i <= n - 24 && memory; i += 8) {
 			const uint8_t *words = seg->bytes + i;
 
+			if (next < i + 8)
+				next = module_data_skip(seg->bytes, i + 8, n);
+			if (!load_u64(words) && next > i + 8) {
+				i = next - 16;
+				continue;
+			}
 			if ((!gtc_is_metadata(load_u64(words) & ~0xffull) && !gtc_is_metadata(load_u64(words + 8))) ||
 			    image_module_at(t->img, seg->start + i) != c->module)
 				continue;

@@ -130,7 +130,7 @@ static void each_candidate(struct vote *v, vote_fn *fn)
 
 /* ---- which form Spans have */
 
-/* As many as are not in the bitmap are allocated; the indices of others are of objects. */
+/* As many objects as are not in the bitmap are allocated, and it has no others; others' indices are of objects. */
 static bool list_holds(const struct gtc_copy *c, const struct gtc_span_form *form, const struct candidate *one)
 {
 	const struct gtc_class *class = &c->class[one->class];
@@ -139,8 +139,13 @@ static bool list_holds(const struct gtc_copy *c, const struct gtc_span_form *for
 	uint64_t n_free = 0;
 
 	if (!gtc_size_has_indices(c, form, class->size)) {
-		for (unsigned i = 0; i < form->n_list / 4u; i++)
-			n_free += (uint64_t)__builtin_popcountll(one->w[form->list / 8 + i]);
+		for (unsigned i = 0; i < 16u * form->n_list; i++) {
+			bool bit = one->w[form->list / 8 + i / 64] >> i % 64 & 1;
+
+			if (bit && i >= class->objects)
+				return false;
+			n_free += bit;
+		}
 		return n_free + load_u16(span + GSPAN_ALLOCATED) == class->objects;
 	}
 	for (unsigned i = 0; i < cached; i++) {

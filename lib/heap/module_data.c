@@ -1,7 +1,11 @@
 /* module_data.c - the segments that may hold an allocator's own variables. */
+#include "base/bits.h"
 #include "heap/module_data.h"
 
-enum { BSS_MAX = 64 << 20 }; /* behind one module */
+enum {
+	BSS_MAX = 64 << 20, /* behind one module */
+	ZEROS = 512,	    /* passed over at once */
+};
 
 struct module_data module_data(const struct image *img)
 {
@@ -42,4 +46,18 @@ const struct segment *module_data_next(struct module_data *d)
 			return seg;
 	}
 	return NULL;
+}
+
+uint64_t module_data_skip(const uint8_t *bytes, uint64_t at, uint64_t n)
+{
+	for (;;) {
+		if (n - at < 8)
+			return n;
+		if (load_u64(bytes + at))
+			return at;
+		if (n - at > ZEROS && bytes_are_zero(bytes + at, ZEROS))
+			at += ZEROS;
+		else
+			at += 8;
+	}
 }

@@ -24,5 +24,7 @@ struct module_data module_data(const struct image *img);
  * may be in parts (madvise()); its bytes are there.  NULL: no more.
  */
 const struct segment *module_data_next(struct module_data *d);
+/* From `at` on, a multiple of 8, the first of n bytes' words that is not 0; n if none: most of .bss is 0. */
+uint64_t module_data_skip(const uint8_t *bytes, uint64_t at, uint64_t n);
 
 #endif

@@ -76,6 +76,58 @@ static const struct month june_2025 = {
 	.requested = 40,
 };
 
+/* Twelve indices in a Span. */
+static const struct month july_2026 = {
+	.leaf_bits = 15,
+	.sampled_bit = 60,
+	.pages = 32,
+	.large_pages = 32,
+	.sample = 40,
+	.list = 40,
+	.n_list = 12,
+	.transfer_class = 56,
+	.central_pages = 24,
+	.counter = 1192,
+	.used = 56,
+	.released = 168,
+	.requested = 32,
+};
+
+/* From the 28th on what is said of a large one lies elsewhere. */
+static const struct month july_28_2026 = {
+	.leaf_bits = 15,
+	.sampled_bit = 60,
+	.pages = 32,
+	.large_pages = 40,
+	.sample = 48,
+	.list = 40,
+	.n_list = 12,
+	.transfer_class = 56,
+	.central_pages = 24,
+	.counter = 1192,
+	.used = 56,
+	.released = 168,
+	.requested = 32,
+};
+
+/* TCMALLOC_INTERNAL_LEGACY_LOCKING */
+static const struct month august_2026_legacy = {
+	.leaf_bits = 12,
+	.mid_bits = 12,
+	.sampled_bit = 61,
+	.pages = 32,
+	.large_pages = 48,
+	.sample = 56,
+	.list = 48,
+	.n_list = 8,
+	.transfer_class = 56,
+	.central_pages = 24,
+	.counter = 1192,
+	.used = 56,
+	.released = 168,
+	.requested = 32,
+};
+
 static const struct month august_2026 = {
 	.leaf_bits = 12,
 	.mid_bits = 12,
@@ -155,9 +207,9 @@ static void make_caches(struct world *w)
 	make_slab(w, META + SLABS);
 	put(w, SLABS_AT, (META + SLABS) | SLAB_SHIFT);
 	put(w, SLABS_AT + 8, META + STOPPED);
-	if (now == &august_2026)
+	if (now != &june_2025)
 		put(w, SLABS_AT + 16, 1); /* processor */
-	put(w, SLABS_AT + (now == &august_2026 ? 24 : 16), META + BEGINS);
+	put(w, SLABS_AT + (now == &june_2025 ? 16 : 24), META + BEGINS);
 	put(w, HEAPS_AT, META + CACHE);
 }
 
@@ -389,10 +441,34 @@ static void damage_is_told_and_bounded(void **state)
 	world_expect_damage(laid_out, cases, ARRAY_SIZE(cases));
 }
 
+static const char whole[] = "ufupctuu" "u" "ucuf" "ufffffffffffffffffffffffffffpu" "u" "u" "u"; /* no proxy */
+
+/* Spans of each form: large and sampled ones are as long as they are, and no check fails. */
+static void each_form_of_a_span_is_seen(void **state)
+{
+	static const struct month *const months[] = { &july_2026, &july_28_2026, &august_2026_legacy };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(months); i++) {
+		struct world *w = laid_out_as(months[i]);
+		const struct heap_info *info;
+		struct blocks b;
+
+		print_message("form %zu\n", i);
+		world_expect(w, whole, 0);
+		assert_null(blocks_build(&w->env, &w->f->img, &b));
+		info = b.heaps[0].info;
+		assert_int_equal(info->used, 4 * 1024 + 2 * PAGE + 2 * 2048 + (256 - 28) * 32 + PAGE + 2 * PAGE + PAGE);
+		assert_int_equal(info->returned, PAGE);
+		assert_int_equal(info->checks_failed, 0);
+		blocks_fini(&b);
+		world_free(w);
+	}
+}
+
 /* A page map of three levels, another Span, twelve indices in it, caches counted beside; no proxies. */
 static void so_is_a_newer_one(void **state)
 {
-	static const char whole[] = "ufupctuu" "u" "ucuf" "ufffffffffffffffffffffffffffpu" "u" "u" "u";
 	static const struct overwrite cases[] = {
 		{ "a span's first page", META + SPANS + GSPAN_FIRST, 7, whole, 1 },
 		{ "its pages", META + SPANS + GSPAN_SIZE * LARGE + GSPAN_FIRST, HEAP / PAGE + 1, "ufupctuu", 1 },
@@ -439,6 +515,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_caches_say_what_is_free),
 		cmocka_unit_test(damage_is_told_and_bounded),
+		cmocka_unit_test(each_form_of_a_span_is_seen),
 		cmocka_unit_test(so_is_a_newer_one),
 		cmocka_unit_test(no_page_map_is_no_heap),
 	};
