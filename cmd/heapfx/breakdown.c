@@ -83,6 +83,8 @@ struct sums {
 	struct tally *v; /* by slot: zone_owner, with the places in between (see slot_of_region) */
 	size_t n;
 	bool split; /* look for pages of zeros everywhere, not in anonymous mappings alone */
+	uint64_t largest; /* of PLACE_ANON in one piece */
+	taddr largest_at;
 };
 
 static struct tally *place(struct sums *sums, enum place place)
@@ -177,6 +179,14 @@ static void count_stack(const struct segment *seg, const struct thread *t, taddr
 }
 
 /* [start, end) of an anonymous segment, in no claim. */
+static void note_largest(struct sums *sums, taddr start, uint64_t bytes)
+{
+	if (bytes <= sums->largest)
+		return;
+	sums->largest = bytes;
+	sums->largest_at = start;
+}
+
 static void count_anonymous(const struct run *run, const struct segment *seg, taddr start,
 			    taddr end, struct sums *sums)
 {
@@ -188,9 +198,12 @@ static void count_anonymous(const struct run *run, const struct segment *seg, ta
 		if (t) {
 			count_stack(seg, t, start, stop, sums);
 		} else {
+			uint64_t before = place(sums, PLACE_ANON)->full;
+
 			stop = same_owner(run, start, stop, &is_pool);
 			add_touched(seg, start, stop - start, is_pool ? PLACE_POOLS : PLACE_ANON,
 				    sums);
+			note_largest(sums, start, place(sums, PLACE_ANON)->full - before);
 		}
 		start = stop;
 	}
@@ -541,14 +554,17 @@ void measure_run(struct run *run)
 }
 
 /* Roots keep what they lead to: where many bytes are roots for want of an owner, that is said. */
-static void note_unclaimed(struct run *run, uint64_t bytes)
+static void note_unclaimed(struct run *run, struct sums *sums)
 {
+	uint64_t bytes = place(sums, PLACE_ANON)->full;
+
 	if (bytes >= UNCLAIMED_LEAST && bytes >= report_heap_bytes(&run->report) / UNCLAIMED_SHARE)
 		diag(&run->env, "memory/unclaimed", ERR_NOWHERE,
 		     "%" PRIu64 " bytes in mappings are no allocator's that is known here: "
 		     "all their words count as roots, so that nothing that they point at is lost "
-		     "(--pool-layout describes an arena)",
-		     bytes);
+		     "(explain 0x%" PRIx64 " says who points into the largest, %" PRIu64 " bytes; "
+		     "--pool-layout describes an arena)",
+		     bytes, sums->largest_at, sums->largest);
 }
 
 /* The program may have written there, and nobody has what. */
@@ -597,7 +613,7 @@ static struct err *add_lines(struct run *run, const struct regions *r, struct su
 	for (unsigned i = 0; !err && i < PLACES; i++)
 		err = add_line(run, places[i].category, places[i].label, place(sums, i)->full);
 	if (!err)
-		note_unclaimed(run, place(sums, PLACE_ANON)->full);
+		note_unclaimed(run, sums);
 	note_missing(run);
 	return err;
 }

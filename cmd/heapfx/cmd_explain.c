@@ -463,6 +463,52 @@ static void say_saved_block(struct explanation *x)
 		say_used(x, node);
 }
 
+static bool is_stack(const struct image *img, taddr at)
+{
+	for (size_t i = 0; i < img->n_threads; i++)
+		if (at >= img->threads[i].stack_low && at < img->threads[i].stack_high)
+			return true;
+	return false;
+}
+
+static void say_pointer_in(struct explanation *x, const struct pointer_in *p)
+{
+	const struct graph *g = x->run->graph;
+	struct text t = TEXT_INIT;
+
+	if (p->node == NODE_NONE) {
+		graph_describe_at(g, p->at, &t);
+	} else {
+		uint64_t key = graph_key(g, p->node);
+		const char *type = type_name(g, p->node);
+
+		if (!g->ops->inside || !g->ops->inside(g->ctx, p->node, p->at - key, &t))
+			text_add(&t, type ? type : "no type known");
+		text_printf(&t, ", block 0x%" PRIx64 " +0x%" PRIx64 ", %s", key, p->at - key,
+			    reach_name(x->run->facts.reach[p->node]));
+	}
+	say(x, "  word", "0x%" PRIx64 ", to 0x%" PRIx64 "%s%s", p->at, p->value,
+	    t.n ? ": " : "", text_str(&t));
+	text_fini(&t);
+}
+
+/* What nobody gave out in blocks is held by who points into its mapping. */
+static void say_pointers_in(struct explanation *x)
+{
+	struct run *run = x->run;
+	const struct segment *s = image_segment(run->image, x->addr);
+	struct pointers_in p;
+
+	if (!s || s->module >= 0 || !(s->flags & SEG_W) || is_stack(run->image, x->addr))
+		return;
+	find_pointers_in(run->image, &run->blocks, s->start, s->end, &p);
+	say(x, "pointed at by",
+	    "%" PRIu64 " words outside of the mapping, %" PRIu64 " of them to its start", p.n,
+	    p.n_start);
+	for (unsigned i = 0; i < p.n_kept; i++)
+		say_pointer_in(x, &p.v[i]);
+}
+
 static void say_block(struct explanation *x)
 {
 	struct run *run = x->run;
@@ -475,6 +521,8 @@ static void say_block(struct explanation *x)
 	if (id == BLOCK_NONE || !b.heap || !b.claim) {
 		say(x, "heap", "none claims this address");
 		say_pool(x);
+		if (id == BLOCK_NONE)
+			say_pointers_in(x);
 		return;
 	}
 	say(x, "heap", "%s %s, by %s", b.heap->ops->name, b.heap->info ? b.heap->info->version : "",

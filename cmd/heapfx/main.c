@@ -26,7 +26,7 @@ const struct command commands[] = {
 	{ "explain", "INPUT ADDR", "one address: what it is, who holds it, what it holds",
 	  "Explains one address: the mapping and module it lies in; its heap block and how the "
 	  "allocator knows it; whether roots reach it and by which shortest chains; what it "
-	  "retains; who points at it.",
+	  "retains; who points at it, or into its mapping where no allocator gave it out.",
 	  2, 2, "text json", cmd_explain },
 	{ "sql", "INPUT [QUERY]", "the same data as tables, in SQL",
 	  "Runs SQL over the dump: blocks, edges, roots, types, suspects, chains, threads, frames, "

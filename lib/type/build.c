@@ -415,12 +415,9 @@ static bool add_variable(const struct context *c, uint64_t at, struct text *ret)
 	return false;
 }
 
-static void describe_root(void *ctx, uint32_t root, struct text *ret)
+static void describe_source(const struct context *c, const struct root_source *source, uint64_t at, struct text *ret)
 {
-	const struct context *c = ctx;
-	const struct root_source *source = &c->graph->sources[c->graph->root_source[root]];
 	const struct thread *t = source->thread < c->img->n_threads ? &c->img->threads[source->thread] : NULL;
-	uint64_t at = c->graph->root_at[root];
 
 	switch ((enum root_kind)source->kind) {
 	case ROOT_REGISTER:
@@ -459,6 +456,22 @@ static void describe_root(void *ctx, uint32_t root, struct text *ret)
 		if (!typing_global(c->typing, at, ret))
 			image_describe(c->img, at, ret);
 	}
+}
+
+static void describe_root(void *ctx, uint32_t root, struct text *ret)
+{
+	const struct graph *g = ((const struct context *)ctx)->graph;
+
+	describe_source(ctx, &g->sources[g->root_source[root]], g->root_at[root], ret);
+}
+
+void graph_describe_at(const struct graph *g, taddr at, struct text *ret)
+{
+	for (uint32_t i = 0; i < g->n_sources; i++) /* the first that has it names it */
+		if (at >= g->sources[i].start && at < g->sources[i].end) {
+			describe_source(g->ctx, &g->sources[i], at, ret);
+			return;
+		}
 }
 
 static void place(void *ctx, uint32_t root, struct root_place *ret)

@@ -34,6 +34,24 @@ struct err *graph_tell(struct env *env, const struct image *img, const struct bl
 		       const struct hints *hints, struct graph *g) MUST_CHECK;
 
 /*
+ * Words that point into [start, end), memory of no heap, from outside of it: of used blocks and of
+ * what is a root's memory; registers are not looked at.  One pass over all that is writable.
+ */
+enum { POINTERS_KEPT = 8 };
+struct pointers_in {
+	struct pointer_in {
+		taddr at;
+		uint64_t value;
+		node_id node; /* the block; NODE_NONE: of none */
+	} v[POINTERS_KEPT]; /* to `start` first, then of no blocks first, then by address */
+	unsigned n_kept;
+	uint64_t n, n_start; /* all, and those to `start` */
+};
+void find_pointers_in(const struct image *img, const struct blocks *blocks, taddr start, taddr end, struct pointers_in *ret);
+/* What has a word at an address, as roots are described; nothing is added where no root's memory is. */
+void graph_describe_at(const struct graph *g, taddr at, struct text *ret);
+
+/*
  * Places that hold a pointer to a block but are no roots and no used blocks: freed memory and the
  * dead part of stacks.  Evidence of who had a lost block last.  One pass over that memory for the
  * given nodes; each place once, ascending, at most `max_per_node` a node.

@@ -36,6 +36,14 @@ def test_the_root_is_named(kind, root):
 	assert re.search(root, explain(first_of(kind)))
 
 
+def test_who_points_into_a_mapping_of_nobody():
+	"""leakzoo.c keeps the mapping in g_mapping, and in nothing else that it has."""
+	start = re.search(r"mapping (0x[0-9a-f]+)\+", explain(first_of("MMAPROOT")))[1]
+	out = explain(int(start, 16))
+	assert re.search(rf"word +0x[0-9a-f]+, to {start}: .*\bg_mapping\b", out), out
+	assert re.search(r"pointed at by +\d+ words? outside of the mapping, [1-9]", out)
+
+
 @pytest.mark.parametrize("name", ["vectors", "vectors.kernel"])
 def test_vector_registers_are_named(name):
 	"""SSE is on every x86-64; the program holds two blocks in the halves of xmm3."""

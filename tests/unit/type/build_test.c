@@ -370,6 +370,64 @@ static void who_had_a_lost_block_last(void **state)
 	world_close(&w);
 }
 
+static void who_points_into_memory_of_nobody(void **state)
+{
+	static const struct fake_word words[] = {
+		{ A, ANON + 8 }, { B, ANON }, { G + 8, ANON }, /* the last one in a freed block */
+		{ DATA, ANON }, { CONST, ANON }, { LIVE + 0x100, ANON + 0xff8 }, { STACK + 0x100, ANON }, /* dead */
+		{ ANON + 16, ANON }, { DATA + 8, ANON - 1 }, { DATA + 16, ANON + 0x1000 },
+		{},
+	};
+	static const struct pointer_in want[] = {
+		{ DATA, ANON }, { B, ANON }, { LIVE + 0x100, ANON + 0xff8 }, { A, ANON + 8 },
+	};
+	struct pointers_in found;
+	struct text t = TEXT_INIT;
+	struct world w;
+
+	(void)state;
+	world_open(&w, words);
+	world_build(&w);
+	find_pointers_in(&w.f->img, &w.blocks, ANON, ANON + 0x1000, &found);
+	assert_int_equal(found.n, ARRAY_SIZE(want));
+	assert_int_equal(found.n_kept, ARRAY_SIZE(want));
+	assert_int_equal(found.n_start, 2);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		assert_int_equal(found.v[i].at, want[i].at);
+		assert_int_equal(found.v[i].value, want[i].value);
+		assert_int_equal(found.v[i].node, want[i].at >= HEAP ? graph_node_at(w.graph, want[i].at) : NODE_NONE);
+	}
+	graph_describe_at(w.graph, LIVE + 0x100, &t);
+	assert_string_equal(text_str(&t), "stack of thread 42");
+	text_reset(&t);
+	graph_describe_at(w.graph, ABSENT, &t);
+	assert_int_equal(t.n, 0);
+	text_fini(&t);
+	world_close(&w);
+}
+
+/* Of more than are kept the first, and those to the start before others. */
+static void the_first_of_many_pointers(void **state)
+{
+	struct fake_word words[POINTERS_KEPT + 4] = {};
+	struct pointers_in found;
+	struct world w;
+
+	(void)state;
+	for (unsigned i = 0; i < POINTERS_KEPT + 3; i++)
+		words[i] = (struct fake_word){ DATA + 8 * i, i < POINTERS_KEPT + 2 ? ANON + 8 : ANON };
+	world_open(&w, words);
+	world_build(&w);
+	find_pointers_in(&w.f->img, &w.blocks, ANON, ANON + 0x1000, &found);
+	assert_int_equal(found.n, POINTERS_KEPT + 3);
+	assert_int_equal(found.n_start, 1);
+	assert_int_equal(found.n_kept, POINTERS_KEPT);
+	assert_int_equal(found.v[0].at, DATA + 8 * (POINTERS_KEPT + 2));
+	for (unsigned i = 1; i < POINTERS_KEPT; i++)
+		assert_int_equal(found.v[i].at, DATA + 8 * (i - 1));
+	world_close(&w);
+}
+
 /* The first places of a node, in address order, however many threads look for them. */
 static void the_first_places_of_many(void **state)
 {
@@ -574,6 +632,8 @@ int main(void)
 		cmocka_unit_test(the_graph_over_the_index),
 		cmocka_unit_test(who_had_a_lost_block_last),
 		cmocka_unit_test(the_first_places_of_many),
+		cmocka_unit_test(who_points_into_memory_of_nobody),
+		cmocka_unit_test(the_first_of_many_pointers),
 		cmocka_unit_test(precise_heaps_go_by_slots),
 		cmocka_unit_test(only_pointers_keep_precise_blocks),
 		cmocka_unit_test(a_slot_of_a_precise_block_is_named),
