@@ -130,7 +130,10 @@ static void each_candidate(struct vote *v, vote_fn *fn)
 
 /* ---- which form Spans have */
 
-/* As many objects as are not in the bitmap are allocated, and it has no others; others' indices are of objects. */
+/*
+ * As many objects as are not in the bitmap are allocated, and it has no others; others' indices are of
+ * objects, and if none lies inside of free objects, as many are free.
+ */
 static bool list_holds(const struct gtc_copy *c, const struct gtc_span_form *form, const struct candidate *one)
 {
 	const struct gtc_class *class = &c->class[one->class];
@@ -148,6 +151,8 @@ static bool list_holds(const struct gtc_copy *c, const struct gtc_span_form *for
 		}
 		return n_free + load_u16(span + GSPAN_ALLOCATED) == class->objects;
 	}
+	if (load_u16(span + GSPAN_FREELIST) == GSPAN_LIST_END && cached + load_u16(span + GSPAN_ALLOCATED) != class->objects)
+		return false;
 	for (unsigned i = 0; i < cached; i++) {
 		uint64_t at = (uint64_t)load_u16(span + form->list + 2 * i) << INDEX_SHIFT;
 
