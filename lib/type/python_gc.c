@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/guard.h"
+#include "image/shadow.h"
 #include "type/python_objects.h"
 #include "type/scan.h"
 
@@ -23,6 +24,15 @@ enum {
 	WR_PREV = 40,
 	WR_NEXT = 48,
 	WR_BYTES = 56,
+	/* PyASCIIObject: the state; of two bits in it. What another compact text has more than one of ASCII. */
+	TEXT_STATE = 32,
+	TEXT_COMPACT = 1 << 5,
+	TEXT_ASCII = 1 << 6,
+	TEXT_OLD = 48, /* where that begins to 3.11 */
+	WIDE_OLD = 24,
+	WIDE = 16,
+	BYTES_ITEMS = 32,
+	INT_DIGITS = 24,
 	STATICS_MOST = 1 << 16, /* objects on a list that are in no block */
 };
 
@@ -197,6 +207,70 @@ static void leave_dead(struct lists *l)
 	}
 }
 
+static void leave_from(struct lists *l, const struct block *b, taddr from)
+{
+	for (taddr at = align_up(from < b->addr ? b->addr : from, 8); at + 8 <= b->addr + b->usable; at += 8)
+		set_link(l, at);
+}
+
+/* Where in an object that refers to nothing its text, bytes or digits begin; 0: it is none. */
+static unsigned contents_of(const struct lists *l, const struct py_type *t, taddr at)
+{
+	unsigned text = l->objects->version.text;
+	const uint8_t *state;
+	uint64_t avail;
+
+	if (t->front || t->flags & PY_FLAG_GC)
+		return 0;
+	if (t->flags & PY_FLAG_BYTES)
+		return BYTES_ITEMS;
+	if (t->flags & PY_FLAG_LONG)
+		return INT_DIGITS;
+	state = t->flags & PY_FLAG_TEXT ? image_view(l->img, at + TEXT_STATE, &avail) : NULL;
+	if (!state || !(*state & TEXT_COMPACT))
+		return 0;
+	image_keep_exact(l->img, state, 1); /* the rest of the word is padding */
+	return *state & TEXT_ASCII ? text : text + (text == TEXT_OLD ? WIDE_OLD : WIDE);
+}
+
+/* Behind the last item of a tuple or list, and the last entry of a dict's keys. */
+static void leave_behind(struct lists *l, const struct py_type *t, taddr at, const struct block *b)
+{
+	uint64_t n = word(l->img, at + PY_SIZE);
+	struct py_keys keys;
+	struct block of;
+
+	if (t->flags & PY_FLAG_TUPLE && py_is_plain_tuple(l->img, t) && n < b->usable / 8)
+		leave_from(l, b, at + PY_TUPLE_ITEMS + 8 * n);
+	if (t->flags & PY_FLAG_LIST && block_get_at(l->blocks, word(l->img, at + PY_LIST_ITEMS), &of) && n <= of.usable / 8)
+		leave_from(l, &of, of.addr + 8 * n);
+	if (t->flags & PY_FLAG_DICT_SUBCLASS && block_get_at(l->blocks, word(l->img, at + PY_DICT_KEYS), &of) &&
+	    py_read_keys(l->img, &l->objects->version, of.addr, &keys) && keys.n <= of.usable / keys.bytes)
+		leave_from(l, &of, keys.entries + keys.n * keys.bytes);
+}
+
+/* Texts, bytes and numbers refer to nothing, nor does what is behind the last item: words there were left by others. */
+static void leave_contents(struct lists *l)
+{
+	for (uint32_t id = 0; id < l->blocks->grains.n; id++) {
+		const struct py_known *k;
+		unsigned front, from;
+		struct block b;
+
+		if (!block_is_used(l->blocks, id))
+			continue;
+		block_get(l->blocks, id, &b);
+		k = py_objects_in(l->objects, b.addr, b.usable, &front);
+		if (!k)
+			continue;
+		from = contents_of(l, &k->type, b.addr);
+		if (from)
+			leave_from(l, &b, b.addr + from);
+		else
+			leave_behind(l, &k->type, b.addr + front, &b);
+	}
+}
+
 static struct err *open_columns(struct env *env, const struct grains *g, struct py_gc *gc)
 {
 	uint64_t links = (uint64_t)g->n_units << (UNIT_SHIFT - 3), nodes = bits_words(g->n) + 1;
@@ -233,8 +307,10 @@ struct err *py_gc_open(struct env *env, const struct image *img, const struct bl
 		set_link(&l, ret->heads[i] + GC_PREV);
 		walk(&l, ret->heads[i], true);
 	}
-	if (!err)
+	if (!err) {
 		leave_dead(&l);
+		leave_contents(&l);
+	}
 	return err;
 }
 

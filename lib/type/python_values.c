@@ -209,6 +209,11 @@ bool py_is_modules(const struct image *img, const struct py_version *v, taddr di
 
 /* ---- types */
 
+bool py_is_plain_tuple(const struct image *img, const struct py_type *t)
+{
+	return t->flags & PY_FLAG_TUPLE && !(word(img, word(img, t->at + TP_BASE) + TP_FLAGS) & PY_FLAG_TUPLE);
+}
+
 /*
  * ht_name of a class that a program's text defines: tp_name is the characters of that very str. It stands behind
  * the slots, whose number differs from version to version.

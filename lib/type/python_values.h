@@ -35,6 +35,7 @@ enum {
 	PY_FLAG_LONG = 1 << 24,
 	PY_FLAG_LIST = 1 << 25,
 	PY_FLAG_TUPLE = 1 << 26,
+	PY_FLAG_BYTES = 1 << 27,
 	PY_FLAG_TEXT = 1 << 28,
 	PY_FLAG_DICT_SUBCLASS = 1 << 29,
 };
@@ -64,6 +65,8 @@ struct py_keys {
 bool py_version(const struct image *img, struct py_version *ret);
 /* A proven type (python_is_type()). */
 bool py_type(const struct image *img, const struct py_version *v, taddr at, struct py_type *ret);
+/* `tuple` itself: what is derived of it may have items that it does not count (Objects/structseq.c). */
+bool py_is_plain_tuple(const struct image *img, const struct py_type *t);
 /* As the program knows it: "dict", "shop.Order"; false: it is not in the dump. */
 bool py_type_name(const struct image *img, const struct py_version *v, const struct py_type *t, struct text *ret);
 /* A str of printable ASCII, of less than PY_TEXT_MAX characters. */

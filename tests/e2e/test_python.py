@@ -286,3 +286,47 @@ def test_what_the_interpreter_used_once_holds_nothing(version, tmp_path):
 	assert {blocks[at].get("type") for at in waiting} <= {"__main__.Ring", "attributes of __main__.Ring", "list", "list items",
 		"dict", "dict keys", "float"}
 	assert not [at for at, block in blocks.items() if block["allocator"] == "cpython" and block["reach"] not in ("reachable", "uncollected")]
+
+
+# In size classes of their own lists of eight leave a word behind for what is made there next: a text, bytes, a number,
+# a tuple, a list that had more, and keys.
+LEFT = """
+import signal
+kept = [bytes(4000 + i) for i in range(600)]
+texts = [b"%07d" % i for i in range(600)]
+made, gone = [], []
+def leave(i):
+	room = [None] * 7 + [kept[i]]
+def make(of):
+	for i in range(600):
+		leave(i)
+		made.append(of(i))
+make(lambda i: str(texts[i], "ascii"))
+make(lambda i: bytes(range(i % 7, i % 7 + 17)))
+make(lambda i: 1 << 30 * 8)
+make(lambda i: (i, None))
+for i in range(600):
+	made.append([kept[(i + k) % 600] for k in range(8)])
+	del made[-1][5:]
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("version", make_python.VERSIONS[1:])
+def test_what_was_left_in_a_place_is_no_reference(version, tmp_path):
+	if not make_python.starts(f"python{version}"):
+		pytest.skip(f"no python{version}")
+	with subprocess.Popen([f"python{version}", "-I", "-S", "-c", LEFT], stdout=subprocess.PIPE, text=True) as process:
+		try:
+			assert process.stdout.readline() == "ready\n"
+			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
+		finally:
+			process.kill()
+	rows = json.loads(heapfx_ok("sql", tmp_path / "core", "select s.type, edges.offset, count(*) as n from edges "
+		"join blocks s on s.id = src join blocks d on d.id = dst where d.type = 'bytes' and d.size > 4000 and s.type is not null "
+		"group by 1, 2", "--format", "json").out)
+	found = {(row["type"], row["offset"]): row["n"] for row in rows}
+	assert {kind for kind, _offset in found} == {"list items"}
+	# The list of all has one at each offset, and each of the others the five that it counts.
+	assert [found["list items", 8 * i] for i in range(8)] == [601] * 5 + [1] * 3
