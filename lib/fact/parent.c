@@ -1,8 +1,8 @@
 /*
  * fact/parent.c - the shortest chain to each node: breadth-first from the roots (Moore, "The
  * shortest path through a maze", 1959).  From those first that a runtime names (is_first): what
- * these lead to begins there, however far.  Those that hold for a time only (is_last) come after
- * all others.
+ * these lead to for sure begins there, however far.  Those that hold for a time only (is_last)
+ * come after all others.
  *
  * At equal distance a root that explains more wins (enum root_kind's order), and a plain pointer
  * wins over an interior one.  A word of a block of unknown type that points inside another block
@@ -143,16 +143,35 @@ static struct err *levels(struct bfs *b, uint64_t at, const struct step *doubtfu
 	return err;
 }
 
-/* From the roots that were taken up since there were `at` nodes in the queue. */
+/*
+ * From the roots that were taken up since there were `at` nodes in the queue; doubtful edges are
+ * put by.
+ */
+static struct err *search_surely(struct bfs *b, uint64_t at)
+{
+	struct err *err;
+
+	b->is_doubting = true;
+	err = levels(b, at, NULL, 0);
+	b->is_doubting = false;
+	return err;
+}
+
+/* By the doubtful edges of a search too, which were put by from the one with that number on. */
+static struct err *search_doubtfully(struct bfs *b, uint64_t from, uint64_t to)
+{
+	const struct step *edges = b->doubtful.base;
+
+	return levels(b, b->n, edges + from, to - from);
+}
+
 static struct err *search_from(struct bfs *b, uint64_t at)
 {
 	struct err *err;
 
 	b->doubtful.n = 0;
-	b->is_doubting = true;
-	err = levels(b, at, NULL, 0);
-	b->is_doubting = false;
-	return err ? err : levels(b, b->n, b->doubtful.base, b->doubtful.n);
+	err = search_surely(b, at);
+	return err ? err : search_doubtfully(b, 0, b->doubtful.n);
 }
 
 static void from_first_roots(struct bfs *b)
@@ -163,6 +182,27 @@ static void from_first_roots(struct bfs *b)
 		if (g->sources[g->root_source[i]].is_first)
 			reach_by(b, (struct step){ EDGE_NODE(g->root_node[i]), PARENT_ROOT | i,
 						   NODE_NONE, 0, 0 });
+}
+
+/* A name is worth any way, but not a doubtful one: what other roots lead to for sure is theirs. */
+static struct err *search_from_named(struct bfs *b)
+{
+	uint64_t before, of_first;
+	struct err *err;
+
+	b->doubtful.n = 0;
+	from_first_roots(b);
+	err = search_surely(b, 0);
+	of_first = b->doubtful.n;
+	before = b->n;
+	for (unsigned interior = 0; interior < 2; interior++)
+		for (unsigned kind = 0; kind < ROOT_VECTOR; kind++)
+			from_roots(b, kind, interior);
+	if (!err)
+		err = search_surely(b, before);
+	if (!err)
+		err = search_doubtfully(b, 0, of_first);
+	return err ? err : search_doubtfully(b, of_first, b->doubtful.n);
 }
 
 static void from_last_roots(struct bfs *b)
@@ -177,18 +217,9 @@ static void from_last_roots(struct bfs *b)
 
 static struct err *search(struct bfs *b)
 {
-	struct err *err;
+	struct err *err = search_from_named(b);
 	uint64_t before;
 
-	from_first_roots(b);
-	err = search_from(b, 0);
-	if (err)
-		return err;
-	before = b->n;
-	for (unsigned interior = 0; interior < 2; interior++)
-		for (unsigned kind = 0; kind < ROOT_VECTOR; kind++)
-			from_roots(b, kind, interior);
-	err = search_from(b, before);
 	if (err)
 		return err;
 	before = b->n;

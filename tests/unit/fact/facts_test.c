@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/guard.h"
 #include "fact/fact.h"
 #include "fake_graph.h"
 #include "unit_env.h"
@@ -410,6 +411,44 @@ static struct graph *list(uint32_t n, bool rooted, bool ring)
 	return g;
 }
 
+/*
+ * Of two roots the second is one that a runtime names: what it leads to begins there, however far, but for what it
+ * leads to by a doubtful edge alone and the other does not.
+ */
+static const struct {
+	const char *edges;
+	char of, parent; /* 'a' and 'b' are held by the roots */
+} named[] = {
+	{ "a->c b->d d->c", 'c', 'd' },		/* longer, and named */
+	{ "a->c b~>c", 'c', 'a' },		/* doubtful */
+	{ "a->d b~>c d->c", 'c', 'd' },		/* so it is, however long the other is */
+	{ "a~>c b~>c", 'c', 'b' },		/* both are */
+	{ "a~>c b->d d~>c", 'c', 'd' },
+	{ "a->d b~>c c->d", 'd', 'a' },		/* and what is behind it */
+	{ "b~>c c->d", 'd', 'c' },
+};
+
+static void test_named_roots(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(named); k++) {
+		struct graph *g = fake_graph(&env, 4, named[k].edges, "a b");
+		const struct root_source sources[] = { { .kind = ROOT_GLOBAL, .thread = UINT32_MAX },
+			{ .kind = ROOT_GLOBAL, .thread = UINT32_MAX, .is_first = true } };
+		const uint32_t of[] = { 0, 1 };
+		struct facts f = {};
+
+		g->sources = sources;
+		g->n_sources = ARRAY_SIZE(sources);
+		g->root_source = of;
+		assert_null(facts_compute(&env, g, FACT_PARENT, &f));
+		if (f.parent[named[k].of - 'a'] != (uint32_t)(named[k].parent - 'a'))
+			fail_msg("%s: %#x", named[k].edges, f.parent[named[k].of - 'a']);
+		facts_fini(&f);
+		graph_free(g);
+	}
+}
+
 static void test_long_list(void **state)
 {
 	const uint32_t n = 1000000;
@@ -660,6 +699,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_table, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_random, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_named_roots, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_list, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wide_sums, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ring, set_up, tear_down),
