@@ -4,7 +4,8 @@
  * Somebody holds most blocks by a pointer to their start.  So a chunk is several if pointers from
  * outside of it lead to such starts, and nothing leads to the same place in other chunks of that
  * size (there it is a part of the program's objects).  Stale pointers count for nothing: those in
- * free memory and below the stack pointer.  One pass over writable memory, only if there is a doubt.
+ * free memory and below the stack pointer, and links of a free chunk that was where a block is now
+ * and has not written.  One pass over writable memory, only if there is a doubt.
  * Chunks that one flag calls free and no list holds are settled here too: only all pieces' sum tells.
  */
 #include <stdlib.h>
@@ -28,6 +29,7 @@ enum {
 	SIEVE = 1 << 14,
 	FAR_BACK = 1 << 16,  /* words of the index: 64 MiB */
 	PASS_BYTES = 1 << 20,
+	BINS_BYTES = 128 * 16, /* of an arena: the heads of lists (malloc/malloc.c, bin_at) */
 };
 
 enum role {
@@ -235,6 +237,40 @@ static bool is_dead_stack(const struct image *img, taddr at)
 	return false;
 }
 
+/* An address as a list of free chunks has it: of a chunk, or of a list's head in an arena. */
+static bool is_link(const struct settle *s, uint64_t word)
+{
+	if (glibc_piece_at(s->g, word))
+		return true;
+	for (size_t i = 0; i < s->g->arenas.n; i++)
+		if (word - (s->g->arenas.v[i].bins - 16) < BINS_BYTES)
+			return true;
+	return false;
+}
+
+/*
+ * One of the two links (fd, bk) of a free chunk that was here once: its header is left in the midst of
+ * a block that did not write there.  They lead to chunks, which by then may have begun 16 bytes
+ * beside those of now, where a block's start is.
+ */
+static bool is_old_link(const struct settle *s, const struct glibc_piece *p, taddr at)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		taddr chunk = at - CHUNK_HEADER - 8 * i, mem = chunk + CHUNK_HEADER;
+		struct window w = { .img = s->g->img };
+		uint64_t header, fd, bk, grain = grain_of(s->sink->grains, mem);
+
+		if (chunk & 15 || chunk < p->first || grain == GRAIN_NONE ||
+		    grain_is_start(s->sink->grains, grain, mem))
+			continue;
+		if (window_u64(&w, chunk + 8, &header) && header & CHUNK_PREV_INUSE &&
+		    chunk_size_fits(header, chunk, p->end) && window_u64(&w, mem, &fd) &&
+		    window_u64(&w, mem + 8, &bk) && is_link(s, fd) && is_link(s, bk))
+			return true;
+	}
+	return false;
+}
+
 /* In a heap, only what a block in use holds counts. */
 static bool is_stale(const struct settle *s, taddr at)
 {
@@ -253,7 +289,8 @@ static bool is_stale(const struct settle *s, taddr at)
 	for (word = grain >> 6; !starts && word && (grain >> 6) - word < FAR_BACK;)
 		starts = grains->words[--word].start;
 	return !starts ||
-	       !bit_get(s->sink->used, word << 6 | (63 - (unsigned)__builtin_clzll(starts)));
+	       !bit_get(s->sink->used, word << 6 | (63 - (unsigned)__builtin_clzll(starts))) ||
+	       is_old_link(s, p, at);
 }
 
 static size_t first_target(const struct settle *s, taddr mem)
