@@ -100,6 +100,7 @@ static void say_mapping(struct explanation *x)
 	};
 	const struct image *img = x->run->image;
 	const struct segment *s = image_segment(img, x->addr);
+	const struct thread *thread;
 
 	if (!s) {
 		say(x, "mapping", "none: the process had no memory there");
@@ -115,11 +116,10 @@ static void say_mapping(struct explanation *x)
 		say(x, "symbol", "%s", text_str(&t));
 		text_fini(&t);
 	}
-	for (size_t i = 0; i < img->n_threads; i++)
-		if (img->threads[i].stack_low <= x->addr && x->addr < img->threads[i].stack_high)
-			say(x, "stack", "of thread %" PRIu32 ", %s", img->threads[i].tid,
-			    x->addr >= img->threads[i].live_low ? "in use" :
-								  "below the stack pointer: dead");
+	thread = image_stack(img, x->addr);
+	if (thread)
+		say(x, "stack", "of thread %" PRIu32 ", %s", thread->tid,
+		    x->addr >= thread->live_low ? "in use" : "below the stack pointer: dead");
 }
 
 /* The frames go up: the last one that begins at or below the address has it. */
@@ -463,14 +463,6 @@ static void say_saved_block(struct explanation *x)
 		say_used(x, node);
 }
 
-static bool is_stack(const struct image *img, taddr at)
-{
-	for (size_t i = 0; i < img->n_threads; i++)
-		if (at >= img->threads[i].stack_low && at < img->threads[i].stack_high)
-			return true;
-	return false;
-}
-
 static void say_pointer_in(struct explanation *x, const struct pointer_in *p)
 {
 	const struct graph *g = x->run->graph;
@@ -499,7 +491,7 @@ static void say_pointers_in(struct explanation *x)
 	const struct segment *s = image_segment(run->image, x->addr);
 	struct pointers_in p;
 
-	if (!s || s->module >= 0 || !(s->flags & SEG_W) || is_stack(run->image, x->addr))
+	if (!s || s->module >= 0 || !(s->flags & SEG_W) || image_stack(run->image, x->addr))
 		return;
 	find_pointers_in(run->image, &run->blocks, s->start, s->end, &p);
 	say(x, "pointed at by",

@@ -229,14 +229,6 @@ static struct err *collect_targets(struct settle *s)
 
 /* --- the pass ------------------------------------------------------------------------------ */
 
-static bool is_dead_stack(const struct image *img, taddr at)
-{
-	for (size_t i = 0; i < img->n_threads; i++)
-		if (at >= img->threads[i].stack_low && at < img->threads[i].live_low)
-			return true;
-	return false;
-}
-
 /* An address as a list of free chunks has it: of a chunk, or of a list's head in an arena. */
 static bool is_link(const struct settle *s, uint64_t word)
 {
@@ -279,7 +271,7 @@ static bool is_stale(const struct settle *s, taddr at)
 	uint64_t grain, word, starts;
 
 	if (!p)
-		return is_dead_stack(s->g->img, at);
+		return image_is_dead_stack(s->g->img, at);
 	if (p->kind == CLAIM_MMAPPED)
 		return at < p->first + CHUNK_HEADER;
 	grain = grain_of(grains, at);

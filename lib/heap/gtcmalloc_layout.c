@@ -154,9 +154,12 @@ static bool list_holds(const struct gtc_copy *c, const struct gtc_span_form *for
 	if (load_u16(span + GSPAN_FREELIST) == GSPAN_LIST_END && cached + load_u16(span + GSPAN_ALLOCATED) != class->objects)
 		return false;
 	for (unsigned i = 0; i < cached; i++) {
-		uint64_t at = (uint64_t)load_u16(span + form->list + 2 * i) << INDEX_SHIFT;
+		uint64_t at;
 
-		if (i >= form->n_list || at % class->size || at / class->size >= class->objects)
+		if (i >= form->n_list)
+			return false;
+		at = (uint64_t)load_u16(span + form->list + 2 * i) << INDEX_SHIFT;
+		if (at % class->size || at / class->size >= class->objects)
 			return false;
 	}
 	return true;

@@ -182,6 +182,14 @@ const struct segment *image_segment(const struct image *img, taddr addr)
 	return addr < v[low].end ? &v[low] : NULL;
 }
 
+const struct thread *image_stack(const struct image *img, taddr addr)
+{
+	for (size_t i = 0; i < img->n_threads; i++)
+		if (addr >= img->threads[i].stack_low && addr < img->threads[i].stack_high)
+			return &img->threads[i];
+	return NULL;
+}
+
 int32_t image_data_module(const struct image *img, const struct segment *seg)
 {
 	const struct segment *prev = seg > img->segments ? seg - 1 : NULL;

@@ -168,6 +168,15 @@ extern const struct dump_ops *const dump_registry[];
 
 /* The segment that contains addr, NULL if unmapped: a binary search, a few ns when cached. */
 const struct segment *image_segment(const struct image *img, taddr addr);
+/* The thread whose stack has it; NULL: none's. */
+const struct thread *image_stack(const struct image *img, taddr addr);
+/* Below the stack pointer of one: what lies there was. */
+static inline bool image_is_dead_stack(const struct image *img, taddr addr)
+{
+	const struct thread *t = image_stack(img, addr);
+
+	return t && addr < t->live_low;
+}
 
 /* Somebody may run what is there. */
 static inline bool image_is_code(const struct image *img, taddr addr)

@@ -16,14 +16,6 @@ struct search {
 	struct pointers_in *found;
 };
 
-static bool is_dead_stack(const struct image *img, taddr at)
-{
-	for (size_t i = 0; i < img->n_threads; i++)
-		if (at >= img->threads[i].stack_low && at < img->threads[i].live_low)
-			return true;
-	return false;
-}
-
 /* What the word belongs to; false: to nobody, or to an allocator. */
 static bool holder_of(const struct search *s, taddr at, node_id *ret)
 {
@@ -33,7 +25,7 @@ static bool holder_of(const struct search *s, taddr at, node_id *ret)
 	if (*ret != BLOCK_NONE)
 		return bit_get(b->used, *ret);
 	*ret = NODE_NONE;
-	return !blocks_claim_at(b, at) && !is_dead_stack(s->img, at);
+	return !blocks_claim_at(b, at) && !image_is_dead_stack(s->img, at);
 }
 
 static bool comes_before(const struct search *s, const struct pointer_in *a, const struct pointer_in *b)

@@ -585,15 +585,6 @@ static struct err *find_in_pages(void *arg, taddr start, taddr end)
 	return err;
 }
 
-/* The live part of its stack alone counts: what lies below was. */
-static bool is_dead_stack(const struct image *img, taddr at)
-{
-	for (size_t i = 0; i < img->n_threads; i++)
-		if (at >= img->threads[i].stack_low && at < img->threads[i].live_low)
-			return true;
-	return false;
-}
-
 /*
  * The first place in [at, end), in steps of a word, that the words which are the quickest to rule it
  * out by do not; `end`: none.  This looks at all memory: each way is a loop of its own.
@@ -686,7 +677,7 @@ static struct err *see_words(void *arg, const uint8_t *bytes, taddr start, uint6
 	for (const uint8_t *at = bytes; !err && (at = may_be_head(r, at, last + 1)) <= last; at += WORD) {
 		taddr head = start + (taddr)(at - bytes);
 
-		if (has_first(r, at) && !is_dead_stack(r->p->img, head))
+		if (has_first(r, at) && !image_is_dead_stack(r->p->img, head))
 			err = try_head(r, head, head, 0);
 	}
 	return err;
