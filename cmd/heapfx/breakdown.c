@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "base/guard.h"
 #include "base/vec.h"
+#include "image/resident.h"
 #include "pipeline.h"
 #include "type/pieces.h"
 
@@ -85,6 +86,7 @@ struct sums {
 	bool split; /* look for pages of zeros everywhere, not in anonymous mappings alone */
 	uint64_t largest; /* of PLACE_ANON in one piece */
 	taddr largest_at;
+	struct resident_pass pass;
 };
 
 static struct tally *place(struct sums *sums, enum place place)
@@ -103,13 +105,17 @@ enum { PAGE = 4096 };
  * Bytes of whole pages that hold zeros alone.  gcore writes reservations, stacks and bss that were
  * never touched as zeros: they are in the file, and no memory.
  */
-static uint64_t zero_pages(const uint8_t *bytes, uint64_t n)
+static uint64_t zero_pages(const struct segment *seg, taddr start, uint64_t n,
+			   struct resident_pass *pass)
 {
+	const uint8_t *bytes = seg->bytes + (start - seg->start);
 	uint64_t sum = 0;
 
-	for (uint64_t at = 0; at + PAGE <= n; at += PAGE)
+	for (uint64_t at = 0; at + PAGE <= n; at += PAGE) {
+		resident_pass_at(pass, start + at);
 		if (bytes_are_zero(bytes + at, PAGE))
 			sum += PAGE;
+	}
 	return sum;
 }
 
@@ -135,9 +141,9 @@ static const struct thread *stack_at(const struct image *img, taddr at, taddr en
 
 /* `n` bytes from `start`, which the segment has. */
 static void add_bytes(const struct segment *seg, taddr start, uint64_t n, bool split,
-		      struct tally *t)
+		      struct sums *sums, struct tally *t)
 {
-	uint64_t zero = split ? zero_pages(seg->bytes + (start - seg->start), n) : 0;
+	uint64_t zero = split ? zero_pages(seg, start, n, &sums->pass) : 0;
 
 	t->full += n - zero;
 	t->zero += zero;
@@ -149,7 +155,7 @@ static void add_touched(const struct segment *seg, taddr start, uint64_t n, enum
 {
 	struct tally t = {};
 
-	add_bytes(seg, start, n, true, &t);
+	add_bytes(seg, start, n, true, sums, &t);
 	place(sums, at)->full += t.full;
 	if (sums->split)
 		place(sums, at)->zero += t.zero;
@@ -178,7 +184,6 @@ static void count_stack(const struct segment *seg, const struct thread *t, taddr
 	add_touched(seg, start, live - start, PLACE_STACK_REST, sums);
 }
 
-/* [start, end) of an anonymous segment, in no claim. */
 static void note_largest(struct sums *sums, taddr start, uint64_t bytes)
 {
 	if (bytes <= sums->largest)
@@ -187,6 +192,7 @@ static void note_largest(struct sums *sums, taddr start, uint64_t bytes)
 	sums->largest_at = start;
 }
 
+/* [start, end) of an anonymous segment, in no claim. */
 static void count_anonymous(const struct run *run, const struct segment *seg, taddr start,
 			    taddr end, struct sums *sums)
 {
@@ -219,7 +225,7 @@ static void count_unclaimed(const struct run *run, const struct segment *seg, ta
 	else if (seg->flags & SEG_W) /* bss is of a module */
 		add_touched(seg, start, end - start, PLACE_DATA, sums);
 	else
-		add_bytes(seg, start, end - start, sums->split, place(sums, PLACE_CODE));
+		add_bytes(seg, start, end - start, sums->split, sums, place(sums, PLACE_CODE));
 }
 
 static size_t slot_of_zone(uint32_t owner)
@@ -241,7 +247,7 @@ static void count_segment(const struct run *run, const struct segment *seg, tadd
 
 		count_unclaimed(run, seg, from, start, sums);
 		to = &sums->v[slot_of_zone(zone->owner)];
-		add_bytes(seg, start, end - start, sums->split || to->returned, to);
+		add_bytes(seg, start, end - start, sums->split || to->returned, sums, to);
 		from = end;
 	}
 	count_unclaimed(run, seg, from, upto, sums);
@@ -623,7 +629,7 @@ struct err *breakdown_run(struct run *run)
 	_cleanup_(regions_fini) struct regions r = { .sink = { add_region } };
 	_cleanup_(zones_fini) struct zones z = {};
 	_free_ struct tally *v = NULL;
-	struct sums sums = {};
+	struct sums sums = { .pass = { .img = run->image } };
 	struct err *err = find_zones(&run->blocks, &r, &z);
 
 	if (err)

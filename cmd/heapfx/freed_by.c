@@ -17,6 +17,7 @@
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
+#include "image/resident.h"
 
 enum {
 	TLS_NEAR = 4096, /* from the thread pointer, where libc's variables may lie */
@@ -134,6 +135,7 @@ struct err *freed_by_open(const struct run *run, struct freed_by *ret)
 			last = word;
 			err = add_cache(run, word, i, &left, ret);
 		}
+		image_leave_all(run->image); /* its blocks lie anywhere in its arena */
 	}
 	settle(ret);
 	return err;

@@ -75,7 +75,7 @@ struct err *resident_bound_open(const struct image *img, uint64_t bytes, struct 
 		return NULL;
 	b.first = (uintptr_t)core->map >> RESIDENT_PIECE_SHIFT;
 	b.n = ((uintptr_t)(core->map + core->size - 1) >> RESIDENT_PIECE_SHIFT) - b.first + 1;
-	b.most = bytes / 5 * 2 >> RESIDENT_PIECE_SHIFT;
+	b.most = bytes / 3 >> RESIDENT_PIECE_SHIFT;
 	b.touched = calloc(bits_words(b.n), sizeof(*b.touched));
 	if (!b.touched)
 		return &err_nomem;

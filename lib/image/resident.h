@@ -38,8 +38,8 @@ static inline void resident_pass_at(struct resident_pass *p, taddr at)
 }
 
 /*
- * What one thread reads in any order, of `bytes` of the dump: when it has touched so much that two
- * fifths of them may be in memory, all is left.  Pieces are what the system maps at a fault at most.
+ * What one thread reads in any order, of `bytes` of the dump: when it has touched so much that a
+ * third of them may be in memory, all is left.  Pieces are what the system maps at a fault at most.
  * A little is not bounded, nor is anything by zeros.
  */
 enum { RESIDENT_PIECE_SHIFT = 21 };

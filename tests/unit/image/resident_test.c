@@ -83,7 +83,7 @@ static void pages_are_left(void **state)
 	munmap(map, SIZE);
 }
 
-/* Pieces are left when more than two fifths of them were touched, each counted once. */
+/* Pieces are left when more than a third of them were touched, each counted once. */
 static void touched_pieces_are_bounded(void **state)
 {
 	enum { PIECES = 100, PIECE = 1 << RESIDENT_PIECE_SHIFT };
@@ -100,8 +100,8 @@ static void touched_pieces_are_bounded(void **state)
 	assert_null(resident_bound_open(&w.img, w.core.size, &b));
 	for (unsigned again = 0; again < 2; again++) {
 		map[0] = 0x5a;
-		for (unsigned i = 0; i < 40 * 3; i++)
-			resident_touch(&b, map + (uint64_t)(i % 40) * PIECE + i);
+		for (unsigned i = 0; i < 33 * 3; i++)
+			resident_touch(&b, map + (uint64_t)(i % 33) * PIECE + i);
 		resident_touch(&b, map - 1);
 		resident_touch(&b, map + w.core.size);
 		assert_int_equal(map[0], 0x5a);
