@@ -320,7 +320,9 @@ static void count_mapping(const struct run *run, const struct smaps_row *row, si
 static struct err *sum_mappings(struct run *run, const struct zones *z, struct sums *total)
 {
 	_free_ struct tally *v = calloc(total->n, sizeof(*v));
-	struct sums part = { .v = v, .n = total->n, .split = true };
+	struct sums part = {
+		.v = v, .n = total->n, .split = true, .pass = { .img = run->image },
+	};
 	size_t seg_at = 0, zone_at = 0;
 
 	if (!v)
@@ -329,6 +331,8 @@ static struct err *sum_mappings(struct run *run, const struct zones *z, struct s
 		count_mapping(run, &run->smaps.v[i], &seg_at, z, &zone_at, &part);
 		share_out(part.v, part.n, run->smaps.v[i].rss, total);
 	}
+	total->largest = part.largest;
+	total->largest_at = part.largest_at;
 	run->report.has_resident = true;
 	run->report.resident_bytes = run->smaps.rss;
 	return NULL;
