@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import synth
 from common import dump_of, heapfx, heapfx_ok
 
 PT_LOAD = 1
@@ -51,6 +52,16 @@ def test_sums_to_rss(case, share, tmp_path):
 	memory = memory_of(dump, smaps_text(rows, rss), tmp_path)
 	assert memory["resident"] == sum(rss(start, end) for start, end, _ in rows)
 	assert sum(row["bytes"] for row in memory["breakdown"]) == memory["resident"]
+
+
+def test_the_largest_mapping_of_nobody_is_named(tmp_path):
+	core, smaps = tmp_path / "core", tmp_path / "smaps"
+	sizes = {0x7F0000000000: 5 << 20, 0x7F1000000000: 6 << 20}
+	core.write_bytes(synth.elf([synth.Segment(vaddr=at, data=b"\x11" * n, flags=6) for at, n in sizes.items()]))
+	smaps.write_text(smaps_text([(at, at + n, 6) for at, n in sizes.items()], lambda start, end: end - start))
+	problems = json.loads(heapfx_ok("analyze", core, "--smaps", smaps, "--format", "json").out)["input"]["problems"]
+	message, = (p["message"] for p in problems if p["code"] == "memory/unclaimed")
+	assert f"explain {0x7F1000000000:#x} says" in message and f"{6 << 20} bytes" in message
 
 
 def test_what_is_not_resident_is_not_counted(tmp_path):
