@@ -66,19 +66,22 @@ static const struct rp_type *find_type(const struct report *r, uint64_t least)
 }
 
 /* By what they keep. */
-static void find_largest(const struct subject *s, const char *name, struct largest *ret)
+static struct err *find_largest(const struct subject *s, const char *name, struct largest *ret)
 {
 	const struct graph *g = s->graph;
 	_free_ bool *is = calloc(g->types->n + 1, sizeof(*is));
 
-	for (size_t i = 1; is && i < g->types->n; i++) {
+	if (!is)
+		return &err_nomem;
+	for (size_t i = 1; i < g->types->n; i++) {
 		const struct type_row *row = &g->types->v[i];
 
 		is[i] = !strcmp(row->whole ? row->whole : row->name, name);
 	}
-	for (struct graph_iter it = graph_iter(g, 0); is && it.id < g->n; graph_next(&it))
+	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it))
 		if (is[graph_type(g, it.id)] && s->facts->reach[it.id] == REACH_REACHABLE)
 			largest_add(ret, it.id, facts_retained(s->facts, it.id));
+	return NULL;
 }
 
 static struct err *add_largest(struct report *r, const struct graph *g, const struct largest *l,
@@ -118,9 +121,10 @@ static struct err *add_suspect(const struct subject *s, struct report *r,
 		.addresses = arena_alloc(&r->mem, SUSPECT_ADDRESSES * sizeof(*out.addresses)),
 	};
 	struct text title = TEXT_INIT;
-	struct err *err;
+	struct err *err = find_largest(s, type->name, &largest);
 
-	find_largest(s, type->name, &largest);
+	if (err)
+		return err;
 	if (!largest.n || s->facts->parent[largest.node[0]] == NODE_NONE)
 		return NULL;
 	text_add_count(&title, type->count);

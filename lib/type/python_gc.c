@@ -207,10 +207,25 @@ static void leave_dead(struct lists *l)
 	}
 }
 
+static bool is_link(const struct lists *l, taddr at)
+{
+	const struct grains *g = &l->blocks->grains;
+	uint64_t grain = grain_of(g, at);
+
+	return grain != GRAIN_NONE && bit_get(l->gc->links, py_gc_bit(g, grain, at));
+}
+
+/* To the block's end. Many may claim one block: what others left is not gone through again. */
 static void leave_from(struct lists *l, const struct block *b, taddr from)
 {
-	for (taddr at = align_up(from < b->addr ? b->addr : from, 8); at + 8 <= b->addr + b->usable; at += 8)
+	taddr end = align_down(b->addr + b->usable, 8);
+	bool is_left = b->usable >= 8 && is_link(l, end - 8);
+
+	for (taddr at = align_up(from < b->addr ? b->addr : from, 8); at + 8 <= end; at += 8) {
+		if (is_left && is_link(l, at))
+			return;
 		set_link(l, at);
+	}
 }
 
 /* Where in an object that refers to nothing its text, bytes or digits begin; 0: it is none. */
