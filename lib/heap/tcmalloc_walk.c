@@ -13,6 +13,7 @@
 #include "base/fetch.h"
 #include "heap/blocks.h"
 #include "heap/tcmalloc_fields.h"
+#include "image/resident.h"
 #include "image/shadow.h"
 
 /* ---- a span's own list */
@@ -114,6 +115,16 @@ static bool walk_span(struct tcmalloc *t, struct tc_span *s, struct block_sink *
 	return s->objects != 0;
 }
 
+/* Do free lists lead through most of a run's memory?  Of the rest nothing is read here. */
+static bool has_lists(const struct tc_run *run, const struct tc_span *spans)
+{
+	uint64_t all = spans[run->n - 1].end - spans[0].base, listed = 0;
+
+	for (uint32_t i = 0; i < run->n; i++)
+		listed += spans[i].class && spans[i].objects ? tc_span_bytes(&spans[i]) : 0;
+	return listed > all / 2;
+}
+
 struct err *tcm_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 {
 	struct tcmalloc *t = ctx;
@@ -126,6 +137,8 @@ struct err *tcm_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 	v.bytes = image_view(t->img, v.start, &v.n);
 	if (!v.bytes)
 		v.n = 0;
+	if (has_lists(run, spans))
+		image_take(t->img, spans[0].base, spans[run->n - 1].end);
 	for (uint32_t i = 0; i < run->n; i++) {
 		if (i + SPANS_AHEAD < run->n)
 			fetch_stream(v.bytes, v.n, spans[i + SPANS_AHEAD].objects - v.start, 1);

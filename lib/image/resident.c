@@ -48,6 +48,11 @@ void image_expect(const struct image *img, taddr start, taddr end)
 	advise_range(img, start, end, MADV_WILLNEED);
 }
 
+void image_take(const struct image *img, taddr start, taddr end)
+{
+	advise_range(img, start, end, MADV_POPULATE_READ);
+}
+
 void image_leave(const struct image *img, taddr start, taddr end)
 {
 	advise_range(img, start, end, MADV_DONTNEED);

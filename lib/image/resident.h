@@ -15,6 +15,11 @@ enum { RESIDENT_WINDOW = 16 << 20 }; /* bytes that a pass takes and leaves at on
 
 /* [start, end) is read next, all of it, in order. */
 void image_expect(const struct image *img, taddr start, taddr end);
+/*
+ * Nearly every page of [start, end) is read next, in any order: they are mapped at once, not by a fault
+ * every few of them, and what is fetched ahead is not lost where no page is mapped yet.
+ */
+void image_take(const struct image *img, taddr start, taddr end);
 /* The bytes of [start, end) are not needed for now. */
 void image_leave(const struct image *img, taddr start, taddr end);
 /* Nothing of the dump is: between two passes. */
