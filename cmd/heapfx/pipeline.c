@@ -1,7 +1,9 @@
 /* pipeline.c - runs the stages, shows progress on a terminal, turns analyses into a report. */
 #include "pipeline.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -170,6 +172,22 @@ static struct err *open_graph(struct run *run, bool is_reported)
 			     graph_tell(&run->env, run->image, &run->blocks, &hints, run->graph);
 }
 
+/* Who knows gdb -p or jmap gives the process itself. */
+static struct err *open_dump(struct env *env, const char *path, struct input **ret)
+{
+	struct err *err = input_open(env, path, ret);
+	char proc[PATH_MAX];
+
+	if (!err || err->os_errno != ENOENT || !*path || path[strspn(path, "0123456789")])
+		return err;
+	if ((size_t)snprintf(proc, sizeof(proc), "/proc/%s", path) >= sizeof(proc) ||
+	    access(proc, F_OK) < 0)
+		return err;
+	err_free(err);
+	return err_new(ERR_OS, "%s: no such file; `heapfx capture %s` makes a dump of that process",
+		       path, path);
+}
+
 static struct err *open_stages(struct run *run, enum stage last)
 {
 	const struct options *opt = run->opt;
@@ -190,7 +208,7 @@ static struct err *open_stages(struct run *run, enum stage last)
 	if (!err)
 		err = open_texts(run, &opt->count_rules, parse_rules);
 	if (!err && !run->input)
-		err = input_open(&run->env, opt->args[0], &run->input);
+		err = open_dump(&run->env, opt->args[0], &run->input);
 	if (!err && save_is_one(run->input->members[0].map, run->input->members[0].size))
 		return open_saved(run);
 	if (!err)

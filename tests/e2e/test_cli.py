@@ -120,6 +120,14 @@ def test_unreadable_input(command, path, words, tmp_path):
 	assert words.lower() in run.err.lower() and len(run.err.splitlines()) == 1
 
 
+def test_a_process_in_place_of_a_dump_is_told_what_makes_one():
+	pid = str(os.getpid())
+	assert not os.path.exists(pid)
+	run = heapfx("analyze", pid)
+	assert run.status == 3 and run.out == "" and f"`heapfx capture {pid}`" in run.err
+	assert "capture" not in heapfx("analyze", str(2**31)).err	# no process has that number
+
+
 def test_no_permission(tmp_path):
 	"""As root, who may read everything, another user tries."""
 	core = tmp_path / "core"
