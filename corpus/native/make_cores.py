@@ -15,6 +15,7 @@ The truth is what the program noted about its blocks, completed by what recorder
 process: see ../README.md.  A case that this machine cannot make raises CannotMake, with the reason.
 """
 import argparse
+import contextlib
 import dataclasses
 import importlib.util
 import os
@@ -349,6 +350,33 @@ def command_of(case, exe, preload, raw_truth):
 	return [str(exe), *argv], env
 
 
+def threads_of(pid):
+	"""{thread: (does it sleep, how often it went to sleep or was sent, ticks of a processor that it had)}"""
+	threads = {}
+	for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+		with contextlib.suppress(OSError):	# it may end meanwhile
+			fields = (task / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+			switches = re.findall(r"^\w*voluntary_ctxt_switches:\s*(\d+)", (task / "status").read_text("utf-8", "replace"), re.M)
+			threads[task.name] = fields[0] == "S", sum(map(int, switches)), int(fields[11]) + int(fields[12])
+	return threads
+
+
+def wait_until_at_rest(pid, seconds=20):
+	"""
+	Until every thread sleeps, and did so at the last look, or has had a twentieth of a second of a processor since: it
+	spins.  On a busy machine that may be long after it said that it is ready.  Who never rests is waited for in vain.
+	"""
+	first = before = threads_of(pid)
+	end = time.monotonic() + seconds
+	while time.monotonic() < end:
+		time.sleep(0.05)
+		now = threads_of(pid)
+		if all(row[0] and row == before.get(thread) or row[2] - first.setdefault(thread, row)[2] >= 5
+				for thread, row in now.items()):
+			return
+		before = now
+
+
 class Process:
 	"""A running program with the log of its allocations."""
 
@@ -382,7 +410,7 @@ class Process:
 		else:
 			self.kill()
 			raise RuntimeError(f"status {self.child.returncode}, never ready")
-		time.sleep(0.05)	# the last thread may still be on its way into pause()
+		wait_until_at_rest(self.pid)	# the last thread may still be on its way into pause()
 
 	def n_events(self):
 		return EVENT.unpack(os.pread(self.log_fd, 16, 0))[0]

@@ -133,10 +133,7 @@ class Nginx:
 				self.clients[-1].send(request)
 		for client in self.clients[::7]:	# some give up
 			client.close()
-		before = None
-		while self.rows() != before:
-			before = self.rows()
-			time.sleep(0.3)
+		make_cores.wait_until_at_rest(self.pid)
 
 	def rows(self):
 		"""[(address, size, is a pool's first)] of the live blocks of pools."""

@@ -258,7 +258,7 @@ class Faulty(Client):
 			return self.reset(h)
 		body = h.rfile.read(length)
 		if fault == "stall":
-			time.sleep(4)
+			time.sleep(30)
 			return self.reset(h)
 		if isinstance(fault, int):
 			return self.error(h, fault, "SlowDown", **{"Retry_After": "1"} if fault == 503 else {})

@@ -60,8 +60,10 @@ class Target:
 			for n in (path / "children").read_text().split()]
 
 	def stop(self):
+		"""All threads: each stops when it next has a processor."""
 		os.kill(self.pid, signal.SIGSTOP)
-		wait_until(lambda: self.state() == "T")
+		wait_until(lambda: all(path.read_text().rpartition(")")[2].split()[0] == "T"
+			for path in pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat")))
 
 	def is_well(self):
 		"""Nothing is left behind, and no thread met anything that it should not."""
@@ -72,7 +74,7 @@ class Target:
 		assert self.ask("child") == "none 0"
 
 
-def wait_until(what, seconds=20):
+def wait_until(what, seconds=120):
 	end = time.monotonic() + seconds
 	while not what():
 		assert time.monotonic() < end, "it does not come"
@@ -328,32 +330,27 @@ def test_survives_killed_heapfx(program, tmp_path, threads):
 	target.process.communicate()
 
 
-def begun(target, core, mode):
-	"""A capture that has its copy, or its stop, and waits for us."""
-	child = subprocess.Popen([HEAPFX, "capture", str(target.pid), "--mode", mode, "-o", core],
-		stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(None))
-	if mode == "fork":
-		wait_until(lambda: target.children() or child.poll() is not None)
-	else:
-		wait_until(lambda: target.tracer() or child.poll() is not None)
-	os.kill(child.pid, signal.SIGSTOP)
+def begun(target, mode):
+	"""A capture that packs, and waits until more of it is read."""
+	child = subprocess.Popen([HEAPFX, "capture", str(target.pid), "--mode", mode, "-o", "-"],
+		stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(None))
+	assert child.stdout.read(1) == b"\x28"	# zstd's magic begins so
 	return child
 
 
-def finish(child):
-	os.kill(child.pid, signal.SIGCONT)
-	return child.wait(60)
+def finish(child, core):
+	core.write_bytes(b"\x28" + child.stdout.read())
+	return child.wait(120)
 
 
 def test_copy_holds_no_file_open(program, tmp_path):
 	target = Target(program, mib=64, threads=16)
-	child = begun(target, tmp_path / "x.core.zst", "fork")
-	assert target.children(), "the copy was not caught in time"
+	child = begun(target, "fork")
 	copy, = target.children()
 	wait_until(lambda: not os.listdir(f"/proc/{copy}/fd"))
 	assert target.ask("close") == "0"
 	wait_until(lambda: int(target.ask("read")) == 3)
-	assert finish(child) == 0
+	assert finish(child, tmp_path / "x.core.zst") == 0
 	target.is_well()
 	target.process.kill()
 	target.process.communicate()
@@ -379,10 +376,10 @@ def test_target_ends_while_it_is_let_go(program, tmp_path, what):
 		if what == "exec":
 			wait_until(lambda: pathlib.Path(f"/proc/{target.pid}/comm").read_text() == "sleep\n")
 		else:
-			assert target.process.wait(20) == (0 if what == "quit" else -signal.SIGKILL)
+			assert target.process.wait(120) == (0 if what == "quit" else -signal.SIGKILL)
 		if child.poll() is None:
 			os.kill(child.pid, signal.SIGCONT)
-		_, err = child.communicate(timeout=60)
+		_, err = child.communicate(timeout=120)
 		assert (child.returncode == 0 and not err) if what != "kill" else child.returncode in (0, 5), err
 		target.process.kill()
 		target.process.communicate()
@@ -390,9 +387,9 @@ def test_target_ends_while_it_is_let_go(program, tmp_path, what):
 
 @pytest.mark.parametrize("what", ["fork", "exec", "exit"])
 def test_target_goes_on_with_its_life(program, tmp_path, what):
-	target = Target(program, mib=12, threads=8)
+	target = Target(program, mib=24, threads=8)
 	expected = target.ask("sum")
-	child = begun(target, tmp_path / "x.core.zst", "fork")
+	child = begun(target, "fork")
 	if what == "fork":
 		assert target.ask("fork") == "7"
 	elif what == "exec":
@@ -401,8 +398,8 @@ def test_target_goes_on_with_its_life(program, tmp_path, what):
 	else:
 		target.process.stdin.write("quit\n")
 		target.process.stdin.flush()
-		assert target.process.wait(20) == 0
-	assert finish(child) == 0	# the copy is what it was
+		assert target.process.wait(120) == 0
+	assert finish(child, tmp_path / "x.core.zst") == 0	# the copy is what it was
 	assert heap_sum(Core(unpacked(tmp_path / "x.core.zst")), target) == expected
 	if what != "exit":
 		wait_until(lambda: not target.children() and not keepers_of(target.pid))
@@ -413,10 +410,14 @@ def test_target_goes_on_with_its_life(program, tmp_path, what):
 
 def test_target_is_killed_while_it_stands(program, tmp_path):
 	target = Target(program, mib=64, threads=8)
-	child = begun(target, tmp_path / "x.core.zst", "stop")
+	child = subprocess.Popen([HEAPFX, "capture", str(target.pid), "--mode", "stop", "-o", tmp_path / "x.core.zst"],
+		stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(None))
+	wait_until(lambda: target.tracer() or child.poll() is not None)
+	os.kill(child.pid, signal.SIGSTOP)
 	os.kill(target.pid, signal.SIGKILL)
-	assert finish(child) == 5
-	assert target.process.wait(20) == -signal.SIGKILL
+	os.kill(child.pid, signal.SIGCONT)
+	assert child.wait(120) == 5
+	assert target.process.wait(120) == -signal.SIGKILL
 	assert not (tmp_path / "x.core.zst").exists()
 
 
@@ -513,7 +514,7 @@ def test_rights_are_given_up(program, mode):
 		keeper, = set(keepers_of(target.pid)) - {child.pid}
 		assert rights(keeper)[:2] == (TRACE | FILES if root else 0, 1)
 	child.stdout.read()
-	assert child.wait(60) == 0
+	assert child.wait(120) == 0
 	target.is_well()
 	target.process.kill()
 	target.process.communicate()
@@ -525,7 +526,7 @@ def test_the_kernels_handler_gives_up_rights(tmp_path):
 	child.stdin.write(b"x" * (9 * MIB))
 	assert rights(child.pid) == (FILES if os.geteuid() == 0 else 0, 1, 2)
 	child.stdin.close()
-	assert child.wait(60) == 0
+	assert child.wait(120) == 0
 
 
 @pytest.mark.parametrize("who, caps, works", [("root", "+sys_ptrace", True), ("root", "", False),
@@ -606,7 +607,7 @@ def test_core_from_a_pipe_that_falls_silent(target, tmp_path):
 	child = piped(tmp_path, target, "--timeout", "1")
 	child.stdin.write((tmp_path / "x").read_bytes()[:9 * MIB])
 	child.stdin.flush()
-	assert child.wait(60) == 5 and b"timed out" in child.stderr.read()
+	assert child.wait(120) == 5 and b"timed out" in child.stderr.read()
 	partial, = (tmp_path / "out").iterdir()
 	assert partial.name.endswith(".core.zst.partial")
 	plain = subprocess.run(["zstd", "-dc", partial], capture_output=True, check=True).stdout
@@ -628,7 +629,7 @@ def test_kernel_calls_it(tmp_path):
 			resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
 		wait_until(lambda: pathlib.Path(f"/proc/{victim.pid}/comm").read_text() == "sleep\n")
 		victim.send_signal(signal.SIGSEGV)
-		assert victim.wait(20) == -signal.SIGSEGV
+		assert victim.wait(120) == -signal.SIGSEGV
 	finally:
 		pattern.write_text(before)
 	wait_until(lambda: list(tmp_path.glob("*.json")))

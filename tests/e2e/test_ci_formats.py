@@ -12,7 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from common import ROOT, dump_of, heapfx, heapfx_ok, report_of
+from common import ROOT, dump_of, heapfx, heapfx_ok, make_cores, report_of
 from go_corpus import go_dump
 
 NAMES = ["leakzoo.bookworm", "demo", "slack.1.27"]
@@ -82,6 +82,7 @@ def test_sarif_names_the_source_of_go(flags, tmp_path):
 	with subprocess.Popen([tmp_path / "sessions"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
 			stderr=subprocess.DEVNULL, env={**os.environ, "GOGC": "off"}) as child:
 		assert child.stdout.readline() == b"ready\n"
+		make_cores.wait_until_at_rest(child.pid)
 		heapfx_ok("capture", child.pid, "--mode", "stop", "-o", tmp_path / "core", "--pack", "none")
 		child.stdin.close()
 	results = json.loads(heapfx_ok("analyze", tmp_path / "core", "--format", "sarif").out)["runs"][0]["results"]

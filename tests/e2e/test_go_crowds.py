@@ -4,21 +4,13 @@ import os
 import re
 import shutil
 import subprocess
-import time
 
 import pytest
 
-from common import ROOT, heapfx_ok
+from common import ROOT, heapfx_ok, make_cores
 from go_corpus import WAITS, report_of
 
 needs_go = pytest.mark.skipif(not shutil.which("go"), reason="no Go toolchain is installed")
-
-
-def parked(pid):
-	"""Goroutines that have just been made may not stand yet where they are to wait."""
-	ticks = -1
-	while ticks != (ticks := sum(map(int, open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[11:13]))):
-		time.sleep(0.5)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +25,7 @@ def core(tmp_path_factory):
 			env={**os.environ, "GOTOOLCHAIN": "local", "GO111MODULE": "off"})
 		with subprocess.Popen([home / "crowds", what], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
 			assert child.stdout.readline() == b"ready\n"
-			parked(child.pid)
+			make_cores.wait_until_at_rest(child.pid)	# goroutines may not stand yet where they are to wait
 			heapfx_ok("capture", child.pid, "--mode", "stop", "-o", home / "core", "--pack", "none")
 			child.stdin.close()
 		made[what, flags] = home / "core"

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from common import ROOT, heapfx_ok
+from common import ROOT, heapfx_ok, make_cores
 
 
 @pytest.mark.skipif(not shutil.which("go"), reason="no Go toolchain is installed")
@@ -16,6 +16,7 @@ def test_holders(flags, tmp_path):
 		env={**os.environ, "GOTOOLCHAIN": "local", "GO111MODULE": "off"})
 	with subprocess.Popen([tmp_path / "statics"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
 		assert child.stdout.readline() == b"ready\n"
+		make_cores.wait_until_at_rest(child.pid)
 		heapfx_ok("capture", child.pid, "--mode", "stop", "-o", tmp_path / "core", "--pack", "none")
 		child.stdin.close()
 	rows = json.loads(heapfx_ok("sql", tmp_path / "core", "select r.name as name, b.type as type from roots r "

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from common import heapfx_ok
+from common import heapfx_ok, make_cores
 from go_corpus import Patched, WAITS, built_stripped, go_dump, report_of, truth_of, used_blocks
 
 KNOTTED = [name for name in WAITS if "healthy" not in name]
@@ -243,6 +243,7 @@ def test_main_that_stays_for_the_others_is_not_stuck(tmp_path):
 	with subprocess.Popen([built_stripped(MEANT, tmp_path)], stdout=subprocess.PIPE, text=True) as process:
 		try:
 			assert process.stdout.readline() == "ready\n"
+			make_cores.wait_until_at_rest(process.pid)
 			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
 		finally:
 			process.kill()

@@ -1,11 +1,10 @@
 """Go's types: objects under the names that reflect gives them; never a wrong one."""
 import collections
 import subprocess
-import time
 
 import pytest
 
-from common import heapfx_ok, parse_blocks
+from common import heapfx_ok, make_cores, parse_blocks
 from go_corpus import CASES, LIBRARIES, QUIET, ZOO, built_stripped, finder_of, make_go_cores, report_of, truth_of, used_blocks
 
 # Structures of which the program notes every one.
@@ -173,7 +172,7 @@ def test_arrays_that_frames_alone_hold(tmp_path):
 			for line in iter(process.stdout.readline, "ready\n"):
 				name, at = line.split()
 				truth[int(at, 16)] = name
-			time.sleep(0.2)	# until all wait for the next
+			make_cores.wait_until_at_rest(process.pid)	# until all wait for the next
 			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
 		finally:
 			process.kill()

@@ -25,7 +25,7 @@ import pytest
 from markdown_it import MarkdownIt
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from common import HEAPFX, ROOT, SLOW, heapfx, heapfx_ok
+from common import HEAPFX, ROOT, SLOW, heapfx, heapfx_ok, make_cores
 from profiles import Profile, go_tool_pprof
 from test_sql_shell import PROMPT, Terminal
 
@@ -206,6 +206,7 @@ def hostile(tmp_path_factory):
 	core = folder / "core"
 	with subprocess.Popen([program, library, *files], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
 		assert child.stdout.readline() == b"ready\n"
+		make_cores.wait_until_at_rest(child.pid)
 		heapfx_ok("capture", child.pid, "--mode", "stop", "-o", core, "--pack", "none")
 		child.stdin.close()
 	yield core
@@ -569,6 +570,7 @@ def python(tmp_path_factory):
 	with subprocess.Popen([sys.executable, "-I", "-c", PYTHON, ascii(lies).replace("L" * LONG, f"' + 'L' * {LONG} + '")],
 			stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
 		assert child.stdout.readline() == b"ready\n"
+		make_cores.wait_until_at_rest(child.pid)
 		heapfx_ok("capture", child.pid, "--mode", "stop", "-o", core, "--pack", "none")
 		child.stdin.close()
 	yield core

@@ -61,8 +61,12 @@ def drawn(tab, chart):
 
 
 def settle(tab):
-	"""Boxes get their places and names by a timer, even where nothing is to move."""
-	tab.wait_for_timeout(120)
+	"""Boxes get their places and names by timers that come with frames, even where nothing is to move."""
+	tab.evaluate("""() => new Promise(done => {
+		let frames = 10;
+		const step = () => frames-- ? requestAnimationFrame(step) : done();
+		step();
+	})""")
 
 
 def cells(tab, chart="paths"):
@@ -316,6 +320,7 @@ def test_suspect_as_markdown(tab, pages):
 	# what was copied comes back by pasting
 	tab.evaluate("const t = document.createElement('textarea'); t.id = 'paste'; document.body.append(t)")
 	tab.locator("#paste").press("Control+v")
+	tab.wait_for_function("document.getElementById('paste').value")
 	title = report_of("leakzoo.bookworm")["suspects"][0]["title"]
 	assert tab.input_value("#paste").startswith(f"### {title}: ")
 
@@ -345,7 +350,7 @@ def test_nothing_of_a_name_is_markup(tab, tmp_path):
 def test_very_long_titles(browser, pages):
 	"""A name of 600 characters takes two lines until its suspect is opened or has the focus."""
 	tab = browser.new_page()
-	tab.goto(pages(NAMES[0]).as_uri())
+	opened(tab, pages(NAMES[0]))
 	tab.mouse.move(0, 0)
 	tab.evaluate("""() => document.querySelectorAll('.title').forEach(
 		title => { title.textContent = 'std::map<int, std::pair<long, long>>'.repeat(17); })""")

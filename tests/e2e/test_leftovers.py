@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from common import ROOT, heapfx_ok
+from common import ROOT, heapfx_ok, make_cores
 
 
 @pytest.mark.parametrize("what, told", [("old", 0), ("real", 1)])
@@ -12,6 +12,7 @@ def test_links_of_chunks_that_were(what, told, tmp_path):
 	subprocess.run(["gcc", "-O1", "-g", "-o", tmp_path / "leftovers", ROOT / "tests/live/leftovers.c"], check=True)
 	with subprocess.Popen([tmp_path / "leftovers", what], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
 		assert child.stdout.readline() == b"ready\n"
+		make_cores.wait_until_at_rest(child.pid)
 		heapfx_ok("capture", child.pid, "--mode", "stop", "-o", tmp_path / "core", "--pack", "none")
 		child.stdin.close()
 	report = json.loads(heapfx_ok("analyze", tmp_path / "core", "--format", "json").out)

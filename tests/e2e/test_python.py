@@ -5,11 +5,10 @@ import shutil
 import struct
 import subprocess
 import sys
-import time
 
 import pytest
 
-from common import ROOT, Core, heapfx_ok, made, parse_blocks, used_of
+from common import ROOT, Core, heapfx_ok, made, make_cores, parse_blocks, used_of
 
 sys.path.insert(0, str(ROOT / "corpus/python"))
 import make_python  # noqa: E402
@@ -275,8 +274,7 @@ def test_what_the_interpreter_used_once_holds_nothing(version, tmp_path):
 	with subprocess.Popen([f"python{version}", "-I", "-S", "-c", RINGS], stdout=subprocess.PIPE, text=True) as process:
 		try:
 			dropped = [int(at, 16) for at in process.stdout.readline().split()]
-			while pathlib.Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] != "S":
-				time.sleep(0.01)	# until the call that wrote them has ended, too
+			make_cores.wait_until_at_rest(process.pid)	# until the call that wrote them has ended, too
 			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
 		finally:
 			process.kill()
@@ -320,6 +318,7 @@ def test_what_was_left_in_a_place_is_no_reference(version, tmp_path):
 	with subprocess.Popen([f"python{version}", "-I", "-S", "-c", LEFT], stdout=subprocess.PIPE, text=True) as process:
 		try:
 			assert process.stdout.readline() == "ready\n"
+			make_cores.wait_until_at_rest(process.pid)
 			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
 		finally:
 			process.kill()

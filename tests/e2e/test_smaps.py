@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 import synth
-from common import dump_of, heapfx, heapfx_ok
+from common import dump_of, heapfx, heapfx_ok, make_cores
 
 PT_LOAD = 1
 PAGE = 4096
@@ -111,6 +111,7 @@ def test_data_that_was_never_written_is_no_memory(tmp_path):
 	with subprocess.Popen([tmp_path / "bss"], stdout=subprocess.PIPE, text=True) as process:
 		try:
 			assert process.stdout.readline() == "ready\n"
+			make_cores.wait_until_at_rest(process.pid)
 			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
 		finally:
 			process.kill()
