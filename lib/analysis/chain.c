@@ -495,16 +495,27 @@ struct err *chain_held(const struct subject *s, struct report *r, node_id head,
 	return keep_hops(r, &h, false, ret);
 }
 
+/* Some roots in words begin with their kind: "stack of thread 12". */
+static void add_root(const struct graph *g, uint32_t root, struct text *ret)
+{
+	const char *kind = root_kind_name(g->sources[g->root_source[root]].kind);
+	struct text words = TEXT_INIT;
+
+	if (g->ops && g->ops->root)
+		g->ops->root(g->ctx, root, &words);
+	if (strncmp(text_str(&words), kind, strlen(kind)))
+		text_printf(ret, "%s ", kind);
+	text_add(ret, text_str(&words));
+	text_fini(&words);
+}
+
 void entry_words(const struct graph *g, struct entry entry, node_id into, struct text *ret)
 {
 	struct edge_label label = {};
 	bool known;
 
 	if (entry.kind == ENTRY_ROOT) {
-		text_add(ret, root_kind_name(g->sources[g->root_source[entry.from]].kind));
-		text_add(ret, " ");
-		if (g->ops && g->ops->root)
-			g->ops->root(g->ctx, entry.from, ret);
+		add_root(g, entry.from, ret);
 		return;
 	}
 	known = g->ops && g->ops->edge && g->ops->edge(g->ctx, entry.from, into, &label);

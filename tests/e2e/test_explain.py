@@ -33,7 +33,10 @@ def test_state_of_each_kind(kind):
 @pytest.mark.parametrize("kind,root", [("REACH", r"global|\bg_\w+"),
 	("TLSROOT", r"TLS|thread-local|tls"), ("STACKROOT", r"stack"), ("REGROOT", r"register|\br[0-9a-z]{1,2}\b"), ("MMAPROOT", r"mapping")])
 def test_the_root_is_named(kind, root):
-	assert re.search(root, explain(first_of(kind)))
+	out = explain(first_of(kind))
+	assert re.search(root, out)
+	only = re.search(r"^  only through +(\w+) (\w+)", out, re.M)
+	assert only and only[1] != only[2]
 
 
 def test_who_points_into_a_mapping_of_nobody():
