@@ -48,10 +48,11 @@ $(B)/lib/report/pprof.o: $(B)/gen/report/profile.pb-c.h
 # registry the script has Debian's d3 and draws flame graphs itself: docs/design/page.md.
 PAGE := lib/report/html
 NPM ?= build/npm
+NPM_RETRIES := --fetch-retries=3 --fetch-retry-mintimeout=2000 --fetch-retry-maxtimeout=20000
 $(NPM)/flames: $(PAGE)/package.json $(PAGE)/package-lock.json
 	@mkdir -p $(@D)
 	@cp $^ $(@D)
-	@if timeout 300 npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --fetch-retries=1 >$(@D)/log 2>&1; \
+	@if timeout 300 npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund $(NPM_RETRIES) >$(@D)/log 2>&1; \
 	then echo d3 >$@; \
 	else echo "npm gave no d3-flame-graph ($(@D)/log): the HTML report is built without it" >&2; echo boxes >$@; fi
 
@@ -147,7 +148,7 @@ PLAYWRIGHT := build/python/.asked
 playwright: $(PLAYWRIGHT)
 $(PLAYWRIGHT): tests/requirements.txt
 	@rm -rf $(@D) && mkdir -p $(@D)
-	@timeout 300 $(PYTHON) -m pip install --target $(@D) --no-compile --require-hashes -r $< >$@ 2>&1 || \
+	@timeout 300 $(PYTHON) -m pip install --retries 10 --timeout 30 --target $(@D) --no-compile --require-hashes -r $< >$@ 2>&1 || \
 		echo "pip gave nothing ($@): tests in a browser and with SeaweedFS will be skipped" >&2
 
 e2e: $(B)/heapfx $(TWINS) $(PLAYWRIGHT)

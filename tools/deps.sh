@@ -79,7 +79,16 @@ fi
 
 echo "installing: $missing" >&2
 export DEBIAN_FRONTEND=noninteractive
-install="apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0"
+patience="-o Acquire::Retries=5 -o Acquire::http::Timeout=60 -o Acquire::https::Timeout=60"
+install="apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 $patience"
 # A fresh image has no package lists, and an old one has stale ones: then, and only then, refresh.
+# A network that is away for a moment gets another two chances.
 # shellcheck disable=SC2086
-$install $missing >/dev/null 2>&1 || { apt-get update -qq && $install $missing >/dev/null; }
+$install $missing >/dev/null 2>&1 && exit 0
+for pause in 5 30; do
+	# shellcheck disable=SC2086
+	apt-get update -qq $patience && $install $missing >/dev/null && exit 0
+	sleep $pause
+done
+# shellcheck disable=SC2086
+apt-get update -qq $patience && exec $install $missing >/dev/null
