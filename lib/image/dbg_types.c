@@ -907,6 +907,27 @@ bool dbg_class_constant(const struct dbg_type *type, const char *name, uint64_t 
 	return false;
 }
 
+/* "clang LLVM (rustc version 1.87.0 (17067e9ac 2025-05-09))" */
+unsigned dbg_type_rustc(const struct dbg_type *type)
+{
+	static const char before[] = "rustc version 1.";
+	const char *maker = NULL, *at;
+	Dwarf_Die die, unit;
+	Dwarf_Attribute attr;
+	unsigned minor = 0;
+
+	if (!type->of)
+		return 0;
+	DBG_LOCKED(type->of);
+	if (die_at(type->of, type->die, type->in_alt, &die) && dwarf_diecu(&die, &unit, NULL, NULL) &&
+	    dwarf_attr(&unit, DW_AT_producer, &attr))
+		maker = dwarf_formstring(&attr);
+	at = maker ? strstr(maker, before) : NULL;
+	for (at = at ? at + strlen(before) : ""; *at >= '0' && *at <= '9' && minor < 10000; at++)
+		minor = 10 * minor + (unsigned)(*at - '0');
+	return minor;
+}
+
 void dbg_frame_vars(struct dbg_types *t, const struct dbg_frame *f, void (*fn)(void *arg, const struct dbg_local_var *v),
 		    void *arg)
 {

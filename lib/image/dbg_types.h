@@ -156,6 +156,8 @@ const struct dbg_type *dbg_var_type(struct dbg_types *t, const struct dbg_var *v
 const struct dbg_type *dbg_func_class(struct dbg_types *t, uint64_t addr);
 /* A constant of a class, by its name; false: it has none, or its value is not told. */
 bool dbg_class_constant(const struct dbg_type *type, const char *name, uint64_t *ret);
+/* Rust: the compiler of its unit is version 1.N; 0: not told. */
+unsigned dbg_type_rustc(const struct dbg_type *type);
 /* Rust: what the vtable of a trait at an address (as in the file) is for; NULL: it is none. */
 const struct dbg_type *dbg_vtable_type(struct dbg_types *t, uint64_t addr);
 

@@ -355,6 +355,13 @@ bool native_rust_use(struct native *n, const uint8_t *value, uint64_t size, cons
 /* Where the bytes of a String or &str at an address are. */
 bool native_rust_text(const struct native *n, const struct dbg_type *type, taddr at, uint64_t *ret_at,
 		      uint64_t *ret_length);
+/* A OnceLock or LazyLock: what lies so many bytes in while it is initialized, else what will make that. */
+struct native_once {
+	const struct dbg_type *value, *maker; /* maker: NULL of a OnceLock */
+	uint64_t offset;
+	struct native_guard done, undone; /* offsets in the value */
+};
+bool native_rust_once(const struct dbg_type *type, struct native_once *ret);
 /* Fields of these are their library's business. */
 bool native_is_rust_std(const struct dbg_type *type);
 /* The member of a pointer to a slice that says where that is. */

@@ -438,6 +438,20 @@ static const struct dbg_type *uninit_of(const struct dbg_type *type)
 	return value ? value->type : NULL;
 }
 
+static bool push_once(struct native *n, const struct part *p, struct parts *todo)
+{
+	struct native_once once;
+
+	if (p->type->language != DBG_LANG_RUST || !native_rust_once(p->type, &once))
+		return false;
+	once.done.offset += p->at;
+	once.undone.offset += p->at;
+	push_guarded(n, todo, p, once.value, p->at + once.offset, &once.done);
+	if (once.maker)
+		push_guarded(n, todo, p, once.maker, p->at + once.offset, &once.undone);
+	return true;
+}
+
 /* Each of an array of what may not be there, as long as the node has more than so many. */
 static void push_filled(struct native *n, const struct part *p, const struct dbg_member *m, uint64_t length,
 			uint64_t more, struct parts *todo)
@@ -547,7 +561,8 @@ static void push_members(struct native *n, const struct part *in, struct parts *
 		return;
 	if (push_libcxx_alternatives(n, &p, todo) || add_erased(n, &p, slots))
 		return;
-	if (push_emplaced(&p, todo) || add_string(n, &p, slots) || add_room(n, &p, slots) || push_node(n, &p, todo))
+	if (push_emplaced(&p, todo) || add_string(n, &p, slots) || add_room(n, &p, slots) || push_node(n, &p, todo) ||
+	    push_once(n, &p, todo))
 		return;
 	is_khash = native_is_khash(p.type);
 	for (uint32_t i = 0; i < p.type->n_members; i++)
@@ -834,6 +849,19 @@ static bool step_node(const struct native *n, struct step *s, struct text *ret)
 	return true;
 }
 
+/* Into what a OnceLock or LazyLock has while it is initialized; false: it is none, or is not. */
+static bool step_once(const struct native *n, struct step *s)
+{
+	struct native_once once;
+	uint32_t state;
+
+	if (!s->addr || !native_rust_once(s->type, &once) || s->offset - once.offset >= once.value->size ||
+	    image_read_u32(n->img, s->addr + once.done.offset, &state) || state != once.done.low)
+		return false;
+	step_into(s, once.value, once.offset);
+	return true;
+}
+
 /* It keeps nothing alive that it points at. */
 static bool is_weak_type(const struct dbg_type *type)
 {
@@ -842,7 +870,7 @@ static bool is_weak_type(const struct dbg_type *type)
 }
 
 /* What a type's name says of it, told once: paths are asked for millions of pointers. */
-enum { STEP_KNOWN = 1, STEP_NODE = 2, STEP_WEAK = 4, STEP_STORED = 8, STEP_LIBRARY = 16, STEP_LEAF = 32 };
+enum { STEP_KNOWN = 1, STEP_NODE = 2, STEP_WEAK = 4, STEP_STORED = 8, STEP_LIBRARY = 16, STEP_LEAF = 32, STEP_ONCE = 64 };
 
 static unsigned step_flags(const struct dbg_type *type)
 {
@@ -852,7 +880,8 @@ static unsigned step_flags(const struct dbg_type *type)
 		own->user_flags = (uint8_t)(
 			STEP_KNOWN | (native_is_node(type) ? STEP_NODE : 0) | (is_weak_type(type) ? STEP_WEAK : 0) |
 			(native_stored(type) ? STEP_STORED : 0) | (native_is_rust_std(type) ? STEP_LIBRARY : 0) |
-			(type->language == DBG_LANG_RUST && native_begins(type->name, LEAF_NODE) ? STEP_LEAF : 0));
+			(type->language == DBG_LANG_RUST && native_begins(type->name, LEAF_NODE) ? STEP_LEAF : 0) |
+			(type->language == DBG_LANG_RUST && native_begins(type->name, "std::sync::") ? STEP_ONCE : 0));
 	return own->user_flags;
 }
 
@@ -886,6 +915,10 @@ bool native_path(const struct native *n, const struct dbg_type *type, bool is_ar
 		flags = step_flags(s.type);
 		if (flags & STEP_LEAF && step_node(n, &s, ret))
 			continue;
+		if (flags & STEP_ONCE && step_once(n, &s)) {
+			in_library = true;
+			continue;
+		}
 		is_weak |= (flags & STEP_WEAK) != 0;
 		if (flags & STEP_NODE) {
 			in_node = true;

@@ -5,6 +5,7 @@
  * RawVecInner between), vec_deque/mod.rs (head, len: since 1.67), hashbrown 0.12 to 0.16
  * (src/raw: ctrl, bucket_mask; values lie in front of ctrl, the first next to it).  Which byte of a struct
  * a field is, the compiler chooses: DWARF says.  Box, Rc and Arc are plain pointers to it.
+ * sync/once_lock.rs, sync/lazy_lock.rs (since 1.70, 1.80), sys/sync/once/futex.rs.
  */
 #include <string.h>
 
@@ -163,6 +164,43 @@ bool native_rust_room(struct native *n, const struct dbg_type *type, uint64_t at
 		ret->to = type->n_params ? native_type_of(n, type->params[0].type) : NULL;
 	}
 	return true;
+}
+
+/*
+ * The states of a futex's Once that say "complete" and "incomplete".  Seen in programs of 1.73, 1.80 and 1.81 (4), of 1.82,
+ * 1.84, 1.87 to 1.89 (3), of 1.90, 1.92 and 1.95 (0): debug info does not tell these apart, but for its maker.
+ */
+static bool once_states(unsigned rustc, uint64_t *ret_complete, uint64_t *ret_incomplete)
+{
+	*ret_complete = rustc >= 90 ? 0 : rustc >= 82 ? 3 : 4;
+	*ret_incomplete = rustc >= 90 ? 3 : 0;
+	return rustc >= 70;
+}
+
+bool native_rust_once(const struct dbg_type *type, struct native_once *ret)
+{
+	const struct dbg_member *once, *cell, *held;
+	uint64_t complete, incomplete;
+	bool is_lazy = native_begins(type->name, "std::sync::lazy_lock::LazyLock<");
+
+	if (!is_lazy && !native_begins(type->name, "std::sync::once_lock::OnceLock<"))
+		return false;
+	once = native_member(type, "once");
+	cell = native_member(type, is_lazy ? "data" : "value");
+	held = cell ? native_member(cell->type, "value") : NULL; /* in an UnsafeCell: a union */
+	if (!once || once->type->size != 4 || !held || held->type->kind != DBG_KIND_UNION ||
+	    !once_states(dbg_type_rustc(type), &complete, &incomplete))
+		return false;
+	*ret = (struct native_once){
+		.offset = cell->offset + held->offset,
+		.done = { .offset = once->offset, .low = complete, .high = complete, .size = 4 },
+		.undone = { .offset = once->offset, .low = incomplete, .high = incomplete, .size = 4 },
+	};
+	cell = native_member(held->type, "value");
+	ret->value = cell ? cell->type : NULL;
+	cell = native_member(held->type, "f");
+	ret->maker = is_lazy && cell ? cell->type : NULL;
+	return ret->value;
 }
 
 bool native_rust_text(const struct native *n, const struct dbg_type *type, taddr at, uint64_t *ret_at,

@@ -63,6 +63,11 @@ fn line(i: usize) -> Line {
     Line { article: i as u64, text: format!("{}{}", "text of a line ".repeat(2 + i % 11), i) }
 }
 
+// As large as a line, and none.
+struct Blank {
+    _numbers: [u64; 4],
+}
+
 fn boxed(i: usize) -> Box<Line> {
     Box::new(line(i))
 }
@@ -73,6 +78,10 @@ struct Shop {
     locked: Mutex<HashMap<u64, Box<Line>>>,
     shared: RwLock<BTreeMap<u64, Box<Line>>>,
     once: OnceCell<Box<Line>>,
+    later: OnceLock<Box<Line>>,
+    unset: OnceLock<Box<Line>>,
+    lazy: LazyLock<Vec<Line>>,
+    unmade: LazyLock<Line, Box<dyn Fn() -> Line + Send>>,
     words: Arc<str>,
     lines: Rc<[Line]>,
     boxes: Arc<[Box<Line>]>,
@@ -106,6 +115,13 @@ fn fill() -> Shop {
         locked: Mutex::new((0..24).map(|i| (i as u64, boxed(i))).collect()),
         shared: RwLock::new((0..7).map(|i| (i as u64, boxed(i))).collect()),
         once: OnceCell::new(),
+        later: OnceLock::new(),
+        unset: OnceLock::new(),
+        lazy: LazyLock::new(|| (0..11).map(line).collect()),
+        unmade: LazyLock::new({
+            let one = boxed(4);
+            Box::new(move || line(one.text.len()))
+        }),
         words: Arc::from("what was said there, and heard by nobody at all"),
         lines: (0..9).map(line).collect(),
         boxes: (0..9).map(boxed).collect(),
@@ -119,7 +135,23 @@ fn fill() -> Shop {
         guarded: Arc::new(Mutex::new(Some(boxed(3)))),
     };
     let _ = shop.once.set(boxed(2));
+    let _ = shop.later.set(boxed(6));
+    LazyLock::force(&shop.lazy);
     shop
+}
+
+// Where it would have a value lies what it had, or anything: nobody wrote there since.
+fn leave_in(unset: &OnceLock<Box<Line>>, n: &mut Notes) {
+    let like: OnceLock<Box<Line>> = OnceLock::from(boxed(0));
+    let at = &**like.get().unwrap() as *const Line as usize;
+    let words = |l: &OnceLock<Box<Line>>| l as *const _ as *mut usize;
+    let blank = Box::into_raw(Box::new(Blank { _numbers: [0; 4] }));
+    for i in 0..size_of::<OnceLock<Box<Line>>>() / size_of::<usize>() {
+        if unsafe { *words(&like).add(i) } == at {
+            unsafe { *words(unset).add(i) = blank as usize };
+        }
+    }
+    n.one(blank, "");
 }
 
 fn note_shop(n: &mut Notes, shop: &Shop) {
@@ -138,6 +170,11 @@ fn note_shop(n: &mut Notes, shop: &Shop) {
         note_line(n, l, "");
     }
     n.one(&**shop.once.get().unwrap(), "STORE->once");
+    n.one(&**shop.later.get().unwrap(), "STORE->later");
+    note_line(n, shop.later.get().unwrap(), "STORE->later->text");
+    n.many(&shop.lazy[..], "STORE->lazy");
+    shop.lazy.iter().enumerate().for_each(|(i, l)| note_line(n, l, if i == 7 { "STORE->lazy[7].text" } else { "" }));
+    leave_in(&shop.unset, n);
     n.counted(shop.words.as_bytes(), "STORE->words");
     n.counted(&shop.lines[..], "STORE->lines");
     shop.lines.iter().enumerate().for_each(|(i, l)| note_line(n, l, if i == 6 { "STORE->lines[6].text" } else { "" }));
@@ -161,8 +198,13 @@ fn note_shop(n: &mut Notes, shop: &Shop) {
 }
 
 fn note_statics(n: &mut Notes) {
-    // What lies in ONCE and LAZY nobody need say.
-    std::hint::black_box((ONCE.get().is_some(), LAZY.len()));
+    n.one(&**ONCE.get().unwrap(), "ONCE");
+    note_line(n, ONCE.get().unwrap(), "ONCE->text");
+    n.many(&LAZY[..], "LAZY");
+    for (i, l) in LAZY.iter().enumerate() {
+        n.one(&**l, if i == 13 { "LAZY[13]" } else { "" });
+        note_line(n, l, "");
+    }
     n.one(&**TABLE.lock().unwrap().as_ref().unwrap(), "TABLE");
     for (k, l) in MAPS.read().unwrap().iter() {
         n.one(&**l, if *k == 2 { "MAPS[2]" } else { "" });
@@ -191,7 +233,7 @@ fn prepare(path: &str) {
 fn used() -> u64 {
     let shop = unsafe { (*(&raw const STORE)).as_ref().unwrap() };
     let sum = |l: &Line| l.article + l.text.len() as u64;
-    NEVER.get().map_or(0, |l| sum(l)) + shop.lines.iter().map(sum).sum::<u64>() + shop.heap.iter().map(sum).sum::<u64>()
+    NEVER.get().map_or(0, |l| sum(l)) + shop.unset.get().map_or(0, |l| sum(l)) + if shop.lines.len() > 100 { sum(&shop.unmade) } else { 0 } + shop.lines.iter().map(sum).sum::<u64>() + shop.heap.iter().map(sum).sum::<u64>()
         + shop.chain.iter().map(sum).sum::<u64>() + shop.boxes.iter().map(|l| sum(l)).sum::<u64>() + shop.plain.len() as u64
 }
 
