@@ -1,6 +1,6 @@
 /*
  * lists.c - structs that C programs link by what lies in them: rings of list_head, hash lists, a tree,
- * sys/queue.h, uthash, a table in the shape of khash.
+ * sys/queue.h, the BSDs' sys/tree.h, uthash, chains in buckets, a table in the shape of khash.
  *
  *	lists TRUTH	writes the truth, prints "ready PID", waits to be dumped
  */
@@ -90,6 +90,37 @@ struct packet {
 	long payload[14];
 };
 
+struct task {
+	long id;
+	STAILQ_ENTRY(task) queued;
+	char *title;
+	long payload[16];
+};
+
+/* RB_ENTRY of the BSDs' sys/tree.h. */
+struct alarm {
+	long at;
+	struct {
+		struct alarm *rbe_left, *rbe_right, *rbe_parent;
+		int rbe_color;
+	} entry;
+	char *label;
+	long payload[18];
+};
+
+/* A hash table of one's own: chains in buckets. */
+struct word {
+	struct word *next;
+	char *letters;
+	unsigned long hash;
+	long payload[21];
+};
+
+struct words {
+	struct word **buckets;
+	size_t n_buckets, n;
+};
+
 struct symbol {
 	char *name;
 	long value[12];
@@ -143,6 +174,11 @@ struct hlist_head users[16];
 struct rb_node *ranges;
 TAILQ_HEAD(packets, packet) packets = TAILQ_HEAD_INITIALIZER(packets);
 LIST_HEAD(flows, packet) flows = LIST_HEAD_INITIALIZER(flows);
+STAILQ_HEAD(tasks, task) tasks = STAILQ_HEAD_INITIALIZER(tasks);
+struct {
+	struct alarm *rbh_root;
+} alarms;
+struct words *words;
 struct symbol *symbols;
 struct kh_accounts *accounts;
 
@@ -276,6 +312,57 @@ static void make_packets(void)
 	}
 }
 
+static void make_tasks(void)
+{
+	for (int i = 0; i < 20; i++) {
+		struct task *t = zeroed(sizeof *t);
+
+		t->title = text("title of task %d", i);
+		STAILQ_INSERT_TAIL(&tasks, t, queued);
+		types_note(t, sizeof *t, VALUE, "struct task", 0,
+			   i == 0 ? "tasks.stqh_first" : i == 1 ? "tasks.stqh_first->queued.stqe_next" : NULL);
+	}
+}
+
+/* Without balance. */
+static void make_alarms(void)
+{
+	for (int i = 0; i < 24; i++) {
+		struct alarm *a = zeroed(sizeof *a), **at = &alarms.rbh_root;
+
+		a->at = i * 11 % 24;
+		a->label = text("label of alarm %d", i);
+		while (*at) {
+			a->entry.rbe_parent = *at;
+			at = a->at < (*at)->at ? &(*at)->entry.rbe_left : &(*at)->entry.rbe_right;
+		}
+		*at = a;
+		types_note(a, sizeof *a, VALUE, "struct alarm", 0,
+			   i == 0 ? "alarms.rbh_root" : i == 1 ? "alarms.rbh_root->entry.rbe_right" : NULL);
+	}
+}
+
+static void make_words(void)
+{
+	enum { BUCKETS = 32 };
+
+	words = zeroed(sizeof *words);
+	words->n_buckets = BUCKETS;
+	words->buckets = zeroed(BUCKETS * sizeof *words->buckets);
+	types_note(words, sizeof *words, VALUE, "struct words", 0, "words");
+	types_note(words->buckets, BUCKETS * sizeof *words->buckets, ARRAY, "struct word *", 0, "words->buckets");
+	for (int i = 0; i < 48; i++) {
+		struct word *w = zeroed(sizeof *w);
+
+		w->hash = (unsigned long)i * 5 % BUCKETS;
+		w->letters = text("the letters of word %d", i);
+		w->next = words->buckets[w->hash];
+		words->buckets[w->hash] = w;
+		words->n++;
+		types_note(w, sizeof *w, VALUE, "struct word", 0, i == 40 ? "words->buckets[8]" : NULL);
+	}
+}
+
 static void make_symbols(void)
 {
 	UT_hash_table *t = zeroed(sizeof *t);
@@ -344,6 +431,9 @@ int main(int argc, char **argv)
 	make_users();
 	make_ranges();
 	make_packets();
+	make_tasks();
+	make_alarms();
+	make_words();
 	make_symbols();
 	make_accounts();
 	types_wipe_stack();
