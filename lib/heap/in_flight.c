@@ -177,7 +177,7 @@ static taddr inside_end(const struct image *img, const struct own *own, const st
 	if (is_inside(img, t->pc, 0))
 		end = t->sp + LAST_FRAME;
 	for (size_t i = 0; i < t->n_frames; i++)
-		if (is_inside(img, t->frames[i].pc, i && !t->frames[i - 1].is_signal))
+		if (is_inside(img, t->frames[i].pc, i && !t->frames[i].is_signal))
 			end = frame_end(t, i);
 	return end ? end : inside_end_by_code(img, own, t);
 }

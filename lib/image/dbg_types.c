@@ -786,6 +786,11 @@ static bool frame_base(Dwarf_Die *function, const struct dbg_frame *f, taddr *re
 	return *ret;
 }
 
+static bool knows(const struct dbg_frame *f, unsigned reg)
+{
+	return f->regs && reg < f->n_regs && f->known >> reg & 1;
+}
+
 static bool local_place(Dwarf_Die *die, const struct dbg_frame *f, taddr base, struct dbg_local_var *v)
 {
 	Dwarf_Attribute attr;
@@ -807,9 +812,15 @@ static bool local_place(Dwarf_Die *die, const struct dbg_frame *f, taddr base, s
 		v->at = f->sp + ops[0].number;
 		return f->sp;
 	default:
-		v->reg = (unsigned)(ops[0].atom - DW_OP_reg0);
-		return ops[0].atom >= DW_OP_reg0 && v->reg < f->n_regs && f->regs;
+		break;
 	}
+	if (ops[0].atom >= DW_OP_breg0 && ops[0].atom <= DW_OP_breg31) {
+		n = ops[0].atom - DW_OP_breg0;
+		v->at = knows(f, (unsigned)n) ? f->regs[n] + ops[0].number : 0;
+		return v->at;
+	}
+	v->reg = (unsigned)(ops[0].atom - DW_OP_reg0);
+	return ops[0].atom >= DW_OP_reg0 && knows(f, v->reg);
 }
 
 struct scopes {

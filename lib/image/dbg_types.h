@@ -166,7 +166,8 @@ struct dbg_frame {
 	uint64_t pc; /* as in the file; of a caller: inside the call */
 	taddr cfa;
 	taddr sp, fp; /* 0: unknown */
-	const uint64_t *regs; /* by DWARF number: of the innermost frame; NULL: unknown */
+	const uint64_t *regs; /* by DWARF number; NULL: none is known */
+	uint64_t known;	      /* bits of those that are */
 	unsigned n_regs;
 };
 /* Where a local variable or argument is: at an address, or in a register. */

@@ -154,8 +154,10 @@ void image_close(struct image *img)
 		dbg_free(m->dbg);
 		elf_file_free(m->elf);
 	}
-	for (size_t i = 0; i < img->n_threads; i++)
+	for (size_t i = 0; i < img->n_threads; i++) {
 		free(img->threads[i].frames);
+		free(img->threads[i].saved);
+	}
 	free(img->segments);
 	free(img->modules);
 	free(img->threads);

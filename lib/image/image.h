@@ -74,7 +74,22 @@ struct module {
 
 struct frame {
 	taddr pc, sp; /* sp: the canonical frame address when known */
-	bool is_signal;
+	bool is_signal; /* it called nobody: what a signal's handler returns to, and the next one, which was interrupted */
+};
+
+/* The kernel saved all its registers. */
+static inline bool frame_is_interrupted(const struct frame *frames, size_t i)
+{
+	return i && frames[i].is_signal && frames[i - 1].is_signal;
+}
+
+/* Where a function called by a frame's keeps what that has in a register, which it must restore. */
+struct saved_reg {
+	uint32_t frame; /* from this one of the thread's on outwards, until another says otherwise */
+	uint16_t reg;	/* DWARF number */
+	bool is_known;
+	taddr at; /* on the stack; 0: nowhere in memory */
+	uint64_t value;
 };
 
 struct vector_word {
@@ -99,6 +114,8 @@ struct thread {
 	taddr stack_low, stack_high, live_low;
 	struct frame *frames;	/* innermost first; may be empty */
 	size_t n_frames;
+	struct saved_reg *saved; /* by frame; none where frames were not all found by call frame information */
+	size_t n_saved;
 };
 
 /* What `heapfx shrink` puts into NT_PRPSINFO instead of the arguments. */

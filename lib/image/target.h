@@ -16,6 +16,7 @@ struct target {
 	uint16_t elf_machine; /* EM_* */
 	unsigned n_regs;      /* DWARF-numbered general registers, sp and pc included */
 	unsigned sp, pc;      /* their DWARF numbers */
+	uint64_t callee_saved; /* bits: registers that functions leave as they were */
 	unsigned red_zone;    /* bytes below sp that a leaf function may use */
 	const char *const *reg_names; /* by DWARF number */
 	/* Index in the elf_gregset_t (words) of each DWARF register; -1 if it is not there. */

@@ -18,6 +18,8 @@
 enum {
 	FRAMES_MAX = 256,	   /* a thread */
 	FRAMES_TOTAL_MAX = 100000,
+	RBX = 3, R12 = 12, /* of x86-64 */
+	READS_MAX = 64, /* to get from one frame to the next: no more registers are restored */
 };
 
 struct frames {
@@ -25,10 +27,26 @@ struct frames {
 	size_t n, cap;
 };
 
+struct read {
+	taddr at;
+	uint64_t value;
+};
+
 struct unwinder {
 	struct image *img;
 	size_t at; /* the thread at hand */
 	struct frames frames;
+	struct {
+		struct saved_reg *v;
+		size_t n, cap;
+	} saved;
+	/* What libdwfl reads to get to a frame, while it may read on for the next one: it restores registers by number. */
+	struct read reads[2][READS_MAX];
+	unsigned n_reads[2], turn;
+	struct {
+		uint64_t value;
+		bool is_known;
+	} last[TARGET_MAX_REGS]; /* in the frame before */
 	bool nomem;
 };
 
@@ -80,6 +98,8 @@ static bool memory_read(Dwfl *dwfl, Dwarf_Addr addr, Dwarf_Word *ret, void *arg)
 	(void)dwfl;
 	if (image_read_u64(u->img, addr, &v) != MEM_OK)
 		return false;
+	if (u->n_reads[u->turn] < READS_MAX)
+		u->reads[u->turn][u->n_reads[u->turn]++] = (struct read){ addr, v };
 	*ret = v;
 	return true;
 }
@@ -124,20 +144,71 @@ static bool frame_add(struct unwinder *u, const struct frame *f)
 	return false;
 }
 
+/* The first of these that read a value, from *k on; 0: none did. */
+static taddr read_from(const struct read *reads, unsigned n, uint64_t value, unsigned *k)
+{
+	for (unsigned i = *k; i < n; i++)
+		if (reads[i].value == value) {
+			*k = i + 1;
+			return reads[i].at;
+		}
+	return 0;
+}
+
+/*
+ * What the last frame's registers are, if that is not what they were: `reads` led there.  elfutils 0.188 takes rax for
+ * rbx (both are the first of something) among the registers that are what they were when nothing is said of them.
+ */
+static void note_saved(struct unwinder *u, Dwfl_Frame *state, const struct read *reads, unsigned n)
+{
+	const struct target *target = u->img->target;
+	size_t no = u->frames.n - 1;
+	bool all = frame_is_interrupted(u->frames.v, no);
+	unsigned k = 0;
+
+	for (unsigned reg = 0; no && reg < target->n_regs; reg++) {
+		struct saved_reg r = { .frame = (uint32_t)no, .reg = (uint16_t)reg };
+		Dwarf_Word value = 0, r12;
+
+		if (reg == target->sp || reg == target->pc || !(all || target->callee_saved >> reg & 1))
+			continue;
+		r.is_known = !dwfl_frame_reg(state, reg, &value);
+		if (!r.is_known && reg == RBX && target->id == TARGET_X86_64 && !dwfl_frame_reg(state, R12, &r12))
+			continue;
+		r.value = value;
+		r.at = r.is_known ? read_from(reads, n, value, &k) : 0;
+		if (!r.at && r.is_known == u->last[reg].is_known && r.value == u->last[reg].value)
+			continue; /* nobody touched it */
+		u->last[reg].is_known = r.is_known;
+		u->last[reg].value = r.value;
+		if (!vec_push(&u->saved, &r))
+			u->nomem = true;
+	}
+}
+
 static int on_frame(Dwfl_Frame *state, void *arg)
 {
 	struct unwinder *u = arg;
 	struct frame f = {};
 	bool activation;
 	Dwarf_Word sp;
+	unsigned turn = u->turn;
 
+	u->turn ^= 1;
+	u->n_reads[u->turn] = 0;
 	if (!dwfl_frame_pc(state, &f.pc, &activation) ||
 	    dwfl_frame_reg(state, u->img->target->sp, &sp))
 		return DWARF_CB_ABORT;
 	f.sp = sp;
-	/* The first frame is active because it runs; another one because a signal came in between. */
+	/*
+	 * The first frame is active because it runs; others because a signal came in between: what the kernel
+	 * had the handler return to, and what was interrupted.
+	 */
 	f.is_signal = activation && u->frames.n;
-	return frame_add(u, &f) ? DWARF_CB_OK : DWARF_CB_ABORT;
+	if (!frame_add(u, &f))
+		return DWARF_CB_ABORT;
+	note_saved(u, state, u->reads[turn], u->n_reads[turn]);
+	return u->nomem ? DWARF_CB_ABORT : DWARF_CB_OK;
 }
 
 /* Chains of { caller's frame pointer, return address }, each above the one before. */
@@ -184,12 +255,20 @@ static bool all_have_cfi(const struct unwinder *u)
 static struct err *unwind_thread(struct unwinder *u, Dwfl *dwfl, struct thread *t)
 {
 	u->frames = (struct frames){};
+	u->saved.v = NULL;
+	u->saved.n = u->saved.cap = 0;
+	u->n_reads[u->turn] = 0;
+	for (unsigned i = 0; i < u->img->target->n_regs; i++) {
+		u->last[i].value = t->regs[i];
+		u->last[i].is_known = true;
+	}
 	/* An error is how most stacks end; what was found until then is kept. */
 	if (dwfl)
 		(void)dwfl_getthread_frames(dwfl, 1, on_frame, u);
 	if (!all_have_cfi(u)) {
 		struct frames known = u->frames;
 
+		u->saved.n = 0;
 		u->frames = (struct frames){};
 		by_frame_pointers(u, t);
 		if (u->frames.n <= known.n) {
@@ -202,11 +281,14 @@ static struct err *unwind_thread(struct unwinder *u, Dwfl *dwfl, struct thread *
 	}
 	if (u->nomem) {
 		free(u->frames.v);
+		free(u->saved.v);
 		return &err_nomem;
 	}
 	frames_finish(&u->frames);
 	t->frames = u->frames.v;
 	t->n_frames = u->frames.n;
+	t->saved = u->saved.v;
+	t->n_saved = u->saved.n;
 	return NULL;
 }
 

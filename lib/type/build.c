@@ -353,6 +353,7 @@ static const struct frame *frame_of(const struct thread *t, taddr at)
 	return NULL;
 }
 
+/* " in inner+0x12", or " in inner+0x12 (rbx of its caller)" */
 static void describe_frame(const struct image *img, const struct thread *t, taddr at, struct text *ret)
 {
 	const struct frame *f = frame_of(t, at);
@@ -361,6 +362,11 @@ static void describe_frame(const struct image *img, const struct thread *t, tadd
 		return;
 	text_add(ret, " in ");
 	image_describe(img, f->pc, ret);
+	for (size_t i = 0; i < t->n_saved; i++)
+		if (t->saved[i].at == at && t->saved[i].reg < img->target->n_regs) {
+			text_printf(ret, " (%s of its caller)", img->target->reg_names[t->saved[i].reg]);
+			return;
+		}
 }
 
 static void describe_thread(const struct image *img, uint32_t no, struct text *ret)
@@ -424,6 +430,8 @@ static void describe_source(const struct context *c, const struct root_source *s
 	case ROOT_VECTOR:
 		describe_register(c->img, at, ret);
 		describe_thread(c->img, source->thread, ret);
+		if (source->kind == ROOT_REGISTER)
+			add_variable(c, typer_register(source->thread, at), ret);
 		break;
 	case ROOT_STACK:
 		text_add(ret, "stack of ");

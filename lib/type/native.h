@@ -173,6 +173,10 @@ struct native {
 		struct native_local *v; /* by address */
 		size_t n, cap;
 	} locals;
+	struct {
+		struct native_local *v; /* in registers: by typer_register() */
+		size_t n, cap;
+	} in_regs;
 	const struct count_rules *rules; /* NULL: none */
 	uint32_t few; /* blocks that a round of native_spread() keeps a list of; of more a bitmap is read */
 	uint32_t step; /* of few, so many of the last ones are followed in a round; 0: all of them */

@@ -4,7 +4,8 @@
  * Only what holds a root is looked at.  Thread variables lie where the thread's DTV says (glibc:
  * sysdeps/x86_64/nptl/tls.h, sysdeps/aarch64/nptl/tls.h: tcbhead_t; elf/dl-tls.c: module ids in load order); that it is
  * one, the executable's own block must show.  Variables of frames are read where DWARF tells their
- * address or their register, innermost frames first.
+ * address or their register, innermost frames first; what a caller has in registers lies where
+ * functions that it called saved it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +18,19 @@
 
 enum { FRAMES_MAX = 256, DTV_MODULES = 1 << 12 };
 
+#define NOT_TWICE UINT64_MAX
+
 struct roots {
 	struct native *n;
 	struct native_spread *s;
 	const struct graph *g;
 	struct native_local last; /* followed last: roots come by address */
 	const struct thread *thread;
-	const char *in; /* "static of the thread" and so on */
+	/* Its registers as the frame at hand has them: dbg_frame's. */
+	uint64_t regs[TARGET_MAX_REGS], known;
+	taddr saved[TARGET_MAX_REGS]; /* where functions that it called keep them; 0: they are there still */
+	taddr twice[TARGET_MAX_REGS]; /* where one is besides; NOT_TWICE */
+	size_t n_saved; /* of the thread's, that count so far */
 	bool failed;
 };
 
@@ -140,6 +147,23 @@ static void on_tls(struct roots *r, const struct root_source *source, taddr at)
 
 /* ---- variables of frames */
 
+/* A variable in a register: `at` is where that is saved; 0: nowhere. */
+static void on_reg_var(struct roots *r, const struct dbg_local_var *v, taddr at)
+{
+	struct native_local l = { .start = at, .end = at + 8, .name = v->name, .type = v->type };
+	const struct thread *t = r->thread;
+
+	if (at) {
+		if (at >= t->live_low && at < t->stack_high && keep(r, &l))
+			follow_local(r, &l);
+		return;
+	}
+	native_follow_word(r->s, r->regs[v->reg], v->type);
+	l.start = typer_register((uint32_t)(t - r->n->img->threads), v->reg);
+	l.end = l.start + 8;
+	r->failed = r->failed || !vec_push(&r->n->in_regs, &l);
+}
+
 static void on_var(void *arg, const struct dbg_local_var *v)
 {
 	struct roots *r = arg;
@@ -147,7 +171,11 @@ static void on_var(void *arg, const struct dbg_local_var *v)
 	const struct thread *t = r->thread;
 
 	if (v->reg != UINT32_MAX) {
-		native_follow_word(r->s, t->regs[v->reg], v->type);
+		if (v->type->kind != DBG_KIND_POINTER)
+			return;
+		on_reg_var(r, v, r->saved[v->reg]);
+		if (r->twice[v->reg] != NOT_TWICE)
+			on_reg_var(r, v, r->twice[v->reg]);
 		return;
 	}
 	if (l.start < t->live_low || l.end > t->stack_high || l.end <= l.start)
@@ -156,23 +184,48 @@ static void on_var(void *arg, const struct dbg_local_var *v)
 		follow_local(r, &l);
 }
 
+/* From the frame inside to this one. */
+static void restore_regs(struct roots *r, const struct thread *t, size_t frame)
+{
+	if (!frame) {
+		r->n_saved = 0;
+		r->known = t->has_regs ? ~0ull : 0;
+		memcpy(r->regs, t->regs, sizeof(r->regs));
+		memset(r->saved, 0, sizeof(r->saved));
+		memset(r->twice, 0xff, sizeof(r->twice));
+		return;
+	}
+	r->known &= t->n_saved ? r->n->img->target->callee_saved : 0;
+	for (; r->n_saved < t->n_saved && t->saved[r->n_saved].frame <= frame; r->n_saved++) {
+		const struct saved_reg *s = &t->saved[r->n_saved];
+		/* The kernel saves all registers for a handler, which saves those again that it needs. */
+		bool same = frame_is_interrupted(t->frames, frame) && r->known >> s->reg & 1 && r->regs[s->reg] == s->value;
+
+		r->known = s->is_known ? r->known | 1ull << s->reg : r->known & ~(1ull << s->reg);
+		r->regs[s->reg] = s->value;
+		r->twice[s->reg] = same ? r->saved[s->reg] : NOT_TWICE;
+		r->saved[s->reg] = s->at;
+	}
+}
+
 static void on_frame(struct roots *r, const struct thread *t, size_t i)
 {
 	const struct frame *f = &t->frames[i];
 	struct dbg_frame frame = { .cfa = f->sp, .sp = i ? t->frames[i - 1].sp : t->sp };
-	bool inner = !i || t->frames[i - 1].is_signal;
+	bool inner = !i || f->is_signal;
 	const struct module *m = image_module_at(r->n->img, f->pc);
 	struct dbg_types *d = dwarf_of(r->n, m);
 
+	restore_regs(r, t, i);
 	if (!d)
 		return;
 	/* A caller's pc is behind its call. */
 	frame.pc = f->pc - m->bias - !inner;
-	if (!i && t->has_regs) {
-		frame.regs = t->regs;
-		frame.n_regs = r->n->img->target->n_regs;
-		frame.fp = r->n->img->target->tls_below_tp ? t->regs[6] : 0;
-	}
+	frame.regs = r->regs;
+	frame.known = r->known;
+	frame.n_regs = r->n->img->target->n_regs;
+	if (r->n->img->target->tls_below_tp && r->known >> 6 & 1)
+		frame.fp = r->regs[6];
 	dbg_frame_vars(d, &frame, on_var, r);
 }
 
@@ -209,6 +262,8 @@ struct err *native_roots(struct native *n, struct native_spread *s)
 	on_threads(&r);
 	if (n->locals.n)
 		qsort(n->locals.v, n->locals.n, sizeof(*n->locals.v), by_start);
+	if (n->in_regs.n)
+		qsort(n->in_regs.v, n->in_regs.n, sizeof(*n->in_regs.v), by_start);
 	return r.failed ? &err_nomem : NULL;
 }
 
@@ -236,7 +291,11 @@ bool native_global(struct native *n, taddr at, struct text *ret)
 	size_t i = partition_point(n->locals.n, k, n->locals.v[k].start <= at);
 	struct native_local l;
 
-	if (i && covers(&n->locals.v[i - 1], at))
+	size_t k = partition_point(n->in_regs.n, j, n->in_regs.v[j].start < at);
+
+	if (k < n->in_regs.n && n->in_regs.v[k].start == at)
+		l = n->in_regs.v[k];
+	else if (i && covers(&n->locals.v[i - 1], at))
 		l = n->locals.v[i - 1];
 	else if (!static_at(n, at, &l))
 		return false;

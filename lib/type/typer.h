@@ -22,6 +22,12 @@ struct type_columns {
 	const struct graph *graph; /* with nodes, roots and edges; without types */
 };
 
+/* Stands for the address of a thread's register, by DWARF number: where no program has memory. */
+static inline taddr typer_register(uint32_t thread, uint64_t no)
+{
+	return UINT64_MAX - (thread * (uint64_t)TARGET_MAX_REGS + no) * 8;
+}
+
 struct pools;
 struct count_rules;
 
@@ -43,7 +49,7 @@ struct typer_ops {
 	 * `addr` 0: of any such value; what depends on its contents is left out.
 	 */
 	bool (*path)(void *ctx, const struct type_row *type, taddr addr, uint64_t size, uint64_t offset, struct text *ret);
-	/* How a static address is called: "net/http.DefaultServeMux", "main.cache.items[3]". For output. */
+	/* How a static address is called: "net/http.DefaultServeMux", "main.cache.items[3]"; or typer_register(). For output. */
 	bool (*global)(void *ctx, taddr addr, struct text *ret);
 	/* Entries of the map at `addr` (of a type of this typer); 0: none, or no map. */
 	uint64_t (*entries)(void *ctx, const struct type_row *type, taddr addr);

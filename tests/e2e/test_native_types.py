@@ -18,6 +18,7 @@ CLASSES = [name for name in COMMITTED + FRESH if name.startswith("classes")]
 WITH_DWARF = ["records.gcc.O0.g", "records.clang.O0.g", "records.gcc.O0.split", "records.clang.O0.split4",
 	"containers.gcc.O2.g", "containers.clang.O0.g4", "libcxx.clang.O0.g.libcxx", "lists.gcc.O0.g", "lists.clang.O0.g4",
 	"khashes.clang.O0.g4", "khashes.gcc.O2.g"]
+CALLERS = ["callers.gcc.O2.g", "callers.clang.O2.g", "callers.gcc.O0.g", "callers.clang.O2.g4"]
 APART = ["apart.gcc.O0.g", "apart.gcc.O2.g4", "apart.clang.O0.g"]
 # The same debug info, kept in the other ways that there are.
 ELSEWHERE = ["records.gcc.O0.split4.dwp", "containers.clang.O2.split.dwp", "containers.gcc.O2.g4.units",
@@ -119,7 +120,7 @@ def test_what_only_begins_like_an_object_is_none(name):
 		assert plain(block.get("type", "")) != want, block
 
 
-@pytest.mark.parametrize("name", WITH_DWARF + ELSEWHERE + APART + ["slacks.gcc.O2.g", "slacks.clang.O0.g4", "slacks.clang.O0.g.libcxx", "spares.rustc.O2.g"])
+@pytest.mark.parametrize("name", WITH_DWARF + ELSEWHERE + APART + CALLERS + ["slacks.gcc.O2.g", "slacks.clang.O0.g4", "slacks.clang.O0.g.libcxx", "spares.rustc.O2.g"])
 def test_types_spread_from_variables(name):
 	"""95% of the bytes have their type, and none has another that is not said to be a guess."""
 	all_bytes = right = 0
@@ -212,6 +213,16 @@ def test_chains_read_like_the_source(name):
 	for address, holder in held:
 		shown = list(chains_of(dump, address, *(("--strings", "preview") if name.startswith("libcxx") else ())))	# keys
 		assert holder in shown, (holder, shown)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLERS if ".O2" in name])	# else a register has what a variable on the stack has
+def test_variables_of_callers_are_named_wherever_they_are(name):
+	"""In registers, and where those that they call saved these; of a function that a signal interrupted as well."""
+	dump, rows = case_of(name)
+	held = [(address, holder) for address, *_, holder in rows if holder]
+	assert len(held) == 14
+	for address, holder in held:
+		assert holder in list(chains_of(dump, address)), holder
 
 
 def test_a_walk_along_a_list_is_a_place_in_it():

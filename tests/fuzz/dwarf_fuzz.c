@@ -65,7 +65,7 @@ static size_t ask(struct native *n, struct dbg_types *t)
 	for (size_t i = 0; i < t->vars.n && i < ASKED; i++)
 		sum += ask_type(n, dbg_var_type(t, &t->vars.v[i]));
 	for (size_t i = 0; i < t->funcs.n && i < ASKED; i++) {
-		struct dbg_frame f = { .pc = t->funcs.v[i].low, .cfa = OPS_TOP, .sp = OPS_TOP - 64, .regs = regs, .n_regs = 17 };
+		struct dbg_frame f = { .pc = t->funcs.v[i].low, .cfa = OPS_TOP, .sp = OPS_TOP - 64, .regs = regs, .known = 0x1ffff, .n_regs = 17 };
 
 		dbg_frame_vars(t, &f, on_var, &sum);
 	}
