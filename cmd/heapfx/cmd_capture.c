@@ -262,6 +262,16 @@ static struct err *send_files(struct job *job)
 	return err ? err_wrap(err, "%s stays where it is", job->path) : NULL;
 }
 
+/* A name that is taken is said before the process is held, not behind a core without metadata. */
+static struct err *check_meta(const struct job *job)
+{
+	struct outfile f = { .dir = -1, .fd = -1 };
+	struct err *err = outfile_open(job->meta_path, &f);
+
+	outfile_close(&f);
+	return err;
+}
+
 static struct err *write_meta(struct job *job)
 {
 	_free_ char *meta = NULL;
@@ -399,6 +409,8 @@ static struct err *capture_all(struct job *job)
 		err = choose_names(job);
 	if (!err && has_file(job))
 		err = outfile_open(job->path, &job->file);
+	if (!err && has_file(job))
+		err = check_meta(job);
 	if (!err)
 		err = capture_take(job->capture);
 	if (!err && job->bundled)

@@ -466,6 +466,17 @@ def test_traced_already(target, tmp_path):
 	other.wait()
 
 
+def test_metadata_of_another_core_stays(target, tmp_path):
+	"""Nor is a core left that has none: the name is looked at before the process is held."""
+	capture(target, tmp_path / "x.core")
+	(tmp_path / "x.core").unlink()
+	before = (tmp_path / "x.json").read_bytes()
+	said = capture(target, tmp_path / "x.core", status=5).err
+	assert "x.json: File exists" in said
+	assert [p.name for p in tmp_path.iterdir()] == ["x.json"] and (tmp_path / "x.json").read_bytes() == before
+	target.is_well()
+
+
 def test_names(target, tmp_path):
 	"""Nothing is written over, no link is followed, and a directory gives a name of its own."""
 	(tmp_path / "x").write_text("mine")
