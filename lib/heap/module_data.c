@@ -55,9 +55,9 @@ uint64_t module_data_skip(const uint8_t *bytes, uint64_t at, uint64_t n)
 			return n;
 		if (load_u64(bytes + at))
 			return at;
-		if (n - at > ZEROS && bytes_are_zero(bytes + at, ZEROS))
+		at += 8;
+		/* Now and then: where words that are not 0 stand between, the look ahead would be in vain each time. */
+		while (!(at & (ZEROS - 1)) && n - at > ZEROS && bytes_are_zero(bytes + at, ZEROS))
 			at += ZEROS;
-		else
-			at += 8;
 	}
 }

@@ -87,6 +87,8 @@ static bool may_be_sizes(const uint8_t *bytes)
 	static const uint32_t first[] = { 0, 8, 16 };
 	unsigned good = 0;
 
+	if (!load_u64(bytes + 4)) /* most words */
+		return false;
 	for (unsigned i = 0; i < ARRAY_SIZE(first); i++)
 		good += load_u32(bytes + 4 * i) == first[i];
 	return good >= 2;

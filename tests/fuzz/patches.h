@@ -15,7 +15,7 @@
 #include "heap/blocks.h"
 #include "type/build.h"
 
-enum { MAX_PATCHES = 64, PATCH_BYTES = 14, MAX_PLACES = 1 << 18 };
+enum { MAX_PATCHES = 64, PATCH_BYTES = 14, MAX_PLACES = 1 << 18, BLOCKS_ASKED = 256 };
 
 static struct patched_core {
 	uint8_t *bytes;
@@ -214,7 +214,7 @@ static inline void patches_use(struct env *env, const struct image *img)
 
 	for (size_t i = 0; i < blocks.n_heaps && !err; i++)
 		patches_ask_heap(&blocks.heaps[i]);
-	for (uint32_t id = 0; !err && id < blocks.grains.n; id += 1 + blocks.grains.n / 1024)
+	for (uint32_t id = 0; !err && id < blocks.grains.n; id += 1 + blocks.grains.n / BLOCKS_ASKED)
 		patches_ask_block(&blocks, id);
 	if (!err && patches_graph_too())
 		err = graph_from_blocks(env, img, &blocks, NULL, false, &graph);
