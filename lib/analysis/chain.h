@@ -15,6 +15,11 @@ static inline const char *node_type(const struct graph *g, node_id node)
 {
 	return graph_type_name(g, node);
 }
+/* Its type names the pool whose memory it is: of such there may be more than pools. */
+static inline bool node_is_of_pool(const struct graph *g, node_id node)
+{
+	return g->types && g->types->v[graph_type(g, node)].is_pool;
+}
 const char *slack_rule(enum slack_kind kind); /* "slack/capacity" */
 /* Copies `t` into the report; NULL if out of memory. */
 const char *report_text(struct report *r, const struct text *t);

@@ -57,6 +57,8 @@ static void add_kind(const struct graph *g, node_id node, bool one, struct text 
 {
 	const char *type = node_type(g, node);
 
+	if (type && node_is_of_pool(g, node))
+		text_add(t, one ? "block of " : "blocks of ");
 	if (type && !strcmp(type, "string data"))
 		text_add(t, one ? "string" : "strings");
 	else

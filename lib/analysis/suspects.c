@@ -754,11 +754,13 @@ static const struct size_class *pick_class(const struct point *p, uint64_t thres
 	return p->n_sizes && p->sizes[0].bytes >= threshold ? &p->sizes[0] : NULL;
 }
 
-/* "12 main.Node", "12 blocks of 48 bytes" */
+/* "12 main.Node", "12 blocks of 48 bytes", "12 blocks of ngx_pool_t": a pool may have many */
 static void add_class(const struct graph *g, const struct size_class *c, struct text *t)
 {
 	const char *type = node_type(g, c->first[0]);
 
+	if (type && node_is_of_pool(g, c->first[0]))
+		text_add(t, c->count == 1 ? "block of " : "blocks of ");
 	if (type)
 		text_add(t, type);
 	else

@@ -25,6 +25,7 @@ struct type_row {
 	uint64_t handle;  /* the typer's own; (typer, handle) is unique */
 	uint8_t language, typer; /* enum type_language; index in the typer registry */
 	uint8_t confidence; /* enum confidence: what its name comes from */
+	bool is_pool; /* called by the pool whose memory it is, which may have several blocks; not in saved results */
 	/* What it is one part of, where types are counted: "std::map<int, shop::Line> nodes"; NULL: of nothing. */
 	const char *whole;
 };

@@ -49,7 +49,8 @@ static struct err *assign(void *p, struct type_columns *cols)
 	for (size_t i = 0; i < c->pools->members.n; i++) {
 		const struct pool_block *m = &c->pools->members.v[i];
 		struct text label = TEXT_INIT;
-		struct type_row row = { .language = LANG_C, .typer = cols->typer, .confidence = CONF_PATTERN };
+		struct type_row row = { .language = LANG_C, .typer = cols->typer, .confidence = CONF_PATTERN,
+					.is_pool = !m->type };
 		struct err *err = NULL;
 		type_id type;
 

@@ -119,6 +119,20 @@ def test_nginx_pools_are_its_own_allocations(how):
 	assert group["pools"] == len(pools) and "ngx_cycle" in group["held_by"] or not how
 
 
+def test_titles_count_blocks_and_not_pools():
+	"""A pool has several, and what it had from malloc beside them; "86 ngx_pool_t" would be 86 requests or connections."""
+	core, _truth = core_of("nginx", False)
+	_pools, report = pools_in(core)
+	of_pools = [s for s in report["suspects"] if s.get("type") == "ngx_pool_t"]
+	grown = [s for s in of_pools if s["rule"].startswith("growth/")]
+	assert grown
+	for suspect in grown:
+		count = "one block" if suspect["count"] == 1 else f"{suspect['count']} blocks"
+		assert suspect["title"].startswith(f"{count} of ngx_pool_t")
+	copies = [s["title"] for s in of_pools if s["rule"] == "duplicate/content"]
+	assert all("copies of one block of ngx_pool_t of " in title for title in copies)
+
+
 @pytest.mark.parametrize("how", (False, True, BARE, LINKED))
 def test_lua_states_have_what_was_made(how):
 	core, truth = core_of("luajits", how)
