@@ -76,7 +76,7 @@ def private_apt(suite, state):
 		"Dir::Etc::preferences": "-", "Dir::Etc::preferencesparts": "-",
 		"APT::Architecture": "amd64", "APT::Architectures": "amd64",
 		"APT::Sandbox::User": "root", "Acquire::Languages": "none",
-		"Acquire::Check-Valid-Until": "false",
+		"Acquire::Check-Valid-Until": "false", "Acquire::Retries": "5",
 	}
 	return ["apt-get", "-q", *[f"-o{key}={value}" for key, value in settings.items()]]
 

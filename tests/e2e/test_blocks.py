@@ -31,21 +31,20 @@ def test_sizes_cover_the_request(name):
 	"""Mapped chunks, to the end of a page, have more to spare (less 16 bytes; 24 in 2.43)."""
 	truth, _totals = truth_of(name)
 	used = used_of(blocks_of(name))
-	for address, (requested, _kind, _state) in truth.items():
-		block = used[address]
-		assert requested <= block["usable"] <= block["size"], block
-		if requested < 128 << 10 and block["usable"] % 4096 not in (4096 - 16, 4096 - 24):
-			assert block["usable"] < max(requested, 24) + MOST_SPARE, (requested, block)
+	wrong = [(requested, used[address]) for address, (requested, _kind, _state) in truth.items()
+		if not requested <= used[address]["usable"] <= used[address]["size"]
+		or used[address]["usable"] >= max(requested, 24) + MOST_SPARE and requested < 128 << 10
+		and used[address]["usable"] % 4096 not in (4096 - 16, 4096 - 24)]
+	assert not wrong, (len(wrong), wrong[:5])
 
 
 @pytest.mark.parametrize("name", INTACT)
 def test_blocks_ascend_and_never_overlap(name):
-	end = 0
-	for block in blocks_of(name):
-		assert block["address"] - 16 >= end - 8, block
-		assert block["state"] in ("used", "free")
-		assert ("where" in block) == (block["state"] == "free"), block
-		end = block["address"] + block["usable"]
+	blocks = blocks_of(name)
+	ends = [0, *(block["address"] + block["usable"] for block in blocks)]
+	wrong = [(block, end) for block, end in zip(blocks, ends) if block["address"] - 16 < end - 8
+		or block["state"] not in ("used", "free") or ("where" in block) != (block["state"] == "free")]
+	assert not wrong, (len(wrong), wrong[:5])
 
 
 @pytest.mark.parametrize("name", INTACT)

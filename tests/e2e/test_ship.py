@@ -142,7 +142,7 @@ FAULTS = {"PutObject": [503, "lost", "lie", "reset"], "Create": [500, "lost"], "
 
 def patience(fault):
 	"""A busy machine may keep a request waiting, too: its answer is given up only where none comes."""
-	return "--retry", 90, *(("--timeout", 2) if fault == "stall" else ())
+	return "--retry", 90, *(("--timeout", 1) if fault == "stall" else ())
 
 
 @pytest.mark.parametrize("operation, fault", [(o, f) for o, faults in FAULTS.items() for f in faults])

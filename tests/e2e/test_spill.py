@@ -9,9 +9,10 @@ from common import HEAPFX, SANITIZED, dump_of, environment, heapfx, heapfx_ok, r
 @pytest.mark.parametrize("name,limit,threads", [
 	("leakzoo.kernel", "1K", 1), ("heapshapes.kernel", "1M", 2), ("zoo_cpp", "1K", 2),
 	("arenas64", "1K", 1), ("arenas64", "8M", 2), ("arenas64", "24M", 2)])
-def test_results_are_the_same(name, limit, threads):
-	spilled = heapfx_ok("analyze", dump_of(name).core, "--format", "json", "--memory", limit, "--threads", threads)
+def test_results_are_the_same(name, limit, threads, tmp_path):
+	spilled = heapfx_ok("analyze", dump_of(name).core, "--format", "json", "--memory", limit, "--threads", threads, "--tmp", tmp_path)
 	assert spilled.out == report_text(name)
+	assert not list(tmp_path.iterdir())	# nothing stays behind
 
 
 def test_a_saved_result_is_the_same(tmp_path):
@@ -19,11 +20,6 @@ def test_a_saved_result_is_the_same(tmp_path):
 	heapfx_ok("analyze", core, "-o", f"result={tmp_path}/plain")
 	heapfx_ok("analyze", core, "-o", f"result={tmp_path}/spilled", "--memory", "1M")
 	assert (tmp_path / "plain").read_bytes() == (tmp_path / "spilled").read_bytes()
-
-
-def test_nothing_stays_behind(tmp_path):
-	heapfx_ok("analyze", dump_of("arenas64").core, "--memory", "1M", "--tmp", tmp_path)
-	assert not list(tmp_path.iterdir())
 
 
 def test_a_limit_of_both_is_named():

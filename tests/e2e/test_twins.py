@@ -17,7 +17,7 @@ import tempfile
 import pytest
 
 import go_corpus
-from common import ALLOCATORS, COMMITTED, HEAPFX, ROOT, SLOW, dump_of, environment, heapfx_ok
+from common import ALLOCATORS, COMMITTED, HEAPFX, ROOT, SANITIZED, SLOW, dump_of, environment, heapfx_ok
 
 networkx = pytest.importorskip("networkx")
 
@@ -451,7 +451,8 @@ def tables_of(name):
 	return tables
 
 
-@pytest.mark.parametrize("name", SMALL)
+# The plain build is held to all; what sanitizers see in this is the same for each, and the twin takes most of the time.
+@pytest.mark.parametrize("name", SMALL[::4] if SANITIZED else SMALL)
 def test_corpus(name):
 	blocks, edges, roots = tables_of(name)
 	if name == "luajits":	# all its memory is in mappings of its own
