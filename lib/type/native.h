@@ -191,7 +191,8 @@ struct native {
 	struct native_live live;    /* of blocks with room for more than they hold; empty before graph's notes are made */
 	struct native_places places; /* the same */
 	uint64_t *steps_left; /* along lists, for names */
-	uint64_t flags_left; /* bytes of khash's flags that are still looked at: many tables may claim the same ones */
+	/* Bytes of khash's flags, and of hashbrown's control bytes, that are still looked at: many tables may claim the same ones. */
+	uint64_t flags_left, controls_left;
 	struct arena mem;
 	struct image_window window;
 };

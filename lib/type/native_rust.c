@@ -297,8 +297,9 @@ static void table_runs(const struct container *c)
 		.start = c->first - bytes, .kind = NATIVE_TABLE, .room = buckets * c->size + buckets + GROUP, .skip = bytes - buckets * c->size,
 	};
 
-	if (!ctrl || avail < buckets || bytes > c->first)
+	if (!ctrl || avail < buckets || bytes > c->first || buckets > c->n->controls_left)
 		return;
+	c->n->controls_left -= buckets;
 	image_keep_bytes(c->n->img, ctrl, buckets);
 	run.from = run.to = run.skip;
 	if (!c->fn(c->arg, &run))

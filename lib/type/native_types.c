@@ -322,6 +322,7 @@ static struct err *open_typer(struct env *env, const struct image *img, const st
 		return &err_nomem;
 	*n->steps_left = LIST_STEPS;
 	n->flags_left = 4 * native_words(n);
+	n->controls_left = 16 * native_words(n);
 	err = cxx_open(img, &n->cxx);
 	if (!err)
 		err = open_dwarf(n);

@@ -1,6 +1,6 @@
 /*
  * Containers by the words that they keep: how many values there are, what they have room for and where
- * (native_stores.c, native_rust.c); and which words are references that are counted (native_counts.c).
+ * (native_stores.c, native_rust.c, native_khash.c); and which words are references that are counted (native_counts.c).
  */
 #include <string.h>
 
@@ -115,6 +115,89 @@ static void room_and_use(void **state)
 	fake_image_free(f);
 }
 
+/* ---- tables of a dump that lies: all claim the same buckets */
+
+enum { BUCKETS = 1024, TABLES = 8, LOOKED_AT = 3 };
+
+static struct dbg_type u32 = { .name = "unsigned int", .size = 4, .kind = DBG_KIND_BASE, .loaded = true };
+static struct dbg_type to_u32 = POINTER_TO(&u32), to_number = POINTER_TO(&number);
+static struct dbg_type kh = STRUCT("struct kh_lines", 40, DBG_LANG_C, MEMBER("n_buckets", 0, u32), MEMBER("size", 4, u32),
+				   MEMBER("n_occupied", 8, u32), MEMBER("upper_bound", 12, u32), MEMBER("flags", 16, to_u32),
+				   MEMBER("keys", 24, to_number), MEMBER("vals", 32, to_line));
+static struct dbg_type rc_inner = STRUCT("alloc::rc::RcInner<[line]>", 40, RUST, MEMBER("data", 16, line));
+static struct dbg_type to_rc = POINTER_TO(&rc_inner);
+static struct dbg_type rc_slice = STRUCT("alloc::rc::Rc<[line]>", 16, RUST, MEMBER("data_ptr", 0, to_rc), MEMBER("length", 8, number));
+
+/* Of another world's arena. */
+static void forget(void)
+{
+	line.user = number.user = rc_inner.user = NULL;
+}
+
+static bool count_run(void *arg, const struct native_run *run)
+{
+	(void)run;
+	++*(unsigned *)arg;
+	return true;
+}
+
+static void tables_that_claim_the_same(void **state)
+{
+	static const struct fake_mapping memory[] = { { HEAP, 0x1000, SEG_R | SEG_W }, {} };
+	static const uint64_t words[] = { HEAP, BUCKETS - 1, 0, BUCKETS }, kh_words[] = { BUCKETS, 0, HEAP, HEAP, HEAP };
+	struct fake_image *f = fake_image_new(&env, memory, &(struct fake_word){});
+	struct native n = { .env = &env, .img = &f->img, .controls_left = LOOKED_AT * BUCKETS, .flags_left = LOOKED_AT * BUCKETS / 4 };
+	struct native_slot slot = {}, kh_slot = {};
+	unsigned some = 0, kh_some = 0;
+
+	(void)state;
+	forget();
+	raw_table.params = &of_line;
+	raw_table.n_params = 1;
+	assert_true(native_rust_room(&n, &raw_table, 0, &slot));
+	assert_true(native_is_khash(&kh));
+	assert_true(native_khash_slot(&n, &kh, &kh.members[6], 0, &kh_slot));
+	for (unsigned i = 0; i < TABLES; i++) {
+		unsigned runs = 0, kh_runs = 0;
+
+		native_rust_runs(&n, (const uint8_t *)words, sizeof(words), &slot, count_run, &runs);
+		native_khash_runs(&n, (const uint8_t *)kh_words, sizeof(kh_words), &kh_slot, count_run, &kh_runs);
+		some += runs > 0;
+		kh_some += kh_runs > 0;
+	}
+	assert_int_equal(some, LOOKED_AT);
+	assert_int_equal(kh_some, LOOKED_AT);
+	forget();
+	arena_fini(&n.mem);
+	fake_image_free(f);
+}
+
+static void values_behind_counts_that_cannot_be_so_many(void **state)
+{
+	static const struct fake_mapping memory[] = { { HEAP, 0x1000, SEG_R | SEG_W }, {} };
+	static const struct {
+		uint64_t length;
+		bool is_one;
+	} lengths[] = { { 3, true }, { 0, false }, { UINT64_MAX, false }, { UINT64_MAX / 24, false }, { UINT64_MAX / 24 + 1, false } };
+	struct fake_image *f = fake_image_new(&env, memory, &(struct fake_word){});
+	struct native n = { .env = &env, .img = &f->img };
+	struct native_slot slot = {};
+
+	(void)state;
+	forget();
+	assert_true(native_rust_room(&n, &rc_slice, 0, &slot));
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		uint64_t words[] = { HEAP, lengths[i].length };
+		unsigned runs = 0;
+
+		native_rust_runs(&n, (const uint8_t *)words, sizeof(words), &slot, count_run, &runs);
+		assert_int_equal(runs, lengths[i].is_one);
+	}
+	forget();
+	arena_fini(&n.mem);
+	fake_image_free(f);
+}
+
 /* ---- what counts */
 
 static struct dbg_type wrapped = STRUCT("core::ptr::NonNull<x>", 8, RUST, MEMBER("pointer", 0, to_line));
@@ -154,6 +237,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(room_and_use, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tables_that_claim_the_same, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(values_behind_counts_that_cannot_be_so_many, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(counted_references, set_up, tear_down),
 	};
 
