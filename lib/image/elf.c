@@ -548,10 +548,12 @@ static bool package_in_bundle(const struct image *img, const char *name, struct 
 		const struct member *m = &img->input->members[i];
 		const char *slash = m == img->core ? NULL : strrchr(m->name, '/');
 		struct elf_file *e = NULL;
+		struct err *err;
 
 		if (m == img->core || m->size < 64 || strcmp(slash ? slash + 1 : m->name, name) != 0)
 			continue;
-		if (package_took(elf_file_open_bytes(m->name, m->map, m->size, &e), e, ret))
+		err = elf_file_open_bytes(m->name, m->map, m->size, &e);
+		if (package_took(err, e, ret))
 			return true;
 	}
 	return false;

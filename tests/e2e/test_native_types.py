@@ -139,7 +139,8 @@ def test_types_spread_from_variables(name):
 
 
 @pytest.mark.parametrize("name,units", [("records.gcc.O0.split", ["records.gcc.O0.split.dwo"]), ("containers.gcc.O2.split.units.twice",
-	["containers.gcc.O2.split.units.twice.dwo", "containers.gcc.O2.split.units.twice.other.dwo"])])
+	["containers.gcc.O2.split.units.twice.dwo", "containers.gcc.O2.split.units.twice.other.dwo"]),
+	("records.gcc.O0.split4.dwp", ["records.gcc.O0.split4.dwp.dwp"]), ("containers.clang.O2.split.dwp", ["containers.clang.O2.split.dwp.dwp"])])
 def test_split_units_in_the_input(name, units, tmp_path):
 	"""Packed with the core, in another folder than the program names: no other file is looked at."""
 	(core, _exe, exe), rows = case_of(name)
