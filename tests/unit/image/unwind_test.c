@@ -24,6 +24,7 @@ enum {
 	STACK = 0x900000,
 	WORDS = 64,
 	END = 0x2000,
+	RBX = 3,
 	RBP = 6,
 	RSP = 7,
 	RIP = 16,
@@ -55,7 +56,9 @@ static void put_fde(struct bytes *b, size_t cie, uint64_t at, unsigned cfa)
 	put_u32(b, (uint32_t)(b->n - cie));
 	put_u64(b, at);
 	put_u64(b, 0x100);
-	if (cfa)
+	if (cfa > 16) /* it saves rbx, next to the return address */
+		put_n(b, (uint8_t[]){ DW_CFA_def_cfa, RSP, (uint8_t)cfa, DW_CFA_offset | RIP, 1, DW_CFA_offset | RBX, 2 }, 7);
+	else if (cfa)
 		put_n(b, (uint8_t[]){ DW_CFA_def_cfa, RSP, (uint8_t)cfa, DW_CFA_offset | RIP, 1 },
 		      5);
 	else
@@ -138,8 +141,10 @@ static void check(const char *name, const struct thread *t, const struct want *w
 
 static void world_fini(struct world *w)
 {
-	for (size_t i = 0; i < w->img.n_threads; i++)
+	for (size_t i = 0; i < w->img.n_threads; i++) {
 		free(w->threads[i].frames);
+		free(w->threads[i].saved);
+	}
 	elf_file_free(w->module.elf);
 	env_fini(&w->env);
 }
@@ -179,6 +184,39 @@ static void by_call_frame_information(void **state)
 		start_at(&w->threads[0], cases[i].pc, STACK, 0);
 		assert_null(unwind_threads(&w->img, NULL));
 		check(cases[i].name, &w->threads[0], cases[i].want);
+		world_fini(w);
+	}
+	test_free(w);
+}
+
+/* What the innermost function saved is its caller's, and that one's as well: nobody saved it again. */
+static void what_callers_had_in_registers(void **state)
+{
+	static const struct {
+		uint64_t pc, stack[5];
+		size_t n;
+		struct saved_reg want;
+	} cases[] = {
+		{ BASE + INNER + 4, { 1, 77, BASE + MIDDLE + 8, 3, BASE + OUTER + 9 }, 1, { 1, RBX, true, STACK + 8, 77 } },
+		{ BASE + INNER + 4, { 77, 5, BASE + MIDDLE + 8, 3, BASE + OUTER + 9 }, 1, { 1, RBX, true, STACK + 8, 5 } }, /* as it was */
+		{ BASE + MIDDLE, { 77, BASE + OUTER + 1 }, 0, {} }, /* it is in its register still */
+		{ BASE + OUTER, { 77 }, 0, {} },
+	};
+	struct world *w = test_malloc(sizeof(*w));
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct saved_reg *want = &cases[i].want, *is;
+
+		world_init(w, true);
+		memcpy(w->stack, cases[i].stack, sizeof(cases[i].stack));
+		start_at(&w->threads[0], cases[i].pc, STACK, 0);
+		w->threads[0].regs[RBX] = 5;
+		assert_null(unwind_threads(&w->img, NULL));
+		is = w->threads[0].saved;
+		assert_int_equal(w->threads[0].n_saved, cases[i].n);
+		assert_true(!cases[i].n || (is->frame == want->frame && is->reg == want->reg && is->is_known && is->at == want->at &&
+					    is->value == want->value));
 		world_fini(w);
 	}
 	test_free(w);
@@ -303,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_call_frame_information),
+		cmocka_unit_test(what_callers_had_in_registers),
 		cmocka_unit_test(by_frame_pointers),
 		cmocka_unit_test(both),
 		cmocka_unit_test(bounds),
