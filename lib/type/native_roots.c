@@ -195,7 +195,10 @@ static void restore_regs(struct roots *r, const struct thread *t, size_t frame)
 		memset(r->twice, 0xff, sizeof(r->twice));
 		return;
 	}
-	r->known &= t->n_saved ? r->n->img->target->callee_saved : 0;
+	/* Go's functions leave no register as it was, and no call frame information says so. */
+	r->known &= t->n_saved && !r->n->img->go ? r->n->img->target->callee_saved : 0;
+	if (r->n->img->go)
+		return;
 	for (; r->n_saved < t->n_saved && t->saved[r->n_saved].frame <= frame; r->n_saved++) {
 		const struct saved_reg *s = &t->saved[r->n_saved];
 		/* The kernel saves all registers for a handler, which saves those again that it needs. */
