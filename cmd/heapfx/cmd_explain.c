@@ -435,6 +435,22 @@ static void say_pool(struct explanation *x)
 	text_fini(&t);
 }
 
+/* `state` and `where` as words; the latter may be NULL. */
+static void say_place(struct explanation *x, taddr start, uint64_t size, uint64_t usable,
+		      const char *state, const char *where)
+{
+	struct text t = TEXT_INIT;
+
+	text_printf(&t, "0x%" PRIx64 ", %" PRIu64 " bytes, %" PRIu64 " usable, %s%s%s; the address is ",
+		    start, size, usable, state, where ? ", in " : "", where ? where : "");
+	if (x->addr == start)
+		text_add(&t, "its start");
+	else
+		text_printf(&t, "%" PRIu64 " bytes in", x->addr - start);
+	say(x, "block", "%s", text_str(&t));
+	text_fini(&t);
+}
+
 static void say_saved_block(struct explanation *x)
 {
 	struct run *run = x->run;
@@ -449,14 +465,11 @@ static void say_saved_block(struct explanation *x)
 	run_block(run, node, &b, &at);
 	if (b.allocator)
 		say(x, "heap", "%s", b.allocator);
-	say(x, "block",
-	    "0x%" PRIx64 ", %" PRIu64 " bytes, %" PRIu64 " usable, %s%s%s; the address is %" PRIu64
-	    " bytes in",
-	    at, graph_size(run->graph, node), b.usable,
-	    run_is_filler(run, node)	     ? "the allocator's own" :
-	    graph_is_live(run->graph, node) ? "used" :
-					       "free",
-	    b.where ? ", in " : "", b.where ? b.where : "", x->addr - at);
+	say_place(x, at, graph_size(run->graph, node), b.usable,
+		  run_is_filler(run, node)	   ? "the allocator's own" :
+		  graph_is_live(run->graph, node) ? "used" :
+						     "free",
+		  b.where);
 	say(x, "not saved", "what only the dump's bytes tell: keys of maps, symbols, "
 	    "allocators' own words, pointers in freed memory (explain the dump itself)");
 	if (graph_is_live(run->graph, node))
@@ -505,6 +518,7 @@ static void say_block(struct explanation *x)
 {
 	struct run *run = x->run;
 	uint32_t id = block_at(&run->blocks, x->addr);
+	const char *version;
 	struct text t = TEXT_INIT;
 	struct block b;
 
@@ -517,16 +531,14 @@ static void say_block(struct explanation *x)
 			say_pointers_in(x);
 		return;
 	}
-	say(x, "heap", "%s %s, by %s", b.heap->ops->name, b.heap->info ? b.heap->info->version : "",
-	    b.heap->info ? b.heap->info->how : "?");
-	say(x, "block",
-	    "0x%" PRIx64 ", %" PRIu64 " bytes, %" PRIu64 " usable, %s%s%s; the address is %" PRIu64
-	    " bytes in",
-	    b.addr, b.size, b.usable,
-	    b.filler ? "the allocator's own" :
-	    b.used   ? "used" :
-		       "free",
-	    b.where ? ", in " : "", b.where ? b.where : "", x->addr - b.addr);
+	version = b.heap->info ? b.heap->info->version : NULL;
+	say(x, "heap", "%s%s%s, by %s", b.heap->ops->name, version && *version ? " " : "",
+	    version ? version : "", b.heap->info ? b.heap->info->how : "?");
+	say_place(x, b.addr, b.size, b.usable,
+		  b.filler ? "the allocator's own" :
+		  b.used   ? "used" :
+			     "free",
+		  b.where);
 	if (b.heap->ops->explain) {
 		b.heap->ops->explain(b.heap->ctx, b.addr, &t);
 		say(x, "allocator", "%s", text_str(&t));

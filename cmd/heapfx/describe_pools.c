@@ -334,8 +334,7 @@ void pool_words(struct run *run, taddr at, struct text *ret)
 	if (no == POOL_NONE)
 		return;
 	pool = &run->pools.v[no];
-	text_printf(ret, "%s ", pool->kind);
-	pools_path(&run->pools, no, ret);
+	pools_words(&run->pools, no, ret);
 	text_printf(ret, " at 0x%" PRIx64, pool->addr);
 	if (run->env.show_contents && pool->ident) {
 		text_add(ret, " (");

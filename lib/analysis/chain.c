@@ -503,7 +503,7 @@ static void add_root(const struct graph *g, uint32_t root, struct text *ret)
 
 	if (g->ops && g->ops->root)
 		g->ops->root(g->ctx, root, &words);
-	if (strncmp(text_str(&words), kind, strlen(kind)))
+	if (!text_begins(text_str(&words), kind))
 		text_printf(ret, "%s ", kind);
 	text_add(ret, text_str(&words));
 	text_fini(&words);

@@ -258,6 +258,13 @@ char *text_format(const char *fmt, ...)
 	return s;
 }
 
+bool text_begins(const char *s, const char *word)
+{
+	size_t n = strlen(word);
+
+	return !strncmp(s, word, n) && s[n] == ' ';
+}
+
 /* A star takes as little as it can; only the last one is ever tried again. */
 bool text_matches(const char *pattern, const char *s)
 {

@@ -51,6 +51,8 @@ void text_add_duration(struct text *t, uint64_t ns);
 char *text_format(const char *fmt, ...) PRINTF(1, 2);
 /* Whether `s` is what the pattern says: `*` for any bytes, `?` for one, others for themselves. */
 bool text_matches(const char *pattern, const char *s);
+/* Whether `s` begins with `word` and a blank. */
+bool text_begins(const char *s, const char *word);
 /* "512M", "4G", "123", "1.5GiB" -> bytes; false if it is not a size. */
 bool text_parse_size(const char *s, uint64_t *ret);
 

@@ -127,10 +127,9 @@ static void add_name(struct text *t, const char *s)
 static void print_root(const struct rp_root *root, bool with_module, struct text *t)
 {
 	const char *name = root->symbol ? root->symbol : root->source;
-	size_t len = strlen(root->kind);
 
 	/* Some roots in words begin with their kind: "stack of thread 12", "mapping 0x7f..". */
-	if (!name || strncmp(name, root->kind, len)) {
+	if (!name || !text_begins(name, root->kind)) {
 		text_add(t, root->kind);
 		text_add(t, name ? " " : "");
 	}

@@ -394,9 +394,8 @@ static void describe_pool(const struct pools *pools, taddr at, struct text *ret)
 
 	if (no == POOL_NONE)
 		return;
-	text_printf(ret, "%s ", pools->v[no].kind);
-	pools_path(pools, no, ret);
-	text_add(ret, ", ");
+	text_add(ret, " of ");
+	pools_words(pools, no, ret);
 }
 
 /* Kinds of a language runtime: its rooter knows what they are. */
@@ -441,16 +440,16 @@ static void describe_source(const struct context *c, const struct root_source *s
 		add_variable(c, at, ret);
 		break;
 	case ROOT_TLS:
-		text_add(ret, "thread-local storage of ");
+		text_add(ret, "tls of ");
 		describe_thread(c->img, source->thread, ret);
 		if (!add_variable(c, at, ret) && t)
 			text_printf(ret, " at tp%c0x%llx", at < t->tp ? '-' : '+',
 				    (unsigned long long)(at < t->tp ? t->tp - at : at - t->tp));
 		break;
 	case ROOT_ANON:
-		describe_pool(c->pools, at, ret);
 		text_printf(ret, "mapping 0x%llx+0x%llx", (unsigned long long)source->start,
 			    (unsigned long long)(at - source->start));
+		describe_pool(c->pools, at, ret);
 		break;
 	case ROOT_COUNTED:
 		text_add(ret, "references that its count has and that were not found");

@@ -361,6 +361,17 @@ void pools_path(const struct pools *p, uint32_t pool, struct text *ret)
 			    n ? "/" : "");
 }
 
+void pools_words(const struct pools *p, uint32_t pool, struct text *ret)
+{
+	const struct pool *at = &p->v[pool];
+
+	text_add(ret, at->kind);
+	if (!at->name && at->parent == POOL_NONE)
+		return;
+	text_add(ret, " ");
+	pools_path(p, pool, ret);
+}
+
 void pools_label(const struct pool *pool, struct text *ret)
 {
 	text_printf(ret, "%s%s%s", pool->kind, pool->name ? " " : "", pool->name ? pool->name : "");

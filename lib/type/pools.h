@@ -111,6 +111,8 @@ uint32_t pools_of(const struct pools *p, uint32_t block);
 uint32_t pools_at(const struct pools *p, taddr at);
 /* "TopMemoryContext/CacheMemoryContext/index info": names from the outermost on, as far as there is room. */
 void pools_path(const struct pools *p, uint32_t pool, struct text *ret);
+/* The same behind its kind: "apr_pool_t server/request", and the kind alone where nothing is named. */
+void pools_words(const struct pools *p, uint32_t pool, struct text *ret);
 /* "MemoryContext CacheMemoryContext" */
 void pools_label(const struct pool *pool, struct text *ret);
 

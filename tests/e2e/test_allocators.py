@@ -57,7 +57,7 @@ def test_what_rusts_std_has_of_its_own_is_held_by_its_threads():
 	own = [b for b in blocks_of("musl.rust") if b["state"] == "used" and b["address"] not in truth]
 	said = [heapfx_ok("explain", dump_of("musl.rust").core, hex(b["address"])).out for b in own]
 	asked = [int(re.search(r"(\d+) bytes were asked for", text).group(1)) for text in said]
-	holders = [re.search(r"thread-local storage of thread (\d+) at ", text).group(1) for text in said]
+	holders = [re.search(r"tls of thread (\d+) at ", text).group(1) for text in said]
 	assert sorted(asked) == [48] * 5 + [64] * 5
 	for size in (48, 64):
 		assert len({holder for holder, of in zip(holders, asked) if of == size}) == 5

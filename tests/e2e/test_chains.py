@@ -9,7 +9,7 @@ from test_json import validator  # noqa: F401
 import types_corpus
 
 CASES = ["holders", "holders.kernel"]
-ROOTS = ["g_near", "g_middle", "thread-local"]
+ROOTS = ["g_near", "g_middle", "tls of thread"]
 
 
 def place(name, key):

@@ -95,7 +95,7 @@ def test_memory_of_a_pool_names_it_as_root():
 	assert len(held) == 5
 	said = [heapfx_ok("explain", core, hex(at)).out for at in held]
 	for path in ("server", "server/config", "server/request", "server/request/bucket", "server/log"):
-		assert sum(f"apr_pool_t apr_global_pool/{path}, mapping" in text for text in said) == 1
+		assert sum(f" of apr_pool_t apr_global_pool/{path} -> " in text for text in said) == 1
 	at = truth_pools(truth)["request"]["at"]
 	assert "apr_pool_t apr_global_pool/server/request at" in heapfx_ok("explain", core, at).out
 
