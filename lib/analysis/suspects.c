@@ -856,6 +856,8 @@ static struct err *add_title(struct report *r, const struct graph *g, const stru
 		text_add_count(&t, c->count);
 	text_add(&t, " ");
 	add_class(g, c, &t);
+	if (c->bytes < p->bytes / 2)
+		text_add(&t, " and others");
 	if (chain_is_of_timers(&out->chain)) {
 		text_add(&t, " behind timers");
 	} else if (field.n) {
