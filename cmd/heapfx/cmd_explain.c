@@ -441,8 +441,9 @@ static void say_place(struct explanation *x, taddr start, uint64_t size, uint64_
 {
 	struct text t = TEXT_INIT;
 
-	text_printf(&t, "0x%" PRIx64 ", %" PRIu64 " bytes, %" PRIu64 " usable, %s%s%s; the address is ",
-		    start, size, usable, state, where ? ", in " : "", where ? where : "");
+	text_printf(&t, "0x%" PRIx64 ", %" PRIu64 " bytes, %" PRIu64 " usable, %s%s%s", start, size,
+		    usable, state, where ? ", in " : "", where ? where : "");
+	text_add(&t, "; the address is ");
 	if (x->addr == start)
 		text_add(&t, "its start");
 	else
