@@ -179,7 +179,7 @@ static void say_first(struct explanation *x, node_id node, const struct subject 
 
 	while (up != NODE_NONE && !(up & PARENT_ROOT))
 		up = parent[up];
-	if (up == NODE_NONE || !g->sources[g->root_source[up & ~PARENT_ROOT]].is_first)
+	if (up == NODE_NONE || !g->sources[g->root_source[up & ~PARENT_ROOT]].first)
 		return;
 	if (went_well(x, chain_to(subject, &x->run->report, node, &chain)))
 		say_chain(x, "chain by name", &chain);
@@ -676,7 +676,7 @@ static struct err *make_facts(struct run *run)
 	unsigned what = FACT_REACH | FACT_DOM | FACT_REVERSE;
 
 	for (uint32_t i = 0; !err && i < run->graph->n_sources; i++)
-		what |= run->graph->sources[i].is_first ? FACT_PARENT : 0;
+		what |= run->graph->sources[i].first ? FACT_PARENT : 0;
 	return err ? err : facts_compute(&run->env, run->graph, what, &run->facts);
 }
 

@@ -833,6 +833,18 @@ static void add_field(const struct graph *g, const struct only_way *way, struct 
 	text_printf(holder, "%s%s", type, label.name);
 }
 
+/* "rows of handle", by "stack of thread 12 in handle (app.py:31): rows". */
+static bool add_local(const struct rp_root *root, struct text *holder)
+{
+	const char *variable = root->source && root->function ? strstr(root->source, "): ") : NULL;
+
+	if (!variable || strncmp(root->source, "stack of ", 9))
+		return false;
+	text_reset(holder);
+	text_printf(holder, "%s of %s", variable + 3, root->function);
+	return true;
+}
+
 static struct err *add_title(struct report *r, const struct graph *g, const struct point *p,
 			     const struct only_way *way, const struct size_class *c,
 			     struct rp_suspect *out)
@@ -840,10 +852,12 @@ static struct err *add_title(struct report *r, const struct graph *g, const stru
 	const struct rp_root *root = &out->chain.root;
 	const char *name = root->symbol ? root->symbol : root->source;
 	struct text t = TEXT_INIT, holder = TEXT_INIT, field = TEXT_INIT;
+	bool is_local;
 
 	if (name)
 		text_add(&holder, name);
 	drop_place(&holder);
+	is_local = add_local(root, &holder);
 	if (root->symbol)
 		drop_fields(&holder);
 	else
@@ -864,7 +878,7 @@ static struct err *add_title(struct report *r, const struct graph *g, const stru
 		text_add(&t, " in ");
 		text_add(&t, text_str(&field));
 	} else if (holder.n) {
-		text_add(&t, root->symbol ? " in " : ", from ");
+		text_add(&t, root->symbol || is_local ? " in " : ", from ");
 		text_add(&t, text_str(&holder));
 	}
 	out->title = report_text(r, &t);

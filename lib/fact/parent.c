@@ -1,8 +1,8 @@
 /*
  * fact/parent.c - the shortest chain to each node: breadth-first from the roots (Moore, "The
- * shortest path through a maze", 1959).  From those first that a runtime names (is_first): what
- * these lead to for sure begins there, however far.  Those that hold for a time only (is_last)
- * come after all others.
+ * shortest path through a maze", 1959).  From those first that a runtime names, in the order of
+ * root_source.first: what these lead to for sure begins there, however far.  Those that hold for a
+ * time only (is_last) come after all others.
  *
  * At equal distance a root that explains more wins (enum root_kind's order), and a plain pointer
  * wins over an interior one.  A word of a block of unknown type that points inside another block
@@ -174,12 +174,12 @@ static struct err *search_from(struct bfs *b, uint64_t at)
 	return err ? err : search_doubtfully(b, 0, b->doubtful.n);
 }
 
-static void from_first_roots(struct bfs *b)
+static void from_first_roots(struct bfs *b, enum root_first first)
 {
 	const struct graph *g = b->g;
 
 	for (uint32_t i = 0; i < g->n_roots; i++)
-		if (g->sources[g->root_source[i]].is_first)
+		if (g->sources[g->root_source[i]].first == first)
 			reach_by(b, (struct step){ EDGE_NODE(g->root_node[i]), PARENT_ROOT | i,
 						   NODE_NONE, 0, 0 });
 }
@@ -187,22 +187,27 @@ static void from_first_roots(struct bfs *b)
 /* A name is worth any way, but not a doubtful one: what other roots lead to for sure is theirs. */
 static struct err *search_from_named(struct bfs *b)
 {
-	uint64_t before, of_first;
-	struct err *err;
+	uint64_t before, doubtful[N_FIRST + 1] = {};
+	struct err *err = NULL;
 
 	b->doubtful.n = 0;
-	from_first_roots(b);
-	err = search_surely(b, 0);
-	of_first = b->doubtful.n;
+	for (unsigned first = FIRST_NAMED; first < N_FIRST; first++) {
+		before = b->n;
+		from_first_roots(b, first);
+		if (!err)
+			err = search_surely(b, before);
+		doubtful[first] = b->doubtful.n;
+	}
 	before = b->n;
 	for (unsigned interior = 0; interior < 2; interior++)
 		for (unsigned kind = 0; kind < ROOT_VECTOR; kind++)
 			from_roots(b, kind, interior);
 	if (!err)
 		err = search_surely(b, before);
-	if (!err)
-		err = search_doubtfully(b, 0, of_first);
-	return err ? err : search_doubtfully(b, of_first, b->doubtful.n);
+	doubtful[N_FIRST] = b->doubtful.n;
+	for (unsigned first = FIRST_NAMED; first <= N_FIRST && !err; first++)
+		err = search_doubtfully(b, doubtful[first - 1], doubtful[first]);
+	return err;
 }
 
 static void from_last_roots(struct bfs *b)

@@ -144,7 +144,9 @@ static unsigned root_rank(const struct graph *g, uint32_t root)
 {
 	const struct root_source *source = &g->sources[g->root_source[root]];
 
-	return source->is_first ? 0 : 1 + (g->root_node[root] >> 31) * ROOT_KINDS + source->kind;
+	if (source->first)
+		return source->first;
+	return N_FIRST + (g->root_node[root] >> 31) * ROOT_KINDS + source->kind;
 }
 
 static int by_rank(const void *pa, const void *pb, void *graph)

@@ -157,6 +157,14 @@ struct reference {
 	bool owns; /* its target goes with `from` whatever counts: nothing that could be made weak */
 };
 
+/* A chain begins there wherever it can, however much longer it is than others. */
+enum root_first {
+	FIRST_NONE,
+	FIRST_NAMED, /* what a program's text names from anywhere */
+	FIRST_FRAME, /* variables of a runtime's calls that have not ended: after those; rooter_ops.describe knows them */
+	N_FIRST
+};
+
 /* Where roots of one kind lie together: a module's data, a thread's stack. Few; roots refer to it. */
 struct root_source {
 	uint8_t kind;	  /* enum root_kind */
@@ -164,7 +172,7 @@ struct root_source {
 	int32_t module;	  /* index of the module, -1 if none */
 	uint64_t start, end; /* addresses it covers; 0, 0 for registers */
 	uint32_t owner;	     /* index in graph.owners, + 1; 0: nobody in particular */
-	bool is_first; /* a chain begins there wherever it can, however much longer it is than others */
+	uint8_t first; /* enum root_first */
 	bool is_last; /* ... only what no other leads to: what it holds goes by itself in time */
 	bool is_busy; /* of a goroutine that runs: it may be giving up what it holds */
 	bool exact; /* a collector's own maps say that each of its words is a pointer; false: it looks like one */

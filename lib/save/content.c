@@ -697,7 +697,7 @@ static void io_source(struct io *io, struct root_source *s)
 	io_u64(io, &s->start);
 	io_u64(io, &s->end);
 	io_bool(io, &s->exact);
-	io_bool(io, &s->is_first);
+	io_enum(io, &s->first, N_FIRST);
 	io_bool(io, &s->is_last);
 	io_bool(io, &s->is_busy);
 }

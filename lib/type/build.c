@@ -78,7 +78,7 @@ static void roots_fini(struct roots *r)
 static bool same_source(const struct root_source *a, const struct root_source *b)
 {
 	return a->kind == b->kind && a->thread == b->thread && a->module == b->module && a->start == b->start &&
-	       a->end == b->end && a->exact == b->exact && a->is_first == b->is_first &&
+	       a->end == b->end && a->exact == b->exact && a->first == b->first &&
 	       a->is_last == b->is_last && a->is_busy == b->is_busy;
 }
 
@@ -402,10 +402,8 @@ static void describe_pool(const struct pools *pools, taddr at, struct text *ret)
 static void describe_runtime(const struct image *img, const struct root_source *source, uint64_t at, struct text *ret)
 {
 	for (size_t i = 0; rooter_registry[i]; i++)
-		if (rooter_registry[i]->describe) {
-			rooter_registry[i]->describe(img, source, at, ret);
+		if (rooter_registry[i]->describe && rooter_registry[i]->describe(img, source, at, ret))
 			return;
-		}
 }
 
 /* ": sessions"; false: nothing is added, for no typer knows what lies there. */
@@ -424,6 +422,10 @@ static void describe_source(const struct context *c, const struct root_source *s
 {
 	const struct thread *t = source->thread < c->img->n_threads ? &c->img->threads[source->thread] : NULL;
 
+	if (source->first == FIRST_FRAME) {
+		describe_runtime(c->img, source, at, ret);
+		return;
+	}
 	switch ((enum root_kind)source->kind) {
 	case ROOT_REGISTER:
 	case ROOT_VECTOR:
@@ -489,9 +491,9 @@ static void place(void *ctx, uint32_t root, struct root_place *ret)
 	struct source_place source_place = {};
 	const struct frame *f = NULL;
 
-	for (size_t i = 0; source->kind == ROOT_GOROUTINE && rooter_registry[i]; i++)
-		if (rooter_registry[i]->place)
-			rooter_registry[i]->place(c->img, source, at, ret);
+	for (size_t i = 0; rooter_registry[i]; i++)
+		if (rooter_registry[i]->place && rooter_registry[i]->place(c->img, source, at, ret))
+			return;
 	if (source->kind == ROOT_STACK && source->thread < c->img->n_threads)
 		f = frame_of(&c->img->threads[source->thread], at);
 	if (f)

@@ -5,6 +5,7 @@
 
 #include "base/guard.h"
 #include "image/shadow.h"
+#include "type/python_frames.h"
 #include "type/python_objects.h"
 #include "type/scan.h"
 
@@ -254,6 +255,7 @@ static void leave_behind(struct lists *l, const struct py_type *t, taddr at, con
 	uint64_t n = word(l->img, at + PY_SIZE);
 	struct py_keys keys;
 	struct block of;
+	taddr over;
 
 	if (t->flags & PY_FLAG_TUPLE && py_is_plain_tuple(l->img, t) && n < b->usable / 8)
 		leave_from(l, b, at + PY_TUPLE_ITEMS + 8 * n);
@@ -262,6 +264,9 @@ static void leave_behind(struct lists *l, const struct py_type *t, taddr at, con
 	if (t->flags & PY_FLAG_DICT_SUBCLASS && block_get_at(l->blocks, word(l->img, at + PY_DICT_KEYS), &of) &&
 	    py_read_keys(l->img, &l->objects->version, of.addr, &keys) && keys.n <= of.usable / keys.bytes)
 		leave_from(l, &of, keys.entries + keys.n * keys.bytes);
+	over = py_frame_over(l->img, &l->objects->version, t, at);
+	if (over)
+		leave_from(l, b, over);
 }
 
 /* Texts, bytes and numbers refer to nothing, nor does what is behind the last item: words there were left by others. */

@@ -9,6 +9,7 @@
 
 #include "base/guard.h"
 #include "image/python.h"
+#include "type/python_frames.h"
 #include "type/python_objects.h"
 #include "type/typer.h"
 
@@ -251,6 +252,21 @@ static bool object_path(const struct ctx *c, const struct py_type *t, uint64_t o
 	return py_member_path(c->img, t, offset, ret);
 }
 
+/* A variable of a generator or coroutine, or of a call whose frame somebody keeps. */
+static bool frame_path(const struct ctx *c, const struct py_type *t, taddr addr, uint64_t offset, struct text *ret)
+{
+	unsigned in = py_frame_in(c->img, t);
+	struct py_frame f;
+	size_t n = ret->n;
+
+	text_add(ret, ".");
+	if (in && addr && offset >= t->front + in && py_frame_read(c->img, &c->version, addr + t->front + in, &f) &&
+	    py_frame_variable(c->img, &c->version, &f, addr + offset, ret))
+		return true;
+	text_cut(ret, n);
+	return false;
+}
+
 static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size, uint64_t offset, struct text *ret)
 {
 	const struct ctx *c = p;
@@ -267,6 +283,8 @@ static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size,
 		return false;
 	if (row->handle & HANDLE_VALUES)
 		return values_path(c, &t, addr, offset, ret);
+	if (frame_path(c, &t, addr, offset, ret))
+		return true;
 	if (offset >= t.front)
 		return object_path(c, &t, offset - t.front, ret);
 	front_path(c, &t, offset, ret);

@@ -28,10 +28,10 @@ struct root_sink {
 struct rooter_ops {
 	const char *name; /* "go", "threads", "ended threads", "python", "globals", "mappings" */
 	struct err *(*find)(struct env *env, const struct image *img, const struct blocks *blocks, struct root_sink *sink);
-	/* One of its roots in words; NULL: by kind, address and symbol (type/build.c). */
-	void (*describe)(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret);
-	/* For graph_ops.place; NULL: none of its roots is in a frame of its own. */
-	void (*place)(const struct image *img, const struct root_source *source, uint64_t where,
+	/* A root in words; false: it is none of its own. NULL: by kind, address and symbol (type/build.c). */
+	bool (*describe)(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret);
+	/* For graph_ops.place; false: it is none of its own. NULL: none of its roots is in a frame of its own. */
+	bool (*place)(const struct image *img, const struct root_source *source, uint64_t where,
 		      struct root_place *ret);
 };
 extern const struct rooter_ops *const rooter_registry[]; /* in this order; NULL-terminated */

@@ -424,7 +424,7 @@ static const struct goroutine *goroutine_of(const struct image *img,
 	return go && source->thread < go->n_goroutines ? &go->goroutines[source->thread] : NULL;
 }
 
-static void place(const struct image *img, const struct root_source *source, uint64_t where,
+static bool place(const struct image *img, const struct root_source *source, uint64_t where,
 		  struct root_place *ret)
 {
 	const struct goroutine *g = goroutine_of(img, source);
@@ -433,15 +433,16 @@ static void place(const struct image *img, const struct root_source *source, uin
 	if (g)
 		ret->goroutine = g->id;
 	if (!f)
-		return;
+		return source->kind == ROOT_GOROUTINE;
 	go_source(img->go, go_frame_source_pc(f), on_call, ret);
 	if (!is_runtime(img->go, f))
-		return;
+		return true;
 	while (++f < g->frames + g->n_frames)
 		if (!is_runtime(img->go, f)) {
 			go_source(img->go, go_frame_source_pc(f), on_outer_call, ret);
-			return;
+			break;
 		}
+	return true;
 }
 
 /* The variable a slot of a frame belongs to, where debug information tells. */
@@ -495,7 +496,7 @@ static void describe_goroutine(const struct image *img, const struct root_source
 	root_place_fini(&p);
 }
 
-static void describe(const struct image *img, const struct root_source *source, uint64_t where,
+static bool describe(const struct image *img, const struct root_source *source, uint64_t where,
 		     struct text *ret)
 {
 	switch ((enum root_kind)source->kind) {
@@ -513,8 +514,9 @@ static void describe(const struct image *img, const struct root_source *source, 
 			text_add(ret, "block that the tiny allocator fills");
 		break;
 	default:
-		image_describe(img, where, ret);
+		return false;
 	}
+	return true;
 }
 
 extern const struct rooter_ops rooter_go;

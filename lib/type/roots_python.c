@@ -1,14 +1,17 @@
 /*
- * type/roots_python.c - sys.modules: what a program's text can name begins there; and what of the interpreter's own
- * data is over, and holds nothing.
+ * type/roots_python.c - sys.modules: what a program's text can name begins there; variables of calls that have not
+ * ended; and what of the interpreter's own data is over, and holds nothing.
  *
  * The interpreter's own data (tables of types, free lists, frames) lead to the same objects by fewer steps, and say
  * nothing.  PyInterpreterState, which has the dict, is static since 3.11, and before that a block that _PyRuntime
  * leads to.
  */
+#include <string.h>
+
 #include "base/bits.h"
 #include "base/guard.h"
 #include "image/python.h"
+#include "type/python_frames.h"
 #include "type/python_values.h"
 #include "type/rooter.h"
 
@@ -21,13 +24,13 @@ struct search {
 	struct py_version version;
 	bool is_found;
 	bool has_chunks; /* frames lie in them: since 3.11 */
-	unsigned n_chunks; /* that were left so far, of all threads */
+	unsigned n_chunks, n_frames; /* that were left so far, of all threads */
 };
 
 static struct err *add(struct search *s, taddr at, taddr dict, int32_t module)
 {
 	struct root_source source = {
-		.kind = ROOT_GLOBAL, .thread = UINT32_MAX, .module = module, .start = at, .end = at + 8, .is_first = true,
+		.kind = ROOT_GLOBAL, .thread = UINT32_MAX, .module = module, .start = at, .end = at + 8, .first = FIRST_NAMED,
 	};
 
 	s->is_found = true;
@@ -106,19 +109,45 @@ static struct err *leave_slots(struct search *s, taddr modules)
 	return err;
 }
 
-/* ---- frames: what calls that have ended left behind the last one that has not */
+/* ---- frames: of calls that have not ended, and what others left behind the last of them */
 
 enum {
 	CHUNK_SIZE = 8,	 /* struct _PyStackChunk: the one before, bytes, words in use while it is not the last, .. */
 	CHUNK_TOP = 16,
 	CHUNK_DATA = 24,
 	CHUNKS_MOST = 1 << 16, /* of all threads */
+	FRAMES_MOST = 1 << 14,
 };
 
-/* PyThreadState has three words one after another: the last chunk, its first word that is free, its end. */
-static unsigned last_chunk(const struct search *s)
+static uint32_t thread_of(const struct image *img, uint64_t id)
 {
-	return s->img->python->minor == 11 ? 296 : 232;
+	for (uint32_t i = 0; i < img->n_threads; i++)
+		if (img->threads[i].tid == id)
+			return i;
+	return UINT32_MAX;
+}
+
+/* Those in a generator that runs are part of its block, which its caller holds. */
+static struct err *take_frames(struct search *s, taddr stack_words)
+{
+	struct root_source source = {
+		.kind = ROOT_STACK, .module = -1, .first = FIRST_FRAME,
+		.thread = thread_of(s->img, py_thread_id(s->img, stack_words)),
+	};
+	struct err *err = NULL;
+	struct py_frame f;
+
+	for (taddr at = py_frame_last(s->img, stack_words); at && !err && s->n_frames++ < FRAMES_MOST;
+	     at = py_frame_caller(s->img, at)) {
+		if (!py_frame_read(s->img, &s->version, at, &f) || !f.is_on_stack)
+			continue;
+		source.start = at;
+		source.end = f.live_end;
+		err = s->sink->range(s->sink, &source);
+		if (!err && f.live_end < f.end)
+			err = s->sink->exclude(s->sink, f.live_end, f.end);
+	}
+	return err;
 }
 
 static struct err *leave_frames(struct search *s, taddr at)
@@ -129,7 +158,8 @@ static struct err *leave_frames(struct search *s, taddr at)
 	if (image_read(s->img, at, w, sizeof(w)) != MEM_OK || !w[0] || w[0] & 4095 || w[1] & 7 || w[1] < w[0] + CHUNK_DATA ||
 	    w[1] > w[2] || w[2] - w[0] != word(s, w[0] + CHUNK_SIZE) || w[2] & 4095)
 		return NULL;
-	if (w[1] < w[2])
+	err = take_frames(s, at);
+	if (!err && w[1] < w[2])
 		err = s->sink->exclude(s->sink, w[1], w[2]);
 	while (!err && s->n_chunks++ < CHUNKS_MOST) {
 		taddr chunk = w[0] = word(s, w[0]), top = chunk + CHUNK_DATA + 8 * word(s, chunk + CHUNK_TOP);
@@ -145,6 +175,7 @@ static struct err *leave_frames(struct search *s, taddr at)
 static struct err *leave_frames_of_threads(struct search *s)
 {
 	const struct grains *g = &s->blocks->grains;
+	unsigned words = py_thread_stack_words(s->img);
 	struct err *err = NULL;
 
 	if (!g->n)
@@ -152,11 +183,11 @@ static struct err *leave_frames_of_threads(struct search *s)
 	for (struct grains_iter it = grains_iter(g, 0); it.id < g->n && !err; grains_next(&it)) {
 		struct block b;
 
-		if (it.size < last_chunk(s) + 24 || !block_is_used(s->blocks, it.id))
+		if (it.size < words + 24 || !block_is_used(s->blocks, it.id))
 			continue;
 		block_get(s->blocks, it.id, &b);
-		if (b.usable >= last_chunk(s) + 24)
-			err = leave_frames(s, b.addr + last_chunk(s));
+		if (b.usable >= words + 24)
+			err = leave_frames(s, b.addr + words);
 	}
 	return err;
 }
@@ -223,12 +254,76 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	(void)env;
 	if (!py_version(img, &s.version))
 		return NULL;
-	s.has_chunks = img->python->minor >= 11;
+	s.has_chunks = py_has_frames(img);
 	err = each_word(&s, see_word);
 	if (!err && s.has_chunks)
 		err = leave_frames_of_threads(&s);
 	return err || s.is_found ? err : each_word(&s, see_state);
 }
 
+/* ---- in words */
+
+static bool add_frame(const struct image *img, const struct py_version *v, const struct py_frame *f, struct text *ret)
+{
+	char file[PY_TEXT_MAX];
+	unsigned line = 0;
+
+	if (!py_frame_function(img, v, f, ret))
+		return false;
+	if (py_frame_line(img, v, f, file, &line)) {
+		const char *slash = strrchr(file, '/');
+
+		text_printf(ret, " (%s", slash ? slash + 1 : file);
+		if (line)
+			text_printf(ret, ":%u", line);
+		text_add(ret, ")");
+	}
+	return true;
+}
+
+static bool describe(const struct image *img, const struct root_source *source, uint64_t where, struct text *ret)
+{
+	struct py_version v;
+	struct py_frame f;
+	size_t n;
+
+	if (source->first != FIRST_FRAME || !py_version(img, &v))
+		return false;
+	text_add(ret, "stack of ");
+	if (source->thread < img->n_threads)
+		text_printf(ret, "thread %u", img->threads[source->thread].tid);
+	else
+		text_add(ret, "an unknown thread");
+	if (!py_frame_read(img, &v, source->start, &f))
+		return true;
+	n = ret->n;
+	text_add(ret, " in ");
+	if (!add_frame(img, &v, &f, ret))
+		text_cut(ret, n);
+	n = ret->n;
+	text_add(ret, ": ");
+	if (!py_frame_variable(img, &v, &f, where, ret))
+		text_cut(ret, n);
+	return true;
+}
+
+static bool place(const struct image *img, const struct root_source *source, uint64_t where, struct root_place *ret)
+{
+	char file[PY_TEXT_MAX];
+	struct py_version v;
+	struct py_frame f;
+
+	(void)where;
+	if (source->first != FIRST_FRAME || !py_version(img, &v))
+		return false;
+	if (!py_frame_read(img, &v, source->start, &f))
+		return true;
+	py_frame_function(img, &v, &f, &ret->function);
+	add_frame(img, &v, &f, &ret->frame);
+	if (py_frame_line(img, &v, &f, file, &ret->line))
+		text_add(&ret->file, file);
+	return true;
+}
+
 extern const struct rooter_ops rooter_python;
-const struct rooter_ops rooter_python = { .name = "python", .find = find };
+const struct rooter_ops rooter_python = { .name = "python", .find = find, .describe = describe, .place = place };

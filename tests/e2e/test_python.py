@@ -329,3 +329,109 @@ def test_what_was_left_in_a_place_is_no_reference(version, tmp_path):
 	assert {kind for kind, _offset in found} == {"list items"}
 	# The list of all has one at each offset, and each of the others the five that it counts.
 	assert [found["list items", 8 * i] for i in range(8)] == [601] * 5 + [1] * 3
+
+
+# Each waits in a call that has not ended, or is a generator's or a coroutine's; "gone" was a variable of one that ended.
+CALLS = """
+import sys, threading
+held = []
+def say(name, what):
+	print(name, "%x" % id(what), flush=True)
+class Big:
+	def __init__(self):
+		self.body = bytearray(3000)
+def handle(event, number):
+	rows = [Big() for _ in range(200)]
+	say("rows[7]", rows[7].body)
+	def inner(x):
+		scratch, shared = bytearray(70001), bytearray(70002)
+		def cell():
+			return shared
+		say("scratch", scratch)
+		say("shared", shared)
+		return event.wait(), cell, scratch
+	return inner(1), rows
+def numbers():
+	buffer = bytearray(70003)
+	say("buffer", buffer)
+	yield 1
+	yield len(buffer)
+def ended():
+	gone = bytearray(3001)
+	held.append(gone)
+	say("gone", gone)
+	yield 1
+async def task():
+	payload = bytearray(70004)
+	say("payload", payload)
+	class Forever:
+		def __await__(self):
+			yield 1
+	await Forever()
+	return payload
+def main():
+	kept, over, coroutine = numbers(), ended(), task()
+	next(kept)
+	list(over)
+	coroutine.send(None)
+	threading.Thread(target=handle, args=(threading.Event(), 1), daemon=True).start()
+	sys.stdin.readline()
+main()
+"""
+WORDS = {
+	"rows[7]": ("stack of thread 1 in handle (app:LINE): rows[7]", "event.wait"),
+	"scratch": ("stack of thread 1 in handle.<locals>.inner (app:LINE): scratch -> bytearray", "event.wait"),
+	"shared": ("stack of thread 1 in handle.<locals>.inner (app:LINE): shared -> cell", "event.wait"),
+	"buffer": ("stack of thread 0 in main (app:LINE): kept -> generator.buffer -> bytearray", "sys.stdin"),
+	"payload": ("stack of thread 0 in main (app:LINE): coroutine -> coroutine.payload -> bytearray", "sys.stdin"),
+}
+
+
+@pytest.fixture(scope="module", params=("3.11", "3.12", "3.13"))
+def calls(request, tmp_path_factory):
+	"""A dump of CALLS, its process's id, its threads and what it said of its variables."""
+	if not make_python.starts(f"python{request.param}"):
+		pytest.skip(f"no python{request.param}")
+	folder = tmp_path_factory.mktemp("calls")
+	(folder / "app").write_text(CALLS, "ascii")
+	with subprocess.Popen([f"python{request.param}", "-I", "-S", "app"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+			text=True) as process:
+		try:
+			said = dict(process.stdout.readline().split() for _ in (*WORDS, "gone"))
+			make_cores.wait_until_at_rest(process.pid)
+			heapfx_ok("capture", process.pid, "-o", folder / "core")
+			tids = sorted(int(task.name) for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir())
+		finally:
+			process.kill()
+	return folder / "core", [process.pid] + [tid for tid in tids if tid != process.pid], said
+
+
+def line_of(what):
+	"""The innermost of the calls that wait stands where that is in the text; its callers where they call."""
+	lines = CALLS.splitlines()
+	return next(i for i, line in enumerate(lines, 1) if what in line)
+
+
+def test_what_calls_hold_is_called_by_their_variables(calls):
+	core, tids, said = calls
+	for name, (words, line) in WORDS.items():
+		number = line_of("return inner(1)" if name == "rows[7]" else line)
+		for i, tid in enumerate(tids):
+			words = words.replace(f"thread {i} ", f"thread {tid} ")
+		out = heapfx_ok("explain", core, "0x" + said[name]).out
+		assert words.replace("LINE", str(number)) in out, (name, words, out)
+
+
+def test_what_a_call_holds_is_a_suspect_of_that_name(calls):
+	core, tids, _said = calls
+	suspects = json.loads(heapfx_ok("analyze", core, "--format", "json").out)["suspects"]
+	rows = next(s for s in suspects if s["title"].endswith(" in rows of handle"))
+	assert rows["rule"] == "growth/accumulation" and rows["retained"] > 150 * 3000	# malloc makes blocks of more than one size
+	root = rows["chain"]["root"]
+	assert (root["function"], root["line"], root["thread"]) == ("handle", line_of("return inner(1)"), tids[1])
+
+
+def test_a_generator_that_ended_holds_nothing(calls):
+	core, _tids, said = calls
+	said = heapfx_ok("explain", core, "0x" + said["gone"]).out
+	assert "chain by name   global sys.modules[\"__main__\"].held[0] -> bytearray" in said and "generator" not in said

@@ -412,8 +412,8 @@ static struct graph *list(uint32_t n, bool rooted, bool ring)
 }
 
 /*
- * Of two roots the second is one that a runtime names: what it leads to begins there, however far, but for what it
- * leads to by a doubtful edge alone and the other does not.
+ * Of two roots the second is one that a runtime names, or names before the other: what it leads to begins there,
+ * however far, but for what it leads to by a doubtful edge alone and the other does not.
  */
 static const struct {
 	const char *edges;
@@ -428,13 +428,12 @@ static const struct {
 	{ "b~>c c->d", 'd', 'c' },
 };
 
-static void test_named_roots(void **state)
+static void named_by(uint8_t first, uint8_t second)
 {
-	(void)state;
 	for (size_t k = 0; k < ARRAY_SIZE(named); k++) {
 		struct graph *g = fake_graph(&env, 4, named[k].edges, "a b");
-		const struct root_source sources[] = { { .kind = ROOT_GLOBAL, .thread = UINT32_MAX },
-			{ .kind = ROOT_GLOBAL, .thread = UINT32_MAX, .is_first = true } };
+		const struct root_source sources[] = { { .kind = ROOT_GLOBAL, .thread = UINT32_MAX, .first = first },
+			{ .kind = ROOT_GLOBAL, .thread = UINT32_MAX, .first = second } };
 		const uint32_t of[] = { 0, 1 };
 		struct facts f = {};
 
@@ -443,10 +442,18 @@ static void test_named_roots(void **state)
 		g->root_source = of;
 		assert_null(facts_compute(&env, g, FACT_PARENT, &f));
 		if (f.parent[named[k].of - 'a'] != (uint32_t)(named[k].parent - 'a'))
-			fail_msg("%s: %#x", named[k].edges, f.parent[named[k].of - 'a']);
+			fail_msg("%u, %u: %s: %#x", first, second, named[k].edges, f.parent[named[k].of - 'a']);
 		facts_fini(&f);
 		graph_free(g);
 	}
+}
+
+static void test_named_roots(void **state)
+{
+	(void)state;
+	named_by(FIRST_NONE, FIRST_NAMED);
+	named_by(FIRST_NONE, FIRST_FRAME);
+	named_by(FIRST_FRAME, FIRST_NAMED);
 }
 
 static void test_long_list(void **state)
