@@ -1,4 +1,6 @@
 /* analysis/map_keys.c - containers whose keys are pointers, and alone keep much. */
+#include <string.h>
+
 #include "analysis/chain.h"
 #include "base/vec.h"
 
@@ -13,9 +15,20 @@ static bool is_told(const struct subject *s, const struct by_keys *k)
 	       (!s->facts->owner || s->facts->owner[keyed->node] == OWNER_OTHERS);
 }
 
-/* "kept by keys of map[*main.Session]int64" */
-static void add_title(const char *type, struct text *t)
+/* context.cancelCtx.children: each of them takes itself out when it is cancelled. */
+static bool is_of_contexts(const char *type)
 {
+	return type && !strcmp(type, "map[context.canceler]struct {}");
+}
+
+/* "kept by keys of map[*main.Session]int64"; "5,000 contexts not cancelled" */
+static void add_title(const char *type, uint64_t keys, struct text *t)
+{
+	if (is_of_contexts(type)) {
+		text_add_count(t, keys);
+		text_add(t, keys == 1 ? " context not cancelled" : " contexts not cancelled");
+		return;
+	}
 	text_printf(t, "kept by keys of %s", type ? type : "a map");
 }
 
@@ -67,7 +80,10 @@ static struct err *add_suspect(const struct subject *s, struct report *r, uint64
 	};
 	struct err *err;
 
-	add_title(type, &title);
+	add_title(type, s->graph->keyeds[k->keyed].keys, &title);
+	if (is_of_contexts(type))
+		out.advice = "call what WithCancel, WithTimeout or WithDeadline returned when "
+			     "the work is done: defer cancel() (go vet: lostcancel)";
 	out.title = report_text(r, &title);
 	text_fini(&title);
 	if (!out.title)

@@ -542,6 +542,28 @@ static struct err *add_evidence(struct stuck *st, const struct knot *k, const st
 	return err;
 }
 
+/*
+ * A program's main goroutine that waits for what nobody else has: that is how it stays while its
+ * goroutines work, and it ends with the process.
+ */
+static bool is_main_that_stays(const struct stuck *st, const struct knot *k, const struct wanted *w)
+{
+	const struct facts *f = st->s->facts;
+
+	if (k->goroutines != 1 || !st->s->graph->owners[k->first_place].is_main || w->n > SHOWN ||
+	    f->holders_cut)
+		return false;
+	for (uint64_t i = 0; i < w->n; i++) {
+		uint64_t n;
+		const struct thing_holder *h = holders_of(f, w->things[i], &n);
+
+		for (uint64_t j = 0; j < n; j++)
+			if (!is_of_knot(st, h[j].thread, k->owner))
+				return false;
+	}
+	return true;
+}
+
 static struct err *add_suspect(struct stuck *st, const struct knot *k)
 {
 	const struct graph *g = st->s->graph;
@@ -558,7 +580,7 @@ static struct err *add_suspect(struct stuck *st, const struct knot *k)
 	struct wanted wanted;
 	struct err *err = find_wanted(st, k->owner, &wanted);
 
-	if (err)
+	if (err || is_main_that_stays(st, k, &wanted))
 		return err;
 	add_title(st, k, f->ring[k->first], &title);
 	add_line(st, k, &wanted, &line);

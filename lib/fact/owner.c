@@ -105,8 +105,8 @@ static struct err *spread_all(struct spread *s)
 }
 
 /*
- * The owner a root counts for: that of stuck goroutines only where the goroutine is, that of other
- * goroutines not here.
+ * The owner a root counts for: that of stuck goroutines only where the goroutine is and is not the
+ * program's main one, that of other goroutines not here.
  */
 static uint32_t root_owner(const struct graph *g, const struct facts *f, uint32_t root)
 {
@@ -115,7 +115,7 @@ static uint32_t root_owner(const struct graph *g, const struct facts *f, uint32_
 	if (source->owner && g->owners[source->owner - 1].kind == OWNER_GOROUTINES)
 		return 0;
 	if (source->owner && g->owners[source->owner - 1].kind == OWNER_STUCK &&
-	    !is_stuck(f, source->thread))
+	    (g->owners[source->owner - 1].is_main || !is_stuck(f, source->thread)))
 		return 0;
 	return source->owner;
 }

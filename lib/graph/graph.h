@@ -71,6 +71,7 @@ struct owner {
 	uint64_t stacks;  /* bytes of the goroutines' stacks */
 	uint64_t waited;  /* ns: one of the goroutines waits at least so long, the longest; 0: unknown */
 	const char *starter; /* the function whose go statement made them; NULL: unknown. As name */
+	bool is_main; /* the goroutine that the program ends with: what it keeps is the program's, stuck or not */
 };
 struct gate {
 	node_id node;

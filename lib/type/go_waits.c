@@ -17,6 +17,7 @@
 #include "type/noter.h"
 
 enum {
+	MAIN = 1,	      /* goid of the one that calls main.main */
 	SUDOGS_MAX = 1 << 16, /* cases of one select */
 	/* Cond {L, notify {wait, notify uint32; lock; head, tail *sudog}}, the same from 1.19 to 1.27 */
 	COND_HEAD = 32,
@@ -54,7 +55,7 @@ static enum blocked_on blocked_on(const char *reason)
 /* `select {}` is written for main to stay while others work: it waits for nobody. */
 static bool is_meant(const struct goroutine *g)
 {
-	return g->id == 1 && g->wait_reason && !strcmp(g->wait_reason, "select (no cases)");
+	return g->id == MAIN && g->wait_reason && !strcmp(g->wait_reason, "select (no cases)");
 }
 
 struct waits {
@@ -356,7 +357,7 @@ static struct err *add_owner(struct waits *w, const struct goroutine *const *v, 
 {
 	const struct goroutine *g = v[0];
 	struct place p = { .name = TEXT_INIT };
-	struct owner owner = { .kind = (uint8_t)kind, .count = n };
+	struct owner owner = { .kind = (uint8_t)kind, .count = n, .is_main = n == 1 && g->id == MAIN };
 	struct text starter = TEXT_INIT;
 	struct err *err;
 

@@ -12,7 +12,8 @@
 #include "analysis/analysis.h"
 #include "base/guard.h"
 
-extern const struct analysis_ops owned_analysis, slack_analysis, stuck_analysis, crowds_analysis;
+extern const struct analysis_ops owned_analysis, slack_analysis, stuck_analysis, crowds_analysis,
+	map_keys_analysis;
 
 enum { KIB = 1024 };
 
@@ -341,6 +342,49 @@ static void test_stuck(void **state)
 	close_world(&w);
 }
 
+/* It waits for what it alone has, or for what a goroutine has that waits itself. */
+static void test_main_goroutine(void **state)
+{
+	static const struct owner owners[] = {
+		{ OWNER_STUCK, "chan receive in main.main (x.go:1)", 1, .is_main = true },
+		{ OWNER_STUCK, "chan send in main.worker (x.go:2)", 1 },
+	};
+	static struct wait waits[2];
+
+	(void)state;
+	for (unsigned shared = 0; shared < 2; shared++) {
+		node_id channel[2];
+		struct world w;
+
+		open_world(&w);
+		for (uint32_t t = 0; t < 2; t++) {
+			struct root_source stack = { .kind = ROOT_GOROUTINE, .thread = t, .owner = t + 1 };
+
+			channel[t] = add(&w, 96);
+			root(&w, stack, channel[t]);
+			root(&w, stack, add(&w, 5 * KIB));
+			if (t && shared)
+				root(&w, stack, channel[0]);
+		}
+		finish(&w);
+		for (uint32_t t = 0; t < 2; t++)
+			waits[t] = (struct wait){ channel[t], t, WAIT_FOR, WAIT_CHANNEL, UINT32_MAX };
+		w.g->owners = owners;
+		w.g->n_owners = 2;
+		w.g->waits = waits;
+		w.g->n_waits = 2;
+		run(&w, &stuck_analysis);
+		assert_int_equal(w.r.suspects.n, 1 + shared);
+		assert_string_equal(w.r.suspects.v[0].title, "1 goroutine waits forever in main.worker");
+		assert_int_equal(w.r.suspects.v[0].retained, 96 + 5 * KIB);
+		if (shared) {
+			assert_string_equal(w.r.suspects.v[1].title, "1 goroutine waits forever in main.main");
+			assert_int_equal(w.r.suspects.v[1].retained, 0);
+		}
+		close_world(&w);
+	}
+}
+
 static const char *value_of(const struct rp_suspect *s, const char *what)
 {
 	for (size_t i = 0; i < s->n_evidence; i++)
@@ -473,6 +517,53 @@ static void test_deadlock(void **state)
 	close_world(&w);
 }
 
+/* What a context has of its children is told as that. */
+static void test_map_keys(void **state)
+{
+	static const struct {
+		const char *type, *title;
+		bool has_advice; /* of its own */
+	} cases[] = {
+		{ "map[*main.Session]int64", "kept by keys of map[*main.Session]int64", false },
+		{ "map[context.canceler]struct {}", "3 contexts not cancelled", true },
+	};
+	static const type_id of[8] = { 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct type_row rows[] = { {}, { .name = cases[i].type, .language = LANG_GO } };
+		const struct types types = { .v = rows, .n = 2 };
+		struct keyed keyed = { .keys = 3, .n = 3 };
+		edge_id edges[3];
+		struct world w;
+		node_id map, storage;
+
+		open_world(&w);
+		map = add(&w, 48);
+		storage = add(&w, 512);
+		edge(&w, map, storage);
+		for (unsigned k = 0; k < 3; k++)
+			edge(&w, storage, add(&w, 40 * KIB));
+		root(&w, global, map);
+		finish(&w);
+		for (unsigned k = 0; k < 3; k++)
+			edges[k] = graph_row(w.g, storage) + k;
+		keyed.node = map;
+		w.g->keyeds = &keyed;
+		w.g->n_keyeds = 1;
+		w.g->key_edges = edges;
+		w.g->types = &types;
+		w.g->type_wide = of;
+		run(&w, &map_keys_analysis);
+		assert_int_equal(w.r.suspects.n, 1);
+		assert_string_equal(w.r.suspects.v[0].title, cases[i].title);
+		assert_int_equal(w.r.suspects.v[0].retained, 120 * KIB);
+		assert_int_equal(w.r.suspects.v[0].advice != NULL, cases[i].has_advice);
+		w.g->type_wide = NULL;
+		close_world(&w);
+	}
+}
+
 /*
  * Two maps of one type are one suspect, without a type only those that are as large and as empty;
  * garbage and small ones are none.
@@ -546,7 +637,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pool), cmocka_unit_test(test_large_buffer), cmocka_unit_test(test_escaped),
 		cmocka_unit_test(test_dirty), cmocka_unit_test(test_not_drawn_from),
-		cmocka_unit_test(test_stuck), cmocka_unit_test(test_crowds), cmocka_unit_test(test_deadlock), cmocka_unit_test(test_slack),
+		cmocka_unit_test(test_stuck),
+		cmocka_unit_test(test_main_goroutine),
+		cmocka_unit_test(test_map_keys), cmocka_unit_test(test_crowds), cmocka_unit_test(test_deadlock), cmocka_unit_test(test_slack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
