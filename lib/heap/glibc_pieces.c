@@ -428,8 +428,27 @@ struct err *glibc_find_pieces(struct glibc *g)
 	return NULL;
 }
 
-/* A mapped chunk's header at `at`, in a mapping [start, end): its whole range, or false. */
-static bool mapped_chunk_at(struct window *w, taddr at, const struct segment *seg,
+/*
+ * Mappings without a gap: the kernel splits one where madvise() was asked something of a part of it, as NumPy asks
+ * for huge pages from the first whole page of an array on, behind the page with the header.
+ */
+struct stretch {
+	taddr start, end;
+};
+
+static void stretch_from(const struct glibc *g, size_t i, struct stretch *s)
+{
+	const struct segment *seg = &g->img->segments[i];
+
+	if (seg->start < s->end)
+		return;
+	*s = (struct stretch){ seg->start, seg->end };
+	while (++i < g->img->n_segments && g->img->segments[i].start == s->end && is_anon_data(&g->img->segments[i]))
+		s->end = g->img->segments[i].end;
+}
+
+/* A mapped chunk's header at `at`: its whole range, or false. */
+static bool mapped_chunk_at(struct window *w, taddr at, const struct stretch *seg,
 			    bool size_without_header, struct glibc_piece *ret)
 {
 	uint64_t header, offset, size;
@@ -460,7 +479,7 @@ static bool mapped_chunk_at(struct window *w, taddr at, const struct segment *se
  * An aligned one lies behind the start of its mapping, where the header it had before it was
  * aligned stays: the first address of that alignment at least a smallest chunk behind.
  */
-static void move_to_aligned(struct window *w, const struct segment *seg, bool bare, struct glibc_piece *piece)
+static void move_to_aligned(struct window *w, const struct stretch *seg, bool bare, struct glibc_piece *piece)
 {
 	for (unsigned shift = 5; shift < 40; shift++) {
 		uint64_t align = 1ull << shift;
@@ -582,15 +601,20 @@ struct err *glibc_find_mapped(struct glibc *g)
 	size_t n_pieces = g->pieces.n;
 	struct resident_pass pass = { .img = g->img };
 	struct window w = { .img = g->img };
+	struct stretch stretch = {};
+	taddr done = 0; /* a chunk's end, in a later segment than its start */
 
 	for (size_t i = 0; i < g->img->n_segments; i++) {
 		const struct segment *seg = &g->img->segments[i];
 		size_t next_piece = 0;
-		taddr at = align_up(seg->start, GLIBC_PAGE);
+		taddr at = align_up(seg->start > done ? seg->start : done, GLIBC_PAGE);
 
+		if (!is_anon_data(seg))
+			continue;
+		stretch_from(g, i, &stretch);
 		while (next_piece < n_pieces && g->pieces.v[next_piece].end <= at)
 			next_piece++;
-		while (is_anon_data(seg) && at < seg->end) {
+		while (at < seg->end) {
 			struct glibc_piece piece = {};
 			bool found;
 			struct err *err;
@@ -606,9 +630,9 @@ struct err *glibc_find_mapped(struct glibc *g)
 				at = align_down(at, GO_ARENA) + GO_ARENA;
 				continue;
 			}
-			found = mapped_chunk_at(&w, at, seg, bare, &piece);
+			found = mapped_chunk_at(&w, at, &stretch, bare, &piece);
 			if (found)
-				move_to_aligned(&w, seg, bare, &piece);
+				move_to_aligned(&w, &stretch, bare, &piece);
 			at += GLIBC_PAGE;
 			if (!found || (next_piece < n_pieces && piece.end > g->pieces.v[next_piece].start))
 				continue;
@@ -616,7 +640,7 @@ struct err *glibc_find_mapped(struct glibc *g)
 			if (err)
 				return err;
 			g->n_mapped++;
-			at = piece.end;
+			at = done = piece.end;
 		}
 	}
 	return check_mapped(g);

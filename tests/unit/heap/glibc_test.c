@@ -624,6 +624,45 @@ static void mapped_chunks(void **state)
 	world_free(w);
 }
 
+/* A chunk whose header's page is a mapping of its own: madvise() of what lies behind splits it. */
+static void mapped_chunks_in_two_mappings(void **state)
+{
+	struct world *w = world_new(112);
+	struct segment *seg = &w->img.segments[w->img.n_segments - 1];
+	struct segment *more = calloc(w->img.n_segments + 1, sizeof(*more)), *old = w->img.segments;
+	struct block block;
+	struct blocks b;
+
+	(void)state;
+	assert_non_null(more);
+	while (seg > old && seg->start != MAPPED)
+		seg--;
+	assert_int_equal(seg->start, MAPPED);
+	for (size_t i = 0, k = 0; i < w->img.n_segments; i++) {
+		more[k++] = old[i];
+		if (&old[i] != seg)
+			continue;
+		more[k] = old[i];
+		more[k - 1].end = more[k].start = MAPPED + 0x2000;
+		more[k++].bytes += 0x2000;
+	}
+	w->img.segments = more;
+	w->img.n_segments++;
+	lay_out(w, "u30");
+	put(w, MAPPED + 0x1000 + 8, 0x5000 | 2);
+	put(w, MAPPED + 0x3000 + 8, 0x1000 | 2); /* the program's own data */
+	assert_null(blocks_build(&w->env, &w->img, &b));
+	assert_int_equal(b.n_claims, 2);
+	block_get(&b, block_at(&b, MAPPED + 0x3010), &block);
+	assert_int_equal(block.addr, MAPPED + 0x1010);
+	assert_int_equal(block.usable, 0x5000 - 16);
+	blocks_fini(&b);
+	w->img.segments = old;
+	w->img.n_segments--;
+	free(more);
+	world_free(w);
+}
+
 /* Others took brk memory between two pieces, and filled it with what looks like chunks. */
 static void foreign_brk(void **state)
 {
@@ -783,6 +822,7 @@ int main(void)
 		cmocka_unit_test(lists_that_loop), cmocka_unit_test(fast_bins_all_over),
 		cmocka_unit_test(freed_twice), cmocka_unit_test(footer_overwritten),
 		cmocka_unit_test(bins_broken_in_the_middle), cmocka_unit_test(mapped_chunks),
+		cmocka_unit_test(mapped_chunks_in_two_mappings),
 		cmocka_unit_test(runs_end_where_the_walk_must_look), cmocka_unit_test(foreign_brk),
 		cmocka_unit_test(no_heap_is_no_error),
 	};
