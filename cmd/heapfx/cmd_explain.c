@@ -461,6 +461,7 @@ static void say_saved_block(struct explanation *x)
 
 	if (node == NODE_NONE) {
 		say(x, "heap", "none claims this address");
+		say(x, "not saved", "who points into memory of no heap (explain the dump itself)");
 		return;
 	}
 	run_block(run, node, &b, &at);
@@ -482,6 +483,12 @@ static void say_pointer_in(struct explanation *x, const struct pointer_in *p)
 	const struct graph *g = x->run->graph;
 	struct text t = TEXT_INIT;
 
+	if (p->thread != UINT32_MAX) {
+		graph_describe_register(g, p->thread, p->at, &t);
+		say(x, "  word", "%s, to 0x%" PRIx64, text_str(&t), p->value);
+		text_fini(&t);
+		return;
+	}
 	if (p->node == NODE_NONE) {
 		graph_describe_at(g, p->at, &t);
 	} else {

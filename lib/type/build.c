@@ -474,6 +474,14 @@ static void describe_root(void *ctx, uint32_t root, struct text *ret)
 	describe_source(ctx, &g->sources[g->root_source[root]], g->root_at[root], ret);
 }
 
+void graph_describe_register(const struct graph *g, uint32_t thread, uint64_t no, struct text *ret)
+{
+	const struct context *c = g->ctx;
+
+	describe_register(c->img, no, ret);
+	describe_thread(c->img, thread, ret);
+}
+
 void graph_describe_at(const struct graph *g, taddr at, struct text *ret)
 {
 	for (uint32_t i = 0; i < g->n_sources; i++) /* the first that has it names it */

@@ -34,20 +34,23 @@ struct err *graph_tell(struct env *env, const struct image *img, const struct bl
 		       const struct hints *hints, struct graph *g) MUST_CHECK;
 
 /*
- * Words that point into [start, end), memory of no heap, from outside of it: of used blocks and of
- * what is a root's memory; registers are not looked at.  One pass over all that is writable.
+ * Words that point into [start, end), memory of no heap, from outside of it: of used blocks, of
+ * what is a root's memory and of threads' general registers.  One pass over all that is writable.
  */
 enum { POINTERS_KEPT = 8 };
 struct pointers_in {
 	struct pointer_in {
-		taddr at;
+		taddr at;	 /* of a register: its number */
 		uint64_t value;
-		node_id node; /* the block; NODE_NONE: of none */
+		node_id node;	 /* the block; NODE_NONE: of none */
+		uint32_t thread; /* that has the register; UINT32_MAX: it is no register */
 	} v[POINTERS_KEPT]; /* to `start` first, then of no blocks first, then by address */
 	unsigned n_kept;
 	uint64_t n, n_start; /* all, and those to `start` */
 };
 void find_pointers_in(const struct image *img, const struct blocks *blocks, taddr start, taddr end, struct pointers_in *ret);
+/* "register rbx of thread 12" */
+void graph_describe_register(const struct graph *g, uint32_t thread, uint64_t no, struct text *ret);
 /* What has a word at an address, as roots are described; nothing is added where no root's memory is. */
 void graph_describe_at(const struct graph *g, taddr at, struct text *ret);
 

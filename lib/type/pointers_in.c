@@ -1,6 +1,6 @@
 /*
- * type/pointers_in.c - who points into memory that is no heap's: words of used blocks, and of what
- * holds as roots do.
+ * type/pointers_in.c - who points into memory that is no heap's: words of used blocks, of what
+ * holds as roots do, and registers.
  *
  * Who mapped memory keeps where it begins, or what lies there begins: pointers to the start come
  * first, then those of variables, for what is in the memory is mostly pointed at from blocks.
@@ -58,7 +58,7 @@ static void search_segment(struct search *s, const struct segment *seg)
 	uint64_t size = seg->end - seg->start, span = s->end - s->start;
 
 	for (uint64_t i = -seg->start & 7; i + 8 <= size; i += 8) {
-		struct pointer_in p = { .at = seg->start + i, .value = load_u64(seg->bytes + i) };
+		struct pointer_in p = { .at = seg->start + i, .value = load_u64(seg->bytes + i), .thread = UINT32_MAX };
 
 		if (!(p.at & 0xfff))
 			resident_pass_at(&pass, p.at);
@@ -67,6 +67,19 @@ static void search_segment(struct search *s, const struct segment *seg)
 		if (holder_of(s, p.at, &p.node))
 			add(s, &p);
 	}
+}
+
+static void search_registers(struct search *s)
+{
+	for (uint32_t t = 0; t < s->img->n_threads; t++)
+		for (unsigned i = 0; s->img->threads[t].has_regs && i < s->img->target->n_regs; i++) {
+			struct pointer_in p = {
+				.at = i, .value = s->img->threads[t].regs[i], .node = NODE_NONE, .thread = t
+			};
+
+			if (p.value - s->start < s->end - s->start)
+				add(s, &p);
+		}
 }
 
 void find_pointers_in(const struct image *img, const struct blocks *blocks, taddr start, taddr end,
@@ -81,5 +94,6 @@ void find_pointers_in(const struct image *img, const struct blocks *blocks, tadd
 		if (seg->bytes && seg->flags & SEG_W && !seg->zero_reserve)
 			search_segment(&s, seg);
 	}
+	search_registers(&s);
 	image_leave_all(img);
 }

@@ -372,6 +372,7 @@ static void who_had_a_lost_block_last(void **state)
 
 static void who_points_into_memory_of_nobody(void **state)
 {
+	enum { RAX };
 	static const struct fake_word words[] = {
 		{ A, ANON + 8 }, { B, ANON }, { G + 8, ANON }, /* the last one in a freed block */
 		{ DATA, ANON }, { CONST, ANON }, { LIVE + 0x100, ANON + 0xff8 }, { STACK + 0x100, ANON }, /* dead */
@@ -379,7 +380,7 @@ static void who_points_into_memory_of_nobody(void **state)
 		{},
 	};
 	static const struct pointer_in want[] = {
-		{ DATA, ANON }, { B, ANON }, { LIVE + 0x100, ANON + 0xff8 }, { A, ANON + 8 },
+		{ DATA, ANON }, { B, ANON }, { LIVE + 0x100, ANON + 0xff8 }, { RAX, ANON + 0x10 }, { A, ANON + 8 },
 	};
 	struct pointers_in found;
 	struct text t = TEXT_INIT;
@@ -388,6 +389,7 @@ static void who_points_into_memory_of_nobody(void **state)
 	(void)state;
 	world_open(&w, words);
 	world_build(&w);
+	w.thread.regs[RAX] = ANON + 0x10;
 	find_pointers_in(&w.f->img, &w.blocks, ANON, ANON + 0x1000, &found);
 	assert_int_equal(found.n, ARRAY_SIZE(want));
 	assert_int_equal(found.n_kept, ARRAY_SIZE(want));
@@ -395,8 +397,12 @@ static void who_points_into_memory_of_nobody(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
 		assert_int_equal(found.v[i].at, want[i].at);
 		assert_int_equal(found.v[i].value, want[i].value);
+		assert_int_equal(found.v[i].thread, want[i].at == RAX ? 0 : UINT32_MAX);
 		assert_int_equal(found.v[i].node, want[i].at >= HEAP ? graph_node_at(w.graph, want[i].at) : NODE_NONE);
 	}
+	graph_describe_register(w.graph, 0, RAX, &t);
+	assert_string_equal(text_str(&t), "register rax of thread 42");
+	text_reset(&t);
 	graph_describe_at(w.graph, LIVE + 0x100, &t);
 	assert_string_equal(text_str(&t), "stack of thread 42");
 	text_reset(&t);
