@@ -20,6 +20,7 @@ enum {
 	FIRST = GENERATIONS * GENERATION,
 	PERMANENT = FIRST + 8,
 	LISTS = GENERATIONS + 1,
+	CODE_UNIT = 2, /* _Py_CODEUNIT: the items of code alone */
 	/* struct _PyWeakReference */
 	WR_OBJECT = 16,
 	WR_PREV = 40,
@@ -249,13 +250,16 @@ static unsigned contents_of(const struct lists *l, const struct py_type *t, tadd
 	return *state & TEXT_ASCII ? text : text + (text == TEXT_OLD ? WIDE_OLD : WIDE);
 }
 
-/* Behind the last item of a tuple or list, and the last entry of a dict's keys. */
+/*
+ * Behind the last item of a tuple or list, the last entry of a dict's keys, and an object that has a fixed size: blocks
+ * are multiples of 16. Instructions of code keep what they found last, and do not count it.
+ */
 static void leave_behind(struct lists *l, const struct py_type *t, taddr at, const struct block *b)
 {
 	uint64_t n = word(l->img, at + PY_SIZE);
 	struct py_keys keys;
 	struct block of;
-	taddr over;
+	taddr over, end;
 
 	if (t->flags & PY_FLAG_TUPLE && py_is_plain_tuple(l->img, t) && n < b->usable / 8)
 		leave_from(l, b, at + PY_TUPLE_ITEMS + 8 * n);
@@ -264,6 +268,11 @@ static void leave_behind(struct lists *l, const struct py_type *t, taddr at, con
 	if (t->flags & PY_FLAG_DICT_SUBCLASS && block_get_at(l->blocks, word(l->img, at + PY_DICT_KEYS), &of) &&
 	    py_read_keys(l->img, &l->objects->version, of.addr, &keys) && keys.n <= of.usable / keys.bytes)
 		leave_from(l, &of, keys.entries + keys.n * keys.bytes);
+	end = at + t->basic;
+	if (t->item == CODE_UNIT)
+		leave_from(l, b, end);
+	if (!t->item && !(t->flags & PY_FLAG_INLINE_VALUES) && end < b->addr + b->usable && b->addr + b->usable - end < 2 * HEAD)
+		leave_from(l, b, end);
 	over = py_frame_over(l->img, &l->objects->version, t, at);
 	if (over)
 		leave_from(l, b, over);

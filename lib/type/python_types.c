@@ -18,8 +18,11 @@ enum {
 	OWNED_LIST = 1,
 	OWNED_KEYS,
 	OWNED_SET,
+	OWNED_BYTES,
+	OWNED_ARRAY,
 	N_OWNED,
 	HANDLE_VALUES = 1, /* with the type's address */
+	NUMPY_DATA = 16, /* PyArrayObject_fields.data (numpy/ndarraytypes.h, the same since 1.0) */
 };
 
 struct ctx {
@@ -103,6 +106,14 @@ static struct err *assign_owned(struct ctx *c, taddr at, unsigned kind)
 	return NULL;
 }
 
+/* Memory that begins there and is no object. */
+static struct err *assign_buffer(struct ctx *c, taddr at, unsigned kind)
+{
+	struct block b;
+
+	return block_get_at(c->blocks, at, &b) && b.addr == at ? assign_owned(c, at, kind) : NULL;
+}
+
 /* Called by its class, for that tells the names of its words. */
 static struct err *assign_values(struct ctx *c, const struct py_known *k, taddr at, const char *class)
 {
@@ -123,6 +134,11 @@ static struct err *assign_values(struct ctx *c, const struct py_known *k, taddr 
 	return NULL;
 }
 
+static bool is_set(const char *name)
+{
+	return !strcmp(name, "set") || !strcmp(name, "frozenset");
+}
+
 /* What a container has outside of itself. */
 static struct err *assign_parts(struct ctx *c, const struct py_known *k, taddr at, const char *name)
 {
@@ -138,8 +154,12 @@ static struct err *assign_parts(struct ctx *c, const struct py_known *k, taddr a
 	}
 	if (py_values_of(c->img, &c->version, &k->type, at, &table))
 		return assign_values(c, k, table, name);
-	if (!strcmp(name, "set") || !strcmp(name, "frozenset"))
+	if (is_set(name))
 		return assign_owned(c, word(c, at + PY_SET_TABLE), OWNED_SET);
+	if (!strcmp(name, "bytearray"))
+		return assign_buffer(c, word(c, at + PY_BYTEARRAY_BYTES), OWNED_BYTES);
+	if (!strcmp(name, "numpy.ndarray"))
+		return assign_buffer(c, word(c, at + NUMPY_DATA), OWNED_ARRAY);
 	return NULL;
 }
 
@@ -166,7 +186,8 @@ static struct err *assign_block(struct ctx *c, uint32_t id)
 static struct err *assign(void *p, struct type_columns *cols)
 {
 	static const char *const names[N_OWNED] = {
-		[OWNED_LIST] = "list items", [OWNED_KEYS] = "dict keys", [OWNED_SET] = "set table"
+		[OWNED_LIST] = "list items", [OWNED_KEYS] = "dict keys", [OWNED_SET] = "set table",
+		[OWNED_BYTES] = "bytearray buffer", [OWNED_ARRAY] = "numpy.ndarray data"
 	};
 	struct ctx *c = p;
 	struct err *err = NULL;
@@ -277,12 +298,20 @@ static bool path(void *p, const struct type_row *row, taddr addr, uint64_t size,
 		text_printf(ret, "[%" PRIu64 "]", offset / 8);
 		return true;
 	}
+	if (row->handle == OWNED_SET && !(offset & 15)) { /* setentry {key, hash} */
+		text_add(ret, "[...]");
+		return true;
+	}
 	if (row->handle == OWNED_KEYS)
 		return keys_path(c, addr, offset, ret);
 	if (row->handle < N_OWNED || offset & 7 || !py_type(c->img, &c->version, row->handle & ~7ull, &t))
 		return false;
 	if (row->handle & HANDLE_VALUES)
 		return values_path(c, &t, addr, offset, ret);
+	if (is_set(row->name) && offset == t.front + PY_SET_TABLE) {
+		text_add(ret, ".table");
+		return true;
+	}
 	if (frame_path(c, &t, addr, offset, ret))
 		return true;
 	if (offset >= t.front)

@@ -21,6 +21,7 @@ enum {
 	PY_DICT_VALUES = 40,
 	PY_SET_MASK = 32,
 	PY_SET_TABLE = 40,
+	PY_BYTEARRAY_BYTES = 32, /* ob_bytes */
 	PY_MODULE_DICT = 16,
 	PY_TEXT_MAX = 256,
 };

@@ -1,6 +1,7 @@
 """CPython: the blocks of its allocator against what it counted itself, and against the objects a program kept."""
 import json
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -57,7 +58,7 @@ def test_what_is_kept_is_used_and_held(case):
 	own = [block for block in blocks.values() if block["allocator"] == "cpython"]
 	assert {block["reach"] for block in own} <= {"reachable", "uncollected"}
 	assert {block.get("type") for block in own if block["reach"] == "uncollected"} <= {
-		"__main__.Ring", "attributes of __main__.Ring", "dict", "bytearray", None}	# what it dropped; attributes are a dict up to 3.10
+		"__main__.Ring", "attributes of __main__.Ring", "dict", "bytearray", "bytearray buffer", None}	# what it dropped; attributes are a dict up to 3.10
 
 
 def blocks_of(core):
@@ -287,7 +288,7 @@ def test_what_the_interpreter_used_once_holds_nothing(version, tmp_path):
 
 
 # In size classes of their own lists of eight leave a word behind for what is made there next: a text, bytes, a number,
-# a tuple, a list that had more, and keys.
+# a tuple, a list that had more, and keys; and lists of four one behind a float.
 LEFT = """
 import signal
 kept = [bytes(4000 + i) for i in range(600)]
@@ -306,6 +307,11 @@ make(lambda i: (i, None))
 for i in range(600):
 	made.append([kept[(i + k) % 600] for k in range(8)])
 	del made[-1][5:]
+def leave_short(i):
+	room = [None] * 3 + [kept[i]]
+for i in range(600):
+	leave_short(i)
+	made.append(i + 0.5)
 print("ready", flush=True)
 signal.pause()
 """
@@ -340,6 +346,8 @@ def say(name, what):
 class Big:
 	def __init__(self):
 		self.body = bytearray(3000)
+members = {Big() for _ in range(20)}
+say("member", next(iter(members)).body)
 def handle(event, number):
 	rows = [Big() for _ in range(200)]
 	say("rows[7]", rows[7].body)
@@ -397,7 +405,7 @@ def calls(request, tmp_path_factory):
 	with subprocess.Popen([f"python{request.param}", "-I", "-S", "app"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
 			text=True) as process:
 		try:
-			said = dict(process.stdout.readline().split() for _ in (*WORDS, "gone"))
+			said = dict(process.stdout.readline().split() for _ in (*WORDS, "gone", "member"))
 			make_cores.wait_until_at_rest(process.pid)
 			heapfx_ok("capture", process.pid, "-o", folder / "core")
 			tids = sorted(int(task.name) for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir())
@@ -429,6 +437,16 @@ def test_what_a_call_holds_is_a_suspect_of_that_name(calls):
 	assert rows["rule"] == "growth/accumulation" and rows["retained"] > 150 * 3000	# malloc makes blocks of more than one size
 	root = rows["chain"]["root"]
 	assert (root["function"], root["line"], root["thread"]) == ("handle", line_of("return inner(1)"), tids[1])
+
+
+def test_what_a_set_has_is_held_by_it(calls):
+	core, _tids, said = calls
+	body = "0x" + said["member"]
+	assert re.search(r'chain by name   global sys\.modules\["__main__"\]\.members\[\.\.\.\]( -> __main__\.Big)?\.body -> bytearray',
+		heapfx_ok("explain", core, body).out)
+	rows = json.loads(heapfx_ok("sql", core, "select d.type, count(*) as n from edges join blocks s on s.id = src "
+		"join blocks d on d.id = dst where s.type = 'bytearray' and edges.offset = 32 group by 1", "--format", "json").out)
+	assert {row["type"]: row["n"] for row in rows}["bytearray buffer"] >= 200
 
 
 def test_a_generator_that_ended_holds_nothing(calls):
