@@ -71,7 +71,7 @@ $(B)/lib/report/html_assets.o: lib/report/html_assets.S $(PAGE)/page.css $(B)/ge
 	@mkdir -p $(@D)
 	$(CC) -c -o $@ $< -Wa,-I. -Wa,-I$(B)/gen
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/corpus -prune -o -name '*.d' -type f -print 2>/dev/null)
 
 # ---- installing: the man page and the completion come from the program's own option table ------
 
