@@ -833,15 +833,22 @@ static void add_field(const struct graph *g, const struct only_way *way, struct 
 	text_printf(holder, "%s%s", type, label.name);
 }
 
-/* "rows of handle", by "stack of thread 12 in handle (app.py:31): rows". */
+/*
+ * "rows of handle", by "stack of thread 12 in handle (app.py:31): rows".  Where no frame is known,
+ * a variable may be that of a caller, which saved a register.
+ */
 static bool add_local(const struct rp_root *root, struct text *holder)
 {
-	const char *variable = root->source && root->function ? strstr(root->source, "): ") : NULL;
+	const char *at = NULL;
 
-	if (!variable || strncmp(root->source, "stack of ", 9))
+	if (root->source && root->frame && root->function && !strncmp(root->source, "stack of ", 9))
+		at = strstr(root->source, root->frame);
+	if (at)
+		at += strlen(root->frame);
+	if (!at || strncmp(at, ": ", 2))
 		return false;
 	text_reset(holder);
-	text_printf(holder, "%s of %s", variable + 3, root->function);
+	text_printf(holder, "%s of %s", at + 2, root->function);
 	return true;
 }
 

@@ -27,6 +27,8 @@ def test_state_of_each_kind(kind):
 	out = explain(address)
 	assert re.search(SAY[truth[address][2]], out), out
 	assert f"{address:#x}" in out
+	assert "; the address is its start" in out
+	assert "; the address is 8 bytes in" in explain(address + 8)
 	assert "\x1b" not in out
 
 

@@ -237,6 +237,74 @@ static void test_table(void **state)
 	world_free(w);
 }
 
+static const struct local {
+	const char *source, *function, *frame, *title;
+} locals[] = {
+	{ "stack of thread 7 in slow (app.py:29): rows", "slow", "slow (app.py:29)", "10,000 blocks of 80 bytes in rows of slow" },
+	/* What is named in a frame of code may be its caller's. */
+	{ "stack of thread 7 in inner+0x12 (rbx of its caller): rows", "inner+0x12", "",
+	  "10,000 blocks of 80 bytes, from stack of thread 7 in inner" },
+};
+static const struct local *local;
+
+static void name_local(void *ctx, uint32_t root, struct text *ret)
+{
+	(void)ctx;
+	(void)root;
+	text_add(ret, local->source);
+}
+
+static void place_local(void *ctx, uint32_t root, struct root_place *ret)
+{
+	(void)ctx;
+	(void)root;
+	text_add(&ret->function, local->function);
+	text_add(&ret->frame, local->frame);
+}
+
+/* A title has the function whose variable it is, or none. */
+static void test_locals_in_titles(void **state)
+{
+	enum { N = 10000 };
+	static const struct graph_ops placed = { .root = name_local, .edge = find_edge, .place = place_local };
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(locals); k++) {
+		struct world *w = world_new();
+
+		local = &locals[k];
+		w->source.kind = ROOT_STACK;
+		w->g.ops = &placed;
+		add_node(w, N * 8, REACH_REACHABLE, NODE_NONE, N * 88, add_root(w, 0));
+		for (unsigned i = 0; i < N; i++)
+			add_edge(w, 1 + i);
+		for (unsigned i = 0; i < N; i++)
+			add_node(w, 80, REACH_REACHABLE, 0, 80, 0);
+		run_all(w);
+		assert_string_equal(only_suspect(w)->title, local->title);
+		world_free(w);
+	}
+}
+
+/* Most bytes are of blocks that are too few to name what is held: the title does not give them to the others. */
+static void test_title_of_less_than_half(void **state)
+{
+	enum { N = 10000, FEW = 90, LARGE = 16384 };
+	struct world *w = world_new();
+
+	(void)state;
+	add_node(w, (N + FEW) * 8, REACH_REACHABLE, NODE_NONE, (N + FEW) * 8 + N * 80 + FEW * LARGE, add_root(w, 0));
+	for (unsigned i = 0; i < N + FEW; i++)
+		add_edge(w, 1 + i);
+	for (unsigned i = 0; i < N; i++)
+		add_node(w, 80, REACH_REACHABLE, 0, 80, 0);
+	for (unsigned i = 0; i < FEW; i++)
+		add_node(w, LARGE, REACH_REACHABLE, 0, LARGE, 0);
+	run_all(w);
+	assert_string_equal(only_suspect(w)->title, "10,000 blocks of 80 bytes and others in main.table");
+	world_free(w);
+}
+
 /* A map in four parts, each as large as a suspect: they are one. */
 static void test_parts_of_one(void **state)
 {
@@ -538,7 +606,8 @@ int main(void)
 		cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_list),	       cmocka_unit_test(test_static_tables),
 		cmocka_unit_test(test_chain_folds),    cmocka_unit_test(test_free_held),
-		cmocka_unit_test(test_places_of_types),
+		cmocka_unit_test(test_places_of_types), cmocka_unit_test(test_locals_in_titles),
+		cmocka_unit_test(test_title_of_less_than_half),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
