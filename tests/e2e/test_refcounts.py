@@ -107,3 +107,12 @@ def test_a_ring_is_told_once(name):
 def test_a_blanked_dump_has_the_same_rings(name, tmp_path):
 	"""`heapfx shrink` itself refuses a dump whose report would change."""
 	heapfx_ok("shrink", *case_of(name)[0], "-o", tmp_path / "small.core")
+
+
+def test_a_variable_that_begins_like_its_kind():
+	"""global_roots is a global of refcounts.cpp."""
+	dump, _truth = case_of(TYPED[1])
+	said = json.loads(heapfx_ok("sql", *dump, "--format", "json",
+		"select b.address from roots r join blocks b on b.id = r.block where r.name = 'global_roots' limit 1").out)
+	address = said[0]["address"]
+	assert "global global_roots" in heapfx_ok("explain", dump[0], address, *dump[1:]).out
