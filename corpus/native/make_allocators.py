@@ -161,10 +161,6 @@ for _suite in ("bookworm", "bullseye", "sid"):
 for _suite in ("bookworm", "trixie", "sid"):
 	CASES[f"tcmalloc.sampled.{_suite}"] = Recipe("tcmalloc", _suite, args=("TRUTH", "2", "3", "600"), sampled=True,
 		environment=(("TCMALLOC_SAMPLE_PARAMETER", "4096"),))
-for _suite in ("bookworm", "trixie", "sid"):	# one for each form of its tables
-	CASES[f"tcmalloc.profiled.{_suite}"] = Recipe("tcmalloc", _suite, program="profiled", args=("TRUTH",), sampled=True,
-		environment=(("HEAPPROFILE", "/nowhere/profile"),),
-		about=f"tcmalloc of {_suite} with its heap profiler on")
 for _allocator in ("jemalloc", "mimalloc"):
 	CASES[f"{_allocator}.rust"] = Recipe(_allocator, None, "rust", environment=SMALL_ARENA)
 CASES["musl.cpp"] = Recipe("musl", None, "musl-cpp", program="churn_cpp", args=("TRUTH", "1"),
@@ -190,9 +186,8 @@ for _allocator, _release in (("mimalloc", "2.3.2"), ("mimalloc", "3.3.2"), ("jem
 		args=("TRUTH", "1", "3", "300"), capture="qemu", environment=SMALL_ARENA)
 # The tunable leaves rseq to it: where glibc has it, threads have caches instead.
 UNTAKEN_RSEQ = ("GLIBC_TUNABLES", "glibc.pthread.rseq=0")
-# That of 2025-06 comes with the crate libtcmalloc-sys; the others are its sources of those months (ab0446c6, fce3f55d).
-for _release, _prefix in (("2025-06", "google-tcmalloc."), ("2026-04", "google-tcmalloc.2026-04."),
-		("2026-08", "google-tcmalloc.2026-08.")):
+# That of 2025-06 comes with the crate libtcmalloc-sys; 2026-08 is its sources of that month (fce3f55d).
+for _release, _prefix in (("2025-06", "google-tcmalloc."), ("2026-08", "google-tcmalloc.2026-08.")):
 	for _name, _how, _conf in (("percpu", "preload", (UNTAKEN_RSEQ,)), ("threads", "preload", ()),
 			("static", "static", (UNTAKEN_RSEQ,)), ("static-stripped", "static-stripped", (UNTAKEN_RSEQ,))):
 		CASES[_prefix + _name] = Recipe("google-tcmalloc", None, _how, release=_release, environment=_conf)

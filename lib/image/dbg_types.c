@@ -1,5 +1,5 @@
 /*
- * image/dbg_types.c - types by their entries, each made once; where variables of a frame lie.
+ * image/dbg_types.c - types by their entries, each made once.
  *
  * Source of truth: DWARF 4 and 5, through libdw.  Typedefs and qualifiers are looked through; what a
  * type is made of is read when it is asked for, so that the types that nobody meets cost nothing.
@@ -26,8 +26,6 @@ enum {
 	CHILDREN_MAX = 1 << 16, /* entries inside one */
 	STEPS_MAX = 32,		/* typedefs and qualifiers on the way to a type */
 	NAME_BYTES = 4096,
-	SCOPES_MAX = 32,     /* blocks and inlined calls inside each other */
-	LOCALS_MAX = 1 << 14, /* entries of one function */
 	POINTER = 8,
 	LARGE = 4 << 20, /* bytes of a file with DWARF */
 };
@@ -765,108 +763,6 @@ const struct dbg_type *dbg_vtable_type(struct dbg_types *t, uint64_t addr)
 	return known_or_new(t, &die, alias);
 }
 
-/* What register a frame's function names its variables from, at this pc. */
-static bool frame_base(Dwarf_Die *function, const struct dbg_frame *f, taddr *ret)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Op *ops;
-	size_t n;
-
-	if (!dwarf_attr_integrate(function, DW_AT_frame_base, &attr) ||
-	    dwarf_getlocation_addr(&attr, f->pc, &ops, &n, 1) != 1 || n != 1)
-		return false;
-	if (ops[0].atom == DW_OP_call_frame_cfa)
-		*ret = f->cfa;
-	else if (ops[0].atom == DW_OP_reg6) /* what it points at lies below the return address */
-		*ret = f->fp ? f->fp : f->cfa - 2 * POINTER;
-	else if (ops[0].atom == DW_OP_reg7)
-		*ret = f->sp;
-	else
-		return false;
-	return *ret;
-}
-
-static bool knows(const struct dbg_frame *f, unsigned reg)
-{
-	return f->regs && reg < f->n_regs && f->known >> reg & 1;
-}
-
-static bool local_place(Dwarf_Die *die, const struct dbg_frame *f, taddr base, struct dbg_local_var *v)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Op *ops;
-	size_t n;
-
-	v->reg = UINT32_MAX;
-	if (!dwarf_attr(die, DW_AT_location, &attr) || dwarf_getlocation_addr(&attr, f->pc, &ops, &n, 1) != 1 ||
-	    n != 1)
-		return false;
-	switch (ops[0].atom) {
-	case DW_OP_fbreg:
-		v->at = base + ops[0].number;
-		return base;
-	case DW_OP_breg6:
-		v->at = f->fp + ops[0].number;
-		return f->fp;
-	case DW_OP_breg7:
-		v->at = f->sp + ops[0].number;
-		return f->sp;
-	default:
-		break;
-	}
-	if (ops[0].atom >= DW_OP_breg0 && ops[0].atom <= DW_OP_breg31) {
-		n = ops[0].atom - DW_OP_breg0;
-		v->at = knows(f, (unsigned)n) ? f->regs[n] + ops[0].number : 0;
-		return v->at;
-	}
-	v->reg = (unsigned)(ops[0].atom - DW_OP_reg0);
-	return ops[0].atom >= DW_OP_reg0 && knows(f, v->reg);
-}
-
-struct scopes {
-	struct dbg_types *t;
-	const struct dbg_frame *f;
-	taddr base;
-	void (*fn)(void *arg, const struct dbg_local_var *v);
-	void *arg;
-};
-
-static void on_entry(struct scopes *s, Dwarf_Die *die)
-{
-	struct dbg_local_var v = {};
-	Dwarf_Attribute attr;
-	const char *name;
-
-	if (!local_place(die, s->f, s->base, &v) || !dwarf_attr_integrate(die, DW_AT_name, &attr))
-		return;
-	name = dwarf_formstring(&attr);
-	v.name = name ? escaped(s->t, "", name) : NULL;
-	v.type = type_of(s->t, die);
-	if (v.name && v.type->size)
-		s->fn(s->arg, &v);
-}
-
-static void walk_scopes(struct scopes *s, Dwarf_Die *function)
-{
-	Dwarf_Die stack[SCOPES_MAX];
-	unsigned n = 1, seen = 0;
-
-	if (dwarf_child(function, &stack[0]))
-		return;
-	while (n && seen++ < LOCALS_MAX) {
-		Dwarf_Die *at = &stack[n - 1], here = *at;
-		int tag = dwarf_tag(&here);
-
-		if (dwarf_siblingof(at, at))
-			n--;
-		if (tag == DW_TAG_variable || tag == DW_TAG_formal_parameter)
-			on_entry(s, &here);
-		if ((tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine) && n < SCOPES_MAX &&
-		    dwarf_haspc(&here, s->f->pc) == 1 && !dwarf_child(&here, &stack[n]))
-			n++;
-	}
-}
-
 /* The entry that another one is in; false: in none, or in what is no class. */
 static bool class_around(Dwarf_Die *die, Dwarf_Die *ret)
 {
@@ -939,19 +835,29 @@ unsigned dbg_type_rustc(const struct dbg_type *type)
 	return minor;
 }
 
-void dbg_frame_vars(struct dbg_types *t, const struct dbg_frame *f, void (*fn)(void *arg, const struct dbg_local_var *v),
-		    void *arg)
-{
-	size_t i = partition_point(t->funcs.n, k, t->funcs.v[k].low <= f->pc);
-	struct scopes s = { .t = t, .f = f, .fn = fn, .arg = arg };
-	Dwarf_Die die;
+/* ---- for dbg_frame.c */
 
-	if (!i || f->pc >= t->funcs.v[i - 1].high)
-		return;
-	DBG_LOCKED(t);
-	if (!die_at(t, t->funcs.v[i - 1].die, t->funcs.v[i - 1].in_alt, &die))
-		return;
-	if (!frame_base(&die, f, &s.base))
-		s.base = 0;
-	walk_scopes(&s, &die);
+bool dbg_die_at(const struct dbg_types *t, void *addr, bool in_alt, void *ret)
+{
+	return die_at(t, addr, in_alt, ret);
+}
+
+bool dbg_die_referred(const struct dbg_types *t, void *die, unsigned name, void *ret)
+{
+	Dwarf_Attribute attr;
+
+	return dwarf_attr(die, name, &attr) && entry_of(t, &attr, ret);
+}
+
+const struct dbg_type *dbg_die_type(struct dbg_types *t, void *die)
+{
+	return type_of(t, die);
+}
+
+const char *dbg_die_name(struct dbg_types *t, void *die)
+{
+	Dwarf_Attribute attr;
+	const char *name = dwarf_attr_integrate(die, DW_AT_name, &attr) ? dwarf_formstring(&attr) : NULL;
+
+	return name ? escaped(t, "", name) : NULL;
 }

@@ -161,25 +161,12 @@ unsigned dbg_type_rustc(const struct dbg_type *type);
 /* Rust: what the vtable of a trait at an address (as in the file) is for; NULL: it is none. */
 const struct dbg_type *dbg_vtable_type(struct dbg_types *t, uint64_t addr);
 
-/* A frame, for what lies in it: canonical frame address, and what is known of two registers. */
-struct dbg_frame {
-	uint64_t pc; /* as in the file; of a caller: inside the call */
-	taddr cfa;
-	taddr sp, fp; /* 0: unknown */
-	const uint64_t *regs; /* by DWARF number; NULL: none is known */
-	uint64_t known;	      /* bits of those that are */
-	unsigned n_regs;
-};
-/* Where a local variable or argument is: at an address, or in a register. */
-struct dbg_local_var {
-	const char *name;
-	const struct dbg_type *type;
-	taddr at;
-	unsigned reg; /* UINT32_MAX: at `at` */
-};
-/* Calls fn for each that is whole in one place at that pc. */
-void dbg_frame_vars(struct dbg_types *t, const struct dbg_frame *f, void (*fn)(void *arg, const struct dbg_local_var *v),
-		    void *arg);
+/* image/dbg_types.c for dbg_frame.c, under the lock: entries are Dwarf_Die of libdw's. */
+bool dbg_die_at(const struct dbg_types *t, void *addr, bool in_alt, void *ret);
+/* The entry that an attribute of one refers to. */
+bool dbg_die_referred(const struct dbg_types *t, void *die, unsigned name, void *ret);
+const struct dbg_type *dbg_die_type(struct dbg_types *t, void *die);
+const char *dbg_die_name(struct dbg_types *t, void *die); /* NULL: it has none */
 
 /* image/dbg_index.c, under the lock: fills vars, funcs and named, from all parts, on env->threads threads. */
 struct err *dbg_index(struct dbg_types *t) MUST_CHECK;

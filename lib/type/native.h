@@ -122,6 +122,16 @@ struct native_local {
 	const struct dbg_type *type;
 };
 
+/* A word that is one of a variable's, or is the same as one: in a register, or where that was saved. */
+struct native_var_word {
+	taddr at; /* or typer_register() */
+	const char *name;
+	const struct dbg_type *type; /* of the variable */
+	uint64_t offset; /* which word of it */
+	uint32_t order;
+	bool is_entry; /* of an argument that was what the caller has here */
+};
+
 /* A handler of a signal, which is its object's; blocks. */
 struct native_handler {
 	uint32_t block, object, closure;
@@ -174,9 +184,9 @@ struct native {
 		size_t n, cap;
 	} locals;
 	struct {
-		struct native_local *v; /* in registers: by typer_register() */
+		struct native_var_word *v; /* by place */
 		size_t n, cap;
-	} in_regs;
+	} words;
 	const struct count_rules *rules; /* NULL: none */
 	uint32_t few; /* blocks that a round of native_spread() keeps a list of; of more a bitmap is read */
 	uint32_t step; /* of few, so many of the last ones are followed in a round; 0: all of them */
@@ -483,15 +493,17 @@ struct native_spread;
 struct err *native_rule_seeds(struct native *n, struct native_spread *spread) MUST_CHECK;
 
 /* native_spread.c: from roots and blocks that are typed, along pointers, to blocks. */
-/* `roots` tells of all variables, by native_follow() and native_follow_word(), in any order. */
+/* `roots` tells of all variables, by native_follow() and native_follow_value(), in any order. */
 struct err *native_spread(struct native *n, struct err *(*roots)(struct native *n, struct native_spread *s)) MUST_CHECK;
 /* A block of no known type that begins at an address is perhaps a T, and what that leads to: after native_spread_on(). */
 void native_suppose(struct native_spread *s, taddr at, struct native_type *type);
 struct err *native_spread_on(struct native_spread *s) MUST_CHECK;
 /* A value of a type lies at an address outside the heap. */
 void native_follow(struct native_spread *s, taddr at, uint64_t bytes, const struct dbg_type *type);
-/* A word, in a register or so, that is of a type. */
-void native_follow_word(struct native_spread *s, uint64_t word, const struct dbg_type *type);
+/* A value of a type, from registers or so; of larger ones the first bytes. Bits of `known`: words that are there. */
+enum { NATIVE_VALUE_MAX = 256 };
+void native_follow_value(struct native_spread *s, const uint8_t value[NATIVE_VALUE_MAX], uint32_t known,
+			 const struct dbg_type *type);
 
 /* native_roots.c: has all variables followed in which a root is. */
 struct err *native_roots(struct native *n, struct native_spread *s) MUST_CHECK;

@@ -955,17 +955,27 @@ void native_follow(struct native_spread *s, taddr at, uint64_t bytes, const stru
 		queue_run(s, &run);
 }
 
-void native_follow_word(struct native_spread *s, uint64_t word, const struct dbg_type *type)
+void native_follow_value(struct native_spread *s, const uint8_t value[NATIVE_VALUE_MAX], uint32_t known,
+			 const struct dbg_type *type)
 {
-	struct native_type *t;
+	struct native_type *t = native_type_of(s->n, type);
+	uint64_t bytes;
+	bool whole;
 
-	if (type->kind != DBG_KIND_POINTER || word - s->low >= s->span)
+	if (!t)
 		return;
-	dbg_type_load((struct dbg_type *)type);
-	t = native_type_of(s->n, type->to);
+	bytes = type->size < NATIVE_VALUE_MAX ? type->size : NATIVE_VALUE_MAX;
+	whole = known == (bytes == NATIVE_VALUE_MAX ? UINT32_MAX : (1u << bytes / 8) - 1) && bytes % 8 == 0;
 	s->most = TYPE_SPREAD;
-	if (t)
-		on_pointer(s, word, NULL, t);
+	native_compile(s->n, t);
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		const struct native_slot *slot = &t->slots[i];
+		/* More than a pointer leads further than its own word. */
+		bool alone = slot->op == NATIVE_POINTER && !slot->guard;
+
+		if (slot->offset % 8 == 0 && slot->offset < bytes && (whole || (alone && known >> slot->offset / 8 & 1)))
+			on_slot(s, value, bytes, slot);
+	}
 }
 
 void native_suppose(struct native_spread *s, taddr at, struct native_type *type)

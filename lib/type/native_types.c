@@ -256,7 +256,7 @@ static void close_typer(void *p)
 		dbg_types_close(n->dwarf[i]);
 	free(n->dwarf);
 	free(n->locals.v);
-	free(n->in_regs.v);
+	free(n->words.v);
 	native_live_fini(&n->live);
 	native_places_fini(&n->places);
 	free(n->by_id.v);

@@ -19,6 +19,8 @@ WITH_DWARF = ["records.gcc.O0.g", "records.clang.O0.g", "records.gcc.O0.split", 
 	"containers.gcc.O2.g", "containers.clang.O0.g4", "libcxx.clang.O0.g.libcxx", "lists.gcc.O0.g", "lists.clang.O0.g4",
 	"khashes.clang.O0.g4", "khashes.gcc.O2.g"]
 CALLERS = ["callers.gcc.O2.g", "callers.clang.O2.g", "callers.gcc.O0.g", "callers.clang.O2.g4"]
+# What only arguments lead to, which call sites or several registers tell: and how many holders have a name.
+ARGUMENTS = {"entries.gcc.O2.g": 6, "entries.gcc.O2.g4": 6, "entries.clang.O2.g": 6, "entries.clang.O2.g4": 6, "borrowed.rustc.O2.g": 2}
 APART = ["apart.gcc.O0.g", "apart.gcc.O2.g4", "apart.clang.O0.g"]
 # The same debug info, kept in the other ways that there are.
 ELSEWHERE = ["records.gcc.O0.split4.dwp", "containers.clang.O2.split.dwp", "containers.gcc.O2.g4.units",
@@ -120,7 +122,7 @@ def test_what_only_begins_like_an_object_is_none(name):
 		assert plain(block.get("type", "")) != want, block
 
 
-@pytest.mark.parametrize("name", WITH_DWARF + ELSEWHERE + APART + CALLERS + ["slacks.gcc.O2.g", "slacks.clang.O0.g4", "slacks.clang.O0.g.libcxx", "spares.rustc.O2.g"])
+@pytest.mark.parametrize("name", WITH_DWARF + ELSEWHERE + APART + CALLERS + [*ARGUMENTS] + ["slacks.gcc.O2.g", "slacks.clang.O0.g4", "slacks.clang.O0.g.libcxx", "spares.rustc.O2.g"])
 def test_types_spread_from_variables(name):
 	"""95% of the bytes have their type, and none has another that is not said to be a guess."""
 	all_bytes = right = 0
@@ -222,6 +224,16 @@ def test_variables_of_callers_are_named_wherever_they_are(name):
 	dump, rows = case_of(name)
 	held = [(address, holder) for address, *_, holder in rows if holder]
 	assert len(held) == 14
+	for address, holder in held:
+		assert holder in list(chains_of(dump, address)), holder
+
+
+@pytest.mark.parametrize("name,n", ARGUMENTS.items())
+def test_arguments_are_named_by_what_calls_and_registers_tell(name, n):
+	"""Values at entry, also where the caller was given them; structs and slices in two registers."""
+	dump, rows = case_of(name)
+	held = [(address, holder) for address, *_, holder in rows if holder]
+	assert len(held) == n
 	for address, holder in held:
 		assert holder in list(chains_of(dump, address)), holder
 
