@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "report/import_paths.h"
 #include "report/report.h"
 
 enum {
@@ -161,12 +162,23 @@ static void add_name(struct text *t, const char *s)
 	text_add_escaped(t, s, strlen(s));
 }
 
+/* The same, after what Go's names can do without. */
+static void add_fitting(struct text *t, const char *s, unsigned max)
+{
+	struct text shorter = TEXT_INIT;
+
+	if (columns(s) > max)
+		import_paths_add_short(&shorter, s);
+	add_cut(t, shorter.n ? text_str(&shorter) : s, max);
+	text_fini(&shorter);
+}
+
 static void add_name_cut(struct text *t, const char *s, unsigned max)
 {
 	struct text whole = TEXT_INIT;
 
 	add_name(&whole, s);
-	add_cut(t, text_str(&whole), max);
+	add_fitting(t, text_str(&whole), max);
 	text_fini(&whole);
 }
 
@@ -534,6 +546,38 @@ static void cut_chain(struct text *t, const char *s, unsigned max)
 	text_add(t, tail);
 }
 
+/* Of "goroutine 46 [IO wait, at least 25 s] http.Serve" the state says least of who holds it. */
+static void add_without_state(struct text *t, const char *s)
+{
+	const char *from = strstr(s, " ["), *to = from ? strstr(from, "] ") : NULL;
+	const char *hops = strstr(s, arrow);
+
+	if (!to || (hops && hops < to)) {
+		text_add(t, s);
+		return;
+	}
+	text_add_n(t, s, (size_t)(from - s));
+	text_add(t, to + 1);
+}
+
+/* In so many columns: first Go's names are shorter, then a goroutine's state goes, then hops. */
+static void add_chain(struct page *p, const struct rp_chain *c, const char *whole, unsigned max)
+{
+	struct text names = TEXT_INIT, stateless = TEXT_INIT;
+
+	if (columns(whole) > max) {
+		import_paths_add_short(&names, whole);
+		whole = text_str(&names);
+	}
+	if (columns(whole) > max && c->root.kind && !strcmp(c->root.kind, "goroutine")) {
+		add_without_state(&stateless, whole);
+		whole = text_str(&stateless);
+	}
+	cut_chain(&p->line, whole, max);
+	text_fini(&names);
+	text_fini(&stateless);
+}
+
 static void print_chain(struct page *p, const struct rp_suspect *s)
 {
 	if (!s->has_chain || (!s->chain.root.kind && !s->chain.n_hops))
@@ -542,7 +586,7 @@ static void print_chain(struct page *p, const struct rp_suspect *s)
 	text_reset(&p->scratch);
 	text_add(&p->scratch, s->chain.root.kind ? "" : "nothing -> ");
 	chain_print(&s->chain, &p->scratch);
-	cut_chain(&p->line, text_str(&p->scratch), p->width - CHAIN_INDENT);
+	add_chain(p, &s->chain, text_str(&p->scratch), p->width - CHAIN_INDENT);
 	end_line(p);
 }
 

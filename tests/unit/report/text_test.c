@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "report/import_paths.h"
 #include "report/report.h"
 
 static struct rp_where wheres[] = { { "tcache", 7, 700 }, { "top", 1, 5000 } };
@@ -225,6 +226,61 @@ static void test_nothing_known(void **state)
 	assert_null(strstr(page, "everything the analysis needs"));
 }
 
+static void test_import_paths(void **state)
+{
+	static const struct {
+		const char *name, *shorter;
+	} cases[] = {
+		{ "sync.Pool example.org/team/app/cache.pool keeps 3", "sync.Pool cache.pool keeps 3" },
+		{ "func example.org/team/app/cache.(*Store).run.func1+8", "func cache.(*Store).run.func1+8" },
+		{ "map[string]*example.org/app/v2.Shop (group)", "map[string]*app/v2.Shop (group)" },
+		{ "sync/atomic.Pointer[example.org/a-b/_c.T]", "sync/atomic.Pointer[_c.T]" },
+		{ "gopkg.in/yaml%2ev3.Node", "yaml%2ev3.Node" },
+		/* the standard library's, files, addresses, modules without what they declare */
+		{ "net/http.(*conn).serve", "net/http.(*conn).serve" },
+		{ "mapping /srv/example.org/app/lib.so", "mapping /srv/example.org/app/lib.so" },
+		{ "https://example.org/team/cache.html", "https://example.org/team/cache.html" },
+		{ "example.org/v2.Name", "example.org/v2.Name" },
+		{ "example.org/app/cache", "example.org/app/cache" },
+		{ "example.org/app/cache./x", "example.org/app/cache./x" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct text t = TEXT_INIT;
+
+		import_paths_add_short(&t, cases[i].name);
+		assert_string_equal(text_str(&t), cases[i].shorter);
+		text_fini(&t);
+	}
+}
+
+/* What tells two names of one module apart stands behind its path; a name that has room keeps all. */
+static void test_names_of_go(void **state)
+{
+	struct rp_suspect many[] = { suspects[0], suspects[0], suspects[0] };
+	struct rp_root roots[] = {
+		{ .kind = "global", .source = "example.org/a-team/with/a/long/path/shop.sessions" },
+		{ .kind = "goroutine", .source = "goroutine 7 [IO wait, at least 25 s] example.org/a-team/shop.(*Server).Serve (server.go:34), in s" },
+	};
+	struct report r = literal();
+	_free_ char *page = NULL;
+
+	(void)state;
+	many[0].title = "sync.Pool example.org/a-team/with/a/long/path/shop.buffers keeps 12 blocks";
+	many[1].title = "sync.Pool example.org/a/b.c keeps 12 blocks";
+	many[1].chain.root = roots[0];
+	many[2].chain.root = roots[1];
+	r.suspects.v = many;
+	r.suspects.n = 3;
+	page = render(&r, &(struct writer_options){ .top = 3, .width = 100 });
+	assert_non_null(strstr(page, " sync.Pool shop.buffers keeps 12 blocks "));
+	assert_non_null(strstr(page, " sync.Pool example.org/a/b.c keeps 12 blocks "));
+	assert_non_null(strstr(page, "\n      global shop.sessions"));
+	assert_non_null(strstr(page, "\n      goroutine 7 shop.(*Server).Serve (server.go:34), in s -> "));
+}
+
 /* "held only through no single pointer" would be neither. */
 static void test_only_ways(void **state)
 {
@@ -391,7 +447,8 @@ int main(void)
 		cmocka_unit_test(test_lines_fit),     cmocka_unit_test(test_sections_in_order),
 		cmocka_unit_test(test_figures),	      cmocka_unit_test(test_many_heaps),
 		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_walks),
-		cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_only_ways),
+		cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_import_paths),
+		cmocka_unit_test(test_names_of_go),   cmocka_unit_test(test_only_ways),
 		cmocka_unit_test(test_above_the_fold),
 		cmocka_unit_test(test_more_suspects), cmocka_unit_test(test_problems_stay_whole),
 	};
