@@ -258,16 +258,38 @@ static void say_roots(struct explanation *x, node_id node)
 		say(x, "root", "and %u more", more);
 }
 
+/* Behind the pointers of the block whose are at `e`; *ret_interior: none is to the start. */
+static edge_id end_of_holder(const struct facts *f, edge_id e, edge_id last, bool *ret_interior)
+{
+	uint32_t src = EDGE_NODE(f->in_src[e]);
+
+	*ret_interior = true;
+	for (; e < last && EDGE_NODE(f->in_src[e]) == src; e++)
+		*ret_interior &= !!(f->in_src[e] & EDGE_INTERIOR);
+	return e;
+}
+
 static void say_holders(struct explanation *x, node_id node)
 {
 	const struct facts *f = &x->run->facts;
 	edge_id first = f->in_row_base[node >> ROW_BLOCK_SHIFT] + f->in_row[node];
 	edge_id last = f->in_row_base[(node + 1) >> ROW_BLOCK_SHIFT] + f->in_row[node + 1];
+	struct text t = TEXT_INIT;
+	uint64_t n = 0;
+	bool interior;
 
-	say(x, "pointed at by", last - first == 1 ? "1 block" : "%" PRIu64 " blocks",
-	    (uint64_t)(last - first));
-	for (edge_id e = first; e < last && e - first < HOLDERS_MAX; e++)
-		add_holder(x, EDGE_NODE(f->in_src[e]), node, f->in_src[e] & EDGE_INTERIOR);
+	for (edge_id e = first; e < last; n++)
+		e = end_of_holder(f, e, last, &interior);
+	text_printf(&t, n == 1 ? "1 block" : "%" PRIu64 " blocks", n);
+	if (n < last - first)
+		text_printf(&t, ", by %" PRIu64 " pointers", (uint64_t)(last - first));
+	say(x, "pointed at by", "%s", text_str(&t));
+	text_fini(&t);
+	n = 0;
+	for (edge_id e = first, end; e < last && n < HOLDERS_MAX; e = end, n++) {
+		end = end_of_holder(f, e, last, &interior);
+		add_holder(x, EDGE_NODE(f->in_src[e]), node, interior);
+	}
 }
 
 static void say_stale(struct explanation *x, node_id node)

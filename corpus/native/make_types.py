@@ -29,6 +29,7 @@ FLAGS = {
 	"names": ("-g", "-gdwarf-5", "-gpubnames"), "gdbindex": ("-g", "-ggnu-pubnames"), "stripped": (), "dwp": (), "dwz": (),
 	"twice": (),	# linked behind itself under other names: a package has each type once, from the one that nobody calls
 	"static": ("-static",), "nopie": ("-no-pie",), "nortti": ("-fno-rtti",), "libcxx": ("-stdlib=libc++",),
+	"slices": (),	# of GLib, which programs of PACKAGES run without
 }
 UNITS = {"apart": 2}	# what is built so many times, with UNIT 1 and on
 GLOBALS = ("lists", "apart")	# of containers.cpp
@@ -138,7 +139,7 @@ def make_case(name, outdir):
 	case = make_cores.Case(name, capture="kernel", stack_kib=256, record=False)
 	make_cores.check_core_pattern()
 	process = make_cores.Process(case, [str(made.exe), str(cwd / "types")], 
-		{"PATH": "/usr/bin:/bin", **ENVIRONMENT.get(name.split(".")[0], {})}, cwd)
+		{"PATH": "/usr/bin:/bin", **({} if "slices" in name.split(".") else ENVIRONMENT.get(name.split(".")[0], {}))}, cwd)
 	try:
 		process.wait_until_ready()
 		make_cores.dump(case, process, made.core, cwd)

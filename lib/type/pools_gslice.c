@@ -3,13 +3,18 @@
  *
  * Source of truth: glib/gslice.c of 2.74.  Its one Allocator lies in the data of the module; slab_stack has
  * a ring of slabs for each size, magazines and the ThreadMemory of each thread have chunks that are
- * free but count as given out.
+ * free but count as given out.  Which of them are instances of GLib's type system their first words
+ * say.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/guard.h"
+#include "base/vec.h"
 #include "heap/module_data.h"
 #include "image/shadow.h"
+#include "type/gobject.h"
 #include "type/pools.h"
 
 enum {
@@ -23,6 +28,7 @@ enum {
 	THREAD_MEMORY = 16 + 2 * SIZES * 16,
 	MAGAZINE_MAX = 8192, /* chunks; more are never cached in one */
 	STEPS_MAX = 1 << 26,
+	ALIGN = 16, /* P2ALIGNMENT */
 };
 
 /* Where an Allocator has what. */
@@ -33,8 +39,20 @@ enum {
 	AT_SLAB_STACK = 104,
 };
 
+/* Instances of one class in the chunks of one size. */
+struct kind {
+	const struct gobject_class *class;
+	uint64_t n;
+};
+
+struct kinds {
+	struct kind *v;
+	size_t n, cap;
+};
+
 struct slices {
 	struct pools *p;
+	struct gobject_types types;
 	taddr magazines, slab_stack;
 	uint64_t cached[SIZES]; /* chunks in magazines */
 	uint64_t steps;
@@ -134,42 +152,148 @@ static bool is_info(const struct slices *s, taddr info, unsigned ix)
 	       word(s, prev + 16) == info;
 }
 
+/* ---- what the chunks are: instances begin with their class, behind their private data */
+
+/* Chunks begin at any multiple of 16 that leaves room for all of them: `colour`. */
+static const struct gobject_class *class_in(const struct slices *s, taddr chunk, uint64_t size)
+{
+	for (uint64_t at = 0; at <= s->types.most_before && at + 8 <= size; at += ALIGN) {
+		const struct gobject_class *c = gobject_class_at(&s->types, word(s, chunk + at));
+
+		if (c && c->name && c->before == at &&
+		    align_up(c->before + (uint64_t)c->size, ALIGN) == size)
+			return c;
+	}
+	return NULL;
+}
+
+static uint64_t count_instances(const struct slices *s, taddr first, uint64_t each, uint64_t size)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < each; i++)
+		n += class_in(s, first + i * size, size) != NULL;
+	return n;
+}
+
+static struct err *add_instance(struct kinds *kinds, const struct gobject_class *class)
+{
+	struct kind fresh = { class, 1 };
+
+	for (size_t i = 0; i < kinds->n; i++)
+		if (kinds->v[i].class == class) {
+			kinds->v[i].n++;
+			return NULL;
+		}
+	return vec_push(kinds, &fresh) ? NULL : &err_nomem;
+}
+
+/* A free chunk begins with a link, and is no instance. */
+static struct err *add_instances(const struct slices *s, taddr slab, unsigned ix, taddr free,
+				 struct kinds *kinds)
+{
+	uint64_t size = chunk_size(ix), room = page_size(ix) - INFO_SIZE, each = room / size;
+	uint64_t most = 0, colour = 0, n;
+	struct err *err = NULL;
+
+	if (!s->types.classes.n)
+		return NULL;
+	if (free > slab && free - slab < room)
+		colour = (free - slab) % size;
+	for (uint64_t at = 0; !free && at <= room - each * size; at += ALIGN) {
+		n = count_instances(s, slab + at, each, size);
+		if (n > most) {
+			most = n;
+			colour = at;
+		}
+	}
+	for (uint64_t i = 0; i < each && colour + each * size <= room && !err; i++) {
+		const struct gobject_class *c = class_in(s, slab + colour + i * size, size);
+
+		if (c)
+			err = add_instance(kinds, c);
+	}
+	return err;
+}
+
+static int by_bytes(const void *pa, const void *pb)
+{
+	const struct pool_content *a = pa, *b = pb;
+
+	if (a->bytes != b->bytes)
+		return a->bytes < b->bytes ? 1 : -1;
+	return strcmp(a->name, b->name);
+}
+
+/* Instances by class, and what else is given out. */
+static struct err *add_contents(struct slices *s, const struct kinds *kinds, uint64_t given,
+				uint64_t size, struct pool *pool)
+{
+	struct pool_content *v = arena_alloc(&s->p->mem, (kinds->n + 1) * sizeof(*v));
+	uint64_t known = 0;
+	uint32_t n = 0;
+
+	if (!v)
+		return &err_nomem;
+	for (size_t i = 0; i < kinds->n; i++)
+		known += kinds->v[i].n;
+	for (size_t i = 0; i < kinds->n && known <= given; i++) {
+		const char *name = arena_strdup(&s->p->mem, kinds->v[i].class->name);
+
+		if (!name)
+			return &err_nomem;
+		v[n++] = (struct pool_content){ name, kinds->v[i].n, kinds->v[i].n * size };
+	}
+	if (!n)
+		v[n++] = (struct pool_content){ "chunks", given, given * size };
+	else if (known < given)
+		v[n++] = (struct pool_content){ "other chunks", given - known,
+						(given - known) * size };
+	qsort(v, n, sizeof(*v), by_bytes);
+	pool->contents = v;
+	pool->n_contents = n;
+	return NULL;
+}
+
 /* The slabs of one size, in a ring. */
 static struct err *add_size(struct slices *s, unsigned ix, taddr slot)
 {
 	uint64_t each = (page_size(ix) - INFO_SIZE) / chunk_size(ix), given = 0, n = 0;
 	taddr first = word(s, slot), info = first;
 	struct pool pool = { .addr = slot, .kind = "GSlice", .parent = POOL_NONE, .counts = true };
-	struct pool_content *live;
+	struct kinds kinds = {};
 	uint32_t no;
 	struct err *err;
 
 	if (!is_info(s, first, ix))
 		return NULL;
 	pool.name = arena_printf(&s->p->mem, "%u", (unsigned)chunk_size(ix));
-	live = arena_alloc(&s->p->mem, sizeof(*live));
-	err = pool.name && live ? pools_add(s->p, &pool, &no) : &err_nomem;
+	err = pool.name ? pools_add(s->p, &pool, &no) : &err_nomem;
 	pool.agrees = true;
-	do {
+	while (!err) {
 		uint64_t allocated = word(s, info + 8) & UINT32_MAX;
 		uint64_t left = count_chain(s, word(s, info), each, false);
 
-		if (err)
-			return err;
 		pool.agrees &= allocated + left == each;
 		given += allocated < each ? allocated : each;
 		n++;
 		err = pools_add_chunk(s->p, no, info & -page_size(ix), page_size(ix) - PADDING);
+		if (!err)
+			err = add_instances(s, info & -page_size(ix), ix, word(s, info), &kinds);
 		info = word(s, info + 16);
-	} while (info != first && is_info(s, info, ix) && s->steps++ < STEPS_MAX);
+		if (info == first || !is_info(s, info, ix) || s->steps++ >= STEPS_MAX)
+			break;
+	}
 	given = given > s->cached[ix] ? given - s->cached[ix] : 0;
-	*live = (struct pool_content){ "chunks", given, given * chunk_size(ix) };
+	if (!err)
+		err = add_contents(s, &kinds, given, chunk_size(ix), &s->p->v[no]);
+	free(kinds.v);
+	if (err)
+		return err;
 	s->p->v[no].bytes = n * (page_size(ix) - PADDING);
 	s->p->v[no].free = (n * each - given) * chunk_size(ix);
 	s->p->v[no].agrees = pool.agrees && info == first;
-	s->p->v[no].contents = live;
-	s->p->v[no].n_contents = 1;
-	return err;
+	return NULL;
 }
 
 /* ---- its one Allocator */
@@ -218,11 +342,15 @@ static struct err *find(struct pools *p, void *ctx)
 		found = find_allocator(&s, seg);
 	if (!found)
 		return NULL;
+	err = gobject_open(p->img, p->blocks, &s.types);
+	if (err)
+		return err;
 	count_threads(&s);
 	for (unsigned ix = 0; ix < SIZES && !err; ix++) {
 		s.cached[ix] += count_cached(&s, word(&s, s.magazines + 8 * ix));
 		err = add_size(&s, ix, s.slab_stack + 8 * ix);
 	}
+	gobject_close(&s.types);
 	return err;
 }
 
