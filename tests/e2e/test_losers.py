@@ -1,9 +1,11 @@
 """Who lost a block: functions by the frames that they left on dead stacks, threads by their arenas."""
 import json
+import shutil
+import struct
 
 import pytest
 
-from common import heapfx_ok
+from common import Core, heapfx_ok, parse_blocks
 from types_corpus import case_of
 
 
@@ -55,3 +57,57 @@ def test_the_thread_that_freed_what_held_a_block_is_named(name):
 	told = [row["value"] for s in report["suspects"] if s["rule"] == "lost/definite"
 		for row in s["evidence"] if row["what"] == "freed beside it by"]
 	assert told and {value.split(":")[0] for value in told} <= {f"probably thread {tid}" for tid in tids}
+
+
+def dropped_with(links, tmp_path):
+	"""explain's answers on blocks of `dropped`, with {freed block: what shall follow in its list}."""
+	(core, *options), truth = case_of("dropped.gcc.O0")
+	loads = Core(core).loads
+	path = tmp_path / "damaged.core"
+	shutil.copy(core, path)
+	with open(path, "r+b") as out:
+		for at, to in links.items():
+			out.seek(next(start + at - low for low, _mem, start, size in loads if low <= at < low + size))
+			out.write(struct.pack("<Q", at >> 12 ^ to))
+	return (path, *options), truth
+
+
+def cached_of(dump):
+	"""{thread: the freed blocks of 48 bytes in its cache}, by whose large blocks lie behind them."""
+	(core, *options), truth = dump
+	blocks = parse_blocks(heapfx_ok("blocks", core, *options).out)
+	cached = {block["address"] + block["size"]: block["address"] for block in blocks if block.get("where") == "tcache"}
+	of = {}
+	for address, size, _form, _what, _p, tid in truth:
+		if size == 2000 and address in cached:
+			of.setdefault(tid, []).append(cached[address])
+	return of
+
+
+def answers(dump, address, layer):
+	(core, *options), _truth = dump
+	rows = json.loads(heapfx_ok("explain", core, hex(address), *options, "--format", "json", timeout=30).out)["tables"]["explain"]
+	return [row["answer"] for row in rows if row["layer"] == layer]
+
+
+def test_a_cache_that_leads_back_to_itself_ends(tmp_path):
+	"""Its blocks are that thread's still."""
+	of = cached_of(case_of("dropped.gcc.O0"))
+	damaged = dropped_with({at: at for blocks in of.values() for at in blocks}, tmp_path)
+	told = [(tid, answers(damaged, at + 48, "freed beside it")) for tid, blocks in of.items() for at in blocks[:1]]
+	assert len(told) == 3
+	for tid, rows in told:
+		assert all(row.startswith(f"probably thread {tid}:") for row in rows), (tid, rows)
+
+
+def test_a_block_in_the_caches_of_two_threads_is_of_neither(tmp_path):
+	case = case_of("dropped.gcc.O0")
+	one, other = sorted(cached_of(case).items())[:2]
+	asked = [at for at in one[1] if answers(case, at + 48, "freed beside it")]
+	assert asked
+	damaged = dropped_with({at: one[1][0] for at in other[1]}, tmp_path)
+	# The first of one's blocks, and all that follow it there.
+	for at in asked:
+		for row in answers(damaged, at + 48, "freed beside it"):
+			assert row.startswith(f"probably thread {one[0]}:"), row
+	assert not answers(damaged, one[1][0] + 48, "freed beside it")

@@ -214,6 +214,34 @@ def test_a_list_that_breaks_leaves_all_as_it_is(tmp_path):
 	assert {block["reach"] for block in blocks.values() if block["allocator"] == "cpython"} == {"reachable"}
 
 
+ONE_BLOCK = """
+import ctypes, signal
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+large = libc.malloc(8 << 20)
+lists = [[None] for _ in range(100000)]
+for l in lists:
+	ctypes.c_uint64.from_address(id(l) + 24).value = large	# PyListObject.ob_item
+print("%x %x" % (large, id(lists[5])), flush=True)
+signal.pause()
+"""
+
+
+def test_what_many_lists_claim_is_gone_through_once(tmp_path):
+	"""100,000 lists whose items are all in one block of a million words: without a bound that is minutes."""
+	if not make_python.starts("python3.11"):
+		pytest.skip("no python3.11")
+	with subprocess.Popen(["python3.11", "-I", "-S", "-c", ONE_BLOCK], stdout=subprocess.PIPE, text=True) as process:
+		try:
+			large, some = (int(at, 16) for at in process.stdout.readline().split())
+			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
+		finally:
+			process.kill()
+	blocks = used_of(parse_blocks(heapfx_ok("blocks", tmp_path / "core", timeout=30).out))
+	assert blocks[large]["size"] >= 8 << 20 and blocks[large]["reach"] == "reachable"
+	assert any(block["address"] in (some, some - 16) and block["type"] == "list" for block in blocks.values() if "type" in block)
+
+
 APP = """
 import os, signal, sys, types
 app = sys.modules["app"] = types.ModuleType("app")
