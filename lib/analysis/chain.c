@@ -316,7 +316,9 @@ static struct err *root_place(const struct graph *g, struct report *r, uint32_t 
 	g->ops->place(g->ctx, root, &p);
 	ret->goroutine = p.goroutine;
 	ok = text_or_null(r, &p.function, &ret->function) &&
-	     text_or_null(r, &p.frame, &ret->frame) && text_or_null(r, &p.file, &ret->file);
+	     text_or_null(r, &p.frame, &ret->frame) &&
+	     text_or_null(r, &p.variable, &ret->variable) &&
+	     text_or_null(r, &p.file, &ret->file);
 	ret->line = p.line;
 	root_place_fini(&p);
 	return ok ? NULL : &err_nomem;

@@ -833,25 +833,6 @@ static void add_field(const struct graph *g, const struct only_way *way, struct 
 	text_printf(holder, "%s%s", type, label.name);
 }
 
-/*
- * "rows of handle", by "stack of thread 12 in handle (app.py:31): rows".  Where no frame is known,
- * a variable may be that of a caller, which saved a register.
- */
-static bool add_local(const struct rp_root *root, struct text *holder)
-{
-	const char *at = NULL;
-
-	if (root->source && root->frame && root->function && !strncmp(root->source, "stack of ", 9))
-		at = strstr(root->source, root->frame);
-	if (at)
-		at += strlen(root->frame);
-	if (!at || strncmp(at, ": ", 2))
-		return false;
-	text_reset(holder);
-	text_printf(holder, "%s of %s", at + 2, root->function);
-	return true;
-}
-
 static struct err *add_title(struct report *r, const struct graph *g, const struct point *p,
 			     const struct only_way *way, const struct size_class *c,
 			     struct rp_suspect *out)
@@ -859,12 +840,15 @@ static struct err *add_title(struct report *r, const struct graph *g, const stru
 	const struct rp_root *root = &out->chain.root;
 	const char *name = root->symbol ? root->symbol : root->source;
 	struct text t = TEXT_INIT, holder = TEXT_INIT, field = TEXT_INIT;
-	bool is_local;
+	bool is_local = root->variable && root->function;
 
 	if (name)
 		text_add(&holder, name);
 	drop_place(&holder);
-	is_local = add_local(root, &holder);
+	if (is_local) {
+		text_reset(&holder);
+		text_printf(&holder, "%s of %s", root->variable, root->function);
+	}
 	if (root->symbol)
 		drop_fields(&holder);
 	else

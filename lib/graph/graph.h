@@ -192,6 +192,7 @@ struct root_place {
 	uint64_t goroutine;    /* its id; 0: of none */
 	struct text function;  /* of the frame; empty: of none, or unknown */
 	struct text frame;     /* "main.worker (main.go:33)" */
+	struct text variable;  /* of that call, which the root is in: "rows"; empty: of none, or unknown */
 	/*
 	 * Where its code, or the variable, stands in the source; of a Go runtime's frame the call
 	 * in the program that led there; empty: unknown.
@@ -199,11 +200,12 @@ struct root_place {
 	struct text file;
 	unsigned line;
 };
-#define ROOT_PLACE_INIT { .function = TEXT_INIT, .frame = TEXT_INIT, .file = TEXT_INIT }
+#define ROOT_PLACE_INIT { .function = TEXT_INIT, .frame = TEXT_INIT, .variable = TEXT_INIT, .file = TEXT_INIT }
 static inline void root_place_fini(struct root_place *p)
 {
 	text_fini(&p->function);
 	text_fini(&p->frame);
+	text_fini(&p->variable);
 	text_fini(&p->file);
 }
 

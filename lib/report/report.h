@@ -121,6 +121,7 @@ struct rp_total {
 
 struct rp_root {
 	const char *kind, *module, *symbol, *source, *frame, *function;
+	const char *variable; /* of `function`, which the slot is in; NULL = of none, or unknown */
 	uint32_t thread; /* tid, 0 = none or unknown */
 	uint64_t goroutine; /* its id, 0 = none */
 	uint64_t address; /* of the slot; 0 = not in memory (a register) */

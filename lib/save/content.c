@@ -26,9 +26,9 @@ HOLDS(rp_where, 32);
 HOLDS(rp_arena, 80);
 HOLDS(rp_heap, 200);
 HOLDS(rp_type, 48);
-HOLDS(rp_root, 88);
+HOLDS(rp_root, 96);
 HOLDS(rp_hop, 64);
-HOLDS(rp_suspect, 320);
+HOLDS(rp_suspect, 328);
 HOLDS(rp_cycle, 88);
 HOLDS(rp_finding, 24);
 HOLDS(rp_table, 48);
@@ -299,7 +299,7 @@ static void io_rp_type(struct io *io, struct rp_type *t)
 static void io_root(struct io *io, struct rp_root *r)
 {
 	const char **const texts[] = { &r->kind,  &r->module,	&r->symbol, &r->source,
-				       &r->frame, &r->function, &r->file };
+				       &r->frame, &r->function, &r->variable, &r->file };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		io_text(io, texts[i]);

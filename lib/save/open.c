@@ -289,6 +289,7 @@ static void saved_place(void *ctx, uint32_t root, struct root_place *ret)
 	ret->goroutine = strtoull(root_text(f, root, 1), NULL, 10);
 	text_add(&ret->function, root_text(f, root, 2));
 	text_add(&ret->frame, root_text(f, root, 3));
+	text_add(&ret->variable, root_text(f, root, 4));
 }
 
 static const struct save_place *place_at(const struct saved_file *f, uint64_t key)

@@ -15,7 +15,7 @@
 #include "graph/graph.h"
 #include "report/report.h"
 
-enum { SAVE_VERSION = 10 };
+enum { SAVE_VERSION = 11 };
 
 /* Which input an analysis is of. */
 struct save_input {

@@ -225,14 +225,14 @@ static struct err *make_fields(struct writer *w)
 
 /* ---- roots */
 
-/* Words, then the place: goroutine in decimal, function, frame, each with its zero. */
+/* Words, then the place: goroutine in decimal, function, frame, variable, each with its zero. */
 static struct err *add_root(struct writer *w, uint32_t root)
 {
 	const struct graph *g = w->src->graph;
 	struct root_place p = ROOT_PLACE_INIT;
 	struct text words = TEXT_INIT;
 	char goroutine[24];
-	const char *parts[4];
+	const char *parts[5];
 	struct err *err = NULL;
 
 	if (g->ops->root)
@@ -244,6 +244,7 @@ static struct err *add_root(struct writer *w, uint32_t root)
 	parts[1] = goroutine;
 	parts[2] = text_str(&p.function);
 	parts[3] = text_str(&p.frame);
+	parts[4] = text_str(&p.variable);
 	for (size_t i = 0; i < ARRAY_SIZE(parts) && !err; i++)
 		err = col_append(&w->text_col, parts[i], strlen(parts[i]) + 1);
 	text_fini(&words);

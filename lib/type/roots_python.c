@@ -313,13 +313,13 @@ static bool place(const struct image *img, const struct root_source *source, uin
 	struct py_version v;
 	struct py_frame f;
 
-	(void)where;
 	if (source->first != FIRST_FRAME || !py_version(img, &v))
 		return false;
 	if (!py_frame_read(img, &v, source->start, &f))
 		return true;
 	py_frame_function(img, &v, &f, &ret->function);
 	add_frame(img, &v, &f, &ret->frame);
+	py_frame_variable(img, &v, &f, where, &ret->variable);
 	if (py_frame_line(img, &v, &f, file, &ret->line))
 		text_add(&ret->file, file);
 	return true;

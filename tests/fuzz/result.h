@@ -42,6 +42,7 @@ static void result_place(void *ctx, uint32_t root, struct root_place *ret)
 	ret->goroutine = root;
 	text_add(&ret->function, "main.run");
 	text_add(&ret->frame, "main.run main.go:12");
+	text_add(&ret->variable, "rows");
 }
 
 /* What the dump would tell of its types, fields and roots. */

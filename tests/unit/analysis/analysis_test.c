@@ -238,11 +238,11 @@ static void test_table(void **state)
 }
 
 static const struct local {
-	const char *source, *function, *frame, *title;
+	const char *source, *function, *frame, *variable, *title;
 } locals[] = {
-	{ "stack of thread 7 in slow (app.py:29): rows", "slow", "slow (app.py:29)", "10,000 blocks of 80 bytes in rows of slow" },
-	/* What is named in a frame of code may be its caller's. */
-	{ "stack of thread 7 in inner+0x12 (rbx of its caller): rows", "inner+0x12", "",
+	{ "stack of thread 7 in slow (app.py:29): rows", "slow", "slow (app.py:29)", "rows", "10,000 blocks of 80 bytes in rows of slow" },
+	/* What is named in a frame of code may be its caller's: it is no variable of the function's. */
+	{ "stack of thread 7 in inner+0x12 (rbx of its caller): rows", "inner+0x12", "", "",
 	  "10,000 blocks of 80 bytes, from stack of thread 7 in inner" },
 };
 static const struct local *local;
@@ -260,6 +260,7 @@ static void place_local(void *ctx, uint32_t root, struct root_place *ret)
 	(void)root;
 	text_add(&ret->function, local->function);
 	text_add(&ret->frame, local->frame);
+	text_add(&ret->variable, local->variable);
 }
 
 /* A title has the function whose variable it is, or none. */

@@ -72,6 +72,7 @@ static void test_names(void **state)
 	g->ops->place(g->ctx, 1, &place);
 	assert_int_equal(place.goroutine, 1);
 	assert_string_equal(text_str(&place.frame), "main.run main.go:12");
+	assert_string_equal(text_str(&place.variable), "rows");
 	root_place_fini(&place);
 	text_fini(&t);
 	saved_close(s);
