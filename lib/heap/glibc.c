@@ -475,11 +475,11 @@ static const char *glibc_explain(void *ctx, taddr mem, struct text *ret)
 {
 	struct glibc *g = ctx;
 	struct glibc_piece *p = glibc_piece_at(g, mem - CHUNK_HEADER);
-	uint64_t prev_size, header;
+	uint64_t header;
 	uint8_t where;
 
-	if (!p || image_read_u64(g->img, mem - 16, &prev_size) != MEM_OK ||
-	    image_read_u64(g->img, mem - 8, &header) != MEM_OK)
+	/* The word before the header may be the end of what the program has in the block before. */
+	if (!p || image_read_u64(g->img, mem - 8, &header) != MEM_OK)
 		return NULL;
 	if (p->kind == CLAIM_MMAPPED) {
 		text_printf(ret, "chunk of its own mapping 0x%" PRIx64 "-0x%" PRIx64, p->start, p->end);

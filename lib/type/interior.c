@@ -380,9 +380,12 @@ static void keep_control(const struct image *img, taddr at, const uint8_t *ctrl,
 {
 	const uint64_t highs = 0x8080808080808080ull;
 
-	for (uint64_t i = 0; img->shadow && i + 8 <= n; i += 8) {
-		uint64_t word = load_u64(ctrl + i), high = (word & highs) >> 7;
+	/* Of four buckets there are 12 or 20 bytes: what lies behind them is not the table's. */
+	for (uint64_t i = 0; img->shadow && i < n; i += 8) {
+		uint64_t word = 0, high;
 
+		memcpy(&word, ctrl + i, n - i < 8 ? n - i : 8);
+		high = (word & highs) >> 7;
 		image_keep_as(img, at + i, word & high * 0xff);
 	}
 }

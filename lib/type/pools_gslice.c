@@ -271,9 +271,11 @@ static struct err *add_size(struct slices *s, unsigned ix, taddr slot)
 	err = pool.name ? pools_add(s->p, &pool, &no) : &err_nomem;
 	pool.agrees = true;
 	while (!err) {
-		uint64_t allocated = word(s, info + 8) & UINT32_MAX;
+		uint32_t allocated = 0;
 		uint64_t left = count_chain(s, word(s, info), each, false);
 
+		/* 32 bits: behind them lies whatever was there. */
+		image_read_u32(s->p->img, info + 8, &allocated);
 		pool.agrees &= allocated + left == each;
 		given += allocated < each ? allocated : each;
 		n++;

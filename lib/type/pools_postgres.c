@@ -202,6 +202,16 @@ static bool is_context(const struct tree *t, taddr at, taddr parent, taddr prev)
 	       word(img, at + t->f->parent) == parent && word(img, at + t->f->prevchild) == prev && word(img, at + t->f->name);
 }
 
+/* A report shows it whatever it may show: a blanked dump has it, too. */
+static void keep_name(const struct tree *t, taddr at)
+{
+	uint64_t avail;
+	const uint8_t *name = image_view(t->p->img, at, &avail);
+
+	if (name)
+		image_keep_exact(t->p->img, name, strnlen((const char *)name, avail));
+}
+
 static struct err *add_context(struct tree *t, taddr at, uint32_t parent, uint32_t *ret)
 {
 	struct pool pool = {
@@ -217,8 +227,10 @@ static struct err *add_context(struct tree *t, taddr at, uint32_t parent, uint32
 	if (ident)
 		pool.ident = pools_data(t->p, ident);
 	/* As PostgreSQL's own reports have it: hash tables are called by what their code calls them. */
-	if (pool.name && pool.ident && !strcmp(pool.name, "dynahash"))
+	if (pool.name && pool.ident && !strcmp(pool.name, "dynahash")) {
 		pool.name = pool.ident;
+		keep_name(t, ident);
+	}
 	err = pools_add(t->p, &pool, ret);
 	t->n++;
 	return err ? err : add_blocks(t, *ret);

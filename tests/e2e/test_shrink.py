@@ -16,7 +16,7 @@ import subprocess
 
 import pytest
 
-from common import ALLOCATORS, COMMITTED, HEAPFX, ROOT, dump_of, heapfx, heapfx_ok
+from common import ALLOCATORS, COMMITTED, Core, HEAPFX, ROOT, dump_of, heapfx, heapfx_ok
 from go_corpus import CASES, go_dump
 import make_types
 from types_corpus import made_case
@@ -93,6 +93,20 @@ def test_the_analysis_stays(name, tmp_path):
 @pytest.mark.parametrize("name", ("aprs", "nginx", "obstacks", "protos", "slices"))
 def test_pools_stay(name, tmp_path):
 	assert any(pool["blocks"] for pool in the_same_of(dump_of(name).core, tmp_path)["pools"]["list"])
+
+
+def test_pools_stay_where_their_padding_is_no_zero(tmp_path):
+	"""Behind the 32 bits of a slab's n_allocated lies whatever malloc's memory had before."""
+	memory, data = Core(dump_of("slices").core), bytearray(dump_of("slices").core.read_bytes())
+	for slab in heapfx_ok("sql", dump_of("slices").core, "--format", "json",
+			"select address from blocks where type = 'GSlice 48'").out.split('"address"')[1:]:
+		address = int(re.search(r"0x[0-9a-f]+", slab)[0], 16)
+		info = address + 512 - 48	# chunks, n_allocated
+		at = next(offset + info - vaddr for vaddr, _m, offset, size in memory.loads if vaddr <= info < vaddr + size)
+		assert data[at + 12:at + 16] == bytes(4)
+		data[at + 12:at + 16] = b"\x5a\xf1\x55\xee"
+	(tmp_path / "core").write_bytes(data)
+	assert any(pool["blocks"] for pool in the_same_of(tmp_path / "core", tmp_path)["pools"]["list"])
 
 
 def the_same_of(core, tmp_path):

@@ -12,6 +12,7 @@
 
 #include "base/guard.h"
 #include "fake_image.h"
+#include "image/shadow.h"
 #include "type/interior.h"
 
 enum {
@@ -317,6 +318,40 @@ static void by_the_control_bytes_of_hashbrown(void **state)
 	}
 }
 
+/* What a blanked dump keeps of a table is one as well, and nothing of what its keys hash to. */
+static void kept_control_bytes_are_enough(void **state)
+{
+	enum { SIZE = 0x1000 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(tables_of_rust); i++) {
+		uint8_t kept[SIZE] = {}, *bytes;
+		struct shadow shadow = { .to = kept, .size = SIZE, .mode = SHADOW_WORDS };
+		taddr table = BLOCK + tables_of_rust[i].offset;
+		struct env env;
+		struct fake_image *f;
+
+		if (!tables_of_rust[i].is_table)
+			continue;
+		env_init(&env);
+		f = fake_image_new(&env, memory, &(struct fake_word){});
+		bytes = fake_image_bytes(f, BLOCK);
+		shadow.from = bytes;
+		memcpy(bytes + 128, tables_of_rust[i].control, tables_of_rust[i].n);
+		memset(bytes + 128 + tables_of_rust[i].n, 0x33, 8); /* the program's */
+		f->img.shadow = &shadow;
+		assert_true(interior_is_hashbrown(&f->img, BLOCK, tables_of_rust[i].usable, table));
+		f->img.shadow = NULL;
+		memcpy(bytes, kept, tables_of_rust[i].usable);
+		if (!interior_is_hashbrown(&f->img, BLOCK, tables_of_rust[i].usable, table))
+			fail_msg("%s", tables_of_rust[i].name);
+		for (unsigned k = 0; k < tables_of_rust[i].usable; k++)
+			assert_true(kept[k] == 0xff || kept[k] == 0x80 || !kept[k]);
+		fake_image_free(f);
+		env_fini(&env);
+	}
+}
+
 /*
  * 32,768 buckets of 8 bytes, two of three in use.  Any number of words may lead to it: no more than
  * the first 8,192 of its control bytes are looked at, and the copy of the first ones behind all.
@@ -458,6 +493,7 @@ int main(void)
 		cmocka_unit_test(by_a_family_of_rallocs),
 		cmocka_unit_test(by_glib_s_boxes),
 		cmocka_unit_test(by_the_control_bytes_of_hashbrown),
+		cmocka_unit_test(kept_control_bytes_are_enough),
 		cmocka_unit_test(of_a_large_table_the_first_control_bytes),
 		cmocka_unit_test(by_tables),
 		cmocka_unit_test(by_alignment),
