@@ -18,6 +18,7 @@
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
+#include "image/elf.h"
 #include "image/shadow.h"
 #include "type/native.h"
 #include "type/noter.h"
@@ -651,19 +652,35 @@ static struct err *give(struct counts *c)
 	return err;
 }
 
+/* By symbols; where these were stripped compilers' own words are left as a rule, which Debian takes away too. */
+static bool has_rust(const struct image *img)
+{
+	static const char compiler[] = "rustc version ";
+	struct symbol symbol;
+	const uint8_t *words;
+	uint64_t n;
+
+	if (image_symbol(img, NULL, "rust_eh_personality", &symbol))
+		return true;
+	for (size_t i = 0; i < img->n_modules; i++)
+		if (img->modules[i].elf && elf_file_section(img->modules[i].elf, ".comment", &words, &n) &&
+		    memmem(words, n, compiler, sizeof(compiler) - 1))
+			return true;
+	return false;
+}
+
 static struct err *find(struct env *env, const struct image *img, const struct blocks *blocks, const struct graph *g,
 			struct note_sink *sink)
 {
 	extern const struct typer_ops typer_native;
 	_cleanup_(counts_fini) struct counts c = { .env = env, .g = g, .sink = sink };
-	struct symbol rust;
 	bool any = false;
 	struct err *err;
 
 	c.n = typing_context(sink->typing, &typer_native);
 	if (!c.n || !blocks->grains.n)
 		return NULL;
-	c.is_rust = image_symbol(img, NULL, "rust_eh_personality", &rust);
+	c.is_rust = has_rust(img);
 	err = find_counters(&c, &any);
 	if (err || !(any || c.is_rust))
 		return err;

@@ -10,7 +10,7 @@ import types_corpus
 
 TYPED = ["refcounts.gcc.O2.g", "refcounts.clang.O0.g4", "refcounts.gcc.O0.g", "refcounts.clang.O2.g"]
 # Nothing typed leads to what is lost: with debug info or without, these are known by their counts alone.
-RUST = ["rusty.rustc.O2.g", "rusty.rustc.O2"]
+RUST = ["rusty.rustc.O2.g", "rusty.rustc.O2", "rusty.rustc.O2.stripped"]
 STRIPPED = ["refcounts.gcc.O0.stripped", "refcounts.clang.O2.stripped", "refcounts.gcc.O2", "refcounts.clang.O0"]
 
 
