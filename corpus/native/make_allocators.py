@@ -186,8 +186,9 @@ for _allocator, _release in (("mimalloc", "2.3.2"), ("mimalloc", "3.3.2"), ("jem
 		args=("TRUTH", "1", "3", "300"), capture="qemu", environment=SMALL_ARENA)
 # The tunable leaves rseq to it: where glibc has it, threads have caches instead.
 UNTAKEN_RSEQ = ("GLIBC_TUNABLES", "glibc.pthread.rseq=0")
-# That of 2025-06 comes with the crate libtcmalloc-sys; 2026-08 is its sources of that month (fce3f55d).
-for _release, _prefix in (("2025-06", "google-tcmalloc."), ("2026-08", "google-tcmalloc.2026-08.")):
+# That of 2025-06 comes with the crate libtcmalloc-sys; the others are its sources of those months (ab0446c6, fce3f55d).
+for _release, _prefix in (("2025-06", "google-tcmalloc."), ("2026-04", "google-tcmalloc.2026-04."),
+		("2026-08", "google-tcmalloc.2026-08.")):
 	for _name, _how, _conf in (("percpu", "preload", (UNTAKEN_RSEQ,)), ("threads", "preload", ()),
 			("static", "static", (UNTAKEN_RSEQ,)), ("static-stripped", "static-stripped", (UNTAKEN_RSEQ,))):
 		CASES[_prefix + _name] = Recipe("google-tcmalloc", None, _how, release=_release, environment=_conf)

@@ -60,7 +60,10 @@ enum {
 	TRACKER_USED = 40,	     /* or later */
 	TRACKER_USED_MAX = 64,
 	TRACKER_NUSED = 2, /* behind the bitmap */
-	/* SampledAllocation: links, then a StackTrace; its proxy, if there is one, in front of the size asked for */
+	/*
+	 * SampledAllocation: links, then a StackTrace; its proxy, if there is one, in front of the size asked for.
+	 * What comes behind lies 8 bytes further from January to June 2026, which have a proxy and 16 bytes of alignment.
+	 */
 	SAMPLED_PROXY = 32,
 	SAMPLED_REQUESTED = 32,
 	SAMPLED_WEIGHT = 72,
@@ -68,6 +71,7 @@ enum {
 	SAMPLED_DEPTH = 104,
 	SAMPLED_STACK = 112,
 	SAMPLED_SIZE = 624,
+	SAMPLED_MORE_MAX = 8,
 	SAMPLED_STACK_MAX = 64,
 	/* MetadataObjectAllocator: arena_, a lock, free_list_, objects in use, all objects */
 	METADATA_FREE_LIST = 16,
@@ -96,6 +100,7 @@ struct gtc_layout {
 	struct gtc_span_form span;
 	uint8_t flags; /* which bit behind GSPAN_FIRST is is_large_span_; the next one is sampled_ */
 	bool has_proxy;
+	uint8_t sample_more; /* bytes that its weight and what follows lie further */
 	uint8_t tracker_used;
 	uint16_t tracker_released; /* 0: no tracker has released a page */
 };

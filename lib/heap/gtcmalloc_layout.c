@@ -54,15 +54,21 @@ uint64_t gtc_words_pages(const struct gtc_layout *l, const uint64_t *words, bool
 	return gtc_bits(words[l->span.pages / 8], 0, SMALL_PAGES_BITS);
 }
 
-bool gtc_sample_of(const struct image *img, const struct gtc_copy *c, taddr span, taddr base, taddr *ret)
+/* Its SampledAllocation, in which the span's start lies `more` bytes further than in July 2026. */
+static bool sample_at(const struct image *img, const struct gtc_copy *c, taddr span, taddr base, unsigned more, taddr *ret)
 {
 	uint64_t at, start;
 
 	if (image_read_u64(img, span + c->layout.span.sample, &at) != MEM_OK ||
-	    image_read_u64(img, at + SAMPLED_SPAN_START, &start) != MEM_OK || start != base)
+	    image_read_u64(img, at + SAMPLED_SPAN_START + more, &start) != MEM_OK || start != base)
 		return false;
 	*ret = at;
 	return true;
+}
+
+bool gtc_sample_of(const struct image *img, const struct gtc_copy *c, taddr span, taddr base, taddr *ret)
+{
+	return sample_at(img, c, span, base, c->layout.sample_more, ret);
 }
 
 taddr gtc_requested_at(const struct gtc_copy *c, taddr sampled)
@@ -84,6 +90,7 @@ struct vote {
 	uint32_t forms[ARRAY_SIZE(forms)];
 	uint32_t reserved[RESERVED_MAX - RESERVED_MIN + 1];
 	uint32_t with_proxy, without_proxy;
+	uint32_t more[SAMPLED_MORE_MAX / 8 + 1]; /* by words that a sample's later fields lie further */
 };
 
 typedef void vote_fn(struct vote *v, const struct candidate *one);
@@ -207,12 +214,15 @@ static void vote_flags(struct vote *v, const struct candidate *one)
 	const struct gtc_map *m = &v->c->map;
 	unsigned bits = gtc_page_bits(m);
 	uint64_t first = one->w[GSPAN_FIRST / 8], proxy, pages = one->w[l->span.large_pages / 8];
-	taddr sample;
-	bool sampled;
+	taddr sample = 0;
+	bool sampled = false;
 
 	if (one->class || !(first >> bits))
 		return;
-	sampled = gtc_sample_of(v->img, v->c, one->addr, one->base, &sample);
+	for (unsigned i = 0; i < ARRAY_SIZE(v->more) && !sampled; i++) {
+		sampled = sample_at(v->img, v->c, one->addr, one->base, 8 * i, &sample);
+		v->more[i] += sampled;
+	}
 	for (unsigned i = 0; i < ARRAY_SIZE(v->reserved); i++) {
 		unsigned flags = flags_behind(m, RESERVED_MAX - i);
 
@@ -237,6 +247,7 @@ static void find_span_form(const struct image *img, struct gtc_copy *c)
 				  flags_behind(&c->map, RESERVED_MAX - (unsigned)most(v.reserved, ARRAY_SIZE(v.reserved))) :
 				  (uint8_t)gtc_page_bits(&c->map);
 	c->layout.has_proxy = v.with_proxy > v.without_proxy;
+	c->layout.sample_more = (uint8_t)(8 * most(v.more, ARRAY_SIZE(v.more)));
 }
 
 /* ---- where a PageTracker has its bitmaps */

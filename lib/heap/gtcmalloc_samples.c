@@ -12,13 +12,15 @@
 static struct err *add_sample(const struct gtcmalloc *t, const struct tc_span *s, struct sample_sink *sink)
 {
 	const struct gtc_copy *c = &t->copies[s->copy];
-	uint64_t sampled, w[SAMPLED_SIZE / 8];
+	uint64_t sampled, asked, w[SAMPLED_SIZE / 8]; /* as far as it is the same in all */
 	struct heap_sample sample = { .block = s->base, .pcs = w + SAMPLED_STACK / 8 };
 
-	if (!gtc_sample_of(t->img, c, s->addr, s->base, &sampled) || image_read(t->img, sampled, w, sizeof(w)) != MEM_OK ||
+	if (!gtc_sample_of(t->img, c, s->addr, s->base, &sampled) ||
+	    image_read(t->img, sampled + c->layout.sample_more, w, sizeof(w)) != MEM_OK ||
+	    image_read_u64(t->img, gtc_requested_at(c, sampled), &asked) != MEM_OK ||
 	    !w[SAMPLED_DEPTH / 8] || w[SAMPLED_DEPTH / 8] > SAMPLED_STACK_MAX)
 		return NULL;
-	sample.size = w[(gtc_requested_at(c, sampled) - sampled) / 8];
+	sample.size = asked;
 	if (sample.size > tc_span_bytes(s))
 		return NULL;
 	sample.n_pcs = w[SAMPLED_DEPTH / 8];
