@@ -513,7 +513,7 @@ static void man_pool_layouts(FILE *out)
 		"A file of --pool-layout describes arenas of a program's own: a key and"
 		" its values on each line, offsets in bytes, # before a comment. `pool "
 		"NAME` begins one. `find` says where heads are (block, page, anywhere, "
-		"pointer VARIABLE, variable NAME; default block), head.size and "
+		"outside, pointer VARIABLE, variable NAME; default block), head.size and "
 		"chunk.size how long the structures are, the other keys where each word"
 		" lies: head.magic, self, name, parent, child, sibling, first, avail, "
 		"limit, total, large; chunk.next, prev, owner, end (or bytes, or "

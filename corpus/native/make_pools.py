@@ -61,6 +61,8 @@ CASES = {
 	"protos": Case("protos", **SMALL, flags=("-Wno-unused-parameter",), link=("-lprotobuf",),
 		about="protobuf's arenas (libprotobuf-dev)"),
 	"protos.3.12": OLD_PROTOS,
+	"protos.own": Case("own_blocks", **SMALL, flags=("-Wno-unused-parameter",), link=("-lprotobuf",),
+		about="protobuf's arenas whose first block is the program's own (libprotobuf-dev)"),
 	"ownpools": Case("ownpools", **SMALL, coredump_filter=0x37,
 		about="an arena that src/ownpools.layout describes; modules' files are in the core"),
 	"luajits": Case("luajits", **SMALL, flags=("-I/usr/include/luajit-2.1",), link=("-lluajit-5.1",),

@@ -136,8 +136,8 @@ static struct err *parse_find(struct parser *p, char *const *words, unsigned n)
 {
 	static const char *const places[] = {
 		[PLACE_BLOCK] = "block",       [PLACE_PAGE] = "page",
-		[PLACE_ANYWHERE] = "anywhere", [PLACE_POINTER] = "pointer",
-		[PLACE_VARIABLE] = "variable",
+		[PLACE_ANYWHERE] = "anywhere", [PLACE_OUTSIDE] = "outside",
+		[PLACE_POINTER] = "pointer",   [PLACE_VARIABLE] = "variable",
 	};
 	struct pool_layout *l = p->now;
 	unsigned place = 0;
@@ -146,8 +146,8 @@ static struct err *parse_find(struct parser *p, char *const *words, unsigned n)
 		place++;
 	if (n < 2 || place == ARRAY_SIZE(places))
 		return wrong(p,
-			     "heads are found in a block, a page, anywhere, by a pointer or as "
-			     "a variable",
+			     "heads are found in a block, a page, anywhere, outside of heaps, by a "
+			     "pointer or as a variable",
 			     "find");
 	if (l->n_finds == LAYOUT_LIST_MAX)
 		return wrong(p, "four of these are enough", words[0]);
@@ -158,7 +158,7 @@ static struct err *parse_find(struct parser *p, char *const *words, unsigned n)
 		l->finds[l->n_finds].symbol = copy(p, words[2]);
 		return l->finds[l->n_finds++].symbol ? NULL : &err_nomem;
 	}
-	if (n > 3 || (n == 3 && place == PLACE_ANYWHERE))
+	if (n > 3 || (n == 3 && place > PLACE_PAGE))
 		return wrong(p, "this line has too many words", words[0]);
 	if (n == 3) {
 		struct err *err = parse_below(p, words[2], &l->finds[l->n_finds].offset);
@@ -335,7 +335,7 @@ static struct err *end(const struct parser *p)
 		l->n_finds = 1; /* PLACE_BLOCK at 0 */
 	for (unsigned i = 0; i < l->n_finds; i++) {
 		begins |= l->finds[i].place <= PLACE_PAGE;
-		looks |= l->finds[i].place == PLACE_ANYWHERE;
+		looks |= l->finds[i].place == PLACE_ANYWHERE || l->finds[i].place == PLACE_OUTSIDE;
 	}
 	if (!begins && l->head.first == LAYOUT_ABSENT)
 		return wrong_at(p, l->line, "nothing leads to its chunks (head.first)", l->name);

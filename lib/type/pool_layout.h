@@ -26,6 +26,7 @@ enum layout_place {
 	PLACE_BLOCK,	/* `offset` bytes into each used block of malloc's */
 	PLACE_PAGE,	/* `offset` bytes into each page that no heap claims */
 	PLACE_ANYWHERE, /* at each aligned word of writable memory */
+	PLACE_OUTSIDE,	/* the same where no heap claims it */
 	PLACE_POINTER,	/* where the variable `symbol` points */
 	PLACE_VARIABLE, /* the variable `symbol` itself */
 };

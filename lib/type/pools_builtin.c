@@ -67,12 +67,13 @@ static const char text[] =
 	"chunk.size 16\n"
 	"chunk.end 0\n"	 /* limit */
 	"chunk.next 8\n" /* prev */
-	/* SerialArena, behind the Block (next, size, start) that it was put in */
+	/* SerialArena, behind the Block (next, size, start) that it was put in: malloc's, or a program's own */
 	"pool SerialArena\n"
 	"needs.symbol _ZN6google8protobuf8internal15ThreadSafeArenaD1Ev\n"
 	"needs.module libprotobuf\n"
 	"needs.text google/protobuf/arena.cc\n"
 	"find block 24\n"
+	"find outside\n"
 	"head.size 80\n"
 	"head.first 8\n"
 	"head.total 32\n" /* space_allocated_ */

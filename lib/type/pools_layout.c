@@ -24,6 +24,7 @@ enum {
 	POOLS_MAX = 1 << 22,
 	CHUNK_MAX_SHIFT = 40,
 	TOTAL_MAX_SHIFT = 44,
+	ADJOINING_MAX = 4,    /* mappings that a chunk may lie in */
 	FILLS = 32,	      /* bytes that malloc may have rounded a chunk up by */
 	CALLS_MAX = 64 << 20, /* bytes of modules' data to look for addresses in */
 	PAGE = 4096,
@@ -117,6 +118,13 @@ static bool find_room(const struct reader *r, taddr at, struct room *ret)
 	if (!seg || blocks_claim_at(r->p->blocks, at))
 		return false;
 	*ret = (struct room){ seg->start, seg->end, false };
+	/* A variable may begin in .data's mapping and end in .bss's. */
+	for (unsigned i = 1; i < ADJOINING_MAX && !blocks_claim_at(r->p->blocks, ret->end); i++) {
+		seg = pools_writable(r->p->img, ret->end);
+		if (!seg)
+			break;
+		ret->end = seg->end;
+	}
 	return true;
 }
 
@@ -659,12 +667,18 @@ static const uint8_t *may_be_head(const struct reader *r, const uint8_t *at, con
 	return has(l->head.total) ? by_total(l, at, end) : by_order(l, at, end);
 }
 
-static bool has_first(const struct reader *r, const uint8_t *at)
+/* Its first chunk lies in a block; or begins right before the head, in memory of the program's own. */
+static bool has_first(const struct reader *r, const uint8_t *at, taddr head)
 {
 	const struct pool_layout *l = r->l;
-	uint32_t id = l->n_magics ? 0 : block_at(r->p->blocks, load_u64(at + l->head.first));
+	taddr first;
+	uint32_t id;
 
-	return l->n_magics || (id != BLOCK_NONE && block_is_used(r->p->blocks, id));
+	if (l->n_magics)
+		return true;
+	first = load_u64(at + l->head.first);
+	id = block_at(r->p->blocks, first);
+	return (id != BLOCK_NONE && block_is_used(r->p->blocks, id)) || head - first == l->chunk.size;
 }
 
 /* In bytes that begin at a word, of a head's size at least. */
@@ -677,7 +691,7 @@ static struct err *see_words(void *arg, const uint8_t *bytes, taddr start, uint6
 	for (const uint8_t *at = bytes; !err && (at = may_be_head(r, at, last + 1)) <= last; at += WORD) {
 		taddr head = start + (taddr)(at - bytes);
 
-		if (has_first(r, at) && !image_is_dead_stack(r->p->img, head))
+		if (has_first(r, at, head) && !image_is_dead_stack(r->p->img, head))
 			err = try_head(r, head, head, 0);
 	}
 	return err;
@@ -726,6 +740,9 @@ static struct err *find_heads(struct reader *r)
 			break;
 		case PLACE_PAGE:
 			err = pools_each_run(r->p, find_in_pages, r);
+			break;
+		case PLACE_OUTSIDE:
+			err = pools_each_run(r->p, find_in_words, r);
 			break;
 		case PLACE_ANYWHERE:
 			err = find_anywhere(r);

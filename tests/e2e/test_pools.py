@@ -62,6 +62,16 @@ def test_pools_are_what_the_program_counted(name, how):
 	assert {pool.get("name") for pool in found.values()} == ({"apr_global_pool", "apr_initialize"} if name == "aprs" else set())
 
 
+def test_the_first_block_may_be_the_programs_own():
+	"""A variable, .bss, part of the stack, what it asked malloc for; and one that has no other."""
+	case = made(make_pools.make_case, "protos.own", "pools-made")
+	expected = truth_pools(case.truth)
+	found = {pool["address"]: pool for pool in pools_in(case.core)[0]}
+	assert len(expected) == 5
+	assert {pool["at"]: (pool["bytes"], pool["blocks"]) for pool in expected.values()} == {
+		at: (pool["bytes"], pool["blocks"]) for at, pool in found.items()}
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_blocks_are_called_by_their_pool(name):
 	core, truth = core_of(name, False)
