@@ -198,10 +198,13 @@ static inline void patches_ask_block(const struct blocks *b, uint32_t id)
 	text_fini(&words);
 }
 
-/* Of walkers' targets most runs end with the blocks: graphs have targets of their own, and take as long. */
-static inline bool patches_graph_too(void)
+/*
+ * Most runs end with what the target is for, blocks or types: what is made of them has targets of its own, and
+ * takes as long.
+ */
+static inline bool patches_go_on(void)
 {
-	return patched_core.typed || patched_core.n_patches % 4 == 1;
+	return patched_core.n_patches % 4 == 1;
 }
 
 /* Every heap, many blocks in words, then graph and facts. */
@@ -216,11 +219,11 @@ static inline void patches_use(struct env *env, const struct image *img)
 		patches_ask_heap(&blocks.heaps[i]);
 	for (uint32_t id = 0; !err && id < blocks.grains.n; id += 1 + blocks.grains.n / BLOCKS_ASKED)
 		patches_ask_block(&blocks, id);
-	if (!err && patches_graph_too())
+	if (!err && (patched_core.typed || patches_go_on()))
 		err = graph_from_blocks(env, img, &blocks, NULL, false, &graph);
 	if (!err && graph && patched_core.typed)
 		err = graph_tell(env, img, &blocks, NULL, graph);
-	if (!err && graph)
+	if (!err && graph && patches_go_on())
 		err = facts_compute(env, graph, FACT_REACH | FACT_CYCLES | FACT_DOM | FACT_PARENT | FACT_REVERSE, &facts);
 	err_free(err);
 	facts_fini(&facts);
