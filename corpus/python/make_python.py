@@ -4,11 +4,12 @@
 	make_python.py list
 	make_python.py make OUTDIR [CASE...]
 
-A case is objects.VERSION, for the pythonX.Y that is found in PATH; objects.gdb is run by the CPython inside gdb; few.VERSION
+A case is objects.VERSION, for the pythonX.Y that is found in PATH, or else is in a suite of Debian's; objects.gdb is run by the CPython inside gdb; few.VERSION
 keeps a thirtieth of that. garbage.VERSION drops rings while the collector is off, healthy.VERSION keeps them.
 What the allocator counts (sys._debugmallocstats()) goes to CASE.stats.
 """
 import dataclasses
+import functools
 import pathlib
 import re
 import shutil
@@ -16,11 +17,13 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "native"))
+import glibc_root  # noqa: E402
 import make_cores  # noqa: E402
 from make_cores import CannotMake  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-VERSIONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+VERSIONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+SUITES = {"3.9": "bullseye", "3.13": "trixie", "3.14": "sid", "3.15": "sid"}
 CASE = make_cores.Case("objects", capture="kernel", record=False)
 CASES = [f"objects.{how}" for how in (*VERSIONS, "gdb")]
 PARTS = {"objects": "1", "few": "30", "garbage": "dropped", "healthy": "healthy"}
@@ -42,14 +45,45 @@ def starts(python):
 		stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
+def of_debian(version):
+	"""A command of the suite's CPython, under its own C library: python3.14-minimal and what belongs to it."""
+	suite = SUITES[version]
+	parts = [glibc_root.make_package(suite, name) for name in (f"python{version}-minimal", f"libpython{version}-minimal",
+		f"libpython{version}-stdlib", "libexpat1", "zlib1g")]
+	home = glibc_root.path_of(f"{suite}.packages") / f"python{version}"
+	if not (home / "complete").exists():
+		shutil.rmtree(home, ignore_errors=True)
+		for part in parts[:3]:
+			shutil.copytree(part / "usr", home, symlinks=True, dirs_exist_ok=True)
+		(home / "complete").touch()
+	loader, option, path = glibc_root.loader_command(suite)
+	path = ":".join([path, *(str(folder) for part in parts[3:] for folder in glibc_root.library_folders(part))])
+	command = home / "bin" / "run"
+	command.write_text(f'#!/bin/sh\nPYTHONHOME={home} exec {loader} {option} {path} {home}/bin/python{version} "$@"\n', "ascii")
+	command.chmod(0o755)
+	return str(command)
+
+
+@functools.cache
+def find(version):
+	"""A command that is python3.X; CannotMake."""
+	if starts(f"python{version}"):
+		return shutil.which(f"python{version}")
+	try:
+		command = of_debian(version) if version in SUITES else None
+	except glibc_root.NoRoot as reason:
+		raise CannotMake(f"no python{version}: {reason}") from reason
+	if not command or not starts(command):
+		raise CannotMake(f"no python{version}")
+	return command
+
+
 def command_of(how, program, truth, part):
 	if how == "gdb":
 		make_cores.need("gdb")
 		run = f"import sys; sys.argv = ['objects', {str(truth)!r}, '{part}']; exec(compile(open({str(program)!r}).read(), 'objects', 'exec'), globals())"
 		return ["gdb", "-batch", "-nx", "-ex", f"python {run}"]
-	if not starts(f"python{how}"):
-		raise CannotMake(f"no python{how}")
-	return [shutil.which(f"python{how}"), "-I", "-S", str(program), str(truth), str(part)]
+	return [find(how), "-I", "-S", str(program), str(truth), str(part)]
 
 
 def make_case(name, outdir):

@@ -18,13 +18,16 @@ enum {
 	TP_FLAGS = 168,
 	TP_END = 400,	    /* at least */
 	MEMBER_BYTES = 40,  /* struct PyMemberDef: the items of a type */
-	HEAP_TYPE_LEAST = 800, /* struct PyHeapTypeObject: 928 in 3.13 */
+	HEAP_TYPE_LEAST = 800, /* struct PyHeapTypeObject: 944 in 3.15 */
 	HEAP_TYPE_MOST = 1600,
 	FLAG_READY = 1 << 12,
 	OBJECT_MOST = 1 << 24, /* believed of tp_basicsize */
 	CHAIN = 4,	       /* a type, its metaclass, that one's, .. */
 	HEAD_LEAST = 16,       /* PyGC_Head */
 	HEAD_MOST = 32,
+	TAGS_SINCE = 14,       /* a variable's word says whether it is counted (_PyStackRef): */
+	TAG_BITS = 3,
+	TAG_BORROWED = 1,      /* Py_TAG_REFCNT: it is not */
 };
 #define FLAG_TYPE_SUBCLASS (1ull << 31)
 
@@ -35,7 +38,8 @@ static const struct {
 	const char *said;
 } versions[] = {
 	{ 864, 7, "3.7" },   { 880, 8, "3.8 or 3.9" }, { 888, 10, "3.10" },
-	{ 904, 11, "3.11" }, { 920, 12, "3.12" },      { 928, 13, "3.13 or later" },
+	{ 904, 11, "3.11" }, { 920, 12, "3.12" },      { 928, 13, "3.13" },
+	{ 936, 14, "3.14" }, { 944, 15, "3.15 or later" },
 };
 
 /* Its own type, with room for members behind a heap type, ready and derived from itself. */
@@ -160,10 +164,12 @@ static bool is_values(const struct image *img, taddr start, uint64_t usable, tad
 
 bool python_is_start(const struct image *img, taddr start, uint64_t usable, taddr value)
 {
-	uint64_t off = value - start;
+	bool is_borrowed = img->python->minor >= TAGS_SINCE && (value & TAG_BITS) == TAG_BORROWED;
+	taddr at = is_borrowed ? value - TAG_BORROWED : value;
+	uint64_t off = at - start;
 
-	if (off >= HEAD_LEAST && off <= HEAD_MOST &&
-	    (python_is_object(img, value) || (off == HEAD_LEAST && python_is_object(img, value + HEAD_LEAST))))
+	if (((off >= HEAD_LEAST && off <= HEAD_MOST) || (is_borrowed && !off)) &&
+	    (python_is_object(img, at) || (off == HEAD_LEAST && python_is_object(img, at + HEAD_LEAST))))
 		return true;
 	return is_values(img, start, usable, value + (value & 1));
 }

@@ -2,7 +2,7 @@
  * image/python.h - the CPython of a process: where its type `type` is, and what is an object.
  *
  * Every object begins with a count and the address of its type, every type is an object, and the chain of
- * types of types ends in PyType_Type, whose type is itself. Layouts of 64-bit CPython 2.7 to 3.13:
+ * types of types ends in PyType_Type, whose type is itself. Layouts of 64-bit CPython 2.7 to 3.15:
  * Include/object.h (PyObject, PyVarObject), Include/cpython/object.h (struct _typeobject, the same since 2.7 as
  * far as it is read here).
  */
@@ -14,7 +14,7 @@
 struct python {
 	taddr type;	/* PyType_Type */
 	bool by_symbol; /* else by its shape alone */
-	unsigned minor; /* 11 of 3.11, by the size of a heap type; 8: or 9; 13: or later; 0: it has another size */
+	unsigned minor; /* 11 of 3.11, by the size of a heap type; 8: or 9; 15: or later; 0: it has another size */
 };
 
 /* "3.11"; NULL: it is not known. */
@@ -31,6 +31,7 @@ bool python_is_object(const struct image *img, taddr at);
  * `value` stands for the whole block that begins at `start` and has `usable` bytes: it is
  * - an object behind what CPython puts in front of it: the collector's head (two words; four before 3.8), and before that, since 3.11, two words for an instance's dict and its weak references; or
  *   that head itself, behind those;
+ * - such an object, as a variable of 3.14 and later has it, which may add 1 (_Py_TAG_REFCNT of pycore_stackref.h);
  * - the values of an instance's attributes behind the order in which they came (3.11; 3.12, less 1 for a mark):
  *   a byte each, one for how many, one for how long all that is (Objects/dictobject.c, new_values()).
  */

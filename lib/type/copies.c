@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "base/guard.h"
+#include "image/python.h"
 #include "image/resident.h"
 #include "image/shadow.h"
 #include "image/window.h"
@@ -76,6 +77,15 @@ static uint64_t string_length(const uint8_t *b, uint64_t usable)
 	return n || b[1] ? n : ended(b, look_utf16_length(b, most), usable, 2);
 }
 
+/* Zeros that an object of CPython has behind its head: a buffer that waits. */
+static bool is_empty_object(const struct copies *c, const struct bytes *b)
+{
+	enum { HEAD = 32 /* PyBytesObject: count, type, size, hash */ };
+
+	return c->img->python && b->length > HEAD && bytes_are_zero(b->b + HEAD, b->length - HEAD) &&
+	       python_is_object(c->img, b->at);
+}
+
 static bool contents_of(struct copies *c, taddr start, uint64_t size, struct bytes *ret)
 {
 	uint64_t usable, length;
@@ -96,7 +106,7 @@ static bool contents_of(struct copies *c, taddr start, uint64_t size, struct byt
 	if (!length)
 		length = usable < ROUNDED ? usable : usable - TAIL;
 	ret->length = (uint32_t)length;
-	return length >= LEAST_LENGTH || length < usable;
+	return (length >= LEAST_LENGTH || length < usable) && !is_empty_object(c, ret);
 }
 
 static bool is_sampled(const struct copies *c, node_id id, uint64_t size)

@@ -13,7 +13,9 @@
 enum {
 	LOCALS_MOST = 1 << 16,
 	STACK_MOST = 1 << 20,
+	TAG_BITS = 3,	    /* of _PyStackRef, since 3.14 */
 	ON_STACK = 0, /* FRAME_OWNED_BY_THREAD */
+	ON_GENERATOR = 1, /* FRAME_OWNED_BY_GENERATOR */
 	CODE_NAMES = 96,    /* co_localsplusnames */
 	CODE_FILE = 112,
 	CODE_QUALNAME = 128,
@@ -33,10 +35,13 @@ static const struct layout {
 	unsigned n_locals, stack_size, first_line, instructions;
 	/* PyGenObject, PyFrameObject */
 	unsigned in_generator, in_frame;
+	int executing, cleared; /* FRAME_EXECUTING, FRAME_CLEARED */
 } layouts[] = {
-	{ 11, 296, 160, 56, 8, 32, 8, 24, 48, 56, 64, 69, 72, 76, 68, 72, 184, 80, 48 },
-	{ 12, 232, 144, 56, 0, 0, 24, 40, 8, 56, 64, 70, 72, 72, 64, 68, 192, 72, 48 },
-	{ 13, 232, 160, 72, -1, 0, 24, 40, 8, 56, 64, 70, 72, 72, 64, 68, 200, 72, 64 },
+	{ 11, 296, 160, 56, 8, 32, 8, 24, 48, 56, 64, 69, 72, 76, 68, 72, 184, 80, 48, 0, 4 },
+	{ 12, 232, 144, 56, 0, 0, 24, 40, 8, 56, 64, 70, 72, 72, 64, 68, 192, 72, 48, 0, 4 },
+	{ 13, 232, 160, 72, -1, 0, 24, 40, 8, 56, 64, 70, 72, 72, 64, 68, 200, 72, 64, 0, 4 },
+	{ 14, 232, 160, 72, -1, 0, 24, 40, 8, 56, 64, 74, 80, 72, 64, 68, 208, 72, 72, 0, 4 },
+	{ 15, 256, 184, 72, -1, 0, 24, 40, 8, 56, 64, 74, 80, 72, 64, 68, 208, 72, 72, 4, 5 },
 };
 
 static const struct layout *layout_of(const struct image *img)
@@ -99,10 +104,16 @@ static bool has_names(const struct image *img, const struct py_version *v, taddr
 	       word(img, names + PY_SIZE) == n;
 }
 
+/* Since 3.14 an address, written down before each call: a frame that computes by itself may have an old one. */
 static taddr live_end(const struct image *img, const struct layout *l, const struct py_frame *f)
 {
 	uint32_t top;
 
+	if (l->minor >= 14) {
+		taddr at = word(img, f->at + l->top);
+
+		return at >= f->locals + 8 * (uint64_t)f->n_locals && at <= f->end && !(at & 7) ? at : f->end;
+	}
 	return number(img, f->at + l->top, STACK_MOST, &top) && f->locals + 8 * (uint64_t)top <= f->end &&
 			       top >= f->n_locals ?
 		       f->locals + 8 * (uint64_t)top :
@@ -118,7 +129,7 @@ bool py_frame_read(const struct image *img, const struct py_version *v, taddr at
 
 	if (!l || !at || at & 7)
 		return false;
-	f.code = word(img, at + l->code);
+	f.code = word(img, at + l->code) & ~(uint64_t)TAG_BITS;
 	f.locals = at + l->locals;
 	if (!python_is_object(img, f.code) || !number(img, f.code + l->n_locals, LOCALS_MOST, &f.n_locals) ||
 	    !number(img, f.code + l->stack_size, STACK_MOST, &stack) || !has_names(img, v, f.code, f.n_locals) ||
@@ -127,6 +138,7 @@ bool py_frame_read(const struct image *img, const struct py_version *v, taddr at
 	f.end = f.locals + 8 * ((uint64_t)f.n_locals + stack);
 	f.live_end = live_end(img, l, &f);
 	f.is_on_stack = owner == ON_STACK;
+	f.is_generators = owner == ON_GENERATOR;
 	*ret = f;
 	return true;
 }
@@ -143,7 +155,7 @@ bool py_frame_variable(const struct image *img, const struct py_version *v, cons
 		return true;
 	}
 	if (at < f->locals || i >= f->n_locals ||
-	    !py_read_text(img, v, word(img, word(img, f->code + CODE_NAMES) + PY_TUPLE_ITEMS + 8 * i), name))
+	    !py_read_text(img, v, word(img, word(img, f->code + CODE_NAMES) + v->tuple + 8 * i), name))
 		return false;
 	text_add(ret, name);
 	return true;
@@ -262,15 +274,15 @@ unsigned py_frame_in(const struct image *img, const struct py_type *t)
 
 taddr py_frame_over(const struct image *img, const struct py_version *v, const struct py_type *t, taddr object)
 {
-	enum { STATE_BACK = 5, CLEARED = 4 /* FRAME_CLEARED */ };
+	enum { STATE_BACK = 5 };
+	const struct layout *l = layout_of(img);
 	unsigned in = py_frame_in(img, t);
 	struct py_frame f;
 	int8_t state;
 
 	if (!in || !py_frame_read(img, v, object + in, &f))
 		return 0;
-	if (in == layout_of(img)->in_generator && image_read(img, object + in - STATE_BACK, &state, 1) == MEM_OK &&
-	    state >= CLEARED)
-		return f.locals;
-	return f.live_end;
+	if (!f.is_generators || image_read(img, object + in - STATE_BACK, &state, 1) != MEM_OK)
+		return f.live_end;
+	return state >= l->cleared ? f.locals : state == l->executing ? f.end : f.live_end;
 }

@@ -2,8 +2,8 @@
  * type/python_frames.h - calls of CPython's that have not ended, and generators that wait: what their variables hold.
  *
  * struct _PyInterpreterFrame lies on a stack of the thread's own (its data stack), in a generator or coroutine, or in
- * a frame object. Layouts of 64-bit 3.11 to 3.13: Include/internal/pycore_frame.h, Include/cpython/code.h,
- * Include/cpython/pystate.h, Objects/locations.md.
+ * a frame object. Layouts of 64-bit 3.11 to 3.15: Include/internal/pycore_frame.h (pycore_interpframe_structs.h),
+ * Include/cpython/code.h, Include/cpython/pystate.h, Objects/locations.md.
  */
 #ifndef HEAPFX_TYPE_PYTHON_FRAMES_H
 #define HEAPFX_TYPE_PYTHON_FRAMES_H
@@ -14,9 +14,10 @@ struct py_frame {
 	taddr at, code;
 	taddr locals;	/* its variables: arguments, locals, cells and free ones, each one word */
 	uint32_t n_locals;
-	taddr live_end; /* behind what it computes with, which follows them */
+	taddr live_end; /* behind what it computes with, which follows them, if it does not run */
 	taddr end;	/* behind the room for that */
 	bool is_on_stack; /* the thread's own, not a generator's or a frame object's */
+	bool is_generators;
 };
 
 /* Those of this version are known. */

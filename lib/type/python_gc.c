@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/guard.h"
+#include "image/python.h"
 #include "image/shadow.h"
 #include "type/python_frames.h"
 #include "type/python_objects.h"
@@ -13,13 +14,11 @@ enum {
 	HEAD = 16, /* PyGC_Head */
 	GC_NEXT = 0,
 	GC_PREV = 8,
-	LINK_FLAGS = 7,
-	/* struct _gc_runtime_state from generations[0] on: three lists of 24 bytes, the address of the first, the permanent one. */
+	LINK_FLAGS = 3,
 	GENERATIONS = 3,
-	GENERATION = 24,
-	FIRST = GENERATIONS * GENERATION,
-	PERMANENT = FIRST + 8,
+	GENERATION = 24, /* bytes of struct gc_generation */
 	LISTS = GENERATIONS + 1,
+	NEXT_FLAGS = 1, /* _PyGC_NEXT_MASK_OLD_SPACE_1: 3.14.0 to 3.14.4 */
 	CODE_UNIT = 2, /* _Py_CODEUNIT: the items of code alone */
 	/* struct _PyWeakReference */
 	WR_OBJECT = 16,
@@ -35,8 +34,32 @@ enum {
 	WIDE = 16,
 	BYTES_ITEMS = 32,
 	INT_DIGITS = 24,
+	/* PySetObject of 3.8 to 3.15: its own small table, in which it begins. */
+	SET_USED = 24,
+	SET_TABLE = 64,
+	SET_SMALL = 8,
+	SET_ENTRY = 16,
+	SET_BYTES = SET_TABLE + SET_SMALL * SET_ENTRY,
 	STATICS_MOST = 1 << 16, /* objects on a list that are in no block */
+	/* struct _Py_freelist: the first object, whose first word leads to the next, and how many. */
+	FREELIST = 16,
+	FREE_MOST = 2000,
 };
+
+/*
+ * struct _gc_runtime_state from generations[0] on: three lists, up to 3.13 the address of the first one, the permanent
+ * one.  In 3.13.5 the first is no multiple of 8.
+ */
+static const struct places {
+	unsigned minor, until;
+	unsigned first; /* 0: it is elsewhere */
+	unsigned permanent;
+} places[] = { { 8, 13, 72, 80 }, { 13, 13, 76, 84 }, { 14, 15, 0, 72 } };
+
+/* struct _Py_freelists from generations[0] on, in struct _is (Include/internal/pycore_interp_structs.h). */
+static const struct freelists {
+	unsigned minor, at, n;
+} freelists[] = { { 14, 3688, 39 }, { 15, 3688, 41 } };
 
 struct lists {
 	const struct image *img;
@@ -52,6 +75,13 @@ static uint64_t word(const struct image *img, taddr at)
 	return image_read_u64(img, at, &w) == MEM_OK ? w : 0;
 }
 
+static taddr gc_next(const struct image *img, taddr head)
+{
+	taddr next = word(img, head + GC_NEXT);
+
+	return img->python->minor == 14 ? next & ~(taddr)NEXT_FLAGS : next;
+}
+
 static void set_link(struct lists *l, taddr at)
 {
 	const struct grains *g = &l->blocks->grains;
@@ -63,12 +93,17 @@ static void set_link(struct lists *l, taddr at)
 
 /* ---- where the lists are */
 
-static bool is_generations(const struct image *img, taddr at)
+static unsigned list_place(const struct places *p, unsigned i)
 {
-	if (at & 7 || word(img, at + FIRST) != at)
+	return i < GENERATIONS ? i * GENERATION : p->permanent;
+}
+
+static bool is_generations(const struct image *img, const struct places *p, taddr at)
+{
+	if (img->python->minor < p->minor || img->python->minor > p->until || (p->first && word(img, at + p->first) != at))
 		return false;
 	for (unsigned i = 0; i < LISTS; i++) {
-		taddr head = at + (i < GENERATIONS ? i * GENERATION : PERMANENT);
+		taddr head = at + list_place(p, i);
 		uint64_t next = word(img, head + GC_NEXT) & ~(uint64_t)LINK_FLAGS;
 		uint64_t prev = word(img, head + GC_PREV) & ~(uint64_t)LINK_FLAGS;
 
@@ -79,7 +114,7 @@ static bool is_generations(const struct image *img, taddr at)
 	return true;
 }
 
-static void add_heads(struct py_gc *gc, taddr at)
+static void add_heads(const struct places *p, struct py_gc *gc, taddr at)
 {
 	for (unsigned i = 0; i < gc->n_heads; i++)
 		if (gc->heads[i] == at)
@@ -87,7 +122,7 @@ static void add_heads(struct py_gc *gc, taddr at)
 	if (gc->n_heads + LISTS > PY_GC_HEADS)
 		return;
 	for (unsigned i = 0; i < LISTS; i++)
-		gc->heads[gc->n_heads++] = at + (i < GENERATIONS ? i * GENERATION : PERMANENT);
+		gc->heads[gc->n_heads++] = at + list_place(p, i);
 }
 
 /* The last object of a list leads to its head: in that state of the collector that leads to itself. */
@@ -95,14 +130,15 @@ static void look_behind(const struct image *img, struct py_gc *gc, taddr head)
 {
 	if (!head || head & LINK_FLAGS)
 		return;
-	for (unsigned i = 0; i < LISTS; i++) {
-		taddr at = head - (i < GENERATIONS ? i * GENERATION : PERMANENT);
+	for (const struct places *p = places; p < places + ARRAY_SIZE(places); p++)
+		for (unsigned i = 0; i < LISTS; i++) {
+			taddr at = head - list_place(p, i);
 
-		if (is_generations(img, at)) {
-			add_heads(gc, at);
-			return;
+			if (is_generations(img, p, at)) {
+				add_heads(p, gc, at);
+				return;
+			}
 		}
-	}
 }
 
 static void find_heads(struct lists *l)
@@ -117,7 +153,7 @@ static void find_heads(struct lists *l)
 		block_get(l->blocks, id, &b);
 		if (b.usable < 2 * HEAD || !py_objects_in(l->objects, b.addr, b.usable, &front) || front < HEAD)
 			continue;
-		next = word(l->img, b.addr + front - HEAD + GC_NEXT);
+		next = gc_next(l->img, b.addr + front - HEAD);
 		if (next && word(l->img, next + GC_PREV) && !py_objects_type(l->objects, word(l->img, next + HEAD + PY_TYPE)))
 			look_behind(l->img, l->gc, next);
 	}
@@ -165,9 +201,9 @@ static void note_object(struct lists *l, taddr head)
 static bool walk(struct lists *l, taddr head, bool notes)
 {
 	uint64_t most = (uint64_t)l->blocks->grains.n + STATICS_MOST, n = 0;
-	taddr before = head, at = word(l->img, head + GC_NEXT);
+	taddr before = head, at = gc_next(l->img, head);
 
-	for (; at != head; before = at, at = word(l->img, at + GC_NEXT)) {
+	for (; at != head; before = at, at = gc_next(l->img, at)) {
 		if (!at || at & LINK_FLAGS || n++ > most ||
 		    (word(l->img, at + GC_PREV) & ~(uint64_t)LINK_FLAGS) != before)
 			return false;
@@ -200,11 +236,11 @@ static void leave_dead(struct lists *l)
 			continue;
 		block_get(l->blocks, id, &b);
 		at = b.addr + HEAD;
-		if (b.usable < HEAD + PY_TUPLE_ITEMS || word(l->img, at) || !(k = py_objects_type(l->objects, word(l->img, at + PY_TYPE))) ||
+		if (b.usable < HEAD + l->objects->version.tuple || word(l->img, at) || !(k = py_objects_type(l->objects, word(l->img, at + PY_TYPE))) ||
 		    k->type.front != HEAD ||
 		    !(k->type.flags & (PY_FLAG_TUPLE | PY_FLAG_LIST | PY_FLAG_DICT_SUBCLASS)))
 			continue;
-		for (uint64_t off = k->type.flags & PY_FLAG_TUPLE ? PY_TUPLE_ITEMS + 8 : PY_SIZE; off + 8 <= b.usable - HEAD; off += 8)
+		for (uint64_t off = k->type.flags & PY_FLAG_TUPLE ? l->objects->version.tuple + 8 : PY_SIZE; off + 8 <= b.usable - HEAD; off += 8)
 			set_link(l, at + off);
 	}
 }
@@ -230,6 +266,36 @@ static void leave_from(struct lists *l, const struct block *b, taddr from)
 	}
 }
 
+/* As many as it says, no more and no fewer: a live object's first word leads nowhere. */
+static bool is_free_list(struct lists *l, taddr list)
+{
+	uint64_t left = word(l->img, list + 8);
+	taddr at = word(l->img, list);
+	struct block b;
+
+	for (; left && left <= FREE_MOST && block_get_at(l->blocks, at, &b); left--)
+		at = word(l->img, at);
+	return !left && !at;
+}
+
+/* Since 3.14 what is on them is chained by the word that was its count: the others are what it held. */
+static void leave_free(struct lists *l, taddr list)
+{
+	struct block b;
+
+	for (taddr at = is_free_list(l, list) ? word(l->img, list) : 0; at; at = word(l->img, at))
+		if (block_get_at(l->blocks, at, &b))
+			leave_from(l, &b, at + 8);
+}
+
+static void leave_free_lists(struct lists *l)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(freelists); i++)
+		for (unsigned k = 0; freelists[i].minor == l->img->python->minor && k < freelists[i].n; k++)
+			for (unsigned h = 0; h < l->gc->n_heads; h += LISTS)
+				leave_free(l, l->gc->heads[h] + freelists[i].at + k * FREELIST);
+}
+
 /* Where in an object that refers to nothing its text, bytes or digits begin; 0: it is none. */
 static unsigned contents_of(const struct lists *l, const struct py_type *t, taddr at)
 {
@@ -250,6 +316,17 @@ static unsigned contents_of(const struct lists *l, const struct py_type *t, tadd
 	return *state & TEXT_ASCII ? text : text + (text == TEXT_OLD ? WIDE_OLD : WIDE);
 }
 
+/* A set that has more has its first eight entries still where they were. */
+static bool has_outgrown(const struct lists *l, const struct py_type *t, taddr at)
+{
+	uint64_t fill = word(l->img, at + PY_SIZE), used = word(l->img, at + SET_USED), mask = word(l->img, at + PY_SET_MASK);
+	taddr table = word(l->img, at + PY_SET_TABLE);
+	struct block b;
+
+	return t->front && !t->item && t->basic >= SET_BYTES && mask >= SET_SMALL && is_pow2(mask + 1) && used <= fill &&
+	       fill <= mask && block_get_at(l->blocks, table, &b) && b.addr == table && mask < b.usable / SET_ENTRY;
+}
+
 /*
  * Behind the last item of a tuple or list, the last entry of a dict's keys, and an object that has a fixed size: blocks
  * are multiples of 16. Instructions of code keep what they found last, and do not count it.
@@ -262,7 +339,7 @@ static void leave_behind(struct lists *l, const struct py_type *t, taddr at, con
 	taddr over, end;
 
 	if (t->flags & PY_FLAG_TUPLE && py_is_plain_tuple(l->img, t) && n < b->usable / 8)
-		leave_from(l, b, at + PY_TUPLE_ITEMS + 8 * n);
+		leave_from(l, b, at + l->objects->version.tuple + 8 * n);
 	if (t->flags & PY_FLAG_LIST && block_get_at(l->blocks, word(l->img, at + PY_LIST_ITEMS), &of) && n <= of.usable / 8)
 		leave_from(l, &of, of.addr + 8 * n);
 	if (t->flags & PY_FLAG_DICT_SUBCLASS && block_get_at(l->blocks, word(l->img, at + PY_DICT_KEYS), &of) &&
@@ -273,6 +350,9 @@ static void leave_behind(struct lists *l, const struct py_type *t, taddr at, con
 		leave_from(l, b, end);
 	if (!t->item && !(t->flags & PY_FLAG_INLINE_VALUES) && end < b->addr + b->usable && b->addr + b->usable - end < 2 * HEAD)
 		leave_from(l, b, end);
+	if (has_outgrown(l, t, at))
+		for (unsigned i = 0; i < SET_SMALL * SET_ENTRY; i += 8)
+			set_link(l, at + SET_TABLE + i);
 	over = py_frame_over(l->img, &l->objects->version, t, at);
 	if (over)
 		leave_from(l, b, over);
@@ -338,6 +418,7 @@ struct err *py_gc_open(struct env *env, const struct image *img, const struct bl
 	}
 	if (!err) {
 		leave_dead(&l);
+		leave_free_lists(&l);
 		leave_contents(&l);
 	}
 	return err;
@@ -478,14 +559,18 @@ struct held_search {
 	uint64_t *held;
 };
 
+static uint64_t count_of(const struct judge *j, node_id node)
+{
+	return py_count(&j->objects->version, word(j->s->img, graph_key(j->g, node) + j->front[node] - 1));
+}
+
 /* Counted more often than it is referred to, or less, or not believably: what was found are not its references then. */
 static struct err *compare_count(void *arg, node_id node)
 {
 	struct held_search *h = arg;
 	struct judge *j = h->j;
 
-	if (j->front[node] ? word(j->s->img, graph_key(j->g, node) + j->front[node] - 1) != j->count[node] :
-			     bit_get(j->gc->tracked, node))
+	if (j->front[node] ? count_of(j, node) != j->count[node] : bit_get(j->gc->tracked, node))
 		bit_set(h->held, node);
 	return NULL;
 }

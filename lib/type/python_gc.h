@@ -2,7 +2,7 @@
  * type/python_gc.h - CPython's cyclic collector: which words are its own links, and which objects are its garbage.
  *
  * Objects that may be part of a cycle have two words in front, by which they hang on the list of a generation; the
- * words of weak references are no references either.  Layouts of 64-bit 3.8 to 3.13: Include/internal/pycore_gc.h
+ * words of weak references are no references either.  Layouts of 64-bit 3.8 to 3.15: Include/internal/pycore_gc.h
  * (PyGC_Head, struct _gc_runtime_state), Include/cpython/weakrefobject.h (struct _PyWeakReference).
  */
 #ifndef HEAPFX_TYPE_PYTHON_GC_H

@@ -50,7 +50,7 @@ struct py_known *py_objects_type(struct py_objects *o, taddr at)
 /* Do so many bytes hold an object of that type? */
 static bool fits(const struct py_objects *o, const struct py_type *t, taddr at, uint64_t bytes)
 {
-	uint64_t count = word(o, at), least = t->basic, n;
+	uint64_t count = py_count(&o->version, word(o, at)), least = t->basic, n;
 
 	if (!count || count > UINT32_MAX || (count > COUNT_MOST && count < IMMORTAL_LEAST))
 		return false;

@@ -114,6 +114,17 @@ static struct err *assign_buffer(struct ctx *c, taddr at, unsigned kind)
 	return block_get_at(c->blocks, at, &b) && b.addr == at ? assign_owned(c, at, kind) : NULL;
 }
 
+/* The bytes that a bytearray of 3.15 has to itself: they change, which no other bytes do. */
+static void assign_own_bytes(struct ctx *c, taddr at)
+{
+	struct block b;
+
+	if (!block_get_at(c->blocks, at, &b) || b.addr != at || py_count(&c->version, word(c, at)) != 1)
+		return;
+	c->cols->type[b.id] = c->owned[OWNED_BYTES];
+	c->cols->confidence[b.id] = TYPE_EXACT;
+}
+
 /* Called by its class, for that tells the names of its words. */
 static struct err *assign_values(struct ctx *c, const struct py_known *k, taddr at, const char *class)
 {
@@ -156,6 +167,10 @@ static struct err *assign_parts(struct ctx *c, const struct py_known *k, taddr a
 		return assign_values(c, k, table, name);
 	if (is_set(name))
 		return assign_owned(c, word(c, at + PY_SET_TABLE), OWNED_SET);
+	if (!strcmp(name, "bytearray") && k->type.basic > PY_BYTEARRAY_OBJECT) {
+		assign_own_bytes(c, word(c, at + PY_BYTEARRAY_OBJECT));
+		return NULL;
+	}
 	if (!strcmp(name, "bytearray"))
 		return assign_buffer(c, word(c, at + PY_BYTEARRAY_BYTES), OWNED_BYTES);
 	if (!strcmp(name, "numpy.ndarray"))
@@ -256,8 +271,8 @@ static bool object_path(const struct ctx *c, const struct py_type *t, uint64_t o
 		text_add(ret, ".__class__");
 		return true;
 	}
-	if (t->flags & PY_FLAG_TUPLE && offset >= PY_TUPLE_ITEMS && t->basic == PY_TUPLE_ITEMS) {
-		text_printf(ret, "[%" PRIu64 "]", (offset - PY_TUPLE_ITEMS) / 8);
+	if (t->flags & PY_FLAG_TUPLE && offset >= c->version.tuple && t->basic == c->version.tuple) {
+		text_printf(ret, "[%" PRIu64 "]", (offset - c->version.tuple) / 8);
 		return true;
 	}
 	if (t->flags & PY_FLAG_LIST && offset == PY_LIST_ITEMS) {

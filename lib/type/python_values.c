@@ -56,6 +56,8 @@ bool py_version(const struct image *img, struct py_version *ret)
 		.text = minor < 12 ? 48 : 40,
 		.new_keys = minor >= 11,
 		.new_long = minor >= 12,
+		.tuple = minor < 14 ? 24 : 32,
+		.flags = minor >= 14,
 	};
 	return minor != 0;
 }
@@ -220,7 +222,7 @@ bool py_is_plain_tuple(const struct image *img, const struct py_type *t)
  */
 static taddr name_slot(const struct image *img, const struct py_version *v, const struct py_type *t)
 {
-	static const unsigned places[] = { 832, 840, 848, 856 };
+	static const unsigned places[] = { 832, 840, 848, 856, 864 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		if (word(img, t->at + places[i]) + v->text == word(img, t->at + TP_NAME) &&

@@ -1,7 +1,7 @@
 /*
  * type/python_values.h - what lies in CPython's own objects: texts, dicts, types.
  *
- * Layouts of 64-bit builds of 3.7 to 3.13: Include/object.h, Include/cpython/object.h (struct _typeobject,
+ * Layouts of 64-bit builds of 3.7 to 3.15: Include/object.h, Include/cpython/object.h (struct _typeobject,
  * PyHeapTypeObject), Include/cpython/unicodeobject.h (PyASCIIObject), Include/cpython/dictobject.h, and of the keys
  * Objects/dict-common.h to 3.10, Include/internal/pycore_dict.h since. Which one it is, the size of a heap type tells.
  */
@@ -16,12 +16,12 @@ enum {
 	PY_SIZE = 16, /* ob_size */
 	PY_LIST_ITEMS = 24,
 	PY_LIST_ROOM = 32,
-	PY_TUPLE_ITEMS = 24,
 	PY_DICT_KEYS = 32,
 	PY_DICT_VALUES = 40,
 	PY_SET_MASK = 32,
 	PY_SET_TABLE = 40,
 	PY_BYTEARRAY_BYTES = 32, /* ob_bytes */
+	PY_BYTEARRAY_OBJECT = 56, /* ob_bytes_object: 3.15 */
 	PY_MODULE_DICT = 16,
 	PY_TEXT_MAX = 256,
 };
@@ -46,6 +46,8 @@ struct py_version {
 	unsigned text;	    /* where the characters of a str of ASCII begin */
 	bool new_keys;	    /* PyDictKeysObject of 3.11 */
 	bool new_long;	    /* PyLongObject of 3.12 */
+	unsigned tuple;	    /* where the items of a tuple begin: 3.14 keeps a hash before them */
+	bool flags;	    /* the upper half of an object's first word is not its count's: 3.14 */
 };
 
 struct py_type {
@@ -61,6 +63,15 @@ struct py_keys {
 	uint64_t n;
 	unsigned bytes, key, value; /* of one; where they are in it */
 };
+
+/*
+ * References to an object, of its first word.  Since 3.14 its flags are the upper 16 bits (Include/refcount.h), and
+ * what is no count has more than 32 still.
+ */
+static inline uint64_t py_count(const struct py_version *v, uint64_t first)
+{
+	return v->flags ? first & ~(0xffffull << 48) : first;
+}
 
 /* False: none, or one whose objects are not known. */
 bool py_version(const struct image *img, struct py_version *ret);

@@ -135,6 +135,7 @@ static struct err *take_frames(struct search *s, taddr stack_words)
 		.thread = thread_of(s->img, py_thread_id(s->img, stack_words)),
 	};
 	struct err *err = NULL;
+	bool runs = true;
 	struct py_frame f;
 
 	for (taddr at = py_frame_last(s->img, stack_words); at && !err && s->n_frames++ < FRAMES_MOST;
@@ -142,10 +143,11 @@ static struct err *take_frames(struct search *s, taddr stack_words)
 		if (!py_frame_read(s->img, &s->version, at, &f) || !f.is_on_stack)
 			continue;
 		source.start = at;
-		source.end = f.live_end;
+		source.end = runs ? f.end : f.live_end;
+		runs = false;
 		err = s->sink->range(s->sink, &source);
-		if (!err && f.live_end < f.end)
-			err = s->sink->exclude(s->sink, f.live_end, f.end);
+		if (!err && source.end < f.end)
+			err = s->sink->exclude(s->sink, source.end, f.end);
 	}
 	return err;
 }
