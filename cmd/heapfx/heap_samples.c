@@ -41,6 +41,7 @@ struct making {
 	} stacks;
 	struct pair_table location_of; /* by pc */
 	struct pair_table stack_of;    /* by two hashes of its locations */
+	struct pair_table known;       /* stacks, by the profiler's own number */
 };
 
 static void making_fini(struct making *m)
@@ -50,6 +51,7 @@ static void making_fini(struct making *m)
 	free(m->stacks.v);
 	free(m->location_of.slots);
 	free(m->stack_of.slots);
+	free(m->known.slots);
 }
 
 static uint32_t mapping_of(const struct image *img, taddr pc)
@@ -152,6 +154,24 @@ static struct err *stack_of(struct making *m, const struct heap_sample *s, struc
 	return NULL;
 }
 
+/* The same, without a look at each call again where the profiler has a number for it. */
+static struct err *known_stack(struct making *m, const struct heap_sample *s, struct stack **ret)
+{
+	uint32_t *place = pair_place(&m->known, s->stack, 0);
+	struct err *err = NULL;
+
+	if (!place)
+		return &err_nomem;
+	if (*place) {
+		*ret = &m->stacks.v[*place - 1];
+		return NULL;
+	}
+	err = stack_of(m, s, ret);
+	if (!err)
+		*place = (uint32_t)(*ret - m->stacks.v) + 1;
+	return err;
+}
+
 static struct err *on_sample(struct sample_sink *sink, const struct heap_sample *s)
 {
 	struct making *m = (struct making *)sink;
@@ -161,7 +181,7 @@ static struct err *on_sample(struct sample_sink *sink, const struct heap_sample 
 
 	if (!s->n_pcs)
 		return NULL;
-	err = stack_of(m, s, &stack);
+	err = s->stack ? known_stack(m, s, &stack) : stack_of(m, s, &stack);
 	if (err)
 		return err;
 	stack->count++;
@@ -171,6 +191,7 @@ static struct err *on_sample(struct sample_sink *sink, const struct heap_sample 
 	stack->unscaled |= !s->objects;
 	sample.stack = stack->text;
 	sample.bytes = s->bytes ? (uint64_t)s->bytes : s->size;
+	sample.every = s->every;
 	if (sample.node == NODE_NONE)
 		return NULL;
 	return vec_push(&m->samples, &sample) ? NULL : &err_nomem;

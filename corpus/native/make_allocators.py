@@ -161,6 +161,10 @@ for _suite in ("bookworm", "bullseye", "sid"):
 for _suite in ("bookworm", "trixie", "sid"):
 	CASES[f"tcmalloc.sampled.{_suite}"] = Recipe("tcmalloc", _suite, args=("TRUTH", "2", "3", "600"), sampled=True,
 		environment=(("TCMALLOC_SAMPLE_PARAMETER", "4096"),))
+for _suite in ("bookworm", "trixie", "sid"):	# one for each form of its tables
+	CASES[f"tcmalloc.profiled.{_suite}"] = Recipe("tcmalloc", _suite, program="profiled", args=("TRUTH",), sampled=True,
+		environment=(("HEAPPROFILE", "/nowhere/profile"),),
+		about=f"tcmalloc of {_suite} with its heap profiler on")
 for _allocator in ("jemalloc", "mimalloc"):
 	CASES[f"{_allocator}.rust"] = Recipe(_allocator, None, "rust", environment=SMALL_ARENA)
 CASES["musl.cpp"] = Recipe("musl", None, "musl-cpp", program="churn_cpp", args=("TRUTH", "1"),

@@ -39,11 +39,12 @@ struct subject {
 		uint64_t spans, bytes, free; /* `free`: in slots of these that nothing uses */
 		uint64_t alone;		     /* spans in which nothing else is used */
 	} *residences;
-	/* Allocations that an allocator's own profiler sampled, by node; none: it did not. */
+	/* Allocations that an allocator's own profiler sampled, or knows, by node. */
 	const struct sample {
 		node_id node;
 		const char *stack; /* for people, innermost first; one string a stack */
 		uint64_t bytes;	   /* that it stands for */
+		bool every;	   /* the profiler knows each allocation */
 	} *samples;
 	size_t n_samples;
 	/* Where allocators keep their blocks, ascending; none if nobody looked. */

@@ -208,6 +208,26 @@ static bool is_shown(const void *ctx, node_id node)
 	return false;
 }
 
+struct first_members {
+	const struct facts *f;
+	const struct kind *kind;
+};
+
+/* The first block of one of these rings: facts->cycles is by bytes, and then by that. */
+static bool is_first(const void *ctx, node_id node)
+{
+	const struct first_members *m = ctx;
+	uint64_t bytes = m->kind->bytes;
+	uint64_t first = partition_point(m->f->n_cycles, i, m->f->cycles[i].bytes > bytes);
+	const struct cycle *c = m->f->cycles + first;
+	uint64_t n = m->f->n_cycles - first;
+	uint64_t at = partition_point(n, i, c[i].bytes == bytes && c[i].node < node);
+
+	return at < n && c[at].node == node && c[at].bytes == bytes &&
+	       c[at].nodes == m->kind->nodes && m->f->reach[node] == REACH_DEFINITE &&
+	       !is_counted(m->f, &c[at]);
+}
+
 static struct err *add_suspect(const struct subject *s, struct report *r, const struct kind *k)
 {
 	struct text title = TEXT_INIT;
@@ -235,6 +255,8 @@ static struct err *add_suspect(const struct subject *s, struct report *r, const 
 		err = chain_held(s, r, k->first[0], &out.chain);
 	if (!err)
 		err = evidence_stale(s, r, &out, is_shown, k);
+	if (!err)
+		err = evidence_sites(s, r, &out, is_first, &(struct first_members){ s->facts, k });
 	if (!err)
 		err = evidence_held(r, &out, "held by the ring alone", k->held_count,
 				    k->held_bytes);

@@ -15,6 +15,7 @@ enum {
 struct site {
 	const char *stack;
 	uint64_t count, bytes;
+	bool every;
 };
 
 static int by_bytes(const void *pa, const void *pb)
@@ -35,7 +36,7 @@ static void count_sample(struct site *sites, unsigned *n, const struct sample *s
 	if (i == SITES)
 		return;
 	if (i == *n)
-		sites[(*n)++] = (struct site){ .stack = s->stack };
+		sites[(*n)++] = (struct site){ .stack = s->stack, .every = s->every };
 	sites[i].count++;
 	sites[i].bytes += s->bytes;
 }
@@ -56,7 +57,10 @@ struct err *evidence_sites(const struct subject *s, struct report *r, struct rp_
 
 		text_printf(&t, "%s (", sites[i].stack);
 		text_add_count(&t, sites[i].count);
-		text_add(&t, sites[i].count == 1 ? " sample, for " : " samples, for ");
+		if (sites[i].every)
+			text_add(&t, sites[i].count == 1 ? " block, " : " blocks, ");
+		else
+			text_add(&t, sites[i].count == 1 ? " sample, for " : " samples, for ");
 		text_add_bytes(&t, sites[i].bytes);
 		text_add(&t, ")");
 		err = evidence_add(r, suspect, "allocated at", text_str(&t));

@@ -2,7 +2,7 @@
  * tcmalloc.c - the walker of gperftools' tcmalloc, 2.8 to 2.18: opens, claims, explains, sums up.
  *
  * The steps are files of their own, in this order: tcmalloc_anchor.c, tcmalloc_central.c, tcmalloc_spans.c,
- * tcmalloc_walk.c.  google/tcmalloc, with caches by processor, is another allocator.
+ * tcmalloc_walk.c; what its profilers know is in tcmalloc_samples.c, tcmalloc_profiler.c.  google/tcmalloc, with caches by processor, is another allocator.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -57,7 +57,8 @@ static void tell_debug(struct env *env, const struct image *img, const struct tc
 	if (c->module && image_symbol(img, c->module, "_ZN11MallocBlock10alloc_map_E", &sym))
 		diag(env, "heap/debug-allocator", sym.addr,
 		     "this is tcmalloc's debugging allocator: what the program has begins 32 bytes or more behind a block's "
-		     "start, and what it freed and MallocBlock::alloc_map_ knows still counts as used");
+		     "start, and what it freed and MallocBlock::alloc_map_ knows still counts as used; that map leads to "
+		     "every block, so that what is lost is not told");
 }
 
 static struct err *open_heap(struct env *env, const struct image *img, void **ret_ctx)
@@ -77,6 +78,7 @@ static struct err *open_heap(struct env *env, const struct image *img, void **re
 	}
 	if (!err)
 		err = tcm_read_spans(t);
+	tcm_find_profilers(t);
 	if (err)
 		return err;
 	*ret_ctx = take(&t);
@@ -317,31 +319,22 @@ static struct err *free_spans(const struct tcmalloc *t, struct region_sink *sink
 	return err;
 }
 
-struct range {
-	taddr start, end;
-};
-
-struct ranges {
-	struct range *v;
-	size_t n, cap;
-};
-
-static bool add_range(struct ranges *r, taddr start, uint64_t n)
+static bool add_range(struct tcm_ranges *r, taddr start, uint64_t n)
 {
-	struct range range = { start, start + n };
+	struct tcm_range range = { start, start + n, false };
 
 	return vec_push(r, &range);
 }
 
 static int by_start(const void *pa, const void *pb)
 {
-	const struct range *a = pa, *b = pb;
+	const struct tcm_range *a = pa, *b = pb;
 
 	return a->start != b->start ? (a->start > b->start) - (a->start < b->start) : (a->end > b->end) - (a->end < b->end);
 }
 
 /* The nodes of a page map below its root. */
-static bool map_ranges(const struct image *img, const struct tcm_copy *c, struct ranges *r)
+static bool map_ranges(const struct image *img, const struct tcm_copy *c, struct tcm_ranges *r)
 {
 	const struct tcm_map *m = &c->map;
 
@@ -359,7 +352,7 @@ static bool map_ranges(const struct image *img, const struct tcm_copy *c, struct
 	return true;
 }
 
-static bool own_ranges(const struct tcmalloc *t, struct ranges *r)
+static bool own_ranges(const struct tcmalloc *t, struct tcm_ranges *r)
 {
 	for (uint32_t i = 0; i < t->n_copies; i++) {
 		const struct tcm_copy *c = &t->copies[i];
@@ -389,7 +382,7 @@ static bool no_pages(const struct tcmalloc *t, taddr start, taddr end)
 }
 
 /* One of the n sorted ranges begins in [start, end), or ends where it begins. */
-static bool is_known(const struct ranges *r, size_t n, taddr start, taddr end)
+static bool is_known(const struct tcm_ranges *r, size_t n, taddr start, taddr end)
 {
 	size_t first = partition_point(n, i, r->v[i].start < start);
 
@@ -400,7 +393,7 @@ static bool is_known(const struct ranges *r, size_t n, taddr start, taddr end)
  * A PageHeapAllocator is free_area_, free_avail_, free_list_, inuse_: what it took last ends where free_avail_
  * does.  Words of a module that say so count if a known structure lies there, or ends where it begins.
  */
-static bool area_at(const struct tcmalloc *t, const uint8_t *words, const struct ranges *r, size_t n_known,
+static bool area_at(const struct tcmalloc *t, const uint8_t *words, const struct tcm_ranges *r, size_t n_known,
 		    taddr *ret_start)
 {
 	uint64_t area = load_u64(words), avail = load_u64(words + 8);
@@ -414,7 +407,7 @@ static bool area_at(const struct tcmalloc *t, const uint8_t *words, const struct
 	return true;
 }
 
-static bool area_ranges(const struct tcmalloc *t, const struct tcm_copy *c, struct ranges *r)
+static bool area_ranges(const struct tcmalloc *t, const struct tcm_copy *c, struct tcm_ranges *r)
 {
 	const struct image *img = t->img;
 	size_t known = r->n;
@@ -437,14 +430,14 @@ static bool area_ranges(const struct tcmalloc *t, const struct tcm_copy *c, stru
 	return true;
 }
 
-static void sort_ranges(struct ranges *r)
+static void sort_ranges(struct tcm_ranges *r)
 {
 	if (r->n)
 		qsort(r->v, r->n, sizeof(*r->v), by_start);
 }
 
 /* Areas lie one behind the other: a second look knows those that the first one found. */
-static bool all_ranges(const struct tcmalloc *t, struct ranges *r)
+static bool all_ranges(const struct tcmalloc *t, struct tcm_ranges *r)
 {
 	if (!own_ranges(t, r))
 		return false;
@@ -454,6 +447,9 @@ static bool all_ranges(const struct tcmalloc *t, struct ranges *r)
 			return false;
 		sort_ranges(r);
 	}
+	if (!tcm_profiler_ranges(t, r))
+		return false;
+	sort_ranges(r);
 	return true;
 }
 
@@ -464,17 +460,20 @@ static bool all_ranges(const struct tcmalloc *t, struct ranges *r)
  */
 static struct err *own_regions(const struct tcmalloc *t, struct region_sink *sink)
 {
-	struct ranges r = {};
+	struct tcm_ranges r = {};
 	struct err *err = all_ranges(t, &r) ? NULL : &err_nomem;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < r.n && !err; i++) {
-		struct range *last = kept ? &r.v[kept - 1] : NULL;
+		struct tcm_range *last = kept ? &r.v[kept - 1] : NULL;
 
-		if (last && r.v[i].start <= last->end) {
+		if (r.v[i].exact && !no_pages(t, r.v[i].start, r.v[i].end))
+			continue;
+		if (last && r.v[i].start <= last->end && last->exact == r.v[i].exact) {
 			if (r.v[i].end > last->end)
 				last->end = r.v[i].end;
-		} else if (last && r.v[i].start - last->end < OWN_GAP && no_pages(t, last->end, r.v[i].start)) {
+		} else if (last && !last->exact && !r.v[i].exact && r.v[i].start - last->end < OWN_GAP &&
+			   no_pages(t, last->end, r.v[i].start)) {
 			last->end = r.v[i].end;
 		} else {
 			r.v[kept++] = r.v[i];
@@ -484,8 +483,10 @@ static struct err *own_regions(const struct tcmalloc *t, struct region_sink *sin
 		struct heap_region region = {
 			.start = r.v[i].start,
 			.end = r.v[i].end,
-			.category = "tcmalloc/metadata",
-			.label = "tcmalloc: page map, spans, thread caches",
+			.category = r.v[i].exact ? "tcmalloc/profiler" : "tcmalloc/metadata",
+			.label = r.v[i].exact ? "tcmalloc: tables of its heap profiler" :
+						"tcmalloc: page map, spans, thread caches",
+			.returned = r.v[i].exact, /* the tables are sparse */
 		};
 
 		err = sink->add(sink, &region);
@@ -521,7 +522,7 @@ static struct err *metadata(void *ctx, struct claim_sink *sink)
 	return err;
 }
 
-/* The sizes of its classes: two of them in a word look like no number. */
+/* The sizes of its classes: two of them in a word look like no number.  And what its profilers know. */
 static struct err *keep(void *ctx, const struct blocks *b)
 {
 	const struct tcmalloc *t = ctx;
@@ -529,7 +530,7 @@ static struct err *keep(void *ctx, const struct blocks *b)
 	(void)b;
 	for (uint32_t i = 0; i < t->n_copies; i++)
 		image_keep(t->img, t->copies[i].class_size_at, 4 * TCM_CLASSES);
-	return NULL;
+	return tcm_keep_profilers(t);
 }
 
 extern const struct walker_ops tcmalloc_walker;

@@ -14,6 +14,7 @@ enum {
 	TCM_MAX_SIZE = 256 << 10, /* kMaxSize: the last size class */
 	TCM_COPIES_MAX = 8,
 	TCM_CACHES_MAX = 1 << 14,
+	TCM_PROFILERS_MAX = 4,
 	/* struct Span: start and length in pages, then links of lists that hold spans. */
 	SPAN_START = 0,
 	SPAN_LENGTH = 8,
@@ -80,6 +81,26 @@ struct tcm_copy {
 	uint64_t pages[N_SPAN_LOCATIONS];
 };
 
+/* A HeapProfileTable: of the heap profiler, or of the heap checker. */
+struct tcm_profiler {
+	taddr table, map, buckets; /* itself, address_map_, bucket_table_ */
+	taddr variable;		   /* of the module, that leads to it */
+	uint64_t live;		   /* allocations that it counts */
+	uint32_t copy;
+	bool known, wide; /* a bucket was found; its counts are 64 bits each (2.11 and later) */
+};
+
+/* Memory of its own. */
+struct tcm_range {
+	taddr start, end;
+	bool exact; /* what lies near it may be anything */
+};
+
+struct tcm_ranges {
+	struct tcm_range *v;
+	size_t n, cap;
+};
+
 #define TCM_TRANSFER TC_NO_CACHE /* of what is listed: in a transfer cache */
 
 struct tcmalloc {
@@ -87,6 +108,8 @@ struct tcmalloc {
 	const struct image *img;
 	struct tcm_copy copies[TCM_COPIES_MAX];
 	uint32_t n_copies;
+	struct tcm_profiler profilers[TCM_PROFILERS_MAX];
+	uint32_t n_profilers;
 	uint64_t absent, n_mended; /* what tcm_read_spans() spent of its bounds */
 	uint64_t n_in_caches, bytes_in_caches, n_in_transfer, bytes_in_transfer;
 	struct heap_info info;
@@ -122,6 +145,13 @@ struct err *tcm_read_spans(struct tcmalloc *t) MUST_CHECK;
 struct block_sink;
 struct err *tcm_walk(void *ctx, uint32_t claim, struct block_sink *sink);
 struct err *tcm_settle(void *ctx, struct block_sink *sink);
+
+/* tcmalloc_profiler.c: every allocation while it was on, and the memory that it keeps that in. */
+void tcm_find_profilers(struct tcmalloc *t);
+bool tcm_is_profiled(const struct tcmalloc *t, uint32_t copy);
+struct err *tcm_profiler_samples(const struct tcmalloc *t, struct sample_sink *sink) MUST_CHECK;
+struct err *tcm_keep_profilers(const struct tcmalloc *t) MUST_CHECK;
+bool tcm_profiler_ranges(const struct tcmalloc *t, struct tcm_ranges *r) MUST_CHECK; /* false: no memory */
 
 /* tcmalloc_samples.c */
 struct err *tcm_samples(void *ctx, struct sample_sink *sink) MUST_CHECK;

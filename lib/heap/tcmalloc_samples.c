@@ -3,7 +3,7 @@
  *
  * A sampled allocation has a span of its own that leads to a StackTrace: the bytes asked for, and up to 31
  * return addresses.  What each stands for follows from the mean distance of samples, as pprof has it
- * for "heap_v2" (gperftools src/{tcmalloc,sampler}.cc).
+ * for "heap_v2" (gperftools src/{tcmalloc,sampler}.cc).  Where the heap profiler is on it knows them all.
  */
 #include <math.h>
 
@@ -55,14 +55,16 @@ struct err *tcm_samples(void *ctx, struct sample_sink *sink)
 {
 	const struct tcmalloc *t = ctx;
 	double mean[TCM_COPIES_MAX] = {};
-	struct err *err = NULL;
+	struct err *err;
 
+	err = tcm_profiler_samples(t, sink);
 	for (uint32_t i = 0; i < t->n_copies; i++)
 		mean[i] = period(t->img, &t->copies[i]);
 	for (size_t i = 0; i < t->spans.n && !err; i++) {
 		const struct tc_span *s = &t->spans.v[i];
 
-		if (!s->sampled || s->problem != SPAN_FINE || s->class)
+		if (!s->sampled || s->problem != SPAN_FINE || s->class ||
+		    tcm_is_profiled(t, s->copy))
 			continue;
 		if (!mean[s->copy])
 			diag(t->spans.env, "tcmalloc/samples", s->base,

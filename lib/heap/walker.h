@@ -56,20 +56,22 @@ struct heap_region {
 	taddr start, end;
 	const char *category; /* literals: "go/stacks", "go/idle", "go/returned", "go/metadata" */
 	const char *label;    /* for people: "goroutine stacks: in use" */
-	bool returned;	      /* given back to the system: only its addresses are kept */
+	bool returned;	      /* given back to the system, or never written to: zeros in it are no memory */
 };
 
 struct region_sink {
 	struct err *(*add)(struct region_sink *sink, const struct heap_region *region);
 };
 
-/* One live allocation that the allocator's own profiler sampled. */
+/* One live allocation that the allocator's own profiler sampled, or knows because it knows each. */
 struct heap_sample {
 	taddr block;
 	uint64_t size;	    /* of the block, or asked for: as its profiler counts */
 	const taddr *pcs;   /* return addresses, innermost first */
 	uint64_t n_pcs;
+	taddr stack;	    /* the same number, the same stack; 0: not said */
 	double objects, bytes; /* that it stands for; 0: not known */
+	bool every;	    /* nothing is left out: it stands for itself */
 };
 
 struct sample_sink {

@@ -85,7 +85,7 @@ def test_what_ended_threads_left_stays_lost(tmp_path):
 	"musl.rust", "musl.1.2.0.static", "google-tcmalloc.sampled", "google-tcmalloc.static-stripped", "google-tcmalloc.2026-08.sampled",
 	"google-tcmalloc.2026-08.static-stripped", "jemalloc.prof.sid",
 	"jemalloc.static-stripped", "jemalloc.rust", "mimalloc.2.2.7", "mimalloc.3.3.2.aarch64", "mimalloc.3.4.3",
-	"mimalloc.static-stripped", "tcmalloc.trixie", "tcmalloc.sampled.sid", "tcmalloc.static-stripped", "tcmalloc.cgo")])
+	"mimalloc.static-stripped", "tcmalloc.trixie", "tcmalloc.sampled.sid", "tcmalloc.profiled.sid", "tcmalloc.static-stripped", "tcmalloc.cgo")])
 def test_the_analysis_stays(name, tmp_path):
 	the_same_of(dump_of(name).core, tmp_path)
 

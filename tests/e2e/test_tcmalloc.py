@@ -10,7 +10,8 @@ import make_allocators
 from profiles import Profile, integers
 
 NAMES = [name for name in ALLOCATORS if name.startswith("tcmalloc.")
-	and not any(part in name for part in (".rust", ".cgo", ".cpp", ".sparse"))]
+	and not any(part in name for part in (".rust", ".cgo", ".cpp", ".sparse", ".profiled."))]
+PROFILED = [name for name in ALLOCATORS if name.startswith("tcmalloc.profiled.")]
 
 
 def heap_of(name):
@@ -89,6 +90,60 @@ def test_samples_are_its_own(name, tmp_path):
 		before = wanted.get(own[0], (0, 0))
 		wanted[own[0]] = before[0] + amounts[0], before[1] + amounts[1]
 	assert len(wanted) > 5 and wanted == found
+
+
+MAKERS = {"REACH": "keep", "DEF": "lose", "POSS": "point_inside"}	# corpus/native/src/profiled.c
+
+
+def stacks_of(profile):
+	return [tuple(profile.addresses[at] + 1 for at in integers(raw[1])) for raw in profile.raw]
+
+
+@pytest.mark.parametrize("name", PROFILED)
+def test_the_heap_profilers_stacks_are_its_own(name, tmp_path):
+	"""With HEAPPROFILE each stack has as many objects and bytes as the profile that it wrote itself."""
+	out = tmp_path / "samples.pb.gz"
+	heapfx_ok("analyze", dump_of(name).core, "-o", f"heap-samples={out}")
+	profile = Profile(out)
+	found = {stack: values for stack, (_names, values, _labels) in zip(stacks_of(profile), profile.samples)}
+	left = dict(found)
+	for stack, amounts in own_profile(name).items():
+		own = [known for known in left if stack[-len(known):] == known]
+		if amounts[0] and own:
+			values = left.pop(own[0])
+			assert amounts == (values["sampled_objects"], values["sampled_space"])
+			assert amounts == (values["inuse_objects"], values["inuse_space"])
+		elif amounts[0]:	# 2.10: the room that the text itself was written to
+			assert amounts == (1, 1 << 20)
+	assert not left and len(found) > 5
+	assert not any(p["code"] == "tcmalloc/profiler" for p in report_of(name)["input"]["problems"])
+
+
+@pytest.mark.parametrize("name", PROFILED)
+def test_the_heap_profiler_names_who_made_each_block(name):
+	truth, _totals = truth_of(name)
+	suspects = report_of(name, "--top", "200")["suspects"]
+	told = 0
+	for suspect in suspects:
+		kinds = {truth[int(a, 16)][1] for a in suspect["addresses"] if int(a, 16) in truth}
+		rows = [row["value"] for row in suspect["evidence"] if row["what"] == "allocated at"]
+		if suspect["rule"] == "lost/definite" and "DEF" in kinds:
+			assert [row for row in rows if "lose <- " in row and "block" in row], suspect["title"]
+			assert not [row for row in rows if "keep <- " in row or "point_inside <- " in row]
+			told += 1
+	assert told >= 3	# by size
+	for kind, maker in MAKERS.items():
+		blocks = [address for address, row in sorted(truth.items()) if row[1] == kind]
+		for address in blocks[::len(blocks) // 3]:
+			said = " ".join(heapfx_ok("explain", dump_of(name).core, hex(address)).out.split())
+			assert f" {maker} <- work <- " in said.split("allocated at", 1)[1]
+
+
+@pytest.mark.parametrize("name", PROFILED)
+def test_the_heap_profilers_tables_are_its_own_memory(name):
+	"""They lead to each block, and keep none."""
+	lines = {line["category"]: line["bytes"] for line in report_of(name)["memory"]["breakdown"]}
+	assert 100 << 10 < lines["tcmalloc/profiler"] < 1 << 20
 
 
 def test_the_debugging_allocator_is_named():

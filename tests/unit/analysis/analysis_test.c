@@ -32,6 +32,8 @@ struct world {
 	struct env env;
 	struct report r;
 	const char *names[4]; /* of the roots, by a quarter of the slots each */
+	struct sample samples[4];
+	size_t n_samples;
 };
 
 static void name_root(void *ctx, uint32_t root, struct text *ret)
@@ -132,7 +134,7 @@ static void add_head(struct world *w, node_id node, uint64_t held_count, uint64_
 
 static void run_all(struct world *w)
 {
-	const struct subject s = { .graph = &w->g, .facts = &w->f, .top = 10 };
+	const struct subject s = { .graph = &w->g, .facts = &w->f, .top = 10, .samples = w->samples, .n_samples = w->n_samples };
 
 	for (const struct analysis_ops *const *a = analysis_registry; *a; a++)
 		assert_null((*a)->run(&w->env, &s, &w->r));
@@ -196,6 +198,46 @@ static void test_rings(void **state)
 		assert_int_equal(w->r.cycles.v[0].members[i].address, w->key[i]);
 	assert_int_equal(w->r.categories[CAT_CYCLE].bytes, 96);
 	assert_int_equal(w->r.categories[CAT_LOST].bytes, 96);
+	world_free(w);
+}
+
+static const char *told(const struct rp_suspect *s, const char *what)
+{
+	for (size_t i = 0; i < s->n_evidence; i++)
+		if (!strcmp(s->evidence[i].what, what))
+			return s->evidence[i].value;
+	return "";
+}
+
+/* Where rings were allocated is told of one block a ring: of these rings, and of no other block as large. */
+static void test_where_rings_were_allocated(void **state)
+{
+	struct world *w = world_new();
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		add_node(w, 48, i % 2 ? REACH_INDIRECT : REACH_DEFINITE, i % 2 ? i - 1 : NODE_NONE, i % 2 ? 48 : 96, NODE_NONE);
+		add_edge(w, i ^ 1);
+		w->members[i] = i;
+		if (i % 2 == 0) {
+			add_head(w, i, 1, 48);
+			w->cycles[w->f.n_cycles++] = (struct cycle){ .node = i, .nodes = 2, .bytes = 96, .first_member = i };
+		}
+	}
+	add_head(w, add_node(w, 96, REACH_DEFINITE, NODE_NONE, 96, NODE_NONE), 0, 0);
+	for (unsigned i = 0; i < 4; i++)
+		w->samples[w->n_samples++] = (struct sample){
+			.node = i + i / 3, .stack = i == 3 ? "make_other <- main" : "make_ring <- main", .bytes = 40, .every = i < 3,
+		};
+	run_all(w);
+
+	assert_int_equal(w->r.suspects.n, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct rp_suspect *s = &w->r.suspects.v[i];
+
+		assert_string_equal(told(s, "allocated at"), strcmp(s->rule, "cycle/unreachable") ?
+			"make_other <- main (1 sample, for 40 B)" : "make_ring <- main (2 blocks, 80 B)");
+	}
 	world_free(w);
 }
 
@@ -601,7 +643,8 @@ static void test_free_held(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_like_heads),     cmocka_unit_test(test_rings),	cmocka_unit_test(test_table),
+		cmocka_unit_test(test_like_heads),     cmocka_unit_test(test_rings),	cmocka_unit_test(test_where_rings_were_allocated),
+		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_parts_of_one),
 		cmocka_unit_test(test_shared_part),
 		cmocka_unit_test(test_branches),
