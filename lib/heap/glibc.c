@@ -219,6 +219,9 @@ static struct err *open_with(struct env *env, const struct image *img, bool sure
 		return err;
 	drop_doubles(g);
 	sort_mended(g);
+	for (size_t i = 0; i < g->copies.n; i++)
+		if (g->copies.v[i].module && !g->copies.v[i].module->is_exe)
+			glibc_tell_mcheck(env, img, g->copies.v[i].module);
 	*ret_ctx = take(&g);
 	return NULL;
 }

@@ -282,6 +282,9 @@ void glibc_piece_damage(struct glibc *g, struct glibc_piece *p, taddr at, taddr 
 /* Records damage at an address, in words, once; keeps the first few of them. */
 void glibc_damage(struct glibc *g, taddr at, const char *fmt, ...) PRINTF(3, 4);
 
+/* glibc_mcheck.c: a problem, if a variable of a module that is no executable leads to mcheck()'s headers. */
+void glibc_tell_mcheck(struct env *env, const struct image *img, const struct module *module);
+
 /* A listed chunk's header says another size than its list: the list's is kept, the damage told. */
 struct err *glibc_mend(struct glibc *g, taddr chunk, uint64_t size) MUST_CHECK;
 

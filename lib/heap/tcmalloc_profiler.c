@@ -338,7 +338,7 @@ static bool add_objects(const struct tcmalloc *t, const struct tcm_profiler *p, 
 	return true;
 }
 
-/* A block of LowLevelAlloc, in use or free, says how long it is, and by its address that it is one. */
+/* A block of LowLevelAlloc, in use or free: how long it is; by its address it says that it is one. */
 static uint64_t low_block(const struct image *img, taddr header, taddr *ret_arena)
 {
 	uint64_t w[3], last;

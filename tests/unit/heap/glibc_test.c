@@ -13,6 +13,7 @@
 
 #include "base/guard.h"
 #include "heap/blocks.h"
+#include "fake_image.h"
 #include "heap/glibc_fields.h"
 
 enum {
@@ -796,6 +797,38 @@ static void runs_end_where_the_walk_must_look(void **state)
 	assert_true(n_plain > 10);
 }
 
+/* mcheck()'s headers {size, magic, prev, next, block, magic2}: the newest leads to an older one; glibc malloc/mcheck.c. */
+static void mcheck_is_told(void **state)
+{
+	enum { MODULE = 0x10000, NEW = 0x20040, OLD = 0x20100 };
+	static const struct fake_mapping mappings[] = {
+		{ MODULE, 0x1000, SEG_R | SEG_W, 2, false },
+		{ 0x20000, 0x1000, SEG_R | SEG_W, 0, false },
+		{},
+	};
+	static const struct fake_word words[] = {
+		{ MODULE + 0x100, NEW },
+		{ NEW, 16 }, { NEW + 8, 0xfedabeeb ^ OLD }, { NEW + 24, OLD }, { NEW + 32, NEW }, { NEW + 40, 0xfedabeeb ^ NEW },
+		{ OLD, 16 }, { OLD + 8, 0xfedabeeb ^ NEW }, { OLD + 16, NEW }, { OLD + 32, OLD }, { OLD + 40, 0xfedabeeb ^ OLD },
+		{},
+	};
+	struct fake_image *f;
+	struct env env;
+
+	(void)state;
+	for (unsigned damaged = 0; damaged < 3; damaged++) {
+		env_init(&env);
+		f = fake_image_new(&env, mappings, words);
+		assert_non_null(f);
+		if (damaged)
+			fake_image_put(f, NEW + 8 * (2 * damaged - 1), 1); /* magic, next */
+		glibc_tell_mcheck(&env, &f->img, &f->modules[1]);
+		assert_int_equal(env.diags.n, !damaged);
+		fake_image_free(f);
+		env_fini(&env);
+	}
+}
+
 static void no_heap_is_no_error(void **state)
 {
 	struct world *w = world_new(112);
@@ -824,6 +857,7 @@ int main(void)
 		cmocka_unit_test(bins_broken_in_the_middle), cmocka_unit_test(mapped_chunks),
 		cmocka_unit_test(mapped_chunks_in_two_mappings),
 		cmocka_unit_test(runs_end_where_the_walk_must_look), cmocka_unit_test(foreign_brk),
+		cmocka_unit_test(mcheck_is_told),
 		cmocka_unit_test(no_heap_is_no_error),
 	};
 
