@@ -182,7 +182,7 @@ static void put_all(struct bytes *b)
 struct world {
 	struct image img;
 	struct module module;
-	struct segment stack;
+	struct segment memory[2]; /* the stack, data */
 	struct dbg_types *types;
 	struct bytes info, abbrev;
 	struct fake_elf file;
@@ -211,9 +211,10 @@ static struct world *world_new(void)
 	assert_null(elf_file_open_bytes("prog", w->file.v, w->file.n, &d->own));
 	d->file = d->own;
 	w->module = (struct module){ .path = "prog", .dbg = d, .bias = BIAS };
-	w->stack = (struct segment){ .start = SP, .end = CFA, .bytes = (uint8_t *)w->words, .flags = SEG_R | SEG_W, .module = -1 };
+	w->memory[0] = (struct segment){ .start = SP, .end = CFA, .bytes = (uint8_t *)w->words, .flags = SEG_R | SEG_W, .module = -1 };
+	w->memory[1] = (struct segment){ .start = BIAS + 0x5000, .end = BIAS + 0x5100, .bytes = w->file.v, .flags = SEG_R | SEG_W };
 	w->img = (struct image){
-		.env = &env, .modules = &w->module, .n_modules = 1, .segments = &w->stack, .n_segments = 1, .target = target_by_machine(EM_X86_64),
+		.env = &env, .modules = &w->module, .n_modules = 1, .segments = w->memory, .n_segments = 2, .target = target_by_machine(EM_X86_64),
 	};
 	w->steps_left = 10000;
 	for (unsigned i = 0; i < 17; i++)
