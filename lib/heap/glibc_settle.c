@@ -153,6 +153,30 @@ static struct err *add_target(struct settle *s, uint32_t doubt, taddr mem, enum 
 	return vec_push(&s->targets, &t) ? NULL : &err_nomem;
 }
 
+/* The head of a list in an arena. */
+static bool is_head(const struct settle *s, uint64_t word)
+{
+	for (size_t i = 0; i < s->g->arenas.n; i++)
+		if (word - (s->g->arenas.v[i].bins - 16) < BINS_BYTES)
+			return true;
+	return false;
+}
+
+/* An address as a list of free chunks has it: of a chunk, or of a list's head in an arena. */
+static bool is_link(const struct settle *s, uint64_t word)
+{
+	return glibc_piece_at(s->g, word) || is_head(s, word);
+}
+
+/* It has the links of a free chunk that was the last of its list: nobody wrote there since. */
+static bool is_remnant(const struct settle *s, struct window *w, taddr chunk)
+{
+	uint64_t fd, bk;
+
+	return window_u64(w, chunk + CHUNK_HEADER, &fd) && window_u64(w, chunk + CHUNK_HEADER + 8, &bk) &&
+	       is_link(s, fd) && is_link(s, bk) && (is_head(s, fd) || is_head(s, bk));
+}
+
 static struct err *add_starts(struct settle *s, uint32_t no)
 {
 	struct doubt *d = &s->doubts.v[no];
@@ -162,8 +186,10 @@ static struct err *add_starts(struct settle *s, uint32_t no)
 
 	for (; at < d->in.end && d->n_starts < STARTS_MAX && window_u64(&w, at + 8, &header);
 	     at += chunk_size(header), d->n_starts++) {
-		struct err *err = add_target(s, no, at + CHUNK_HEADER, ROLE_START);
+		struct err *err = NULL;
 
+		if (!is_remnant(s, &w, at))
+			err = add_target(s, no, at + CHUNK_HEADER, ROLE_START);
 		if (err)
 			return err;
 	}
@@ -228,17 +254,6 @@ static struct err *collect_targets(struct settle *s)
 }
 
 /* --- the pass ------------------------------------------------------------------------------ */
-
-/* An address as a list of free chunks has it: of a chunk, or of a list's head in an arena. */
-static bool is_link(const struct settle *s, uint64_t word)
-{
-	if (glibc_piece_at(s->g, word))
-		return true;
-	for (size_t i = 0; i < s->g->arenas.n; i++)
-		if (word - (s->g->arenas.v[i].bins - 16) < BINS_BYTES)
-			return true;
-	return false;
-}
 
 /*
  * One of the two links (fd, bk) of a free chunk that was here once: its header is left in the midst of

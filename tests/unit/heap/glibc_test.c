@@ -367,6 +367,27 @@ static void headers_of_before(void **state)
 	world_free(w);
 }
 
+/* What is left of a free chunk in a block that has not written there has its links; a pointer to it is as old. */
+static void remnant_of_a_free_chunk(void **state)
+{
+	(void)state;
+	for (unsigned has_links = 0; has_links < 2; has_links++) {
+		struct world *w = world_new(112);
+		taddr inner;
+
+		lay_out(w, "u40 ub0 u40");
+		inner = w->chunk[1] + 0x60;
+		put(w, inner + 8, 0x51);
+		if (has_links) {
+			put(w, inner + 16, w->chunk[0]);
+			put(w, inner + 24, bin(w, 0));
+		}
+		put(w, DATA, inner + 16);
+		expect(w, "uuuf", !has_links);
+		world_free(w);
+	}
+}
+
 /* One block of 0x200 bytes in use, filled by a case; pointers to all of it stand in a module's data. */
 static struct world *block_world(void)
 {
@@ -849,6 +870,7 @@ int main(void)
 		cmocka_unit_test(lists_say_what_is_free), cmocka_unit_test(cache_without_tls),
 		cmocka_unit_test(cache_turned_off),
 		cmocka_unit_test(later_form_without_fast_bins), cmocka_unit_test(damaged_headers),
+		cmocka_unit_test(remnant_of_a_free_chunk),
 		cmocka_unit_test(sizes_that_swallow),
 		cmocka_unit_test(headers_of_before), cmocka_unit_test(blocks_that_hold_chunks),
 		cmocka_unit_test(objects_that_look_split), cmocka_unit_test(words_of_the_allocator),
