@@ -28,6 +28,7 @@ enum {
 	COMMON_SIZE = 4,     /* so many others make it a size that the program uses */
 	SIEVE = 1 << 14,
 	FAR_BACK = 1 << 16,  /* words of the index: 64 MiB */
+	REMNANT_BACK = 1 << 10,
 	PASS_BYTES = 1 << 20,
 	BINS_BYTES = 128 * 16, /* of an arena: the heads of lists (malloc/malloc.c, bin_at) */
 };
@@ -256,48 +257,53 @@ static struct err *collect_targets(struct settle *s)
 /* --- the pass ------------------------------------------------------------------------------ */
 
 /*
- * One of the two links (fd, bk) of a free chunk that was here once: its header is left in the midst of
- * a block that did not write there.  They lead to chunks, which by then may have begun 16 bytes
- * beside those of now, where a block's start is.
+ * Behind the header and the links (fd, bk) of a free chunk that was here once, in the midst of a block that did
+ * not write there.  They lead to chunks, which by then may have begun 16 bytes beside those of now, where a
+ * block's start is; and what is behind them may be as old.
  */
-static bool is_old_link(const struct settle *s, const struct glibc_piece *p, taddr at)
+static bool is_behind_remnant(const struct settle *s, const struct glibc_piece *p, taddr block, taddr at)
 {
-	for (unsigned i = 0; i < 2; i++) {
-		taddr chunk = at - CHUNK_HEADER - 8 * i, mem = chunk + CHUNK_HEADER;
-		struct window w = { .img = s->g->img };
-		uint64_t header, fd, bk, grain = grain_of(s->sink->grains, mem);
+	taddr least = at - block > REMNANT_BACK ? at - REMNANT_BACK : block;
 
-		if (chunk & 15 || chunk < p->first || grain == GRAIN_NONE ||
-		    grain_is_start(s->sink->grains, grain, mem))
-			continue;
+	for (taddr chunk = (at - CHUNK_HEADER) & ~15ull; chunk >= least; chunk -= 16) {
+		struct window w = { .img = s->g->img };
+		uint64_t header, fd, bk;
+
 		if (window_u64(&w, chunk + 8, &header) && header & CHUNK_PREV_INUSE &&
-		    chunk_size_fits(header, chunk, p->end) && window_u64(&w, mem, &fd) &&
-		    window_u64(&w, mem + 8, &bk) && is_link(s, fd) && is_link(s, bk))
+		    chunk_size_fits(header, chunk, p->end) && window_u64(&w, chunk + 16, &fd) &&
+		    window_u64(&w, chunk + 24, &bk) && is_link(s, fd) && is_link(s, bk))
 			return true;
 	}
 	return false;
+}
+
+/* The block at an address of a heap, used or not; 0: none begins near before it. */
+static taddr block_before(const struct settle *s, taddr at)
+{
+	const struct grains *grains = s->sink->grains;
+	uint64_t grain = grain_of(grains, at), word, starts;
+
+	if (grain == GRAIN_NONE)
+		return 0;
+	starts = grains->words[grain >> 6].start & (~0ull >> (63 - (grain & 63)));
+	for (word = grain >> 6; !starts && word && (grain >> 6) - word < FAR_BACK;)
+		starts = grains->words[--word].start;
+	return starts ? grain_key(grains, word << 6 | (63 - (unsigned)__builtin_clzll(starts))) : 0;
 }
 
 /* In a heap, only what a block in use holds counts. */
 static bool is_stale(const struct settle *s, taddr at)
 {
 	const struct glibc_piece *p = glibc_piece_at(s->g, at);
-	const struct grains *grains = s->sink->grains;
-	uint64_t grain, word, starts;
+	taddr block;
 
 	if (!p)
 		return image_is_dead_stack(s->g->img, at);
-	if (p->kind == CLAIM_MMAPPED)
+	if (p->kind == CLAIM_MMAPPED || at < p->first + CHUNK_HEADER)
 		return at < p->first + CHUNK_HEADER;
-	grain = grain_of(grains, at);
-	if (grain == GRAIN_NONE || at < p->first + CHUNK_HEADER)
-		return true;
-	starts = grains->words[grain >> 6].start & (~0ull >> (63 - (grain & 63)));
-	for (word = grain >> 6; !starts && word && (grain >> 6) - word < FAR_BACK;)
-		starts = grains->words[--word].start;
-	return !starts ||
-	       !bit_get(s->sink->used, word << 6 | (63 - (unsigned)__builtin_clzll(starts))) ||
-	       is_old_link(s, p, at);
+	block = block_before(s, at);
+	return !block || !bit_get(s->sink->used, grain_of(s->sink->grains, block)) ||
+	       is_behind_remnant(s, p, block, at);
 }
 
 static size_t first_target(const struct settle *s, taddr mem)

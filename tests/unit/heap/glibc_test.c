@@ -388,6 +388,28 @@ static void remnant_of_a_free_chunk(void **state)
 	}
 }
 
+/* Nor does a word behind what is left of a free chunk in the block that has it: that is as old. */
+static void word_behind_a_remnant(void **state)
+{
+	(void)state;
+	for (unsigned has_links = 0; has_links < 2; has_links++) {
+		struct world *w = world_new(112);
+		taddr old;
+
+		lay_out(w, "u40 ub0 u40 u120 u40");
+		put(w, w->chunk[1] + 0x60 + 8, 0x51);
+		old = w->chunk[3] + 0x30;
+		if (has_links) {
+			put(w, old + 8, 0xb1);
+			put(w, old + 16, w->chunk[0]);
+			put(w, old + 24, w->chunk[2]);
+		}
+		put(w, old + 0x38, w->chunk[1] + 0x60 + 16);
+		expect(w, "uuuuuf", !has_links);
+		world_free(w);
+	}
+}
+
 /* One block of 0x200 bytes in use, filled by a case; pointers to all of it stand in a module's data. */
 static struct world *block_world(void)
 {
@@ -870,7 +892,7 @@ int main(void)
 		cmocka_unit_test(lists_say_what_is_free), cmocka_unit_test(cache_without_tls),
 		cmocka_unit_test(cache_turned_off),
 		cmocka_unit_test(later_form_without_fast_bins), cmocka_unit_test(damaged_headers),
-		cmocka_unit_test(remnant_of_a_free_chunk),
+		cmocka_unit_test(remnant_of_a_free_chunk), cmocka_unit_test(word_behind_a_remnant),
 		cmocka_unit_test(sizes_that_swallow),
 		cmocka_unit_test(headers_of_before), cmocka_unit_test(blocks_that_hold_chunks),
 		cmocka_unit_test(objects_that_look_split), cmocka_unit_test(words_of_the_allocator),
