@@ -121,6 +121,7 @@ CASES = {
 	"endings": Case("endings", about="what threads leave in stacks and TLS that have ended"),
 	"endings.kernel": Case("endings", **SMALL, about="the same, dumped by the kernel"),
 	"endings.stripped": Case("endings", build="stripped", about="the same, no symbols"),
+	"endings.guardless": Case("endings", ("TRUTH", "guardless"), about="the same, all stacks in one mapping"),
 	"endings.static": Case("endings", build="static", about="the same, glibc linked in"),
 	"holders": Case("holders", about="one block with several holders and roots"),
 	"holders.kernel": Case("holders", **SMALL,

@@ -229,6 +229,18 @@ uint64_t image_auxv(const struct image *img, uint64_t type, uint64_t if_absent);
 
 /* ---- symbols (image/symtab.c): .symtab, .dynsym, .gnu_debugdata, or the dumped dynamic section */
 
+/*
+ * glibc's struct pthread on x86-64, which a thread pointer points to: whether there is one, known by
+ * its words `tcb` and `self`, and what its `stackblock`, `stackblock_size` and `guardsize` say, wherever
+ * behind its tid they are: the memory [start, end), guard pages included, with the struct at its end.
+ */
+struct pthread_stack {
+	taddr words; /* where the three lie */
+	taddr start, end;
+};
+bool image_is_pthread(const struct image *img, taddr pd);
+bool image_pthread_stack(const struct image *img, taddr pd, struct pthread_stack *ret);
+
 struct symbol {
 	const char *name; /* as in the file, not demangled; lives as long as the image */
 	taddr addr;

@@ -2,8 +2,9 @@
  * image/threads.c - where the stacks and the brk heap lie, from registers and segments.
  *
  * A mapping is not a stack: glibc 2.42 installs guard pages that split no mapping, so the stacks of
- * many threads lie in one.  The thread pointer tells them apart: a thread made by libc has its
- * control block at the top of its stack (nptl/allocatestack.c).
+ * many threads lie in one, among them those kept for threads to come.  The thread pointer tells them
+ * apart: a thread made by libc has its control block at the top of its stack, where glibc notes which
+ * memory the stack is (nptl/allocatestack.c).
  */
 #include <elf.h>
 #include <stdlib.h>
@@ -17,6 +18,15 @@ enum { GIB = 1 << 30, PAGE = 4096, TLS_SURPLUS = 2048, TLS_TCB = 16 };
 /* Linux puts brk at most this far behind what it follows: 1 GiB of randomisation, 32 MiB of slack.
  */
 #define BRK_REACH ((uint64_t)GIB + (32 << 20))
+
+enum {
+	/* struct pthread on x86-64: tcbhead_t has 704 bytes, and what is behind it never moved. */
+	PD_TCB = 0,
+	PD_SELF = 16,
+	PD_STACK = 728,	  /* the three words lie somewhere behind its list and tid */
+	PD_BYTES = 0xa00, /* at most */
+	PD_LEAST = 704,
+};
 
 struct span {
 	taddr start, end;
@@ -36,6 +46,36 @@ static bool mapping_at(const struct image *img, taddr addr, struct span *ret)
 		last++;
 	*ret = (struct span){ first->start, last->end };
 	return true;
+}
+
+static bool word_is(const struct image *img, taddr at, uint64_t value)
+{
+	uint64_t word;
+
+	return image_read_u64(img, at, &word) == MEM_OK && word == value;
+}
+
+bool image_is_pthread(const struct image *img, taddr pd)
+{
+	return img->target->id == TARGET_X86_64 && word_is(img, pd + PD_TCB, pd) && word_is(img, pd + PD_SELF, pd);
+}
+
+bool image_pthread_stack(const struct image *img, taddr pd, struct pthread_stack *ret)
+{
+	for (taddr at = pd + PD_STACK; at < pd + PD_BYTES; at += 8) {
+		uint64_t start, size, guard;
+
+		if (image_read_u64(img, at, &start) != MEM_OK ||
+		    image_read_u64(img, at + 8, &size) != MEM_OK ||
+		    image_read_u64(img, at + 16, &guard) != MEM_OK)
+			return false;
+		if (!start || start % PAGE || size % PAGE || guard % PAGE || start >= pd || guard >= size ||
+		    size <= pd - start || size - (pd - start) < PD_LEAST || size - (pd - start) > PD_BYTES + PAGE)
+			continue;
+		*ret = (struct pthread_stack){ .words = at, .start = start, .end = start + size };
+		return true;
+	}
+	return false;
 }
 
 /* Bytes that static TLS takes, with glibc's default surplus (csu/libc-tls.c, 1664) rounded up. */
@@ -105,6 +145,7 @@ static void place_stack(const struct image *img, struct thread *t)
 {
 	const struct segment *seg = image_segment(img, t->sp);
 	taddr sp = t->sp;
+	struct pthread_stack own;
 	struct span stack;
 
 	/* A stack that overflowed stopped in its guard: the stack is what follows. */
@@ -116,6 +157,9 @@ static void place_stack(const struct image *img, struct thread *t)
 	}
 	if (!seg || !(seg->flags & SEG_W) || !mapping_at(img, sp, &stack))
 		return;
+	if (t->tp >= sp && image_is_pthread(img, t->tp) && image_pthread_stack(img, t->tp, &own) &&
+	    own.start > stack.start && own.start <= sp)
+		stack.start = own.start;
 	t->stack_low = stack.start;
 	t->stack_high = stack_end(img, t, stack);
 	t->live_low =

@@ -24,9 +24,7 @@ enum {
 	PD_SELF = 16,
 	PD_LIST = 704,
 	PD_TID = 720,
-	PD_BYTES = 0xa00, /* at most */
 	PD_ALIGN = 64,
-	PAGE = 4096,
 	LIST_MAX = 1 << 20,
 };
 
@@ -49,11 +47,6 @@ static bool word_is(const struct image *img, taddr at, uint64_t value)
 	return image_read_u64(img, at, &word) == MEM_OK && word == value;
 }
 
-static bool is_struct_pthread(const struct image *img, taddr pd)
-{
-	return word_is(img, pd + PD_TCB, pd) && word_is(img, pd + PD_SELF, pd);
-}
-
 /* Its members, if all of it is one. */
 static struct err *read_ring(struct rings *r, taddr head, bool *ret)
 {
@@ -67,7 +60,7 @@ static struct err *read_ring(struct rings *r, taddr head, bool *ret)
 		taddr pd = at - PD_LIST;
 
 		if (pd % PD_ALIGN || r->members.n >= LIST_MAX || !word_is(r->img, at + 8, before) ||
-		    !is_struct_pthread(r->img, pd))
+		    !image_is_pthread(r->img, pd))
 			return NULL;
 		if (!vec_push(&r->members, &pd))
 			return &err_nomem;
@@ -84,27 +77,6 @@ static void keep(const struct rings *r, taddr at, uint64_t n)
 	image_keep_resume(r->img, r->mode);
 	image_keep(r->img, at, n);
 	image_keep_pause(r->img);
-}
-
-/* `stackblock`, `stackblock_size` and `guardsize`: the one mapping with the struct at its end. */
-static bool find_stack(const struct rings *r, taddr pd, taddr *ret_start, taddr *ret_end)
-{
-	for (taddr at = pd + PD_TID + 8; at < pd + PD_BYTES; at += 8) {
-		uint64_t start, size, guard;
-
-		if (image_read_u64(r->img, at, &start) != MEM_OK ||
-		    image_read_u64(r->img, at + 8, &size) != MEM_OK ||
-		    image_read_u64(r->img, at + 16, &guard) != MEM_OK)
-			return false;
-		if (!start || start % PAGE || size % PAGE || guard % PAGE || start >= pd || guard >= size ||
-		    size <= pd - start || size - (pd - start) < PD_TID || size - (pd - start) > PD_BYTES + PAGE)
-			continue;
-		keep(r, at, 24);
-		*ret_start = start;
-		*ret_end = start + size;
-		return true;
-	}
-	return false;
 }
 
 /* Of no thread in the dump, whatever the struct says of it. */
@@ -126,7 +98,7 @@ static bool is_in_use(const struct image *img, taddr start, taddr end)
  */
 static struct err *exclude_ended(const struct rings *r, taddr pd, struct root_sink *sink)
 {
-	taddr start, end;
+	struct pthread_stack stack;
 	uint32_t tid;
 	struct err *err;
 
@@ -136,13 +108,15 @@ static struct err *exclude_ended(const struct rings *r, taddr pd, struct root_si
 	keep(r, pd + PD_SELF, 8);
 	keep(r, pd + PD_LIST, 16);
 	keep(r, pd + PD_TID, 4);
-	if ((tid && tid != TID_JOINED) || !find_stack(r, pd, &start, &end) || is_in_use(r->img, start, end) ||
-	    r->tls >= pd - start)
+	if ((tid && tid != TID_JOINED) || !image_pthread_stack(r->img, pd, &stack))
+		return NULL;
+	keep(r, stack.words, 24);
+	if (is_in_use(r->img, stack.start, stack.end) || r->tls >= pd - stack.start)
 		return NULL;
 	if (!tid)
-		return sink->exclude(sink, start, pd - r->tls);
-	err = sink->exclude(sink, start, pd + PD_DTV);
-	return err ? err : sink->exclude(sink, pd + PD_DTV + 8, end);
+		return sink->exclude(sink, stack.start, pd - r->tls);
+	err = sink->exclude(sink, stack.start, pd + PD_DTV);
+	return err ? err : sink->exclude(sink, pd + PD_DTV + 8, stack.end);
 }
 
 static struct err *look_in(struct rings *r, const struct segment *seg, struct root_sink *sink)
@@ -152,7 +126,7 @@ static struct err *look_in(struct rings *r, const struct segment *seg, struct ro
 		struct err *err;
 		bool is_ring;
 
-		if (first < PD_LIST || (first - PD_LIST) % PD_ALIGN || !is_struct_pthread(r->img, first - PD_LIST))
+		if (first < PD_LIST || (first - PD_LIST) % PD_ALIGN || !image_is_pthread(r->img, first - PD_LIST))
 			continue;
 		err = read_ring(r, head, &is_ring);
 		if (!err && is_ring)

@@ -9,6 +9,7 @@
  */
 #include <elf.h>
 
+#include "image/shadow.h"
 #include "type/rooter.h"
 
 enum {
@@ -85,6 +86,21 @@ static bool is_own_stack(const struct image *img, const struct thread *t)
 	       (random >= t->live_low && random < t->stack_high);
 }
 
+/* What image/threads.c knows the stack by: struct pthread has words of the program's, too. */
+static void keep_stack_words(const struct image *img, const struct thread *t)
+{
+	enum shadow_mode mode = image_keep_pause(img);
+	struct pthread_stack stack;
+	bool found = t->tp && image_is_pthread(img, t->tp) && image_pthread_stack(img, t->tp, &stack);
+
+	image_keep_resume(img, mode);
+	if (!found)
+		return;
+	image_keep(img, t->tp, 8);
+	image_keep(img, t->tp + 16, 8);
+	image_keep(img, stack.words, 24);
+}
+
 static struct err *add_stack(const struct image *img, uint32_t no, struct root_sink *sink)
 {
 	const struct thread *t = &img->threads[no];
@@ -95,6 +111,7 @@ static struct err *add_stack(const struct image *img, uint32_t no, struct root_s
 
 	if (t->live_low >= t->stack_high || t->stack_low > t->live_low)
 		return NULL;
+	keep_stack_words(img, t);
 	err = sink->range(sink, &source);
 	if (err || !is_own_stack(img, t))
 		return err;

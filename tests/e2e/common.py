@@ -42,7 +42,7 @@ ALLOCATORS = sorted(path.parent.name for path in (ROOT / "corpus/allocators").gl
 POOLS = sorted(path.parent.name for path in (ROOT / "corpus/pools").glob("*/dump.zst"))
 FRESH = ["leakzoo", "leakzoo.kernel", "leakzoo.stripped", "leakzoo.static",
 	"leakzoo.static-stripped", "zoo_cpp", "heapshapes", "heapshapes.kernel", "demo", "arenas64", "longchain",
-	"vectors", "holders", "pins", "endings", "endings.kernel", "endings.stripped", "endings.static"]
+	"vectors", "holders", "pins", "endings", "endings.kernel", "endings.stripped", "endings.guardless", "endings.static"]
 STATES = ("reachable", "possibly-lost", "definitely-lost", "indirectly-lost")
 MAPPED_DRIFTS = ("sid",)	# glibc 2.43 keeps hblkhd wrong by 16 bytes for each mremap
 

@@ -1,11 +1,14 @@
 /*
  * endings.c - what threads leave behind that have ended.
  *
- *	endings TRUTH	writes the truth, prints "ready PID", waits to be dumped
+ *	endings TRUTH [guardless]	writes the truth, prints "ready PID", waits to be dumped
  *
  * Nine threads leave pointers in their stacks and TLS, all at once, lest one gets the stack of
  * another, and wipe nothing: three are joined, three are detached, three nobody asks after.  What
  * the last return is still to be had.  A tenth does the same and lives.
+ *
+ * guardless: no guard pages part their stacks, which lie in one mapping then, as under glibc 2.42; what
+ * lives lies above them.
  */
 #define _GNU_SOURCE
 #include "truth.h"
@@ -72,20 +75,29 @@ int main(int argc, char **argv)
 {
 	static int numbers[ENDED];
 	pthread_t threads[ENDED], other;
+	pthread_attr_t attr;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: endings TRUTH\n");
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: endings TRUTH [guardless]\n");
 		return 2;
+	}
+	pthread_attr_init(&attr);
+	if (argc == 3) {
+		pthread_attr_setguardsize(&attr, 0);
+		pthread_attr_setstacksize(&attr, 1 << 18); /* the kernel would align larger ones */
 	}
 	puts("endings"); /* makes libc allocate its buffer now */
 	truth_open(argv[1], 1024);
 	pthread_barrier_init(&all_made, NULL, ENDED + 1);
 	pthread_barrier_init(&all_left, NULL, ENDED + 1);
+	if (argc == 3)
+		pthread_create(&other, &attr, live, NULL);
 	for (int i = 0; i < ENDED; i++) {
 		numbers[i] = i;
-		pthread_create(&threads[i], NULL, run, &numbers[i]);
+		pthread_create(&threads[i], &attr, run, &numbers[i]);
 	}
-	pthread_create(&other, NULL, live, NULL);
+	if (argc == 2)
+		pthread_create(&other, &attr, live, NULL);
 	for (int i = 0; i < ENDED; i++) {
 		if (i % 3 == JOINED)
 			pthread_join(threads[i], NULL);
