@@ -26,6 +26,7 @@ static const struct knob {
 	const char *allocator;
 	enum part part;
 	const char *call, *setting; /* NULL: none */
+	bool by_thread; /* the call: it leaves what other threads hold */
 } knobs[] = {
 	{ "glibc", PART_BETWEEN, "malloc_trim(0)",
 	  "MALLOC_ARENA_MAX for fewer arenas, or one for what lives long" },
@@ -49,9 +50,9 @@ static const struct knob {
 	{ "google-tcmalloc", PART_IDLE, "MallocExtension::ReleaseMemoryToSystem()",
 	  "run ProcessBackgroundActions() with SetBackgroundReleaseRate()" },
 	{ "mimalloc", PART_BETWEEN, "mi_collect(true)",
-	  "a page goes back when it is empty: allocate by lifetime" },
+	  "a page goes back when it is empty: allocate by lifetime", true },
 	{ "mimalloc", PART_IDLE, "mi_collect(true)",
-	  "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY)" },
+	  "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY)", true },
 	{ "go", PART_BETWEEN, NULL,
 	  "a span goes back when it is empty: copy what lives long, or allocate it first" },
 	{ "go", PART_IDLE, "debug.FreeOSMemory()", "set GOMEMLIMIT, or lower GOGC" },
@@ -67,6 +68,12 @@ static const struct knob *knob(const struct rp_heap *h, enum part part)
 		if (knobs[i].part == part && !strcmp(knobs[i].allocator, h->allocator))
 			return &knobs[i];
 	return NULL;
+}
+
+/* Where the call is to be made, behind its name. */
+static const char *callers(const struct report *r, const struct knob *k)
+{
+	return k->by_thread && r->threads.n > 1 ? " in each thread" : "";
 }
 
 static enum part part_of(const char *where)
@@ -113,7 +120,7 @@ static struct err *add_place(struct report *r, const struct rp_heap *h, const st
 	struct err *err;
 
 	if (k && k->call && h->knows_returnable) {
-		text_printf(&t, "; %s returns ", k->call);
+		text_printf(&t, "; %s%s returns ", k->call, callers(r, k));
 		if (w->returnable)
 			text_add_bytes(&t, w->returnable);
 		else
@@ -148,7 +155,7 @@ static struct err *advise(struct report *r, const struct rp_heap *h, enum part p
 	if (!k)
 		return NULL;
 	if (k->call && returnable) {
-		text_printf(&t, "%s returns ", k->call);
+		text_printf(&t, "%s%s returns ", k->call, callers(r, k));
 		text_add_bytes(&t, returnable);
 		text_add(&t, k->setting ? "; " : "");
 	}

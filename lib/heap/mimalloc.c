@@ -463,7 +463,7 @@ static const struct heap_info *mi_info(void *ctx)
 	if (h->arenas)
 		fill_arenas(h);
 	sum_idle(h);
-	info->knows_returnable = !h->never_purged;
+	info->knows_returnable = !h->never_purged && h->layout.collect_purges;
 	if (h->purge_slices > 1)
 		info->settings[info->n_settings++] = (struct heap_setting){ "MIMALLOC_MINIMAL_PURGE_SIZE", h->purge_slices * (uint64_t)MI_SLICE };
 	info->checks_passed = h->passed;

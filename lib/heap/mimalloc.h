@@ -78,7 +78,8 @@ struct mi_layout {
 	bool by_symbol;
 	bool encoded;	      /* free lists are: a secure or a debug build */
 	const char *versions; /* "2.0.9-2.1.2" */
-	bool collect_purges;  /* mi_collect(true) gives memory without used blocks back at once */
+	/* mi_collect(true) gives memory without used blocks back at once; else what is due by then, by MIMALLOC_RESET_DELAY */
+	bool collect_purges;
 	uint64_t n;	      /* segments, or pages */
 	taddr module_data;    /* an address in the data of mimalloc's module */
 };
