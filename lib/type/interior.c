@@ -408,3 +408,49 @@ bool interior_is_hashbrown(const struct image *img, taddr start, uint64_t usable
 		}
 	return false;
 }
+
+enum {
+	ZEND_LEAST = 8,	    /* elements */
+	ZEND_BUCKET = 32,   /* bytes of one: of a list since 8.2, half of that */
+	ZEND_SLOTS = 8,	    /* bytes of the hash for one: two slots */
+	ZEND_SEEN = 1 << 12, /* slots of a larger hash that are looked at */
+};
+
+/* -1, or the first of the elements that are alike: each once, and half of all slots stay free. */
+static bool is_zend_hash(const uint8_t *slots, uint64_t n)
+{
+	uint64_t seen[ZEND_SEEN / 64] = {}, used = 0, n_slots = 2 * n < ZEND_SEEN ? 2 * n : ZEND_SEEN;
+
+	for (uint64_t i = 0; i < n_slots; i++) {
+		uint32_t slot = load_u32(slots + 4 * i);
+
+		if (slot == UINT32_MAX)
+			continue;
+		if (slot >= n || (slot < ZEND_SEEN && bit_get(seen, slot)))
+			return false;
+		if (slot < ZEND_SEEN)
+			bit_set(seen, slot);
+		used++;
+	}
+	return n_slots < 2 * n || used <= n;
+}
+
+bool interior_is_zend(const struct image *img, taddr start, uint64_t usable, uint64_t value)
+{
+	struct asked asked = asked_sizes(usable);
+	uint64_t off = value - start, n = off / ZEND_SLOTS, avail = 0;
+	const uint8_t *slots;
+
+	if (off == ZEND_SLOTS) {
+		n = usable / (ZEND_BUCKET / 2) ? 1ull << (63 - __builtin_clzll(usable / (ZEND_BUCKET / 2))) : 0;
+		if (n < ZEND_LEAST || !fits_pages(asked, off + n * ZEND_BUCKET / 2))
+			return false;
+	} else if (off % ZEND_SLOTS || n < ZEND_LEAST || !is_pow2(n) || !fits_pages(asked, off + n * ZEND_BUCKET)) {
+		return false;
+	}
+	slots = image_view(img, start, &avail);
+	if (!slots || avail < off || (off == ZEND_SLOTS ? load_u64(slots) != UINT64_MAX : !is_zend_hash(slots, n)))
+		return false;
+	image_keep_exact(img, slots, off < 4 * ZEND_SEEN ? off : 4 * ZEND_SEEN);
+	return true;
+}

@@ -59,4 +59,11 @@ bool interior_is_hashbrown(const struct image *img, taddr start, uint64_t usable
 /* Without a look at memory: how many buckets such a table has at most; 0: it is none. */
 uint64_t interior_buckets(const struct image *img, taddr start, uint64_t usable, uint64_t value);
 
+/*
+ * `value` is where the elements of an array of PHP's begin (zend_array.arData; Zend/zend_types.h of 7.3 to 8.4): in
+ * front of them a hash of twice as many 32-bit numbers, each that of an element or -1, of a list two of them; and
+ * elements, a power of two of 32 bytes each (of a list since 8.2: 16), to the end of the block.
+ */
+bool interior_is_zend(const struct image *img, taddr start, uint64_t usable, uint64_t value);
+
 #endif

@@ -100,7 +100,8 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	if (s->has_talloc && interior_is_talloc(s->img, start, value))
 		return id;
 	if (interior_is_ralloc(s->img, start, value) ||
-	    interior_is_glib_box(s->img, start, bytes - overhead, value))
+	    interior_is_glib_box(s->img, start, bytes - overhead, value) ||
+	    interior_is_zend(s->img, start, bytes - overhead, value))
 		return id;
 	if (value & 1 && interior_is_sds(s->img, start, bytes - overhead, value))
 		return id;

@@ -266,6 +266,48 @@ static void by_glib_s_boxes(void **state)
 	}
 }
 
+/* zend_array.arData of PHP, by HT_SIZE_TO_MASK() and HT_DATA_SIZE() of Zend/zend_types.h. */
+static const struct {
+	const char *name;
+	uint64_t usable;
+	unsigned offset;
+	uint64_t first, second; /* words of the hash: the others are -1 */
+	bool is_array;
+} arrays_of_php[] = {
+	{ "8 elements of 32 bytes, two of them used", 328, 64, 0xffffffff00000000, 0x00000001ffffffff, true },
+	{ "none used", 328, 64, UINT64_MAX, UINT64_MAX, true },
+	{ "one that is used twice", 328, 64, 0xffffffff00000000, 0x00000000ffffffff, false },
+	{ "one behind the last", 328, 64, 0xffffffff00000008, UINT64_MAX, false },
+	{ "from another place", 328, 72, UINT64_MAX, UINT64_MAX, false },
+	{ "in a block that is too large", 360, 64, UINT64_MAX, UINT64_MAX, false },
+	{ "in one that is too small", 312, 64, UINT64_MAX, UINT64_MAX, false },
+	{ "a list of 8, of 16 bytes each", 136, 8, UINT64_MAX, 0, true },
+	{ "without its two slots", 136, 8, 0, 0, false },
+	{ "of 9", 152, 8, UINT64_MAX, 0, false },
+};
+
+static void by_the_hash_of_php(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(arrays_of_php); i++) {
+		struct env env;
+		struct fake_image *f;
+
+		env_init(&env);
+		f = fake_image_new(&env, memory, &(struct fake_word){});
+		memset(fake_image_bytes(f, BLOCK), 0xff, 64);
+		memcpy(fake_image_bytes(f, BLOCK), &arrays_of_php[i].first, 8);
+		memcpy(fake_image_bytes(f, BLOCK + 8), &arrays_of_php[i].second, 8);
+		if (interior_is_zend(&f->img, BLOCK, arrays_of_php[i].usable, BLOCK + arrays_of_php[i].offset) !=
+		    arrays_of_php[i].is_array)
+			fail_msg("%s", arrays_of_php[i].name);
+		memset(fake_image_bytes(f, BLOCK), 0, 64);
+		assert_false(interior_is_zend(&f->img, BLOCK, 328, BLOCK + 64));
+		fake_image_free(f);
+		env_fini(&env);
+	}
+}
+
 /* By hashbrown's own rules: control bytes behind the values, then the first 16 of them again. */
 #define REST_EMPTY "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 static const struct {
@@ -492,7 +534,7 @@ int main(void)
 		cmocka_unit_test(by_links_that_lead_back),
 		cmocka_unit_test(by_a_family_of_rallocs),
 		cmocka_unit_test(by_glib_s_boxes),
-		cmocka_unit_test(by_the_control_bytes_of_hashbrown),
+		cmocka_unit_test(by_the_control_bytes_of_hashbrown), cmocka_unit_test(by_the_hash_of_php),
 		cmocka_unit_test(kept_control_bytes_are_enough),
 		cmocka_unit_test(of_a_large_table_the_first_control_bytes),
 		cmocka_unit_test(by_tables),
