@@ -11,6 +11,7 @@
 #include "base/search.h"
 #include "base/vec.h"
 #include "image/dead_calls.h"
+#include "image/shadow.h"
 #include "freed_by.h"
 #include "pipeline.h"
 #include "saved.h"
@@ -21,6 +22,8 @@ enum {
 	THREADS_MAX = 4096,
 	ARENAS_MAX = 1024,
 	TLS_NEAR = 4096, /* from the thread pointer, where the variables of allocators may lie */
+	SIGNAL_LEAST = 2048, /* MINSIGSTKSZ */
+	SIGNAL_MOST = 1 << 20,
 };
 
 /* The largest lost groups: where a stale pointer is worth looking for. */
@@ -205,6 +208,47 @@ struct err *find_allocating_thread(struct run *run, node_id node, const char **r
 	return err;
 }
 
+/* ---- what the kernel alone has the address of */
+
+static const char signal_stack[] =
+	"a stack for signals (sigaltstack()), which the kernel alone has the address of: all "
+	"zeros, and no more of that size than threads";
+
+static bool is_zeroed(struct run *run, node_id node)
+{
+	struct query_block b;
+	const uint8_t *bytes;
+	uint64_t at, avail;
+
+	run_block(run, node, &b, &at);
+	if (b.usable < SIGNAL_LEAST || b.usable > SIGNAL_MOST)
+		return false;
+	bytes = image_view(run->image, at, &avail);
+	return bytes && avail >= b.usable && bytes_are_zero(bytes, b.usable);
+}
+
+/* Of lost heads, ascending: a bit for each that may be such a stack. */
+static void find_signal_stacks(struct run *run, const node_id *nodes, size_t n, uint64_t *ret)
+{
+	const struct graph *g = run->graph;
+
+	/* of a blanked dump all is zeros */
+	for (size_t i = 0; i < n && image_is_comparable(run->image); i++)
+		if (graph_size(g, nodes[i]) >= SIGNAL_LEAST && is_zeroed(run, nodes[i]))
+			bit_set(ret, i);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t size = graph_size(g, nodes[i]), alike = 0;
+
+		if (!bit_get(ret, i))
+			continue;
+		for (size_t k = 0; k < n; k++)
+			alike += bit_get(ret, k) && graph_size(g, nodes[k]) == size;
+		for (size_t k = i; k < n && alike > run->image->n_threads; k++)
+			if (graph_size(g, nodes[k]) == size)
+				bit_clear(ret, k);
+	}
+}
+
 /* ---- all together */
 
 struct err *find_lost_evidence(struct run *run, struct subject *subject)
@@ -213,6 +257,7 @@ struct err *find_lost_evidence(struct run *run, struct subject *subject)
 	_cleanup_(free_users) struct users users = {};
 	_free_ node_id *nodes = NULL;
 	_free_ struct stale *stale = NULL;
+	uint64_t signals[STALE_HEADS_MAX / 64] = {};
 	struct stale_place *places;
 	size_t n, n_stale, n_places = 0;
 	struct err *err = largest_heads(&run->facts, &nodes, &n);
@@ -227,12 +272,16 @@ struct err *find_lost_evidence(struct run *run, struct subject *subject)
 	if (!err && run->image->n_threads > 1)
 		err = freed_by_open(run, &freed);
 	places = err ? NULL :
-		       arena_alloc(&run->report.mem, (2 * n + n_stale + 1) * sizeof(*places));
+		       arena_alloc(&run->report.mem, (3 * n + n_stale + 1) * sizeof(*places));
 	if (!places)
 		return err ? err : &err_nomem;
+	find_signal_stacks(run, nodes, n, signals);
 	for (size_t i = 0; i < n; i++) {
 		const char *who = users.n ? allocator_text(run, &users, nodes[i]) : NULL;
 
+		if (bit_get(signals, i))
+			places[n_places++] =
+				(struct stale_place){ nodes[i], EVIDENCE_MAY_BE, signal_stack };
 		if (who)
 			places[n_places++] = (struct stale_place){ nodes[i], "allocated by", who };
 		who = freed.n ? freed_beside(run, &freed, nodes[i]) : NULL;

@@ -229,6 +229,9 @@ static struct err *add_suspect(const struct groups *gs, struct report *r, const 
 		err = chain_held(gs->s, r, g->rep, &out.chain);
 	if (!err)
 		err = evidence_stale(gs->s, r, &out, is_head_of, &(struct membership){ gs, g });
+	for (size_t i = 0; i < out.n_evidence && !err; i++)
+		if (!strcmp(out.evidence[i].what, EVIDENCE_MAY_BE))
+			out.confidence = CONF_GUESS;
 	if (!err)
 		err = evidence_sites(gs->s, r, &out, is_head_of, &(struct membership){ gs, g });
 	if (!err)

@@ -155,6 +155,8 @@ struct rp_evidence {
 
 /* What a row of evidence is called that pages of text show too. */
 #define EVIDENCE_ONLY_WAY "held only through"
+/* Something else than the rule says: the suspect is a guess then. */
+#define EVIDENCE_MAY_BE "may be"
 struct rp_suspect {
 	const char *id;	   /* stable for one input: "s1" */
 	const char *rule;  /* rules[].id */

@@ -2,10 +2,11 @@
 import json
 import shutil
 import struct
+import subprocess
 
 import pytest
 
-from common import Core, heapfx_ok, parse_blocks
+from common import Core, heapfx_ok, make_cores, parse_blocks
 from types_corpus import case_of
 
 
@@ -111,3 +112,73 @@ def test_a_block_in_the_caches_of_two_threads_is_of_neither(tmp_path):
 		for row in answers(damaged, at + 48, "freed beside it"):
 			assert row.startswith(f"probably thread {one[0]}:"), row
 	assert not answers(damaged, one[1][0] + 48, "freed beside it")
+
+
+# Each of four threads gives the kernel a stack for signals and forgets it; ten blocks of zeros and one of ones are lost.
+SIGNAL_STACKS = """
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static pthread_barrier_t all;
+static void __attribute__((noinline)) give(void)
+{
+	stack_t stack = { .ss_sp = calloc(1, 20000), .ss_size = 20000 };
+	sigaltstack(&stack, NULL);
+	memset(&stack, 0, sizeof(stack));
+	__asm__ volatile("" :: "r"(&stack) : "memory");
+}
+static void __attribute__((noinline)) lose(void)
+{
+	for (int i = 0; i < 10; i++) {
+		char *volatile zeros = calloc(1, 30000);
+		zeros = NULL;
+	}
+	char *volatile ones = malloc(25000);
+	memset(ones, 1, 25000);
+	__asm__ volatile("" :: "r"(ones) : "memory");
+	ones = NULL;
+}
+static void *run(void *arg)
+{
+	give();
+	pthread_barrier_wait(&all);
+	for (;;)
+		pause();
+	return arg;
+}
+int main(void)
+{
+	pthread_t threads[3];
+	pthread_barrier_init(&all, NULL, 4);
+	give();
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, run, NULL);
+	pthread_barrier_wait(&all);
+	lose();
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+"""
+
+
+def test_what_may_be_a_stack_for_signals_is_a_guess(tmp_path):
+	(tmp_path / "stacks.c").write_text(SIGNAL_STACKS, "ascii")
+	subprocess.run(["gcc", "-O1", "-D_GNU_SOURCE", "-pthread", "-o", tmp_path / "stacks", tmp_path / "stacks.c"], check=True)
+	with subprocess.Popen([tmp_path / "stacks"], stdout=subprocess.PIPE, text=True) as process:
+		try:
+			assert process.stdout.readline() == "ready\n"
+			make_cores.wait_until_at_rest(process.pid)
+			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
+		finally:
+			process.kill()
+	suspects = json.loads(heapfx_ok("analyze", tmp_path / "core", "--format", "json", "--top", "99").out)["suspects"]
+	lost = {suspect["bytes"] // suspect["count"] // 1000: suspect for suspect in suspects if suspect["rule"] == "lost/definite"}
+	for size, count, is_guess in ((20, 3, True), (30, 8, False), (25, 1, False)):	# a stale word may hold some
+		assert lost[size]["count"] >= count
+		assert (lost[size]["confidence"] == "guess") == is_guess
+		assert any(row["what"] == "may be" and "sigaltstack" in row["value"] for row in lost[size]["evidence"]) == is_guess
