@@ -266,6 +266,12 @@ static void leave_from(struct lists *l, const struct block *b, taddr from)
 	}
 }
 
+/* The block of an object: what the collector knows has its head in front. */
+static bool block_of(const struct lists *l, taddr at, struct block *ret)
+{
+	return block_get_at(l->blocks, at, ret) || block_get_at(l->blocks, at - HEAD, ret);
+}
+
 /* As many as it says, no more and no fewer: a live object's first word leads nowhere. */
 static bool is_free_list(struct lists *l, taddr list)
 {
@@ -273,7 +279,7 @@ static bool is_free_list(struct lists *l, taddr list)
 	taddr at = word(l->img, list);
 	struct block b;
 
-	for (; left && left <= FREE_MOST && block_get_at(l->blocks, at, &b); left--)
+	for (; left && left <= FREE_MOST && block_of(l, at, &b); left--)
 		at = word(l->img, at);
 	return !left && !at;
 }
@@ -284,7 +290,7 @@ static void leave_free(struct lists *l, taddr list)
 	struct block b;
 
 	for (taddr at = is_free_list(l, list) ? word(l->img, list) : 0; at; at = word(l->img, at))
-		if (block_get_at(l->blocks, at, &b))
+		if (block_of(l, at, &b))
 			leave_from(l, &b, at + 8);
 }
 

@@ -292,8 +292,10 @@ def make(rows):
 		one, two = Ring(), Ring()
 		one.other, two.other = two, one
 		rows.append((id(one), id(two), id(one.items), id(one.names)))
-rows = []
+		gone.append((None, one, one.items, two))
+rows, gone = [], []
 make(rows)
+gone.clear()
 print(" ".join("%x" % at for row in rows for at in row), flush=True)
 signal.pause()
 """
