@@ -485,3 +485,30 @@ def test_a_generator_that_ended_holds_nothing(calls):
 	core, _tids, said = calls
 	said = heapfx_ok("explain", core, "0x" + said["gone"]).out
 	assert "chain by name   global sys.modules[\"__main__\"].held[0] -> bytearray" in said and "generator" not in said
+
+
+# What a call is given it borrows from its caller: since 3.14 its own word says so (a bit), and is no address then.
+GIVEN = """
+import sys
+def inner(given):
+	sys.stdin.readline()
+	return given
+def outer():
+	made = bytearray(70000)
+	print("%x" % id(made), flush=True)
+	return inner(made)
+outer()
+"""
+
+
+@pytest.mark.parametrize("version", ("3.13", "3.14", "3.15"))
+def test_what_a_call_borrows_is_held_by_its_variable(version, tmp_path):
+	with subprocess.Popen([python_of(version), "-I", "-S", "-c", GIVEN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+		try:
+			made_at = process.stdout.readline().strip()
+			make_cores.wait_until_at_rest(process.pid)
+			heapfx_ok("capture", process.pid, "-o", tmp_path / "core")
+		finally:
+			process.kill()
+	roots = [line for line in heapfx_ok("explain", tmp_path / "core", f"0x{made_at}").out.splitlines() if line.startswith("  root ")]
+	assert any(" in inner (" in line and line.endswith(": given") for line in roots), roots	# not "(points inside)"
