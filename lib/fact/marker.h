@@ -1,6 +1,6 @@
 /*
- * fact/marker.h - marking what some nodes reach: a stack, and behind it a short queue in which rows
- * of nodes come into the cache before they are read.
+ * fact/marker.h - marking what some nodes reach: a stack, and behind it two batches of nodes, so
+ * that rows and edges come into the cache before they are read.
  *
  *	marker_mark(&m, root);
  *	while (marker_next(&m, &node))
@@ -11,7 +11,7 @@
 
 #include "graph/graph.h"
 
-enum { AHEAD = 16 }; /* nodes whose rows are being fetched while one is worked on */
+enum { MARKER_BATCH = 32 }; /* nodes */
 
 struct marker {
 	const struct graph *g;
@@ -20,15 +20,19 @@ struct marker {
 	uint32_t *stack;
 	uint64_t n, room; /* in it; how many there may be, and then `extra` ones */
 	uint64_t extra;
-	node_id queue[AHEAD];
-	unsigned at, queued; /* queue[at - queued .. at - 1] */
-	struct err *err;     /* then there is no next one */
-	struct col col;	     /* of the stack */
+	/* the nodes to visit now, and where their edges are; those before `next` have been */
+	node_id node[MARKER_BATCH];
+	edge_id begin[MARKER_BATCH], end[MARKER_BATCH];
+	unsigned n_nodes, next;
+	node_id coming[MARKER_BATCH]; /* to visit after them, whose rows are on their way */
+	unsigned n_coming;
+	struct err *err; /* then there is no next one */
+	struct col col;	 /* of the stack */
 };
 
 /*
  * `extra`: how many nodes are marked or pushed at most between two calls of marker_next(), besides
- * those that the row of its node leads to.
+ * those that the row of its node leads to; or of marker_turn() and the rows of its nodes.
  */
 struct err *marker_open(struct env *env, const struct graph *g, const uint64_t *inner,
 			uint64_t *set, uint64_t extra, struct marker *ret) MUST_CHECK;
@@ -44,49 +48,50 @@ static inline void marker_mark(struct marker *m, node_id node)
 	m->n += (fresh & m->inner[node >> 6]) != 0; /* nobody can foretell it: no branch */
 }
 
-/* All that its row leads to can be pushed. */
-static inline bool marker_gives(struct marker *m, node_id node)
+/*
+ * The next batch of nodes, once all of the last one have been visited; false: there are none.  All
+ * that their rows lead to can be pushed.
+ */
+static inline bool marker_turn(struct marker *m)
 {
-	uint64_t n = graph_row(m->g, node + 1) - graph_row(m->g, node);
+	uint64_t n = 0;
 
+	do {
+		for (unsigned i = 0; i < m->n_coming; i++) {
+			node_id node = m->coming[i];
+
+			m->node[i] = node;
+			m->begin[i] = graph_row(m->g, node);
+			m->end[i] = graph_row(m->g, node + 1);
+			n += m->end[i] - m->begin[i];
+			__builtin_prefetch(&m->g->dst[m->begin[i]]);
+		}
+		m->n_nodes = m->n_coming;
+		m->next = 0;
+		m->n_coming = m->n < MARKER_BATCH ? (unsigned)m->n : MARKER_BATCH;
+		for (unsigned i = 0; i < m->n_coming; i++) {
+			m->coming[i] = m->stack[--m->n];
+			edge_rows_fetch(&m->g->rows, m->coming[i]);
+		}
+	} while (!m->n_nodes && m->n_coming);
 	if (m->n + n > m->room)
 		marker_grow(m, n);
-	return !m->err;
+	return m->n_nodes && !m->err;
 }
 
 /* The next node to visit; false: there is none. */
 static inline bool marker_next(struct marker *m, node_id *ret)
 {
-	while (m->n) {
-		node_id node = m->stack[--m->n];
+	uint64_t n;
 
-		edge_rows_fetch(&m->g->rows, node);
-		if (m->queued >= AHEAD / 2) /* its row has come: now what the row begins */
-			__builtin_prefetch(&m->g->dst[graph_row(
-				m->g, m->queue[(m->at - AHEAD / 2) % AHEAD])]);
-		*ret = m->queue[m->at % AHEAD];
-		m->queue[m->at++ % AHEAD] = node;
-		if (m->queued == AHEAD)
-			return marker_gives(m, *ret);
-		m->queued++;
-	}
-	if (!m->queued)
+	if (m->next == m->n_nodes && !marker_turn(m))
 		return false;
-	*ret = m->queue[(m->at - m->queued--) % AHEAD];
-	return marker_gives(m, *ret);
-}
-
-/* By plain edges; `late` gets a bit for each node that an interior one leads to. */
-static inline void marker_follow_plain(struct marker *m, node_id node, uint64_t *late)
-{
-	edge_id e = graph_row(m->g, node), end = graph_row(m->g, node + 1);
-
-	for (; e < end; e++) {
-		if (m->g->dst[e] & EDGE_INTERIOR)
-			bit_set(late, EDGE_NODE(m->g->dst[e]));
-		else
-			marker_mark(m, m->g->dst[e]);
-	}
+	*ret = m->node[m->next];
+	n = m->end[m->next] - m->begin[m->next];
+	m->next++;
+	if (m->n + n > m->room)
+		marker_grow(m, n);
+	return !m->err;
 }
 
 /* Marks up to 64 nodes of `late`, from its word *at on; false: there are none.  extra >= 64. */

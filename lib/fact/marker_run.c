@@ -17,7 +17,6 @@
 enum {
 	ALONE = 1 << 16, /* nodes before others are asked */
 	CHUNK = 512,	 /* nodes that go from one thread to another */
-	LOOKS = 64,	 /* nodes between two looks whether somebody waits */
 	CHUNKS = 16,	 /* that wait to be taken, at most */
 };
 
@@ -42,28 +41,52 @@ static inline bool set_first(uint64_t *set, node_id node)
 	       !(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit);
 }
 
-static inline void follow_among(struct marker *m, node_id node, uint64_t *late)
+static inline void follow_among(struct marker *m, uint64_t *late)
 {
-	edge_id e = graph_row(m->g, node), end = graph_row(m->g, node + 1);
+	for (unsigned i = 0; i < m->n_nodes; i++)
+		for (edge_id e = m->begin[i]; e < m->end[i]; e++) {
+			uint32_t target = m->g->dst[e];
 
-	for (; e < end; e++) {
-		uint32_t target = m->g->dst[e];
-
-		if (late && target & EDGE_INTERIOR) {
-			set_first(late, EDGE_NODE(target));
-		} else if (set_first(m->set, EDGE_NODE(target))) {
-			m->stack[m->n] = EDGE_NODE(target);
-			m->n += bit_get(m->inner, EDGE_NODE(target));
+			if (late && target & EDGE_INTERIOR) {
+				set_first(late, EDGE_NODE(target));
+			} else if (set_first(m->set, EDGE_NODE(target))) {
+				m->stack[m->n] = EDGE_NODE(target);
+				m->n += bit_get(m->inner, EDGE_NODE(target));
+			}
 		}
-	}
 }
 
-static inline void follow_alone(struct marker *m, node_id node, uint64_t *late)
+/* marker_mark() in a loop that has the marker in registers. */
+static inline __attribute__((always_inline)) void follow(struct marker *m, uint64_t *late)
+{
+	const uint32_t *dst = m->g->dst;
+	const uint64_t *inner = m->inner;
+	uint64_t *set = m->set, n = m->n;
+	uint32_t *stack = m->stack;
+
+	for (unsigned i = 0; i < m->n_nodes; i++)
+		for (edge_id e = m->begin[i], end = m->end[i]; e < end; e++) {
+			node_id node = EDGE_NODE(dst[e]);
+			uint64_t w = node >> 6, bit = 1ull << (node & 63), fresh;
+
+			if (late && dst[e] & EDGE_INTERIOR) {
+				late[w] |= bit;
+				continue;
+			}
+			fresh = bit & ~set[w];
+			set[w] |= bit;
+			stack[n] = node;
+			n += (fresh & inner[w]) != 0;
+		}
+	m->n = n;
+}
+
+static void follow_alone(struct marker *m, uint64_t *late)
 {
 	if (late)
-		marker_follow_plain(m, node, late);
+		follow(m, late);
 	else
-		marker_follow(m, node);
+		follow(m, NULL);
 }
 
 static void count_wanted(struct crowd *c)
@@ -114,13 +137,10 @@ static bool take_chunk(struct crowd *c, struct marker *m)
 
 static void work(struct crowd *c, struct marker *m)
 {
-	node_id node;
-
 	do {
-		for (unsigned i = 0; marker_next(m, &node); i++) {
-			follow_among(m, node, c->late);
-			if (i % LOOKS == 0 && m->n >= 2 * CHUNK &&
-			    __atomic_load_n(&c->wanted, __ATOMIC_RELAXED))
+		while (marker_turn(m)) {
+			follow_among(m, c->late);
+			if (m->n >= 2 * CHUNK && __atomic_load_n(&c->wanted, __ATOMIC_RELAXED))
 				give(c, m);
 		}
 	} while (!m->err && take_chunk(c, m));
@@ -163,12 +183,11 @@ void marker_run(struct env *env, struct marker *m, uint64_t *late)
 {
 	_free_ struct crowd *c = NULL;
 	struct err *err;
-	node_id node;
 
-	for (unsigned i = 0; env->threads < 2 || i < ALONE; i++) {
-		if (!marker_next(m, &node))
+	for (unsigned visits = 0; env->threads < 2 || visits < ALONE; visits += m->n_nodes) {
+		if (!marker_turn(m))
 			return;
-		follow_alone(m, node, late);
+		follow_alone(m, late);
 	}
 	c = calloc(1, sizeof(*c));
 	if (!c) {

@@ -3,9 +3,9 @@
  *
  * Reachable: by plain pointers alone from a root.  Possibly lost: by any pointers, once an
  * interior one lies on each way.  The rest is lost: lost/definite is the lowest node of each
- * component that no other lost node points at.  Marking has a queue of nodes whose rows are on
- * their way from memory between its stack and the visit (Cher, Hosking, Vitek, "Software
- * prefetching for mark-sweep garbage collection", ASPLOS 2004).
+ * component that no other lost node points at.  Between the stack and the visit nodes wait while
+ * their rows are on the way from memory (Cher, Hosking, Vitek, "Software prefetching for mark-sweep
+ * garbage collection", ASPLOS 2004), in batches here.
  */
 #include "base/guard.h"
 #include "fact/marker.h"
