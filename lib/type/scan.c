@@ -3,8 +3,8 @@
  * of precise heaps.
  *
  * One sequential pass.  The source of a word is found by counting start bits, its target by the
- * block index; sixty-four lookups are under way at a time, for one alone would wait for memory
- * (docs/design/graph.md).
+ * block index, in batches of 64 words: while one is filled the index lines of the one before come
+ * into the cache, for a lookup alone would wait for memory (docs/design/graph.md).
  */
 #include "type/scan.h"
 
@@ -24,8 +24,9 @@
 #include "type/relative.h"
 
 enum {
-	FIFO = 64,
 	CHUNK = 512,		  /* bytes compared at once: 64 words */
+	BATCH = 64,		  /* words that wait for their index lines together, at least */
+	BATCH_ROOM = BATCH + CHUNK / 8,
 	FETCH_BYTES = 2048,	  /* that lie between what is compared and what is asked for */
 	SLOT_WORDS = 2048,	  /* words whose slots are asked for at once */
 	ROOM = 1 << 17, /* edges: more than are under way */
@@ -36,6 +37,9 @@ enum {
 	LEAVE_STEPS = 1,	  /* more in so few steps: they are looked at again and again */
 	LEAVE_RANGES = 8,	  /* after so many everything is */
 };
+
+/* Inside of the loop over a batch a call costs more than the lookup. */
+#define FAST_PASS inline __attribute__((always_inline))
 
 struct scan scan_init(const struct image *img, const struct blocks *blocks)
 {
@@ -136,8 +140,8 @@ static inline bool in_precise_heap(const struct blocks *b, uint64_t grain)
  * was found to lead to just before, as a vector's start is before its end: nothing is told by another into it.
  * `looks` counts those at the dump.
  */
-static inline uint32_t target_at(const struct scan *s, uint64_t value, uint64_t grain, bool exact, uint32_t self,
-				 uint32_t held, unsigned *looks)
+static FAST_PASS uint32_t target_at(const struct scan *s, uint64_t value, uint64_t grain, bool exact,
+				    uint32_t self, uint32_t held, unsigned *looks)
 {
 	const struct grains *g = &s->blocks->grains;
 	const struct grain_word *w = &g->words[grain >> 6];
@@ -297,6 +301,12 @@ struct pending {
 	uint8_t slot; /* as in graph.slot, if that is wanted */
 };
 
+/* Words found in a row. */
+struct batch {
+	unsigned n;
+	struct pending words[BATCH_ROOM];
+};
+
 /* Edges in order; `slot` is not open unless it is wanted. */
 struct edge_cols {
 	struct col dst, slot;
@@ -330,8 +340,8 @@ struct range {
 	edge_id before;		   /* where that one's edges begin */
 	edge_id ends[ROW_WINDOW]; /* of the edges found so far, by node; 0: none, or a node without */
 	struct err *err;	   /* of rows: no more are begun */
-	struct pending fifo[FIFO];
-	unsigned at;
+	struct batch batches[2];  /* one is filled while the lines of the other come */
+	unsigned filling;	  /* which */
 	unsigned looks; /* at targets, anywhere in memory, */
 	unsigned steps; /* in so many LEAVE_BYTES */
 };
@@ -361,24 +371,35 @@ static __attribute__((noinline)) void begin_rows_before(struct range *r, uint64_
 		begin_rows(r, upto - r->first_row < ROW_WINDOW ? (uint32_t)(upto - r->first_row) : ROW_WINDOW);
 }
 
-static inline void finish(struct range *r, const struct pending *p)
+/* Looks up the words of a batch, whose lines have come. */
+static struct err *finish(struct range *r, struct batch *b)
 {
-	uint32_t target, held = p->src == r->last_src ? r->last_dst : NODE_NONE;
+	const struct scan *s = r->s;
+	uint32_t last_src = r->last_src, last_dst = r->last_dst;
+	uint64_t n_out = r->n_out;
 
-	if (p->grain == GRAIN_NONE)
-		return;
-	target = target_at(r->s, p->value, p->grain, p->exact, p->src, held, &r->looks);
-	if (target == NODE_NONE)
-		return;
-	if (p->src - r->first_row >= ROW_WINDOW)
-		begin_rows_before(r, p->src & ~(ROW_WINDOW - 1u));
-	r->out[r->n_out] = target; /* a repeated one is written over by the next: nobody can foretell it */
-	if (r->out_slot)
-		r->out_slot[r->n_out] = p->slot;
-	r->n_out += (p->src != r->last_src) | (target != r->last_dst);
-	r->last_src = p->src;
-	r->last_dst = target;
-	r->ends[p->src - r->first_row] = r->n_out;
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct pending *p = &b->words[i];
+		uint32_t held = p->src == last_src ? last_dst : NODE_NONE;
+		uint32_t target = target_at(s, p->value, p->grain, p->exact, p->src, held, &r->looks);
+
+		if (target == NODE_NONE)
+			continue;
+		if (p->src - r->first_row >= ROW_WINDOW)
+			begin_rows_before(r, p->src & ~(ROW_WINDOW - 1u));
+		r->out[n_out] = target; /* a repeated one is written over by the next: nobody can foretell it */
+		if (r->out_slot)
+			r->out_slot[n_out] = p->slot;
+		n_out += (p->src != last_src) | (target != last_dst);
+		last_src = p->src;
+		last_dst = target;
+		r->ends[p->src - r->first_row] = n_out;
+	}
+	b->n = 0;
+	r->n_out = n_out;
+	r->last_src = last_src;
+	r->last_dst = last_dst;
+	return take(&r->err);
 }
 
 /*
@@ -409,18 +430,21 @@ static inline uint8_t slot_of(const struct grains *g, uint64_t grain, taddr at)
 	return (uint8_t)((((grain - start) << g->shift) + (at & ((1u << g->shift) - 1))) / 8);
 }
 
-/* The word at `at`, whose grain is `from`. */
-static inline void begin(struct range *r, uint64_t value, uint32_t src, bool exact, uint64_t from, taddr at)
+/* The word at `at`, whose grain is `from`; only if `src` is in use. */
+static inline void add_word(struct range *r, struct batch *b, uint64_t value, uint32_t src,
+			    bool is_used, bool exact, uint64_t from, taddr at)
 {
 	const struct grains *g = &r->s->blocks->grains;
-	struct pending *p = &r->fifo[r->at++ % FIFO];
+	uint64_t grain = grain_of(g, value);
+	struct pending *p = &b->words[b->n];
 
-	finish(r, p);
-	*p = (struct pending){ value, grain_of(g, value), src, exact, 0 };
+	*p = (struct pending){ value, grain, src, exact, 0 };
 	if (r->out_slot)
 		p->slot = slot_of(g, from, at);
-	if (p->grain != GRAIN_NONE)
-		__builtin_prefetch(&g->words[p->grain >> 6]);
+	if (grain == GRAIN_NONE)
+		return;
+	__builtin_prefetch(&g->words[grain >> 6]);
+	b->n += is_used;
 }
 
 static void end_room(struct range *r)
@@ -439,7 +463,7 @@ static struct err *make_room(struct range *r)
 
 	if (r->err)
 		return take(&r->err);
-	if (r->room - r->n_out > 2 * FIFO)
+	if (r->room - r->n_out > 2 * BATCH_ROOM)
 		return NULL;
 	end_room(r);
 	err = col_reserve(&r->to.dst, ROOM / 2, &room);
@@ -451,29 +475,50 @@ static struct err *make_room(struct range *r)
 	return err;
 }
 
-/* Words [0, n) at `bytes`, whose address is `at`: no more than 64, in one or more used blocks. */
-static void scan_words(struct range *r, const uint8_t *bytes, unsigned n, taddr at)
+/* Where the next 64 words go: what fell due before is looked up. */
+static struct err *next_words(struct range *r, struct batch **ret)
 {
-	const struct blocks *b = r->s->blocks;
-	uint64_t mask = words_in_range(r->s->loose_low, r->s->loose_span, bytes, n), first;
-	uint64_t over = at & ((1u << b->grains.shift) - 1);
+	struct err *err = make_room(r);
 
-	if (r->s->relative)
-		mask |= relative_words(r->s, grain_of(&b->grains, at), at, n);
+	if (!err && r->batches[r->filling].n >= BATCH) {
+		r->filling ^= 1;
+		err = finish(r, &r->batches[r->filling]);
+	}
+	*ret = &r->batches[r->filling];
+	return err;
+}
+
+/* Words [0, n) at `bytes`, whose address is `at`: no more than 64, in one or more used blocks. */
+static struct err *scan_words(struct range *r, const uint8_t *bytes, unsigned n, taddr at)
+{
+	const struct scan *s = r->s;
+	const struct grains *g = &s->blocks->grains;
+	uint64_t mask = words_in_range(s->loose_low, s->loose_span, bytes, n), first;
+	uint64_t over = at & ((1u << g->shift) - 1);
+	struct batch *batch;
+	struct err *err;
+
+	if (s->relative)
+		mask |= relative_words(s, grain_of(g, at), at, n);
 	if (!mask)
-		return;
-	first = grain_of(&b->grains, at); /* the others follow it: all is one claim */
+		return NULL;
+	err = next_words(r, &batch);
+	if (err)
+		return err;
+	first = grain_of(g, at); /* the others follow it: all is one claim */
 	for (; mask; mask &= mask - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(mask), no;
-		uint64_t grain = first + ((over + 8 * i) >> b->grains.shift);
-		const struct grain_word *w = &b->grains.words[grain >> 6];
+		uint64_t grain = first + ((over + 8 * i) >> g->shift), value = load_u64(bytes + 8 * i);
+		const struct grain_word *w = &g->words[grain >> 6];
 		uint32_t src = grain_block_no(w, grain, &no);
 
-		if (r->s->links && bit_get(r->s->links, py_gc_bit(&b->grains, grain, at + 8 * i)))
+		if (s->links && bit_get(s->links, py_gc_bit(g, grain, at + 8 * i)))
 			continue;
-		if (block_is_used_no(b, w, src, no))
-			begin(r, scan_address(r->s, at + 8 * i, load_u64(bytes + 8 * i)), src, false, grain, at + 8 * i);
+		if (s->relative)
+			value = scan_address(s, at + 8 * i, value);
+		add_word(r, batch, value, src, block_is_used_no(s->blocks, w, src, no), false, grain, at + 8 * i);
 	}
+	return NULL;
 }
 
 /* Bytes whose address is `start`; what is read of the dump is left behind. */
@@ -481,12 +526,12 @@ static struct err *scan_bytes(struct range *r, const uint8_t *bytes, uint64_t n,
 {
 	for (uint64_t off = 0; n - off >= 8; off += CHUNK) {
 		unsigned words = n - off < CHUNK ? (unsigned)((n - off) / 8) : CHUNK / 8;
-		struct err *err = make_room(r);
+		struct err *err;
 
+		fetch_stream(bytes, n, off + FETCH_BYTES, CHUNK);
+		err = scan_words(r, bytes + off, words, start + off);
 		if (err)
 			return err;
-		fetch_stream(bytes, n, off + FETCH_BYTES, CHUNK);
-		scan_words(r, bytes + off, words, start + off);
 		if (n - off < CHUNK)
 			break;
 	}
@@ -540,23 +585,30 @@ struct slotted {
 };
 
 /* Words [0, n) at `bytes`, no more than 64: the slots, and what may point at loose blocks by chance. */
-static inline void scan_slots(struct range *r, const struct slotted *c, const uint8_t *bytes, unsigned n, taddr at,
-			      uint64_t slots)
+static inline struct err *scan_slots(struct range *r, const struct slotted *c, const uint8_t *bytes, unsigned n,
+				     taddr at, uint64_t slots)
 {
 	const struct scan *s = r->s;
 	const struct blocks *b = s->blocks;
 	uint64_t mask = slots ? words_in_range(s->low, s->span, bytes, n) & slots : 0;
+	struct batch *batch;
+	struct err *err;
 
 	if (s->loose_span)
 		mask |= words_in_range(s->loose_low, s->loose_span, bytes, n) & ~slots;
+	if (!mask)
+		return NULL;
+	err = next_words(r, &batch);
+	if (err)
+		return err;
 	for (; mask; mask &= mask - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(mask);
 		uint64_t grain = c->grain + ((at + 8 * i - c->from) >> b->grains.shift);
 		uint32_t src = grain_block(&b->grains, grain);
 
-		if (block_is_used(b, src))
-			begin(r, load_u64(bytes + 8 * i), src, slots >> i & 1, grain, at + 8 * i);
+		add_word(r, batch, load_u64(bytes + 8 * i), src, block_is_used(b, src), slots >> i & 1, grain, at + 8 * i);
 	}
+	return NULL;
 }
 
 /* [start, end) of one claim of a precise heap. */
@@ -582,11 +634,11 @@ static struct err *scan_precise(struct range *r, const struct slotted *c, taddr 
 		if (c->heap->ops->slots)
 			c->heap->ops->slots(c->heap->ctx, c->claim, start, n, slots);
 		for (unsigned i = 0; i < n; i += 64) {
-			struct err *err = make_room(r);
+			struct err *err = scan_slots(r, c, bytes + 8 * i, n - i < 64 ? n - i : 64, start + 8 * i,
+						     slots[i / 64]);
 
 			if (err)
 				return err;
-			scan_slots(r, c, bytes + 8 * i, n - i < 64 ? n - i : 64, start + 8 * i, slots[i / 64]);
 		}
 		start += 8 * n;
 	}
@@ -632,10 +684,11 @@ static struct err *flush(struct range *r)
 
 	if (err)
 		return err;
-	for (unsigned i = 0; i < FIFO; i++)
-		finish(r, &r->fifo[r->at++ % FIFO]);
+	err = finish(r, &r->batches[r->filling ^ 1]);
+	if (!err)
+		err = finish(r, &r->batches[r->filling]);
 	end_room(r);
-	return NULL;
+	return err;
 }
 
 /* The edges of one range that others before it were not ready for. */
@@ -751,8 +804,6 @@ static struct err *scan_nodes(void *arg, uint64_t index, uint64_t first, uint64_
 	r->rows = j->rows;
 	r->first_row = (uint32_t)first;
 	r->last_src = NODE_NONE;
-	for (unsigned i = 0; i < FIFO; i++)
-		r->fifo[i].grain = GRAIN_NONE;
 	err = begin_range(j, index, words_between(&j->s->blocks->grains, first, last) + ROOM, &r->to, &direct);
 	r->room = r->n_out = r->before = r->to.dst.n;
 	if (!err)

@@ -2,7 +2,7 @@
  * type/scan.h - the words of memory that point at used blocks.
  *
  * Sixty-four words are compared with the range of all blocks at once; what is left is looked up
- * in the block index, behind a queue in which the index lines come into the cache.
+ * in the block index, by batches whose index lines come into the cache meanwhile.
  */
 #ifndef HEAPFX_TYPE_SCAN_H
 #define HEAPFX_TYPE_SCAN_H
