@@ -32,18 +32,36 @@ static struct class *class_of(struct class *classes, size_t *n, const char *name
 	return &classes[i < CLASSES ? i : CLASSES - 1];
 }
 
+static bool is_looked_at(node_id id, uint64_t size, uint64_t each)
+{
+	uint64_t chance = id * 0x9e3779b97f4a7c15ull >> 32;
+
+	return size >= each || chance * each >> 32 < size;
+}
+
+/* Of most nodes it is known that they are not looked at before their size is. */
 static void look(const struct graph *g, uint64_t each, struct class *classes, size_t *n)
 {
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
-		uint64_t chance = it.id * 0x9e3779b97f4a7c15ull >> 32;
-		struct class *class;
+	uint64_t near = 0;
 
-		if ((it.size < each && chance * each >> 32 >= it.size) || graph_type(g, it.id))
-			continue;
-		class = class_of(classes, n, g->ops->label(g->ctx, it.id));
-		class->looked_at++;
-		class->count += it.size < each ? each / it.size : 1;
-		class->bytes += it.size < each ? each : it.size;
+	for (uint64_t w = 0; w < bits_words(g->n); w++) {
+		uint64_t most = graph_size_most(g, w);
+
+		for (uint64_t bits = g->live[w]; bits; bits &= bits - 1) {
+			node_id id = (node_id)(w << 6 | (unsigned)__builtin_ctzll(bits));
+			struct class *class;
+			uint64_t size;
+
+			if (!is_looked_at(id, most, each) || graph_type(g, id))
+				continue;
+			size = graph_size_near(g, id, &near);
+			if (!is_looked_at(id, size, each))
+				continue;
+			class = class_of(classes, n, g->ops->label(g->ctx, id));
+			class->looked_at++;
+			class->count += size < each ? each / size : 1;
+			class->bytes += size < each ? each : size;
+		}
 	}
 }
 

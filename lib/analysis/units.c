@@ -52,6 +52,7 @@ struct unit {
 	node_id first, last;   /* of the live nodes in it */
 	uint64_t size;	       /* of the first, which a search would ask for */
 	bool mixed;	       /* they are not all alike */
+	bool is_told;	       /* of a run: that it is crowded, or not */
 };
 
 static type_id type_of(const struct graph *g, node_id node)
@@ -172,6 +173,28 @@ static void walk_extent(struct crowds *x, const struct extent *e)
 	close_unit(x, &u);
 }
 
+/*
+ * So many live nodes begin with `first` in the run that it is no sparse one, however small they
+ * are; *ret: the last of them.
+ */
+static bool is_crowded(const struct crowds *x, const struct unit *u, node_id first, node_id last,
+		       node_id *ret)
+{
+	const struct graph *g = x->s->graph;
+	node_id end = graph_node_at(g, u->end - 1);
+	uint64_t least = x->run / (RATIO + 1);
+
+	if (!g->grains || end == NODE_NONE)
+		return false;
+	end = end < last ? end : last;
+	if (end < first || bits_count(g->live, first, end + 1ull) <= least >> g->grains->shift)
+		return false;
+	while (!graph_is_live(g, end))
+		end--;
+	*ret = end;
+	return true;
+}
+
 static struct unit run_at(const struct crowds *x, uint64_t key, uint64_t low)
 {
 	uint64_t start = key - key % x->run;
@@ -192,6 +215,7 @@ static void walk_runs(struct crowds *x, const struct extent *e)
 	node_id first = graph_node_at(g, e->start), last = graph_node_at(g, e->end - 1);
 	uint64_t at = e->start; /* behind the last used block */
 	struct unit u = {};
+	node_id skipped;
 
 	if (first == NODE_NONE || last == NODE_NONE)
 		return;
@@ -205,6 +229,12 @@ static void walk_runs(struct crowds *x, const struct extent *e)
 			close_unit(x, &u);
 			u = run_at(x, it.key, low);
 		}
+		if (!u.is_told && is_crowded(x, &u, it.id, last, &skipped)) {
+			u.used = x->run;
+			it = graph_iter(g, skipped);
+			end = it.key + it.size;
+		}
+		u.is_told = true;
 		if (end > u.end) {
 			add_node(&u, g, &it, u.end - it.key, true);
 			counted = close_unit(x, &u);

@@ -45,6 +45,21 @@ static inline bool bits_any(const uint64_t *set, uint64_t first, uint64_t end)
 	return false;
 }
 
+/* How many bits [first, end) are set. */
+static inline uint64_t bits_count(const uint64_t *set, uint64_t first, uint64_t end)
+{
+	uint64_t count = 0;
+
+	while (first < end) {
+		uint64_t rest = 64 - (first & 63), n = end - first < rest ? end - first : rest;
+		uint64_t of = ~0ull >> (64 - n) << (first & 63);
+
+		count += (uint64_t)__builtin_popcountll(set[first >> 6] & of);
+		first += n;
+	}
+	return count;
+}
+
 static inline uint64_t bits_words(uint64_t n_bits)
 {
 	return n_bits / 64 + (n_bits % 64 != 0);

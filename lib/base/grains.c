@@ -156,7 +156,9 @@ struct grains_iter grains_iter(const struct grains *g, uint32_t first)
 	struct grains_iter it = { .g = g, .id = first };
 
 	if (first < g->n) {
-		it.grain = grains_select(g, first);
+		it.next = grains_select(g, first);
+		it.rest = g->words[it.next >> 6].start & ~(~0ull >> (63 - (it.next & 63)));
+		grains_iter_step(&it);
 		grains_iter_set(&it);
 	}
 	return it;

@@ -183,10 +183,35 @@ static inline void grains_sizes(const struct grains *g, uint32_t first, uint32_t
 	}
 }
 
+/*
+ * No block of [64 * word, 64 * word + 64) is larger, in bytes, by how many words in a row no start
+ * is in: for who looks at few of many.
+ */
+static inline uint64_t grains_size_most(const struct grains *g, uint64_t word)
+{
+	uint64_t empty = 0, most = 0;
+
+	for (uint64_t w = g->select[word] + 1ull; w <= g->select[word + 1]; w++) {
+		empty = g->words[w].start ? 0 : empty + 1;
+		most = empty > most ? empty : most;
+	}
+	return (most + 2) << (6 + g->shift);
+}
+
 static inline uint64_t grain_key(const struct grains *g, uint64_t grain)
 {
 	return g->unit_base[grain >> g->unit_shift] +
 	       ((grain << g->shift) & ((1u << UNIT_SHIFT) - 1));
+}
+
+/* Key and size of block `id`, one of few that are looked at; `word` as for grains_select_near(). */
+static inline uint64_t grains_key_near(const struct grains *g, uint32_t id, uint64_t *word,
+				       uint64_t *ret_size)
+{
+	uint64_t grain = grains_select_near(g, id, word);
+
+	*ret_size = (grain_next_start(g, grain) - grain) << g->shift;
+	return grain_key(g, grain);
 }
 
 /*
@@ -199,13 +224,24 @@ struct grains_iter {
 	const struct grains *g;
 	uint64_t key, size;
 	uint64_t grain, next; /* position of this and of the next start */
+	uint64_t rest; /* starts behind `next` in its word: no step waits for that of the last */
 	uint32_t id;
 };
 struct grains_iter grains_iter(const struct grains *g, uint32_t first);
+/* On to the next position, not past the last block; `key` and `size` stay as they were. */
+static inline void grains_iter_step(struct grains_iter *it)
+{
+	uint64_t w = it->next >> 6;
+
+	it->grain = it->next;
+	while (!it->rest) /* the guard word ends the search */
+		it->rest = it->g->words[++w].start;
+	it->next = w << 6 | (uint64_t)__builtin_ctzll(it->rest);
+	it->rest &= it->rest - 1;
+}
 static inline void grains_iter_set(struct grains_iter *it)
 {
 	it->key = grain_key(it->g, it->grain);
-	it->next = grain_next_start(it->g, it->grain);
 	it->size = (it->next - it->grain) << it->g->shift;
 }
 /* Without calls, so that a pass keeps the iterator in registers. */
@@ -213,7 +249,7 @@ static inline void grains_next(struct grains_iter *it)
 {
 	if (++it->id >= it->g->n)
 		return;
-	it->grain = it->next;
+	grains_iter_step(it);
 	grains_iter_set(it);
 }
 

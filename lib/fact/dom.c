@@ -560,20 +560,26 @@ static FETCHES void sum_fetch(const struct sums *s, uint32_t v)
 		__builtin_prefetch(&s->narrow[v], 1);
 }
 
-/* What each node brings to its own place, or to that of the inner node that dominates it. */
-static void add_nodes(const struct graph *g, const struct order *o, const uint32_t *idom,
-		      struct sums *s)
+/*
+ * What each node brings to its own place, or to that of the inner node that dominates it, by whose
+ * name a leaf is told from here on.
+ */
+static void add_nodes(const struct graph *g, const struct order *o, const uint32_t *vertex,
+		      uint32_t *idom, struct sums *s)
 {
 	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n; graph_next(&it)) {
 		uint32_t at = idom[it.id];
 
-		if (g->n - it.id > AHEAD && idom[it.id + AHEAD] != NODE_NONE)
+		if (g->n - it.id > AHEAD && idom[it.id + AHEAD] != NODE_NONE) {
 			sum_fetch(s, idom[it.id + AHEAD]);
+			__builtin_prefetch(&vertex[idom[it.id + AHEAD]]);
+		}
 		if (at == NODE_NONE) /* no root and no lost head leads here: not of this graph */
 			continue;
 		sum_add(s, at, it.size >> s->shift);
 		if (at >= o->first_lost)
 			s->nodes[at - o->first_lost]++;
+		idom[it.id] = vertex[at];
 	}
 }
 
@@ -591,32 +597,32 @@ static void sum_up(const struct order *o, struct sums *s)
 }
 
 /* From preorder numbers to node ids; that order stays. */
-static struct err *name_dominators(struct env *env, const struct graph *g,
-				   const struct subset *inner, const struct order *o,
-				   uint32_t *idom, struct facts *f)
+static struct err *name_inner(struct env *env, const struct graph *g, const struct subset *inner,
+			      const struct order *o, struct facts *f)
 {
 	struct col *col = &f->cols[COL_TREE];
 	struct err *err = col_fixed(env, 4, o->n, "dominators", col);
-	uint32_t *vertex, no = 0;
+	uint32_t *vertex = col->base, no = 0;
 
-	if (err)
-		return err;
-	vertex = col->base;
-	for (uint64_t w = 0; w < bits_words(g->n); w++)
+	for (uint64_t w = 0; w < bits_words(g->n) && !err; w++)
 		for (uint64_t rest = inner->set[w]; rest; rest &= rest - 1)
 			vertex[o->pre[no++]] = (node_id)(w << 6 | (uint64_t)__builtin_ctzll(rest));
+	if (err)
+		return err;
 	vertex[0] = NODE_NONE;
-	for (node_id i = 0; i < g->n; i++) {
-		if (g->n - i > 2 * AHEAD && idom[i + 2 * AHEAD] != NODE_NONE)
-			__builtin_prefetch(&o->up[idom[i + 2 * AHEAD]]);
-		if (g->n - i > AHEAD && idom[i + AHEAD] != NODE_NONE)
-			__builtin_prefetch(&vertex[o->up[idom[i + AHEAD]]]);
-		if (idom[i] != NODE_NONE)
-			idom[i] = vertex[bit_get(inner->set, i) ? o->up[idom[i]] : idom[i]];
-	}
 	f->tree = vertex + 1;
 	f->n_tree = o->n - 1;
 	return NULL;
+}
+
+/* Of inner nodes, in preorder: their dominators mostly lie near in it. */
+static void name_dominators(const struct order *o, const uint32_t *vertex, uint32_t *idom)
+{
+	for (uint32_t v = 1; v < o->n; v++) {
+		if (o->n - v > AHEAD)
+			__builtin_prefetch(&idom[vertex[v + AHEAD]], 1);
+		idom[vertex[v]] = vertex[o->up[v]];
+	}
 }
 
 /* Sums by the numbers of inner nodes: where their preorder numbers were, if they fit there. */
@@ -691,12 +697,14 @@ static struct err *finish(struct env *env, const struct graph *g, const struct s
 
 	if (!err)
 		err = sums_open(env, g, o, &sums);
+	if (!err)
+		err = name_inner(env, g, inner, o, f);
 	if (!err) {
-		add_nodes(g, o, idom, &sums);
+		add_nodes(g, o, f->tree - 1, idom, &sums);
+		name_dominators(o, f->tree - 1, idom);
 		sum_up(o, &sums);
 		fill_heads(inner, o, &sums, f->cols[COL_LOST].base, f->n_lost);
 		col_close(&sums.nodes_col);
-		err = name_dominators(env, g, inner, o, idom, f);
 	}
 	col_close(&o->up_col);
 	if (!err)

@@ -225,6 +225,21 @@ static inline void type_place_fini(struct type_place *p)
 	text_fini(&p->method);
 }
 
+/*
+ * A hash table whose entries are nodes, chained from an array of buckets.  Counts are of what lies
+ * between the first bucket with an entry and the last.
+ */
+enum { TABLE_SAMPLES = 8 };
+#define TABLE_ANY_LINK UINT64_MAX
+struct graph_table {
+	uint64_t buckets, used; /* used: that have an entry */
+	uint64_t first;		/* buckets before those: one that moves into another empties them in order */
+	uint64_t entries, bytes;
+	uint64_t link;	/* offset of the word that leads to the next one */
+	bool is_spread; /* there are chains, and as many empty buckets as hashing leaves, or fewer */
+	node_id some[TABLE_SAMPLES]; /* the first of the entries */
+};
+
 struct graph;
 
 /* What only the producer of the graph can tell; called for output, not in loops. Absent ops are NULL. */
@@ -257,6 +272,11 @@ struct graph_ops {
 	uint64_t (*held)(void *ctx, uint64_t start);
 	/* Entries of a container with keys; 0: it is none, or empty, or nobody can tell. */
 	uint64_t (*entries)(void *ctx, node_id node);
+	/*
+	 * The table that this node is the buckets of; link: TABLE_ANY_LINK, or where entries of another
+	 * part of the same table have theirs.  False: none that can be told.  Reads every entry.
+	 */
+	bool (*table)(void *ctx, node_id node, uint64_t link, struct graph_table *ret);
 	/* False: unknown. `ret` has texts that may be added to. */
 	bool (*type_place)(void *ctx, type_id type, struct type_place *ret);
 	/* What a live node's bytes look like, in a short word ("text"); NULL if there is none. A literal. */
@@ -364,11 +384,7 @@ static inline uint64_t graph_size_near(const struct graph *g, node_id i, uint64_
 /* No node of [64 * word, 64 * word + 64) is larger. */
 static inline uint64_t graph_size_most(const struct graph *g, uint64_t word)
 {
-	const uint32_t *select = g->grains ? g->grains->select : NULL;
-
-	if (!select)
-		return UINT64_MAX;
-	return ((uint64_t)select[word + 1] - select[word] + 1) << (6 + g->grains->shift);
+	return g->grains && g->grains->select ? grains_size_most(g->grains, word) : UINT64_MAX;
 }
 /* Of the nodes 64 * word + i whose bit i is set, all bytes; *near as above. */
 static inline uint64_t graph_sizes_near(const struct graph *g, uint64_t word, uint64_t bits,
@@ -417,8 +433,7 @@ static inline void graph_next(struct graph_iter *it)
 			return;
 		if (!g->grains)
 			continue;
-		it->grains.grain = it->grains.next;
-		it->grains.next = grain_next_start(g->grains, it->grains.grain);
+		grains_iter_step(&it->grains);
 	} while (!graph_is_live(g, it->id));
 	if (g->grains) {
 		it->key = grain_key(g->grains, it->grains.grain);

@@ -109,21 +109,46 @@ static bool contents_of(struct copies *c, taddr start, uint64_t size, struct byt
 	return (length >= LEAST_LENGTH || length < usable) && !is_empty_object(c, ret);
 }
 
-static bool is_sampled(const struct copies *c, node_id id, uint64_t size)
-{
-	return size >= LARGE || c->every == 1 || (uint32_t)(id * 0x9e3779b1u) < UINT32_MAX / c->every;
-}
-
 static struct err *enter(struct copies *c, node_id id, taddr start, uint64_t size)
 {
 	struct copy copy = { .node = id };
 	struct bytes b;
 	struct err *err;
 
-	if (!is_sampled(c, id, size) || !contents_of(c, start, size, &b))
+	if (!contents_of(c, start, size, &b))
 		return NULL;
 	err = contents_enter(&c->contents, b.at, b.b, b.length, b.size, &copy.content);
 	return err || !copy.content ? err : col_append(&c->found, &copy, 1);
+}
+
+/* Most nodes are not in the sample, and lie among others that are not large. */
+static struct err *enter_all(struct copies *c)
+{
+	const struct graph *g = c->g;
+	struct resident_pass pass = { .img = c->img };
+	uint32_t share = (uint32_t)(UINT32_MAX / c->every);
+	struct err *err = NULL;
+	uint64_t near = 0;
+
+	for (uint64_t w = 0; w < bits_words(g->n); w++) {
+		bool any_large = graph_size_most(g, w) >= LARGE;
+
+		for (uint64_t bits = g->live[w]; bits && !err; bits &= bits - 1) {
+			node_id id = (node_id)(w << 6 | (unsigned)__builtin_ctzll(bits));
+			bool sampled = c->every == 1 || id * 0x9e3779b1u < share;
+			uint64_t size;
+			taddr key;
+
+			if (!sampled && !any_large)
+				continue;
+			key = grains_key_near(g->grains, id, &near, &size);
+			if (!sampled && size < LARGE)
+				continue;
+			resident_pass_at(&pass, key);
+			err = enter(c, id, key, size);
+		}
+	}
+	return err;
 }
 
 static struct err *note_all(struct copies *c, struct env *env, struct note_sink *sink)
@@ -144,7 +169,6 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 			const struct graph *g, struct note_sink *sink)
 {
 	_cleanup_(fini) struct copies c = { .g = g, .blocks = blocks, .img = img, .contents = { .img = img } };
-	struct resident_pass pass = { .img = img };
 	struct err *err;
 
 	if (img->go || !image_is_comparable(img) || !g->grains || !g->n_live)
@@ -153,10 +177,8 @@ static struct err *find(struct env *env, const struct image *img, const struct b
 	c.contents.sampled_below = c.every > 1 ? LARGE : 0;
 	c.contents.every = c.every;
 	err = col_open(env, sizeof(struct copy), g->n_live, "contents", &c.found);
-	for (struct graph_iter it = graph_iter(g, 0); it.id < g->n && !err; graph_next(&it)) {
-		resident_pass_at(&pass, it.key);
-		err = enter(&c, it.id, it.key, it.size);
-	}
+	if (!err)
+		err = enter_all(&c);
 	image_leave_all(img);
 	return err ? err : note_all(&c, env, sink);
 }

@@ -470,8 +470,6 @@ static void decide_all(struct native_spread *s)
 {
 	const struct grains *g = &s->n->blocks->grains;
 
-	for (uint32_t i = 0; i < s->n_pending; i++)
-		__builtin_prefetch(&g->words[s->pending[i].grain >> 6]);
 	for (uint32_t i = 0; i < s->n_pending; i++) {
 		struct pending *c = &s->pending[i];
 
@@ -497,6 +495,7 @@ static inline void on_pointer(struct native_spread *s, uint64_t value, const uin
 
 	if (c.grain == GRAIN_NONE)
 		return;
+	__builtin_prefetch(&s->n->blocks->grains.words[c.grain >> 6]);
 	s->pending[s->n_pending++] = c;
 	if (s->n_pending == PENDING)
 		decide_all(s);

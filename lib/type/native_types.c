@@ -121,12 +121,6 @@ bool native_is_made_for(const struct native *n, taddr at, uint64_t usable, uint6
 	       (more <= size / 4 && !blocks_rounding(n->blocks, (size_t)(c - n->blocks->claims)));
 }
 
-/* Its first word is neither an address in a module nor the number of something in it. */
-static inline bool is_plain(const struct blocks *b, const struct grains_iter *it)
-{
-	return b->plain && it->size <= PLAIN_LEAST && bit_get(b->plain, it->id);
-}
-
 enum { COMING = 16 }; /* objects whose first bytes are on their way */
 
 struct each {
@@ -149,34 +143,69 @@ static struct err *each_coming(struct each *e)
 	return err;
 }
 
+static struct err *each_block(struct each *e, const struct claim *c, uint32_t id, taddr key, uint64_t size)
+{
+	struct native_block b = { id, key + c->head, size - c->head - c->overhead };
+	bool headed = e->headed && !c->head;
+	struct err *err = NULL;
+	const uint8_t *bytes;
+	uint64_t avail;
+
+	if (size < (uint64_t)c->head + c->overhead + 8)
+		return NULL;
+	bytes = headed ? native_view(e->n, b.at, &avail) : NULL;
+	if (bytes)
+		__builtin_prefetch(bytes);
+	e->coming[e->n_coming++] = b;
+	if (!headed || e->n_coming == COMING)
+		err = each_coming(e);
+	resident_pass_at(&e->pass, key);
+	return err;
+}
+
+/* Those whose first word is not plain, in [first, last]: few. */
+static struct err *each_not_plain(struct each *e, const struct claim *c, uint32_t first, uint32_t last)
+{
+	const struct blocks *b = e->n->blocks;
+	struct err *err = NULL;
+	uint64_t near = 0;
+
+	for (uint64_t w = first >> 6; w <= last >> 6 && !err; w++) {
+		/* Larger ones are looked at all the same. */
+		bool known = grains_size_most(&b->grains, w) <= PLAIN_LEAST;
+		uint64_t bits = b->used[w] & ~(known ? b->plain[w] : 0);
+
+		for (; bits && !err; bits &= bits - 1) {
+			uint32_t id = (uint32_t)(w << 6 | (unsigned)__builtin_ctzll(bits));
+			uint64_t size;
+			taddr key;
+
+			if (id < first || id > last)
+				continue;
+			key = grains_key_near(&b->grains, id, &near, &size);
+			err = each_block(e, c, id, key, size);
+		}
+	}
+	return err;
+}
+
 static struct err *each_of_claim(struct each *e, size_t no)
 {
 	const struct blocks *blocks = e->n->blocks;
 	const struct claim *c = &blocks->claims[no];
-	uint64_t around = (uint64_t)c->head + c->overhead;
 	taddr end = c->end + c->bias;
-	uint32_t first = block_at(blocks, c->start + c->bias);
-	bool headed = e->headed && !c->head;
+	uint32_t first = block_at(blocks, c->start + c->bias), last = block_at(blocks, end - 1);
 	struct err *err = NULL;
 
 	if (first == BLOCK_NONE || blocks_is_precise(blocks, no))
 		return NULL;
-	for (struct grains_iter it = grains_iter(&blocks->grains, first);
-	     it.id < blocks->grains.n && it.key < end && !err; grains_next(&it)) {
-		struct native_block b = { it.id, it.key + c->head, it.size - around };
-		const uint8_t *bytes;
-		uint64_t avail;
-
-		if ((headed && is_plain(blocks, &it)) || !block_is_used(blocks, it.id) || it.size < around + 8)
-			continue;
-		bytes = headed ? native_view(e->n, b.at, &avail) : NULL;
-		if (bytes)
-			__builtin_prefetch(bytes);
-		e->coming[e->n_coming++] = b;
-		if (!headed || e->n_coming == COMING)
-			err = each_coming(e);
-		resident_pass_at(&e->pass, it.key);
-	}
+	if (e->headed && !c->head && blocks->plain && last != BLOCK_NONE)
+		err = each_not_plain(e, c, first, last);
+	else
+		for (struct grains_iter it = grains_iter(&blocks->grains, first);
+		     it.id < blocks->grains.n && it.key < end && !err; grains_next(&it))
+			if (block_is_used(blocks, it.id))
+				err = each_block(e, c, it.id, it.key, it.size);
 	return err ? err : each_coming(e);
 }
 

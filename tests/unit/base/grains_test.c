@@ -33,7 +33,7 @@ static void against_array_of(const struct grain_range *r, size_t n_ranges, uint6
 	struct env env;
 	struct grains g;
 	struct grains_iter it;
-	uint64_t near = 0, far = 0, wide = 0, sized = 0, size[64];
+	uint64_t near = 0, far = 0, wide = 0, few = 0, sized = 0, size[64], most, larger = 0;
 	size_t n, k = 0;
 
 	env_init(&env);
@@ -53,8 +53,21 @@ static void against_array_of(const struct grain_range *r, size_t n_ranges, uint6
 		assert_int_equal(grains_key(&g, it.id), it.key);
 		assert_int_equal(grains_select_near(&g, it.id, &near), it.grain);
 		assert_int_equal(grains_select_near(&g, g.n - 1 - it.id, &far), grains_select(&g, g.n - 1 - it.id));
-		if (it.id % 37 == 0) /* some words on */
+		if (it.id % 37 == 0) { /* some words on */
+			struct grains_iter from = grains_iter(&g, it.id);
+
 			assert_int_equal(grains_select_near(&g, it.id, &wide), it.grain);
+			assert_int_equal(from.key, it.key);
+			assert_int_equal(from.size, it.size);
+			assert_int_equal(grains_key_near(&g, it.id, &few, &most), it.key);
+			assert_int_equal(most, it.size);
+		}
+		/* No block is larger than is said of its 64, and one nearly is. */
+		most = grains_size_most(&g, it.id / 64);
+		assert_true(it.size <= most);
+		larger = it.id % 64 && larger > it.size ? larger : it.size;
+		if (it.id % 64 == 63 || it.id + 1 == g.n)
+			assert_true(most <= larger + (128ull << g.shift));
 		if (it.id % 64 == 0)
 			grains_sizes(&g, it.id, g.n - it.id < 64 ? g.n - it.id : 64, &sized, size);
 		assert_int_equal(size[it.id % 64], it.size);
@@ -85,6 +98,18 @@ static void nth_bits(void **state)
 				assert_int_equal(nth_bit(words[i], n++), bit);
 }
 
+static void counted_bits(void **state)
+{
+	static const uint64_t words[] = { 0x0123456789abcdef, 0, ~0ull, 0x8000000000000001 };
+
+	(void)state;
+	for (unsigned first = 0; first <= 256; first++)
+		for (uint64_t end = first, n = 0; end <= 256; end++) {
+			assert_int_equal(bits_count(words, first, end), n);
+			n += end < 256 && bit_get(words, end);
+		}
+}
+
 static void small_blocks(void **state)
 {
 	static const struct grain_range r[] = { { 0x555555559010, 0x55555557a010 }, { 0x7f0000000010, 0x7f0000021010 } };
@@ -113,7 +138,8 @@ static void neighbours_in_one_unit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nth_bits), cmocka_unit_test(small_blocks),
+		cmocka_unit_test(nth_bits),
+		cmocka_unit_test(counted_bits), cmocka_unit_test(small_blocks),
 		cmocka_unit_test(blocks_over_units),
 		cmocka_unit_test(neighbours_in_one_unit),
 	};
