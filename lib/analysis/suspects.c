@@ -13,6 +13,7 @@
 
 #include "analysis/chain.h"
 #include "analysis/only_way.h"
+#include "analysis/tables.h"
 #include "base/guard.h"
 #include "base/search.h"
 #include "base/vec.h"
@@ -55,6 +56,7 @@ struct point {
 	uint64_t bytes, count;	       /* of all it owns */
 	struct size_class *sizes;
 	uint32_t n_sizes;
+	struct largest largest;
 	uint64_t other_count; /* blocks whose size found no slot */
 	struct told told[TOLD]; /* any order; those without a type together */
 	unsigned n_told;
@@ -92,6 +94,7 @@ struct search {
 	struct { node_id *v; size_t n, cap; } tops, todo, same;
 	struct { struct point *v; size_t n, cap; } points;
 	uint64_t near; /* graph_size_near() */
+	struct tables tables;
 };
 
 static void close_search(struct search *x)
@@ -602,6 +605,7 @@ static void count_block(struct point *p, node_id id, uint64_t size, type_id type
 
 	p->count++;
 	p->bytes += size;
+	largest_add(&p->largest, id, size);
 	while (p->sizes[at].count && !is_of_class(&p->sizes[at], type, size))
 		at = (at + 1) & (SIZES - 1);
 	c = &p->sizes[at];
@@ -754,6 +758,36 @@ static const struct size_class *pick_class(const struct point *p, uint64_t thres
 	return p->n_sizes && p->sizes[0].bytes >= threshold ? &p->sizes[0] : NULL;
 }
 
+/* What a table has, its type apart. */
+static void make_class(const struct graph *g, const struct entries_of *t, struct size_class *ret)
+{
+	*ret = (struct size_class){ .count = t->entries, .bytes = t->bytes,
+				    .type = graph_type(g, t->some[0]) };
+	for (unsigned i = 0; i < SUSPECT_ADDRESSES && i < TABLE_SAMPLES; i++)
+		ret->first[i] = t->some[i];
+}
+
+/* "630,207 used buckets of 0x7fa778600380; each entry leads to the next at +0x10" */
+static struct err *add_buckets(struct report *r, const struct graph *g, const struct entries_of *t,
+			       struct rp_suspect *out)
+{
+	struct text text = TEXT_INIT;
+	struct err *err;
+
+	text_add_count(&text, t->used);
+	text_printf(&text, " used buckets of 0x%" PRIx64, graph_key(g, t->array));
+	text_printf(&text, "; each entry leads to the next at +0x%" PRIx64, t->link);
+	err = evidence_add(r, out, "counted along", text_str(&text));
+	text_reset(&text);
+	if (!err && t->old != NODE_NONE) {
+		text_printf(&text, "0x%" PRIx64 ", whose entries move into those",
+			    graph_key(g, t->old));
+		err = evidence_add(r, out, "and along", text_str(&text));
+	}
+	text_fini(&text);
+	return err;
+}
+
 /* "12 main.Node", "12 blocks of 48 bytes", "12 blocks of ngx_pool_t": a pool may have many */
 static void add_class(const struct graph *g, const struct size_class *c, struct text *t)
 {
@@ -763,8 +797,10 @@ static void add_class(const struct graph *g, const struct size_class *c, struct 
 		text_add(t, c->count == 1 ? "block of " : "blocks of ");
 	if (type)
 		text_add(t, type);
-	else
+	else if (c->size)
 		add_blocks_of(t, c->size, c->count == 1);
+	else
+		text_add(t, c->count == 1 ? "table entry" : "table entries");
 }
 
 static struct err *add_sizes(struct report *r, const struct graph *g, const struct point *p,
@@ -861,7 +897,7 @@ static struct err *add_title(struct report *r, const struct graph *g, const stru
 		text_add_count(&t, c->count);
 	text_add(&t, " ");
 	add_class(g, c, &t);
-	if (c->bytes < p->bytes / 2)
+	if (c->bytes < p->bytes / 2 && (c->size || c->type))
 		text_add(&t, " and others");
 	if (chain_is_of_timers(&out->chain)) {
 		text_add(&t, " behind timers");
@@ -910,15 +946,23 @@ static struct err *add_suspect(struct search *x, struct report *r, struct point 
 		.has_chain = true,
 	};
 	const struct size_class *c;
+	struct size_class entries;
+	struct entries_of table;
 	struct err *err;
-	bool like;
+	bool like, is_table;
 
 	qsort(p->sizes, SIZES, sizeof(*p->sizes), by_bytes);
 	c = pick_class(p, x->threshold, &like);
 	if (!c || p->bytes < x->threshold)
 		return NULL;
-	if (!like)
+	is_table = tables_find(&x->tables, &p->largest, p->bytes, &table) &&
+		   table.entries >= LIKE_MIN;
+	if (is_table) {
+		make_class(x->g, &table, &entries);
+		c = &entries;
+	} else if (!like) {
 		out.rule = "growth/large-block";
+	}
 	out.count = c->count;
 	out.bytes = c->bytes;
 	out.type = node_type(x->g, c->first[0]);
@@ -930,6 +974,8 @@ static struct err *add_suspect(struct search *x, struct report *r, struct point 
 		err = chain_to(x->s, r, c->first[0], &out.chain);
 	if (!err)
 		err = add_title(r, x->g, p, way, c, &out);
+	if (!err && is_table)
+		err = add_buckets(r, x->g, &table, &out);
 	if (!err)
 		err = add_sizes(r, x->g, p, &out);
 	if (!err)
@@ -1061,6 +1107,53 @@ static struct err *merge_points(struct search *x, struct report *r)
 	return NULL;
 }
 
+/* Which point has it, without leaving that on the way; OWNER_NONE: none. */
+static uint32_t owner_now(const struct search *x, node_id node)
+{
+	while (x->owner[node] == OWNER_OF)
+		node = x->f->idom[node];
+	return x->owner[node];
+}
+
+/* The point with the other buckets of the table that is resized into or out of `at`; or `at`. */
+static size_t other_of_table(struct search *x, size_t at)
+{
+	node_id node = x->points.v[at].node, up = tables_holder(x->f, node);
+	edge_id end = up == NODE_NONE ? 0 : tables_edges_end(x->g, up);
+
+	for (edge_id e = end ? graph_row(x->g, up) : 0; e < end; e++) {
+		node_id other = EDGE_NODE(x->g->dst[e]);
+		uint32_t owner = owner_now(x, other);
+
+		if (owner != OWNER_NONE && owner != at + 1 && bit_get(x->big, other) &&
+		    tables_are_one(&x->tables, node, other))
+			return owner - 1;
+	}
+	return at;
+}
+
+/* Both arrays of a table that is resized are one thing, whatever else leads to one of them. */
+static void merge_tables(struct search *x)
+{
+	for (size_t i = 0; i < x->points.n; i++) {
+		node_id node = x->points.v[i].node, above;
+		size_t to;
+
+		if (node == NODE_NONE || x->owner[node] != i + 1)
+			continue;
+		to = other_of_table(x, i);
+		if (to == i)
+			continue;
+		above = common_above(x->f, x->points.v[to].above, node);
+		if (above != NODE_NONE)
+			x->points.v[to].above = above;
+		for (size_t k = 0; k < x->points.n; k++)
+			if (x->points.v[k].node != NODE_NONE &&
+			    x->owner[x->points.v[k].node] == i + 1)
+				x->owner[x->points.v[k].node] = (uint8_t)(to + 1);
+	}
+}
+
 static struct err *find_points(struct search *x)
 {
 	struct err *err = mark_big(x);
@@ -1079,7 +1172,7 @@ static struct err *find_points(struct search *x)
 static struct err *suspects_run(struct env *env, const struct subject *s, struct report *r)
 {
 	_cleanup_(close_search) struct search x = {
-		.env = env, .s = s, .g = s->graph, .f = s->facts
+		.env = env, .s = s, .g = s->graph, .f = s->facts, .tables = { .s = s },
 	};
 	struct only_way ways[POINTS_MAX];
 	struct err *err;
@@ -1094,6 +1187,8 @@ static struct err *suspects_run(struct env *env, const struct subject *s, struct
 	err = find_points(&x);
 	if (!err)
 		err = merge_points(&x, r);
+	if (!err)
+		merge_tables(&x);
 	if (!err && x.points.n)
 		err = count_sizes(&x);
 	if (!err && x.points.n)

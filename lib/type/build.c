@@ -13,6 +13,7 @@
 #include "image/resident.h"
 #include "image/shadow.h"
 #include "image/vectors.h"
+#include "type/chained.h"
 #include "type/look.h"
 #include "type/noter.h"
 #include "type/pieces.h"
@@ -531,6 +532,13 @@ static uint64_t entries(void *ctx, node_id node)
 	return typing_entries(c->typing, node, graph_key(c->graph, node));
 }
 
+static bool table(void *ctx, node_id node, uint64_t link, struct graph_table *ret)
+{
+	const struct context *c = ctx;
+
+	return chained_table(c->img, c->scan.blocks, node, link, ret);
+}
+
 static bool type_place(void *ctx, type_id type, struct type_place *ret)
 {
 	return typing_place(((const struct context *)ctx)->typing, type, ret);
@@ -562,7 +570,7 @@ static void close_context(void *ctx)
 static const struct graph_ops block_graph_ops = {
 	.edge = edge, .slot = slot, .slots = slots, .field = field, .field_of = field_of,
 	.root = describe_root, .place = place, .held = held,
-	.entries = entries, .type_place = type_place, .label = label, .inside = inside,
+		.entries = entries, .table = table, .type_place = type_place, .label = label, .inside = inside,
 	.close = close_context,
 };
 

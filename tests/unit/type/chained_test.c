@@ -1,0 +1,223 @@
+/*
+ * Hash tables of chains, laid out word by word: what is counted as one, and what is none.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/guard.h"
+#include "fake_image.h"
+#include "heap/blocks.h"
+#include "type/chained.h"
+
+enum {
+	ARRAY = 0x100000, /* a heap with one block */
+	ENTRIES = 0x200000,
+	VALUES = 0x300000, /* of the same size */
+	BUCKETS = 128,
+	SIZE = 32,
+	N = 90,
+	KEY = 0,
+	VALUE = 8,
+	NEXT = 16,
+};
+
+static const struct fake_mapping memory[] = {
+	{ ARRAY, 0x1000, SEG_R | SEG_W },
+	{ ENTRIES, 0x1000, SEG_R | SEG_W },
+	{ VALUES, 0x1000, SEG_R | SEG_W },
+	{},
+};
+
+struct world {
+	struct env env;
+	struct fake_image *f;
+	struct blocks blocks;
+};
+
+static taddr entry(unsigned i)
+{
+	return ENTRIES + i * SIZE;
+}
+
+static taddr value(unsigned i)
+{
+	return VALUES + i * SIZE;
+}
+
+static uint64_t word(const struct world *w, taddr at)
+{
+	uint64_t v = 0;
+
+	assert_int_equal(image_read_u64(&w->f->img, at, &v), MEM_OK);
+	return v;
+}
+
+static taddr bucket_of(unsigned i)
+{
+	uint64_t h = (i + 1) * 0x9e3779b97f4a7c15ull;
+
+	h = (h ^ h >> 31) * 0xbf58476d1ce4e5b9ull; /* splitmix64: a product alone spreads better than chance */
+	return ARRAY + 8 * ((h ^ h >> 27) & (BUCKETS - 1));
+}
+
+/* As a program does: the new one is the first of its bucket. */
+static void insert(struct world *w, taddr bucket, taddr at)
+{
+	fake_image_put(w->f, at + NEXT, word(w, bucket));
+	fake_image_put(w->f, bucket, at);
+}
+
+static void put_blocks(struct fake_heap *h, taddr start, uint64_t size, unsigned n)
+{
+	*h = (struct fake_heap){ 90, .claims = { { start, start + n * size } } };
+	for (unsigned i = 0; i < n; i++)
+		h->blocks[i].at = start + i * size, h->blocks[i].state = 'u';
+}
+
+static void world_open(struct world *w)
+{
+	env_init(&w->env);
+	w->f = fake_image_new(&w->env, memory, &(struct fake_word){});
+	put_blocks(&w->f->heaps[0], ARRAY, 8 * BUCKETS, 1);
+	put_blocks(&w->f->heaps[1], ENTRIES, SIZE, N);
+	put_blocks(&w->f->heaps[2], VALUES, SIZE, N);
+	for (unsigned i = 0; i < N; i++) {
+		fake_image_put(w->f, entry(i) + KEY, 2 * i + 1);
+		fake_image_put(w->f, entry(i) + VALUE, value(i));
+		fake_image_put(w->f, value(i) + VALUE, 7);
+		fake_image_put(w->f, value(i) + NEXT, value((i + 1) % N));
+	}
+}
+
+static void insert_all(struct world *w)
+{
+	for (unsigned i = 0; i < N; i++)
+		insert(w, bucket_of(i), entry(i));
+}
+
+static bool find(struct world *w, uint64_t link, struct graph_table *ret)
+{
+	bool is_one;
+
+	assert_null(blocks_build_with(&w->env, &w->f->img, fake_walkers, &w->blocks));
+	is_one = chained_table(&w->f->img, &w->blocks, block_at(&w->blocks, ARRAY), link, ret);
+	blocks_fini(&w->blocks);
+	return is_one;
+}
+
+static void world_close(struct world *w)
+{
+	fake_image_free(w->f);
+	env_fini(&w->env);
+}
+
+static void entries_are_counted(void **state)
+{
+	struct graph_table t;
+	struct world w = {};
+	unsigned used = 0;
+
+	(void)state;
+	world_open(&w);
+	insert_all(&w);
+	for (unsigned i = 0; i < BUCKETS; i++)
+		used += word(&w, ARRAY + 8 * i) != 0;
+	assert_true(find(&w, TABLE_ANY_LINK, &t));
+	assert_int_equal(t.entries, N);
+	assert_int_equal(t.bytes, N * SIZE);
+	assert_int_equal(t.used, used);
+	assert_int_equal(t.link, NEXT);
+	assert_true(t.is_spread);
+	assert_false(find(&w, VALUE, &t));
+	world_close(&w);
+}
+
+/* One word, and it is no table any more. */
+static const struct {
+	const char *name;
+	taddr at;
+	uint64_t value;
+} damages[] = {
+	{ "an entry that leads to itself", ENTRIES + NEXT, ENTRIES },
+	{ "an entry that leads to one of another bucket", ENTRIES + NEXT, ENTRIES + 2 * SIZE },
+	{ "a link into the middle of one", ENTRIES + NEXT, ENTRIES + SIZE + 8 },
+	{ "a link that is no pointer", ENTRIES + NEXT, 12 },
+	{ "a bucket that is no pointer", ARRAY + 8 * 5, 1 },
+	{ "a bucket that leads to no block", ARRAY + 8 * 5, VALUES + 0xff8 },
+};
+
+static void each_word_counts(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(damages); i++) {
+		struct graph_table t;
+		struct world w = {};
+
+		world_open(&w);
+		insert_all(&w);
+		fake_image_put(w.f, damages[i].at, damages[i].value);
+		if (find(&w, TABLE_ANY_LINK, &t))
+			fail_msg("%s", damages[i].name);
+		world_close(&w);
+	}
+}
+
+static void what_is_not_hashed_is_none(void **state)
+{
+	struct graph_table t;
+	struct world w = {};
+
+	(void)state;
+	world_open(&w);
+	assert_false(find(&w, TABLE_ANY_LINK, &t)); /* empty */
+	for (unsigned i = 0; i < N; i++) /* an array of pointers: no chain has two */
+		insert(&w, ARRAY + 8 * i, entry(i));
+	assert_false(find(&w, TABLE_ANY_LINK, &t));
+	assert_true(find(&w, NEXT, &t)); /* it may be a part of a table that is known otherwise */
+	assert_int_equal(t.entries, N);
+	world_close(&w);
+	world_open(&w);
+	for (unsigned i = 0; i < N; i++) /* a few lists, in two of all buckets */
+		insert(&w, ARRAY + 8 * (i % 2 ? 3 : 100), entry(i));
+	assert_false(find(&w, TABLE_ANY_LINK, &t));
+	world_close(&w);
+}
+
+/* By the values, too, chains end: which of both is the table nobody can tell. */
+static void two_links_that_differ_are_none(void **state)
+{
+	struct graph_table t;
+	struct world w = {};
+
+	(void)state;
+	world_open(&w);
+	insert_all(&w);
+	for (unsigned i = 0; i < N; i++)
+		fake_image_put(w.f, value(i) + VALUE, 0);
+	assert_false(find(&w, TABLE_ANY_LINK, &t));
+	world_close(&w);
+	world_open(&w);
+	insert_all(&w);
+	for (unsigned i = 0; i < N; i++) /* twice the same */
+		fake_image_put(w.f, entry(i) + VALUE, word(&w, entry(i) + NEXT));
+	assert_true(find(&w, TABLE_ANY_LINK, &t));
+	assert_int_equal(t.entries, N);
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(entries_are_counted),
+		cmocka_unit_test(each_word_counts),
+		cmocka_unit_test(what_is_not_hashed_is_none),
+		cmocka_unit_test(two_links_that_differ_are_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
