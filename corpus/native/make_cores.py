@@ -128,6 +128,7 @@ CASES = {
 		about="the same, dumped by the kernel"),
 	"pins": Case("pins", about="free memory that a few used blocks keep from going back"),
 	"sparse": Case("sparse", about="free memory that malloc_trim() would return, and how much"),
+	"sparse.fast": Case("sparse", ("TRUTH", "fast"), about="the same, of what fast bins keep apart"),
 	"abutting": Case("abutting", about="a thread's stack with other memory right above it, in one mapping"),
 	"abutting.kernel": Case("abutting", capture="kernel", about="the same, dumped by the kernel"),
 	"inflight.free": Case("inflight", ("TRUTH", "free"), record=False, about="a chunk that free() has in hand"),

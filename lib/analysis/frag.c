@@ -35,14 +35,17 @@ static const struct knob {
 	{ "jemalloc", PART_BETWEEN, NULL,
 	  "a slab goes back when it is empty: allocate by lifetime, or fewer arenas (narenas)" },
 	{ "jemalloc", PART_CACHE, "thread.tcache.flush",
-	  "MALLOC_CONF lower lg_tcache_max, or tcache:false" },
+	  "MALLOC_CONF lower lg_tcache_max, or tcache:false", true },
 	{ "jemalloc", PART_IDLE, "arena.<i>.purge",
-	  "MALLOC_CONF background_thread:true, lower dirty_decay_ms" },
+	  "MALLOC_CONF dirty_decay_ms:0 keeps none of it, background_thread:true with a lower one "
+	  "for that time" },
 	{ "tcmalloc", PART_BETWEEN, NULL,
 	  "a span goes back when it is empty: allocate by lifetime" },
 	{ "tcmalloc", PART_CACHE, NULL,
 	  "lower TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES, or MarkThreadIdle() when idle" },
-	{ "tcmalloc", PART_IDLE, "ReleaseFreeMemory()", "raise TCMALLOC_RELEASE_RATE" },
+	{ "tcmalloc", PART_IDLE, "ReleaseFreeMemory()",
+	  "TCMALLOC_AGGRESSIVE_DECOMMIT=t keeps none of it, a higher TCMALLOC_RELEASE_RATE less "
+	  "while pages are freed" },
 	{ "google-tcmalloc", PART_BETWEEN, NULL,
 	  "a span goes back when it is empty: allocate by lifetime" },
 	{ "google-tcmalloc", PART_CACHE, NULL,
@@ -52,7 +55,7 @@ static const struct knob {
 	{ "mimalloc", PART_BETWEEN, "mi_collect(true)",
 	  "a page goes back when it is empty: allocate by lifetime", true },
 	{ "mimalloc", PART_IDLE, "mi_collect(true)",
-	  "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY)", true },
+	  "lower MIMALLOC_PURGE_DELAY (2.0: MIMALLOC_RESET_DELAY), 0 keeps none of it", true },
 	{ "go", PART_BETWEEN, NULL,
 	  "a span goes back when it is empty: copy what lives long, or allocate it first" },
 	{ "go", PART_IDLE, "debug.FreeOSMemory()", "set GOMEMLIMIT, or lower GOGC" },
@@ -231,7 +234,11 @@ static uint64_t part_bytes(const struct rp_heap *h, enum part part)
 	return part_total(h, part).bytes;
 }
 
-/* What threads' own arenas keep, their tops included: with fewer arenas others would use it. */
+/*
+ * What threads' own arenas keep, their tops included: with fewer arenas others would use it.  When
+ * each thread had the most at a time of its own, one arena saves nearly all of it; nothing when all
+ * had it together.
+ */
 static struct err *add_threads(struct report *r, const struct rp_heap *h, struct rp_suspect *out)
 {
 	uint64_t bytes = 0, n = 0;
@@ -249,8 +256,30 @@ static struct err *add_threads(struct report *r, const struct rp_heap *h, struct
 	text_add_bytes(&t, bytes);
 	text_add(&t, " free in ");
 	text_add_count(&t, n);
-	text_add(&t, ", their tops included");
+	text_add(&t, ", their tops included; MALLOC_ARENA_MAX=1 saves at most that, if not "
+		     "all were full at once");
 	err = evidence_add(r, out, "threads' arenas", text_str(&t));
+	text_fini(&t);
+	return err;
+}
+
+/*
+ * Pages that are kept and hold zeros alone: never written, or emptied; only the system knew which.
+ * Told where that is all that keeps them from being returned.
+ */
+static struct err *add_zeros(struct report *r, const struct rp_heap *h, uint64_t returnable,
+			     struct rp_suspect *out)
+{
+	uint64_t zeros = less(h->idle, returnable);
+	struct text t = TEXT_INIT;
+	struct err *err;
+
+	if (!h->n_idles || !h->knows_returnable || !zeros ||
+	    (strcmp(h->allocator, "jemalloc") != 0 && strcmp(h->allocator, "tcmalloc") != 0))
+		return NULL;
+	text_add_bytes(&t, zeros);
+	text_add(&t, "; goes back, too, as far as it was written: a dump does not tell");
+	err = evidence_add(r, out, "pages of zeros", text_str(&t));
 	text_fini(&t);
 	return err;
 }
@@ -374,6 +403,8 @@ static struct err *add_idle(struct report *r, const struct rp_heap *h)
 	is_told = h->n_idles == 1 && returnable;
 	for (size_t i = 0; i < h->n_idles && !err; i++)
 		err = add_place(r, h, is_told ? NULL : knob(h, PART_IDLE), &h->idles[i], &out);
+	if (!err)
+		err = add_zeros(r, h, returnable, &out);
 	text_add_bytes(&t, h->returned);
 	if (!err)
 		err = evidence_add(r, &out, "given back before", text_str(&t));

@@ -353,16 +353,22 @@ static void check_arena(struct glibc *g, uint32_t a, const struct heap_arena *su
 
 static void info_wheres(struct glibc *g, struct heap_info *info)
 {
-	for (int where = 0; where < N_WHERES; where++) {
-		struct where_total total = { .where = glibc_where_names[where] };
+	struct where_total totals[N_WHERES] = {};
 
-		for (size_t a = 0; a < g->arenas.n; a++) {
-			total.count += g->arenas.v[a].n_in[where];
-			total.bytes += g->arenas.v[a].bytes_in[where];
-			total.returnable += g->arenas.v[a].trims[where];
+	for (uint32_t a = 0; a < g->arenas.n; a++) {
+		uint64_t trims[N_WHERES];
+
+		glibc_share_merged(g, a, trims);
+		for (int where = 0; where < N_WHERES; where++) {
+			totals[where].count += g->arenas.v[a].n_in[where];
+			totals[where].bytes += g->arenas.v[a].bytes_in[where];
+			totals[where].returnable += trims[where];
 		}
-		if (total.count)
-			info->wheres[info->n_wheres++] = total;
+	}
+	for (int where = 0; where < N_WHERES; where++) {
+		totals[where].where = glibc_where_names[where];
+		if (totals[where].count)
+			info->wheres[info->n_wheres++] = totals[where];
 	}
 }
 

@@ -184,6 +184,7 @@ struct glibc_piece {
 	/* A bit for each 16 bytes from `start` on, where a fast bin has a chunk; NULL: nowhere. */
 	uint64_t *fast;
 	struct col fast_col;
+	uint64_t merged; /* what malloc_trim() returns beyond arenas' `trims`, for it merges fast bins' chunks */
 };
 
 static inline bool glibc_in_fastbin(const struct glibc_piece *p, taddr mem)
@@ -300,6 +301,13 @@ struct err *glibc_find_pieces(struct glibc *g) MUST_CHECK;
 struct err *glibc_find_mapped(struct glibc *g) MUST_CHECK;
 /* glibc_lists.c: bins and fast bins into `listed`, the pieces' bits and the arenas' counts. */
 struct err *glibc_read_lists(struct glibc *g) MUST_CHECK;
+/* glibc_trim.c: touched pages that malloc_trim() returns of a free chunk, and of an arena's top. */
+uint64_t glibc_trimmed(const struct glibc *g, const struct glibc_piece *p, taddr at, uint64_t size);
+uint64_t glibc_trimmed_top(const struct glibc *g, const struct glibc_arena *a);
+/* glibc_trim.c: p->merged, when p is walked; then an arena's `trims` with what its pieces have of that. */
+struct block_sink;
+void glibc_count_merged(const struct glibc *g, struct glibc_piece *p, const struct block_sink *sink);
+void glibc_share_merged(const struct glibc *g, uint32_t arena, uint64_t trims[N_WHERES]);
 /* glibc_fastbins.c: the i-th fast bin of arena a, which can have `max` members at most. */
 struct err *glibc_read_fastbin(struct glibc *g, uint32_t a, unsigned i, uint64_t max) MUST_CHECK;
 /* glibc_tcache.c: the caches of every thread into `listed`. */
@@ -308,7 +316,6 @@ struct err *glibc_read_tcaches(struct glibc *g) MUST_CHECK;
  * glibc_run.c: the chunks from `at` on as far as they are ordinary, none beginning at `limit` or
  * behind; what they are goes to the index, their sums to the run.  Answers where they end.
  */
-struct block_sink;
 struct glibc_run {
 	uint64_t flags; /* glibc_used_flags() */
 	uint64_t n_used, n_free, bytes, free, largest_free;

@@ -7,7 +7,6 @@
 #include "base/bits.h"
 #include "base/vec.h"
 #include "heap/glibc_fields.h"
-#include "heap/touched.h"
 #include "image/resident.h"
 
 enum {
@@ -68,26 +67,6 @@ static uint64_t proper_size(struct window *w, const struct glibc_piece *p, unsig
 	return size != chunk_size(header) && size <= p->end - at ? size : 0;
 }
 
-/* mtrim(), malloc.c: the whole pages behind sizeof(struct malloc_chunk). */
-enum { CHUNK_STRUCT = 48, TRIM_PAGE = 4096 };
-
-static uint64_t trimmed(const struct glibc *g, const struct glibc_piece *p, taddr at, uint64_t size)
-{
-	if (size < TRIM_PAGE || !p || at < p->start || size > p->end - at)
-		return 0;
-	return touched_pages(g->img, at + CHUNK_STRUCT, at + size);
-}
-
-/* systrim(): all of the main arena's top but MINSIZE, by brk; those of threads stay. */
-static uint64_t trimmed_top(const struct glibc *g, const struct glibc_arena *a)
-{
-	enum { MINSIZE = 32 };
-
-	if (!a->is_main || a->noncontiguous || a->top_size <= MINSIZE || a->top_size > UINT64_MAX - a->top)
-		return 0;
-	return touched_pages(g->img, a->top + MINSIZE, a->top + a->top_size);
-}
-
 static struct err *add_member(struct glibc *g, uint32_t a, struct window *w,
 			      const struct bin_walk *b, taddr at)
 {
@@ -101,7 +80,7 @@ static struct err *add_member(struct glibc *g, uint32_t a, struct window *w,
 	if (b->number)
 		where = chunk_size(header) < SMALL_LIMIT ? WHERE_SMALLBIN : WHERE_LARGEBIN;
 	arena->bytes_in[where] += chunk_size(header);
-	arena->trims[where] += trimmed(g, p, at, chunk_size(header));
+	arena->trims[where] += glibc_trimmed(g, p, at, chunk_size(header));
 	if (arena->n_in[where]++ >= UNSORTED_KEPT)
 		return NULL;
 	if (!looks_free(w, p, at, header)) {
@@ -192,7 +171,7 @@ struct err *glibc_read_lists(struct glibc *g)
 		if (arena->top_size) {
 			arena->n_in[WHERE_TOP] = 1;
 			arena->bytes_in[WHERE_TOP] = arena->top_size;
-			arena->trims[WHERE_TOP] = trimmed_top(g, arena);
+			arena->trims[WHERE_TOP] = glibc_trimmed_top(g, arena);
 		}
 		/* An arena's lists lead through all of it, in no order; the walk comes to the last one's. */
 		if (a + 1 < g->arenas.n)

@@ -635,5 +635,6 @@ struct err *glibc_walk(void *ctx, uint32_t claim, struct block_sink *sink)
 	walk_chunks(g, p, sink);
 	apply_lists(g, p, sink);
 	glibc_apply_fastbins(g, p, sink);
+	glibc_count_merged(g, p, sink);
 	return NULL;
 }

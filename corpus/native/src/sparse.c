@@ -2,11 +2,16 @@
  * sparse.c - free memory that stays: slabs, spans or groups in which nearly everything was freed, large
  * blocks whose pages their allocator keeps, caches; on whatever malloc there is.
  *
- *	sparse TRUTH
+ *	sparse TRUTH [fast | setting]
  *
  * One in KEEP small blocks stays, in a list that a global holds; a million bytes of larger ones stay
  * together, and pin nothing.  How much of the rest goes back when the allocator is asked to, a twin finds
  * out: a forked copy of the process, which asks, and counts its own resident pages before and after.
+ *
+ * fast: instead, blocks between others that glibc's fast bins have, so that only what merges them makes whole
+ * pages of both.
+ *
+ * setting: another process that its environment tells to keep no free pages says how many it has.
  */
 #define _GNU_SOURCE
 #include "google_tcmalloc.h"
@@ -32,6 +37,10 @@ enum {
 	LARGE_SIZE = 100000,
 	CACHED = 8, /* freed last, few enough for a thread's cache */
 	CACHED_SIZE = 14000,
+	PAIRS = 12000,
+	BINNED_SIZE = 1200, /* too large for a thread's cache */
+	FAST_SIZE = 100,
+	FAST_KEEP = 40,
 };
 
 struct session {
@@ -110,12 +119,45 @@ static void ask_a_twin(void)
 		said[1] = purged - resident();
 		_exit(write(ends[1], said, sizeof said) != sizeof said);
 	}
+	close(ends[1]);
 	if (read(ends[0], said, sizeof said) != sizeof said || waitpid(twin, &status, 0) != twin || status)
 		abort();
 	close(ends[0]);
-	close(ends[1]);
 	truth_total("purge.returns", said[0] > 0 ? said[0] : 0);
 	truth_total("flush.returns", said[1] > 0 ? said[1] : 0);
+}
+
+/* ---- another one, that was told by its environment to keep no free pages */
+
+static const char *setting(void)
+{
+	if (mallctl)
+		return "MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0";
+	if (MallocExtension_ReleaseFreeMemory)
+		return "TCMALLOC_AGGRESSIVE_DECOMMIT=t";
+	return NULL;
+}
+
+static void ask_another(const char *setting)
+{
+	long said = 0, own = resident();
+	int ends[2], status;
+	pid_t other;
+	char to[16];
+
+	if (pipe(ends) || (other = fork()) < 0)
+		abort();
+	if (!other) {
+		snprintf(to, sizeof to, "%d", ends[1]);
+		putenv((char *)setting);
+		execl("/proc/self/exe", "sparse", "/dev/null", to, (char *)NULL);
+		_exit(1);
+	}
+	close(ends[1]);
+	if (read(ends[0], &said, sizeof said) != sizeof said || waitpid(other, &status, 0) != other || status)
+		abort();
+	close(ends[0]);
+	truth_total("setting.saves", own > said ? own - said : 0);
 }
 
 /* ---- the work */
@@ -164,17 +206,49 @@ static NOINLINE void empty(void)
 	}
 }
 
+static NOINLINE void leave_fast_bins(void)
+{
+	static void *volatile binned[PAIRS], *volatile fast[PAIRS];
+
+	for (int i = 0; i < PAIRS; i++) {
+		binned[i] = filled(BINNED_SIZE);
+		fast[i] = filled(FAST_SIZE);
+	}
+	for (int i = 0; i < PAIRS; i++) {
+		free(binned[i]);
+		binned[i] = NULL;
+		if (i % FAST_KEEP) {
+			free(fast[i]);
+			fast[i] = NULL;
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: sparse TRUTH\n");
+	bool is_fast = argc == 3 && !strcmp(argv[2], "fast"), asks = argc == 3 && !strcmp(argv[2], "setting");
+	int to = argc == 3 && !is_fast && !asks ? atoi(argv[2]) : 0; /* asked by ask_another() */
+
+	if (argc != 2 && !is_fast && !asks && !to) {
+		fprintf(stderr, "usage: sparse TRUTH [fast | setting]\n");
 		return 2;
 	}
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* else pages that nobody wrote are resident, too */
 	truth_open(argv[1], BLOCKS);
-	fill();
-	empty();
+	if (is_fast) {
+		leave_fast_bins();
+	} else {
+		fill();
+		empty();
+	}
 	wipe_stack();
+	if (to) {
+		long own = resident();
+
+		_exit(write(to, &own, sizeof own) != sizeof own);
+	}
+	if (asks && setting())
+		ask_another(setting());
 	ask_a_twin();
 	truth_total("kept", BLOCKS / KEEP);
 	truth_close();
