@@ -32,16 +32,21 @@ static void add_lost(const struct report *r, struct text *t)
 /* Most of the memory is no block of any heap: what is said of heaps is said of the smaller part. */
 static void add_unknown(const struct report *r, struct text *t)
 {
-	uint64_t all = report_memory_bytes(r), unknown = 0;
+	uint64_t all = report_memory_bytes(r), unknown = 0, pools = 0;
 
 	for (size_t i = 0; i < r->breakdown.n; i++)
 		if (!strcmp(r->breakdown.v[i].category, "mapping/anonymous"))
 			unknown += r->breakdown.v[i].bytes;
-	if (unknown <= all / 2)
+		else if (!strcmp(r->breakdown.v[i].category, "mapping/pools"))
+			pools += r->breakdown.v[i].bytes;
+	if (unknown <= all / 2 && pools <= all / 2)
 		return;
-	text_add_bytes(t, unknown);
-	add_percent(t, unknown, all, "the memory");
-	text_add(t, ", is in mappings of no allocator known here; in the rest: ");
+	text_add_bytes(t, unknown > pools ? unknown : pools);
+	add_percent(t, unknown > pools ? unknown : pools, all, "the memory");
+	if (unknown > pools)
+		text_add(t, ", is in mappings of no allocator known here; in the rest: ");
+	else
+		text_add(t, ", is in pools of the program's own, outside heaps; in the rest: ");
 }
 
 /* Nothing stands out: say how much there is, and no more than is known. */

@@ -38,9 +38,16 @@ enum {
 	G_STR_MASK = 160,
 	G_STR_NUM = 164,
 	G_MAINTHREF = 192,
+	G_TMPBUF_B = 216,
 };
 
-enum { SEG = 840 }; /* in a malloc_state: base, size, next */
+enum {
+	SEG = 840,	  /* in a malloc_state, the newest: base, size, next */
+	DIRECT_FOOT = 32, /* of a chunk that has a mapping of its own, which two words are before */
+	DIRECT = 1,
+	CINUSE = 2,
+	PAGE = 4096,
+};
 
 struct lua {
 	struct pools *p;
@@ -48,6 +55,10 @@ struct lua {
 	struct pool_content kinds[KINDS];
 	uint64_t steps;
 	unsigned n_segments;
+	uint32_t pool;
+	bool owns;	/* the allocator of its own is at work */
+	uint64_t taken; /* by that, from the system */
+	struct err *err;
 	bool broken;
 	struct {
 		taddr *v;
@@ -128,6 +139,71 @@ static uint64_t object_size(const struct lua *l, enum kind kind, taddr at)
 	return 0;
 }
 
+/* ---- memory */
+
+/* The first segment has the allocator's own state; another allocator has none such. */
+static bool owns_memory(const struct lua *l, taddr mstate)
+{
+	taddr seg = mstate + SEG;
+
+	for (unsigned n = 0; mstate && seg && n < SEGMENTS_MAX; n++) {
+		taddr base = word(l, seg);
+
+		if (base <= mstate && mstate - base < word(l, seg + 8))
+			return true;
+		seg = word(l, seg + 16);
+	}
+	return false;
+}
+
+static void add_memory(struct lua *l, taddr base, uint64_t size)
+{
+	if (l->err || l->n_segments++ >= SEGMENTS_MAX)
+		return;
+	l->err = pools_add_chunk(l->p, l->pool, base, size);
+	l->taken += size;
+}
+
+/* What its allocator has of the system; nothing if it is another one than LuaJIT's own. */
+static void add_segments(struct lua *l)
+{
+	taddr mstate = word(l, l->global + G_ALLOCD), seg = mstate + SEG;
+
+	l->owns = owns_memory(l, mstate);
+	for (unsigned n = 0; l->owns && seg && n < SEGMENTS_MAX; n++) {
+		taddr base = word(l, seg);
+		uint64_t size = word(l, seg + 8);
+
+		if (!base || base & (PAGE - 1) || size >> 40)
+			break;
+		add_memory(l, base, size);
+		seg = word(l, seg + 16);
+	}
+}
+
+/* What is large has a mapping of its own, and is in no segment. */
+static void add_direct(struct lua *l, taddr at)
+{
+	uint64_t head, size;
+
+	if (!l->owns || (at & (PAGE - 1)) != 16 || word(l, at - 16) != DIRECT)
+		return;
+	head = word(l, at - 8);
+	size = (head & ~7ull) + DIRECT_FOOT;
+	if ((head & 7) == CINUSE && !(size & (PAGE - 1)) && !(size >> 40))
+		add_memory(l, at - 16, size);
+}
+
+static void add_directs(struct lua *l, enum kind kind, taddr at)
+{
+	add_direct(l, at);
+	if (kind != TABLES)
+		return;
+	if ((int8_t)byte(l, at + 11) <= 0) /* else behind the table itself */
+		add_direct(l, word(l, at + 16));
+	add_direct(l, word(l, at + 40));
+}
+
 /* ---- lists of objects */
 
 /*
@@ -150,6 +226,7 @@ static void count_list(struct lua *l, taddr at, bool has_threads)
 			seen = at;
 		l->kinds[kind].count++;
 		l->kinds[kind].bytes += object_size(l, kind, at);
+		add_directs(l, kind, at);
 		if (kind == THREADS && has_threads)
 			count_list(l, word(l, at + L_OPENUPVAL), false);
 		at = word(l, at);
@@ -181,31 +258,6 @@ static int by_bytes(const void *pa, const void *pb)
 	return strcmp(a->name, b->name);
 }
 
-/* ---- memory */
-
-/* What its allocator has of the system; nothing if it is another one than LuaJIT's own. */
-static struct err *add_segments(struct lua *l, uint32_t pool, uint64_t *ret)
-{
-	taddr mstate = word(l, l->global + G_ALLOCD), seg = mstate + SEG;
-	taddr base = word(l, seg);
-	struct err *err = NULL;
-
-	*ret = 0;
-	if (!mstate || base > mstate || word(l, seg + 8) <= mstate - base)
-		return NULL;
-	while (base && !err && l->n_segments++ < SEGMENTS_MAX) {
-		uint64_t size = word(l, seg + 8);
-
-		if (size >> 40 || base & 4095)
-			break;
-		err = pools_add_chunk(l->p, pool, base, size);
-		*ret += size;
-		seg = word(l, seg + 16);
-		base = seg ? word(l, seg) : 0;
-	}
-	return err;
-}
-
 /* ---- states */
 
 static bool is_state(const struct lua *l, taddr at)
@@ -232,7 +284,7 @@ static struct err *add_state(struct lua *l, taddr at)
 		.counts = true,
 	};
 	struct pool_content *contents = arena_alloc(&l->p->mem, sizeof(l->kinds));
-	uint64_t total, taken;
+	uint64_t total;
 	uint32_t no;
 	struct err *err = contents ? pools_add(l->p, &pool, &no) : &err_nomem;
 
@@ -245,14 +297,18 @@ static struct err *add_state(struct lua *l, taddr at)
 	for (unsigned i = 0; i < KINDS; i++)
 		l->kinds[i].name = names[i];
 	l->broken = false;
+	l->pool = no;
+	l->taken = 0;
+	add_segments(l);
+	add_direct(l, word(l, l->global + G_STR_TAB));
+	add_direct(l, word(l, l->global + G_TMPBUF_B));
 	count_list(l, word(l, l->global + G_ROOT), true);
 	count_strings(l);
 	if (l->broken)
 		diag(l->p->env, "pool/broken-list", at,
 		     "the lists of lua_State at 0x%llx lead nowhere", (unsigned long long)at);
-	err = add_segments(l, no, &taken);
-	l->p->v[no].bytes = taken ? taken : total;
-	l->p->v[no].free = taken > total ? taken - total : UINT64_MAX;
+	l->p->v[no].bytes = l->taken ? l->taken : total;
+	l->p->v[no].free = l->taken > total ? l->taken - total : UINT64_MAX;
 	l->p->v[no].agrees =
 		!l->broken && l->kinds[STRINGS].count == half(l, l->global + G_STR_NUM);
 	qsort(l->kinds, KINDS, sizeof(*l->kinds), by_bytes);
@@ -260,7 +316,7 @@ static struct err *add_state(struct lua *l, taddr at)
 	l->p->v[no].contents = contents;
 	while (l->p->v[no].n_contents < KINDS && contents[l->p->v[no].n_contents].count)
 		l->p->v[no].n_contents++;
-	return err;
+	return l->err;
 }
 
 static struct err *see(void *arg, const uint8_t *bytes, taddr at, uint64_t size)

@@ -21,10 +21,10 @@ const struct typer_ops *const typer_registry[] = {
 };
 
 extern const struct pool_ops pools_builtin, pools_gslice, pools_luajit, pools_memcached, pools_postgres,
-	pools_talloc;
+	pools_talloc, pools_zend;
 
 const struct pool_ops *const pool_registry[] = {
-	&pools_builtin, &pools_gslice, &pools_luajit, &pools_memcached, &pools_postgres, &pools_talloc, NULL,
+	&pools_builtin, &pools_gslice, &pools_luajit, &pools_memcached, &pools_postgres, &pools_talloc, &pools_zend, NULL,
 };
 
 extern const struct noter_ops noter_go_copies, noter_go_finalizers, noter_go_maps, noter_go_pools,

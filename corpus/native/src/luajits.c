@@ -14,7 +14,7 @@
 #include <luajit.h>
 #include <lualib.h>
 
-enum { TABLES = 1000, STRINGS = 2000, CLOSURES = 500, COROUTINES = 20, USERDATA = 100 };
+enum { TABLES = 8000, STRINGS = 2000, CLOSURES = 500, COROUTINES = 20, USERDATA = 100 };
 
 static const char program[] = "held = {}\n"
 			      "local function add(v) held[#held + 1] = v end\n"

@@ -18,6 +18,7 @@ static const struct {
 	uint64_t heap, anonymous;
 	const char *want;
 	bool leaks;
+	uint64_t pools;
 } cases[] = {
 	{ "nothing stands out", {}, { true, 0, 0 }, { true, 7, 3 * MIB }, 3 * MIB, 0,
 	  "nothing is lost and no owner stands out: 3.0 MiB in 7 used blocks are reachable." },
@@ -28,6 +29,9 @@ static const struct {
 	  "nothing is lost and no owner stands out: 1.0 MiB in 7 used blocks are reachable." },
 	{ "half is no heap", {}, { true, 0, 0 }, { true, 1, 2 * MIB }, 2 * MIB, 2 * MIB,
 	  "nothing is lost and no owner stands out: 2.0 MiB in 1 used block is reachable." },
+	{ "most is in pools", {}, { true, 0, 0 }, { true, 7, 1 * MIB }, 1 * MIB, 1 * MIB,
+	  "6.0 MiB, 75% of the memory, is in pools of the program's own, outside heaps; in the rest: "
+	  "nothing is lost and no owner stands out: 1.0 MiB in 7 used blocks are reachable.", .pools = 6 * MIB },
 	{ "one owner",
 	  { .rule = "growth/large-block", .title = "one block of 2.0 MiB in cache", .retained = 2 * MIB, .count = 1 },
 	  { true, 0, 0 }, { true, 9, 4 * MIB }, 4 * MIB, 0,
@@ -46,6 +50,7 @@ static void sentences(void **state)
 		struct rp_breakdown rows[] = {
 			{ "heap/used", "C heap", NULL, cases[i].heap },
 			{ "mapping/anonymous", "anonymous mappings outside heaps", NULL, cases[i].anonymous },
+			{ "mapping/pools", "pools of the program, outside heaps", NULL, cases[i].pools },
 			{ "mapping/untouched", "address space without memory", NULL, 900 * MIB },
 		};
 		struct rp_suspect suspect = cases[i].suspect;
