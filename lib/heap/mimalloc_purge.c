@@ -79,8 +79,12 @@ static void scan(const struct segment *seg, struct config *ret)
 		const uint8_t *b = seg->bytes + at;
 
 		if (!ret->options && is_option(b, 0) && is_option(option_at(b, 1), 1)) {
-			ret->n_options = count_options(b, n - at);
-			ret->options = ret->n_options >= OPTIONS_MIN ? b : NULL;
+			unsigned options = count_options(b, n - at);
+
+			if (options >= OPTIONS_MIN) {
+				ret->options = b;
+				ret->n_options = options;
+			}
 		}
 		if (!ret->mem && is_mem_config(b))
 			ret->mem = b;

@@ -134,6 +134,15 @@ static bool is_first(const uint8_t *slice, uint64_t left)
 	return slice_count(slice) && slice_count(slice) <= left && !load_u32(slice + 4);
 }
 
+/* The last slice of a page or of a span says again how far back the first one is. */
+static bool is_told_twice(const struct segment_head *s, const struct page_form *f, uint64_t i)
+{
+	uint64_t more = slice_count(slice_of(s, f, i)) - 1;
+
+	return !more || more >= s->entries - i ||
+	       load_u32(slice_of(s, f, i + more) + 4) == more * f->stride;
+}
+
 /* Where a page's blocks begin: releases differ in how they keep pages out of each other's cache lines. */
 static uint64_t start_offset(unsigned way, uint64_t block_size)
 {
@@ -353,6 +362,15 @@ static unsigned pick_way(struct mi_heap *h, struct segment_head *s)
 	return best;
 }
 
+/* The next slice behind this one that is the first of a page or of a span. */
+static uint64_t next_first(const struct segment_head *s, const struct page_form *f, uint64_t i)
+{
+	do
+		i++;
+	while (i < s->entries && !is_first(slice_of(s, f, i), s->n_slices - i));
+	return i;
+}
+
 static struct err *read_segment(struct mi_heap *h, struct segment_head *s, unsigned way)
 {
 	const struct segment_form *sf = forms[h->layout.form].segment;
@@ -371,9 +389,7 @@ static struct err *read_segment(struct mi_heap *h, struct segment_head *s, unsig
 		struct err *err;
 
 		if (!is_first(slice, s->n_slices - i)) {
-			for (next = i + 1; next < s->entries &&
-					   !is_first(slice_of(s, pf, next), s->n_slices - next);)
-				next++;
+			next = next_first(s, pf, i);
 			mi_damage(h, s->at + sf->slices + i * pf->stride,
 				  "slice at 0x%" PRIx64 " of segment 0x%" PRIx64
 				  ": it says %u slices at offset %u: %" PRIu64 " slices are not listed",
@@ -382,6 +398,13 @@ static struct err *read_segment(struct mi_heap *h, struct segment_head *s, unsig
 			continue;
 		}
 		next = i + slice_count(slice);
+		if (!is_told_twice(s, pf, i)) {
+			mi_damage(h, s->at + sf->slices + i * pf->stride,
+				  "slice at 0x%" PRIx64 " of segment 0x%" PRIx64
+				  ": it says %u slices, and the last of them does not say so: the next that begins is taken",
+				  s->at + sf->slices + i * pf->stride, s->at, slice_count(slice));
+			next = next_first(s, pf, i);
+		}
 		if (!slice_block_size(slice, pf))
 			continue;
 		decode_page(s, sf, pf, i, way, &p);

@@ -88,6 +88,39 @@ def test_a_page_that_was_overwritten(name, what, tmp_path):
 	assert is_near(told, page.at)
 
 
+@pytest.mark.parametrize("name", sorted(FIELDS))
+def test_a_page_that_claims_the_next_ones_slices(name, tmp_path):
+	"""A count that is possible, and too large: the pages behind it are there all the same."""
+	damaged, pages = pages_of(name)
+	stride = 112 if name.endswith("secure") else 96
+	page, behind = next((a, b) for a, b in zip(pages, pages[1:]) if b.at - a.at <= 4 * stride)
+	damaged.write(page.at, struct.pack("<I", (behind.at - page.at) // stride + 1))
+	used, told = damaged.run(tmp_path)
+	assert used == set(truth_by_block(name)[0])
+	assert is_near(told, page.at)
+
+
+def options_of(damaged):
+	"""Where mimalloc's options lie: 32 bytes each, that say which one they are."""
+	for vaddr, _memsz, _offset, filesz in damaged.core.loads:
+		if filesz <= 1 << 20:
+			data = damaged.core.read(vaddr, filesz)
+			for at in range(0, filesz - 26 * 32, 8):
+				if all(struct.unpack_from("<I", data, at + 32 * i + 12)[0] == i for i in range(26)):
+					return vaddr + at
+	raise AssertionError("no options")
+
+
+@pytest.mark.parametrize("left", [2, 25])
+def test_a_table_of_options_that_is_cut_short(left, tmp_path):
+	"""As it is in 2.0.7, which has 25: what a purge would return is then said without them."""
+	name = "mimalloc.2.2.7"
+	damaged = Damaged(name)
+	damaged.write(options_of(damaged) + 32 * left + 12, struct.pack("<I", 0x41414141))
+	used, _told = damaged.run(tmp_path)
+	assert used == set(truth_by_block(name)[0])
+
+
 def test_a_list_that_loops(tmp_path):
 	name = "mimalloc.2.2.7"
 	damaged, pages = pages_of(name)

@@ -99,6 +99,7 @@ static struct fake_image *process_new(const struct form *f, const char *free, co
 	fake_image_put(img, SEGMENT + 280, THREAD);
 	fake_image_put(img, SEGMENT + 288, 1); /* the table's own slice */
 	fake_image_put(img, SEGMENT + 288 + 2 * f->stride, 510);
+	fake_image_put(img, SEGMENT + 288 + 511 * f->stride, 509ull * f->stride << 32); /* the way back */
 	fake_image_put(img, page, 1);
 	fake_image_put(img, page + 8, (uint64_t)BLOCKS << 16 | (uint64_t)1023 << 32);
 	fake_image_put(img, page + 32, BLOCKS - strlen(free) - strlen(local));
