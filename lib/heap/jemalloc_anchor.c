@@ -124,10 +124,10 @@ void je_keep_copy(const struct image *img, const struct je_copy *copy)
 static struct err *scan_bin_infos(struct jemalloc *je, const struct segment *seg)
 {
 	uint64_t n = seg->end - seg->start;
+	struct je_copy copy; /* within the loop it would cost ASan a look at its 5 KB for each word */
 
 	for (uint64_t at = 0; at + 2 * BIN_INFO <= n && je->copies.n < COPIES_MAX; at += 8) {
 		uint64_t first = load_u64(seg->bytes + at), page;
-		struct je_copy copy;
 
 		if (first != 8 && first != 16)
 			continue;

@@ -180,14 +180,24 @@ static bool read_stack(struct walk *x, taddr bucket)
 	return true;
 }
 
+static void broken(const struct walk *x, const char *what, taddr from, taddr to)
+{
+	diag(x->t->spans.env, "tcmalloc/profiler", from,
+	     "the heap profiler's table at 0x%" PRIx64 ": %s at 0x%" PRIx64 " leads to 0x%" PRIx64
+	     ", where none is",
+	     x->p->table, what, from, to);
+}
+
 /* { next, key, bytes, bucket and two flags } */
-static struct err *on_entry(struct walk *x, const uint64_t w[4])
+static struct err *on_entry(struct walk *x, taddr entry, const uint64_t w[4])
 {
 	struct heap_sample s = { .block = w[1], .size = w[2], .pcs = x->last.pcs, .every = true };
 
 	x->n++;
-	if (!read_stack(x, w[3] & ~3ull))
+	if (!read_stack(x, w[3] & ~3ull)) {
+		broken(x, "the stack of the entry", entry, w[3] & ~3ull);
 		return NULL;
+	}
 	s.stack = w[3] & ~3ull;
 	s.n_pcs = x->last.depth;
 	s.objects = 1;
@@ -203,20 +213,23 @@ static struct err *walk_cluster(struct walk *x, taddr cluster, uint64_t id)
 
 	for (uint64_t i = 0; i < CLUSTER_BLOCKS; i++) {
 		uint64_t w[ENTRY / 8];
-		taddr entry;
+		taddr entry, from = cluster + 16 + 8 * i;
 
-		if (image_read_u64(img, cluster + 16 + 8 * i, &entry) != MEM_OK)
+		if (image_read_u64(img, from, &entry) != MEM_OK)
 			return NULL;
 		for (unsigned k = 0; entry && k < ENTRIES_MAX && x->entries_left; k++) {
 			struct err *err;
 
 			x->entries_left--;
 			if (image_read(img, entry, w, sizeof(w)) != MEM_OK ||
-			    w[1] >> BLOCK_BITS != (id << (CLUSTER_BITS - BLOCK_BITS) | i))
+			    w[1] >> BLOCK_BITS != (id << (CLUSTER_BITS - BLOCK_BITS) | i)) {
+				broken(x, "the list of entries", from, entry);
 				break;
-			err = on_entry(x, w);
+			}
+			err = on_entry(x, entry, w);
 			if (err)
 				return err;
+			from = entry;
 			entry = w[0];
 		}
 	}
@@ -232,14 +245,16 @@ static struct err *walk_map(struct walk *x)
 	if (image_read(img, x->p->map, map, sizeof(map)) != MEM_OK)
 		return NULL;
 	for (uint64_t i = 0; i < MAP_SLOTS && !err; i++) {
-		taddr cluster;
+		taddr cluster, from = map[MAP_TABLE] + 8 * i;
 
-		if (image_read_u64(img, map[MAP_TABLE] + 8 * i, &cluster) != MEM_OK)
+		if (image_read_u64(img, from, &cluster) != MEM_OK)
 			break;
-		for (; cluster && x->clusters_left && !err; cluster = w[0]) {
+		for (; cluster && x->clusters_left && !err; from = cluster, cluster = w[0]) {
 			x->clusters_left--;
-			if (image_read(img, cluster, w, sizeof(w)) != MEM_OK)
+			if (image_read(img, cluster, w, sizeof(w)) != MEM_OK) {
+				broken(x, "the list of clusters", from, cluster);
 				break;
+			}
 			err = walk_cluster(x, cluster, w[1]);
 		}
 	}

@@ -1,6 +1,7 @@
 /* python_gc.c - the lists of CPython's collector, weak references, and what only waits for a collection. */
 #include "type/python_gc.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/guard.h"
@@ -66,6 +67,7 @@ struct lists {
 	const struct blocks *blocks;
 	struct py_objects *objects;
 	struct py_gc *gc;
+	taddr tracked; /* some object that hangs on a list */
 };
 
 static uint64_t word(const struct image *img, taddr at)
@@ -154,7 +156,10 @@ static void find_heads(struct lists *l)
 		if (b.usable < 2 * HEAD || !py_objects_in(l->objects, b.addr, b.usable, &front) || front < HEAD)
 			continue;
 		next = gc_next(l->img, b.addr + front - HEAD);
-		if (next && word(l->img, next + GC_PREV) && !py_objects_type(l->objects, word(l->img, next + HEAD + PY_TYPE)))
+		if (!next || !word(l->img, next + GC_PREV))
+			continue;
+		l->tracked = b.addr + front;
+		if (!py_objects_type(l->objects, word(l->img, next + HEAD + PY_TYPE)))
 			look_behind(l->img, l->gc, next);
 	}
 }
@@ -197,8 +202,8 @@ static void note_object(struct lists *l, taddr head)
 	note_weak(l, k, head + HEAD);
 }
 
-/* Twice over the same words: is it whole, and then what hangs on it. */
-static bool walk(struct lists *l, taddr head, bool notes)
+/* Twice over the same words: is it whole, and then what hangs on it. 0, or the last place before it breaks. */
+static taddr walk(struct lists *l, taddr head, bool notes)
 {
 	uint64_t most = (uint64_t)l->blocks->grains.n + STATICS_MOST, n = 0;
 	taddr before = head, at = gc_next(l->img, head);
@@ -206,18 +211,31 @@ static bool walk(struct lists *l, taddr head, bool notes)
 	for (; at != head; before = at, at = gc_next(l->img, at)) {
 		if (!at || at & LINK_FLAGS || n++ > most ||
 		    (word(l->img, at + GC_PREV) & ~(uint64_t)LINK_FLAGS) != before)
-			return false;
+			return before;
 		if (notes)
 			note_object(l, at);
 	}
-	return (word(l->img, head + GC_PREV) & ~(uint64_t)LINK_FLAGS) == before;
+	return (word(l->img, head + GC_PREV) & ~(uint64_t)LINK_FLAGS) == before ? 0 : before;
 }
 
-static bool are_whole(struct lists *l)
+static bool are_whole(struct env *env, struct lists *l)
 {
-	for (unsigned i = 0; i < l->gc->n_heads; i++)
-		if (!walk(l, l->gc->heads[i], false))
-			return false;
+	for (unsigned i = 0; i < l->gc->n_heads; i++) {
+		taddr head = l->gc->heads[i], broken = walk(l, head, false);
+
+		if (!broken)
+			continue;
+		diag(env, "python/gc", broken,
+		     "the collector's list of 0x%" PRIx64 " breaks at 0x%" PRIx64
+		     " (damage, or a collection was under way): no object is called garbage",
+		     head, broken);
+		return false;
+	}
+	if (!l->gc->n_heads && l->tracked)
+		diag(env, "python/gc", l->tracked,
+		     "the lists of the collector that has the object at 0x%" PRIx64
+		     " were not found: no object is called garbage",
+		     l->tracked);
 	return l->gc->n_heads != 0;
 }
 
@@ -412,7 +430,7 @@ struct err *py_gc_open(struct env *env, const struct image *img, const struct bl
 		return err;
 	l.objects = objects;
 	find_heads(&l);
-	if (!are_whole(&l)) {
+	if (!are_whole(env, &l)) {
 		ret->n_heads = 0;
 		return NULL;
 	}

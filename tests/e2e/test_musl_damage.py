@@ -2,6 +2,7 @@
 
 The places are found here without heapfx, from the truth's addresses and the words in front of them.
 """
+import json
 import pathlib
 import random
 import re
@@ -34,14 +35,21 @@ class Damaged:
 				return
 		raise KeyError(hex(address))
 
-	def run(self, tmp_path):
-		"""(used blocks, addresses that problems name)"""
+	def made(self, tmp_path):
 		path = pathlib.Path(tmp_path) / "damaged.core"
 		subprocess.run(["cp", "--sparse=always", self.path, path], check=True)
 		with open(path, "r+b") as f:
 			for offset, data in self.patches:
 				f.seek(offset)
 				f.write(data)
+		return path
+
+	def problems(self, tmp_path):
+		return json.loads(heapfx_ok("analyze", self.made(tmp_path), "--format", "json").out)["input"]["problems"]
+
+	def run(self, tmp_path):
+		"""(used blocks, addresses that problems name)"""
+		path = self.made(tmp_path)
 		run = heapfx_ok("blocks", path)
 		path.unlink()
 		told = [int(a, 16) for line in run.err.splitlines() if "heap/corrupt" in line

@@ -215,6 +215,8 @@ def test_a_list_that_breaks_leaves_all_as_it_is(tmp_path):
 	head = next(at for at, (_size, kind) in truth["garbage"].items() if kind == "Ring") - 16
 	core = damaged(case, tmp_path, head, struct.pack("<Q", head))
 	blocks = used_of(parse_blocks(heapfx_ok("blocks", core).out))
+	problem, = (p for p in json.loads(heapfx_ok("analyze", core, "--format", "json").out)["input"]["problems"] if p["code"] == "python/gc")
+	assert f"breaks at {head:#x}" in problem["message"]
 	assert {block["reach"] for block in blocks.values() if block["allocator"] == "cpython"} == {"reachable"}
 
 

@@ -2,12 +2,14 @@
 import json
 import math
 import re
+import struct
 
 import pytest
 
 from common import ALLOCATORS, dump_of, heapfx_ok, made, report_of, truth_of
 import make_allocators
 from profiles import Profile, integers
+from test_musl_damage import Damaged
 
 NAMES = [name for name in ALLOCATORS if name.startswith("tcmalloc.")
 	and not any(part in name for part in (".rust", ".cgo", ".cpp", ".sparse", ".profiled."))]
@@ -90,6 +92,29 @@ def test_samples_are_its_own(name, tmp_path):
 		before = wanted.get(own[0], (0, 0))
 		wanted[own[0]] = before[0] + amounts[0], before[1] + amounts[1]
 	assert len(wanted) > 5 and wanted == found
+
+
+@pytest.mark.parametrize("word,value", [(0, 0x4141414141414141), (0, 0x7f0000000001), (3, 0x4141414141414140)])
+def test_a_table_of_the_heap_profiler_that_is_damaged(word, value, tmp_path):
+	"""An entry's link to the next, or its stack: said with its place, though it is one of hundreds."""
+	name = "tcmalloc.profiled.trixie"
+	damaged = Damaged(name)
+	entry = entry_of(damaged, truth_of(name)[0])
+	damaged.write(entry + 8 * word, struct.pack("<Q", value))
+	problems = damaged.problems(tmp_path)
+	assert any(p["code"] == "tcmalloc/profiler" and f"{entry:#x}" in p["message"] for p in problems)
+
+
+def entry_of(damaged, truth):
+	"""What the profiler has of some block: { next, address, bytes, stack }. Small ones have neighbours to lead to."""
+	small = sorted((address, size) for address, (size, *_rest) in truth.items() if size < 32)[:8]
+	for vaddr, _memsz, _offset, filesz in damaged.core.loads:
+		data = damaged.core.read(vaddr, filesz)
+		for address, size in small:
+			at = data.find(struct.pack("<QQ", address, size))
+			if at >= 8 and struct.unpack_from("<Q", data, at - 8)[0]:
+				return vaddr + at - 8
+	raise AssertionError("no entry")
 
 
 MAKERS = {"REACH": "keep", "DEF": "lose", "POSS": "point_inside"}	# corpus/native/src/profiled.c

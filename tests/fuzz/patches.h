@@ -2,8 +2,8 @@
  * patches.h - a real core whose words are overwritten where an allocator's own words are.
  *
  * The input is a list of 14-byte patches: which place, which word from it on, and what to put there.
- * Places are the first words of blocks and the words of what the walkers call their own that are not 0,
- * so that every mutation lands in what a walker reads; the core is written once.
+ * Places are the first words of blocks, and of what the walkers call their own and of modules' variables
+ * the words that are not 0, so that every mutation lands in what a walker reads; the core is written once.
  */
 #ifndef HEAPFX_TESTS_FUZZ_PATCHES_H
 #define HEAPFX_TESTS_FUZZ_PATCHES_H
@@ -59,6 +59,21 @@ static inline struct err *patches_note_range(struct claim_sink *sink, const stru
 	return NULL;
 }
 
+/* Variables of programs and libraries, by which heaps are found: an eighth of all places at most. */
+static inline void patches_note_variables(const struct image *img)
+{
+	for (size_t i = 0; i < img->n_segments; i++) {
+		const struct segment *seg = &img->segments[i];
+		uint64_t n = seg->end - seg->start;
+
+		if (!seg->bytes || seg->module < 0 || !(seg->flags & SEG_W))
+			continue;
+		for (uint64_t at = 0; at + 8 <= n && patched_core.n_places < MAX_PLACES / 8; at += 8)
+			if (load_u64(seg->bytes + at))
+				patches_note(img, seg->start + at);
+	}
+}
+
 static inline void patches_note_heaps(struct env *env, const struct image *img)
 {
 	struct patches_sink sink = { .sink = { patches_note_range }, .img = img };
@@ -66,6 +81,7 @@ static inline void patches_note_heaps(struct env *env, const struct image *img)
 	struct err *err = blocks_build_with(env, img, patched_core.walkers, &blocks);
 	uint64_t n = err ? 0 : blocks.grains.n;
 
+	patches_note_variables(img);
 	for (size_t i = 0; i < blocks.n_heaps && !err; i++)
 		if (blocks.heaps[i].ops->metadata)
 			err = blocks.heaps[i].ops->metadata(blocks.heaps[i].ctx, &sink.sink);
