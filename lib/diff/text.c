@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "diff/diff.h"
+#include "report/import_paths.h"
 
 enum { NAME_WIDTH = 46, WIDTH = 100 };
 
@@ -76,16 +77,19 @@ static const char *status(const struct diff_row *row, unsigned n)
 
 static void put_row(FILE *out, const struct diff *d, const struct diff_row *row)
 {
-	struct text name = TEXT_INIT;
+	struct text name = TEXT_INIT, shorter = TEXT_INIT;
 
 	add_name(&name, row->label);
+	if (columns(text_str(&name)) > NAME_WIDTH)
+		import_paths_add_short(&shorter, text_str(&name));
 	fputs("  ", out);
-	put_cut(out, text_str(&name), NAME_WIDTH);
+	put_cut(out, text_str(shorter.n ? &shorter : &name), NAME_WIDTH);
 	put_bytes(out, row->at[0].bytes, 12);
 	put_bytes(out, row->at[d->n - 1].bytes, 12);
 	put_signed(out, row->grown, 13);
 	fprintf(out, "%s%s\n", *status(row, d->n) ? "  " : "", status(row, d->n));
 	text_fini(&name);
+	text_fini(&shorter);
 }
 
 static struct err *put_section(FILE *out, const struct diff *d, enum diff_section section,

@@ -1,6 +1,8 @@
 /*
  * Reports against each other: what is matched, what is summed, what the clock says.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/vec.h"
@@ -14,6 +16,7 @@ struct dump {
 	const char *symbol;
 	uint32_t pid;
 	int64_t clock, file; /* 0: unknown */
+	const char *title;   /* of the suspect; NULL: "sessions" */
 };
 
 static struct rp_hop hops[] = { { .type = "T", .via_name = ".m[\"key\"]", .repeat = 1 } };
@@ -23,7 +26,7 @@ static void add_dump(struct diff *d, const struct dump *dump)
 	struct rp_type type = { .name = "T", .count = dump->bytes / 10, .bytes = dump->bytes };
 	struct rp_suspect suspect = {
 		.rule = "growth/accumulation",
-		.title = "sessions",
+		.title = dump->title ? dump->title : "sessions",
 		.type = "T",
 		.count = 1,
 		.retained = dump->retained,
@@ -157,6 +160,28 @@ static void test_what_a_suspect_is(void **state)
 	diff_fini(&d);
 }
 
+/* Names of Go that are too long for a row lose their packages' paths, not what tells them apart. */
+static void test_rows_without_import_paths(void **state)
+{
+	const char *title = "12,000 github.com/example/a-service/internal/sessions.One, kept";
+	struct dump dumps[] = { { 10, 1, "a", 5, 0, 0, title }, { 20, 9, "a", 5, 0, 0, title } };
+	struct diff d = {};
+	char *page = NULL;
+	size_t n;
+	FILE *out = open_memstream(&page, &n);
+
+	(void)state;
+	assert_non_null(out);
+	for (unsigned i = 0; i < 2; i++)
+		add_dump(&d, &dumps[i]);
+	assert_null(diff_finish(&d));
+	assert_null(diff_write_text(&d, 8, out));
+	fclose(out);
+	assert_non_null(strstr(page, "  12,000 sessions.One, kept "));
+	free(page);
+	diff_fini(&d);
+}
+
 static void test_limits(void **state)
 {
 	static const struct dump dump = { 10, 0, "a", 5, 0 };
@@ -223,6 +248,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_growth, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rates, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_a_suspect_is, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rows_without_import_paths, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
 		cmocka_unit_test(test_anonymous_types),
 	};

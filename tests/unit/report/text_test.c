@@ -411,6 +411,28 @@ static void test_problems_stay_whole(void **state)
 	assert_true(count_lines(page, 100) <= 40);
 }
 
+/* The largest pool is told beside three suspects and a long breakdown: it may be most of the memory. */
+static void test_a_pool_stays(void **state)
+{
+	static struct crowd c;
+	struct rp_pool_group pool = { .kind = "ngx_pool_t", .path = "?", .pools = 7, .bytes = 31 << 20, .contents = "everything" };
+	struct report r = crowded(&c, 0, NULL);
+	_free_ char *page = NULL;
+
+	(void)state;
+	r.suspects.n = 3;
+	r.cycles.n = 0;
+	r.n_next = 5;
+	for (size_t i = 0; i < r.n_next; i++)
+		r.next[i] = r.next[0];
+	r.pool_groups.v = &pool;
+	r.pool_groups.n = 1;
+	page = render(&r, &(struct writer_options){ .top = 3, .width = 100 });
+	assert_non_null(strstr(page, "\nPOOLS "));
+	assert_non_null(strstr(page, "in it everything"));
+	assert_true(count_lines(page, 100) <= 40);
+}
+
 /* Hops that are alike, as they are told: a list has places, a tree has not. */
 static void test_walks(void **state)
 {
@@ -450,7 +472,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_import_paths),
 		cmocka_unit_test(test_names_of_go),   cmocka_unit_test(test_only_ways),
 		cmocka_unit_test(test_above_the_fold),
-		cmocka_unit_test(test_more_suspects), cmocka_unit_test(test_problems_stay_whole),
+		cmocka_unit_test(test_more_suspects), cmocka_unit_test(test_problems_stay_whole), cmocka_unit_test(test_a_pool_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
