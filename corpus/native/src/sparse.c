@@ -228,12 +228,19 @@ int main(int argc, char **argv)
 {
 	bool is_fast = argc == 3 && !strcmp(argv[2], "fast"), asks = argc == 3 && !strcmp(argv[2], "setting");
 	int to = argc == 3 && !is_fast && !asks ? atoi(argv[2]) : 0; /* asked by ask_another() */
+	bool is_told_already;
 
 	if (argc != 2 && !is_fast && !asks && !to) {
 		fprintf(stderr, "usage: sparse TRUTH [fast | setting]\n");
 		return 2;
 	}
+	is_told_already = prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1;
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* else pages that nobody wrote are resident, too */
+	if (asks && !is_told_already) {
+		/* Malloc has written to some before main(); another program begins with what was set. */
+		execv("/proc/self/exe", argv);
+		abort();
+	}
 	truth_open(argv[1], BLOCKS);
 	if (is_fast) {
 		leave_fast_bins();
