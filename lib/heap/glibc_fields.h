@@ -185,6 +185,7 @@ struct glibc_piece {
 	uint64_t *fast;
 	struct col fast_col;
 	uint64_t merged; /* what malloc_trim() returns beyond arenas' `trims`, for it merges fast bins' chunks */
+	uint64_t looked; /* bytes of free chunks that were looked at for that and those: glibc_trimmed() */
 };
 
 static inline bool glibc_in_fastbin(const struct glibc_piece *p, taddr mem)
@@ -301,8 +302,11 @@ struct err *glibc_find_pieces(struct glibc *g) MUST_CHECK;
 struct err *glibc_find_mapped(struct glibc *g) MUST_CHECK;
 /* glibc_lists.c: bins and fast bins into `listed`, the pieces' bits and the arenas' counts. */
 struct err *glibc_read_lists(struct glibc *g) MUST_CHECK;
-/* glibc_trim.c: touched pages that malloc_trim() returns of a free chunk, and of an arena's top. */
-uint64_t glibc_trimmed(const struct glibc *g, const struct glibc_piece *p, taddr at, uint64_t size);
+/*
+ * glibc_trim.c: touched pages that malloc_trim() returns of a free chunk (0 when those of the piece have been
+ * looked at so often that they must overlap), and of an arena's top.
+ */
+uint64_t glibc_trimmed(const struct glibc *g, struct glibc_piece *p, taddr at, uint64_t size);
 uint64_t glibc_trimmed_top(const struct glibc *g, const struct glibc_arena *a);
 /* glibc_trim.c: p->merged, when p is walked; then an arena's `trims` with what its pieces have of that. */
 struct block_sink;

@@ -14,9 +14,23 @@
 /* The whole pages behind sizeof(struct malloc_chunk). */
 enum { CHUNK_STRUCT = 48, TRIM_PAGE = 4096, MINSIZE = 32, LEAVE_WORDS = 1 << 16 };
 
-uint64_t glibc_trimmed(const struct glibc *g, const struct glibc_piece *p, taddr at, uint64_t size)
+/*
+ * A chunk is looked at as a member of a list, as one of those that are merged, and within what they are then:
+ * more than so often all of a piece is not, unless damage makes chunks overlap.
+ */
+enum { LOOKS = 3 };
+
+static bool may_look(struct glibc_piece *p, uint64_t bytes)
 {
-	if (size < TRIM_PAGE || !p || at < p->start || size > p->end - at)
+	if (p->looked / LOOKS >= p->end - p->start)
+		return false;
+	p->looked += bytes;
+	return true;
+}
+
+uint64_t glibc_trimmed(const struct glibc *g, struct glibc_piece *p, taddr at, uint64_t size)
+{
+	if (size < TRIM_PAGE || !p || at < p->start || at >= p->end || size > p->end - at || !may_look(p, size))
 		return 0;
 	return touched_pages(g->img, at + CHUNK_STRUCT, at + size);
 }
@@ -36,7 +50,7 @@ struct run {
 
 struct consolidation {
 	const struct glibc *g;
-	const struct glibc_piece *p;
+	struct glibc_piece *p;
 	struct window w;
 	struct run run;
 	uint64_t more; /* than is counted */
@@ -50,7 +64,7 @@ static void end_run(struct consolidation *c)
 
 	if (run->end > run->start && run->end != c->p->top)
 		bytes = glibc_trimmed(c->g, c->p, run->start, run->end - run->start);
-	else if (run->end > run->start && c->p->kind == CLAIM_MAIN)
+	else if (run->end > run->start && c->p->kind == CLAIM_MAIN && may_look(c->p, run->end - run->start))
 		bytes = touched_pages(c->g->img, run->start + MINSIZE, run->end);
 	if (bytes > run->counted)
 		c->more += bytes - run->counted;

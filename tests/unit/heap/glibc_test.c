@@ -541,6 +541,34 @@ static uint64_t n_in_fastbins(const struct heap_info *info)
 	return 0;
 }
 
+/* Each of 20 says that it has all of a large block, too: its pages are not looked at, and counted, 20 times. */
+static void free_chunks_that_overlap(void **state)
+{
+	char layout[MAX_CHUNKS * 8] = "";
+	struct world *w = world_new(112);
+	uint64_t returnable = 0;
+	struct blocks b;
+	taddr end;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++)
+		strcat(layout, "u20 f40 ");
+	strcat(layout, "u18000");
+	lay_out(w, layout);
+	end = w->chunk[w->n_chunks];
+	for (taddr page = align_up(w->chunk[40], 0x1000); page < end; page += 0x1000)
+		put(w, page, 0x5a);
+	for (unsigned i = 1; i < 40; i += 2)
+		put(w, w->chunk[i] + 8, (end - w->chunk[i]) | 1);
+	assert_null(blocks_build(&w->env, &w->img, &b));
+	for (size_t i = 0; i < b.heaps[0].info->n_wheres; i++)
+		returnable += b.heaps[0].info->wheres[i].returnable;
+	assert_true(returnable >= 0x10000);
+	assert_true(returnable <= 4 * HEAP_SIZE);
+	blocks_fini(&b);
+	world_free(w);
+}
+
 /* Chunks of fast bins in all places: next to each other, far from each other, last before top. */
 static void fast_bins_all_over(void **state)
 {
@@ -896,7 +924,8 @@ int main(void)
 		cmocka_unit_test(sizes_that_swallow),
 		cmocka_unit_test(headers_of_before), cmocka_unit_test(blocks_that_hold_chunks),
 		cmocka_unit_test(objects_that_look_split), cmocka_unit_test(words_of_the_allocator),
-		cmocka_unit_test(lists_that_loop), cmocka_unit_test(fast_bins_all_over),
+		cmocka_unit_test(lists_that_loop), cmocka_unit_test(free_chunks_that_overlap),
+		cmocka_unit_test(fast_bins_all_over),
 		cmocka_unit_test(freed_twice), cmocka_unit_test(footer_overwritten),
 		cmocka_unit_test(bins_broken_in_the_middle), cmocka_unit_test(mapped_chunks),
 		cmocka_unit_test(mapped_chunks_in_two_mappings),
