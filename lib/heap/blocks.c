@@ -18,6 +18,7 @@ enum {
 	CLAIM_PAGE = 4096,
 	HEAPS_MAX = 1024,
 	RUN_BYTES = 4 << 20, /* of claims that one thread walks in turn, at least */
+	NUMBERED_AT_ONCE = 1 << 10, /* words of 64 grains */
 };
 
 #define ADDRESS_END (1ull << 48)
@@ -406,56 +407,100 @@ static inline uint64_t bits_gather(uint64_t set, uint64_t places)
 	return most ? ret ^ ~0ull >> (64 - n) : ret;
 }
 
-/* Bits that belong to ids from `at` on. */
-static inline void put_bits(uint64_t *to, uint64_t at, uint64_t bits)
+/*
+ * Bits of ids that follow each other, written word by word.  The words where one row of them begins and
+ * ends are others' as well, who write at the same time.
+ */
+struct bit_row {
+	uint64_t *to, at; /* at: the id that comes next */
+	uint64_t held;	  /* of its word */
+	bool is_inside;	  /* its word has no bits of another row before them */
+};
+
+static inline void share_word(uint64_t *to, uint64_t bits)
 {
-	to[at >> 6] |= bits << (at & 63);
-	if (at & 63)
-		to[(at >> 6) + 1] |= bits >> (64 - (at & 63));
+	if (bits)
+		__atomic_fetch_or(to, bits, __ATOMIC_RELAXED);
 }
 
-static struct err *number_plain(struct build *build)
+static inline void row_put(struct bit_row *r, uint64_t bits, unsigned n)
 {
-	struct blocks *b = build->b;
-	const struct grain_word *words = b->grains.words;
-	const uint64_t *by_grain = build->plain.base;
-	struct err *err = col_fixed(b->env, sizeof(uint64_t), bits_words(b->grains.n) + 1, "plain bits", &b->plain_col);
+	unsigned from = r->at & 63;
+	uint64_t *to = &r->to[r->at >> 6];
 
-	if (err)
-		return err;
-	b->plain = b->plain_col.base;
-	for (uint64_t w = 0; w < grains_words(&b->grains); w++)
-		put_bits(b->plain, words[w].rank, bits_gather(by_grain[w], words[w].start));
+	r->held |= bits << from;
+	r->at += n;
+	if (from + n < 64)
+		return;
+	if (r->is_inside)
+		*to = r->held;
+	else
+		share_word(to, r->held);
+	r->is_inside = true;
+	r->held = from ? bits >> (64 - from) : 0;
+}
+
+static void row_end(const struct bit_row *r)
+{
+	if (r->at & 63)
+		share_word(&r->to[r->at >> 6], r->held);
+}
+
+/* Hardly any. */
+static void put_fillers(struct blocks *b, uint64_t at, uint64_t bits)
+{
+	for (; bits; bits &= bits - 1) {
+		uint64_t id = at + (unsigned)__builtin_ctzll(bits);
+
+		share_word(&b->filler[id >> 6], 1ull << (id & 63));
+	}
+}
+
+/* From bits by grain to bits by id: one pass over the words [first, last), in order. */
+static struct err *number_words(void *arg, uint64_t index, uint64_t first, uint64_t last)
+{
+	struct build *build = arg;
+	struct blocks *b = build->b;
+	const uint64_t *by_grain = build->used.base, *fill_by_grain = build->filler.base;
+	const uint64_t *plain_by_grain = build->plain.base;
+	struct grain_word *words = b->grains.words;
+	struct bit_row used = { .to = b->used, .at = words[first].rank };
+	struct bit_row plain = { .to = b->plain, .at = words[first].rank };
+
+	(void)index;
+	for (uint64_t w = first; w < last; w++) {
+		uint64_t starts = words[w].start, bits = bits_gather(by_grain[w], starts);
+		unsigned n = (unsigned)__builtin_popcountll(starts);
+
+		words[w].marks = (uint32_t)bits;
+		row_put(&used, bits, n);
+		if (plain_by_grain)
+			row_put(&plain, bits_gather(plain_by_grain[w], starts), n);
+		if (fill_by_grain[w] & starts)
+			put_fillers(b, words[w].rank, bits_gather(fill_by_grain[w], starts));
+	}
+	row_end(&used);
+	if (plain_by_grain)
+		row_end(&plain);
 	return NULL;
 }
 
-/* From bits by grain to bits by id: one pass over the words, in order. */
 static struct err *number_bits(struct build *build)
 {
 	struct blocks *b = build->b;
-	const uint64_t *by_grain = build->used.base, *fill_by_grain = build->filler.base;
-	uint64_t n_words = grains_words(&b->grains);
 	uint64_t by_id = bits_words(b->grains.n) + 1;
-	struct grain_word *words = b->grains.words;
-	struct err *err;
+	struct err *err = col_fixed(b->env, sizeof(uint64_t), by_id, "used bits", &b->used_col);
 
-	err = col_fixed(b->env, sizeof(uint64_t), by_id, "used bits", &b->used_col);
 	if (!err)
 		err = col_fixed(b->env, sizeof(uint64_t), by_id, "filler bits", &b->filler_col);
+	if (!err && build->plain.base)
+		err = col_fixed(b->env, sizeof(uint64_t), by_id, "plain bits", &b->plain_col);
 	if (err)
 		return err;
 	b->used = b->used_col.base;
 	b->filler = b->filler_col.base;
-	for (uint64_t w = 0; w < n_words; w++) {
-		uint64_t starts = words[w].start, at = words[w].rank;
-		uint64_t used = bits_gather(by_grain[w], starts);
-
-		words[w].marks = (uint32_t)used;
-		put_bits(b->used, at, used);
-		if (fill_by_grain[w] & starts) /* hardly ever */
-			put_bits(b->filler, at, bits_gather(fill_by_grain[w], starts));
-	}
-	return build->plain.base ? number_plain(build) : NULL;
+	b->plain = b->plain_col.base;
+	return par_ranges(b->env, grains_words(&b->grains), NUMBERED_AT_ONCE, number_words, build);
 }
 
 /* Has a walker taken for granted what is not so? */
