@@ -19,7 +19,7 @@ test="g++ binutils elfutils libcmocka-dev python3 python3-pytest python3-pytest-
 	zstd xz-utils gzip bzip2 lz4 zip dwz strace clang llvm libclang-rt-14-dev libc++-dev libc++abi-dev
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static redis-server redis-tools memcached
 	libtcmalloc-minimal4 libmimalloc2.0
-	postgresql libtalloc-dev musl-tools
+	postgresql libtalloc-dev musl-tools php-cli
 	nginx libapr1-dev libprotobuf-dev libluajit-5.1-dev libglib2.0-dev libfontconfig-dev"
 bench="time"
 

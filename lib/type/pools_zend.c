@@ -4,6 +4,8 @@
  *
  * Source of truth: Zend/zend_alloc.c and zend_alloc_sizes.h.  A heap lies in its first chunk, at a multiple of
  * 2 MiB, and both lead to each other; which pages of a chunk are taken is told twice, by bits and by a number.
+ * What the heap has of the system it counts (real_size) without the chunks that 7.4 keeps from one request to
+ * the next, so how many chunks there are is held against their own counts.
  * A build for another allocator (USE_ZEND_ALLOC=0) has its blocks from malloc.
  */
 #include <inttypes.h>
@@ -34,7 +36,7 @@ enum {
 	RUN_BIN = 0x1f,
 	/*
 	 * struct _zend_mm_heap: size, the lists of free blocks (a word later since 8.4), real_size and its peak behind
-	 * them, limits, and huge_list, main_chunk and cached_chunks side by side.
+	 * them, limits, and huge_list, main_chunk, cached_chunks and the counts of chunks side by side.
 	 */
 	H_SIZE = 16,
 	H_SLOTS = 32,
@@ -45,6 +47,8 @@ enum {
 	MAIN_LAST = MAIN_FIRST + 64,
 	HUGE_LIST = -8, /* from main_chunk on */
 	CACHED_CHUNKS = 8,
+	N_CHUNKS = 16, /* int */
+	N_CACHED = 24,
 	KINDS = BINS + 2,
 };
 
@@ -67,6 +71,7 @@ struct zend {
 	uint32_t pool;
 	uint64_t left;	   /* bytes that chunks and huge blocks may still be: hostile lists lead in rings */
 	uint64_t bytes;
+	uint32_t chunks, cached;
 	uint64_t blocks[BINS]; /* in all runs of a bin */
 	struct pool_content kinds[KINDS];
 	bool broken;
@@ -199,6 +204,7 @@ static struct err *add_chunks(struct zend *z)
 		err = add_memory(z, "the list of chunks", at, CHUNK, &good);
 		if (err || !good)
 			return err;
+		z->chunks++;
 		count_pages(z, at, b);
 		at = load_u64(b + C_NEXT);
 	} while (at != z->chunk);
@@ -212,8 +218,10 @@ static struct err *add_cached(struct zend *z)
 	bool good = true;
 	struct err *err = NULL;
 
-	for (; at && good && !err; at = word(z, at + C_NEXT))
+	for (; at && good && !err; at = word(z, at + C_NEXT)) {
 		err = add_memory(z, "the list of cached chunks", at, CHUNK, &good);
+		z->cached += good;
+	}
 	return err;
 }
 
@@ -297,6 +305,13 @@ static bool name_kinds(struct zend *z)
 	return z->kinds[KINDS - 1].name;
 }
 
+static bool is_counted(const struct zend *z, unsigned at, uint32_t n)
+{
+	uint32_t counted;
+
+	return image_read_u32(z->p->img, z->heap + z->main + at, &counted) == MEM_OK && counted == n;
+}
+
 static struct err *tell(struct zend *z)
 {
 	struct pool *pool = &z->p->v[z->pool];
@@ -315,7 +330,7 @@ static struct err *tell(struct zend *z)
 	pool->bytes = z->bytes;
 	pool->free = z->bytes > used ? z->bytes - used : 0;
 	pool->agrees = !z->broken && used == word(z, z->heap + H_SIZE) &&
-		       z->bytes == word(z, z->heap + z->slots + REAL_SIZE);
+		       is_counted(z, N_CHUNKS, z->chunks) && is_counted(z, N_CACHED, z->cached);
 	return NULL;
 }
 
@@ -325,6 +340,7 @@ static struct err *add_heap(struct zend *z)
 	struct err *err = pools_add(z->p, &pool, &z->pool);
 
 	z->bytes = 0;
+	z->chunks = z->cached = 0;
 	z->broken = false;
 	memset(z->blocks, 0, sizeof(z->blocks));
 	memset(z->kinds, 0, sizeof(z->kinds));

@@ -33,6 +33,8 @@ static const struct pool_case {
 	uint64_t value;
 	uint64_t bytes, used; /* 0: no pool */
 	bool agrees;
+	unsigned counts[2]; /* else 2 chunks and a cached one */
+	uint64_t real;	    /* else all of them */
 } cases[] = {
 	{ "sound", 0, 0, 0, 0, 4 * MIB2, USED, true },
 	{ "another first chunk", 0, 1, 0, SECOND, 0, 0, false },
@@ -48,6 +50,9 @@ static const struct pool_case {
 	{ "a huge block of no size", SMALL + 8, 0, 0, 0, 3 * MIB2, USED - MIB2, false },
 	{ "huge blocks in a ring", SMALL + 16, 0, 0, SMALL, 0, 1, false },
 	{ "a size that it does not have", HEAP + 16, 0, 0, USED - 24, 4 * MIB2, USED, false },
+	{ "a chunk that no list has", 0, 0, 0, 0, 4 * MIB2, USED, false, .counts = { 3, 1 } },
+	{ "a cached chunk that no list has", 0, 0, 0, 0, 4 * MIB2, USED, false, .counts = { 2, 2 } },
+	{ "cached chunks that are not in real_size, as in 7.4", 0, 0, 0, 0, 4 * MIB2, USED, true, .real = 3 * MIB2 },
 };
 
 static void put_pages(struct fake_image *f, taddr map, unsigned from, unsigned n, uint32_t first, uint32_t then)
@@ -86,6 +91,8 @@ static void put_heap(struct fake_image *f, const struct form *form)
 	fake_image_put(f, main - 8, SMALL);
 	fake_image_put(f, main, FIRST);
 	fake_image_put(f, main + 8, CACHED);
+	fake_image_put(f, main + 16, 2 | 4ull << 32); /* chunks, and at the peak */
+	fake_image_put(f, main + 24, 1);
 	fake_image_put(f, SMALL, HUGE);
 	fake_image_put(f, SMALL + 8, MIB2);
 	put_chunk(f, FIRST, SECOND, 512 - 10, FIRST + form->map);
@@ -102,6 +109,12 @@ static void damage(struct fake_image *f, const struct form *form, const struct p
 
 	if (c->at)
 		fake_image_put(f, c->at, c->value);
+	if (c->counts[0]) {
+		fake_image_put(f, HEAP + form->main + 16, c->counts[0]);
+		fake_image_put(f, HEAP + form->main + 24, c->counts[1]);
+	}
+	if (c->real)
+		fake_image_put(f, HEAP + form->slots + 240, c->real);
 	if (c->in_heap)
 		fake_image_put(f, HEAP + form->main, c->value);
 	if (c->in_map)
