@@ -15,7 +15,7 @@ static struct library libraries[] = {
 	{ "/usr/sbin/nginx" },		     { "/lib/libapr-1.so.0" },	 { "/lib/libprotobuf.so.32" },
 	{ "/lib/libglib-2.0.so.0" },	     { "/lib/libluajit-5.1.so.2" }, { "/usr/bin/memcached" },
 	{ "/bin/none" },		     { "/usr/bin/postgres", "TopMemoryContext" },
-	{ "/lib/libtalloc.so.2", "talloc_version_major" },
+	{ "/lib/libtalloc.so.2", "talloc_version_major" }, { "/usr/bin/php", .chunks = true },
 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -29,6 +29,25 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
+static void check_contents(const struct pool *pool)
+{
+	uint64_t used = 0;
+
+	for (uint32_t i = 0; i < pool->n_contents; i++)
+		used += pool->contents[i].bytes;
+	if (pool->free == UINT64_MAX) /* it does not say */
+		return;
+	if (pool->free > pool->bytes || (!strcmp(pool->kind, "zend_mm_heap") && used != pool->bytes - pool->free))
+		abort();
+}
+
+static void check_owners(const struct pools *p, taddr start, taddr end)
+{
+	for (taddr at = start; at < end; at += 64)
+		if (pools_at(p, at) != POOL_NONE && pools_at(p, at) >= p->n)
+			abort();
+}
+
 static void use_pools(const struct pools *p)
 {
 	struct text t = TEXT_INIT;
@@ -38,10 +57,11 @@ static void use_pools(const struct pools *p)
 			abort();
 		pools_path(p, i, &t);
 		text_reset(&t);
+		check_contents(&p->v[i]);
 	}
-	for (taddr at = HEAP; at < END; at += 64)
-		if (pools_at(p, at) != POOL_NONE && pools_at(p, at) >= p->n)
-			abort();
+	check_owners(p, HEAP, END);
+	for (unsigned i = 0; i < N_CHUNKS; i++)
+		check_owners(p, CHUNKS + i * (taddr)CHUNK_BYTES, CHUNKS + i * (taddr)CHUNK_BYTES + CHUNK_DUMPED);
 	for (size_t i = 0; i < p->members.n; i++)
 		if (pools_of(p, p->members.v[i].block) != p->members.v[i].pool)
 			abort();

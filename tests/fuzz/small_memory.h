@@ -1,6 +1,6 @@
 /*
  * small_memory.h - an image in memory alone whose words are overwritten: a heap, a module's data, a mapping
- * that no heap claims, and a page of code.
+ * that no heap claims, a page of code, and the first pages of large chunks.
  *
  * The input is a list of 11-byte patches, each a word of memory and what to put there.
  */
@@ -21,6 +21,11 @@ enum {
 	MAPPED = 0x10014000,
 	END = 0x10020000,
 	CODE = 0x20000000,
+	CODE_BYTES = 0x1000,
+	CHUNKS = 0x30000000, /* at multiples of their size; what is behind their first pages was not dumped */
+	CHUNK_BYTES = 2 << 20,
+	CHUNK_DUMPED = 3 * 4096,
+	N_CHUNKS = 4,
 	PATCH_BYTES = 11,
 	MAX_PATCHES = 512,
 };
@@ -33,7 +38,7 @@ static const struct range {
 	{ HEAP, DATA, SEG_R | SEG_W, -1 },
 	{ DATA, MAPPED, SEG_R | SEG_W, 0 },
 	{ MAPPED, END, SEG_R | SEG_W, -1 },
-	{ CODE, CODE + 0x1000, SEG_R | SEG_X, 0 },
+	{ CODE, CODE + CODE_BYTES, SEG_R | SEG_X, 0 },
 };
 enum { N_RANGES = sizeof(ranges) / sizeof(ranges[0]) };
 
@@ -120,6 +125,7 @@ static inline struct err *small_blocks(struct env *env, const struct image *img,
 /* What the one module is, and the variable that it exports, at the start of its data. */
 struct library {
 	const char *path, *symbol;
+	bool chunks; /* its memory has some */
 	char strings[32]; /* a NUL, then the symbol */
 	struct symtab *exported;
 };
@@ -138,12 +144,35 @@ static inline void library_export(struct library *lib)
 }
 
 struct world {
-	struct segment segments[N_RANGES];
+	struct segment segments[N_RANGES + 2 * N_CHUNKS];
 	struct module module;
 	struct target target;
 	struct image img;
-	uint8_t bytes[END - HEAP + 0x1000];
+	uint8_t bytes[END - HEAP + CODE_BYTES + N_CHUNKS * CHUNK_DUMPED];
 };
+
+static inline void world_add_chunks(struct world *w)
+{
+	for (unsigned i = 0; i < N_CHUNKS; i++) {
+		taddr at = CHUNKS + i * (taddr)CHUNK_BYTES;
+		struct segment seg = {
+			.start = at,
+			.end = at + CHUNK_DUMPED,
+			.flags = SEG_R | SEG_W,
+			.module = -1,
+			.load = N_RANGES + i,
+			.origin = SEG_CORE,
+			.bytes = w->bytes + (END - HEAP) + CODE_BYTES + i * (size_t)CHUNK_DUMPED,
+		};
+
+		w->segments[w->img.n_segments++] = seg;
+		seg.start = seg.end;
+		seg.end = at + CHUNK_BYTES;
+		seg.origin = SEG_NONE;
+		seg.bytes = NULL;
+		w->segments[w->img.n_segments++] = seg;
+	}
+}
 
 static inline void world_init(struct world *w, struct env *env, const struct library *lib)
 {
@@ -167,24 +196,29 @@ static inline void world_init(struct world *w, struct env *env, const struct lib
 		.env = env, .target = &w->target, .segments = w->segments, .n_segments = N_RANGES,
 		.modules = &w->module, .n_modules = 1,
 	};
+	if (lib->chunks)
+		world_add_chunks(w);
 }
 
-/* Which word (the last are code's), how, and a value: itself, the address of a byte, code, a small one. */
+/* Which word, how, and a value: itself, the address of a byte, code, a small one, the address of a chunk's byte. */
 static inline void world_patch(struct world *w, struct cursor *c)
 {
 	uint32_t where = cursor_u16(c) % (sizeof(w->bytes) / 8) * 8;
 	unsigned how = cursor_u8(c);
 	uint64_t value = cursor_u64(c);
 
-	switch (how % 4) {
+	switch (how % 5) {
 	case 1:
 		value = HEAP + value % (END - HEAP);
 		break;
 	case 2:
-		value = CODE + value % 0x1000;
+		value = CODE + value % CODE_BYTES;
 		break;
 	case 3:
 		value %= 0x4000;
+		break;
+	case 4:
+		value = CHUNKS + value % (N_CHUNKS * CHUNK_BYTES);
 		break;
 	}
 	memcpy(w->bytes + where, &value, sizeof(value));
