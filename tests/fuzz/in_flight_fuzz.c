@@ -92,12 +92,5 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct cursor c = cursor_init(data, size, "patches", 0);
-	uint64_t offsets[MAX_PATCHES];
-	unsigned n = patches_apply(&c, offsets);
-
-	fuzz_image_of(patched_core.path, patched_core.exe, look);
-	while (n-- > 0)
-		patches_put(offsets[n], patches_original(offsets[n]));
-	return 0;
+	return patches_run_with(data, size, look);
 }

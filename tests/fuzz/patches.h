@@ -247,17 +247,23 @@ static inline void patches_use(struct env *env, const struct image *img)
 	blocks_fini(&blocks);
 }
 
-static inline int patches_run(const uint8_t *data, size_t size)
+/* Patches the core, has it looked at, and puts it back. */
+static inline int patches_run_with(const uint8_t *data, size_t size, void (*look)(struct env *, const struct image *))
 {
 	struct cursor c = cursor_init(data, size, "patches", 0);
 	uint64_t offsets[MAX_PATCHES];
 	unsigned n = patches_apply(&c, offsets);
 
 	patched_core.n_patches = n;
-	fuzz_image_of(patched_core.path, patched_core.exe, patches_use);
+	fuzz_image_of(patched_core.path, patched_core.exe, look);
 	while (n-- > 0)
 		patches_put(offsets[n], patches_original(offsets[n]));
 	return 0;
+}
+
+static inline int patches_run(const uint8_t *data, size_t size)
+{
+	return patches_run_with(data, size, patches_use);
 }
 
 #endif
