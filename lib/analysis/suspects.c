@@ -776,7 +776,9 @@ static struct err *add_buckets(struct report *r, const struct graph *g, const st
 
 	text_add_count(&text, t->used);
 	text_printf(&text, " used buckets of 0x%" PRIx64, graph_key(g, t->array));
-	text_printf(&text, "; each entry leads to the next at +0x%" PRIx64, t->link);
+	text_printf(&text, "; each entry leads to the next at +0x%" PRIx64, t->link & ~TABLE_TAG);
+	if (t->has_ends)
+		text_add(&text, ", or is the last by a tag in the pointer to it");
 	err = evidence_add(r, out, "counted along", text_str(&text));
 	text_reset(&text);
 	if (!err && t->old != NODE_NONE) {

@@ -144,6 +144,7 @@ bool tables_find(struct tables *t, const struct largest *l, uint64_t bytes,
 			continue;
 		*ret = (struct entries_of){
 			.entries = table.entries, .bytes = table.bytes, .link = table.link,
+			.has_ends = table.tags & ~(1u << (table.link & TABLE_TAG)),
 			.array = node, .old = NODE_NONE, .used = table.used,
 		};
 		for (unsigned k = 0; k < TABLE_SAMPLES; k++)

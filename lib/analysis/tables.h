@@ -9,6 +9,7 @@
 struct entries_of {
 	uint64_t entries, bytes; /* their own, without what they lead to */
 	uint64_t link;
+	bool has_ends; /* there are entries that a tag makes the last of a bucket */
 	node_id array, old; /* old: what entries still move from; NODE_NONE: nothing */
 	uint64_t used; /* buckets of `array` */
 	node_id some[TABLE_SAMPLES]; /* ascending; fewer where there are fewer entries */

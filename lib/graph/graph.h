@@ -231,11 +231,14 @@ static inline void type_place_fini(struct type_place *p)
  */
 enum { TABLE_SAMPLES = 8 };
 #define TABLE_ANY_LINK UINT64_MAX
+#define TABLE_TAG UINT64_C(7)
 struct graph_table {
 	uint64_t buckets, used; /* used: that have an entry */
 	uint64_t first;		/* buckets before those: one that moves into another empties them in order */
 	uint64_t entries, bytes;
-	uint64_t link;	/* offset of the word that leads to the next one */
+	uint64_t link;	/* offset of the word that leads to the next one; TABLE_TAG: how those are tagged that lead to such */
+	uint8_t tags;	/* of all that lead to entries: bit i, there are some with i in their low bits, */
+	uint8_t headers; /* and some that lead i words behind the start */
 	bool is_spread; /* there are chains, and as many empty buckets as hashing leaves, or fewer */
 	node_id some[TABLE_SAMPLES]; /* the first of the entries */
 };

@@ -20,6 +20,7 @@
 #include "type/pools.h"
 #include "type/python_gc.h"
 #include "type/relative.h"
+#include "type/tagged.h"
 #include "type/rooter.h"
 #include "type/scan.h"
 #include "type/typing.h"
@@ -789,6 +790,7 @@ struct err *graph_from_blocks(struct env *env, const struct image *img, const st
 		return err;
 	s.links = gc.links;
 	s.relative = relative.words;
+	s.tagged = tagged_find(img, blocks);
 	((struct context *)g->ctx)->scan = s;
 	s.wants_slots = wants_slots;
 	err = scan_blocks(env, &s, &edges);

@@ -2,6 +2,10 @@
  * type/chained.c - hash tables of chains: an array of buckets, each empty or leading to the first of
  * its entries, which are blocks of their own and lead on by a word at one offset, to zero at last.
  *
+ * Links may be tagged in their low bits, as long as those of all entries that lead on are tagged alike:
+ * what links of other tags lead to, maybe behind a header, has no link: it is the last of its bucket
+ * (redis since 7.2 leads so to a key itself).
+ *
  * There is no format to go by: what makes it one is that all of its words agree, that no entry is in
  * it twice, and that as many buckets are empty as hashing leaves empty.  A word that leads to values
  * or keys fails at the first that do not end in zero; two that agree and count differently are none.
@@ -24,6 +28,8 @@ enum {
 	LOAD_MAX = 16,	 /* entries a bucket on average: arrays of lists have more */
 	AHEAD = 16,	 /* buckets whose first entries are being fetched */
 	TOLERANCE = 6,	 /* standard deviations */
+	HEADER_MAX = 56, /* bytes of an entry before the place that a tagged pointer leads to */
+	TAGS_MAX = 4,	 /* different ones in the words of an array */
 };
 
 /* Where the last entry was: the next one is there too, mostly. */
@@ -38,6 +44,7 @@ struct table {
 	const uint8_t *words;
 	uint64_t begin, end; /* of the words that are not zero, one and all of those between */
 	uint64_t used;
+	uint8_t tags;	   /* of those words: bit i, there are some with i in their low bits */
 	uint64_t some[SAMPLES]; /* the first entries of used buckets, spread over all */
 	unsigned n_some;
 };
@@ -55,29 +62,57 @@ static bool is_of(const struct claim *c, taddr at)
 struct entry {
 	uint32_t id;
 	uint64_t size;
-	taddr next; /* 0: it is the last */
+	uint64_t header; /* bytes before the place that the word led to */
+	uint64_t next;	 /* 0: it is the last */
 };
 
-/* The block in use that programs know as `at`; false: there is none, or no word in it at `link`. */
-static bool read_entry(const struct table *t, struct place *p, taddr at, uint64_t link, struct entry *ret)
+static bool leads_on(uint64_t word, uint64_t link)
+{
+	return !((word ^ link) & TABLE_TAG);
+}
+
+/* Of the block whose header of at most `most` bytes ends at `at`; GRAIN_NONE: there is none. */
+static uint64_t start_grain(const struct table *t, const struct claim *c, taddr at, uint64_t most)
 {
 	const struct grains *g = &t->blocks->grains;
+
+	for (uint64_t header = 0; header <= most && is_of(c, at - header); header += 8) {
+		taddr start = at - header - c->head;
+		uint64_t grain = grain_of(g, start);
+
+		if (grain != GRAIN_NONE && grain_is_start(g, grain, start))
+			return grain;
+	}
+	return GRAIN_NONE;
+}
+
+/* What a word leads to: a block in use, and in it a word where the link is if the tag says that it has one. */
+static bool read_entry(const struct table *t, struct place *p, uint64_t word, uint64_t link, struct entry *ret)
+{
+	const struct grains *g = &t->blocks->grains;
+	const bool leads = leads_on(word, link);
+	taddr at = word & ~TABLE_TAG;
+	uint64_t grain, around, avail = 0, offset = leads ? link & ~TABLE_TAG : 0;
 	const uint8_t *bytes;
-	uint64_t grain, around, avail = 0;
 
 	if (!is_of(p->claim, at))
 		p->claim = blocks_claim_at(t->blocks, at);
 	if (!p->claim)
 		return false;
-	grain = grain_of(g, at - p->claim->head);
-	if (grain == GRAIN_NONE || !grain_is_start(g, grain, at - p->claim->head))
+	grain = start_grain(t, p->claim, at, leads ? 0 : HEADER_MAX);
+	if (grain == GRAIN_NONE)
 		return false;
 	ret->id = grain_block(g, grain);
 	ret->size = (grain_next_start(g, grain) - grain) << g->shift;
+	ret->header = at - (grain_key(g, grain) + p->claim->head);
+	offset += ret->header;
 	around = (uint64_t)p->claim->head + p->claim->overhead;
-	if (!block_is_used(t->blocks, ret->id) || ret->size < around || ret->size - around < link + 8)
+	if (!block_is_used(t->blocks, ret->id) || ret->size < around || ret->size - around < offset + 8)
 		return false;
-	bytes = window_view(&p->window, t->img, at + link, &avail);
+	ret->next = 0;
+	if (!leads)
+		return true;
+	bytes = window_view(&p->window, t->img, at + offset, &avail);
 	if (!bytes || avail < 8)
 		return false;
 	ret->next = load_u64(bytes);
@@ -85,24 +120,31 @@ static bool read_entry(const struct table *t, struct place *p, taddr at, uint64_
 }
 
 /* Asks for what read_entry() looks at. */
-static FETCHES void fetch_entry(const struct table *t, const struct place *p, taddr at, uint64_t link)
+static FETCHES void fetch_entry(const struct table *t, const struct place *p, uint64_t word, uint64_t link)
 {
-	uint64_t grain = at ? grain_of(&t->blocks->grains, at) : GRAIN_NONE;
+	uint64_t grain = word ? grain_of(&t->blocks->grains, word) : GRAIN_NONE;
+	taddr at = (word & ~TABLE_TAG) + (link & ~TABLE_TAG);
 
-	if (grain == GRAIN_NONE || !window_has(&p->window, at + link))
+	if (grain == GRAIN_NONE || !window_has(&p->window, at))
 		return;
 	__builtin_prefetch(&t->blocks->grains.words[grain >> 6]);
-	__builtin_prefetch(p->window.bytes + (at + link - p->window.start));
+	__builtin_prefetch(p->window.bytes + (at - p->window.start));
+}
+
+/* Where all words of the array are tagged alike, those of the entries are. */
+static bool may_end(const struct table *t, uint64_t link)
+{
+	return t->tags & ~(1u << (link & TABLE_TAG));
 }
 
 /* The entries of a bucket by a link, each once where `seen` is; false: these are none. */
-static bool walk(const struct table *t, struct place *p, taddr at, uint64_t link, uint64_t *seen,
+static bool walk(const struct table *t, struct place *p, uint64_t word, uint64_t link, uint64_t *seen,
 		 struct graph_table *ret)
 {
-	for (unsigned steps = 0; at; steps++) {
+	for (unsigned steps = 0; word; steps++) {
 		struct entry e;
 
-		if (steps == CHAIN_MAX || !read_entry(t, p, at, link, &e))
+		if (steps == CHAIN_MAX || (!leads_on(word, link) && !may_end(t, link)) || !read_entry(t, p, word, link, &e))
 			return false;
 		if (seen && bit_get(seen, e.id))
 			return false;
@@ -112,7 +154,9 @@ static bool walk(const struct table *t, struct place *p, taddr at, uint64_t link
 			ret->some[ret->entries] = e.id;
 		ret->entries++;
 		ret->bytes += e.size;
-		at = e.next;
+		ret->tags |= (uint8_t)(1u << (word & TABLE_TAG));
+		ret->headers |= (uint8_t)(1u << e.header / 8);
+		word = e.next;
 	}
 	return true;
 }
@@ -142,14 +186,16 @@ static bool suits_samples(const struct table *t, uint64_t link)
 
 /*
  * n entries in m buckets leave m * exp(-n / m) empty, give or take; who spreads them better than
- * chance, by numbers that follow each other, leaves fewer.
+ * chance, by numbers that follow each other, leaves fewer.  Where entries end a bucket by a tag alone,
+ * less is seen of them: just as many are empty, then.
  */
-static bool is_spread(uint64_t n, uint64_t m, uint64_t used)
+static bool is_spread(uint64_t n, uint64_t m, uint64_t used, bool has_ends)
 {
-	double load = (double)n / (double)m, empty = exp(-load);
-	double deviation = sqrt((double)m * empty * (1 - (1 + load) * empty));
+	double load = (double)n / (double)m, empty = exp(-load), expected = (double)m * (1 - empty);
+	double deviation = TOLERANCE * sqrt((double)m * empty * (1 - (1 + load) * empty)) + 1;
 
-	return load <= LOAD_MAX && (double)used >= (double)m * (1 - empty) - TOLERANCE * deviation - 1;
+	return load <= LOAD_MAX && (double)used >= expected - deviation &&
+	       (!has_ends || (double)used <= expected + deviation);
 }
 
 static bool count(const struct table *t, uint64_t link, uint64_t *seen, struct graph_table *ret)
@@ -163,12 +209,15 @@ static bool count(const struct table *t, uint64_t link, uint64_t *seen, struct g
 		if (!walk(t, &place, bucket(t, i), link, seen, ret))
 			return false;
 	}
-	ret->is_spread = ret->entries > ret->used && is_spread(ret->entries, ret->buckets, ret->used);
+	ret->is_spread = ret->entries > ret->used &&
+			 is_spread(ret->entries, ret->buckets, ret->used, may_end(t, link));
 	return true;
 }
 
 static bool find_words(struct table *t, const struct block *b)
 {
+	const struct grains *g = &t->blocks->grains;
+	uint64_t low = g->unit_base[0], span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - low;
 	uint64_t avail, n = b->usable / 8;
 
 	t->words = image_view(t->img, b->addr, &avail);
@@ -177,32 +226,57 @@ static bool find_words(struct table *t, const struct block *b)
 	for (uint64_t i = 0; i < n; i++) {
 		if (!bucket(t, i))
 			continue;
-		if (bucket(t, i) & 7)
+		if (bucket(t, i) - low >= span)
 			return false;
+		t->tags |= (uint8_t)(1u << (bucket(t, i) & TABLE_TAG));
 		t->begin = t->used ? t->begin : i;
 		t->end = i + 1;
 		t->used++;
 	}
-	return t->used;
+	return t->used && __builtin_popcount(t->tags) <= TAGS_MAX;
 }
 
 static bool count_by(const struct table *t, uint64_t link, struct graph_table *ret)
 {
 	_free_ uint64_t *seen = NULL;
 
-	if (!suits_samples(t, link))
+	bool is_tag = t->tags >> (link & TABLE_TAG) & 1 || is_pow2(t->tags);
+
+	if (!is_tag || !suits_samples(t, link))
 		return false;
 	seen = calloc(bits_words(t->blocks->grains.n), sizeof(*seen));
 	return seen && count(t, link, seen, ret);
+}
+
+/* By any link of entries whose pointers are tagged so; false: two differ. */
+static bool count_tagged(const struct table *t, uint64_t tag, struct graph_table *found)
+{
+	struct graph_table other;
+	struct block entry;
+	uint64_t end;
+	unsigned i = 0;
+
+	while (i < t->n_some && (t->some[i] & TABLE_TAG) != tag)
+		i++;
+	if (i == t->n_some || !block_get_at(t->blocks, t->some[i] & ~TABLE_TAG, &entry))
+		return true;
+	end = entry.usable < LINKS_END ? entry.usable : LINKS_END;
+	for (uint64_t link = tag; link + 8 <= end + tag; link += 8) {
+		if (!count_by(t, link, &other) || !other.is_spread)
+			continue;
+		if (found->entries && found->entries != other.entries)
+			return false;
+		*found = other;
+	}
+	return true;
 }
 
 bool chained_table(const struct image *img, const struct blocks *blocks, uint32_t id, uint64_t link,
 		   struct graph_table *ret)
 {
 	struct table t = { .img = img, .blocks = blocks };
-	struct graph_table found = {}, other;
-	struct block array, entry;
-	uint64_t end;
+	struct graph_table found = {};
+	struct block array;
 
 	block_get(blocks, id, &array);
 	if (!array.used || array.usable < 8 * BUCKETS_MIN || !find_words(&t, &array))
@@ -214,16 +288,9 @@ bool chained_table(const struct image *img, const struct blocks *blocks, uint32_
 		*ret = found;
 		return true;
 	}
-	if (!block_get_at(blocks, bucket(&t, t.begin), &entry))
-		return false;
-	end = entry.usable < LINKS_END ? entry.usable : LINKS_END;
-	for (link = 0; link + 8 <= end; link += 8) {
-		if (!count_by(&t, link, &other) || !other.is_spread)
-			continue;
-		if (found.entries && found.entries != other.entries)
+	for (uint64_t tag = 0; tag <= TABLE_TAG; tag++)
+		if (t.tags >> tag & 1 && !count_tagged(&t, tag, &found))
 			return false;
-		found = other;
-	}
 	if (!found.entries)
 		return false;
 	*ret = found;

@@ -90,6 +90,8 @@ static __attribute__((noinline)) uint32_t interior_target(const struct scan *s, 
 	const struct claim *claim;
 	uint64_t overhead;
 
+	if (tagged_is_start(s->tagged, value - start))
+		return id;
 	if (bytes - (value - start) > s->overhead_max && !interior_may_be_start(value - start, value) &&
 	    !(value & 1 && (value - start <= SDS_HEADER_MAX || s->img->python)))
 		return id | EDGE_INTERIOR;

@@ -10,6 +10,7 @@
 #include "graph/graph.h"
 #include "heap/blocks.h"
 #include "image/image.h"
+#include "type/tagged.h"
 
 /* The lookup of one pass; nothing in it is written after scan_init(). */
 struct scan {
@@ -25,6 +26,7 @@ struct scan {
 	const uint64_t *pooled;
 	/* for scan_range(): bit SCAN_PAGE() is set of each page where a target lies that is asked for; NULL: all are */
 	const uint64_t *pages;
+	struct tagged tagged; /* none at first */
 	bool wants_slots; /* graph.slot; false at first */
 };
 enum { SCAN_PAGES = 1 << 16 };

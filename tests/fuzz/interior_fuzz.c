@@ -1,12 +1,14 @@
 /*
  * interior_fuzz.c - what a scan asks of words that lead to no block's start, on a small memory with words
- * overwritten: lib/type/interior.c, and distances in place of addresses, lib/type/relative.c.
+ * overwritten: lib/type/interior.c, and distances in place of addresses, lib/type/relative.c; and tables of
+ * words, lib/type/chained.c and tagged.c.
  *
  * The input: a byte, of which library; then patches (small_memory.h).
  */
 #include "graph/graph.h"
 #include "small_memory.h"
 #include "type/build.h"
+#include "type/chained.h"
 #include "type/relative.h"
 
 const struct block_row block_rows[] = { { 0, 48 }, { 0x3000, 256 }, { 0x8000, 4096 }, { 0xc000, 16384 }, {} };
@@ -43,6 +45,22 @@ static void use_relative(struct env *env, const struct world *w, const struct bl
 	relative_close(&r);
 }
 
+/* No table has more entries than there are blocks. */
+static void use_chained(const struct world *w, const struct blocks *b)
+{
+	for (uint32_t id = 0; id < b->grains.n; id++) {
+		struct graph_table t;
+
+		if (!block_is_used(b, id))
+			continue;
+		for (uint64_t link = 0; link < 24; link++)
+			if (chained_table(&w->img, b, id, link, &t) && t.entries > b->grains.n)
+				abort();
+		if (chained_table(&w->img, b, id, TABLE_ANY_LINK, &t) && (t.entries > b->grains.n || !t.is_spread))
+			abort();
+	}
+}
+
 static void run(struct world *w, struct env *env)
 {
 	struct blocks b = {};
@@ -51,6 +69,7 @@ static void run(struct world *w, struct env *env)
 
 	if (!err) {
 		use_relative(env, w, &b);
+		use_chained(w, &b);
 		err = graph_from_blocks(env, &w->img, &b, NULL, false, &g);
 	}
 	err_free(err);

@@ -148,6 +148,7 @@ static const struct {
 	{ "a link into the middle of one", ENTRIES + NEXT, ENTRIES + SIZE + 8 },
 	{ "a link that is no pointer", ENTRIES + NEXT, 12 },
 	{ "a bucket that is no pointer", ARRAY + 8 * 5, 1 },
+	{ "an entry with a tag of its own", ENTRIES + NEXT, ENTRIES | 2 },
 	{ "a bucket that leads to no block", ARRAY + 8 * 5, VALUES + 0xff8 },
 };
 
@@ -210,6 +211,107 @@ static void two_links_that_differ_are_none(void **state)
 	world_close(&w);
 }
 
+/* What a program leads to by a tag has no link: the last of its bucket is the thing itself. */
+struct tagging {
+	const char *name;
+	uint64_t entry, end; /* in the low bits of words that lead to one with a link, and to one without */
+	uint64_t header;     /* bytes before the place that each third of the latter is known by */
+};
+
+static const struct tagging taggings[] = {
+	{ "the last one is tagged", 0, 2, 0 },
+	{ "behind a header, too", 0, 2, 8 },
+	{ "entries are tagged, and the last one otherwise", 2, 1, 0 },
+};
+
+static unsigned insert_tagged(struct world *w, const struct tagging *how)
+{
+	unsigned entries = 0;
+
+	for (unsigned i = 0; i < N; i++) {
+		taddr bucket = bucket_of(i), last = (value(i) + (i % 3 ? 0 : how->header)) | how->end;
+
+		fake_image_put(w->f, value(i) + NEXT, 1); /* it has no link */
+		if (!word(w, bucket)) {
+			fake_image_put(w->f, bucket, last);
+			continue;
+		}
+		fake_image_put(w->f, entry(entries) + NEXT, word(w, bucket));
+		fake_image_put(w->f, bucket, entry(entries++) | how->entry);
+	}
+	return entries;
+}
+
+static void entries_end_by_a_tag(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(taggings); i++) {
+		const struct tagging *how = &taggings[i];
+		struct graph_table t;
+		struct world w = {};
+
+		world_open(&w);
+		assert_true(insert_tagged(&w, how) > 10);
+		if (!find(&w, TABLE_ANY_LINK, &t))
+			fail_msg("%s", how->name);
+		assert_int_equal(t.entries, N);
+		assert_int_equal(t.link, NEXT | how->entry);
+		assert_int_equal(t.tags, 1u << how->entry | 1u << how->end);
+		assert_int_equal(t.headers, how->header ? 3 : 1);
+		assert_true(find(&w, t.link, &t));
+		assert_int_equal(t.entries, N);
+		assert_false(find(&w, NEXT | (how->entry ^ 4), &t));
+		world_close(&w);
+	}
+}
+
+static void each_tagged_word_counts(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t first; /* of the first entry, instead of what it leads to; 0: what a bucket leads to */
+	} wrong[] = {
+		{ "a tagged word into the middle", (VALUES + 5 * SIZE + 8) | 2 },
+		{ "a tagged word that another one is, too", 0 },
+		{ "a tagged word to no block", 0x400000 | 2 },
+		{ "an entry that leads to itself", ENTRIES },
+		{ "what is tagged as the last, without a tag", VALUES + 89 * SIZE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct graph_table t;
+		struct world w = {};
+		taddr bucket = ARRAY;
+
+		world_open(&w);
+		insert_tagged(&w, &taggings[0]);
+		while (!(word(&w, bucket) & 2))
+			bucket += 8;
+		fake_image_put(w.f, entry(0) + NEXT, wrong[i].first ? wrong[i].first : word(&w, bucket));
+		if (find(&w, TABLE_ANY_LINK, &t))
+			fail_msg("%s", wrong[i].name);
+		world_close(&w);
+	}
+}
+
+/* Each bucket has one: that is an array of tagged pointers, and no chain says more. */
+static void tagged_pointers_alone_are_none(void **state)
+{
+	struct graph_table t;
+	struct world w = {};
+
+	(void)state;
+	world_open(&w);
+	for (unsigned i = 0; i < N; i++)
+		fake_image_put(w.f, ARRAY + 8 * i, value(i) | 2);
+	assert_false(find(&w, TABLE_ANY_LINK, &t));
+	for (unsigned i = 0; i < 20; i++) /* and these lead to one each: far better than chance */
+		fake_image_put(w.f, ARRAY + 8 * i, entry(i)), fake_image_put(w.f, entry(i) + NEXT, value(i) | 2);
+	assert_false(find(&w, TABLE_ANY_LINK, &t));
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +319,9 @@ int main(void)
 		cmocka_unit_test(each_word_counts),
 		cmocka_unit_test(what_is_not_hashed_is_none),
 		cmocka_unit_test(two_links_that_differ_are_none),
+		cmocka_unit_test(entries_end_by_a_tag),
+		cmocka_unit_test(each_tagged_word_counts),
+		cmocka_unit_test(tagged_pointers_alone_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
