@@ -17,6 +17,7 @@ enum {
 	SUSPECT_PERCENT = 20,	  /* of the heap */
 	SUSPECT_FLOOR = 64 << 10, /* a small heap's share says nothing */
 	SUSPECT_BYTES = 1 << 20,  /* enough in any heap */
+	TRIM_THRESHOLD = 128 << 10, /* glibc's, until a larger mapped block is freed */
 };
 
 enum part { PART_BETWEEN, PART_CACHE, PART_IDLE, PART_TOP };
@@ -148,6 +149,15 @@ static struct err *add_wheres(struct report *r, const struct rp_heap *h, enum pa
 	return err;
 }
 
+/* It grew with what the program has freed: to twice the largest mapped block, 64 MiB at most. */
+static bool trims_late(const struct rp_heap *h)
+{
+	for (size_t i = 0; i < h->n_settings; i++)
+		if (!strcmp(h->settings[i].name, "M_TRIM_THRESHOLD"))
+			return h->settings[i].bytes > TRIM_THRESHOLD;
+	return false;
+}
+
 /* "malloc_trim(0) returns 3.0 MiB; MALLOC_ARENA_MAX for fewer arenas, .."; NULL: the rule's own. */
 static struct err *advise(struct report *r, const struct rp_heap *h, enum part part,
 			  uint64_t returnable, struct rp_suspect *out)
@@ -165,6 +175,9 @@ static struct err *advise(struct report *r, const struct rp_heap *h, enum part p
 	text_add(&t, k->setting ? k->setting : "");
 	for (size_t i = 0; i < h->n_settings && part == PART_IDLE; i++)
 		text_printf(&t, ", or %s", h->settings[i].name);
+	if (part == PART_TOP && trims_late(h))
+		text_add(&t, ": MALLOC_TRIM_THRESHOLD_=131072, set at the start, keeps 128 KiB of "
+			     "it, or M_TOP_PAD");
 	out->advice = report_text(r, &t);
 	text_fini(&t);
 	return out->advice ? NULL : &err_nomem;

@@ -11,7 +11,8 @@
  * fast: instead, blocks between others that glibc's fast bins have, so that only what merges them makes whole
  * pages of both.
  *
- * setting: another process that its environment tells to keep no free pages says how many it has.
+ * setting: another process that its environment tells to keep no free pages says how many it has.  With
+ * glibc's malloc they are those at the end of its heap, after a large block has taught it to keep them.
  */
 #define _GNU_SOURCE
 #include "google_tcmalloc.h"
@@ -41,6 +42,9 @@ enum {
 	BINNED_SIZE = 1200, /* too large for a thread's cache */
 	FAST_SIZE = 100,
 	FAST_KEEP = 40,
+	MAPPED_SIZE = 20 << 20,
+	ENDS = 300,
+	END_SIZE = 70000,
 };
 
 struct session {
@@ -129,8 +133,15 @@ static void ask_a_twin(void)
 
 /* ---- another one, that was told by its environment to keep no free pages */
 
+static bool is_glibc(void)
+{
+	return malloc_trim && !mallctl && !MallocExtension_ReleaseFreeMemory && !has_google_tcmalloc() && !mi_collect;
+}
+
 static const char *setting(void)
 {
+	if (is_glibc())
+		return "MALLOC_TRIM_THRESHOLD_=131072";
 	if (mallctl)
 		return "MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0";
 	if (MallocExtension_ReleaseFreeMemory)
@@ -224,6 +235,19 @@ static NOINLINE void leave_fast_bins(void)
 	}
 }
 
+static NOINLINE void leave_an_end(void)
+{
+	static void *volatile end[ENDS];
+
+	free(filled(MAPPED_SIZE));
+	for (int i = 0; i < ENDS; i++)
+		end[i] = filled(END_SIZE);
+	for (int i = ENDS; i-- > 0;) {
+		free(end[i]);
+		end[i] = NULL;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	bool is_fast = argc == 3 && !strcmp(argv[2], "fast"), asks = argc == 3 && !strcmp(argv[2], "setting");
@@ -244,6 +268,8 @@ int main(int argc, char **argv)
 	truth_open(argv[1], BLOCKS);
 	if (is_fast) {
 		leave_fast_bins();
+	} else if ((asks || to) && is_glibc()) {
+		leave_an_end();
 	} else {
 		fill();
 		empty();
