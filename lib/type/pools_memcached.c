@@ -94,7 +94,7 @@ static struct err *add_class(struct pools *p, taddr at, const struct slab_class 
 		return err;
 	*items = (struct pool_content){ "chunks", used, used * c->size };
 	p->v[no].bytes = n * c->size * c->perslab;
-	p->v[no].free = c->sl_curr * c->size;
+	p->v[no].free = n == c->slabs ? c->sl_curr * c->size : UINT64_MAX;
 	p->v[no].counts = true;
 	p->v[no].agrees = n == c->slabs;
 	p->v[no].contents = items;

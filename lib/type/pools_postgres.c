@@ -7,6 +7,7 @@
  * context above which there is none.  Each link is held against the one that leads back; bytes against
  * mem_allocated.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -68,26 +69,28 @@ static bool read_block(const struct tree *t, taddr at, taddr context, struct all
 }
 
 /*
- * Bytes on the free lists, with chunk headers.  Before 16 a header is a size and a word that links free
- * chunks; since then 8 bytes, and the link lies behind them.
+ * Bytes on the free lists, with chunk headers: no more than `room`.  Before 16 a header is a size and a word that
+ * links free chunks; since then 8 bytes, and the link lies behind them.
  */
-static uint64_t listed_bytes(struct tree *t, taddr lists)
+static bool add_listed(struct tree *t, taddr context, uint64_t room, uint64_t *bytes)
 {
-	uint64_t bytes = 0;
+	taddr lists = context + t->f->size + 8;
+	uint64_t sum = 0;
 
-	for (unsigned k = 0; k < FREE_LISTS; k++) {
-		taddr chunk = word(t->p->img, lists + 8 * k);
+	for (unsigned k = 0; k < FREE_LISTS; k++)
+		for (taddr at = word(t->p->img, lists + 8 * k); at; at = word(t->p->img, at + 8)) {
+			uint64_t size = (8u << k) + (word(t->p->img, at) == 8u << k ? 16 : 8);
 
-		while (chunk && t->steps++ < STEPS_MAX) {
-			bool sized = word(t->p->img, chunk) == 8u << k;
-
-			bytes += (8u << k) + (sized ? 16 : 8);
-			chunk = word(t->p->img, chunk + 8);
-			if (block_at(t->p->blocks, chunk) == BLOCK_NONE)
-				break;
+			if (block_at(t->p->blocks, at) == BLOCK_NONE || size > room - sum || t->steps++ >= STEPS_MAX) {
+				diag(t->p->env, "pool/broken-list", at,
+				     "a free list of the MemoryContext at 0x%" PRIx64 ": not sound at 0x%" PRIx64
+				     ", its free bytes are left out", context, at);
+				return false;
+			}
+			sum += size;
 		}
-	}
-	return bytes;
+	*bytes += sum;
+	return true;
 }
 
 /* AllocSetContext: `blocks` right behind the head, then the free lists. */
@@ -118,7 +121,7 @@ static struct err *add_alloc_set(struct tree *t, uint32_t pool, bool *ret_is)
 		return NULL;
 	*ret_is = true;
 	t->p->v[pool].bytes = bytes;
-	t->p->v[pool].free = free + listed_bytes(t, context + t->f->size + 8);
+	t->p->v[pool].free = add_listed(t, context, bytes - free, &free) ? free : UINT64_MAX;
 	return NULL;
 }
 
@@ -188,6 +191,8 @@ static struct err *add_blocks(struct tree *t, uint32_t pool)
 	t->p->v[pool].counts = counted != 0;
 	if (!err && !t->p->v[pool].agrees && counted)
 		t->p->v[pool].bytes = counted;
+	if (!err && t->p->v[pool].free > t->p->v[pool].bytes)
+		t->p->v[pool].free = UINT64_MAX;
 	return err;
 }
 
