@@ -152,7 +152,7 @@ bool tables_find(struct tables *t, const struct largest *l, uint64_t bytes,
 		sort_some(ret);
 		if (find_other(t, node, &table, ret))
 			kept += facts_retained(s->facts, ret->old == node ? ret->array : ret->old);
-		if (kept >= bytes / 2)
+		if (kept >= bytes / 2 && (table.is_spread || ret->old != NODE_NONE))
 			return true;
 	}
 	return false;

@@ -239,7 +239,8 @@ struct graph_table {
 	uint64_t link;	/* offset of the word that leads to the next one; TABLE_TAG: how those are tagged that lead to such */
 	uint8_t tags;	/* of all that lead to entries: bit i, there are some with i in their low bits, */
 	uint8_t headers; /* and some that lead i words behind the start */
-	bool is_spread; /* there are chains, and as many empty buckets as hashing leaves, or fewer */
+	bool is_spread; /* there are chains, and as many empty buckets as hashing leaves, or fewer, */
+	bool is_thinned; /* or more, as if whole ones were emptied: it may be the half of a table that is resized */
 	node_id some[TABLE_SAMPLES]; /* the first of the entries */
 };
 

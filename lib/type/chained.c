@@ -189,28 +189,78 @@ static bool suits_samples(const struct table *t, uint64_t link)
  * chance, by numbers that follow each other, leaves fewer.  Where entries end a bucket by a tag alone,
  * less is seen of them: just as many are empty, then.
  */
-static bool is_spread(uint64_t n, uint64_t m, uint64_t used, bool has_ends)
+enum spread { SPREAD_LESS, SPREAD_EVENLY, SPREAD_MORE };
+
+static enum spread spread_of(uint64_t n, uint64_t m, uint64_t used)
 {
-	double load = (double)n / (double)m, empty = exp(-load), expected = (double)m * (1 - empty);
+	double load = (double)n / (double)m, empty = exp(-load), more = (double)used - (double)m * (1 - empty);
 	double deviation = TOLERANCE * sqrt((double)m * empty * (1 - (1 + load) * empty)) + 1;
 
-	return load <= LOAD_MAX && (double)used >= expected - deviation &&
-	       (!has_ends || (double)used <= expected + deviation);
+	if (fabs(more) <= deviation)
+		return SPREAD_EVENLY;
+	return more < 0 ? SPREAD_LESS : SPREAD_MORE;
+}
+
+/* Entries a bucket, of such buckets as chance leaves without any too, where those that are used have `mean`. */
+static double load_of(double mean)
+{
+	double low = 0, high = mean;
+
+	for (unsigned i = 0; i < 60; i++) {
+		double load = (low + high) / 2;
+
+		if (load / (1 - exp(-load)) < mean)
+			low = load;
+		else
+			high = load;
+	}
+	return high;
+}
+
+static bool is_expected(uint64_t n, double of, double share)
+{
+	return fabs((double)n - of * share) <= TOLERANCE * sqrt(of * share * (1 - share)) + 1;
+}
+
+/*
+ * Where whole buckets were emptied, in no order (redis since 7.4 moves the one that is looked at), those
+ * that are used have one, two and more entries as often as chance has it.
+ */
+static bool is_thinned(uint64_t n, uint64_t used, uint64_t ones, uint64_t twos)
+{
+	double load = load_of((double)n / (double)used), share = load / expm1(load);
+
+	return used >= BUCKETS_MIN && load <= LOAD_MAX && is_expected(ones, (double)used, share) &&
+	       is_expected(twos, (double)used, share * load / 2);
+}
+
+static void judge(const struct table *t, const uint64_t lengths[3], struct graph_table *ret)
+{
+	enum spread spread = spread_of(ret->entries, ret->buckets, ret->used);
+
+	if (ret->entries == ret->used || ret->entries > LOAD_MAX * ret->buckets)
+		return;
+	ret->is_spread = spread == SPREAD_EVENLY || (spread == SPREAD_MORE && !may_end(t, ret->link));
+	ret->is_thinned = spread == SPREAD_LESS && is_thinned(ret->entries, ret->used, lengths[1], lengths[2]);
 }
 
 static bool count(const struct table *t, uint64_t link, uint64_t *seen, struct graph_table *ret)
 {
 	struct place place = {};
+	uint64_t lengths[3] = {}; /* buckets of none, one and two entries */
 
 	*ret = (struct graph_table){ .buckets = t->end - t->begin, .first = t->begin, .used = t->used, .link = link };
 	for (uint64_t i = t->begin; i < t->end; i++) {
+		uint64_t before = ret->entries;
+
 		if (t->end - i > AHEAD)
 			fetch_entry(t, &place, bucket(t, i + AHEAD), link);
 		if (!walk(t, &place, bucket(t, i), link, seen, ret))
 			return false;
+		if (ret->entries - before < ARRAY_SIZE(lengths))
+			lengths[ret->entries - before]++;
 	}
-	ret->is_spread = ret->entries > ret->used &&
-			 is_spread(ret->entries, ret->buckets, ret->used, may_end(t, link));
+	judge(t, lengths, ret);
 	return true;
 }
 
@@ -262,9 +312,10 @@ static bool count_tagged(const struct table *t, uint64_t tag, struct graph_table
 		return true;
 	end = entry.usable < LINKS_END ? entry.usable : LINKS_END;
 	for (uint64_t link = tag; link + 8 <= end + tag; link += 8) {
-		if (!count_by(t, link, &other) || !other.is_spread)
+		if (!count_by(t, link, &other) || !(other.is_spread || other.is_thinned) ||
+		    (found->is_spread && other.is_thinned))
 			continue;
-		if (found->entries && found->entries != other.entries)
+		if (found->entries && found->is_spread == other.is_spread && found->entries != other.entries)
 			return false;
 		*found = other;
 	}

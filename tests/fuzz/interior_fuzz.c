@@ -56,7 +56,7 @@ static void use_chained(const struct world *w, const struct blocks *b)
 		for (uint64_t link = 0; link < 24; link++)
 			if (chained_table(&w->img, b, id, link, &t) && t.entries > b->grains.n)
 				abort();
-		if (chained_table(&w->img, b, id, TABLE_ANY_LINK, &t) && (t.entries > b->grains.n || !t.is_spread))
+		if (chained_table(&w->img, b, id, TABLE_ANY_LINK, &t) && (t.entries > b->grains.n || !(t.is_spread || t.is_thinned)))
 			abort();
 	}
 }

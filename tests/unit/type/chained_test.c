@@ -211,6 +211,32 @@ static void two_links_that_differ_are_none(void **state)
 	world_close(&w);
 }
 
+/* Of 512 buckets all but 128 were emptied; twice as many entries, so that these are mostly used. */
+static void buckets_may_have_been_emptied(void **state)
+{
+	enum { OF = 4 };
+	struct graph_table t;
+	struct world w = {};
+
+	(void)state;
+	world_open(&w);
+	put_blocks(&w.f->heaps[0], ARRAY, 8 * OF * BUCKETS, 1);
+	for (unsigned i = 0; i < 2 * N; i++)
+		insert(&w, ARRAY + OF * (bucket_of(i) - ARRAY), i < N ? entry(i) : value(i - N));
+	assert_true(find(&w, TABLE_ANY_LINK, &t));
+	assert_int_equal(t.entries, 2 * N);
+	assert_int_equal(t.link, NEXT);
+	assert_true(t.is_thinned);
+	assert_false(t.is_spread);
+	world_close(&w);
+	world_open(&w);
+	put_blocks(&w.f->heaps[0], ARRAY, 8 * OF * BUCKETS, 1);
+	for (unsigned i = 0; i < 2 * N; i++) /* lists of two: not by chance */
+		insert(&w, ARRAY + 40 * (i / 2), i < N ? entry(i) : value(i - N));
+	assert_false(find(&w, TABLE_ANY_LINK, &t));
+	world_close(&w);
+}
+
 /* What a program leads to by a tag has no link: the last of its bucket is the thing itself. */
 struct tagging {
 	const char *name;
@@ -319,6 +345,7 @@ int main(void)
 		cmocka_unit_test(each_word_counts),
 		cmocka_unit_test(what_is_not_hashed_is_none),
 		cmocka_unit_test(two_links_that_differ_are_none),
+		cmocka_unit_test(buckets_may_have_been_emptied),
 		cmocka_unit_test(entries_end_by_a_tag),
 		cmocka_unit_test(each_tagged_word_counts),
 		cmocka_unit_test(tagged_pointers_alone_are_none),
