@@ -103,7 +103,7 @@ static struct err *parse_rules(struct run *run, const char *path, const struct m
 }
 
 /* What --pool-layout and --count-rules name: wrong, it is the caller's mistake, before all else. */
-static struct err *open_texts(struct run *run, const struct string_list *paths,
+static struct err *open_texts(struct run *run, const char *option, const struct string_list *paths,
 			      struct err *(*parse)(struct run *run, const char *path,
 						   const struct member *m))
 {
@@ -113,8 +113,7 @@ static struct err *open_texts(struct run *run, const struct string_list *paths,
 		struct input *in = NULL;
 
 		err = input_open(&run->env, paths->v[i], &in);
-		if (!err)
-			err = parse(run, paths->v[i], &in->members[0]);
+		err = err ? err_wrap(err, "%s", option) : parse(run, paths->v[i], &in->members[0]);
 		input_close(in);
 	}
 	return err;
@@ -204,9 +203,9 @@ static struct err *open_stages(struct run *run, enum stage last)
 	struct err *err;
 
 	progress(&run->env, "opening", 0, 0);
-	err = open_texts(run, &opt->pool_layouts, parse_layouts);
+	err = open_texts(run, "--pool-layout", &opt->pool_layouts, parse_layouts);
 	if (!err)
-		err = open_texts(run, &opt->count_rules, parse_rules);
+		err = open_texts(run, "--count-rules", &opt->count_rules, parse_rules);
 	if (!err && !run->input)
 		err = open_dump(&run->env, opt->args[0], &run->input);
 	if (!err && save_is_one(run->input->members[0].map, run->input->members[0].size))

@@ -58,7 +58,8 @@ struct reader {
 	struct addrmap by_head;	 /* index in heads, + 1 */
 	struct addrmap by_chunk; /* the same, of the pool that has it */
 	uint64_t steps;
-	uint64_t tried, fit, sound; /* heads: looked at, with words as they should be, with such chunks */
+	uint64_t fit, sound; /* heads: with words as they should be, with such chunks */
+	taddr first_fit;
 };
 
 static void reader_fini(struct reader *r)
@@ -512,12 +513,12 @@ static struct err *try_head(struct reader *r, taddr at, taddr place, unsigned pr
 	bool is_free;
 	struct err *err;
 
-	r->tried++;
 	if (r->heads.n >= POOLS_MAX || addrmap_get(&r->by_head, at) || !head_fits(r, &h, &proof))
 		return NULL;
 	if (has(r->l->head.name) && !name_fits(r, at + r->l->head.name))
 		return NULL;
-	r->fit++;
+	if (!r->fit++)
+		r->first_fit = at;
 	err = look(r, &h, &c);
 	if (err || !content_fits(r, &h, &c))
 		return err;
@@ -967,10 +968,17 @@ static bool is_home(struct pools *p, const struct pool_layout *l)
 /* How far it came, for who wrote it. */
 static void say_none(const struct reader *r)
 {
-	diag(r->p->env, "pool/none", ERR_NOWHERE,
-	     "layout %s found no pool: looked at %" PRIu64 ", of which %" PRIu64
-	     " have what it says of a head, and %" PRIu64 " of these chunks as it says%s",
-	     r->l->name, r->tried, r->fit, r->sound, r->sound ? ", but nothing that chance does not do" : "");
+	if (!r->fit) {
+		diag(r->p->env, "pool/none", ERR_NOWHERE,
+		     "layout %s found no pool: where it looks (find), nothing has what it says of a head (head.*)",
+		     r->l->name);
+		return;
+	}
+	diag(r->p->env, "pool/none", r->first_fit,
+	     "layout %s found no pool: %" PRIu64 " %s what it says of a head, first at 0x%" PRIx64 ", but %s",
+	     r->l->name, r->fit, r->fit == 1 ? "place has" : "places have", r->first_fit,
+	     r->sound ? "too little proves it (self, total, chunk.owner, a u64 magic, chunks that fill their blocks would)" :
+			"none has chunks as it says (head.first, chunk.*)");
 }
 
 static struct err *finish(struct reader *r, struct addrmap *taken, bool is_users)

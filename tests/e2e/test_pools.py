@@ -226,8 +226,8 @@ def test_without_the_layout_there_is_none():
 
 
 @pytest.mark.parametrize("old,new,said", (
-	("0x414e455241", "0x414e455242", "of which 0 have what it says of a head, and 0 of these chunks"),	# another magic
-	("chunk.end   8", "chunk.end   0", "of which [1-9][0-9]* have what it says of a head, and 0 of these chunks"),	# the list's own word
+	("0x414e455241", "0x414e455242", "nothing has what it says of a head"),	# another magic
+	("chunk.end   8", "chunk.end   0", "[1-9][0-9]* places have what it says of a head, first at 0x[0-9a-f]+, but none has chunks"),	# the list's own word
 	("pool        arena", "pool        arena\nneeds.module nothing", None),
 ))
 def test_a_layout_without_a_pool_says_how_far_it_came(tmp_path, old, new, said):
@@ -238,6 +238,21 @@ def test_a_layout_without_a_pool_says_how_far_it_came(tmp_path, old, new, said):
 	pools, report = pools_in(core, "--pool-layout", path)
 	told = [p["message"] for p in report["input"]["problems"] if p["code"] == "pool/none"]
 	assert not pools and len(told) == bool(said) and all(re.search(said, text) for text in told), told
+
+
+def test_where_a_head_was_is_told(tmp_path):
+	"""The first of the places that have what the layout says of a head is one of the program's arenas."""
+	path, (core, truth) = tmp_path / "own.layout", core_of("ownpools", False)
+	path.write_text(LAYOUT.read_text("ascii").replace("chunk.avail 16", "chunk.avail 0"), "ascii")
+	told, = [p for p in pools_in(core, "--pool-layout", path)[1]["input"]["problems"] if p["code"] == "pool/none"]
+	assert re.search("first at (0x[0-9a-f]+), but none has chunks", told["message"])[1] == told["where"]
+	assert told["where"] in {pool["at"] for pool in truth_pools(truth).values()}
+
+
+@pytest.mark.parametrize("option", ("--pool-layout", "--count-rules"))
+def test_a_file_that_is_not_there_is_called_by_its_option(tmp_path, option):
+	done = heapfx("analyze", core_of("ownpools", False)[0], option, tmp_path / "none")
+	assert done.status == 3 and f"{option}: {tmp_path / 'none'}: No such file" in done.err
 
 
 def test_info_and_sql_show_them():
