@@ -234,35 +234,84 @@ bool interior_is_glib_box(const struct image *img, taddr start, uint64_t usable,
 	return true;
 }
 
-bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint64_t value)
+struct sds {
+	unsigned head; /* bytes of its header */
+	uint64_t len, alloc;
+	uint8_t more; /* the flags beside the type, which are the program's own; of sdshdr5 none */
+};
+
+/* `left`: bytes of the block from `value` on. */
+static bool read_sds(const struct image *img, taddr value, uint64_t left, struct sds *ret)
 {
 	/* len and alloc, of so many bytes each, then the flags: the type, and of sdshdr5 the length. */
 	static const uint8_t widths[] = { 0, 1, 2, 4, 8 };
-	uint64_t off = value - start, len = 0, alloc = 0, asked;
-	uint8_t flags, end;
-	unsigned type = 0;
+	uint8_t flags, end, type;
 
-	while (type < ARRAY_SIZE(widths) && off != 2 * widths[type] + 1u)
-		type++;
-	if (type == ARRAY_SIZE(widths) || usable <= off || !peek(img, value - 1, &flags, 1))
+	if (!peek(img, value - 1, &flags, 1))
 		return false;
+	type = flags & 7;
+	if (type >= ARRAY_SIZE(widths))
+		return false;
+	*ret = (struct sds){ .head = 2 * widths[type] + 1u, .more = type ? flags >> 3 : 0 };
 	if (!type)
-		len = alloc = flags & 7 ? 0 : flags >> 3;
-	else if (flags != type || !peek(img, start, &len, widths[type]) ||
-		 !peek(img, start + widths[type], &alloc, widths[type]))
+		ret->len = ret->alloc = flags >> 3;
+	else if (!peek(img, value - ret->head, &ret->len, widths[type]) ||
+		 !peek(img, value - ret->head + widths[type], &ret->alloc, widths[type]))
 		return false;
 	/* An empty one is of the second type. */
-	if ((!type && !len) || len > alloc || alloc >= usable - off)
+	if ((!type && !ret->len) || ret->len > ret->alloc || ret->alloc >= left)
 		return false;
 	/* One byte says little: that there is a text of so many characters has to be seen. */
-	if (!type && !img->blanked && !is_text_of(img, value, len))
+	if (!type && !img->blanked && !is_text_of(img, value, ret->len))
 		return false;
-	asked = off + alloc + 1;
-	if (usable - asked >= ROUNDING + asked / 4 || !peek(img, value + len, &end, 1) || end)
+	return peek(img, value + ret->len, &end, 1) && !end;
+}
+
+static void keep_sds(const struct image *img, taddr value, const struct sds *s)
+{
+	image_keep(img, value - s->head, s->head);
+}
+
+static bool fills(uint64_t usable, uint64_t asked)
+{
+	return usable - asked < ROUNDING + asked / 4;
+}
+
+/* A value behind its field, as in entries of hashes of Redis 8 and Valkey (entry.c): sdshdr8, to the block's end. */
+static bool has_value_behind(const struct image *img, taddr start, uint64_t usable, uint64_t asked)
+{
+	enum { HEAD = 3 };
+	uint64_t off = asked + HEAD;
+	struct sds s;
+
+	if (usable <= off || !read_sds(img, start + off, usable - off, &s) || s.head != HEAD || s.more ||
+	    !fills(usable, off + s.alloc + 1))
 		return false;
-	image_keep(img, value - 1, 1);
-	image_keep(img, start, widths[type]);
-	image_keep(img, start + widths[type], widths[type]);
+	keep_sds(img, start + off, &s);
+	return true;
+}
+
+/* What lies before a field, if its flags say so: a time to live (of Redis in two words) and a pointer to the value. */
+static bool is_front(uint64_t bytes, uint8_t more)
+{
+	enum { FLAGS = 3, LIVES = 1 };
+	uint64_t words = (uint64_t)__builtin_popcount(more);
+
+	return !(more & ~FLAGS) && (bytes == 8 * words || (more & LIVES && bytes == 8 * words + 8));
+}
+
+bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint64_t value)
+{
+	uint64_t off = value - start, asked;
+	struct sds s;
+
+	if (off > SDS_HEADER_MAX || usable <= off || !read_sds(img, value, usable - off, &s) ||
+	    !is_front(off - s.head, s.more))
+		return false;
+	asked = off + s.alloc + 1;
+	if (!fills(usable, asked) && !(s.len == s.alloc && has_value_behind(img, start, usable, asked)))
+		return false;
+	keep_sds(img, value, &s);
 	return true;
 }
 

@@ -38,9 +38,11 @@ bool interior_is_glib_box(const struct image *img, taddr start, uint64_t usable,
 
 /*
  * `value` is a string of sds (Redis, Valkey, hiredis; sds.h 2.0): the text behind a header of 1, 3, 5, 9 or 17
- * bytes whose type is the byte before it, whose length leads to a NUL, and whose capacity fills the block.
+ * bytes whose type is the byte before it, whose length leads to a NUL, and whose capacity fills the block.  Or it
+ * is the field of an entry of a hash (entry.c of Redis 8 and Valkey): before it a time to live and a pointer to a
+ * value, if its flags say so, and behind it the value, if that is no larger.
  */
-enum { SDS_HEADER_MAX = 17 };
+enum { SDS_HEADER_MAX = 17 + 3 * 8 };
 bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint64_t value);
 
 /*

@@ -136,6 +136,16 @@ static const struct {
 	  S("\5\0\0\0\0\0\0\0\377\377\377\377\377\377\377\377\4hello"), false },
 	{ "a header of no type", 32, 7, S("\5\x10\1\1\1\1\1hello"), false },
 	{ "the header is all of the block", 3, 3, S("\0\0\1"), false },
+	{ "a field, and a value behind it", 96, 1, S("\x10""f7\0\5\x58\1hello"), true },
+	{ "of 8 bits, and a value behind it", 96, 3, S("\2\2\1f7\0\5\x55\1hello"), true },
+	{ "a value longer than the block", 96, 1, S("\x10""f7\0\5\x59\1hello"), false },
+	{ "a value in a block far too large", 96, 1, S("\x10""f7\0\5\5\1hello"), false },
+	{ "behind it what is no string", 96, 1, S("\x10""f7\0\5\x58\2hello"), false },
+	{ "a field behind a pointer", 16, 11, S("\0\0\x20\0\0\0\0\0\1\1\x11""f"), true },
+	{ "behind a time to live and a pointer", 24, 19, S("\0\0\x20\0\0\0\0\0\0\0\x20\0\0\0\0\0\1\1\x19""f"), true },
+	{ "behind two words, with a flag for a pointer alone", 24, 19, S("\0\0\x20\0\0\0\0\0\0\0\x20\0\0\0\0\0\1\1\x11""f"), false },
+	{ "behind a time to live of two words", 24, 19, S("\0\0\x20\0\0\0\0\0\0\0\x20\0\0\0\0\0\1\1\x09""f"), true },
+	{ "with a flag for a word that is not there", 16, 3, S("\5\x0c\x09hello"), false },
 #undef S
 };
 
