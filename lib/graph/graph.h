@@ -236,6 +236,8 @@ struct graph_table {
 	uint64_t buckets, used; /* used: that have an entry */
 	uint64_t first;		/* buckets before those: one that moves into another empties them in order */
 	uint64_t entries, bytes;
+	uint64_t first_bytes; /* of the first entry of each bucket */
+	uint64_t least, most; /* bytes of an entry */
 	uint64_t link;	/* offset of the word that leads to the next one; TABLE_TAG: how those are tagged that lead to such */
 	uint8_t tags;	/* of all that lead to entries: bit i, there are some with i in their low bits, */
 	uint8_t headers; /* and some that lead i words behind the start */

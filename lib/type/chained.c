@@ -154,6 +154,9 @@ static bool walk(const struct table *t, struct place *p, uint64_t word, uint64_t
 			ret->some[ret->entries] = e.id;
 		ret->entries++;
 		ret->bytes += e.size;
+		ret->first_bytes += steps ? 0 : e.size;
+		ret->least = ret->least && ret->least < e.size ? ret->least : e.size;
+		ret->most = ret->most > e.size ? ret->most : e.size;
 		ret->tags |= (uint8_t)(1u << (word & TABLE_TAG));
 		ret->headers |= (uint8_t)(1u << e.header / 8);
 		word = e.next;
@@ -186,7 +189,7 @@ static bool suits_samples(const struct table *t, uint64_t link)
 
 /*
  * n entries in m buckets leave m * exp(-n / m) empty, give or take; who spreads them better than
- * chance, by numbers that follow each other, leaves fewer.  Where entries end a bucket by a tag alone,
+ * chance, by numbers that follow each other, leaves fewer: these are of one struct.  Where entries end a bucket by a tag alone,
  * less is seen of them: just as many are empty, then.
  */
 enum spread { SPREAD_LESS, SPREAD_EVENLY, SPREAD_MORE };
@@ -234,13 +237,29 @@ static bool is_thinned(uint64_t n, uint64_t used, uint64_t ones, uint64_t twos)
 	       is_expected(twos, (double)used, share * load / 2);
 }
 
+/* An array of things that some have others behind has those in one place, and these in another. */
+static bool are_alike(const struct graph_table *t)
+{
+	double first = (double)t->first_bytes / (double)t->used;
+	double later = (double)(t->bytes - t->first_bytes) / (double)(t->entries - t->used);
+
+	return first <= 2 * later && later <= 2 * first;
+}
+
+/* Of one struct: where malloc splits what is free, a rest may be added. */
+static bool is_one_size(const struct graph_table *t)
+{
+	return t->most - t->least <= 16;
+}
+
 static void judge(const struct table *t, const uint64_t lengths[3], struct graph_table *ret)
 {
 	enum spread spread = spread_of(ret->entries, ret->buckets, ret->used);
+	const bool has_ends = may_end(t, ret->link);
 
-	if (ret->entries == ret->used || ret->entries > LOAD_MAX * ret->buckets)
+	if (ret->entries == ret->used || ret->entries > LOAD_MAX * ret->buckets || !(has_ends || are_alike(ret)))
 		return;
-	ret->is_spread = spread == SPREAD_EVENLY || (spread == SPREAD_MORE && !may_end(t, ret->link));
+	ret->is_spread = spread == SPREAD_EVENLY || (spread == SPREAD_MORE && !has_ends && is_one_size(ret));
 	ret->is_thinned = spread == SPREAD_LESS && is_thinned(ret->entries, ret->used, lengths[1], lengths[2]);
 }
 

@@ -29,7 +29,7 @@ enum {
 static const struct fake_mapping memory[] = {
 	{ ARRAY, 0x1000, SEG_R | SEG_W },
 	{ ENTRIES, 0x1000, SEG_R | SEG_W },
-	{ VALUES, 0x1000, SEG_R | SEG_W },
+	{ VALUES, 0x2000, SEG_R | SEG_W },
 	{},
 };
 
@@ -189,6 +189,32 @@ static void what_is_not_hashed_is_none(void **state)
 	world_close(&w);
 }
 
+/* An array of structs of which each third has something behind it: as many buckets are used as by hashing, or more. */
+static void structs_with_parts_are_none(void **state)
+{
+	enum { PARTS = 4 * SIZE };
+
+	(void)state;
+	for (unsigned gaps = 0; gaps < 2; gaps++) {
+		struct graph_table t;
+		struct world w = {};
+
+		world_open(&w);
+		put_blocks(&w.f->heaps[2], VALUES, PARTS, N / 3);
+		for (unsigned i = 0; i < N; i++)
+			insert(&w, ARRAY + 8 * (i + (gaps ? i / 4 : 0)), entry(i));
+		for (unsigned i = 0; i < N / 3; i++) {
+			fake_image_put(w.f, VALUES + i * PARTS + NEXT, 0);
+			fake_image_put(w.f, entry(3 * i) + NEXT, VALUES + i * PARTS);
+			fake_image_put(w.f, VALUES + i * PARTS + VALUE, 7);
+		}
+		for (unsigned i = 0; i < N; i++)
+			fake_image_put(w.f, entry(i) + VALUE, 7);
+		assert_false(find(&w, TABLE_ANY_LINK, &t));
+		world_close(&w);
+	}
+}
+
 /* By the values, too, chains end: which of both is the table nobody can tell. */
 static void two_links_that_differ_are_none(void **state)
 {
@@ -345,6 +371,7 @@ int main(void)
 		cmocka_unit_test(each_word_counts),
 		cmocka_unit_test(what_is_not_hashed_is_none),
 		cmocka_unit_test(two_links_that_differ_are_none),
+		cmocka_unit_test(structs_with_parts_are_none),
 		cmocka_unit_test(buckets_may_have_been_emptied),
 		cmocka_unit_test(entries_end_by_a_tag),
 		cmocka_unit_test(each_tagged_word_counts),
