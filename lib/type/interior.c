@@ -291,7 +291,10 @@ static bool has_value_behind(const struct image *img, taddr start, uint64_t usab
 	return true;
 }
 
-/* What lies before a field, if its flags say so: a time to live (of Redis in two words) and a pointer to the value. */
+/*
+ * What lies before a field of less than 256 bytes, if its flags say so: a time to live (of Redis in two words) and
+ * a pointer to the value.
+ */
 static bool is_front(uint64_t bytes, uint8_t more)
 {
 	enum { FLAGS = 3, LIVES = 1 };
@@ -300,12 +303,21 @@ static bool is_front(uint64_t bytes, uint8_t more)
 	return !(more & ~FLAGS) && (bytes == 8 * words || (more & LIVES && bytes == 8 * words + 8));
 }
 
+/* Where a text can begin in its block: known before the dump is looked at, which costs a page for each. */
+static bool is_behind_header(uint64_t off)
+{
+	static const uint64_t offsets = 1u << 1 | 1u << 3 | 1u << 5 | 1u << 9 | 1u << 17 | /* headers alone */
+					1u << 11 | 1u << 19 | 1u << 27; /* and one of 3 with words before it */
+
+	return off <= SDS_HEADER_MAX && offsets >> off & 1;
+}
+
 bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint64_t value)
 {
 	uint64_t off = value - start, asked;
 	struct sds s;
 
-	if (off > SDS_HEADER_MAX || usable <= off || !read_sds(img, value, usable - off, &s) ||
+	if (!is_behind_header(off) || usable <= off || !read_sds(img, value, usable - off, &s) ||
 	    !is_front(off - s.head, s.more))
 		return false;
 	asked = off + s.alloc + 1;

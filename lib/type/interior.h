@@ -42,7 +42,7 @@ bool interior_is_glib_box(const struct image *img, taddr start, uint64_t usable,
  * is the field of an entry of a hash (entry.c of Redis 8 and Valkey): before it a time to live and a pointer to a
  * value, if its flags say so, and behind it the value, if that is no larger.
  */
-enum { SDS_HEADER_MAX = 17 + 3 * 8 };
+enum { SDS_HEADER_MAX = 3 + 3 * 8 };
 bool interior_is_sds(const struct image *img, taddr start, uint64_t usable, uint64_t value);
 
 /*
