@@ -393,6 +393,7 @@ struct err *shrink_pointers(const struct image *img, const struct blocks *b, con
 	struct err *err = cxx_open(img, &cxx);
 
 	scan.pooled = pooled;
+	scan.tagged = tagged_find(img, b);
 	for (size_t i = 0; i < img->n_segments && !err; i++) {
 		const struct segment *seg = &img->segments[i];
 

@@ -273,6 +273,7 @@ struct err *shrink_notes(const struct image *img, const struct blocks *b, const 
 	Elf64_Ehdr e;
 
 	w.scan.pooled = pooled;
+	w.scan.tagged = tagged_find(img, b);
 	if (left < sizeof(e))
 		return err_new(ERR_FORMAT, "%s: no ELF core", img->core->name);
 	memcpy(&e, w.s->from, sizeof(e));

@@ -18,6 +18,7 @@
 #include "base/bits.h"
 #include "base/fetch.h"
 #include "base/guard.h"
+#include "image/shadow.h"
 #include "image/window.h"
 
 enum {
@@ -162,6 +163,26 @@ static bool walk(const struct table *t, struct place *p, uint64_t word, uint64_t
 		word = e.next;
 	}
 	return true;
+}
+
+/* All that was read of a table, for `shrink`: pointers and zeros. */
+static void keep(const struct table *t, taddr array, uint64_t link)
+{
+	struct place place = {};
+
+	if (!t->img->shadow)
+		return;
+	image_keep(t->img, array + 8 * t->begin, 8 * (t->end - t->begin));
+	for (uint64_t i = t->begin; i < t->end; i++) {
+		struct entry e;
+		uint64_t word = bucket(t, i);
+
+		for (unsigned n = 0; word && n < CHAIN_MAX && read_entry(t, &place, word, link, &e); n++) {
+			if (leads_on(word, link))
+				image_keep(t->img, (word & ~TABLE_TAG) + (link & ~TABLE_TAG), 8);
+			word = e.next;
+		}
+	}
 }
 
 static void take_samples(struct table *t)
@@ -355,6 +376,7 @@ bool chained_table(const struct image *img, const struct blocks *blocks, uint32_
 	if (link != TABLE_ANY_LINK) {
 		if (!count_by(&t, link, &found))
 			return false;
+		keep(&t, array.addr, link);
 		*ret = found;
 		return true;
 	}
@@ -363,6 +385,7 @@ bool chained_table(const struct image *img, const struct blocks *blocks, uint32_
 			return false;
 	if (!found.entries)
 		return false;
+	keep(&t, array.addr, found.link);
 	*ret = found;
 	return true;
 }

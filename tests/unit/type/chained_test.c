@@ -12,6 +12,7 @@
 #include "base/guard.h"
 #include "fake_image.h"
 #include "heap/blocks.h"
+#include "image/shadow.h"
 #include "type/chained.h"
 
 enum {
@@ -364,6 +365,33 @@ static void tagged_pointers_alone_are_none(void **state)
 	world_close(&w);
 }
 
+/* What a blanked dump keeps of a table: its buckets and links as they are, and nothing else of entries. */
+static void buckets_and_links_are_kept(void **state)
+{
+	uint8_t kept[0x1000];
+	struct shadow shadow = { .to = kept, .size = sizeof(kept), .mode = SHADOW_WORDS };
+	struct graph_table t;
+	struct world w = {};
+
+	(void)state;
+	world_open(&w);
+	insert_tagged(&w, &taggings[0]);
+	for (unsigned i = 0; i < 2; i++) {
+		memset(kept, 0, sizeof(kept));
+		shadow.from = fake_image_bytes(w.f, i ? ENTRIES : ARRAY);
+		w.f->img.shadow = &shadow;
+		assert_true(find(&w, TABLE_ANY_LINK, &t));
+		w.f->img.shadow = NULL;
+		for (unsigned k = 0; !i && k < BUCKETS; k++)
+			assert_int_equal(load_u64(kept + 8 * k), word(&w, ARRAY + 8 * k));
+		for (unsigned k = 0; i && k < N; k++) {
+			assert_int_equal(load_u64(kept + k * SIZE + NEXT), word(&w, entry(k) + NEXT));
+			assert_int_equal(load_u64(kept + k * SIZE + KEY), 0);
+		}
+	}
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +404,7 @@ int main(void)
 		cmocka_unit_test(entries_end_by_a_tag),
 		cmocka_unit_test(each_tagged_word_counts),
 		cmocka_unit_test(tagged_pointers_alone_are_none),
+		cmocka_unit_test(buckets_and_links_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
