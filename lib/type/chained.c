@@ -210,8 +210,8 @@ static bool suits_samples(const struct table *t, uint64_t link)
 
 /*
  * n entries in m buckets leave m * exp(-n / m) empty, give or take; who spreads them better than
- * chance, by numbers that follow each other, leaves fewer: these are of one struct.  Where entries end a bucket by a tag alone,
- * less is seen of them: just as many are empty, then.
+ * chance, by numbers that follow each other, leaves fewer: these are of one struct.  Where entries end
+ * a bucket by a tag alone, less is seen of them: just as many are empty, then.
  */
 enum spread { SPREAD_LESS, SPREAD_EVENLY, SPREAD_MORE };
 

@@ -38,7 +38,7 @@ static bool may_be_array(const struct finder *f, const struct block *b)
 	if (n < WORDS_MIN || !words || avail / 8 < n)
 		return false;
 	for (uint64_t i = 0; i < SAMPLES; i++) {
-		uint64_t word = load_u64(words + 8 * (n / SAMPLES * i + i % 8));
+		uint64_t word = load_u64(words + 8 * (n / SAMPLES * i + i % (WORDS_MIN / SAMPLES)));
 
 		if (word && word - f->low >= f->span)
 			return false;
