@@ -7,6 +7,9 @@
  */
 #include "analysis/tables.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 enum {
 	MOVED_MIN = 40, /* entries that an array's empty beginning would have: by chance in e^-40 */
 	HOLDER_EDGES = 64, /* that are looked at, of what holds an array */
@@ -36,17 +39,11 @@ static bool find_table(struct tables *t, node_id node, uint64_t link, struct gra
 	return t->known[i].is_one;
 }
 
-static void sort_some(struct entries_of *t)
+static int by_id(const void *a, const void *b)
 {
-	unsigned n = t->entries < TABLE_SAMPLES ? (unsigned)t->entries : TABLE_SAMPLES;
+	node_id x = *(const node_id *)a, y = *(const node_id *)b;
 
-	for (unsigned i = 1; i < n; i++)
-		for (unsigned k = i; k && t->some[k - 1] > t->some[k]; k--) {
-			node_id swap = t->some[k];
-
-			t->some[k] = t->some[k - 1];
-			t->some[k - 1] = swap;
-		}
+	return (x > y) - (x < y);
 }
 
 node_id tables_holder(const struct facts *f, node_id array)
@@ -147,9 +144,9 @@ bool tables_find(struct tables *t, const struct largest *l, uint64_t bytes,
 			.has_ends = table.tags & ~(1u << (table.link & TABLE_TAG)),
 			.array = node, .old = NODE_NONE, .used = table.used,
 		};
-		for (unsigned k = 0; k < TABLE_SAMPLES; k++)
-			ret->some[k] = table.some[k];
-		sort_some(ret);
+		memcpy(ret->some, table.some, sizeof(ret->some));
+		qsort(ret->some, table.entries < TABLE_SAMPLES ? table.entries : TABLE_SAMPLES,
+		      sizeof(*ret->some), by_id);
 		if (find_other(t, node, &table, ret))
 			kept += facts_retained(s->facts, ret->old == node ? ret->array : ret->old);
 		if (kept >= bytes / 2 && (table.is_spread || ret->old != NODE_NONE))

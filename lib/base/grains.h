@@ -68,6 +68,12 @@ static inline void grains_set_start(struct grains *g, uint64_t grain)
  */
 struct err *grains_seal(struct grains *g) MUST_CHECK;
 void grains_close(struct grains *g);
+/* All blocks lie in [*ret_low, *ret_low + *ret_span); both are 0 when there are none. */
+static inline void grains_range(const struct grains *g, uint64_t *ret_low, uint64_t *ret_span)
+{
+	*ret_low = g->n_units ? g->unit_base[0] : 0;
+	*ret_span = g->n_units ? g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - *ret_low : 0;
+}
 /*
  * A set whose arrays are somebody else's, and stay there: `words` with its guard, as of
  * grains_seal().  Only what the index needs is looked at (ERR_FORMAT); grains_check() looks at the

@@ -306,10 +306,9 @@ static bool count(const struct table *t, uint64_t link, uint64_t *seen, struct g
 
 static bool find_words(struct table *t, const struct block *b)
 {
-	const struct grains *g = &t->blocks->grains;
-	uint64_t low = g->unit_base[0], span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - low;
-	uint64_t avail, n = b->usable / 8;
+	uint64_t low, span, avail, n = b->usable / 8;
 
+	grains_range(&t->blocks->grains, &low, &span);
 	t->words = image_view(t->img, b->addr, &avail);
 	if (!t->words || avail / 8 < n)
 		return false;
@@ -329,7 +328,6 @@ static bool find_words(struct table *t, const struct block *b)
 static bool count_by(const struct table *t, uint64_t link, struct graph_table *ret)
 {
 	_free_ uint64_t *seen = NULL;
-
 	bool is_tag = t->tags >> (link & TABLE_TAG) & 1 || is_pow2(t->tags);
 
 	if (!is_tag || !suits_samples(t, link))

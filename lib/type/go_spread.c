@@ -38,8 +38,7 @@ struct err *spread_open(struct env *env, const struct image *img, const struct b
 	*s = (struct spread){
 		.env = env, .img = img, .blocks = blocks, .go = go, .shapes = shapes, .cols = cols
 	};
-	s->low = g->n_units ? g->unit_base[0] : 0;
-	s->span = g->n_units ? g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s->low : 0;
+	grains_range(g, &s->low, &s->span);
 	s->stack = malloc(SPREAD_STACK * sizeof(*s->stack));
 	s->classes = malloc(4097 * sizeof(*s->classes));
 	if (!s->stack || !s->classes)

@@ -1090,8 +1090,7 @@ struct err *native_spread(struct native *n, struct err *(*roots)(struct native *
 
 	if (!g->n_units || n->cols->types->n > NATIVE_TYPE_OF(UINT32_MAX))
 		return NULL;
-	s.low = g->unit_base[0];
-	s.span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s.low;
+	grains_range(g, &s.low, &s.span);
 	err = open_claims(&s);
 	if (!err)
 		err = resident_bound_open(n->img, (uint64_t)g->n_units << UNIT_SHIFT, &s.bound);

@@ -47,10 +47,7 @@ struct scan scan_init(const struct image *img, const struct blocks *blocks)
 	struct scan s = { .img = img, .blocks = blocks };
 	struct symbol sym;
 
-	if (g->n_units) {
-		s.low = g->unit_base[0];
-		s.span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - s.low;
-	}
+	grains_range(g, &s.low, &s.span);
 	for (size_t i = 0; i < blocks->n_claims; i++)
 		if (blocks->claims[i].overhead > s.overhead_max)
 			s.overhead_max = blocks->claims[i].overhead;

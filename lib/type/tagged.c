@@ -94,8 +94,7 @@ struct tagged tagged_find(const struct image *img, const struct blocks *blocks)
 
 	if (!n_words)
 		return found;
-	f.low = g->unit_base[0];
-	f.span = g->unit_base[g->n_units - 1] + (1ull << UNIT_SHIFT) - f.low;
+	grains_range(g, &f.low, &f.span);
 	for (uint64_t w = 1; w < n_words; w++)
 		if (!g->words[w].start && g->words[w - 1].start)
 			look_at(&f, g->words[w].rank - 1);
